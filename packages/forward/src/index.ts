@@ -1,1 +1,2 @@
-export {};
+export * from './allow-rules.js';
+export * from './forward-spec.js';

@@ -1,1 +1,2 @@
-export {};
+export * from './relay.js';
+export * from './relay-options.js';

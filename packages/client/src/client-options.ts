@@ -1,0 +1,84 @@
+/** What a client is given and what it gives back: the face that the CLI, the demo and tests use. */
+import type { LocalForward, Target } from '@underpass/forward';
+import type { CryptoSuite, DropReason, PeerStats, RequestStatus } from '@underpass/protocol';
+import type { Log } from '@underpass/runtime';
+
+export interface ClientOptions {
+  /** The host is a name or an IP literal without brackets; a name is resolved when the client starts. */
+  readonly relay: { readonly host: string; readonly port: number };
+  readonly relayPublicKey: Uint8Array;
+  readonly presharedKey?: Uint8Array;
+  readonly privateKey: Uint8Array;
+  readonly forwards: readonly LocalForward[];
+  /** 0 or absent: off. */
+  readonly persistentKeepaliveMs?: number;
+  readonly log: Log;
+  /** The fastest that this machine has, unless given. */
+  readonly suite?: CryptoSuite;
+  /** Receives lines in Wireshark's WireGuard key log format. Off unless set. */
+  readonly keyLog?: (line: string) => void;
+  readonly onEvent?: (event: ClientEvent) => void;
+  /** Our own bug surfaced; the client is of no use any more. Default: thrown where nothing catches it. */
+  readonly onFatal?: (error: unknown) => void;
+}
+
+export type ClientEvent =
+  /** First contact, or contact with a relay that was restarted. */
+  | { readonly type: 'connected'; readonly handshakeRttMs: number | undefined }
+  /** The connection and its streams are over; the next stream makes a new one. */
+  | { readonly type: 'disconnected'; readonly reason: string }
+  /** A local program connected; `id` names the stream until its `stream-closed`. */
+  | {
+      readonly type: 'stream-opened';
+      readonly id: number;
+      readonly target: Target;
+      /** The local program's address, for people. */
+      readonly from: string;
+    }
+  /** The relay would not or could not open the target; the local connection was reset. */
+  | {
+      readonly type: 'refused';
+      readonly id: number;
+      readonly target: Target;
+      readonly status: RequestStatus;
+      /** What happened and what to do about it, one line. */
+      readonly advice: string;
+    }
+  | {
+      readonly type: 'stream-closed';
+      readonly id: number;
+      readonly target: Target;
+      /** From the local program to the target. */
+      readonly bytesSent: number;
+      readonly bytesReceived: number;
+      /** False when a side was reset, the target refused or the connection lost. */
+      readonly clean: boolean;
+    };
+
+/** A forward that listens, and where. */
+export interface BoundForward {
+  readonly spec: LocalForward;
+  /** With the real port where port 0 was asked for. */
+  readonly addresses: readonly { readonly address: string; readonly port: number }[];
+}
+
+export interface ClientStatus {
+  readonly relay: PeerStats;
+  readonly suite: string;
+  readonly drops: Readonly<Record<DropReason, number>>;
+  /** Datagrams that the system would not send, by its error's name. */
+  readonly sendErrors: Readonly<Record<string, number>>;
+  readonly forwards: readonly BoundForward[];
+  readonly openStreams: number;
+}
+
+export interface Client {
+  readonly forwards: readonly BoundForward[];
+  /** Starts the handshake now and not with the first stream. */
+  connect(): void;
+  /** Resolves at the next `connected` event, at once when connected already; rejects when the client is closed before. */
+  connected(): Promise<void>;
+  status(): ClientStatus;
+  /** Closes listeners, tells the relay, ends all streams; within 5 s. Never rejects. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,93 @@
+/** What a relay is given and what it gives back: the face that the CLI, the demo and tests use. */
+import type { AllowRule, Target } from '@underpass/forward';
+import type { Address, CryptoSuite, DropReason, PeerStats, RequestStatus } from '@underpass/protocol';
+import type { Log } from '@underpass/runtime';
+
+export interface RelayPeerOptions {
+  readonly name: string;
+  readonly publicKey: Uint8Array;
+  readonly presharedKey?: Uint8Array;
+  /** Nothing that is not listed is allowed. */
+  readonly allow: readonly AllowRule[];
+}
+
+export interface RelayOptions {
+  /** Without a host: every interface. Port 0: the system chooses. */
+  readonly listen: { readonly host?: string; readonly port: number };
+  readonly privateKey: Uint8Array;
+  readonly peers: readonly RelayPeerOptions[];
+  readonly log: Log;
+  /** The system's resolver unless given. */
+  readonly resolve?: NameResolver;
+  /** The fastest that this machine has, unless given. */
+  readonly suite?: CryptoSuite;
+  /** Receives lines in Wireshark's WireGuard key log format. Off unless set. */
+  readonly keyLog?: (line: string) => void;
+  readonly onEvent?: (event: RelayEvent) => void;
+  /** Our own bug surfaced; the relay is of no use any more. Default: thrown where nothing catches it. */
+  readonly onFatal?: (error: unknown) => void;
+}
+
+/** Gives IP literals for a name; rejects with a system error (`ENOTFOUND`, `EAI_AGAIN`) when there are none. */
+export type NameResolver = (name: string) => Promise<readonly string[]>;
+
+/** `peer` is the peer's name. */
+export type RelayEvent =
+  | { readonly type: 'peer-connected'; readonly peer: string; readonly address: Address | undefined }
+  | { readonly type: 'peer-disconnected'; readonly peer: string; readonly reason: string }
+  /** A target was connected. `id` names the stream of this peer until its `stream-closed`. */
+  | {
+      readonly type: 'stream-opened';
+      readonly peer: string;
+      readonly id: number;
+      readonly target: Target;
+      /** The resolved address that was connected to. */
+      readonly address: string;
+    }
+  | {
+      readonly type: 'refused';
+      readonly peer: string;
+      readonly id: number;
+      /** Absent when the request could not be read. */
+      readonly target: Target | undefined;
+      readonly status: RequestStatus;
+      /** What happened, and which rule would allow it, one line. */
+      readonly advice: string;
+    }
+  | {
+      readonly type: 'stream-closed';
+      readonly peer: string;
+      readonly id: number;
+      readonly target: Target;
+      /** From the target to the peer. */
+      readonly bytesSent: number;
+      readonly bytesReceived: number;
+      /** False when a side was reset or the connection lost. */
+      readonly clean: boolean;
+    };
+
+export interface RelayStatus {
+  readonly address: Address;
+  readonly suite: string;
+  readonly drops: Readonly<Record<DropReason, number>>;
+  /** Datagrams that the system would not send, by its error's name. */
+  readonly sendErrors: Readonly<Record<string, number>>;
+  readonly peers: readonly {
+    readonly name: string;
+    readonly publicKey: Uint8Array;
+    readonly allow: readonly string[];
+    readonly stats: PeerStats;
+  }[];
+}
+
+export interface Relay {
+  /** Where it listens, with the real port. */
+  readonly address: Address;
+  status(): RelayStatus;
+  /** Replaces the list of peers (SIGHUP): who stays keeps every stream, and new rules hold for the next open; who is gone, or
+   *  has another preshared key, is disconnected.
+   *  @throws UnderpassError when two peers share a name or a key; then nothing changed */
+  setPeers(peers: readonly RelayPeerOptions[]): void;
+  /** Tells every peer and ends all streams; within 5 s. Never rejects. */
+  close(): Promise<void>;
+}
