@@ -1,2 +1,7 @@
+export * from './clock.js';
+export * from './datagram-socket.js';
+export * from './driver.js';
 export * from './log.js';
+export * from './random.js';
+export * from './udp-socket.js';
 export * from './underpass-error.js';

@@ -1,0 +1,26 @@
+/** What the driver needs of a UDP socket, so that tests can drive it without one. */
+import type { Address, TransmitBatch } from '@underpass/protocol';
+
+export interface DatagramListener {
+  /** One UDP payload, the listener's to keep and to change. */
+  onDatagram(datagram: Uint8Array, from: Address): void;
+  /** `acquireBatch` gave undefined before and would not now. */
+  onBatchFree(): void;
+}
+
+export interface DatagramSocket {
+  readonly address: Address;
+  /** Datagrams that the system would not send, by its error's name. */
+  readonly sendErrors: Readonly<Record<string, number>>;
+  /** Who hears of datagrams; before it is set they are lost. */
+  listen(listener: DatagramListener): void;
+  /** A batch to fill, or undefined while all are on their way: stop until `onBatchFree`. */
+  acquireBatch(): TransmitBatch | undefined;
+  /** Gives back a batch that was not needed. */
+  releaseBatch(batch: TransmitBatch): void;
+  /** Sends `batch.buffer[0, lengthBytes)` as datagrams of `segmentBytes` to `batch.to`. The batch is the socket's until
+   *  the system has taken all of it. Never throws; failures are counted in `sendErrors`. */
+  send(batch: TransmitBatch): void;
+  /** What was sent but not yet taken by the system may be lost. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,248 @@
+/** The loop between an endpoint, which does no IO, and a socket, a clock and one timer.
+ *
+ *  Datagrams are handled as they come. Everything else happens once per turn of the event loop: events are dispatched, then
+ *  batches are sent, then the timer is set. So all that one turn brings in shares packets and acknowledgements. */
+import type { ConnectionError, Endpoint, EndpointEvent, Peer, Stream } from '@underpass/protocol';
+import { StreamErrorCode } from '@underpass/protocol';
+import { monotonicMs, systemTimers, type Timers } from './clock.js';
+import type { DatagramSocket } from './datagram-socket.js';
+
+/** Work of one turn; what is left waits for the next, after timers and other sockets had theirs. */
+export const MAX_EVENTS_PER_TURN = 1024;
+export const MAX_BATCHES_PER_TURN = 8;
+/** A shorter timer would spin: the system's has a grain of a millisecond. */
+export const MIN_TIMER_MS = 1;
+/** The longest delay that setTimeout takes without overflowing is 2^31 - 1; an hour is plenty. */
+const MAX_TIMER_MS = 3_600_000;
+/** How long `close` tries to hand its farewells to the kernel. */
+export const CLOSE_TIMEOUT_MS = 1000;
+
+/** What happens to one stream. Nothing comes after `onClosed`. */
+export interface StreamHandler {
+  onReadable?(): void;
+  onWritable?(): void;
+  onReset?(code: number): void;
+  onStopped?(code: number): void;
+  onClosed?(): void;
+}
+
+export interface DriverHandler {
+  onConnected(peer: Peer): void;
+  onDisconnected(peer: Peer, error: ConnectionError): void;
+  /** The other side opened `stream`. */
+  onStream(peer: Peer, stream: Stream): void;
+}
+
+/** What the driver calls on an endpoint. */
+export type DrivenEndpoint = Pick<
+  Endpoint,
+  'handleDatagram' | 'handleTimeout' | 'pollTransmit' | 'pollEvent' | 'pollTimeout' | 'close'
+>;
+
+export interface DriverOptions {
+  readonly endpoint: DrivenEndpoint;
+  readonly socket: DatagramSocket;
+  readonly handler: DriverHandler;
+  /** Our own bug: a handler or the endpoint threw. Default: thrown on, where nothing catches it. */
+  readonly onFatal?: (error: unknown) => void;
+  readonly now?: () => number;
+  readonly timers?: Timers;
+  /** Runs `turn` once, soon. */
+  readonly defer?: (turn: () => void) => void;
+}
+
+export class Driver {
+  readonly now: () => number;
+  readonly #endpoint: DrivenEndpoint;
+  readonly #socket: DatagramSocket;
+  readonly #handler: DriverHandler;
+  readonly #onFatal: (error: unknown) => void;
+  readonly #timers: Timers;
+  readonly #defer: (turn: () => void) => void;
+  readonly #turn = (): void => this.#runTurn();
+  readonly #onTimer = (): void => {
+    this.#timer = undefined;
+    this.#runTurn();
+  };
+  readonly #streams = new Map<Stream, StreamHandler>();
+  #timer: object | undefined;
+  /** When `#timer` fires; meaningless without one. */
+  #timerAt = 0;
+  #scheduled = false;
+  /** Events are being dispatched: sending follows in this very turn. */
+  #dispatching = false;
+  #closing: Promise<void> | undefined;
+  #finishClosing: (() => void) | undefined;
+  #closed = false;
+
+  constructor(options: DriverOptions) {
+    this.#endpoint = options.endpoint;
+    this.#socket = options.socket;
+    this.#handler = options.handler;
+    this.#onFatal = options.onFatal ?? rethrow;
+    this.now = options.now ?? monotonicMs;
+    this.#timers = options.timers ?? systemTimers;
+    this.#defer = options.defer ?? setImmediate;
+    options.socket.listen({
+      onDatagram: (datagram, from) => {
+        try {
+          this.#endpoint.handleDatagram(this.now(), datagram, from);
+        } catch (error) {
+          this.#onFatal(error);
+        }
+        this.#schedule();
+      },
+      onBatchFree: () => this.#schedule(),
+    });
+  }
+
+  /** Streams that have a handler. */
+  get attachedStreams(): number {
+    return this.#streams.size;
+  }
+
+  /** Sends `stream`'s events to `handler` from now on, until it is closed. What arrived before is not told again: read first. */
+  attach(stream: Stream, handler: StreamHandler): void {
+    this.#streams.set(stream, handler);
+  }
+
+  /** To be called after commands on a peer or a stream: their effects go out soon. */
+  wake(): void {
+    if (!this.#dispatching) this.#schedule();
+  }
+
+  /** Closes the endpoint, sends what it has to say, closes the socket. Handlers hear of their streams' end. */
+  close(): Promise<void> {
+    this.#closing ??= new Promise((resolve) => {
+      const finish = (): void => {
+        if (this.#closed) return;
+        this.#closed = true;
+        this.#timers.clear(guard);
+        if (this.#timer !== undefined) this.#timers.clear(this.#timer);
+        void this.#socket.close().then(resolve);
+      };
+      const guard = this.#timers.set(finish, CLOSE_TIMEOUT_MS);
+      this.#finishClosing = finish;
+      try {
+        this.#endpoint.close(this.now());
+      } catch (error) {
+        this.#onFatal(error);
+      }
+      this.#schedule();
+    });
+    return this.#closing;
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#closed) return;
+    this.#scheduled = true;
+    this.#defer(this.#turn);
+  }
+
+  #runTurn(): void {
+    this.#scheduled = false;
+    if (this.#closed) return;
+    try {
+      const now = this.now();
+      const due = this.#endpoint.pollTimeout();
+      if (due !== undefined && due.at <= now) this.#endpoint.handleTimeout(now);
+      let more = this.#dispatchEvents();
+      if (this.#transmit()) more = true;
+      // Sending may have told the endpoint something new, rarely: then there is a next turn.
+      else if (this.#dispatchEvents(1)) more = true;
+      if (more) this.#schedule();
+    } catch (error) {
+      this.#onFatal(error);
+    }
+    if (this.#finishClosing === undefined) this.#setTimer();
+    else if (!this.#scheduled) this.#finishClosing();
+  }
+
+  /** @returns true when the limit was reached and there may be more */
+  #dispatchEvents(limit = MAX_EVENTS_PER_TURN): boolean {
+    this.#dispatching = true;
+    try {
+      for (let count = 0; count < limit; count++) {
+        const event = this.#endpoint.pollEvent();
+        if (event === undefined) return false;
+        try {
+          this.#dispatch(event);
+        } catch (error) {
+          this.#onFatal(error);
+        }
+      }
+      return true;
+    } finally {
+      this.#dispatching = false;
+    }
+  }
+
+  #dispatch(event: EndpointEvent): void {
+    switch (event.type) {
+      case 'connected':
+        this.#handler.onConnected(event.peer);
+        return;
+      case 'disconnected':
+        this.#handler.onDisconnected(event.peer, event.error);
+        return;
+      case 'stream-opened':
+        this.#handler.onStream(event.peer, event.stream);
+        return;
+      case 'stream-readable':
+        this.#streams.get(event.stream)?.onReadable?.();
+        return;
+      case 'stream-writable':
+        this.#streams.get(event.stream)?.onWritable?.();
+        return;
+      case 'stream-stopped':
+        this.#streams.get(event.stream)?.onStopped?.(event.code);
+        return;
+      case 'stream-reset':
+        this.#streams.get(event.stream)?.onReset?.(event.code);
+        // The connection is gone and with it whatever would have closed the stream.
+        if (event.code === StreamErrorCode.connectionLost) this.#detach(event.stream);
+        return;
+      case 'stream-closed':
+        this.#detach(event.stream);
+        return;
+    }
+  }
+
+  #detach(stream: Stream): void {
+    const handler = this.#streams.get(stream);
+    this.#streams.delete(stream);
+    handler?.onClosed?.();
+  }
+
+  /** @returns true when there may be more to send now and a batch to put it in */
+  #transmit(): boolean {
+    for (let count = 0; count < MAX_BATCHES_PER_TURN; count++) {
+      const batch = this.#socket.acquireBatch();
+      if (batch === undefined) return false;
+      if (!this.#endpoint.pollTransmit(this.now(), batch)) {
+        this.#socket.releaseBatch(batch);
+        return false;
+      }
+      this.#socket.send(batch);
+    }
+    return true;
+  }
+
+  /** Sets the timer only when it would fire too late: deadlines mostly move away, and a timer that fires early just looks again. */
+  #setTimer(): void {
+    const due = this.#closed ? undefined : this.#endpoint.pollTimeout();
+    if (due === undefined) return;
+    if (this.#timer !== undefined) {
+      if (this.#timerAt <= due.at + MIN_TIMER_MS) return;
+      this.#timers.clear(this.#timer);
+    }
+    const now = this.now();
+    const delayMs = Math.min(Math.max(Math.ceil(due.at - now), MIN_TIMER_MS), MAX_TIMER_MS);
+    this.#timerAt = now + delayMs;
+    this.#timer = this.#timers.set(this.#onTimer, delayMs);
+  }
+}
+
+function rethrow(error: unknown): never {
+  throw error;
+}
