@@ -1,0 +1,300 @@
+import { StreamErrorCode } from '@underpass/protocol';
+import { describe, expect, it } from 'vitest';
+import {
+  Driver,
+  type DriverHandler,
+  MAX_BATCHES_PER_TURN,
+  MAX_EVENTS_PER_TURN,
+  MIN_TIMER_MS,
+} from '../src/index.js';
+import {
+  FakeEndpoint,
+  FakeSocket,
+  FakeTimers,
+  fakePeer,
+  fakeStream,
+  ignoringHandler,
+  Turns,
+} from './fake-endpoint.js';
+
+function setUp(handler: DriverHandler = ignoringHandler) {
+  const endpoint = new FakeEndpoint();
+  const socket = new FakeSocket();
+  const timers = new FakeTimers();
+  const turns = new Turns();
+  const fatal: unknown[] = [];
+  const driver = new Driver({
+    endpoint,
+    socket,
+    handler,
+    timers,
+    now: () => timers.now,
+    defer: turns.defer,
+    onFatal: (error) => fatal.push(error),
+  });
+  const receive = (): void =>
+    socket.listener?.onDatagram(new Uint8Array(1), { address: '192.0.2.1', port: 1 });
+  return { endpoint, socket, timers, turns, fatal, driver, receive };
+}
+
+describe('a turn of the driver', () => {
+  it('answers all datagrams of one turn together', () => {
+    const { endpoint, socket, turns, receive } = setUp();
+    for (let i = 0; i < 10; i++) receive();
+    endpoint.toSend = 1;
+    expect(endpoint.received).toHaveLength(10);
+    expect(turns.waiting).toHaveLength(1);
+    expect(turns.run()).toBe(1);
+    expect(socket.sent).toBe(1);
+  });
+
+  it('does nothing until it is woken', () => {
+    const { endpoint, socket, turns, driver } = setUp();
+    endpoint.toSend = 1;
+    expect(turns.run()).toBe(0);
+    driver.wake();
+    driver.wake();
+    expect(turns.run()).toBe(1);
+    expect(socket.sent).toBe(1);
+  });
+
+  it('sends a bounded number of batches, then lets others run', () => {
+    const { endpoint, socket, turns, driver } = setUp();
+    endpoint.toSend = MAX_BATCHES_PER_TURN + 1;
+    driver.wake();
+    turns.run(1);
+    expect(socket.sent).toBe(MAX_BATCHES_PER_TURN);
+    turns.run();
+    expect(socket.sent).toBe(MAX_BATCHES_PER_TURN + 1);
+  });
+
+  it('dispatches a bounded number of events, then lets others run', () => {
+    const { endpoint, turns, driver } = setUp();
+    for (let i = 0; i < MAX_EVENTS_PER_TURN + 5; i++) {
+      endpoint.events.push({ type: 'stream-readable', stream: fakeStream() });
+    }
+    driver.wake();
+    turns.run(1);
+    expect(endpoint.events).toHaveLength(4);
+    turns.run();
+    expect(endpoint.events).toHaveLength(0);
+  });
+
+  it('stops polling while no batch is free and goes on when one is', () => {
+    const { endpoint, socket, turns, driver } = setUp();
+    socket.instant = false;
+    endpoint.toSend = 6;
+    driver.wake();
+    turns.run();
+    expect(socket.sent).toBe(4);
+    socket.free = 4;
+    socket.listener?.onBatchFree();
+    turns.run();
+    expect(socket.sent).toBe(6);
+  });
+
+  it('needs no further turn for commands that a handler gives', () => {
+    const stream = fakeStream();
+    const { endpoint, socket, turns, driver } = setUp();
+    driver.attach(stream, {
+      onReadable: () => {
+        endpoint.toSend++;
+        driver.wake();
+      },
+    });
+    endpoint.events.push({ type: 'stream-readable', stream });
+    driver.wake();
+    expect(turns.run()).toBe(1);
+    expect(socket.sent).toBe(1);
+  });
+});
+
+describe('the timer', () => {
+  it('fires at the deadline and tells the endpoint', () => {
+    const { endpoint, timers, turns, driver } = setUp();
+    endpoint.deadline = { at: 25, reason: 'acknowledge' };
+    driver.wake();
+    turns.run();
+    timers.advance(24);
+    expect(endpoint.timeouts).toBe(0);
+    timers.advance(1);
+    expect(endpoint.timeouts).toBe(1);
+  });
+
+  it('is not set again for a deadline that stayed or moved away', () => {
+    const { endpoint, timers, turns, driver } = setUp();
+    for (let i = 0; i < 100; i++) {
+      endpoint.deadline = { at: 25 + i, reason: 'loss' };
+      driver.wake();
+      turns.run();
+    }
+    expect(timers.sets).toBe(1);
+    timers.advance(25);
+    expect(endpoint.timeouts).toBe(0);
+    timers.advance(99);
+    expect(endpoint.timeouts).toBe(1);
+  });
+
+  it('is brought forward for an earlier deadline', () => {
+    const { endpoint, timers, turns, driver } = setUp();
+    endpoint.deadline = { at: 1000, reason: 'keepalive' };
+    driver.wake();
+    turns.run();
+    endpoint.deadline = { at: 10, reason: 'loss' };
+    driver.wake();
+    turns.run();
+    expect(timers.pending).toBe(1);
+    timers.advance(10);
+    expect(endpoint.timeouts).toBe(1);
+  });
+
+  it('does not spin when a deadline stays in the past', () => {
+    const { endpoint, timers, turns, driver } = setUp();
+    endpoint.handleTimeout = () => {
+      endpoint.timeouts++;
+    };
+    endpoint.deadline = { at: -5, reason: 'pacing' };
+    driver.wake();
+    expect(turns.run()).toBe(1);
+    for (let i = 0; i < 10; i++) timers.advance(MIN_TIMER_MS);
+    expect(endpoint.timeouts).toBe(11);
+  });
+});
+
+describe('dispatching', () => {
+  it('gives each event of a stream to the handler attached to it', () => {
+    const stream = fakeStream();
+    const seen: string[] = [];
+    const { endpoint, turns, driver } = setUp();
+    driver.attach(stream, {
+      onReadable: () => seen.push('readable'),
+      onWritable: () => seen.push('writable'),
+      onReset: (code) => seen.push(`reset ${code}`),
+      onStopped: (code) => seen.push(`stopped ${code}`),
+      onClosed: () => seen.push('closed'),
+    });
+    endpoint.events.push(
+      { type: 'stream-readable', stream },
+      { type: 'stream-writable', stream },
+      { type: 'stream-reset', stream, code: 1 },
+      { type: 'stream-stopped', stream, code: 2 },
+      { type: 'stream-closed', stream },
+      { type: 'stream-readable', stream },
+      { type: 'stream-readable', stream: fakeStream() },
+    );
+    driver.wake();
+    turns.run();
+    expect(seen).toEqual(['readable', 'writable', 'reset 1', 'stopped 2', 'closed']);
+    expect(driver.attachedStreams).toBe(0);
+  });
+
+  it('forgets a stream whose connection is lost, with or without a last event', () => {
+    const stream = fakeStream();
+    const seen: string[] = [];
+    const { endpoint, turns, driver } = setUp();
+    driver.attach(stream, { onReset: () => seen.push('reset'), onClosed: () => seen.push('closed') });
+    endpoint.events.push(
+      { type: 'stream-reset', stream, code: StreamErrorCode.connectionLost },
+      { type: 'stream-closed', stream },
+    );
+    driver.wake();
+    turns.run();
+    expect(seen).toEqual(['reset', 'closed']);
+    expect(driver.attachedStreams).toBe(0);
+  });
+
+  it('tells of peers and of streams that they open', () => {
+    const seen: unknown[] = [];
+    const peer = fakePeer();
+    const stream = fakeStream();
+    const { endpoint, turns, driver } = setUp({
+      onConnected: (who) => seen.push(['connected', who]),
+      onDisconnected: (who, error) => seen.push(['disconnected', who, error.reason]),
+      onStream: (who, what) => seen.push(['stream', who, what]),
+    });
+    endpoint.events.push(
+      { type: 'connected', peer },
+      { type: 'stream-opened', peer, stream },
+      { type: 'disconnected', peer, error: { by: 'peer', code: 0, reason: 'bye' } },
+    );
+    driver.wake();
+    turns.run();
+    expect(seen).toEqual([
+      ['connected', peer],
+      ['stream', peer, stream],
+      ['disconnected', peer, 'bye'],
+    ]);
+  });
+
+  it('surfaces a handler that throws, and goes on with the next event', () => {
+    const bad = fakeStream();
+    const good = fakeStream();
+    let reached = false;
+    const { endpoint, turns, driver, fatal } = setUp();
+    driver.attach(bad, {
+      onReadable: () => {
+        throw new Error('our bug');
+      },
+    });
+    driver.attach(good, {
+      onReadable: () => {
+        reached = true;
+      },
+    });
+    endpoint.events.push({ type: 'stream-readable', stream: bad }, { type: 'stream-readable', stream: good });
+    driver.wake();
+    turns.run();
+    expect(fatal).toEqual([new Error('our bug')]);
+    expect(reached).toBe(true);
+  });
+
+  it('surfaces an endpoint that throws on a datagram', () => {
+    const { endpoint, fatal, receive } = setUp();
+    endpoint.handleDatagram = () => {
+      throw new Error('our bug');
+    };
+    receive();
+    expect(fatal).toHaveLength(1);
+  });
+});
+
+describe('closing', () => {
+  it('sends the farewell, tells streams, then closes the socket and leaves no timer', async () => {
+    const stream = fakeStream();
+    let lost = false;
+    const { endpoint, socket, timers, turns, driver } = setUp();
+    driver.attach(stream, {
+      onReset: () => {
+        lost = true;
+      },
+    });
+    endpoint.deadline = { at: 1000, reason: 'keepalive' };
+    driver.wake();
+    turns.run();
+    const closed = driver.close();
+    endpoint.events.push({ type: 'stream-reset', stream, code: StreamErrorCode.connectionLost });
+    turns.run();
+    await closed;
+    await driver.close();
+    expect({ lost, sent: socket.sent, closed: socket.closed, timers: timers.pending }).toEqual({
+      lost: true,
+      sent: 1,
+      closed: true,
+      timers: 0,
+    });
+  });
+
+  it('closes the socket after a second when the endpoint never falls silent', async () => {
+    const { endpoint, socket, timers, turns, driver } = setUp();
+    endpoint.pollTransmit = () => true;
+    const closed = driver.close();
+    turns.run(50);
+    expect(socket.closed).toBe(false);
+    timers.advance(1000);
+    await closed;
+    expect(socket.closed).toBe(true);
+    driver.wake();
+    turns.run();
+    expect(turns.waiting).toHaveLength(0);
+  });
+});

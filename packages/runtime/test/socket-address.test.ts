@@ -1,0 +1,41 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { AddressCache, fromDualStack, MAX_CACHED_ADDRESSES, toDualStack } from '../src/socket-address.js';
+
+describe('addresses of a dual-stack socket', () => {
+  it('come back as they went', () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.ipV4(),
+          fc.ipV6().filter((text) => !text.includes('.')),
+        ),
+        (address) => {
+          expect(fromDualStack(toDualStack(address))).toBe(address);
+        },
+      ),
+    );
+  });
+
+  it('leaves IPv6 that only looks mapped alone', () => {
+    expect(fromDualStack('::ffff:1')).toBe('::ffff:1');
+  });
+
+  it('gives one object for one sender, also when two senders alternate', () => {
+    const cache = new AddressCache();
+    const a = cache.get('::ffff:192.0.2.1', 1000);
+    const b = cache.get('2001:db8::1', 2000);
+    expect(a).toEqual({ address: '192.0.2.1', port: 1000 });
+    expect(cache.get('::ffff:192.0.2.1', 1000)).toBe(a);
+    expect(cache.get('2001:db8::1', 2000)).toBe(b);
+    expect(cache.get('2001:db8::1', 2001)).toEqual({ address: '2001:db8::1', port: 2001 });
+  });
+
+  it('remembers a bounded number of senders', () => {
+    const cache = new AddressCache();
+    for (let i = 0; i < MAX_CACHED_ADDRESSES * 3; i++) {
+      cache.get(`::ffff:10.0.${i >> 8}.${i & 255}`, 1);
+      expect(cache.size).toBeLessThanOrEqual(MAX_CACHED_ADDRESSES);
+    }
+  });
+});
