@@ -1,0 +1,53 @@
+/** A failure with everything its line on stderr needs. Expected failures are these or the libraries'
+ *  `UnderpassError`; anything else that reaches `main` is our own bug. */
+import { ExitCode } from './exit-code.js';
+
+export class CliError extends Error {
+  override name = 'CliError';
+  readonly exitCode: ExitCode;
+  /** What to do about it; empty when the message says it already. */
+  readonly hint: string;
+
+  /** @param message what happened and why, as the start of a sentence, without a full stop */
+  constructor(exitCode: ExitCode, message: string, hint = '', options?: ErrorOptions) {
+    super(message, options);
+    this.exitCode = exitCode;
+    this.hint = hint;
+  }
+}
+
+/** The command line is wrong in a way that the argument parser cannot see. */
+export function usageError(message: string, hint = ''): CliError {
+  return new CliError(ExitCode.usage, message, hint);
+}
+
+/** Everything that is wrong with one config file: a line each, so that one run shows all of it. */
+export class ConfigError extends CliError {
+  override name = 'ConfigError';
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(ExitCode.config, problems.join('\n'));
+    this.problems = problems;
+  }
+}
+
+/** The operating system's reason in words: `ENOENT` as 'no such file', and so on. */
+export function systemReason(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const words = SYSTEM_REASONS[code];
+  if (words !== undefined) return words;
+  return code !== '' ? code : error instanceof Error ? error.message : String(error);
+}
+
+const SYSTEM_REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file or directory',
+  EACCES: 'permission denied',
+  EPERM: 'not permitted',
+  EISDIR: 'it is a directory',
+  ENOTDIR: 'part of the path is not a directory',
+  EEXIST: 'it exists already',
+  ELOOP: 'too many symbolic links',
+  ENOSPC: 'no space left',
+  EROFS: 'the file system is read-only',
+};

@@ -1,0 +1,64 @@
+/** A client's events and totals as log lines. The `event` field is for programs (docs/cli.md, 'Log events'). */
+import type { BoundForward, ClientEvent, ClientStatus } from '@underpass/client';
+import { formatTarget } from '@underpass/forward';
+import type { Log } from '@underpass/runtime';
+import { totals, totalsText } from './traffic-totals.js';
+
+export function logClientEvent(log: Log, event: ClientEvent): void {
+  switch (event.type) {
+    case 'connected': {
+      const { type, handshakeRttMs } = event;
+      const handshake =
+        handshakeRttMs === undefined ? '' : ` (handshake ${formatMilliseconds(handshakeRttMs)})`;
+      log.info({ event: type, handshakeRttMs }, `connected to the relay${handshake}`);
+      return;
+    }
+    case 'disconnected':
+      log.warn(
+        { event: event.type, reason: event.reason },
+        `disconnected: ${event.reason}: the next connection through the tunnel connects again`,
+      );
+      return;
+    case 'stream-opened': {
+      const { type, id, from } = event;
+      const target = formatTarget(event.target);
+      log.debug({ event: type, id, target, from }, `${from} opened ${target}`);
+      return;
+    }
+    case 'refused': {
+      const { type, id, status, advice } = event;
+      log.warn({ event: type, id, target: formatTarget(event.target), status }, advice);
+      return;
+    }
+    case 'stream-closed': {
+      const { type, id, bytesSent, bytesReceived, clean } = event;
+      const target = formatTarget(event.target);
+      log.debug(
+        { event: type, id, target, bytesSent, bytesReceived, clean },
+        `${clean ? 'closed' : 'lost'} ${target}: ${bytesSent} bytes out, ${bytesReceived} in`,
+      );
+      return;
+    }
+  }
+}
+
+/** Where a forward listens: `listening on 127.0.0.1:8080 and [::1]:8080 for localhost:80`. */
+export function logForward(log: Log, forward: BoundForward): void {
+  const places = forward.addresses.map(({ address, port }) => formatTarget({ host: address, port }));
+  const target = formatTarget(forward.spec.target);
+  log.info(
+    { event: 'listening', forward: forward.spec.text, addresses: forward.addresses, target },
+    `listening on ${places.join(' and ')} for ${target}`,
+  );
+}
+
+export function logClientSummary(log: Log, status: ClientStatus): void {
+  log.info(
+    { event: 'summary', suite: status.suite, ...totals(status.relay) },
+    `relay: ${totalsText(status.relay)}`,
+  );
+}
+
+export function formatMilliseconds(milliseconds: number): string {
+  return `${milliseconds < 10 ? milliseconds.toFixed(1) : Math.round(milliseconds)} ms`;
+}

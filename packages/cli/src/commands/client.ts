@@ -1,0 +1,172 @@
+/** `underpass client`: forwards local ports through one relay. */
+import { type Client, startClient } from '@underpass/client';
+import { formatTarget, type LocalForward } from '@underpass/forward';
+import { shortKey } from '@underpass/runtime';
+import { Command } from 'commander';
+import { usageError } from '../cli-error.js';
+import { type ClientConfig, loadClientConfig } from '../config/client-config.js';
+import type { HostPort } from '../host-port.js';
+import { readKeyFile } from '../key-file.js';
+import { openKeyLog } from '../key-log.js';
+import { encodeKey } from '../key-text.js';
+import { type LogLevel, openLog } from '../log.js';
+import { publicKeyOf } from '../public-key.js';
+import { untilStopSignal } from '../stop-signal.js';
+import { logClientEvent, logClientSummary, logForward } from './client-log.js';
+import { endWithInternalError } from './internal-error.js';
+import {
+  hostPortValue,
+  keepaliveValue,
+  keyLogOption,
+  localForwardValue,
+  logLevelOption,
+  publicKeyValue,
+} from './option-values.js';
+
+interface ClientFlags {
+  readonly config?: string;
+  readonly relay?: HostPort;
+  readonly relayKey?: Uint8Array;
+  readonly key?: string;
+  readonly presharedKey?: string;
+  readonly localForward?: readonly LocalForward[];
+  readonly persistentKeepalive?: number;
+  readonly keyLog?: string;
+  readonly logLevel?: LogLevel;
+}
+
+const EXAMPLE = `
+Example:
+  underpass client --relay vpn.example.org:51820 --relay-key PUBLIC_KEY --key client.key -L 8080:localhost:80
+  curl http://localhost:8080/`;
+
+export function clientCommand(): Command {
+  return new Command('client')
+    .description('Forward local ports through a relay.')
+    .option('--config <file>', 'a client config file; or, without one:')
+    .option('--relay <host:port>', 'where the relay is', hostPortValue)
+    .option('--relay-key <public-key>', "the relay's public key", publicKeyValue)
+    .option('--key <file>', "this client's private key file (mode 0600)")
+    .option('--preshared-key <file>', 'a key file that both sides have (mode 0600)')
+    .option(
+      '-L, --local-forward <[bind:]port:host:hostport>',
+      'forward a local port to a target as the relay sees it; may be repeated',
+      localForwardValue,
+    )
+    .option('--persistent-keepalive <seconds>', 'send something at least this often (0: off)', keepaliveValue)
+    .addOption(keyLogOption())
+    .addOption(logLevelOption())
+    .addHelpText('after', EXAMPLE)
+    .action((flags: ClientFlags) => runClient(flags));
+}
+
+async function runClient(flags: ClientFlags): Promise<void> {
+  const config = clientConfigFrom(flags);
+  if (config.localForwards.length === 0) {
+    throw usageError('nothing to forward', 'give at least one -L [BIND:]PORT:HOST:HOSTPORT');
+  }
+  const log = openLog(flags.logLevel ?? config.logLevel ?? 'info');
+  const keyLog = flags.keyLog === undefined ? undefined : openKeyLog(flags.keyLog, log);
+  const client = await startClient({
+    relay: config.relay,
+    relayPublicKey: config.relayPublicKey,
+    privateKey: config.privateKey,
+    forwards: config.localForwards,
+    persistentKeepaliveMs: config.persistentKeepaliveSeconds * 1000,
+    log,
+    onEvent: (event) => logClientEvent(log, event),
+    onFatal: endWithInternalError,
+    ...(config.presharedKey === undefined ? {} : { presharedKey: config.presharedKey }),
+    ...(keyLog === undefined ? {} : { keyLog }),
+  });
+  const stop = untilStopSignal(['SIGINT', 'SIGTERM', 'SIGHUP']);
+  for (const forward of client.forwards) logForward(log, forward);
+  const relay = formatTarget(config.relay);
+  log.info(
+    {
+      event: 'connecting',
+      relay,
+      publicKey: shortKey(config.publicKey),
+      relayKey: shortKey(config.relayPublicKey),
+    },
+    `connecting to ${relay} as ${shortKey(config.publicKey)}`,
+  );
+  client.connect();
+  const cancelWarning = warnOfSilence(client, relay, log);
+  const signal = await stop;
+  cancelWarning();
+  logClientSummary(log, client.status());
+  await client.close();
+  log.info({ event: 'stopped', signal }, 'stopped');
+}
+
+/** A relay answers nothing that does not authenticate, so a wrong key looks like a dead address: say so once. */
+const SILENCE_WARNING_MS = 10_000;
+
+function warnOfSilence(client: Client, relay: string, log: ReturnType<typeof openLog>): () => void {
+  const timer = setTimeout(() => {
+    log.warn(
+      { event: 'no-answer', relay },
+      `no answer from ${relay} yet: check that the relay runs, that UDP gets there, and that each side has the other's public key (still trying)`,
+    );
+  }, SILENCE_WARNING_MS);
+  const cancel = (): void => clearTimeout(timer);
+  client.connected().then(cancel, cancel);
+  return cancel;
+}
+
+/** @throws CliError for a wrong combination of options, or what the files say */
+function clientConfigFrom(flags: ClientFlags): ClientConfig {
+  if (flags.config !== undefined) {
+    refuseBesideConfig(flags);
+    const config = loadClientConfig(flags.config);
+    return {
+      ...config,
+      localForwards: [...config.localForwards, ...(flags.localForward ?? [])],
+      persistentKeepaliveSeconds: flags.persistentKeepalive ?? config.persistentKeepaliveSeconds,
+    };
+  }
+  const { relay, relayKey, key } = flags;
+  if (relay === undefined || relayKey === undefined || key === undefined) {
+    const missing = Object.entries({ '--relay': relay, '--relay-key': relayKey, '--key': key })
+      .filter(([, value]) => value === undefined)
+      .map(([name]) => name);
+    const isBare = missing.length === 3;
+    throw usageError(
+      isBare ? 'which relay?' : `${missing.join(' and ')} missing`,
+      'give --config FILE, or --relay HOST:PORT, --relay-key PUBLIC_KEY and --key FILE',
+    );
+  }
+  const privateKey = readKeyFile(key);
+  const publicKey = publicKeyOf(privateKey);
+  if (encodeKey(publicKey) === encodeKey(relayKey)) {
+    throw usageError(
+      "--relay-key is this client's own public key",
+      "give the relay's: on the relay, underpass pubkey < relay.key",
+    );
+  }
+  return {
+    relay,
+    relayPublicKey: relayKey,
+    privateKey,
+    publicKey,
+    presharedKey: flags.presharedKey === undefined ? undefined : readKeyFile(flags.presharedKey),
+    persistentKeepaliveSeconds: flags.persistentKeepalive ?? 0,
+    localForwards: flags.localForward ?? [],
+    logLevel: undefined,
+  };
+}
+
+function refuseBesideConfig(flags: ClientFlags): void {
+  const given = Object.entries({
+    '--relay': flags.relay,
+    '--relay-key': flags.relayKey,
+    '--key': flags.key,
+    '--preshared-key': flags.presharedKey,
+  }).find(([, value]) => value !== undefined);
+  if (given === undefined) return;
+  throw usageError(
+    `${given[0]} and --config exclude each other`,
+    'put it into the config file, or leave --config out',
+  );
+}

@@ -1,0 +1,60 @@
+/** `underpass pubkey`: the public half of the private key on stdin, as `wg pubkey` prints it. */
+import { Command } from 'commander';
+import { CliError } from '../cli-error.js';
+import { ExitCode } from '../exit-code.js';
+import { KEY_FILE_LIMIT_BYTES } from '../key-file.js';
+import { decodeKeyBytes, encodeKey, KEY_TEXT_BYTES } from '../key-text.js';
+import { publicKeyOf } from '../public-key.js';
+import { printLine } from '../terminal.js';
+
+export function pubkeyCommand(): Command {
+  return new Command('pubkey')
+    .description('Read a private key from stdin and print its public key, as wg pubkey does.')
+    .addHelpText('after', '\nExample:\n  underpass pubkey < client.key')
+    .action(async () => {
+      const privateKey = privateKeyIn(await readStdin());
+      printLine(encodeKey(publicKeyOf(privateKey)));
+      privateKey.fill(0);
+    });
+}
+
+/** The key that stands at the start, followed by nothing but blanks: what `wg pubkey` accepts. Wipes `text`.
+ *  @throws CliError */
+export function privateKeyIn(text: Uint8Array): Uint8Array {
+  const key = decodeKeyBytes(text.subarray(0, KEY_TEXT_BYTES));
+  const hasMore = text.subarray(KEY_TEXT_BYTES).some((byte) => !isBlankOrNul(byte));
+  const isEmpty = text.length === 0;
+  text.fill(0);
+  if (key !== undefined && !hasMore) return key;
+  const found = isEmpty
+    ? 'stdin is empty'
+    : key === undefined
+      ? 'stdin is not a private key'
+      : 'more than a key is on stdin';
+  throw new CliError(
+    ExitCode.config,
+    found,
+    `expected ${KEY_TEXT_BYTES} characters of base64 and a line end, as underpass keygen prints them`,
+  );
+}
+
+async function readStdin(): Promise<Uint8Array> {
+  const text = new Uint8Array(KEY_FILE_LIMIT_BYTES + 1);
+  let length = 0;
+  for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
+    const taken = chunk.subarray(0, text.length - length);
+    text.set(taken, length);
+    length += taken.length;
+    chunk.fill(0);
+    if (length === text.length) {
+      text.fill(0);
+      throw new CliError(ExitCode.config, 'more than a key is on stdin', 'expected one private key');
+    }
+  }
+  return text.subarray(0, length);
+}
+
+/** What C's `isspace` takes, and NUL. */
+function isBlankOrNul(byte: number): boolean {
+  return byte === 0 || byte === 0x20 || (byte >= 0x09 && byte <= 0x0d);
+}

@@ -1,0 +1,60 @@
+/** A relay's events and totals as log lines. The `event` field is for programs (docs/cli.md, 'Log events'). */
+import { formatTarget } from '@underpass/forward';
+import type { RelayEvent, RelayStatus } from '@underpass/relay';
+import type { Log } from '@underpass/runtime';
+import { totals, totalsText } from './traffic-totals.js';
+
+export function logRelayEvent(log: Log, event: RelayEvent): void {
+  switch (event.type) {
+    case 'peer-connected': {
+      const from = event.address === undefined ? '' : ` from ${formatTarget(targetOf(event.address))}`;
+      log.info(
+        { event: event.type, peer: event.peer, from: event.address },
+        `${event.peer} connected${from}`,
+      );
+      return;
+    }
+    case 'peer-disconnected':
+      log.info(
+        { event: event.type, peer: event.peer, reason: event.reason },
+        `${event.peer} disconnected: ${event.reason}`,
+      );
+      return;
+    case 'stream-opened': {
+      const { type, peer, id, address } = event;
+      const target = formatTarget(event.target);
+      log.debug({ event: type, peer, id, target, address }, `${peer} opened ${target} (${address})`);
+      return;
+    }
+    case 'refused': {
+      const { type, peer, id, status, advice } = event;
+      const target = event.target === undefined ? undefined : formatTarget(event.target);
+      log.warn({ event: type, peer, id, target, status }, advice);
+      return;
+    }
+    case 'stream-closed': {
+      const { type, peer, id, bytesSent, bytesReceived, clean } = event;
+      const target = formatTarget(event.target);
+      log.debug(
+        { event: type, peer, id, target, bytesSent, bytesReceived, clean },
+        `${peer} ${clean ? 'closed' : 'lost'} ${target}: ${bytesSent} bytes out, ${bytesReceived} in`,
+      );
+      return;
+    }
+  }
+}
+
+/** One line for each peer that has been there. */
+export function logRelaySummary(log: Log, status: RelayStatus): void {
+  for (const { name, stats } of status.peers) {
+    if (stats.handshakes === 0) continue;
+    log.info(
+      { event: 'summary', peer: name, suite: status.suite, ...totals(stats) },
+      `${name}: ${totalsText(stats)}`,
+    );
+  }
+}
+
+function targetOf(address: { readonly address: string; readonly port: number }) {
+  return { host: address.address, port: address.port };
+}

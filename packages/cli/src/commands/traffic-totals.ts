@@ -1,0 +1,49 @@
+/** What a peer's statistics come to: the fields of the `summary` event, and the words for it. */
+import type { PeerStats } from '@underpass/protocol';
+
+/** Counts since the start. Bytes on the wire are UDP payloads, without IP and UDP headers. */
+export interface TrafficTotals {
+  readonly handshakes: number;
+  readonly handshakeRttMs: number | undefined;
+  readonly smoothedRttMs: number | undefined;
+  readonly datagramsSent: number;
+  readonly datagramsReceived: number;
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  readonly streamBytesSent: number;
+  readonly streamBytesReceived: number;
+  readonly packetsLost: number;
+}
+
+export function totals(stats: PeerStats): TrafficTotals {
+  return {
+    handshakes: stats.handshakes,
+    handshakeRttMs: stats.handshakeRttMs,
+    smoothedRttMs: stats.smoothedRttMs,
+    datagramsSent: stats.datagramsSent,
+    datagramsReceived: stats.datagramsReceived,
+    bytesSent: stats.bytesSent,
+    bytesReceived: stats.bytesReceived,
+    streamBytesSent: stats.streamBytesSent,
+    streamBytesReceived: stats.streamBytesReceived,
+    packetsLost: stats.packetsLost,
+  };
+}
+
+export function totalsText(stats: PeerStats): string {
+  const sent = `${formatBytes(stats.streamBytesSent)} sent in ${stats.datagramsSent} datagrams`;
+  const received = `${formatBytes(stats.streamBytesReceived)} received in ${stats.datagramsReceived}`;
+  return `${sent}, ${received}`;
+}
+
+/** Binary units with one decimal: `10.0 MiB`. */
+export function formatBytes(bytes: number): string {
+  const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return unit === 0 ? `${bytes} bytes` : `${value.toFixed(1)} ${units[unit] ?? ''}`;
+}

@@ -1,0 +1,80 @@
+/** client.toml: one relay and the forwards through it (docs/cli.md). */
+import type { LocalForward } from '@underpass/forward';
+import { z } from 'zod';
+import { ConfigError } from '../cli-error.js';
+import type { HostPort } from '../host-port.js';
+import { encodeKey } from '../key-text.js';
+import type { LogLevel } from '../log.js';
+import { publicKeyOf } from '../public-key.js';
+import {
+  hostPortField,
+  keepaliveSecondsField,
+  keyFileField,
+  localForwardField,
+  logLevelField,
+  publicKeyField,
+} from './fields.js';
+import { type Problem, problemLines, schemaProblems } from './schema-problems.js';
+import { readTomlDocument, type TomlDocument } from './toml-document.js';
+
+export interface ClientConfig {
+  readonly relay: HostPort;
+  readonly relayPublicKey: Uint8Array;
+  readonly privateKey: Uint8Array;
+  readonly publicKey: Uint8Array;
+  readonly presharedKey: Uint8Array | undefined;
+  /** 0: off. */
+  readonly persistentKeepaliveSeconds: number;
+  readonly localForwards: readonly LocalForward[];
+  readonly logLevel: LogLevel | undefined;
+}
+
+/** @throws CliError when the file cannot be read, ConfigError with all that is wrong in it */
+export function loadClientConfig(file: string): ClientConfig {
+  return clientConfigOf(readTomlDocument(file));
+}
+
+/** @throws ConfigError */
+export function clientConfigOf(document: TomlDocument): ClientConfig {
+  const schema = clientSchema(document.directory);
+  const result = schema.safeParse(document.value);
+  if (!result.success) {
+    throw new ConfigError(problemLines(document, schemaProblems(document, schema, result.error.issues)));
+  }
+  const table = result.data;
+  const publicKey = publicKeyOf(table.private_key_file);
+  if (encodeKey(publicKey) === encodeKey(table.relay_public_key)) {
+    const problem: Problem = {
+      line: document.lineOf(['relay_public_key']),
+      text: "relay_public_key: found this client's own public key, expected the relay's",
+    };
+    throw new ConfigError(problemLines(document, [problem]));
+  }
+  return {
+    relay: table.relay,
+    relayPublicKey: table.relay_public_key,
+    privateKey: table.private_key_file,
+    publicKey,
+    presharedKey: table.preshared_key_file,
+    persistentKeepaliveSeconds: table.persistent_keepalive_seconds ?? 0,
+    localForwards: table.local_forwards ?? [],
+    logLevel: table.log?.level,
+  };
+}
+
+function clientSchema(directory: string) {
+  return z.strictObject(
+    {
+      relay: hostPortField,
+      relay_public_key: publicKeyField,
+      private_key_file: keyFileField(directory),
+      preshared_key_file: keyFileField(directory).optional(),
+      persistent_keepalive_seconds: keepaliveSecondsField.optional(),
+      local_forwards: z
+        .array(localForwardField, { error: 'a list of forwards, for example ["8080:localhost:80"]' })
+        .optional(),
+      log: z.strictObject({ level: logLevelField.optional() }, { error: 'a table [log]' }).optional(),
+    },
+    { error: 'a table' },
+  );
+}

@@ -1,0 +1,97 @@
+/** The kinds of value that config files hold. Each message completes 'found …, expected …'. */
+import { type AllowRule, type LocalForward, parseAllowRule, parseLocalForward } from '@underpass/forward';
+import { z } from 'zod';
+import { CliError } from '../cli-error.js';
+import { type HostPort, type ListenAddress, parseHostPort, parseListenAddress } from '../host-port.js';
+import { readKeyFile } from '../key-file.js';
+import { decodeKey, looksLikeKey } from '../key-text.js';
+import { LOG_LEVELS } from '../log.js';
+import { resolveFrom } from './default-paths.js';
+import { describe, WHOLE_STORY } from './schema-problems.js';
+
+/** Longest name of a peer, and the characters that need no quoting anywhere. */
+const PEER_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+
+export const listenField = parsedField<ListenAddress>(
+  '"PORT" or "HOST:PORT" (a string; IPv6 in brackets)',
+  parseListenAddress,
+);
+
+export const hostPortField = parsedField<HostPort>('"HOST:PORT" (a string; IPv6 in brackets)', parseHostPort);
+
+export const publicKeyField = parsedField<Uint8Array>(
+  'a public key: 44 characters of base64, as underpass pubkey prints them',
+  decodeKey,
+);
+
+export const peerNameField = parsedField<string>(
+  'a name of 1 to 64 letters, digits, dots, dashes and underscores',
+  (text) => (PEER_NAME.test(text) ? text : undefined),
+);
+
+export const logLevelField = z.enum(LOG_LEVELS, { error: `one of ${LOG_LEVELS.join(', ')}` });
+
+/** Largest keepalive that WireGuard knows, in seconds. */
+export const MAX_KEEPALIVE_SECONDS = 65_535;
+const keepaliveExpected = `a whole number of seconds from 0 (off) to ${MAX_KEEPALIVE_SECONDS}`;
+export const keepaliveSecondsField = z
+  .int({ error: keepaliveExpected })
+  .min(0, { error: keepaliveExpected })
+  .max(MAX_KEEPALIVE_SECONDS, { error: keepaliveExpected });
+
+export const allowField: z.ZodType<AllowRule> = explainedField(
+  'a rule "HOST:PORT", "CIDR:PORT" or "*.DOMAIN:PORT" (a string)',
+  parseAllowRule,
+);
+
+export const localForwardField: z.ZodType<LocalForward> = explainedField(
+  'a forward "[BIND:]PORT:HOST:HOSTPORT" (a string)',
+  parseLocalForward,
+);
+
+/** The path of a key file, read at once: the value is the key.
+ *  @param directory where a relative path starts */
+export function keyFileField(directory: string): z.ZodType<Uint8Array> {
+  const expected = 'the path of a key file (a string)';
+  return z.string({ error: expected }).transform((text, context) => {
+    if (looksLikeKey(text)) {
+      return refuse(
+        context,
+        text,
+        'found what looks like a key itself, expected the path of a file that holds it',
+      );
+    }
+    try {
+      return readKeyFile(resolveFrom(directory, text));
+    } catch (error) {
+      if (!(error instanceof CliError)) throw error;
+      return refuse(context, text, `${error.message}: ${error.hint}`);
+    }
+  });
+}
+
+function parsedField<T>(expected: string, parse: (text: string) => T | undefined): z.ZodType<T> {
+  return z.string({ error: expected }).transform((text, context) => {
+    const value = parse(text);
+    if (value !== undefined) return value;
+    context.issues.push({ code: 'custom', message: expected, input: text });
+    return z.NEVER;
+  });
+}
+
+/** For parsers that say themselves what is wrong. */
+function explainedField<T extends object>(
+  expected: string,
+  parse: (text: string) => T | { readonly reason: string },
+): z.ZodType<T> {
+  return z.string({ error: expected }).transform((text, context) => {
+    const parsed = parse(text);
+    if (!('reason' in parsed)) return parsed;
+    return refuse(context, text, `found ${describe(text)}: ${parsed.reason}`);
+  });
+}
+
+function refuse(context: z.RefinementCtx, input: unknown, message: string): never {
+  context.issues.push({ code: 'custom', message, input, params: WHOLE_STORY });
+  return z.NEVER;
+}

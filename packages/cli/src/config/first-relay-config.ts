@@ -1,0 +1,62 @@
+/** What the first `underpass relay` writes: a config that lets nobody in yet, and a key of its own. */
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { CliError, systemReason } from '../cli-error.js';
+import { ExitCode } from '../exit-code.js';
+import { readKeyFile, writeKeyFile } from '../key-file.js';
+import { clampPrivateKey, KEY_BYTES } from '../key-text.js';
+
+/** WireGuard's usual port: to whoever looks at the wire it is WireGuard. */
+export const DEFAULT_RELAY_PORT = 51_820;
+
+/** Writes `file` (0600) and `relay.key` (0600) beside it. A key that is there already is kept and used.
+ *  @param listen  the `[HOST:]PORT` to write
+ *  @throws CliError when something cannot be written */
+export function writeFirstRelayConfig(file: string, listen = String(DEFAULT_RELAY_PORT)): void {
+  const directory = path.dirname(file);
+  const keyFile = path.join(directory, 'relay.key');
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw writeError(directory, error);
+  }
+  if (existsSync(keyFile)) {
+    readKeyFile(keyFile).fill(0); // says now what the config would say later
+  } else {
+    const key = randomBytes(KEY_BYTES);
+    clampPrivateKey(key);
+    writeKeyFile(keyFile, key);
+    key.fill(0);
+  }
+  try {
+    writeFileSync(file, firstRelayConfig(listen), { flag: 'wx', mode: 0o600 });
+  } catch (error) {
+    throw writeError(file, error);
+  }
+}
+
+function firstRelayConfig(listen: string): string {
+  return `# The config of an Underpass relay. Mistakes are reported with their line; SIGHUP reloads it.
+
+# The UDP port, on every address of this machine; "HOST:PORT" for one address.
+listen = ${JSON.stringify(listen)}
+private_key_file = "relay.key"
+
+# One [[peer]] for each client. It may reach what \`allow\` lists, and nothing else.
+#
+# [[peer]]
+# name = "laptop"
+# public_key = "what underpass pubkey prints for the client's key"
+# allow = ["localhost:80", "10.0.0.0/8:443", "*.example.org:*"]
+`;
+}
+
+function writeError(file: string, error: unknown): CliError {
+  return new CliError(
+    ExitCode.config,
+    `cannot write ${file}: ${systemReason(error)}`,
+    'give another place with --config',
+    { cause: error },
+  );
+}

@@ -1,0 +1,123 @@
+/** relay.toml: what a relay listens on, who may come and what each may reach (docs/cli.md). */
+import type { RelayPeerOptions } from '@underpass/relay';
+import { z } from 'zod';
+import { ConfigError } from '../cli-error.js';
+import type { ListenAddress } from '../host-port.js';
+import { encodeKey } from '../key-text.js';
+import type { LogLevel } from '../log.js';
+import { publicKeyOf } from '../public-key.js';
+import {
+  allowField,
+  keyFileField,
+  listenField,
+  logLevelField,
+  peerNameField,
+  publicKeyField,
+} from './fields.js';
+import { type Problem, problemLines, schemaProblems, valueAt } from './schema-problems.js';
+import { readTomlDocument, type TomlDocument } from './toml-document.js';
+
+export interface RelayConfig {
+  readonly listen: ListenAddress;
+  readonly privateKey: Uint8Array;
+  readonly publicKey: Uint8Array;
+  readonly peers: readonly RelayPeerOptions[];
+  readonly logLevel: LogLevel | undefined;
+}
+
+/** @throws CliError when the file cannot be read, ConfigError with all that is wrong in it */
+export function loadRelayConfig(file: string): RelayConfig {
+  return relayConfigOf(readTomlDocument(file));
+}
+
+/** @throws ConfigError */
+export function relayConfigOf(document: TomlDocument): RelayConfig {
+  const schema = relaySchema(document.directory);
+  const result = schema.safeParse(document.value);
+  const problems = result.success ? [] : schemaProblems(document, schema, result.error.issues);
+  problems.push(...repeatedPeers(document, 'name', String));
+  problems.push(...repeatedPeers(document, 'public_key', () => 'the same key'));
+  const publicKey = result.success ? publicKeyOf(result.data.private_key_file) : undefined;
+  if (publicKey !== undefined) problems.push(...peersWithKey(document, publicKey));
+  if (!result.success || publicKey === undefined || problems.length > 0) {
+    throw new ConfigError(problemLines(document, problems));
+  }
+  const { listen, private_key_file, peer, log } = result.data;
+  return {
+    listen,
+    privateKey: private_key_file,
+    publicKey,
+    peers: (peer ?? []).map(peerOptions),
+    logLevel: log?.level,
+  };
+}
+
+function relaySchema(directory: string) {
+  const peer = z.strictObject(
+    {
+      name: peerNameField,
+      public_key: publicKeyField,
+      preshared_key_file: keyFileField(directory).optional(),
+      allow: z.array(allowField, { error: 'a list of rules, for example ["localhost:80"]' }),
+    },
+    { error: 'a table [[peer]]' },
+  );
+  return z.strictObject(
+    {
+      listen: listenField,
+      private_key_file: keyFileField(directory),
+      peer: z.array(peer, { error: 'tables [[peer]], with double brackets' }).optional(),
+      log: z.strictObject({ level: logLevelField.optional() }, { error: 'a table [log]' }).optional(),
+    },
+    { error: 'a table' },
+  );
+}
+
+type PeerTable = NonNullable<z.output<ReturnType<typeof relaySchema>>['peer']>[number];
+
+function peerOptions(table: PeerTable): RelayPeerOptions {
+  const { name, public_key: publicKey, preshared_key_file: presharedKey, allow } = table;
+  return { name, publicKey, allow, ...(presharedKey === undefined ? {} : { presharedKey }) };
+}
+
+/** Peers that share what only one may have. Works on the raw document, so that other problems do not hide it. */
+function repeatedPeers(
+  document: TomlDocument,
+  key: 'name' | 'public_key',
+  show: (value: string) => string,
+): Problem[] {
+  const firstLines = new Map<string, number>();
+  return rawPeers(document).flatMap((_peer, index) => {
+    const path = ['peer', index, key];
+    const value = valueAt(document.value, path);
+    if (typeof value !== 'string') return [];
+    const line = document.lineOf(path);
+    const firstLine = firstLines.get(value);
+    if (firstLine === undefined) {
+      firstLines.set(value, line);
+      return [];
+    }
+    const found = key === 'name' ? JSON.stringify(show(value)) : show(value);
+    return [
+      {
+        line,
+        text: `peer.${key}: found ${found} as on line ${firstLine}, expected each peer to have its own`,
+      },
+    ];
+  });
+}
+
+function peersWithKey(document: TomlDocument, publicKey: Uint8Array): Problem[] {
+  const own = encodeKey(publicKey);
+  return rawPeers(document).flatMap((_peer, index) => {
+    const path = ['peer', index, 'public_key'];
+    if (valueAt(document.value, path) !== own) return [];
+    const text = "peer.public_key: found this relay's own public key, expected the client's";
+    return [{ line: document.lineOf(path), text }];
+  });
+}
+
+function rawPeers(document: TomlDocument): readonly unknown[] {
+  const peers = valueAt(document.value, ['peer']);
+  return Array.isArray(peers) ? peers : [];
+}

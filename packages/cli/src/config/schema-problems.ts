@@ -1,0 +1,96 @@
+/** Turns what zod found wrong with a document into lines that say where, what was found and what was expected. */
+import { z } from 'zod';
+import { looksLikeKey } from '../key-text.js';
+import { closestName } from './closest-name.js';
+import type { KeyPath } from './key-lines.js';
+import type { TomlDocument } from './toml-document.js';
+
+/** One thing wrong with a config file. */
+export interface Problem {
+  readonly line: number;
+  /** Everything after `FILE:LINE: `. */
+  readonly text: string;
+}
+
+/** Marks a custom issue whose message is the whole story: nothing of the found value is added. */
+export const WHOLE_STORY = { wholeStory: true } as const;
+
+/** Values longer than this are cut when they are printed back. */
+const SHOWN_CHARACTERS = 48;
+
+export function schemaProblems(
+  document: TomlDocument,
+  schema: z.ZodType,
+  issues: readonly z.core.$ZodIssue[],
+): Problem[] {
+  return issues.flatMap((issue) => {
+    if (issue.code === 'unrecognized_keys') {
+      const known = knownKeys(schema, issue.path);
+      return issue.keys.map((key) => ({
+        line: document.lineOf([...issue.path, key]),
+        text: unknownKeyText([...issue.path, key], key, known),
+      }));
+    }
+    const isWholeStory = issue.code === 'custom' && issue.params?.wholeStory === true;
+    const found = describe(valueAt(document.value, issue.path));
+    return {
+      line: document.lineOf(issue.path),
+      text: `${keyName(issue.path)}: ${isWholeStory ? issue.message : `found ${found}, expected ${issue.message}`}`,
+    };
+  });
+}
+
+/** `FILE:LINE: …`, in the order of the file. */
+export function problemLines(document: TomlDocument, problems: readonly Problem[]): string[] {
+  return [...problems]
+    .sort((a, b) => a.line - b.line)
+    .map((problem) => `${document.file}:${problem.line}: ${problem.text}`);
+}
+
+/** What stands at a path, whatever it is. */
+export function valueAt(value: unknown, path: KeyPath): unknown {
+  let current = value;
+  for (const key of path) {
+    if (typeof current !== 'object' || current === null) return undefined;
+    current = Reflect.get(current, key);
+  }
+  return current;
+}
+
+/** A value as an error shows it. What has the shape of a key is not shown: it may be a private one. */
+export function describe(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  if (typeof value === 'string') {
+    if (looksLikeKey(value)) return `${value.trim().length} characters that look like a key (not shown)`;
+    const isLong = value.length > SHOWN_CHARACTERS;
+    return JSON.stringify(isLong ? `${value.slice(0, SHOWN_CHARACTERS)}…` : value);
+  }
+  if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : `a list of ${value.length}`;
+  if (value instanceof Date) return 'a date';
+  if (typeof value === 'object') return 'a table';
+  return String(value);
+}
+
+/** The keys without list indexes, as they are written in the file: `peer.allow`. */
+function keyName(path: KeyPath): string {
+  const name = path.filter((key) => typeof key === 'string').join('.');
+  return name === '' ? 'the file' : name;
+}
+
+function unknownKeyText(path: KeyPath, key: string, known: readonly string[]): string {
+  const closest = closestName(key, known);
+  const advice = closest !== undefined ? `did you mean ${closest}?` : `known here: ${known.join(', ')}`;
+  return `${keyName(path)}: unknown key; ${advice}`;
+}
+
+/** The keys that the schema's table at `path` has. */
+function knownKeys(schema: z.ZodType, path: KeyPath): string[] {
+  let current: unknown = schema;
+  for (const key of [...path, undefined]) {
+    while (current instanceof z.ZodOptional || current instanceof z.ZodDefault) current = current.unwrap();
+    if (key === undefined) break;
+    if (current instanceof z.ZodArray) current = current.element;
+    else if (current instanceof z.ZodObject) current = current.shape[String(key)];
+  }
+  return current instanceof z.ZodObject ? Object.keys(current.shape) : [];
+}

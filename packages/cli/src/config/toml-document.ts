@@ -1,0 +1,65 @@
+/** Reads a TOML file into a value that still knows which line each key came from. */
+import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { parse, TomlError } from 'smol-toml';
+import { CliError, ConfigError, systemReason } from '../cli-error.js';
+import { ExitCode } from '../exit-code.js';
+import { KeyLines, type KeyPath } from './key-lines.js';
+
+/** Thousands of peers fit; a larger file is not a config. */
+export const CONFIG_LIMIT_BYTES = 1024 * 1024;
+
+export interface TomlDocument {
+  /** As the user gave it: what errors print. */
+  readonly file: string;
+  /** Where relative paths in the file start. */
+  readonly directory: string;
+  readonly value: unknown;
+  lineOf(path: KeyPath): number;
+}
+
+/** @throws CliError when the file cannot be read, ConfigError when it is not TOML */
+export function readTomlDocument(file: string): TomlDocument {
+  return parseTomlDocument(file, readLimited(file));
+}
+
+/** @param file only for messages and for where relative paths start */
+export function parseTomlDocument(file: string, text: string): TomlDocument {
+  let value: unknown;
+  try {
+    value = parse(text, { unsafeKeyBehaviour: 'throw', maxDepth: 16 });
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    const what = error.message.split('\n', 1)[0]?.replace(/^Invalid TOML document: /, '') ?? '';
+    throw new ConfigError([`${file}:${error.line}: not valid TOML (column ${error.column}): ${what}`]);
+  }
+  const lines = new KeyLines(text);
+  return {
+    file,
+    directory: path.dirname(path.resolve(file)),
+    value,
+    lineOf: (keyPath) => lines.lineOf(keyPath),
+  };
+}
+
+function readLimited(file: string): string {
+  try {
+    const handle = openSync(file, 'r');
+    try {
+      if (fstatSync(handle).size > CONFIG_LIMIT_BYTES) {
+        throw new ConfigError([`${file}:1: larger than ${CONFIG_LIMIT_BYTES} bytes: not a config file`]);
+      }
+      return readFileSync(handle, 'utf8');
+    } finally {
+      closeSync(handle);
+    }
+  } catch (error) {
+    if (error instanceof CliError) throw error;
+    throw new CliError(
+      ExitCode.config,
+      `cannot read the config file ${file}: ${systemReason(error)}`,
+      'check the path given with --config',
+      { cause: error },
+    );
+  }
+}

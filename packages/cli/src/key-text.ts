@@ -1,0 +1,63 @@
+/** The text form of a 32-byte key: base64 as the `wg` program reads and prints it. Works on bytes, because a
+ *  buffer can be wiped and a string cannot. */
+
+export const KEY_BYTES = 32;
+/** 43 digits and one '='. */
+export const KEY_TEXT_BYTES = 44;
+
+/** @param text exactly 44 bytes of base64, canonical (the unused bits of the last digit are zero)
+ *  @returns the key, or undefined when the text is not of that form */
+export function decodeKeyBytes(text: Uint8Array): Uint8Array | undefined {
+  if (text.length !== KEY_TEXT_BYTES || text[KEY_TEXT_BYTES - 1] !== 0x3d) return undefined;
+  const key = new Uint8Array(KEY_BYTES);
+  let bits = 0;
+  let bitCount = 0;
+  let at = 0;
+  for (let i = 0; i < KEY_TEXT_BYTES - 1; i++) {
+    const digit = digitValue(text[i] ?? 0);
+    if (digit < 0) {
+      key.fill(0);
+      return undefined;
+    }
+    bits = ((bits << 6) | digit) & 0xfff;
+    bitCount += 6;
+    if (bitCount >= 8) {
+      bitCount -= 8;
+      key[at++] = (bits >>> bitCount) & 0xff;
+    }
+  }
+  if ((bits & ((1 << bitCount) - 1)) !== 0) {
+    key.fill(0);
+    return undefined;
+  }
+  return key;
+}
+
+/** As `decodeKeyBytes`, for keys that are no secret or that arrive as a string anyway. */
+export function decodeKey(text: string): Uint8Array | undefined {
+  return decodeKeyBytes(new TextEncoder().encode(text));
+}
+
+export function encodeKey(key: Uint8Array): string {
+  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('base64');
+}
+
+/** Whether a text has a key's shape: such a text is never printed back, it may be somebody's private key. */
+export function looksLikeKey(text: string): boolean {
+  return /^[A-Za-z0-9+/]{40,46}={0,2}$/.test(text.trim());
+}
+
+/** The curve's own form of a private key (RFC 7748 §5), which is what `wg genkey` prints. Changes `key`. */
+export function clampPrivateKey(key: Uint8Array): void {
+  key[0] = (key[0] ?? 0) & 248;
+  key[31] = ((key[31] ?? 0) & 127) | 64;
+}
+
+function digitValue(byte: number): number {
+  if (byte >= 0x41 && byte <= 0x5a) return byte - 0x41;
+  if (byte >= 0x61 && byte <= 0x7a) return byte - 0x61 + 26;
+  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30 + 52;
+  if (byte === 0x2b) return 62;
+  if (byte === 0x2f) return 63;
+  return -1;
+}

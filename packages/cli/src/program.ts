@@ -1,0 +1,59 @@
+/** The command line: which commands there are, and what a wrong one gets. */
+import { Command, CommanderError } from 'commander';
+import { clientCommand } from './commands/client.js';
+import { demoCommand } from './commands/demo.js';
+import { keygenCommand } from './commands/keygen.js';
+import { pubkeyCommand } from './commands/pubkey.js';
+import { relayCommand } from './commands/relay.js';
+import { ExitCode } from './exit-code.js';
+import { failureOf } from './failure-lines.js';
+import { printErrorLine } from './terminal.js';
+import { VERSION } from './version.js';
+
+/** @param argv the arguments alone, without node and the script
+ *  @returns the exit code; errors have been printed */
+export async function runProgram(argv: readonly string[]): Promise<number> {
+  const program = buildProgram();
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+    return ExitCode.ok;
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // Commander has printed its line or the help already. A bare `underpass` shows help and is a usage error.
+      return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
+    }
+    const failure = failureOf(error);
+    for (const line of failure.lines) printErrorLine(line);
+    return failure.exitCode;
+  }
+}
+
+function buildProgram(): Command {
+  const program = new Command('underpass')
+    .description('A secure tunnel: TCP connections through one encrypted UDP socket.')
+    .version(VERSION)
+    .helpCommand('help [command]', 'Show the help of a command.')
+    .addHelpText(
+      'after',
+      '\nExample:\n  underpass demo\n\nEvery command has its own --help with an example.',
+    );
+  const commands = [keygenCommand(), pubkeyCommand(), relayCommand(), clientCommand(), demoCommand()];
+  for (const command of commands) program.addCommand(command);
+  for (const command of [program, ...commands]) {
+    command.exitOverride().configureOutput({
+      outputError: (text) => printErrorLine(usageLine(text, command)),
+    });
+  }
+  return program;
+}
+
+/** One line: what is wrong (with commander's own suggestion), and where to read on. */
+function usageLine(text: string, command: Command): string {
+  const what = text
+    .replace(/^error: /, '')
+    .replace(/\s*\n\s*/g, ' ')
+    .trim()
+    .replace(/\.$/, '');
+  const name = command.parent === null ? 'underpass' : `underpass ${command.name()}`;
+  return `underpass: ${what}: see ${name} --help`;
+}

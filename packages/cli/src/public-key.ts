@@ -1,0 +1,32 @@
+/** The public half of a private key. */
+import { createPrivateKey, createPublicKey } from 'node:crypto';
+
+/** PKCS #8 around a raw X25519 private key (RFC 8410 §7). */
+const PKCS8_PREFIX = Uint8Array.of(
+  0x30,
+  0x2e,
+  0x02,
+  0x01,
+  0x00,
+  0x30,
+  0x05,
+  0x06,
+  0x03,
+  0x2b,
+  0x65,
+  0x6e,
+  0x04,
+  0x22,
+  0x04,
+  0x20,
+);
+
+/** @param privateKey 32 bytes, clamped or not */
+export function publicKeyOf(privateKey: Uint8Array): Uint8Array {
+  const encoded = Buffer.alloc(PKCS8_PREFIX.length + privateKey.length);
+  encoded.set(PKCS8_PREFIX);
+  encoded.set(privateKey, PKCS8_PREFIX.length);
+  const key = createPublicKey(createPrivateKey({ key: encoded, format: 'der', type: 'pkcs8' }));
+  encoded.fill(0);
+  return new Uint8Array(key.export({ format: 'der', type: 'spki' }).subarray(-32));
+}
