@@ -21,6 +21,7 @@ export const DROP_REASONS = [
   'no-hello', // a packet under a keypair that no HELLO has bound to an epoch
   'stale-epoch',
   'duplicate-packet',
+  'reassembly-full', // too many separate pieces: left unacknowledged so that it comes again
   'closed', // the connection is over and its peer not yet gone
 ] as const;
 

@@ -1,8 +1,14 @@
+/** The protocol: no socket, no clock, no timer, no randomness of its own. Start at endpoint/endpoint.ts. */
 export * from './address.js';
 export * from './assert.js';
-export * from './crypto/suite.js';
+export { DEFAULT_TRANSPORT, type TransportConfig } from './connection/config.js';
+export * from './crypto/index.js';
 export * from './deadline.js';
-export * from './endpoint/endpoint.js';
+export { Endpoint, type EndpointEvent, type EndpointOptions, type PeerOptions } from './endpoint/endpoint.js';
+export { type Peer, type PeerStats } from './endpoint/peer.js';
+export { TransmitBatch } from './endpoint/transmit-batch.js';
 export * from './failure.js';
 export * from './request.js';
-export * from './streams/stream.js';
+export * from './session/index.js';
+export type { Stream } from './streams/stream.js';
+export * from './transport-constants.js';

@@ -1,9 +1,16 @@
-/** STUB, replaced soon: the public face of the protocol. */
+/** One UDP socket's worth of protocol: every peer's sessions and connections, no socket, no clock, no timer inside.
+ *
+ *  The caller's loop: `handle…` what came in, then `pollEvent` until undefined, then `pollTransmit` until false, then wait
+ *  until `pollTimeout().at` or the next datagram. Commands on peers and streams ask for the same loop. */
 import type { Address } from '../address.js';
+import { DEFAULT_TRANSPORT, type TransportConfig } from '../connection/config.js';
 import type { CryptoSuite } from '../crypto/suite.js';
-import type { Deadline } from '../deadline.js';
-import type { ConnectionError, DropReason } from '../failure.js';
+import { type Deadline, earlier } from '../deadline.js';
+import { DROP_REASONS, type DropReason } from '../failure.js';
+import { WireGuard } from '../session/index.js';
 import type { Stream } from '../streams/stream.js';
+import { earliest, Peer, type PeerContext } from './peer.js';
+import type { TransmitBatch } from './transmit-batch.js';
 
 export interface EndpointOptions {
   /** Decides who uses even stream ids (client) and who odd ones (relay). */
@@ -14,6 +21,7 @@ export interface EndpointOptions {
   readonly random: (length: number) => Uint8Array;
   /** Wall clock, Unix milliseconds: only for the handshake's timestamp. */
   readonly unixTimeMs: () => number;
+  readonly transport?: Partial<TransportConfig>;
   /** Receives one line in Wireshark's WireGuard key log format for each handshake secret. Off unless set. */
   readonly keyLog?: (line: string) => void;
 }
@@ -27,52 +35,11 @@ export interface PeerOptions {
   readonly persistentKeepaliveMs?: number;
 }
 
-/** Up to 64 KiB of datagrams to one address: all `segmentBytes` long but for the last. */
-export class TransmitBatch {
-  readonly buffer: Uint8Array = new Uint8Array(65536);
-  lengthBytes = 0;
-  segmentBytes = 0;
-  to: Address | undefined = undefined;
-}
-
-export interface PeerStats {
-  readonly address: Address | undefined;
-  readonly connected: boolean;
-  /** Smoothed round trip of the path, or undefined before the first sample. */
-  readonly smoothedRttMs: number | undefined;
-  /** From the first initiation to its response, the newest handshake. */
-  readonly handshakeRttMs: number | undefined;
-  readonly handshakes: number;
-  readonly datagramsSent: number;
-  readonly datagramsReceived: number;
-  readonly bytesSent: number;
-  readonly bytesReceived: number;
-  readonly streamBytesSent: number;
-  readonly streamBytesReceived: number;
-  readonly packetsLost: number;
-  readonly congestionWindowBytes: number;
-  readonly openStreams: number;
-}
-
-export class Peer {
-  readonly publicKey: Uint8Array = new Uint8Array(32);
-  /** Starts the handshake and the HELLO now and not with the first stream. */
-  connect(_now: number): void {}
-  /** @returns undefined when the other side's limit on streams is reached */
-  openStream(): Stream | undefined {
-    throw new Error('stub');
-  }
-  setAddress(_address: Address): void {}
-  stats(): PeerStats {
-    throw new Error('stub');
-  }
-}
-
 export type EndpointEvent =
   /** HELLO of a new epoch arrived: first contact, or contact with a restarted peer. */
   | { readonly type: 'connected'; readonly peer: Peer }
-  /** The connection is over (closed, broken, or the peer restarted); its streams get `stream-reset` events first. */
-  | { readonly type: 'disconnected'; readonly peer: Peer; readonly error: ConnectionError }
+  /** The connection is over (closed, broken, or the peer restarted); its streams got `stream-reset` events first. */
+  | Extract<ReturnType<Peer['pollEvent']>, { type: 'disconnected' }>
   /** The other side opened it. */
   | { readonly type: 'stream-opened'; readonly peer: Peer; readonly stream: Stream }
   /** Bytes or the FIN can be read: call `read` until undefined. */
@@ -85,31 +52,128 @@ export type EndpointEvent =
   /** Both directions are over and everything we sent was acknowledged: the last event of a stream. */
   | { readonly type: 'stream-closed'; readonly stream: Stream };
 
-/** One UDP socket's worth of protocol: no socket, no clock, no timer inside.
- *
- *  The caller's loop: `handle…` what came in, then `pollEvent` until undefined, then `pollTransmit` until false,
- *  then wait until `pollTimeout().at` or the next datagram. Commands on peers and streams ask for the same loop. */
 export class Endpoint {
-  constructor(_options: EndpointOptions) {}
-  addPeer(_options: PeerOptions): Peer {
-    throw new Error('stub');
+  /** Datagrams that had no effect, by reason. */
+  readonly drops: Readonly<Record<DropReason, number>>;
+
+  readonly #drops: Record<DropReason, number>;
+  readonly #wireGuard: WireGuard;
+  readonly #context: PeerContext;
+  readonly #peers: Peer[] = [];
+  /** Peers that were removed and still have events to tell. */
+  #removed: Peer[] = [];
+  /** Where the last polls stopped, so that no peer starves another. */
+  #transmitTurn = 0;
+  #eventTurn = 0;
+
+  constructor(options: EndpointOptions) {
+    this.#drops = Object.fromEntries(DROP_REASONS.map((reason) => [reason, 0])) as Record<DropReason, number>;
+    this.drops = this.#drops;
+    this.#wireGuard = new WireGuard(options);
+    this.#context = {
+      role: options.role,
+      random: options.random,
+      transport: { ...DEFAULT_TRANSPORT, ...options.transport },
+    };
   }
+
+  get publicKey(): Uint8Array {
+    return this.#wireGuard.publicKey;
+  }
+  get peers(): readonly Peer[] {
+    return this.#peers;
+  }
+
+  // ---- commands ---------------------------------------------------------------------------------------------
+
+  addPeer(options: PeerOptions): Peer {
+    const session = this.#wireGuard.addPeer(options);
+    const peer = new Peer(session, this.#context);
+    session.application = peer;
+    this.#peers.push(peer);
+    return peer;
+  }
+
   /** Forgets the peer, its keys and its streams (which get `stream-reset`). */
-  removePeer(_now: number, _peer: Peer): void {}
-  /** One UDP payload; opened in place, and views into it may be kept for as long as a stream needs them. */
-  handleDatagram(_now: number, _datagram: Uint8Array, _from: Address): void {}
-  handleTimeout(_now: number): void {}
-  /** Fills `batch`. @returns false when there is nothing to send now */
-  pollTransmit(_now: number, _batch: TransmitBatch): boolean {
-    return false;
+  removePeer(peer: Peer): void {
+    const index = this.#peers.indexOf(peer);
+    if (index < 0) return;
+    this.#peers.splice(index, 1);
+    peer.remove();
+    this.#removed.push(peer);
+    this.#wireGuard.removePeer(peer.session);
   }
-  pollEvent(): EndpointEvent | undefined {
-    return undefined;
-  }
-  pollTimeout(): Deadline | undefined {
-    return undefined;
-  }
+
   /** Tells every connected peer with CLOSE; poll once more to send it. */
-  close(_now: number): void {}
-  readonly drops: Readonly<Record<DropReason, number>> = {} as Record<DropReason, number>;
+  close(): void {
+    for (const peer of this.#peers) peer.close();
+  }
+
+  /** Wipes all keys. Nothing may be called after it. */
+  destroy(): void {
+    this.#wireGuard.close();
+  }
+
+  // ---- the world comes in -----------------------------------------------------------------------------------
+
+  /** One UDP payload; opened in place. What streams keep of it is copied. */
+  handleDatagram(now: number, datagram: Uint8Array, from: Address): void {
+    const received = this.#wireGuard.handleDatagram(now, datagram, from);
+    if (received.kind === 'dropped') {
+      this.#drops[received.reason]++;
+      return;
+    }
+    if (received.kind !== 'payload') return;
+    const peer = received.peer.application as Peer;
+    const reason = peer.handlePayload(now, received.keypairId, received.payload);
+    if (reason !== undefined) this.#drops[reason]++;
+  }
+
+  handleTimeout(now: number): void {
+    this.#wireGuard.handleTimeout(now);
+    for (const peer of this.#peers) peer.handleTimeout(now);
+  }
+
+  // ---- effects go out ---------------------------------------------------------------------------------------
+
+  pollEvent(): EndpointEvent | undefined {
+    while (this.#removed.length > 0) {
+      const peer = this.#removed[0] as Peer;
+      const event = peer.pollEvent();
+      if (event !== undefined) return withPeer(event, peer);
+      this.#removed.shift();
+    }
+    for (let tried = 0; tried < this.#peers.length; tried++) {
+      if (this.#eventTurn >= this.#peers.length) this.#eventTurn = 0;
+      const peer = this.#peers[this.#eventTurn] as Peer;
+      const event = peer.pollEvent();
+      if (event !== undefined) return withPeer(event, peer);
+      this.#eventTurn++;
+    }
+    return undefined;
+  }
+
+  /** Fills `batch`. @returns false when there is nothing to send now */
+  pollTransmit(now: number, batch: TransmitBatch): boolean {
+    // Connections first: what they say spares the sessions a keepalive.
+    for (let tried = 0; tried < this.#peers.length; tried++) {
+      if (this.#transmitTurn >= this.#peers.length) this.#transmitTurn = 0;
+      const peer = this.#peers[this.#transmitTurn++] as Peer;
+      if (peer.pollTransmit(now, batch)) return true;
+    }
+    const message = this.#wireGuard.pollTransmit(now, batch.buffer);
+    if (message === undefined) return false;
+    batch.lengthBytes = message.length;
+    batch.segmentBytes = message.length;
+    batch.to = message.to;
+    return true;
+  }
+
+  pollTimeout(): Deadline | undefined {
+    return earlier(this.#wireGuard.pollTimeout(), earliest(this.#peers));
+  }
+}
+
+function withPeer(event: NonNullable<ReturnType<Peer['pollEvent']>>, peer: Peer): EndpointEvent {
+  return event.type === 'stream-opened' ? { type: event.type, peer, stream: event.stream } : event;
 }

@@ -1,28 +1,111 @@
-/** STUB, replaced soon: the public face of a stream. */
-export class Stream {
-  readonly id: number = 0;
+/** One bidirectional stream: the application's face, and the two halves behind it. */
+import type { ReceiveHalf } from './receive-half.js';
+import type { SendHalf } from './send-half.js';
+
+/** What an application does with a stream. Nothing here sends: the endpoint's next poll does. */
+export interface Stream {
+  readonly id: number;
   /** True when the other side opened it. */
-  readonly incoming: boolean = false;
+  readonly incoming: boolean;
 
   /** Takes as many bytes of `chunk` as the send buffer has room for and keeps a reference to them until they are
-   *  acknowledged: the caller must not change them.
+   *  acknowledged: the caller must not change them. After the end of this direction bytes are taken and thrown away.
    *  @returns how many; when fewer than all, a `stream-writable` event follows once there is room */
-  write(_chunk: Uint8Array): number {
-    throw new Error('stub');
-  }
+  write(chunk: Uint8Array): number;
+
   /** No more writes: FIN goes out after what was written. */
-  finish(): void {}
+  finish(): void;
+
   /** The next bytes in order, as a view that the caller may keep; reading gives the sender credit.
-   *  `undefined`: nothing now; a `stream-readable` event follows */
-  read(): Uint8Array | undefined {
-    throw new Error('stub');
-  }
+   *  `undefined`: nothing now; a `stream-readable` event follows when that changes. */
+  read(): Uint8Array | undefined;
+
   /** All bytes up to the FIN have been read. */
-  get readFinished(): boolean {
-    throw new Error('stub');
-  }
+  readonly readFinished: boolean;
+
   /** Ends our sending direction early: the peer's reader sees `stream-reset`. No effect once all was acknowledged. */
-  reset(_code: number): void {}
-  /** Says that we will not read on; the peer answers with a reset. What arrives is thrown away. */
-  stopSending(_code: number): void {}
+  reset(code: number): void;
+
+  /** Says that we will not read on; the peer answers with a reset. What still arrives is thrown away. */
+  stopSending(code: number): void;
+
+  /** Bytes written and not yet acknowledged. */
+  readonly bufferedBytes: number;
+}
+
+/** What a stream asks of the set that it lives in. */
+export interface StreamOwner {
+  /** Bytes that the stream may still take into its send buffer. */
+  sendRoom(stream: ConnectionStream): number;
+  onWritten(stream: ConnectionStream, bytes: number): void;
+  /** A FIN, a RESET_STREAM or a STOP_SENDING is due. */
+  onControlDue(stream: ConnectionStream): void;
+  readBytes(stream: ConnectionStream): Uint8Array | undefined;
+  onDiscarded(stream: ConnectionStream, bytes: number): void;
+}
+
+export class ConnectionStream implements Stream {
+  readonly id: number;
+  readonly incoming: boolean;
+  readonly sending: SendHalf;
+  readonly receiving: ReceiveHalf;
+  /** In the set's queue of streams that have a frame to send. */
+  isQueued = false;
+  /** A write took less than all: tell when there is room. */
+  wantsRoom = false;
+  /** A `stream-readable` event waits to be polled. */
+  readableQueued = false;
+  isClosed = false;
+  readonly #owner: StreamOwner;
+
+  constructor(id: number, incoming: boolean, sending: SendHalf, receiving: ReceiveHalf, owner: StreamOwner) {
+    this.id = id;
+    this.incoming = incoming;
+    this.sending = sending;
+    this.receiving = receiving;
+    this.#owner = owner;
+  }
+
+  write(chunk: Uint8Array): number {
+    if (!this.sending.isOpen) return chunk.length;
+    const length = Math.min(chunk.length, this.#owner.sendRoom(this));
+    if (length < chunk.length) this.wantsRoom = true;
+    if (length <= 0) return 0;
+    this.sending.buffer.write(length === chunk.length ? chunk : chunk.subarray(0, length));
+    this.#owner.onWritten(this, length);
+    return length;
+  }
+
+  finish(): void {
+    if (!this.sending.isOpen) return;
+    this.sending.finish();
+    this.#owner.onControlDue(this);
+  }
+
+  read(): Uint8Array | undefined {
+    if (!this.receiving.isReadable) return undefined;
+    return this.#owner.readBytes(this);
+  }
+
+  get readFinished(): boolean {
+    return this.receiving.state === 'data-read';
+  }
+
+  reset(code: number): void {
+    const buffered = this.sending.buffer.bufferedBytes;
+    if (!this.sending.reset(code)) return;
+    this.#owner.onWritten(this, -buffered);
+    this.#owner.onControlDue(this);
+  }
+
+  stopSending(code: number): void {
+    const unread = this.receiving.largest - this.receiving.buffer.readOffset;
+    if (!this.receiving.stop(code)) return;
+    this.#owner.onDiscarded(this, unread);
+    this.#owner.onControlDue(this);
+  }
+
+  get bufferedBytes(): number {
+    return this.sending.buffer.bufferedBytes;
+  }
 }

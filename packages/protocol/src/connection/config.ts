@@ -1,0 +1,34 @@
+/** What a connection may be told to do differently. Every number has a default in transport-constants.ts. */
+import type { CongestionControllerName } from '../congestion/controller.js';
+import {
+  BASE_DATAGRAM_BYTES,
+  CONNECTION_WINDOW_BYTES,
+  MAX_OPEN_STREAMS,
+  MAX_STREAM_WINDOW_BYTES,
+  MIN_STREAM_SEND_BUFFER_BYTES,
+  SEND_BUFFER_BYTES,
+} from '../transport-constants.js';
+
+export interface TransportConfig {
+  readonly congestion: CongestionControllerName;
+  /** UDP payload of a full datagram. */
+  readonly datagramBytes: number;
+  readonly connectionWindowBytes: number;
+  readonly maxStreamWindowBytes: number;
+  readonly maxOpenStreams: number;
+  readonly sendBufferBytes: number;
+  readonly minStreamSendBufferBytes: number;
+  /** Stated in HELLO, at most 64 bytes of printable ASCII. */
+  readonly softwareName: string;
+}
+
+export const DEFAULT_TRANSPORT: TransportConfig = {
+  congestion: 'cubic',
+  datagramBytes: BASE_DATAGRAM_BYTES,
+  connectionWindowBytes: CONNECTION_WINDOW_BYTES,
+  maxStreamWindowBytes: MAX_STREAM_WINDOW_BYTES,
+  maxOpenStreams: MAX_OPEN_STREAMS,
+  sendBufferBytes: SEND_BUFFER_BYTES,
+  minStreamSendBufferBytes: MIN_STREAM_SEND_BUFFER_BYTES,
+  softwareName: 'underpass/0.1.0',
+};

@@ -1,0 +1,300 @@
+/** A connection: streams, windows and recovery between two processes, whatever happens to keys and addresses
+ *  (spec streams 3; recovery). It takes opened packets and gives packets to seal; the endpoint does the rest.
+ *
+ *  Calling order: `handlePacket` and `handleTimeout`, then `pollEvent` until undefined, then `pollPacket` until 0, then
+ *  `pollTimeout`. */
+import type { AckSample } from '../congestion/controller.js';
+import { type Deadline, earlier } from '../deadline.js';
+import { ConnectionErrorCode, type DropReason } from '../failure.js';
+import type { FrameOutcome, StreamError, StreamEvent } from '../streams/stream-set.js';
+import type { Stream } from '../streams/stream.js';
+import { MAX_FRAMES_PER_PACKET, PROTOCOL_VERSION } from '../transport-constants.js';
+import { END, type FrameReader, MALFORMED } from '../wire/frame-reader.js';
+import { FrameType, type Hello } from '../wire/frames.js';
+import type { TransportConfig } from './config.js';
+import type { Epochs } from './epochs.js';
+import { PacketBuilder } from './packet-builder.js';
+import { Content, type FurtherFrame } from './packet-contents.js';
+import { type ConnectionParts, composeParts } from './parts.js';
+
+/** What became of a packet: nothing special, dropped, the peer's CLOSE, or our reason to close. */
+export type PacketOutcome =
+  | undefined
+  | { readonly dropped: DropReason }
+  | { readonly closedByPeer: StreamError }
+  | { readonly failed: StreamError };
+
+const DUPLICATE: PacketOutcome = { dropped: 'duplicate-packet' };
+/** Left unacknowledged so that it comes again (spec streams 4.6). */
+const LATER: PacketOutcome = { dropped: 'reassembly-full' };
+
+export class Connection {
+  readonly #parts: ConnectionParts;
+  readonly #builder: PacketBuilder;
+  readonly #ackSample: AckSample = {
+    now: 0,
+    ackedBytes: 0,
+    bytesInFlightBefore: 0,
+    newestSentAt: 0,
+    smoothedRttMs: 0,
+    latestRttMs: 0,
+    minRttMs: 0,
+    applicationLimited: false,
+  };
+  #sendable = false;
+  #hello: Hello | undefined;
+  #closedByPeer: StreamError | undefined;
+
+  constructor(
+    role: 'client' | 'relay',
+    config: TransportConfig,
+    epochs: Epochs,
+    random: (length: number) => Uint8Array,
+  ) {
+    this.#parts = composeParts(role, config, random, this);
+    this.#builder = new PacketBuilder(this.#parts, epochs);
+    this.#updateStreams(0);
+  }
+
+  // ---- getters ----------------------------------------------------------------------------------------------
+
+  /** What the peer said of itself, once it did. */
+  get peerHello(): Hello | undefined {
+    return this.#hello;
+  }
+  get parts(): Readonly<Pick<ConnectionParts, 'recovery' | 'congestion' | 'streams' | 'received'>> {
+    return this.#parts;
+  }
+
+  // ---- commands ---------------------------------------------------------------------------------------------
+
+  openStream(): Stream | undefined {
+    return this.#parts.streams.open();
+  }
+
+  /** A HELLO goes out with the next poll. */
+  requestHello(): void {
+    this.#builder.helloDue = true;
+  }
+
+  /** The connection is over: every stream ends. */
+  lose(): void {
+    this.#parts.streams.loseAll();
+  }
+
+  // ---- the world comes in -----------------------------------------------------------------------------------
+
+  /** @param reader stands behind the packet number; HELLO, if there is one, is judged already */
+  handlePacket(now: number, packetNumber: number, reader: FrameReader): PacketOutcome {
+    const { received } = this.#parts;
+    this.#parts.streams.now = now;
+    // spec streams 1.2
+    if (received.isDuplicate(packetNumber)) return DUPLICATE;
+    let ackEliciting = false;
+    let later = false;
+    for (let frames = 0; ; frames++) {
+      const type = reader.next();
+      if (type === END) break;
+      if (type === MALFORMED) return failed(ConnectionErrorCode.frameEncoding, reader.problem);
+      // spec streams 2.3
+      if (frames === MAX_FRAMES_PER_PACKET) return failed(ConnectionErrorCode.protocolViolation, 'too many frames');
+      if (type !== FrameType.ack && type !== FrameType.close) ackEliciting = true;
+      const outcome = this.#handleFrame(now, type, reader);
+      if (this.#closedByPeer !== undefined) return { closedByPeer: this.#closedByPeer };
+      if (outcome === 'later') later = true;
+      else if (outcome !== undefined) return { failed: outcome };
+    }
+    if (later) return LATER;
+    received.record(now, packetNumber, ackEliciting);
+    return undefined;
+  }
+
+  handleTimeout(now: number): void {
+    this.#parts.streams.now = now;
+    const { recovery } = this.#parts;
+    if (!this.#sendable) return;
+    const due = recovery.pollTimeout();
+    if (due === undefined || due.at > now) return;
+    recovery.handleTimeout(now);
+    this.#afterRecovery(now);
+  }
+
+  /** Tells whether there is a key to send under (spec recovery 7). */
+  handleSendable(now: number, sendable: boolean): void {
+    if (sendable && !this.#sendable) this.#parts.recovery.onSendingResumed(now);
+    this.#sendable = sendable;
+  }
+
+  // ---- effects go out ---------------------------------------------------------------------------------------
+
+  pollEvent(): StreamEvent | undefined {
+    return this.#parts.streams.pollEvent();
+  }
+
+  /** Anything that a key would let out: new data, or data in flight that nobody has acknowledged. */
+  wantsToSend(now: number): boolean {
+    return this.#builder.wantsToSend(now) || this.#parts.recovery.ackElicitingInFlight > 0;
+  }
+
+  /** Writes one padded packet. @returns its length, 0 for none */
+  pollPacket(now: number, keypairId: number, bytes: Uint8Array, start: number, maxBytes: number): number {
+    this.#parts.streams.now = now;
+    if (this.#parts.recovery.probesDue > 0) this.#prepareProbe();
+    return this.#builder.build(now, keypairId, bytes, start, maxBytes);
+  }
+
+  pollClosePacket(keypairId: number, bytes: Uint8Array, start: number, maxBytes: number, error: StreamError): number {
+    return this.#builder.buildClose(keypairId, bytes, start, maxBytes, error.code, error.reason);
+  }
+
+  pollTimeout(): Deadline | undefined {
+    if (!this.#sendable) return undefined;
+    const { recovery, received } = this.#parts;
+    const { pacedAt } = this.#builder;
+    const pacing = pacedAt === undefined ? undefined : { at: pacedAt, reason: 'pacing' };
+    return earlier(earlier(recovery.pollTimeout(), received.pollTimeout()), pacing);
+  }
+
+  // ---- what recovery tells (RecoveryListener) ---------------------------------------------------------------
+
+  onPacketAcknowledged(packetNumber: number): void {
+    const { contents, streams, received } = this.#parts;
+    const flags = contents.flags(packetNumber);
+    if ((flags & Content.ack) !== 0) received.onAckAcknowledged(contents.ackLargest(packetNumber));
+    if ((flags & Content.hello) !== 0) this.#builder.onHelloAcknowledged(contents.keypair(packetNumber));
+    const stream = contents.stream(packetNumber);
+    if (stream !== undefined) {
+      const fin = (flags & Content.fin) !== 0;
+      streams.onFrameAcknowledged(stream, contents.start(packetNumber), contents.length(packetNumber), fin);
+    }
+    if ((flags & Content.more) !== 0) {
+      for (const frame of contents.further(packetNumber)) this.#furtherAcknowledged(frame);
+    }
+    contents.clear(packetNumber);
+  }
+
+  onPacketLost(packetNumber: number): void {
+    this.#sendAgain(packetNumber);
+  }
+
+  // ---- inside -----------------------------------------------------------------------------------------------
+
+  #handleFrame(now: number, type: number, frame: FrameReader): FrameOutcome {
+    const { streams, pathResponses } = this.#parts;
+    switch (type) {
+      case FrameType.stream:
+      case FrameType.streamFin:
+        return streams.onStreamFrame(frame, type === FrameType.streamFin);
+      case FrameType.ack:
+        return this.#handleAck(now, frame);
+      case FrameType.maxData:
+        streams.onMaxData(frame.limit);
+        return undefined;
+      case FrameType.maxStreamData:
+        return streams.onMaxStreamData(frame.streamId, frame.limit);
+      case FrameType.maxStreams:
+        streams.onMaxStreams(frame.limit);
+        return undefined;
+      case FrameType.resetStream:
+        return streams.onResetStream(frame.streamId, frame.code, frame.limit);
+      case FrameType.stopSending:
+        return streams.onStopSending(frame.streamId, frame.code);
+      case FrameType.pathChallenge:
+        pathResponses.add(frame.bytes.subarray(frame.dataStart, frame.dataStart + frame.dataLength));
+        return undefined;
+      case FrameType.hello:
+        return this.#handleHello(frame.hello as Hello);
+      case FrameType.close:
+        this.#closedByPeer = { code: frame.code, reason: frame.closeReason };
+        return undefined;
+      default:
+        return undefined; // PING, PATH_RESPONSE, *_BLOCKED: advice that needs no action
+    }
+  }
+
+  #handleHello(hello: Hello): FrameOutcome {
+    if (hello.version !== PROTOCOL_VERSION) {
+      return { code: ConnectionErrorCode.version, reason: `version ${PROTOCOL_VERSION} is spoken here` };
+    }
+    if (hello.role === this.#parts.role) {
+      return { code: ConnectionErrorCode.protocolViolation, reason: `both sides are a ${hello.role}` };
+    }
+    this.#hello = hello;
+    this.#parts.streams.onHello(hello.maxData, hello.maxStreamData, hello.maxStreams);
+    return undefined;
+  }
+
+  #handleAck(now: number, frame: FrameReader): FrameOutcome {
+    const problem = this.#parts.recovery.onAck(now, frame);
+    if (problem !== undefined) return { code: ConnectionErrorCode.protocolViolation, reason: problem };
+    this.#afterRecovery(now);
+    return undefined;
+  }
+
+  /** Hands the outcome of an ACK or a timer to the congestion controller and the streams. */
+  #afterRecovery(now: number): void {
+    const { recovery, congestion, streams } = this.#parts;
+    const { outcome, rtt } = recovery;
+    if (outcome.ackedBytes > 0) {
+      const sample = this.#ackSample;
+      sample.now = now;
+      sample.ackedBytes = outcome.ackedBytes;
+      sample.bytesInFlightBefore = outcome.bytesInFlightBefore;
+      sample.newestSentAt = outcome.newestAckedSentAt;
+      sample.smoothedRttMs = rtt.smoothedMs;
+      sample.latestRttMs = rtt.latestMs;
+      sample.minRttMs = rtt.minMs;
+      sample.applicationLimited = this.#builder.applicationLimited;
+      congestion.onAck(sample);
+    }
+    if (outcome.spuriousLossSentAt >= 0) congestion.onSpuriousLoss(now, outcome.spuriousLossSentAt);
+    if (outcome.lostPackets > 0) congestion.onLoss(now, outcome.lostBytes, outcome.newestLostSentAt);
+    if (outcome.persistentCongestion) congestion.onPersistentCongestion(now);
+    this.#updateStreams(rtt.smoothedMs);
+    streams.announceRoom();
+  }
+
+  #updateStreams(roundTripMs: number): void {
+    const { streams, congestion } = this.#parts;
+    streams.roundTripMs = roundTripMs;
+    streams.sendAheadBytes = 2 * congestion.windowBytes;
+  }
+
+  /** A probe carries new data if there is some, else what the oldest packet in flight did (spec recovery 4). */
+  #prepareProbe(): void {
+    const { recovery, streams } = this.#parts;
+    if (streams.nextSendable() !== undefined) return;
+    const oldest = recovery.oldestOutstanding();
+    if (oldest >= 0) this.#sendAgain(oldest);
+  }
+
+  /** spec recovery 3.2: information again, not packets. */
+  #sendAgain(packetNumber: number): void {
+    const { contents, streams } = this.#parts;
+    const flags = contents.flags(packetNumber);
+    const stream = contents.stream(packetNumber);
+    if (stream !== undefined) {
+      const fin = (flags & Content.fin) !== 0;
+      streams.onFrameLost(stream, contents.start(packetNumber), contents.length(packetNumber), fin);
+    }
+    if ((flags & Content.maxData) !== 0) streams.maxDataDue = true;
+    if ((flags & Content.maxStreams) !== 0) streams.maxStreamsDue = true;
+    if ((flags & Content.more) === 0) return;
+    for (const frame of contents.further(packetNumber)) {
+      if (frame.kind === 'stream') streams.onFrameLost(frame.stream, frame.start, frame.length, frame.fin);
+      else if (frame.kind === 'reset') streams.onResetLost(frame.stream);
+      else if (frame.kind === 'stop') streams.onStopLost(frame.stream);
+      else streams.onMaxStreamDataLost(frame.stream);
+    }
+  }
+
+  #furtherAcknowledged(frame: FurtherFrame): void {
+    const { streams } = this.#parts;
+    if (frame.kind === 'stream') streams.onFrameAcknowledged(frame.stream, frame.start, frame.length, frame.fin);
+    else if (frame.kind === 'reset') streams.onResetAcknowledged(frame.stream);
+  }
+}
+
+function failed(code: number, reason: string): PacketOutcome {
+  return { failed: { code, reason } };
+}

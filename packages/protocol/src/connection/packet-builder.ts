@@ -1,0 +1,303 @@
+/** Fills packets: decides whether one may go out now, and what is in it (spec streams 1, 2; recovery 1, 4 to 6). */
+import type { ConnectionStream } from '../streams/stream.js';
+import { EPOCH_BYTES, PACKET_TYPE, TRANSPORT_OVERHEAD_BYTES } from '../transport-constants.js';
+import {
+  encodeHello,
+  FrameType,
+  limitLength,
+  PATH_DATA_BYTES,
+  resetStreamLength,
+  streamLimitLength,
+  writeClose,
+  writeLimit,
+  writePath,
+  writePing,
+  writeResetStream,
+  writeStreamLimit,
+} from '../wire/frames.js';
+import { writeVarint } from '../wire/varint.js';
+import type { Epochs } from './epochs.js';
+import { Content } from './packet-contents.js';
+import type { ConnectionParts } from './parts.js';
+
+/** Less room than this is not worth another STREAM frame. */
+const MIN_STREAM_ROOM_BYTES = 24;
+/** A packet number is left out about once per window, at least this far apart (RFC 9000 §21.4). */
+const MIN_SKIP_DISTANCE = 64;
+const PADDING_MULTIPLE = 16;
+
+export class PacketBuilder {
+  /** When the pacer lets the next packet go; undefined when it is not what holds us back. */
+  pacedAt: number | undefined;
+  /** The last poll ended because nothing was left to send, not because the window was full. */
+  applicationLimited = true;
+  /** A HELLO must go out whatever else there is (spec streams 3.3). */
+  helloDue = false;
+
+  readonly #parts: ConnectionParts;
+  readonly #epochs: Epochs;
+  /** The keypair under which a HELLO of ours was acknowledged, and the one under which one was sent. */
+  #helloConfirmedUnder = -1;
+  #helloSentUnder = -1;
+  #lastPingAt = Number.NEGATIVE_INFINITY;
+  #nextSkip: number;
+
+  #bytes: Uint8Array = new Uint8Array(0);
+  #at = 0;
+  #end = 0;
+  #ackEliciting = false;
+
+  constructor(parts: ConnectionParts, epochs: Epochs) {
+    this.#parts = parts;
+    this.#epochs = epochs;
+    this.#nextSkip = MIN_SKIP_DISTANCE + this.#draw(MIN_SKIP_DISTANCE);
+  }
+
+  /** Anything to send, if there were a key and a window. */
+  wantsToSend(now: number): boolean {
+    const { recovery, received } = this.#parts;
+    return this.helloDue || recovery.probesDue > 0 || received.isAckDue(now) || this.#hasData();
+  }
+
+  onHelloAcknowledged(keypairId: number): void {
+    this.#helloConfirmedUnder = Math.max(this.#helloConfirmedUnder, keypairId);
+  }
+
+  /** Writes one packet, padded, to bytes[start, start + maxBytes).
+   *  @param maxBytes room, a multiple of 16 or the most that the path takes
+   *  @returns its length, or 0 when there is nothing to send now */
+  build(now: number, keypairId: number, bytes: Uint8Array, start: number, maxBytes: number): number {
+    const { recovery, received, contents } = this.#parts;
+    this.pacedAt = undefined;
+    if (recovery.sent.isFull) return 0;
+    const probing = recovery.probesDue > 0;
+    const firstHello = keypairId !== this.#helloConfirmedUnder && keypairId !== this.#helloSentUnder;
+    const mustSend = probing || firstHello || this.helloDue || received.isAckDue(now);
+    const mayCarryData = probing || this.#windowAllows(now, maxBytes + TRANSPORT_OVERHEAD_BYTES);
+    if (!mustSend && !mayCarryData) return 0;
+
+    this.#begin(bytes, start, maxBytes);
+    if (keypairId !== this.#helloConfirmedUnder) this.#addHello(keypairId);
+    const before = this.#at;
+    this.#addAck(now);
+    const onlyAck = this.#at;
+    if (mayCarryData) this.#addData();
+    if (probing && !this.#ackEliciting) this.#addPing(now);
+    else if (!this.#ackEliciting && onlyAck > before && this.#isPingUseful(now)) this.#addPing(now);
+    this.helloDue = false;
+
+    const inFlight = this.#ackEliciting;
+    const length = Math.min(this.#pad(start), maxBytes);
+    const sizeBytes = length + TRANSPORT_OVERHEAD_BYTES;
+    const packetNumber = recovery.onPacketSent(now, sizeBytes, this.#ackEliciting, inFlight);
+    contents.commit(packetNumber, recovery.sent.first, recovery.sent.capacity);
+    if (inFlight) {
+      this.#parts.pacer.onPacketSent(sizeBytes);
+      this.#parts.congestion.onPacketSent(now, sizeBytes, recovery.bytesInFlight);
+    }
+    return length;
+  }
+
+  /** Writes the packet that ends the connection (spec streams 8). */
+  buildClose(keypairId: number, bytes: Uint8Array, start: number, maxBytes: number, code: number, reason: string): number {
+    this.#begin(bytes, start, maxBytes);
+    if (keypairId !== this.#helloConfirmedUnder) this.#addHello(keypairId);
+    const text = new Uint8Array(reason.length);
+    for (let i = 0; i < reason.length; i++) text[i] = reason.charCodeAt(i) & 0x7f;
+    this.#at = writeClose(bytes, this.#at, code, text);
+    return Math.min(this.#pad(start), maxBytes);
+  }
+
+  #begin(bytes: Uint8Array, start: number, maxBytes: number): void {
+    const { sent } = this.#parts.recovery;
+    if (sent.next === this.#nextSkip) {
+      sent.skip();
+      const window = Math.ceil(this.#parts.congestion.windowBytes / this.#parts.config.datagramBytes);
+      this.#nextSkip = sent.next + MIN_SKIP_DISTANCE + this.#draw(2 * Math.max(window, MIN_SKIP_DISTANCE));
+    }
+    this.#bytes = bytes;
+    this.#end = start + maxBytes;
+    this.#ackEliciting = false;
+    this.#parts.contents.begin();
+    bytes[start] = PACKET_TYPE;
+    this.#at = writeVarint(bytes, start + 1, sent.next);
+  }
+
+  /** Window and pacer; notes what it is that holds us back. */
+  #windowAllows(now: number, datagramBytes: number): boolean {
+    if (!this.#hasData()) {
+      this.applicationLimited = true;
+      return false;
+    }
+    const { recovery, congestion, pacer } = this.#parts;
+    this.applicationLimited = false;
+    if (recovery.bytesInFlight + datagramBytes > congestion.windowBytes) return false;
+    pacer.update(now, congestion, recovery.rtt.smoothedMs);
+    const delay = pacer.delayMs;
+    if (delay > 0) this.pacedAt = now + delay;
+    return delay === 0;
+  }
+
+  #hasData(): boolean {
+    const { streams, pathResponses } = this.#parts;
+    if (streams.maxDataDue || streams.maxStreamsDue || streams.controlDue.size > 0 || !pathResponses.isEmpty) {
+      return true;
+    }
+    return streams.nextSendable() !== undefined;
+  }
+
+  #room(): number {
+    return this.#end - this.#at;
+  }
+
+  #addHello(keypairId: number): void {
+    const { role, config, streams, contents } = this.#parts;
+    const frame = encodeHello({
+      version: 1,
+      epoch: this.#epochs.own,
+      expectedEpoch: this.#epochs.expected ?? new Uint8Array(EPOCH_BYTES),
+      role,
+      maxData: streams.maxDataGranted,
+      maxStreamData: streams.initialStreamWindow,
+      maxStreams: streams.maxStreamsGranted,
+      maxDatagramBytes: config.datagramBytes,
+      softwareName: config.softwareName,
+    });
+    this.#bytes.set(frame, this.#at);
+    this.#at += frame.length;
+    this.#ackEliciting = true;
+    this.#helloSentUnder = keypairId;
+    contents.addHello(keypairId);
+  }
+
+  #addAck(now: number): void {
+    const { received, contents } = this.#parts;
+    if (!received.hasNews) return;
+    const at = received.writeAck(now, this.#bytes, this.#at, this.#room());
+    if (at === this.#at) return;
+    this.#at = at;
+    contents.addAck(received.largest);
+  }
+
+  #addPing(now: number): void {
+    if (this.#room() < 1) return;
+    this.#at = writePing(this.#bytes, this.#at);
+    this.#ackEliciting = true;
+    this.#lastPingAt = now;
+  }
+
+  /** spec recovery 1.3: a side that only receives asks for an acknowledgement about once per round trip. */
+  #isPingUseful(now: number): boolean {
+    const { received, recovery } = this.#parts;
+    return received.rangeCount > 1 && now - this.#lastPingAt > recovery.rtt.smoothedMs;
+  }
+
+  #addData(): void {
+    this.#addConnectionFrames();
+    this.#addStreamControl();
+    this.#addStreams();
+  }
+
+  #addConnectionFrames(): void {
+    const { streams, contents, pathResponses } = this.#parts;
+    while (!pathResponses.isEmpty && this.#room() > PATH_DATA_BYTES) {
+      const data = pathResponses.take() as Uint8Array;
+      this.#at = writePath(this.#bytes, this.#at, FrameType.pathResponse, data);
+      this.#ackEliciting = true;
+    }
+    if (streams.maxDataDue && this.#addLimit(FrameType.maxData, streams.maxDataGranted)) {
+      streams.maxDataDue = false;
+      contents.addFlag(Content.maxData);
+    }
+    if (streams.maxStreamsDue && this.#addLimit(FrameType.maxStreams, streams.maxStreamsGranted)) {
+      streams.maxStreamsDue = false;
+      contents.addFlag(Content.maxStreams);
+    }
+    const blocked = streams.takeDataBlocked();
+    if (blocked !== undefined) this.#addLimit(FrameType.dataBlocked, blocked);
+  }
+
+  #addLimit(type: FrameType, limit: number): boolean {
+    if (this.#room() < limitLength(limit)) return false;
+    this.#at = writeLimit(this.#bytes, this.#at, type, limit);
+    this.#ackEliciting = true;
+    return true;
+  }
+
+  #addStreamControl(): void {
+    const { streams } = this.#parts;
+    for (const stream of streams.controlDue) {
+      if (!this.#addControlOf(stream)) return;
+      streams.controlSent(stream);
+    }
+  }
+
+  /** @returns false when something of it did not fit */
+  #addControlOf(stream: ConnectionStream): boolean {
+    const { sending, receiving, id } = stream;
+    const { contents } = this.#parts;
+    const none = { stream, start: 0, length: 0, fin: false };
+    if (sending.resetDue) {
+      if (this.#room() < resetStreamLength(id, sending.resetCode, sending.finalSize)) return false;
+      this.#at = writeResetStream(this.#bytes, this.#at, id, sending.resetCode, sending.finalSize);
+      sending.resetDue = false;
+      contents.addFurther({ kind: 'reset', ...none });
+      this.#ackEliciting = true;
+    }
+    if (receiving.stopDue && receiving.stopCode !== undefined) {
+      if (this.#room() < streamLimitLength(id, receiving.stopCode)) return false;
+      this.#at = writeStreamLimit(this.#bytes, this.#at, FrameType.stopSending, id, receiving.stopCode);
+      receiving.stopDue = false;
+      contents.addFurther({ kind: 'stop', ...none });
+      this.#ackEliciting = true;
+    }
+    if (receiving.limitDue) {
+      if (this.#room() < streamLimitLength(id, receiving.limit)) return false;
+      this.#at = writeStreamLimit(this.#bytes, this.#at, FrameType.maxStreamData, id, receiving.limit);
+      receiving.limitDue = false;
+      contents.addFurther({ kind: 'max-stream-data', ...none });
+      this.#ackEliciting = true;
+    }
+    return true;
+  }
+
+  /** One frame a stream, in turn, until the packet is full. */
+  #addStreams(): void {
+    const { streams, contents } = this.#parts;
+    while (this.#room() >= MIN_STREAM_ROOM_BYTES) {
+      const stream = streams.nextSendable();
+      if (stream === undefined) return;
+      const at = streams.writeStreamFrame(stream, this.#bytes, this.#at, this.#room());
+      if (at === this.#at) return;
+      this.#at = at;
+      const { sending } = stream;
+      contents.addStream(stream, sending.frameStart, sending.frameLength, sending.frameFin);
+      this.#ackEliciting = true;
+      streams.rotate();
+      this.#addBlocked(stream);
+    }
+  }
+
+  #addBlocked(stream: ConnectionStream): void {
+    const { sending, id } = stream;
+    if (!sending.isBlocked || sending.blockedSentFor === sending.limit) return;
+    if (this.#room() < streamLimitLength(id, sending.limit)) return;
+    this.#at = writeStreamLimit(this.#bytes, this.#at, FrameType.streamDataBlocked, id, sending.limit);
+    sending.blockedSentFor = sending.limit;
+  }
+
+  /** Zero bytes to the next multiple of 16 (WireGuard's padding). @returns the padded length */
+  #pad(start: number): number {
+    const length = this.#at - start;
+    const padded = Math.min(Math.ceil(length / PADDING_MULTIPLE) * PADDING_MULTIPLE, this.#end - start);
+    this.#bytes.fill(0, this.#at, start + padded);
+    return padded;
+  }
+
+  /** @returns a whole number in [0, below) */
+  #draw(below: number): number {
+    const random = this.#parts.random(4);
+    const value = ((random[0] as number) << 16) | ((random[1] as number) << 8) | (random[2] as number);
+    return value % below;
+  }
+}

@@ -1,0 +1,309 @@
+/** One peer of an endpoint: its WireGuard sessions below, its connection above, and the epochs that tie them together. */
+import type { Address } from '../address.js';
+import type { TransportConfig } from '../connection/config.js';
+import { Connection } from '../connection/connection.js';
+import { Epochs } from '../connection/epochs.js';
+import { type Deadline, earlier } from '../deadline.js';
+import { type ConnectionError, ConnectionErrorCode, type DropReason } from '../failure.js';
+import type { WireGuardPeer } from '../session/index.js';
+import type { StreamError } from '../streams/stream-set.js';
+import type { Stream } from '../streams/stream.js';
+import { EPOCH_BYTES, PACKET_TYPE, PROTOCOL_VERSION } from '../transport-constants.js';
+import { FrameReader, MALFORMED } from '../wire/frame-reader.js';
+import { FrameType, type Hello } from '../wire/frames.js';
+import { announcedVarintLength, readVarint } from '../wire/varint.js';
+import type { TransmitBatch } from './transmit-batch.js';
+
+/** WireGuard's type-4 header: index and counter stand in front of the payload. */
+const HEADER_BYTES = 16;
+const TAG_BYTES = 16;
+
+export interface PeerStats {
+  readonly address: Address | undefined;
+  /** HELLO of the present run of the peer arrived. */
+  readonly connected: boolean;
+  /** What the peer calls its software, or undefined before HELLO. */
+  readonly software: string | undefined;
+  /** Smoothed round trip of the path, or undefined before the first sample. */
+  readonly smoothedRttMs: number | undefined;
+  /** From the newest initiation of ours to its response; undefined when only the peer initiated. */
+  readonly handshakeRttMs: number | undefined;
+  readonly handshakes: number;
+  readonly datagramsSent: number;
+  readonly datagramsReceived: number;
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  readonly streamBytesSent: number;
+  readonly streamBytesReceived: number;
+  readonly packetsLost: number;
+  readonly congestionWindowBytes: number;
+  readonly bytesInFlight: number;
+  readonly openStreams: number;
+  /** Received bytes that no application has read yet, and written ones that the peer has not acknowledged. */
+  readonly unreadBytes: number;
+  readonly unacknowledgedBytes: number;
+}
+
+export interface PeerContext {
+  readonly role: 'client' | 'relay';
+  readonly transport: TransportConfig;
+  readonly random: (length: number) => Uint8Array;
+}
+
+/** Connection-level news, beside the streams' own events. */
+export type PeerEvent =
+  | { readonly type: 'connected'; readonly peer: Peer }
+  | { readonly type: 'disconnected'; readonly peer: Peer; readonly error: ConnectionError };
+
+export class Peer {
+  readonly publicKey: Uint8Array;
+  readonly session: WireGuardPeer;
+  readonly #context: PeerContext;
+  readonly #reader = new FrameReader();
+  /** News of this peer in order; the events of lost connections go before them. */
+  readonly #events: PeerEvent[] = [];
+  #epochs: Epochs;
+  #connection: Connection;
+  /** Connections that are over but still have events to tell. */
+  #lost: Connection[] = [];
+  #connected = false;
+  /** CLOSE has to go out, and with it the connection ends. */
+  #closing: StreamError | undefined;
+
+  constructor(session: WireGuardPeer, context: PeerContext) {
+    this.session = session;
+    this.#context = context;
+    this.publicKey = session.publicKey;
+    this.#epochs = new Epochs(drawEpoch(context.random));
+    this.#connection = this.#newConnection();
+  }
+
+  // ---- for the application ----------------------------------------------------------------------------------
+
+  /** Starts the handshake and the HELLO now and not with the first stream. */
+  connect(now: number): void {
+    this.#connection.requestHello();
+    this.session.requestHandshake(now);
+  }
+
+  /** @returns undefined when the other side's limit on streams is reached */
+  openStream(): Stream | undefined {
+    return this.#connection.openStream();
+  }
+
+  setAddress(address: Address): void {
+    this.session.setAddress(address);
+  }
+
+  /** Ends the connection politely: CLOSE with NONE. */
+  close(): void {
+    this.#fail({ code: ConnectionErrorCode.none, reason: 'closed' });
+  }
+
+  stats(): PeerStats {
+    const { recovery, congestion, streams } = this.#connection.parts;
+    const session = this.session.stats;
+    return {
+      address: this.session.address,
+      connected: this.#connected,
+      software: this.#connection.peerHello?.softwareName,
+      smoothedRttMs: recovery.rtt.hasSample ? recovery.rtt.smoothedMs : undefined,
+      handshakeRttMs: session.handshakeRttMs,
+      handshakes: session.handshakes,
+      datagramsSent: session.datagramsSent,
+      datagramsReceived: session.datagramsReceived,
+      bytesSent: session.bytesSent,
+      bytesReceived: session.bytesReceived,
+      streamBytesSent: streams.bytesSent,
+      streamBytesReceived: streams.bytesReceived,
+      packetsLost: recovery.packetsLost,
+      congestionWindowBytes: congestion.windowBytes,
+      bytesInFlight: recovery.bytesInFlight,
+      openStreams: streams.openStreams,
+      unreadBytes: streams.unreadBytes,
+      unacknowledgedBytes: streams.bufferedBytes,
+    };
+  }
+
+  // ---- for the endpoint -------------------------------------------------------------------------------------
+
+  /** An opened payload. @returns why it had no effect, or undefined */
+  handlePayload(now: number, keypairId: number, payload: Uint8Array): DropReason | undefined {
+    const first = payload[0] as number;
+    if (first !== PACKET_TYPE) {
+      const nibble = first >>> 4;
+      return nibble === 4 || nibble === 6 ? 'ip-packet' : 'unknown-payload';
+    }
+    if (this.#closing !== undefined) return 'closed';
+    if (payload.length < 2 || payload.length < 1 + announcedVarintLength(payload[1] as number)) {
+      return this.#failWith(ConnectionErrorCode.frameEncoding, 'truncated packet number');
+    }
+    const packetNumber = readVarint(payload, 1);
+    if (packetNumber < 0) return this.#failWith(ConnectionErrorCode.frameEncoding, 'packet number too large');
+    const start = 1 + announcedVarintLength(payload[1] as number);
+    const stopped = this.#passGate(keypairId, payload, start);
+    if (stopped !== undefined) return stopped;
+    this.#reader.begin(payload, start, payload.length);
+    const outcome = this.#connection.handlePacket(now, packetNumber, this.#reader);
+    if (outcome === undefined) return undefined;
+    if ('dropped' in outcome) return outcome.dropped;
+    if ('failed' in outcome) {
+      this.#fail(outcome.failed);
+      return undefined;
+    }
+    this.#end({ by: 'peer', ...outcome.closedByPeer });
+    return undefined;
+  }
+
+  handleTimeout(now: number): void {
+    this.#connection.handleSendable(now, this.session.sendableKeypairId(now) !== undefined);
+    this.#connection.handleTimeout(now);
+  }
+
+  pollEvent(): PeerEvent | ReturnType<Connection['pollEvent']> {
+    while (this.#lost.length > 0) {
+      const event = (this.#lost[0] as Connection).pollEvent();
+      if (event !== undefined) return event;
+      this.#lost.shift();
+    }
+    return this.#events.shift() ?? this.#connection.pollEvent();
+  }
+
+  /** Fills `batch` with sealed packets of equal size. @returns false when there are none now */
+  pollTransmit(now: number, batch: TransmitBatch): boolean {
+    const session = this.session;
+    const keypairId = session.sendableKeypairId(now);
+    this.#connection.handleSendable(now, keypairId !== undefined);
+    if (keypairId === undefined || session.address === undefined) {
+      if (this.#closing !== undefined) this.#endClosing();
+      else if (this.#connection.wantsToSend(now)) session.requestHandshake(now);
+      return false;
+    }
+    const datagramBytes = Math.min(
+      this.#context.transport.datagramBytes,
+      this.#connection.peerHello?.maxDatagramBytes ?? Number.POSITIVE_INFINITY,
+    );
+    const room = datagramBytes - HEADER_BYTES - TAG_BYTES;
+    batch.lengthBytes = 0;
+    batch.segmentBytes = datagramBytes;
+    batch.to = session.address;
+    while (batch.lengthBytes + datagramBytes <= batch.buffer.length) {
+      const offset = batch.lengthBytes;
+      const length = this.#nextPacket(now, keypairId, batch.buffer, offset + HEADER_BYTES, room);
+      if (length === 0) break;
+      batch.lengthBytes += session.seal(now, batch.buffer, offset, length);
+      if (this.#closing !== undefined) {
+        this.#endClosing();
+        break;
+      }
+      // A shorter datagram can only be the last of a batch
+      if (length < room || session.sendableKeypairId(now) !== keypairId) break;
+    }
+    if (batch.lengthBytes < batch.segmentBytes) batch.segmentBytes = batch.lengthBytes;
+    return batch.lengthBytes > 0;
+  }
+
+  pollTimeout(): Deadline | undefined {
+    return this.#connection.pollTimeout();
+  }
+
+  /** The peer is forgotten: its streams end, without a word to it. */
+  remove(): void {
+    this.#end({ by: 'local', code: ConnectionErrorCode.none, reason: 'removed' });
+  }
+
+  // ---- inside -----------------------------------------------------------------------------------------------
+
+  #nextPacket(now: number, keypairId: number, bytes: Uint8Array, start: number, room: number): number {
+    if (this.#closing === undefined) return this.#connection.pollPacket(now, keypairId, bytes, start, room);
+    return this.#connection.pollClosePacket(keypairId, bytes, start, room, this.#closing);
+  }
+
+  /** Epoch before anything else: does this packet belong to the present run of both sides (spec streams 3)?
+   *  @returns why not, or undefined */
+  #passGate(keypairId: number, payload: Uint8Array, start: number): DropReason | undefined {
+    const standing = this.#epochs.standing(keypairId);
+    if (payload[start] !== FrameType.hello) {
+      if (standing === 'unbound') return 'no-hello';
+      return standing === 'stale' ? 'stale-epoch' : undefined;
+    }
+    this.#reader.begin(payload, start, payload.length);
+    if (this.#reader.next() === MALFORMED) {
+      return this.#failWith(ConnectionErrorCode.frameEncoding, this.#reader.problem);
+    }
+    return this.#admitHello(keypairId, this.#reader.hello as Hello);
+  }
+
+  #admitHello(keypairId: number, hello: Hello): DropReason | undefined {
+    const meaning = this.#epochs.judge(keypairId, hello);
+    if (meaning === 'not-for-us') {
+      this.#connection.requestHello();
+      return 'stale-epoch';
+    }
+    if (meaning === 'stale') return 'stale-epoch';
+    if (meaning === 'violation') {
+      return this.#failWith(ConnectionErrorCode.protocolViolation, 'epoch changed under one keypair');
+    }
+    if (hello.version !== PROTOCOL_VERSION) {
+      return this.#failWith(ConnectionErrorCode.version, `version ${PROTOCOL_VERSION} is spoken here`);
+    }
+    if (meaning === 'restarted') {
+      this.#replaceConnection({ by: 'peer', code: ConnectionErrorCode.peerRestarted, reason: 'peer restarted' });
+    }
+    this.#epochs.bind(keypairId, hello);
+    if (meaning !== 'known') {
+      this.#connected = true;
+      this.#events.push({ type: 'connected', peer: this });
+    }
+    return undefined;
+  }
+
+  #failWith(code: number, reason: string): DropReason {
+    this.#fail({ code, reason });
+    return 'closed';
+  }
+
+  /** Our side ends the connection: CLOSE goes out with the next poll. */
+  #fail(error: StreamError): void {
+    this.#closing ??= error;
+  }
+
+  #endClosing(): void {
+    const error = this.#closing as StreamError;
+    this.#closing = undefined;
+    this.#end({ by: 'local', ...error });
+  }
+
+  /** spec streams 8: state and keypairs go, the next contact meets a new epoch under a new keypair. */
+  #end(error: ConnectionError): void {
+    this.session.dropKeypairs();
+    this.#epochs = new Epochs(drawEpoch(this.#context.random));
+    this.#replaceConnection(error);
+    this.#connected = false;
+  }
+
+  #replaceConnection(error: ConnectionError): void {
+    this.#connection.lose();
+    this.#lost.push(this.#connection);
+    this.#connection = this.#newConnection();
+    if (this.#connected) this.#events.push({ type: 'disconnected', peer: this, error });
+  }
+
+  #newConnection(): Connection {
+    const { role, transport, random } = this.#context;
+    return new Connection(role, transport, this.#epochs, random);
+  }
+}
+
+/** 8 random bytes, never all zero. */
+function drawEpoch(random: (length: number) => Uint8Array): Uint8Array {
+  const epoch = random(EPOCH_BYTES).slice();
+  epoch[0] = (epoch[0] as number) | 1;
+  return epoch;
+}
+
+export function earliest(peers: Iterable<Peer>): Deadline | undefined {
+  let deadline: Deadline | undefined;
+  for (const peer of peers) deadline = earlier(deadline, peer.pollTimeout());
+  return deadline;
+}

@@ -1,0 +1,14 @@
+/** What one poll sends: up to 64 KiB of datagrams to one address, all `segmentBytes` long but for the last. */
+import type { Address } from '../address.js';
+import { BATCH_BYTES } from '../transport-constants.js';
+
+export class TransmitBatch {
+  readonly buffer: Uint8Array;
+  lengthBytes = 0;
+  segmentBytes = 0;
+  to: Address | undefined = undefined;
+
+  constructor() {
+    this.buffer = new Uint8Array(BATCH_BYTES);
+  }
+}

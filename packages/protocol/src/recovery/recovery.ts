@@ -1,0 +1,252 @@
+/** Loss detection and probe timeouts (spec recovery 3, 4; RFC 9002 §6), for one connection.
+ *
+ *  It knows numbers, times and sizes. What was inside a packet is the connection's: it is told through
+ *  `RecoveryListener` which packets arrived or were lost. */
+import type { Deadline } from '../deadline.js';
+import {
+  ACK_DELAY_UNITS_PER_MS,
+  GRANULARITY_MS,
+  MAX_PACKET_THRESHOLD,
+  MAX_PTO_MS,
+  PACKET_THRESHOLD,
+  PERSISTENT_CONGESTION_THRESHOLD,
+  TIME_THRESHOLD,
+} from '../transport-constants.js';
+import { RttEstimator } from './rtt.js';
+import { PacketState, SentPackets } from './sent-packets.js';
+
+export interface RecoveryListener {
+  /** Newly acknowledged; also after `onPacketLost`, when the loss was spurious. */
+  onPacketAcknowledged(packetNumber: number): void;
+  onPacketLost(packetNumber: number): void;
+}
+
+/** What one ACK frame or one timeout changed: filled anew by each call, read before the next. */
+export interface RecoveryOutcome {
+  /** Bytes in flight that were newly acknowledged, and what was in flight before. */
+  ackedBytes: number;
+  bytesInFlightBefore: number;
+  /** When the newest of the acknowledged packets was sent. */
+  newestAckedSentAt: number;
+  /** An RTT sample was taken. */
+  sampledRtt: boolean;
+  lostBytes: number;
+  lostPackets: number;
+  newestLostSentAt: number;
+  persistentCongestion: boolean;
+  /** A packet declared lost was acknowledged after all: when it was sent, or -1. */
+  spuriousLossSentAt: number;
+}
+
+/** Ranges of an ACK frame, greatest first, as the frame reader holds them. */
+export interface AckRanges {
+  readonly rangeCount: number;
+  readonly rangeLow: Float64Array;
+  readonly rangeHigh: Float64Array;
+  readonly ackDelayUnits: number;
+}
+
+export class Recovery {
+  readonly rtt = new RttEstimator();
+  readonly sent = new SentPackets();
+  readonly outcome: RecoveryOutcome = emptyOutcome();
+  bytesInFlight = 0;
+  packetsLost = 0;
+  /** Probe timeouts in a row without an acknowledgement. */
+  ptoCount = 0;
+  /** Ack-eliciting probes that may go out beyond the window (spec recovery 4). */
+  probesDue = 0;
+
+  readonly #listener: RecoveryListener;
+  #largestAcked = -1;
+  #packetThreshold = PACKET_THRESHOLD;
+  #ackElicitingInFlight = 0;
+  #lastAckElicitingSentAt = 0;
+  #lossTimeAt = Number.POSITIVE_INFINITY;
+  /** The probe timer and persistent congestion count from here at the earliest: no key before (spec recovery 7). */
+  #usableSince = 0;
+
+  constructor(listener: RecoveryListener) {
+    this.#listener = listener;
+  }
+
+  get largestAcked(): number {
+    return this.#largestAcked;
+  }
+  get ackElicitingInFlight(): number {
+    return this.#ackElicitingInFlight;
+  }
+
+  /** @param inFlight false for packets with only ACK or CLOSE */
+  onPacketSent(now: number, sizeBytes: number, ackEliciting: boolean, inFlight: boolean): number {
+    const packetNumber = this.sent.push(now, inFlight ? sizeBytes : 0, ackEliciting);
+    if (inFlight) this.bytesInFlight += sizeBytes;
+    if (ackEliciting) {
+      this.#ackElicitingInFlight++;
+      this.#lastAckElicitingSentAt = now;
+      if (this.probesDue > 0) this.probesDue--;
+    }
+    return packetNumber;
+  }
+
+  /** @returns undefined, or what is wrong with the frame: the peer acknowledged what was never sent */
+  onAck(now: number, ack: AckRanges): string | undefined {
+    const outcome = this.#beginOutcome();
+    const largest = ack.rangeHigh[0] as number;
+    if (largest >= this.sent.next) return 'ACK of a packet never sent';
+    const isNewLargest = largest > this.#largestAcked;
+    const largestIsNew = largest >= this.sent.first && this.sent.state(largest) !== PacketState.acknowledged;
+    const largestSentAt = largestIsNew ? this.sent.sentAt(largest) : 0;
+    if (isNewLargest) this.#largestAcked = largest;
+
+    let newlyAcked = 0;
+    let ackElicitingAcked = false;
+    // spec streams 2.2: loops run over our own packets, never over the peer's numbers
+    for (let r = 0; r < ack.rangeCount; r++) {
+      const low = Math.max(ack.rangeLow[r] as number, this.sent.first);
+      for (let n = ack.rangeHigh[r] as number; n >= low; n--) {
+        const state = this.sent.state(n);
+        if (state === PacketState.acknowledged) continue;
+        if (state === PacketState.skipped) return 'ACK of a skipped packet number';
+        newlyAcked++;
+        if (this.sent.isAckEliciting(n)) ackElicitingAcked = true;
+        this.#acknowledge(n, state, largest, outcome);
+      }
+    }
+    if (newlyAcked === 0) return undefined;
+    if (largestIsNew && ackElicitingAcked) {
+      this.rtt.update(now, Math.max(0, now - largestSentAt), ack.ackDelayUnits / ACK_DELAY_UNITS_PER_MS);
+      outcome.sampledRtt = true;
+    }
+    this.ptoCount = 0;
+    this.probesDue = 0;
+    this.#detectLosses(now);
+    this.sent.forget(now - 3 * this.rtt.probeTimeoutMs);
+    return undefined;
+  }
+
+  handleTimeout(now: number): void {
+    this.#beginOutcome();
+    if (now >= this.#lossTimeAt) {
+      this.#detectLosses(now);
+      return;
+    }
+    const probe = this.#probeAt();
+    if (probe !== undefined && now >= probe) {
+      this.ptoCount++;
+      this.probesDue = 2;
+      // The next interval counts from this expiry, even if nothing can be sent at once.
+      this.#lastAckElicitingSentAt = now;
+    }
+  }
+
+  pollTimeout(): Deadline | undefined {
+    if (this.#lossTimeAt !== Number.POSITIVE_INFINITY) return { at: this.#lossTimeAt, reason: 'loss detection' };
+    const probe = this.#probeAt();
+    return probe === undefined ? undefined : { at: probe, reason: 'probe timeout' };
+  }
+
+  /** A usable key is there again: what was silent had no chance to be answered (spec recovery 7). */
+  onSendingResumed(now: number): void {
+    this.#usableSince = now;
+    this.ptoCount = 0;
+    this.#lastAckElicitingSentAt = now;
+  }
+
+  /** The oldest packet whose contents a probe may repeat, or -1. */
+  oldestOutstanding(): number {
+    for (let n = this.sent.first; n < this.sent.next; n++) {
+      if (this.sent.state(n) === PacketState.outstanding && this.sent.isAckEliciting(n)) return n;
+    }
+    return -1;
+  }
+
+  #probeAt(): number | undefined {
+    if (this.#ackElicitingInFlight === 0) return undefined;
+    const interval = Math.min(this.rtt.probeTimeoutMs * 2 ** Math.min(this.ptoCount, 16), MAX_PTO_MS);
+    return Math.max(this.#lastAckElicitingSentAt, this.#usableSince) + interval;
+  }
+
+  #acknowledge(n: number, state: PacketState, largest: number, outcome: RecoveryOutcome): void {
+    const sentAt = this.sent.sentAt(n);
+    if (state === PacketState.outstanding) {
+      const size = this.sent.size(n);
+      this.bytesInFlight -= size;
+      outcome.ackedBytes += size;
+      if (this.sent.isAckEliciting(n)) this.#ackElicitingInFlight--;
+      if (sentAt > outcome.newestAckedSentAt) outcome.newestAckedSentAt = sentAt;
+    } else {
+      // spec recovery 3.3
+      outcome.spuriousLossSentAt = Math.max(outcome.spuriousLossSentAt, sentAt);
+      const distance = Math.min(largest - n + 1, MAX_PACKET_THRESHOLD);
+      if (distance > this.#packetThreshold) this.#packetThreshold = distance;
+    }
+    this.sent.setState(n, PacketState.acknowledged);
+    this.#listener.onPacketAcknowledged(n);
+  }
+
+  #detectLosses(now: number): void {
+    const outcome = this.outcome;
+    const delay = Math.max(TIME_THRESHOLD * Math.max(this.rtt.smoothedMs, this.rtt.latestMs), GRANULARITY_MS);
+    this.#lossTimeAt = Number.POSITIVE_INFINITY;
+    let oldestLostAt = Number.POSITIVE_INFINITY;
+    let newestLostAt = 0;
+    const end = this.#largestAcked;
+    for (let n = this.sent.first; n < end; n++) {
+      const state = this.sent.state(n);
+      if (state === PacketState.acknowledged) {
+        // An acknowledged packet in between ends a run of losses (RFC 9002 §7.6.1).
+        oldestLostAt = Number.POSITIVE_INFINITY;
+        continue;
+      }
+      if (state !== PacketState.outstanding) continue;
+      const sentAt = this.sent.sentAt(n);
+      if (n > end - this.#packetThreshold && sentAt + delay > now) {
+        this.#lossTimeAt = Math.min(this.#lossTimeAt, sentAt + delay);
+        continue;
+      }
+      this.#lose(n, sentAt, outcome);
+      if (!this.sent.isAckEliciting(n) || sentAt < Math.max(this.rtt.firstSampleAt, this.#usableSince)) continue;
+      oldestLostAt = Math.min(oldestLostAt, sentAt);
+      newestLostAt = Math.max(newestLostAt, sentAt);
+      if (newestLostAt - oldestLostAt > PERSISTENT_CONGESTION_THRESHOLD * this.rtt.probeTimeoutMs) {
+        outcome.persistentCongestion = true;
+      }
+    }
+    if (outcome.persistentCongestion) this.rtt.forgetMinimum();
+  }
+
+  #lose(n: number, sentAt: number, outcome: RecoveryOutcome): void {
+    const size = this.sent.size(n);
+    this.bytesInFlight -= size;
+    if (this.sent.isAckEliciting(n)) this.#ackElicitingInFlight--;
+    if (size > 0) {
+      outcome.lostBytes += size;
+      outcome.lostPackets++;
+      this.packetsLost++;
+      if (sentAt > outcome.newestLostSentAt) outcome.newestLostSentAt = sentAt;
+    }
+    this.sent.setState(n, PacketState.lost);
+    this.#listener.onPacketLost(n);
+  }
+
+  #beginOutcome(): RecoveryOutcome {
+    Object.assign(this.outcome, emptyOutcome());
+    this.outcome.bytesInFlightBefore = this.bytesInFlight;
+    return this.outcome;
+  }
+}
+
+function emptyOutcome(): RecoveryOutcome {
+  return {
+    ackedBytes: 0,
+    bytesInFlightBefore: 0,
+    newestAckedSentAt: -1,
+    sampledRtt: false,
+    lostBytes: 0,
+    lostPackets: 0,
+    newestLostSentAt: -1,
+    persistentCongestion: false,
+    spuriousLossSentAt: -1,
+  };
+}

@@ -1,0 +1,115 @@
+/** The packets that a connection has sent and may still hear about: a ring of typed arrays indexed by packet number. */
+import { assert } from '../assert.js';
+import { MAX_SENT_PACKETS } from '../transport-constants.js';
+
+export const PacketState = {
+  /** The number was never sent. */
+  skipped: 0,
+  outstanding: 1,
+  acknowledged: 2,
+  /** Declared lost; kept for a while to notice that it was not (spec recovery 3.3). */
+  lost: 3,
+} as const;
+export type PacketState = (typeof PacketState)[keyof typeof PacketState];
+
+const INITIAL_CAPACITY = 1024;
+
+export class SentPackets {
+  #mask = INITIAL_CAPACITY - 1;
+  #sentAt = new Float64Array(INITIAL_CAPACITY);
+  #size = new Uint16Array(INITIAL_CAPACITY);
+  #state = new Uint8Array(INITIAL_CAPACITY);
+  #ackEliciting = new Uint8Array(INITIAL_CAPACITY);
+  /** Lowest number still remembered. */
+  #first = 0;
+  /** The next number to be sent. */
+  #next = 0;
+
+  get first(): number {
+    return this.#first;
+  }
+  get next(): number {
+    return this.#next;
+  }
+  /** No room to remember one more packet. */
+  get isFull(): boolean {
+    return this.#next - this.#first >= MAX_SENT_PACKETS - 1;
+  }
+  /** Slots of the ring; a parallel ring of another part uses the same number modulo it. */
+  get capacity(): number {
+    return this.#mask + 1;
+  }
+
+  /** Remembers the next number. @param sizeBytes what it counts in flight; 0 when it does not */
+  push(now: number, sizeBytes: number, ackEliciting: boolean): number {
+    const packetNumber = this.#claim();
+    const i = packetNumber & this.#mask;
+    this.#sentAt[i] = now;
+    this.#size[i] = sizeBytes;
+    this.#state[i] = PacketState.outstanding;
+    this.#ackEliciting[i] = ackEliciting ? 1 : 0;
+    return packetNumber;
+  }
+
+  /** Leaves out one number: an acknowledgement of it is a lie (spec streams 2.2). */
+  skip(): void {
+    this.#state[this.#claim() & this.#mask] = PacketState.skipped;
+  }
+
+  sentAt(packetNumber: number): number {
+    return this.#sentAt[packetNumber & this.#mask] as number;
+  }
+  size(packetNumber: number): number {
+    return this.#size[packetNumber & this.#mask] as number;
+  }
+  state(packetNumber: number): PacketState {
+    return this.#state[packetNumber & this.#mask] as PacketState;
+  }
+  isAckEliciting(packetNumber: number): boolean {
+    return this.#ackEliciting[packetNumber & this.#mask] === 1;
+  }
+  setState(packetNumber: number, state: PacketState): void {
+    this.#state[packetNumber & this.#mask] = state;
+  }
+
+  /** Forgets what nobody asks about any more: acknowledged, skipped, and lost packets sent before `lostBefore`. */
+  forget(lostBefore: number): void {
+    while (this.#first < this.#next) {
+      const i = this.#first & this.#mask;
+      const state = this.#state[i];
+      if (state === PacketState.outstanding) return;
+      if (state === PacketState.lost && (this.#sentAt[i] as number) >= lostBefore) return;
+      this.#first++;
+    }
+  }
+
+  #claim(): number {
+    assert(!this.isFull, 'more packets sent than are remembered');
+    if (this.#next - this.#first > this.#mask) this.#grow();
+    return this.#next++;
+  }
+
+  #grow(): void {
+    const old = {
+      mask: this.#mask,
+      sentAt: this.#sentAt,
+      size: this.#size,
+      state: this.#state,
+      ackEliciting: this.#ackEliciting,
+    };
+    const capacity = 2 * (old.mask + 1);
+    this.#mask = capacity - 1;
+    this.#sentAt = new Float64Array(capacity);
+    this.#size = new Uint16Array(capacity);
+    this.#state = new Uint8Array(capacity);
+    this.#ackEliciting = new Uint8Array(capacity);
+    for (let n = this.#first; n < this.#next; n++) {
+      const from = n & old.mask;
+      const to = n & this.#mask;
+      this.#sentAt[to] = old.sentAt[from] as number;
+      this.#size[to] = old.size[from] as number;
+      this.#state[to] = old.state[from] as number;
+      this.#ackEliciting[to] = old.ackEliciting[from] as number;
+    }
+  }
+}

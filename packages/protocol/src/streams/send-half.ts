@@ -1,0 +1,135 @@
+/** The sending direction of a stream (spec streams 4.2). */
+import { streamHeaderLength, writeStreamHeader } from '../wire/frames.js';
+import { SendBuffer } from './send-buffer.js';
+import { SEND_TRANSITIONS, type SendEvent, type SendState } from './states.js';
+
+export class SendHalf {
+  state: SendState = 'ready';
+  readonly buffer = new SendBuffer();
+  /** The greatest offset that the peer allows. */
+  limit: number;
+  /** The limit for which STREAM_DATA_BLOCKED was sent. */
+  blockedSentFor = -1;
+  resetCode = 0;
+  /** RESET_STREAM has to go out, for the first time or again. */
+  resetDue = false;
+
+  /** What the last `writeFrame` put into the packet. */
+  frameStart = 0;
+  frameLength = 0;
+  frameFin = false;
+
+  #finWanted = false;
+  #finLost = false;
+  #finAcknowledged = false;
+
+  constructor(limit: number) {
+    this.limit = limit;
+  }
+
+  get isOpen(): boolean {
+    return (this.state === 'ready' || this.state === 'send') && !this.#finWanted;
+  }
+  get isOver(): boolean {
+    return this.state === 'data-received' || this.state === 'reset-received';
+  }
+  get isReset(): boolean {
+    return this.state === 'reset-sent' || this.state === 'reset-received';
+  }
+
+  /** Something can go out. @param connectionCredit new bytes that the connection's limit still allows */
+  hasFrame(connectionCredit: number): boolean {
+    if (this.isReset || this.state === 'data-received') return false;
+    const { buffer } = this;
+    if (buffer.hasLost || this.#finLost || this.#isFinDue) return true;
+    return buffer.sent < Math.min(buffer.written, this.limit) && connectionCredit > 0;
+  }
+
+  /** Bytes wait that only the peer's stream limit holds back. */
+  get isBlocked(): boolean {
+    return !this.isReset && this.buffer.sent < this.buffer.written && this.buffer.sent >= this.limit;
+  }
+
+  finish(): void {
+    this.#finWanted = true;
+  }
+
+  /** Writes one STREAM frame, lost bytes before new ones.
+   *  @returns the position behind it, or `position` when nothing fits */
+  writeFrame(bytes: Uint8Array, position: number, room: number, id: number, connectionCredit: number): number {
+    const { buffer } = this;
+    const again = buffer.hasLost;
+    const start = again ? buffer.lostStart : buffer.sent;
+    let available: number;
+    if (again) available = buffer.lostEnd - start;
+    else available = Math.max(0, Math.min(buffer.written, this.limit, start + connectionCredit) - start);
+    const space = room - streamHeaderLength(id, start, Math.min(available, room));
+    const length = Math.min(available, space);
+    const fin = this.#finWanted && start + length === buffer.written && (again || !this.#finSent || this.#finLost);
+    if (space < 0 || (length <= 0 && !fin)) return position;
+    const at = writeStreamHeader(bytes, position, id, start, length, fin);
+    if (length > 0) buffer.copyToPacket(start, length, bytes, at);
+    this.frameStart = start;
+    this.frameLength = length;
+    this.frameFin = fin;
+    if (fin) this.#finLost = false;
+    this.#handle(fin ? 'fin-sent' : 'data-sent');
+    return at + length;
+  }
+
+  onAcknowledged(start: number, length: number, fin: boolean): void {
+    if (this.isReset) return;
+    if (length > 0) this.buffer.onAcknowledged(start, start + length);
+    if (fin) {
+      this.#finAcknowledged = true;
+      this.#finLost = false;
+    }
+    if (this.#finAcknowledged && this.buffer.isAllAcknowledged) this.#handle('all-acknowledged');
+  }
+
+  onLost(start: number, length: number, fin: boolean): void {
+    if (this.isReset || this.state === 'data-received') return;
+    if (length > 0) this.buffer.onLost(start, start + length);
+    if (fin && !this.#finAcknowledged) this.#finLost = true;
+  }
+
+  /** @returns false when there was nothing left to reset */
+  reset(code: number): boolean {
+    if (this.isReset || this.state === 'data-received') return false;
+    this.#handle('reset');
+    this.resetCode = code;
+    this.resetDue = true;
+    this.#finalSize = this.buffer.sent;
+    this.buffer.clear();
+    return true;
+  }
+
+  /** What RESET_STREAM states: the bytes that were sent (spec streams 4.4). */
+  get finalSize(): number {
+    return this.#finalSize;
+  }
+  #finalSize = 0;
+
+  onResetAcknowledged(): void {
+    this.resetDue = false;
+    this.#handle('reset-acknowledged');
+  }
+
+  /** The connection is over. */
+  lose(): void {
+    this.#handle('lost');
+    this.resetDue = false;
+    this.buffer.clear();
+  }
+
+  get #finSent(): boolean {
+    return this.state === 'data-sent' || this.state === 'data-received';
+  }
+  get #isFinDue(): boolean {
+    return this.#finWanted && !this.#finSent && this.buffer.sent === this.buffer.written;
+  }
+
+  #handle(event: SendEvent): void {
+    this.state = SEND_TRANSITIONS[this.state][event] ?? this.state;
+  }
+}

@@ -1,0 +1,438 @@
+/** All streams of a connection: identifiers, limits, the connection's flow control, and whose turn it is to send
+ *  (spec streams 4.1, 4.7, 5). */
+import { ConnectionErrorCode, StreamErrorCode } from '../failure.js';
+import { INITIAL_MAX_DATA_BYTES, INITIAL_MAX_STREAM_DATA_BYTES, INITIAL_MAX_STREAMS } from '../transport-constants.js';
+import type { FrameReader } from '../wire/frame-reader.js';
+import { errorOf, ReceiveHalf, type ReceiveOutcome } from './receive-half.js';
+import { SendHalf } from './send-half.js';
+import { ConnectionStream, type StreamOwner } from './stream.js';
+
+export type StreamEvent =
+  | { readonly type: 'stream-opened'; readonly stream: ConnectionStream }
+  | { readonly type: 'stream-readable'; readonly stream: ConnectionStream }
+  | { readonly type: 'stream-writable'; readonly stream: ConnectionStream }
+  | { readonly type: 'stream-reset'; readonly stream: ConnectionStream; readonly code: number }
+  | { readonly type: 'stream-stopped'; readonly stream: ConnectionStream; readonly code: number }
+  | { readonly type: 'stream-closed'; readonly stream: ConnectionStream };
+
+export interface StreamLimits {
+  /** The peer's share of memory: what MAX_DATA grants beyond what was read. */
+  readonly connectionWindowBytes: number;
+  readonly maxStreamWindowBytes: number;
+  /** The peer's streams that may be open at one time. */
+  readonly maxOpenStreams: number;
+  /** Written and unacknowledged bytes over all streams. */
+  readonly sendBufferBytes: number;
+  readonly minStreamSendBufferBytes: number;
+}
+
+export interface StreamError {
+  readonly code: number;
+  readonly reason: string;
+}
+
+/** What a frame did: undefined is well, 'later' leaves the packet unacknowledged, an error ends the connection. */
+export type FrameOutcome = undefined | 'later' | StreamError;
+
+export class StreamSet implements StreamOwner {
+  /** Set by the connection at each call that brings the time. */
+  now = 0;
+  roundTripMs = 0;
+  /** What one stream may buffer for sending beyond its guaranteed share, follows the congestion window. */
+  sendAheadBytes = 0;
+
+  /** MAX_DATA and MAX_STREAMS have to go out. */
+  maxDataDue = false;
+  maxStreamsDue = false;
+  bytesSent = 0;
+  bytesReceived = 0;
+
+  readonly #limits: StreamLimits;
+  /** 0 for the client's ids, 1 for the relay's. */
+  readonly #ownBit: number;
+  readonly #streams = new Map<number, ConnectionStream>();
+  readonly #events: StreamEvent[] = [];
+  /** Streams with something to send, in turn. */
+  #queue: ConnectionStream[] = [];
+  /** Streams with RESET_STREAM, STOP_SENDING or MAX_STREAM_DATA to send. */
+  readonly #controlDue = new Set<ConnectionStream>();
+  readonly #waitingForRoom = new Set<ConnectionStream>();
+
+  #openedByUs = 0;
+  #openedByPeer = 0;
+  #maxStreamsOfPeer = INITIAL_MAX_STREAMS; // how many we may open
+  #maxStreamsGranted: number; // how many the peer may open
+  #initialSendLimit = INITIAL_MAX_STREAM_DATA_BYTES;
+
+  #maxDataOfPeer = INITIAL_MAX_DATA_BYTES;
+  #maxDataGranted: number;
+  #newBytesSent = 0;
+  #received = 0;
+  #consumed = 0;
+  #buffered = 0;
+  #dataBlockedSentFor = -1;
+
+  constructor(role: 'client' | 'relay', limits: StreamLimits) {
+    this.#ownBit = role === 'client' ? 0 : 1;
+    this.#limits = limits;
+    this.#maxStreamsGranted = limits.maxOpenStreams;
+    this.#maxDataGranted = limits.connectionWindowBytes;
+  }
+
+  // ---- getters ----------------------------------------------------------------------------------------------
+
+  get openStreams(): number {
+    return this.#streams.size;
+  }
+  get maxDataGranted(): number {
+    return this.#maxDataGranted;
+  }
+  get maxStreamsGranted(): number {
+    return this.#maxStreamsGranted;
+  }
+  /** What every stream of the peer may send before more is granted. */
+  get initialStreamWindow(): number {
+    return INITIAL_MAX_STREAM_DATA_BYTES;
+  }
+  /** Bytes held for the reader, the peer's share of memory in use. */
+  get unreadBytes(): number {
+    return this.#received - this.#consumed;
+  }
+  get bufferedBytes(): number {
+    return this.#buffered;
+  }
+
+  // ---- commands ---------------------------------------------------------------------------------------------
+
+  open(): ConnectionStream | undefined {
+    if (this.#openedByUs >= this.#maxStreamsOfPeer) return undefined;
+    const id = 2 * this.#openedByUs++ + this.#ownBit;
+    return this.#add(id, false);
+  }
+
+  pollEvent(): StreamEvent | undefined {
+    const event = this.#events.shift();
+    if (event?.type === 'stream-readable') event.stream.readableQueued = false;
+    return event;
+  }
+
+  /** The connection is over: every stream ends, at once. */
+  loseAll(): void {
+    for (const stream of this.#streams.values()) {
+      stream.sending.lose();
+      stream.receiving.lose();
+      stream.isClosed = true;
+      this.#events.push({ type: 'stream-reset', stream, code: StreamErrorCode.connectionLost });
+      this.#events.push({ type: 'stream-closed', stream });
+    }
+    this.#streams.clear();
+    this.#queue = [];
+    this.#controlDue.clear();
+    this.#waitingForRoom.clear();
+  }
+
+  // ---- what streams ask (StreamOwner) -----------------------------------------------------------------------
+
+  sendRoom(stream: ConnectionStream): number {
+    const { sendBufferBytes, minStreamSendBufferBytes } = this.#limits;
+    const own = stream.sending.buffer.bufferedBytes;
+    const guaranteed = minStreamSendBufferBytes - own;
+    const shared = Math.min(sendBufferBytes - this.#buffered, minStreamSendBufferBytes + this.sendAheadBytes - own);
+    return Math.max(0, guaranteed, shared);
+  }
+
+  onWritten(stream: ConnectionStream, bytes: number): void {
+    this.#buffered += bytes;
+    if (bytes > 0) this.#enqueue(stream);
+  }
+
+  onControlDue(stream: ConnectionStream): void {
+    if (stream.isClosed) return;
+    if (stream.sending.resetDue || stream.receiving.stopDue) this.#controlDue.add(stream);
+    this.#enqueue(stream);
+    this.#closeIfOver(stream);
+  }
+
+  readBytes(stream: ConnectionStream): Uint8Array | undefined {
+    const bytes = stream.receiving.read(this.now, this.roundTripMs);
+    if (bytes !== undefined) this.#consume(bytes.length);
+    if (stream.receiving.limitDue) this.#controlDue.add(stream);
+    this.#closeIfOver(stream);
+    return bytes;
+  }
+
+  onDiscarded(_stream: ConnectionStream, bytes: number): void {
+    this.#consume(bytes);
+  }
+
+  // ---- what arrives -----------------------------------------------------------------------------------------
+
+  /** The peer's HELLO: its limits take effect where they are higher (spec streams 3.5). */
+  onHello(maxData: number, maxStreamData: number, maxStreams: number): void {
+    this.onMaxData(maxData);
+    this.onMaxStreams(maxStreams);
+    if (maxStreamData <= this.#initialSendLimit) return;
+    this.#initialSendLimit = maxStreamData;
+    for (const stream of this.#streams.values()) this.#raiseSendLimit(stream, maxStreamData);
+  }
+
+  onMaxData(maximum: number): void {
+    if (maximum <= this.#maxDataOfPeer) return;
+    this.#maxDataOfPeer = maximum;
+    for (const stream of this.#streams.values()) this.#enqueue(stream);
+  }
+
+  onMaxStreams(maximum: number): void {
+    this.#maxStreamsOfPeer = Math.max(this.#maxStreamsOfPeer, maximum);
+  }
+
+  onMaxStreamData(id: number, maximum: number): FrameOutcome {
+    const stream = this.#lookup(id);
+    if (stream instanceof ConnectionStream) this.#raiseSendLimit(stream, maximum);
+    return errorOrNothing(stream);
+  }
+
+  onStreamFrame(frame: FrameReader, fin: boolean): FrameOutcome {
+    const stream = this.#lookup(frame.streamId);
+    if (!(stream instanceof ConnectionStream)) return stream;
+    const { receiving } = stream;
+    const before = receiving.largest;
+    const growth = Math.max(0, frame.offset + frame.dataLength - before);
+    if (this.#received + growth > this.#maxDataGranted) return connectionLimit();
+    const outcome = receiving.onData(frame.offset, frame.bytes, frame.dataStart, frame.dataLength, fin);
+    if (outcome !== 'ok') return problem(outcome);
+    this.#grow(receiving.largest - before);
+    if (receiving.stopCode !== undefined) this.#consume(receiving.largest - before);
+    this.#announceReadable(stream);
+    this.#closeIfOver(stream);
+    return undefined;
+  }
+
+  onResetStream(id: number, code: number, finalSize: number): FrameOutcome {
+    const stream = this.#lookup(id);
+    if (!(stream instanceof ConnectionStream)) return stream;
+    const { receiving } = stream;
+    const before = receiving.largest;
+    if (this.#received + Math.max(0, finalSize - before) > this.#maxDataGranted) return connectionLimit();
+    const wasStopped = receiving.stopCode !== undefined;
+    const wasReset = receiving.state === 'reset-received' || receiving.isOver;
+    const outcome = receiving.onReset(code, finalSize);
+    if (outcome !== 'ok') return problem(outcome);
+    if (wasReset || receiving.state !== 'reset-received') return undefined;
+    this.#grow(receiving.largest - before);
+    // spec streams 4.4: what will never be read is given back to the connection
+    this.#consume(receiving.largest - (wasStopped ? before : receiving.buffer.readOffset));
+    receiving.tell();
+    if (!wasStopped) this.#events.push({ type: 'stream-reset', stream, code });
+    this.#closeIfOver(stream);
+    return undefined;
+  }
+
+  /** spec streams 4.5 */
+  onStopSending(id: number, code: number): FrameOutcome {
+    const stream = this.#lookup(id);
+    if (!(stream instanceof ConnectionStream)) return stream;
+    if (stream.sending.isReset || stream.sending.isOver) return undefined;
+    stream.reset(code);
+    this.#events.push({ type: 'stream-stopped', stream, code });
+    return undefined;
+  }
+
+  // ---- what goes out ----------------------------------------------------------------------------------------
+
+  /** New bytes that the peer's MAX_DATA still allows. */
+  get connectionCredit(): number {
+    return this.#maxDataOfPeer - this.#newBytesSent;
+  }
+
+  /** The stream whose turn it is, or undefined. Streams whose turn finds nothing to send leave the queue. */
+  nextSendable(): ConnectionStream | undefined {
+    while (this.#queue.length > 0) {
+      const stream = this.#queue[0] as ConnectionStream;
+      if (!stream.isClosed && stream.sending.hasFrame(this.connectionCredit)) return stream;
+      this.#queue.shift();
+      stream.isQueued = false;
+    }
+    return undefined;
+  }
+
+  /** The stream at the head had its turn. */
+  rotate(): void {
+    const stream = this.#queue.shift();
+    if (stream !== undefined) this.#queue.push(stream);
+  }
+
+  /** Writes one STREAM frame of `stream`. @returns the position behind it, or `position` when nothing fits */
+  writeStreamFrame(stream: ConnectionStream, bytes: Uint8Array, position: number, room: number): number {
+    const { sending } = stream;
+    const before = sending.buffer.sent;
+    const at = sending.writeFrame(bytes, position, room, stream.id, this.connectionCredit);
+    const fresh = sending.buffer.sent - before;
+    this.#newBytesSent += fresh;
+    this.bytesSent += fresh;
+    return at;
+  }
+
+  /** Streams with control frames due; the caller clears what it sent with `controlSent`. */
+  get controlDue(): ReadonlySet<ConnectionStream> {
+    return this.#controlDue;
+  }
+  controlSent(stream: ConnectionStream): void {
+    this.#controlDue.delete(stream);
+  }
+
+  /** The limit to tell in DATA_BLOCKED, once per limit; undefined when there is nothing to tell. */
+  takeDataBlocked(): number | undefined {
+    if (this.connectionCredit > 0 || this.#buffered === 0 || this.#dataBlockedSentFor === this.#maxDataOfPeer) {
+      return undefined;
+    }
+    this.#dataBlockedSentFor = this.#maxDataOfPeer;
+    return this.#maxDataOfPeer;
+  }
+
+  // ---- what became of it ------------------------------------------------------------------------------------
+
+  onFrameAcknowledged(stream: ConnectionStream, start: number, length: number, fin: boolean): void {
+    const before = stream.sending.buffer.bufferedBytes;
+    stream.sending.onAcknowledged(start, length, fin);
+    this.#buffered -= before - stream.sending.buffer.bufferedBytes;
+    if (stream.wantsRoom) this.#waitingForRoom.add(stream);
+    this.#closeIfOver(stream);
+  }
+
+  onFrameLost(stream: ConnectionStream, start: number, length: number, fin: boolean): void {
+    if (stream.isClosed) return;
+    stream.sending.onLost(start, length, fin);
+    this.#enqueueFirst(stream);
+  }
+
+  onResetAcknowledged(stream: ConnectionStream): void {
+    stream.sending.onResetAcknowledged();
+    this.#closeIfOver(stream);
+  }
+
+  onResetLost(stream: ConnectionStream): void {
+    if (stream.isClosed || stream.sending.state !== 'reset-sent') return;
+    stream.sending.resetDue = true;
+    this.#controlDue.add(stream);
+  }
+
+  onStopLost(stream: ConnectionStream): void {
+    if (stream.isClosed || stream.receiving.state !== 'receive') return;
+    stream.receiving.stopDue = true;
+    this.#controlDue.add(stream);
+  }
+
+  onMaxStreamDataLost(stream: ConnectionStream): void {
+    if (stream.isClosed || stream.receiving.finalSize !== undefined || stream.receiving.stopCode !== undefined) return;
+    stream.receiving.limitDue = true;
+    this.#controlDue.add(stream);
+  }
+
+  /** Tells the writers for whom acknowledgements made room. Call once per ACK frame, not per packet. */
+  announceRoom(): void {
+    for (const stream of this.#waitingForRoom) {
+      if (!stream.wantsRoom || !stream.sending.isOpen) {
+        this.#waitingForRoom.delete(stream);
+      } else if (this.sendRoom(stream) >= this.#limits.minStreamSendBufferBytes / 4) {
+        stream.wantsRoom = false;
+        this.#waitingForRoom.delete(stream);
+        this.#events.push({ type: 'stream-writable', stream });
+      }
+    }
+  }
+
+  // ---- inside -----------------------------------------------------------------------------------------------
+
+  #add(id: number, incoming: boolean): ConnectionStream {
+    const receiving = new ReceiveHalf(INITIAL_MAX_STREAM_DATA_BYTES, this.#limits.maxStreamWindowBytes);
+    const stream = new ConnectionStream(id, incoming, new SendHalf(this.#initialSendLimit), receiving, this);
+    this.#streams.set(id, stream);
+    return stream;
+  }
+
+  /** The stream that a frame names; undefined when it is over; an error when the peer may not name it. */
+  #lookup(id: number): ConnectionStream | undefined | StreamError {
+    const stream = this.#streams.get(id);
+    if (stream !== undefined) return stream;
+    const index = Math.floor(id / 2);
+    if (id % 2 === this.#ownBit) {
+      if (index < this.#openedByUs) return undefined;
+      return { code: ConnectionErrorCode.streamState, reason: 'frame for a stream that was never opened' };
+    }
+    if (index < this.#openedByPeer) return undefined;
+    if (index >= this.#maxStreamsGranted) {
+      return { code: ConnectionErrorCode.streamLimit, reason: 'stream beyond the limit' };
+    }
+    // spec streams 4.1: opening one opens the lower ones too
+    while (this.#openedByPeer <= index) {
+      const opened = this.#add(2 * this.#openedByPeer++ + (1 - this.#ownBit), true);
+      this.#events.push({ type: 'stream-opened', stream: opened });
+    }
+    return this.#streams.get(id);
+  }
+
+  #raiseSendLimit(stream: ConnectionStream, maximum: number): void {
+    if (maximum <= stream.sending.limit) return;
+    stream.sending.limit = maximum;
+    this.#enqueue(stream);
+  }
+
+  #enqueue(stream: ConnectionStream): void {
+    if (stream.isQueued || !stream.sending.hasFrame(this.connectionCredit)) return;
+    stream.isQueued = true;
+    this.#queue.push(stream);
+  }
+
+  /** Lost bytes go first: somebody already waits for them. */
+  #enqueueFirst(stream: ConnectionStream): void {
+    if (stream.isQueued || !stream.sending.hasFrame(this.connectionCredit)) return;
+    stream.isQueued = true;
+    this.#queue.unshift(stream);
+  }
+
+  #announceReadable(stream: ConnectionStream): void {
+    if (stream.readableQueued || !stream.receiving.isReadable) return;
+    stream.readableQueued = true;
+    this.#events.push({ type: 'stream-readable', stream });
+  }
+
+  #grow(bytes: number): void {
+    this.#received += bytes;
+    this.bytesReceived += bytes;
+  }
+
+  #consume(bytes: number): void {
+    this.#consumed += bytes;
+    const window = this.#limits.connectionWindowBytes;
+    if (this.#maxDataGranted - this.#consumed > window * 0.75) return;
+    this.#maxDataGranted = this.#consumed + window;
+    this.maxDataDue = true;
+  }
+
+  #closeIfOver(stream: ConnectionStream): void {
+    if (stream.isClosed || !stream.sending.isOver || !stream.receiving.isOver) return;
+    stream.isClosed = true;
+    this.#streams.delete(stream.id);
+    this.#controlDue.delete(stream);
+    this.#waitingForRoom.delete(stream);
+    this.#events.push({ type: 'stream-closed', stream });
+    if (!stream.incoming) return;
+    this.#maxStreamsGranted++; // spec streams 5.4
+    this.maxStreamsDue = true;
+  }
+}
+
+function problem(outcome: Exclude<ReceiveOutcome, 'ok'>): FrameOutcome {
+  if (outcome === 'later') return 'later';
+  const reason = outcome === 'over-limit' ? 'data beyond the stream limit' : 'final size changed';
+  return { code: errorOf(outcome), reason };
+}
+
+function connectionLimit(): StreamError {
+  return { code: ConnectionErrorCode.flowControl, reason: 'data beyond the connection limit' };
+}
+
+function errorOrNothing(found: ConnectionStream | undefined | StreamError): FrameOutcome {
+  return found instanceof ConnectionStream ? undefined : found;
+}

@@ -1,0 +1,77 @@
+/** The transport's limits and defaults: the specification's first (docs/spec/streams.md, recovery.md), ours second. */
+import { assert } from './assert.js';
+
+// ---- specification ------------------------------------------------------------------------------------------
+
+/** The first byte of a payload that is an Underpass packet (spec streams 1.1). */
+export const PACKET_TYPE = 0x01;
+export const PROTOCOL_VERSION = 1;
+export const EPOCH_BYTES = 8;
+
+/** Limits that hold before HELLO (spec streams 3.5). */
+export const INITIAL_MAX_DATA_BYTES = 1024 * 1024;
+export const INITIAL_MAX_STREAM_DATA_BYTES = 256 * 1024;
+export const INITIAL_MAX_STREAMS = 128;
+
+export const MAX_SOFTWARE_NAME_BYTES = 64;
+export const MAX_CLOSE_REASON_BYTES = 128;
+/** Ranges of one ACK frame beyond the first (spec streams 2.2). */
+export const MAX_ACK_FRAME_RANGES = 256;
+/** Frames other than PADDING in one packet (spec streams 2.3). */
+export const MAX_FRAMES_PER_PACKET = 512;
+/** Answers to PATH_CHALLENGE that may wait (spec streams 2.4). */
+export const MAX_PATH_RESPONSES = 3;
+/** Separate pieces of one stream that a receiver keeps (spec streams 4.6). */
+export const MAX_REASSEMBLY_PIECES = 512;
+
+export const MAX_ACK_DELAY_MS = 25;
+/** ACK delay is in units of 2^3 µs (RFC 9000 §18.2). */
+export const ACK_DELAY_UNITS_PER_MS = 125;
+/** Ranges a receiver remembers and reports (spec recovery 1.2). */
+export const MAX_RECEIVED_RANGES = 64;
+/** Ack-eliciting packets that may stay unacknowledged (spec recovery 1.1). */
+export const ACK_ELICITING_THRESHOLD = 2;
+
+/** RFC 9002 §6.1, §6.2 and §A.2. */
+export const PACKET_THRESHOLD = 3;
+export const MAX_PACKET_THRESHOLD = 64;
+export const TIME_THRESHOLD = 9 / 8;
+export const GRANULARITY_MS = 1;
+export const INITIAL_RTT_MS = 333;
+export const PERSISTENT_CONGESTION_THRESHOLD = 3;
+/** A probe timeout never backs off beyond this (spec recovery 4). */
+export const MAX_PTO_MS = 10_000;
+
+// ---- ours ---------------------------------------------------------------------------------------------------
+
+/** UDP payload that every path carries (RFC 9000 §14). */
+export const BASE_DATAGRAM_BYTES = 1200;
+/** WireGuard's type-4 header and tag. */
+export const TRANSPORT_OVERHEAD_BYTES = 32;
+/** What one poll may fill: a UDP segmentation call takes no more. */
+export const BATCH_BYTES = 65_536;
+
+/** A peer's share of memory for what it sends us, and the connection's window (spec streams 5.3). */
+export const CONNECTION_WINDOW_BYTES = 32 * 1024 * 1024;
+export const MAX_STREAM_WINDOW_BYTES = CONNECTION_WINDOW_BYTES / 4;
+/** The peer's streams that may be open at one time (spec streams 5.4). */
+export const MAX_OPEN_STREAMS = 1024;
+
+/** What a connection keeps of written but unacknowledged bytes, over all streams ... */
+export const SEND_BUFFER_BYTES = 24 * 1024 * 1024;
+/** ... and what a single stream may always hold of it. */
+export const MIN_STREAM_SEND_BUFFER_BYTES = 64 * 1024;
+
+/** Packets that a connection remembers as sent; sending pauses when it is full. */
+export const MAX_SENT_PACKETS = 65_536;
+
+/** Reassembly block: memory of a stream is a multiple of it. */
+export const RECEIVE_BLOCK_BYTES = 16_384;
+
+assert(MAX_STREAM_WINDOW_BYTES * 4 <= CONNECTION_WINDOW_BYTES, 'one stream takes at most a quarter of the window');
+assert(INITIAL_MAX_DATA_BYTES <= CONNECTION_WINDOW_BYTES, 'limits only rise');
+assert(INITIAL_MAX_STREAM_DATA_BYTES <= MAX_STREAM_WINDOW_BYTES, 'limits only rise');
+assert(INITIAL_MAX_STREAMS <= MAX_OPEN_STREAMS, 'limits only rise');
+assert(INITIAL_MAX_STREAM_DATA_BYTES % RECEIVE_BLOCK_BYTES === 0, 'windows are whole blocks');
+assert((MAX_SENT_PACKETS & (MAX_SENT_PACKETS - 1)) === 0, 'the ring is indexed by a mask');
+assert((BASE_DATAGRAM_BYTES - TRANSPORT_OVERHEAD_BYTES) % 16 === 0, 'a full payload needs no padding');
