@@ -1,12 +1,143 @@
-/** Who may reach what (spec forwarding 3, ADR 0004). STUB, filled in soon. */
+/** One line of a peer's `allow` list: what it says and how it is read (spec forwarding 3.1). */
+import ipaddr from 'ipaddr.js';
 import type { Refusal } from './forward-spec.js';
+import { parsePort } from './forward-spec.js';
+import { formatAddress, isHostName, isIp6, isNumericName, LOOPBACK_ADDRESSES, parseAddress } from './host.js';
+import { literalNetwork, type Network } from './special-purpose.js';
 
 /** One line of a peer's `allow` list. Made by `parseAllowRule` only. */
 export interface AllowRule {
-  /** As it is shown and stored: normalised, and parsed again to an equal rule. */
+  /** As it is shown and stored: in one form, and read again to an equal rule. */
   readonly text: string;
+  readonly match: RuleMatch;
+  readonly lowestPort: number;
+  readonly highestPort: number;
 }
 
-export function parseAllowRule(_text: string): AllowRule | Refusal {
-  throw new Error('stub');
+export type RuleMatch =
+  /** Every name and address that is global unicast. */
+  | { readonly kind: 'any' }
+  | { readonly kind: 'name'; readonly name: string }
+  /** Names below `parent`, at any depth, and not `parent` itself. */
+  | { readonly kind: 'below'; readonly parent: string }
+  /** `localhost` is two networks. */
+  | { readonly kind: 'networks'; readonly networks: readonly Network[] };
+
+const SHAPE = 'expected host:port, network/prefix:port, *.domain:port or *:port, for example example.com:443';
+/** Longer than any rule can be: a name, a range of ports. */
+const MAX_RULE_LENGTH = 300;
+
+const LOCALHOST: RuleMatch = { kind: 'networks', networks: LOOPBACK_ADDRESSES.map(literalNetwork) };
+
+/** @returns the rule, or the reason why the text is none */
+export function parseAllowRule(text: string): AllowRule | Refusal {
+  if (text.length > MAX_RULE_LENGTH) return { reason: `the rule is longer than ${MAX_RULE_LENGTH} bytes` };
+  const colon = text.lastIndexOf(':');
+  if (colon === -1) return { reason: `'${text}' names no port: ${SHAPE}` };
+  const hostText = text.slice(0, colon).toLowerCase();
+  const portText = text.slice(colon + 1);
+
+  const host = parseRuleHost(hostText);
+  if ('reason' in host) return host;
+  const ports = parsePorts(portText);
+  if (ports === undefined) {
+    return {
+      reason: `'${portText}' is no port: expected a number from 1 to 65535, a range as in 8000-8080, or *`,
+    };
+  }
+  const [lowestPort, highestPort] = ports;
+  return {
+    text: `${host.text}:${formatPorts(lowestPort, highestPort)}`,
+    match: host.match,
+    lowestPort,
+    highestPort,
+  };
+}
+
+interface RuleHost {
+  readonly text: string;
+  readonly match: RuleMatch;
+}
+
+function parseRuleHost(text: string): RuleHost | Refusal {
+  if (text === '') return { reason: `there is no host before the port: ${SHAPE}` };
+  if (text === '*') return { text, match: { kind: 'any' } };
+  if (text.startsWith('[')) return parseBracketed(text);
+  if (text.includes(':'))
+    return { reason: `'${text}': write an IPv6 address in brackets, as in [2001:db8::1]:443` };
+  if (text.includes('/') || parseAddress(text) !== undefined) return parseNetwork(text);
+
+  const wildcard = text.startsWith('*.');
+  const name = (wildcard ? text.slice(2) : text).replace(/\.$/, '');
+  if (!isHostName(name)) {
+    return { reason: `'${text}' is no host name: ${SHAPE} (a name with other letters in its xn-- form)` };
+  }
+  if (isNumericName(name))
+    return { reason: `'${text}' is no IPv4 address: expected four numbers from 0 to 255` };
+  if (wildcard) return { text: `*.${name}`, match: { kind: 'below', parent: name } };
+  if (name === 'localhost') return { text: name, match: LOCALHOST };
+  return { text: name, match: { kind: 'name', name } };
+}
+
+function parseBracketed(text: string): RuleHost | Refusal {
+  const found = /^\[([^\]/]*)(\/[0-9]+)?\](\/[0-9]+)?$/.exec(text);
+  const [, inner, prefixInside, prefixBehind] = found ?? [];
+  if (
+    inner === undefined ||
+    !inner.includes(':') ||
+    (prefixInside !== undefined && prefixBehind !== undefined)
+  ) {
+    return { reason: `'${text}' is no IPv6 address in brackets: expected [address] or [address/prefix]` };
+  }
+  return parseNetwork(inner + (prefixInside ?? prefixBehind ?? ''));
+}
+
+function parseNetwork(text: string): RuleHost | Refusal {
+  const [addressText = '', prefixText, ...more] = text.split('/');
+  const address = parseAddress(addressText);
+  if (address === undefined || more.length > 0) {
+    return { reason: `'${text}' is no network: expected an address and a prefix, as in 10.0.0.0/8` };
+  }
+  // The prefix of an IPv4-mapped network counts the 96 bits in front (spec forwarding 3.6).
+  const mappedBits = !isIp6(address) && addressText.includes(':') ? 96 : 0;
+  const addressBits = isIp6(address) ? 128 : 32;
+  const prefixBits = prefixText === undefined ? addressBits : Number(prefixText) - mappedBits;
+  const wellFormed = prefixText === undefined || /^(0|[1-9][0-9]{0,2})$/.test(prefixText);
+  if (!wellFormed || prefixBits < 0 || prefixBits > addressBits) {
+    return {
+      reason: `'/${prefixText}' is no prefix: expected a number from ${mappedBits} to ${addressBits + mappedBits}`,
+    };
+  }
+  const base = ipaddr.fromByteArray(maskBytes(address.toByteArray(), prefixBits));
+  const network = `${formatAddress(base)}/${prefixBits}`;
+  if (base.toString() !== address.toString()) {
+    return { reason: `'${text}' has bits set behind its prefix: write ${network}` };
+  }
+  const shown = prefixBits === addressBits ? formatAddress(base) : network;
+  return {
+    text: isIp6(base) ? `[${shown}]` : shown,
+    match: { kind: 'networks', networks: [{ base, prefixBits }] },
+  };
+}
+
+/** Clears the bits behind the prefix. */
+function maskBytes(bytes: readonly number[], prefixBits: number): number[] {
+  return bytes.map((byte, index) => {
+    const kept = Math.min(Math.max(prefixBits - index * 8, 0), 8);
+    return byte & (0xff00 >> kept);
+  });
+}
+
+function parsePorts(text: string): readonly [number, number] | undefined {
+  if (text === '*') return [1, 65_535];
+  const [lowestText = '', highestText = lowestText, ...more] = text.split('-');
+  const lowest = parsePort(lowestText, 1);
+  const highest = parsePort(highestText, 1);
+  if (lowest === undefined || highest === undefined || highest < lowest || more.length > 0) return undefined;
+  return [lowest, highest];
+}
+
+function formatPorts(lowest: number, highest: number): string {
+  if (lowest === 1 && highest === 65_535) return '*';
+  return lowest === highest ? String(lowest) : `${lowest}-${highest}`;
 }

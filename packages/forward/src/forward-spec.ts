@@ -1,4 +1,6 @@
-/** What `-L` takes, in ssh's syntax: `[bind:]port:host:hostport` (spec forwarding 1). STUB, filled in soon. */
+/** What `-L` takes, in ssh's syntax: `[bind:]port:host:hostport` (spec forwarding 1.1). */
+import { isIPv6 } from 'node:net';
+import { parseHost } from './host.js';
 
 /** One local port that is forwarded. */
 export interface LocalForward {
@@ -23,16 +25,81 @@ export interface Target {
   readonly port: number;
 }
 
-/** Why a text could not be read: a sentence's start that names what was expected. */
+/** Why a text could not be read: names the part and what was expected. */
 export interface Refusal {
   readonly reason: string;
 }
 
-export function parseLocalForward(_text: string): LocalForward | Refusal {
-  throw new Error('stub');
+const SHAPE = 'expected [bind:]port:host:hostport, for example 8080:example.com:80';
+
+/** @returns the forward, or the reason why the text is none */
+export function parseLocalForward(text: string): LocalForward | Refusal {
+  if (text.includes('/')) {
+    return { reason: `'${text}': Unix sockets are not supported yet; ${SHAPE}` };
+  }
+  const fields = splitFields(text);
+  if (fields === undefined) return { reason: `'${text}': a bracket is not closed or out of place; ${SHAPE}` };
+  if (fields.length > 4 && !text.includes('[')) {
+    return { reason: `'${text}': too many colons; write an IPv6 address in brackets, as in [::1]` };
+  }
+  if (fields.length !== 3 && fields.length !== 4) return { reason: `'${text}': ${SHAPE}` };
+  const [portText, hostText, hostPortText] = fields.slice(-3) as [string, string, string];
+
+  const bind = parseBind(fields.length === 4 ? fields[0] : undefined);
+  if (bind === undefined) {
+    return { reason: `'${fields[0]}' is no address to listen on: expected an IP address, a name or *` };
+  }
+  const port = parsePort(portText, 0);
+  if (port === undefined)
+    return { reason: `'${portText}' is no port to listen on: expected a number from 0 to 65535` };
+  const host = unbracket(hostText);
+  if (host === undefined)
+    return { reason: `'${hostText}' is no host: expected a name or an IP address (IPv6 in brackets)` };
+  const hostPort = parsePort(hostPortText, 1);
+  if (hostPort === undefined)
+    return { reason: `'${hostPortText}' is no port of ${hostText}: expected a number from 1 to 65535` };
+  return { text, bind, port, target: { host, port: hostPort } };
 }
 
 /** `host:port`, with brackets round an IPv6 literal. */
 export function formatTarget(target: Target): string {
   return target.host.includes(':') ? `[${target.host}]:${target.port}` : `${target.host}:${target.port}`;
+}
+
+/** A port in plain decimal, from `lowest` to 65535. */
+export function parsePort(text: string, lowest: number): number | undefined {
+  if (!/^(0|[1-9][0-9]{0,4})$/.test(text)) return undefined;
+  const port = Number(text);
+  return port >= lowest && port <= 65_535 ? port : undefined;
+}
+
+/** Splits at the colons outside brackets. A bracketed field keeps its brackets and must fill its field. */
+function splitFields(text: string): string[] | undefined {
+  const fields: string[] = [];
+  let rest = text;
+  for (;;) {
+    const end = rest.startsWith('[') ? rest.indexOf(']') + 1 : rest.search(/:|$/);
+    if (end === 0 && rest.startsWith('[')) return undefined;
+    const field = rest.slice(0, end);
+    if (!field.startsWith('[') && /[[\]]/.test(field)) return undefined;
+    fields.push(field);
+    if (end === rest.length) return fields;
+    if (rest[end] !== ':') return undefined;
+    rest = rest.slice(end + 1);
+  }
+}
+
+function parseBind(text: string | undefined): Bind | undefined {
+  if (text === undefined || text === 'localhost') return { kind: 'loopback' };
+  if (text === '' || text === '*') return { kind: 'all' };
+  const host = unbracket(text);
+  return host === undefined ? undefined : { kind: 'host', host };
+}
+
+function unbracket(text: string): string | undefined {
+  if (text.startsWith('[')) {
+    const inner = text.slice(1, -1);
+    return isIPv6(inner) && !inner.includes('%') ? inner : undefined;
+  }
+  return !text.includes(':') && parseHost(text) !== undefined ? text : undefined;
 }

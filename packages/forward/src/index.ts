@@ -1,2 +1,2 @@
-export * from './allow-rules.js';
+export { type AllowRule, parseAllowRule } from './allow-rules.js';
 export * from './forward-spec.js';

@@ -36,7 +36,7 @@ export interface DriverHandler {
 /** What the driver calls on an endpoint. */
 export type DrivenEndpoint = Pick<
   Endpoint,
-  'handleDatagram' | 'handleTimeout' | 'pollTransmit' | 'pollEvent' | 'pollTimeout' | 'close'
+  'handleDatagram' | 'handleTimeout' | 'pollTransmit' | 'pollEvent' | 'pollTimeout' | 'close' | 'destroy'
 >;
 
 export interface DriverOptions {
@@ -85,6 +85,7 @@ export class Driver {
     this.#defer = options.defer ?? setImmediate;
     options.socket.listen({
       onDatagram: (datagram, from) => {
+        if (this.#closed) return;
         try {
           this.#endpoint.handleDatagram(this.now(), datagram, from);
         } catch (error) {
@@ -120,11 +121,12 @@ export class Driver {
         this.#timers.clear(guard);
         if (this.#timer !== undefined) this.#timers.clear(this.#timer);
         void this.#socket.close().then(resolve);
+        this.#endpoint.destroy();
       };
       const guard = this.#timers.set(finish, CLOSE_TIMEOUT_MS);
       this.#finishClosing = finish;
       try {
-        this.#endpoint.close(this.now());
+        this.#endpoint.close();
       } catch (error) {
         this.#onFatal(error);
       }

@@ -276,10 +276,17 @@ describe('closing', () => {
     turns.run();
     await closed;
     await driver.close();
-    expect({ lost, sent: socket.sent, closed: socket.closed, timers: timers.pending }).toEqual({
+    expect({
+      lost,
+      sent: socket.sent,
+      closed: socket.closed,
+      keysWiped: endpoint.destroyed,
+      timers: timers.pending,
+    }).toEqual({
       lost: true,
       sent: 1,
       closed: true,
+      keysWiped: true,
       timers: 0,
     });
   });

@@ -23,6 +23,7 @@ export class FakeEndpoint implements DrivenEndpoint {
   toSend = 0;
   timeouts = 0;
   closed = false;
+  destroyed = false;
 
   handleDatagram(_now: number, datagram: Uint8Array): void {
     this.received.push(datagram);
@@ -48,6 +49,9 @@ export class FakeEndpoint implements DrivenEndpoint {
   close(): void {
     this.closed = true;
     this.toSend++;
+  }
+  destroy(): void {
+    this.destroyed = true;
   }
 }
 

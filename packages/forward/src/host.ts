@@ -1,0 +1,54 @@
+/** A host as rules and targets write it, in one form: an address as numbers, or a lower-case name
+ *  (spec forwarding 3.6). */
+import { isIPv4, isIPv6 } from 'node:net';
+import ipaddr from 'ipaddr.js';
+
+export type IpAddress = ipaddr.IPv4 | ipaddr.IPv6;
+
+/** A name of more bytes does not fit a request or the DNS. */
+export const MAX_HOST_NAME_LENGTH = 253;
+
+export type Host =
+  | { readonly kind: 'address'; readonly address: IpAddress }
+  | { readonly kind: 'localhost' }
+  | { readonly kind: 'name'; readonly name: string };
+
+/** What `localhost` stands for: never the DNS's word. */
+export const LOOPBACK_ADDRESSES: readonly string[] = ['127.0.0.1', '::1'];
+
+/** @param text  a name or an IP literal without brackets
+ *  @returns undefined when it is neither, or could be read as an address by some and as a name by others */
+export function parseHost(text: string): Host | undefined {
+  const address = parseAddress(text);
+  if (address !== undefined) return { kind: 'address', address };
+  const name = text.toLowerCase().replace(/\.$/, '');
+  if (!isHostName(name) || isNumericName(name)) return undefined;
+  return name === 'localhost' ? { kind: 'localhost' } : { kind: 'name', name };
+}
+
+/** Reads the forms that leave no doubt: four decimal numbers, or IPv6 without a zone. IPv4-mapped IPv6 becomes IPv4. */
+export function parseAddress(text: string): IpAddress | undefined {
+  if (isIPv4(text)) return ipaddr.IPv4.parse(text);
+  if (!isIPv6(text) || text.includes('%')) return undefined;
+  const address = ipaddr.IPv6.parse(text);
+  return address.isIPv4MappedAddress() ? address.toIPv4Address() : address;
+}
+
+/** Labels of letters, digits, `-` and `_`, as they occur in practice; a trailing dot is allowed. */
+export function isHostName(text: string): boolean {
+  return text.length <= MAX_HOST_NAME_LENGTH && /^[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?$/i.test(text);
+}
+
+/** `127.1`, `0x7f000001`, `2130706433`: the system's resolver may take them for addresses. */
+export function isNumericName(name: string): boolean {
+  return /(^|\.)(0x[0-9a-f]*|[0-9]+)$/.test(name);
+}
+
+/** In the shortest form, without brackets. */
+export function formatAddress(address: IpAddress): string {
+  return isIp6(address) ? address.toRFC5952String() : address.toString();
+}
+
+export function isIp6(address: IpAddress): address is ipaddr.IPv6 {
+  return address.kind() === 'ipv6';
+}

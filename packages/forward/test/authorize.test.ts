@@ -1,0 +1,357 @@
+import fc from 'fast-check';
+import ipaddr from 'ipaddr.js';
+import { describe, expect, it } from 'vitest';
+import { type AllowRule, parseAllowRule } from '../src/allow-rules.js';
+import { judgeAddress, judgeTarget } from '../src/authorize.js';
+import { parseAddress } from '../src/host.js';
+import { specialBlockOf } from '../src/special-purpose.js';
+
+function rules(...texts: string[]): AllowRule[] {
+  return texts.map((text) => {
+    const rule = parseAllowRule(text);
+    if ('reason' in rule) throw new Error(rule.reason);
+    return rule;
+  });
+}
+
+function judge(texts: string[], host: string, port = 80) {
+  return judgeTarget(rules(...texts), { host, port });
+}
+
+/** Whether `address` may be connected to for the target `host`. */
+function permits(texts: string[], host: string, address = host, port = 80): boolean {
+  return judgeAddress(rules(...texts), { host, port }, address).permitted;
+}
+
+describe('a target as it was asked for', () => {
+  // spec forwarding 3.2
+  it('is refused when there are no rules', () => {
+    expect(judge([], 'example.com')).toMatchObject({ kind: 'refused' });
+    expect(permits([], '192.0.43.8')).toBe(false);
+  });
+
+  // spec forwarding 3.4
+  it.each([
+    [['example.com:80'], 'example.com', 'lookup'],
+    [['example.com:80'], 'EXAMPLE.com.', 'lookup'],
+    [['example.com:443'], 'example.com', 'refused'],
+    [['example.com:80'], 'www.example.com', 'refused'],
+    [['*.example.com:80'], 'www.example.com', 'lookup'],
+    [['*.example.com:80'], 'a.b.example.com', 'lookup'],
+    [['*.example.com:80'], 'example.com', 'refused'],
+    [['*.example.com:80'], 'badexample.com', 'refused'],
+    [['*:80'], 'anything.example', 'lookup'],
+    [['*:443'], 'anything.example', 'refused'],
+    [['10.0.0.0/8:80'], 'db.internal', 'lookup'],
+    [['10.0.0.0/8:5432'], 'db.internal', 'refused'],
+    [['10.0.0.0/8:1-100'], 'db.internal', 'lookup'],
+  ])('rules %j: the name %s gives %s', (texts, host, kind) => {
+    expect(judge(texts, host)).toMatchObject({ kind });
+  });
+
+  it('looks up the name in its one form', () => {
+    expect(judge(['*:80'], 'WWW.Example.COM.')).toEqual({ kind: 'lookup', name: 'www.example.com' });
+  });
+
+  // spec forwarding 3.6
+  it.each(['localhost', 'LOCALHOST', 'localhost.'])('never looks up %s', (host) => {
+    expect(judge(['*:*'], host)).toEqual({ kind: 'addresses', addresses: ['127.0.0.1', '::1'] });
+  });
+
+  // spec forwarding 3.6
+  it.each([
+    '127.1',
+    '0x7f.0.0.1',
+    '0x7f000001',
+    '2130706433',
+    '0177.0.0.1',
+    '127.0.0.1.',
+    '1.2.3.4.5',
+    'example.1',
+    ':::',
+    '::1::',
+    '',
+    '.',
+    'a..b',
+  ])('refuses %j, which others might read as an address', (host) => {
+    expect(judge(['*:*', '0.0.0.0/0:*', '127.0.0.0/8:*'], host)).toMatchObject({ kind: 'refused' });
+  });
+
+  it('says which rule would allow it', () => {
+    expect(judge(['example.com:443'], 'Db.Example.com', 5432)).toEqual({
+      kind: 'refused',
+      advice: 'no rule allows db.example.com:5432; the rule db.example.com:5432 would',
+    });
+  });
+});
+
+describe('an address that a target stands for', () => {
+  // spec forwarding 3.3, 3.4
+  it.each([
+    [['192.0.43.8:80'], '192.0.43.8', '192.0.43.8', true],
+    [['192.0.43.8:443'], '192.0.43.8', '192.0.43.8', false],
+    [['192.0.43.0/24:80'], '192.0.43.8', '192.0.43.8', true],
+    [['192.0.43.9:80'], '192.0.43.8', '192.0.43.8', false],
+    [['0.0.0.0/0:80'], '192.0.43.8', '192.0.43.8', true],
+    [['*:80'], '192.0.43.8', '192.0.43.8', true],
+    [['*:80'], '2600::1', '2600::1', true],
+    [['[::/0]:80'], '2600::1', '2600::1', true],
+    [['[::/0]:80'], '192.0.43.8', '192.0.43.8', false],
+    [['0.0.0.0/0:80'], '2600::1', '2600::1', false],
+    [['example.com:80'], '192.0.43.8', '192.0.43.8', false],
+    [['example.com:80'], 'example.com', '192.0.43.8', true],
+    [['*.example.com:80'], 'a.example.com', '192.0.43.8', true],
+    [['*:80'], 'a.example.com', '192.0.43.8', true],
+    [['192.0.43.8:80'], 'a.example.com', '192.0.43.8', true],
+    [['192.0.43.8:80'], 'a.example.com', '192.0.43.9', false],
+    [['10.0.0.0/8:80'], 'db.internal', '10.1.2.3', true],
+    [['10.0.0.0/8:80', 'evil.example:80'], 'evil.example', '192.168.0.1', false],
+  ])('rules %j: %s at %s is permitted: %s', (texts, host, address, expected) => {
+    expect(permits(texts, host, address)).toBe(expected);
+  });
+
+  const special = [
+    ['0.0.0.0', '0.0.0.0/8'],
+    ['0.1.2.3', '0.0.0.0/8'],
+    ['10.1.2.3', '10.0.0.0/8'],
+    ['100.100.100.200', '100.64.0.0/10'],
+    ['127.0.0.1', '127.0.0.0/8'],
+    ['127.255.0.1', '127.0.0.0/8'],
+    ['168.63.129.16', '168.63.129.16'],
+    ['169.254.169.254', '169.254.0.0/16'],
+    ['172.16.0.1', '172.16.0.0/12'],
+    ['172.31.255.255', '172.16.0.0/12'],
+    ['192.0.0.192', '192.0.0.0/24'],
+    ['192.0.2.1', '192.0.2.0/24'],
+    ['192.88.99.1', '192.88.99.0/24'],
+    ['192.168.1.1', '192.168.0.0/16'],
+    ['198.19.0.1', '198.18.0.0/15'],
+    ['198.51.100.1', '198.51.100.0/24'],
+    ['203.0.113.1', '203.0.113.0/24'],
+    ['224.0.0.1', '224.0.0.0/4'],
+    ['239.255.255.255', '224.0.0.0/4'],
+    ['240.0.0.1', '240.0.0.0/4'],
+    ['255.255.255.255', '255.255.255.255'],
+    ['::', '[::]'],
+    ['::1', '[::1]'],
+    ['::7f00:1', '[::/96]'],
+    ['::ffff:0:127.0.0.1', '[::ffff:0:0:0/96]'],
+    ['64:ff9b::7f00:1', '[64:ff9b::/96]'],
+    ['64:ff9b:1::a00:1', '[64:ff9b:1::/48]'],
+    ['100::1', '[100::/64]'],
+    ['2001::1', '[2001::/32]'],
+    ['2001:db8::1', '[2001:db8::/32]'],
+    ['2002:7f00:1::', '[2002::/16]'],
+    ['3fff::1', '[3fff::/20]'],
+    ['4000::1', '[4000::/2]'],
+    ['5f00::1', '[5f00::/16]'],
+    ['9000::1', '[8000::/1]'],
+    ['fc00::1', '[fc00::/7]'],
+    ['fd00:ec2::254', '[fc00::/7]'],
+    ['fe80::1', '[fe80::/10]'],
+    ['fec0::1', '[fec0::/10]'],
+    ['ff02::1', '[ff00::/8]'],
+  ] as const;
+
+  // spec forwarding 3.5
+  it.each(special)('%s is granted by its own block only', (address, block) => {
+    const wide = ['*:*', '0.0.0.0/0:*', '[::/0]:*', 'evil.example:*', '*.example:*'];
+    expect(permits(wide, address)).toBe(false);
+    expect(permits(wide, 'evil.example', address)).toBe(false);
+    const literal = address.includes(':') ? `[${address}]` : address;
+    for (const rule of [`${block}:80`, `${literal}:80`]) {
+      expect(permits([rule], address)).toBe(true);
+      expect(permits([rule], 'evil.example', address)).toBe(true);
+      expect(permits([rule], address, address, 81)).toBe(false);
+    }
+  });
+
+  // spec forwarding 3.5
+  it('is not granted by a network that reaches beyond its block', () => {
+    expect(permits(['126.0.0.0/7:80'], '127.0.0.1')).toBe(false);
+    expect(permits(['126.0.0.0/7:80'], '126.0.0.1')).toBe(true);
+    expect(permits(['[::/96]:80'], '::1')).toBe(false);
+    expect(permits(['[2000::/3]:80'], '2001:db8::1')).toBe(false);
+    expect(permits(['[2001::/23]:80'], '2001::1')).toBe(false);
+    expect(permits(['240.0.0.0/4:80'], '255.255.255.255')).toBe(false);
+    expect(permits(['192.0.0.0/16:80'], '192.0.2.1')).toBe(false);
+  });
+
+  // spec forwarding 3.6
+  it('is judged as IPv4 when it is IPv4-mapped, in targets, answers and rules', () => {
+    const loopback = ['127.0.0.0/8:80'];
+    expect(judge(['*:80'], '::ffff:127.0.0.1')).toEqual({ kind: 'addresses', addresses: ['127.0.0.1'] });
+    expect(permits(['*:*', '[::/0]:*'], '::ffff:7f00:1')).toBe(false);
+    expect(permits(['*:*', '[::/0]:*'], 'evil.example', '::ffff:127.0.0.1')).toBe(false);
+    expect(permits(loopback, '::ffff:7f00:1')).toBe(true);
+    expect(permits(['[::ffff:127.0.0.1]:80'], '127.0.0.1')).toBe(true);
+    expect(judgeAddress(rules(...loopback), { host: '::ffff:7f00:1', port: 80 }, '::ffff:7f00:1')).toEqual({
+      permitted: true,
+      address: '127.0.0.1',
+    });
+  });
+
+  // spec forwarding 3.6
+  it('takes localhost in a rule for both loopback literals', () => {
+    const local = ['localhost:80'];
+    expect(permits(local, 'localhost', '127.0.0.1')).toBe(true);
+    expect(permits(local, 'localhost', '::1')).toBe(true);
+    expect(permits(local, '127.0.0.1')).toBe(true);
+    expect(permits(local, '127.0.0.2')).toBe(false);
+    expect(permits(['127.0.0.1:80'], 'localhost', '127.0.0.1')).toBe(true);
+    expect(permits(['127.0.0.1:80'], 'localhost', '::1')).toBe(false);
+    expect(permits(['*:80', 'localhost:81'], 'localhost', '127.0.0.1')).toBe(false);
+  });
+
+  // spec forwarding 3.5
+  it('of the relay itself is granted by its own address rule only', () => {
+    const own = () => ['192.0.43.8', '::ffff:192.0.43.9', 'fe80::1%eth0'];
+    const verdict = (texts: string[], host: string, address = host) =>
+      judgeAddress(rules(...texts), { host, port: 80 }, address, own);
+    expect(verdict(['*:80', '192.0.43.0/24:80'], '192.0.43.8')).toEqual({
+      permitted: false,
+      advice: expect.stringContaining('an address of the relay itself'),
+    });
+    expect(verdict(['evil.example:80'], 'evil.example', '192.0.43.9').permitted).toBe(false);
+    expect(verdict(['192.0.43.8:80'], '192.0.43.8').permitted).toBe(true);
+    expect(verdict(['*:80'], '192.0.43.10').permitted).toBe(true);
+  });
+
+  it.each(['', 'example.com', '127.1', '1.2.3.4 ', 'fe80::1%eth0', '1.2.3.4/32'])(
+    'is never %j: a resolver that answers with it is not followed',
+    (answer) => {
+      expect(permits(['*:*', '0.0.0.0/0:*', '[::/0]:*'], 'example.com', answer)).toBe(false);
+    },
+  );
+
+  it('says which rule would allow it', () => {
+    const advice = (texts: string[], host: string, address = host) => {
+      const verdict = judgeAddress(rules(...texts), { host, port: 80 }, address);
+      return verdict.permitted ? '' : verdict.advice;
+    };
+    expect(advice(['*:80'], 'evil.example', '127.0.0.1')).toBe(
+      'evil.example resolves to 127.0.0.1, which is a loopback address and allowed only by an address rule within that block; the rule 127.0.0.1:80 would allow it',
+    );
+    expect(advice(['*:80'], '::1')).toContain('the rule [::1]:80 would allow it');
+    expect(advice([], '192.0.43.8')).toBe('no rule allows 192.0.43.8:80; the rule 192.0.43.8:80 would');
+    expect(advice(['10.0.0.0/8:80'], 'a.example', '192.0.43.8')).toBe(
+      'no rule allows a.example:80; the rule a.example:80 would',
+    );
+  });
+});
+
+describe('for any rules and targets', () => {
+  const address = fc.oneof(
+    fc.ipV4(),
+    fc.ipV6(),
+    fc.constantFrom(
+      '127.0.0.1',
+      '10.0.0.1',
+      '::1',
+      '169.254.169.254',
+      'fd00::1',
+      '::ffff:10.0.0.1',
+      '2600::1',
+    ),
+  );
+  const ruleText = fc.oneof(
+    fc.constantFrom(
+      '*:*',
+      '*:80',
+      'localhost:*',
+      'example.com:80',
+      '*.example.com:*',
+      '0.0.0.0/0:*',
+      '[::/0]:*',
+    ),
+    fc.constantFrom(
+      '10.0.0.0/8:80',
+      '127.0.0.0/8:*',
+      '[fc00::/7]:80',
+      '[::1]:*',
+      '64.0.0.0/2:*',
+      '[2000::/3]:80',
+    ),
+    fc.ipV4().map((text) => `${text}:80`),
+  );
+  const host = fc.oneof(fc.constantFrom('example.com', 'a.example.com', 'localhost', 'x.example'), address);
+  const port = fc.constantFrom(80, 443);
+
+  it('whatever is permitted and is not global unicast has an address rule inside its block', () => {
+    fc.assert(
+      fc.property(fc.array(ruleText, { maxLength: 5 }), host, address, port, (texts, name, resolved, at) => {
+        const list = rules(...texts);
+        if (!judgeAddress(list, { host: name, port: at }, resolved).permitted) return;
+        const parsed = parseAddress(resolved);
+        const block = parsed && specialBlockOf(parsed);
+        if (parsed === undefined || block === undefined) return;
+        const inside = list.some(
+          ({ match }) =>
+            match.kind === 'networks' &&
+            match.networks.some((network) => network.prefixBits >= block.prefixBits),
+        );
+        expect(inside).toBe(true);
+      }),
+      { numRuns: 5000 },
+    );
+  });
+
+  it('more rules never permit less', () => {
+    fc.assert(
+      fc.property(
+        fc.array(ruleText, { maxLength: 4 }),
+        ruleText,
+        host,
+        address,
+        (texts, extra, name, resolved) => {
+          const target = { host: name, port: 80 };
+          const before = judgeAddress(rules(...texts), target, resolved).permitted;
+          if (before) expect(judgeAddress(rules(...texts, extra), target, resolved).permitted).toBe(true);
+        },
+      ),
+    );
+  });
+
+  it('the rule in the advice allows what was refused', () => {
+    fc.assert(
+      fc.property(fc.array(ruleText, { maxLength: 3 }), host, address, port, (texts, name, resolved, at) => {
+        const target = { host: name, port: at };
+        const verdict = judgeAddress(rules(...texts), target, resolved);
+        if (verdict.permitted) return;
+        const advised = /the rule (\S+) would/.exec(verdict.advice)?.[1] ?? '';
+        expect(judgeAddress(rules(...texts, advised), target, resolved).permitted).toBe(true);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('agrees with an independent table on what is not global unicast', () => {
+    fc.assert(
+      fc.property(address, (text) => {
+        const parsed = parseAddress(text);
+        if (parsed === undefined) throw new Error(text);
+        if (ipaddr.process(text).range() !== 'unicast') expect(specialBlockOf(parsed)).toBeDefined();
+      }),
+      { numRuns: 20_000 },
+    );
+  });
+
+  it('knows the edges of every block of the independent table', () => {
+    const tables = [ipaddr.IPv4, ipaddr.IPv6].map(
+      (family) => (family.prototype as unknown as { SpecialRanges: Record<string, unknown[]> }).SpecialRanges,
+    );
+    let checked = 0;
+    for (const ranges of tables.flatMap((table) => Object.entries(table))) {
+      const [name, blocks] = ranges;
+      if (name === 'ipv4Mapped') continue;
+      for (const [base, bits] of (Array.isArray(blocks[0]) ? blocks : [blocks]) as [ipaddr.IPv6, number][]) {
+        const bytes = base.toByteArray();
+        const last = bytes.map((byte, i) => byte | (0xff >> Math.min(Math.max(bits - i * 8, 0), 8)));
+        expect(specialBlockOf(ipaddr.fromByteArray(bytes)), `${name} first`).toBeDefined();
+        expect(specialBlockOf(ipaddr.fromByteArray(last)), `${name} last`).toBeDefined();
+        checked++;
+      }
+    }
+    expect(checked).toBeGreaterThan(30);
+  });
+});
