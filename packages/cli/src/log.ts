@@ -1,5 +1,6 @@
 /** The program's log: words on a terminal, JSON lines otherwise, always to stderr, never with a key in it. */
-import { type Logger, pino, stdTimeFunctions } from 'pino';
+import type { Log } from '@underpass/runtime';
+import pino from 'pino';
 import { prettyFactory } from 'pino-pretty';
 import { usesColor, withoutControlCharacters } from './terminal.js';
 
@@ -10,12 +11,12 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 const SECRET_FIELDS = ['privateKey', 'presharedKey', '*.privateKey', '*.presharedKey'];
 
 /** Written synchronously, so that the last line before an exit is not lost. */
-export function openLog(level: LogLevel, stderr: NodeJS.WriteStream = process.stderr): Logger {
+export function openLog(level: LogLevel, stderr: NodeJS.WriteStream = process.stderr): Log {
   return pino(
     {
       level,
       base: null,
-      timestamp: stdTimeFunctions.isoTime,
+      timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: SECRET_FIELDS, remove: true },
     },

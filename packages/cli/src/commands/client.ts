@@ -1,7 +1,7 @@
 /** `underpass client`: forwards local ports through one relay. */
 import { type Client, startClient } from '@underpass/client';
 import { formatTarget, type LocalForward } from '@underpass/forward';
-import { shortKey } from '@underpass/runtime';
+import { type Log, shortKey } from '@underpass/runtime';
 import { Command } from 'commander';
 import { usageError } from '../cli-error.js';
 import { type ClientConfig, loadClientConfig } from '../config/client-config.js';
@@ -103,7 +103,7 @@ async function runClient(flags: ClientFlags): Promise<void> {
 /** A relay answers nothing that does not authenticate, so a wrong key looks like a dead address: say so once. */
 const SILENCE_WARNING_MS = 10_000;
 
-function warnOfSilence(client: Client, relay: string, log: ReturnType<typeof openLog>): () => void {
+function warnOfSilence(client: Client, relay: string, log: Log): () => void {
   const timer = setTimeout(() => {
     log.warn(
       { event: 'no-answer', relay },

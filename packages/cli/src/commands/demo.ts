@@ -1,4 +1,20 @@
+/** `underpass demo`: shows the tunnel at work on this machine, in a few seconds. */
 import { Command } from 'commander';
+import { CliError } from '../cli-error.js';
+import { runDemo } from '../demo/run-demo.js';
+import { ExitCode } from '../exit-code.js';
+import { untilStopSignal } from '../stop-signal.js';
+
 export function demoCommand(): Command {
-  return new Command('demo');
+  return new Command('demo')
+    .description(
+      'Show the tunnel at work: a relay, a client and a download between them, on this machine only.',
+    )
+    .addHelpText('after', '\nExample:\n  underpass demo')
+    .action(() => runDemo(rejectWhenStopped()));
+}
+
+async function rejectWhenStopped(): Promise<never> {
+  const signal = await untilStopSignal();
+  throw new CliError(ExitCode.failure, `the demo was stopped by ${signal}`);
 }

@@ -2,9 +2,8 @@
 import { existsSync } from 'node:fs';
 import { formatTarget } from '@underpass/forward';
 import { type Relay, startRelay } from '@underpass/relay';
-import { shortKey } from '@underpass/runtime';
+import { type Log, shortKey } from '@underpass/runtime';
 import { Command } from 'commander';
-import type { Logger } from 'pino';
 import { defaultRelayConfigFile } from '../config/default-paths.js';
 import { writeFirstRelayConfig } from '../config/first-relay-config.js';
 import { loadRelayConfig, type RelayConfig } from '../config/relay-config.js';
@@ -67,7 +66,7 @@ async function runRelay(flags: RelayFlags): Promise<void> {
   log.info({ event: 'stopped', signal }, 'stopped');
 }
 
-function announce(relay: Relay, config: RelayConfig, log: Logger): void {
+function announce(relay: Relay, config: RelayConfig, log: Log): void {
   const place = formatTarget({ host: relay.address.address, port: relay.address.port });
   log.info(
     {
@@ -88,7 +87,7 @@ function announce(relay: Relay, config: RelayConfig, log: Logger): void {
 }
 
 /** SIGHUP: the list of peers is read again; whoever stays keeps every stream. A broken file changes nothing. */
-function reload(relay: Relay, file: string, running: RelayConfig, log: Logger): void {
+function reload(relay: Relay, file: string, running: RelayConfig, log: Log): void {
   try {
     const config = loadRelayConfig(file);
     config.privateKey.fill(0);

@@ -79,7 +79,7 @@ function parsedField<T>(expected: string, parse: (text: string) => T | undefined
   });
 }
 
-/** For parsers that say themselves what is wrong. */
+/** For parsers that say themselves what they found and what they expected. */
 function explainedField<T extends object>(
   expected: string,
   parse: (text: string) => T | { readonly reason: string },
@@ -87,7 +87,8 @@ function explainedField<T extends object>(
   return z.string({ error: expected }).transform((text, context) => {
     const parsed = parse(text);
     if (!('reason' in parsed)) return parsed;
-    return refuse(context, text, `found ${describe(text)}: ${parsed.reason}`);
+    const saysWhich = parsed.reason.includes(text);
+    return refuse(context, text, saysWhich ? parsed.reason : `${describe(text)}: ${parsed.reason}`);
   });
 }
 

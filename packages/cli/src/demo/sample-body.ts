@@ -1,0 +1,14 @@
+/** Bytes that look random and are the same every time: what the demo's HTTP service serves. */
+import { createCipheriv } from 'node:crypto';
+
+const CHUNK_BYTES = 64 * 1024;
+
+/** AES-256-CTR over zeros under a fixed key: cheap, and incompressible to anything on the way.
+ *  @returns chunks that come to `lengthBytes` in all */
+export function* sampleBody(lengthBytes: number): Generator<Buffer> {
+  const cipher = createCipheriv('aes-256-ctr', new Uint8Array(32), new Uint8Array(16));
+  const zeros = new Uint8Array(CHUNK_BYTES);
+  for (let left = lengthBytes; left > 0; left -= CHUNK_BYTES) {
+    yield cipher.update(left < CHUNK_BYTES ? zeros.subarray(0, left) : zeros);
+  }
+}

@@ -1,0 +1,41 @@
+import { chmodSync, readFileSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { DEFAULT_RELAY_PORT, writeFirstRelayConfig } from '../../src/config/first-relay-config.js';
+import { loadRelayConfig } from '../../src/config/relay-config.js';
+import { writeKeyFile } from '../../src/key-file.js';
+import { temporaryDirectory } from '../temporary-directory.js';
+
+describe('the first config of a relay', () => {
+  it('is private, loads as it is, and lets nobody in', () => {
+    const file = path.join(temporaryDirectory(), 'new', 'underpass', 'relay.toml');
+    writeFirstRelayConfig(file);
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    expect(statSync(path.join(path.dirname(file), 'relay.key')).mode & 0o777).toBe(0o600);
+    expect(loadRelayConfig(file)).toMatchObject({ listen: { port: DEFAULT_RELAY_PORT }, peers: [] });
+  });
+
+  it('has the port that was asked for', () => {
+    const file = path.join(temporaryDirectory(), 'relay.toml');
+    writeFirstRelayConfig(file, '[::1]:7000');
+    expect(loadRelayConfig(file).listen).toEqual({ host: '::1', port: 7000 });
+  });
+
+  it('keeps a key that is there already, and refuses one that others can read', () => {
+    const directory = temporaryDirectory();
+    const key = new Uint8Array(32).fill(3);
+    writeKeyFile(path.join(directory, 'relay.key'), key);
+    chmodSync(path.join(directory, 'relay.key'), 0o640);
+    expect(() => writeFirstRelayConfig(path.join(directory, 'relay.toml'))).toThrow('open to other users');
+    chmodSync(path.join(directory, 'relay.key'), 0o600);
+    writeFirstRelayConfig(path.join(directory, 'relay.toml'));
+    expect(loadRelayConfig(path.join(directory, 'relay.toml')).privateKey).toEqual(key);
+  });
+
+  it('does not overwrite a config, and shows how to add a peer', () => {
+    const file = path.join(temporaryDirectory(), 'relay.toml');
+    writeFirstRelayConfig(file);
+    expect(readFileSync(file, 'utf8')).toContain('# [[peer]]');
+    expect(() => writeFirstRelayConfig(file)).toThrow('it exists already');
+  });
+});

@@ -1,0 +1,196 @@
+import { chmodSync } from 'node:fs';
+import path from 'node:path';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { ConfigError } from '../../src/cli-error.js';
+import { relayConfigOf } from '../../src/config/relay-config.js';
+import { parseTomlDocument } from '../../src/config/toml-document.js';
+import { writeKeyFile } from '../../src/key-file.js';
+import { decodeKey, encodeKey } from '../../src/key-text.js';
+import { publicKeyOf } from '../../src/public-key.js';
+import { temporaryDirectory } from '../temporary-directory.js';
+
+const PRIVATE_KEY = new Uint8Array(32).fill(0x41);
+const OWN_KEY = encodeKey(publicKeyOf(PRIVATE_KEY));
+const ALICE = encodeKey(publicKeyOf(new Uint8Array(32).fill(0x42)));
+const BOB = encodeKey(publicKeyOf(new Uint8Array(32).fill(0x43)));
+
+let directory = '';
+beforeEach(() => {
+  directory = temporaryDirectory();
+  writeKeyFile(path.join(directory, 'relay.key'), PRIVATE_KEY);
+  writeKeyFile(path.join(directory, 'alice.psk'), new Uint8Array(32).fill(7));
+});
+
+const load = (text: string) => relayConfigOf(parseTomlDocument(path.join(directory, 'relay.toml'), text));
+
+/** The lines of the error, without the directory. */
+function problems(text: string): readonly string[] {
+  try {
+    load(text);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return error.problems.map((line) => line.replaceAll(`${directory}/`, ''));
+  }
+  return [];
+}
+
+const START = 'listen = "51820"\nprivate_key_file = "relay.key"\n';
+const peer = (name: string, key: string, more = 'allow = []') =>
+  `[[peer]]\nname = "${name}"\npublic_key = "${key}"\n${more}\n`;
+
+describe('relay.toml', () => {
+  it('is read with its keys, peers and rules', () => {
+    const config = load(
+      `listen = "[::1]:7000"
+private_key_file = "relay.key"
+[[peer]]
+name = "alice"
+public_key = "${ALICE}"
+preshared_key_file = "alice.psk"
+allow = ["localhost:80", "10.0.0.0/8:443", "*.example.org:8000-8080"]
+[log]
+level = "debug"
+`,
+    );
+    expect(config.listen).toEqual({ host: '::1', port: 7000 });
+    expect(config.privateKey).toEqual(PRIVATE_KEY);
+    expect(encodeKey(config.publicKey)).toBe(OWN_KEY);
+    expect(config.logLevel).toBe('debug');
+    expect(config.peers).toHaveLength(1);
+    expect(config.peers[0]).toMatchObject({
+      name: 'alice',
+      publicKey: decodeKey(ALICE),
+      presharedKey: new Uint8Array(32).fill(7),
+      allow: [{ text: 'localhost:80' }, { text: '10.0.0.0/8:443' }, { text: '*.example.org:8000-8080' }],
+    });
+  });
+
+  it('needs no peers and no log table', () => {
+    expect(load(START)).toMatchObject({ listen: { port: 51820 }, peers: [], logLevel: undefined });
+  });
+
+  it.each<[string, string, string[]]>([
+    [
+      'a syntax error',
+      'listen = 51820\nprivate_key_file "relay.key"\n',
+      ['relay.toml:2: not valid TOML (column 18): illegal character in key'],
+    ],
+    [
+      'missing keys',
+      '',
+      [
+        'relay.toml:1: listen: found nothing, expected "PORT" or "HOST:PORT" (a string; IPv6 in brackets)',
+        'relay.toml:1: private_key_file: found nothing, expected the path of a key file (a string)',
+      ],
+    ],
+    [
+      'a number where a string must be',
+      'listen = 51820\nprivate_key_file = "relay.key"',
+      ['relay.toml:1: listen: found 51820, expected "PORT" or "HOST:PORT" (a string; IPv6 in brackets)'],
+    ],
+    [
+      'a port out of range',
+      'listen = "0.0.0.0:99999"\nprivate_key_file = "relay.key"',
+      [
+        'relay.toml:1: listen: found "0.0.0.0:99999", expected "PORT" or "HOST:PORT" (a string; IPv6 in brackets)',
+      ],
+    ],
+    [
+      'unknown keys near known ones',
+      `${START}lisen = "1"\n[[peer]]\nname = "a"\npublic-key = "x"\nallow = []\n`,
+      [
+        'relay.toml:3: lisen: unknown key; did you mean listen?',
+        'relay.toml:4: peer.public_key: found nothing, expected a public key: 44 characters of base64, as underpass pubkey prints them',
+        'relay.toml:6: peer.public-key: unknown key; did you mean public_key?',
+      ],
+    ],
+    [
+      'an unknown key like no other',
+      `${START}endpoint = "x:1"\n`,
+      ['relay.toml:3: endpoint: unknown key; known here: listen, private_key_file, peer, log'],
+    ],
+    [
+      'a peer table with single brackets',
+      `${START}[peer]\nname = "a"\n`,
+      ['relay.toml:3: peer: found a table, expected tables [[peer]], with double brackets'],
+    ],
+    [
+      'a peer without a list of targets',
+      START + peer('alice', ALICE, ''),
+      ['relay.toml:3: peer.allow: found nothing, expected a list of rules, for example ["localhost:80"]'],
+    ],
+    [
+      'a rule in a list of several lines',
+      START + peer('alice', ALICE, 'allow = [\n  "localhost:80",\n  "localhost:http",\n  7,\n]'),
+      [
+        'relay.toml:8: peer.allow: "localhost:http": \'http\' is no port: expected a number from 1 to 65535, a range as in 8000-8080, or *',
+        'relay.toml:9: peer.allow: found 7, expected a rule "HOST:PORT", "CIDR:PORT" or "*.DOMAIN:PORT" (a string)',
+      ],
+    ],
+    [
+      'a public key that is none',
+      START + peer('alice', 'not-a-key'),
+      [
+        'relay.toml:5: peer.public_key: found "not-a-key", expected a public key: 44 characters of base64, as underpass pubkey prints them',
+      ],
+    ],
+    [
+      'two peers with one name',
+      START + peer('alice', ALICE) + peer('alice', BOB),
+      ['relay.toml:8: peer.name: found "alice" as on line 4, expected each peer to have its own'],
+    ],
+    [
+      'two peers with one key, beside another problem',
+      `${START + peer('alice', ALICE) + peer('bob', ALICE)}surname = "b"\n`,
+      [
+        'relay.toml:9: peer.public_key: found the same key as on line 5, expected each peer to have its own',
+        'relay.toml:11: peer.surname: unknown key; known here: name, public_key, preshared_key_file, allow',
+      ],
+    ],
+    [
+      "the relay's own key for a peer",
+      START + peer('alice', OWN_KEY),
+      ["relay.toml:5: peer.public_key: found this relay's own public key, expected the client's"],
+    ],
+    [
+      'a name with blanks',
+      START + peer('my laptop', ALICE),
+      [
+        'relay.toml:4: peer.name: found "my laptop", expected a name of 1 to 64 letters, digits, dots, dashes and underscores',
+      ],
+    ],
+    [
+      'a log level that does not exist',
+      `${START}[log]\nlevel = "loud"\n`,
+      ['relay.toml:4: log.level: found "loud", expected one of debug, info, warn, error, silent'],
+    ],
+    [
+      'a key file that is missing',
+      'listen = "1"\nprivate_key_file = "other.key"',
+      [
+        'relay.toml:2: private_key_file: cannot open the key file other.key: no such file or directory: make a key with: (umask 077; underpass keygen > other.key)',
+      ],
+    ],
+  ])('with %s is refused', (_what, text, expected) => {
+    expect(problems(text)).toEqual(expected);
+  });
+
+  it('with a key file that others can read is refused and told what to do', () => {
+    chmodSync(path.join(directory, 'alice.psk'), 0o644);
+    expect(problems(START + peer('alice', ALICE, 'preshared_key_file = "alice.psk"\nallow = []'))).toEqual([
+      'relay.toml:6: peer.preshared_key_file: the key file alice.psk is open to other users (mode 0644): run: chmod 600 alice.psk',
+    ]);
+  });
+
+  it('never shows a key that stands where the path of its file should be', () => {
+    const secret = encodeKey(PRIVATE_KEY);
+    const [line] = problems(`listen = "1"\nprivate_key_file = "${secret}"\n`);
+    expect(line).toContain('relay.toml:2: private_key_file: found what looks like a key itself');
+    expect(problems(`listen = "${secret}"\nprivate_key_file = 1\n`).join()).not.toContain(secret.slice(0, 8));
+  });
+
+  it('refuses keys that would reach into objects', () => {
+    expect(problems('__proto__ = 1\n')).toHaveLength(1);
+    expect(problems(`${START}constructor = 1\n`)).toHaveLength(1);
+  });
+});

@@ -1,0 +1,43 @@
+import { UnderpassError } from '@underpass/runtime';
+import { describe, expect, it } from 'vitest';
+import { ConfigError, usageError } from '../src/cli-error.js';
+import { ExitCode } from '../src/exit-code.js';
+import { failureOf } from '../src/failure-lines.js';
+
+describe('a failure', () => {
+  it('of the command line is one line and code 2', () => {
+    expect(failureOf(usageError('which relay?', 'give --config FILE'), {})).toEqual({
+      exitCode: ExitCode.usage,
+      lines: ['underpass: which relay?: give --config FILE'],
+    });
+  });
+
+  it('of a config file has a line for each problem and code 3', () => {
+    const error = new ConfigError(['a.toml:1: x', 'a.toml:2: y']);
+    expect(failureOf(error, {})).toEqual({ exitCode: 3, lines: ['a.toml:1: x', 'a.toml:2: y'] });
+  });
+
+  it('of a library says what happened and what to do, with code 1', () => {
+    const error = new UnderpassError('address-in-use', 'UDP port 7 is in use', 'choose another port');
+    expect(failureOf(error, {})).toEqual({
+      exitCode: 1,
+      lines: ['underpass: UDP port 7 is in use: choose another port'],
+    });
+  });
+
+  it('that nobody expected is called our bug, with code 70 and no stack trace', () => {
+    const failure = failureOf(new TypeError('x is not a function'), {});
+    expect(failure.exitCode).toBe(70);
+    expect(failure.lines).toHaveLength(1);
+    expect(failure.lines[0]).toMatch(
+      /^underpass: internal error: TypeError: x is not a function \(underpass \d.*report/,
+    );
+    expect(failureOf('thrown text', {}).lines[0]).toContain('internal error: thrown text');
+  });
+
+  it('shows its trace and its causes when UNDERPASS_DEBUG is set', () => {
+    const error = new Error('outer', { cause: new Error('inner') });
+    const { lines } = failureOf(error, { UNDERPASS_DEBUG: '1' });
+    expect(lines.join('\n')).toMatch(/outer[\s\S]*at [\s\S]*caused by:\n[\s\S]*inner/);
+  });
+});
