@@ -138,7 +138,7 @@ export class StreamSet implements StreamOwner {
     const own = stream.sending.buffer.bufferedBytes;
     const guaranteed = minStreamSendBufferBytes - own;
     const shared = Math.min(sendBufferBytes - this.#buffered, minStreamSendBufferBytes + this.sendAheadBytes - own);
-    return Math.max(0, guaranteed, shared);
+    return Math.floor(Math.max(0, guaranteed, shared));
   }
 
   onWritten(stream: ConnectionStream, bytes: number): void {

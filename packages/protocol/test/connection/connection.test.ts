@@ -1,0 +1,324 @@
+import { describe, expect, it } from 'vitest';
+import { ConnectionErrorCode, StreamErrorCode } from '../../src/failure.js';
+import type { Stream } from '../../src/streams/stream.js';
+import { MAX_REASSEMBLY_PIECES } from '../../src/transport-constants.js';
+import { FrameType, writeLimit, writeResetStream, writeStreamHeader } from '../../src/wire/frames.js';
+import { writeVarint } from '../../src/wire/varint.js';
+import { ConnectedPair, type Side } from './connected-pair.js';
+
+const pattern = (length: number) => Uint8Array.from({ length }, (_, i) => (i * 31 + (i >> 8)) & 0xff);
+
+/** Far faster than `toEqual` on megabytes. */
+function isPattern(bytes: Uint8Array, length: number): boolean {
+  return bytes.length === length && bytes.every((byte, i) => byte === ((i * 31 + (i >> 8)) & 0xff));
+}
+
+function readAll(stream: Stream): Uint8Array {
+  const parts: Uint8Array[] = [];
+  for (let part = stream.read(); part !== undefined; part = stream.read()) parts.push(part);
+  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
+function open(pair: ConnectedPair, side: Side = 'client'): Stream {
+  const stream = pair.of(side).openStream();
+  if (stream === undefined) throw new Error('no stream');
+  return stream;
+}
+
+function incoming(pair: ConnectedPair, side: Side, index = 0): Stream {
+  const event = pair.events[side].filter((e) => e.type === 'stream-opened')[index];
+  if (event === undefined) throw new Error('no incoming stream');
+  return event.stream;
+}
+
+function streamFrame(id: number, offset: number, data: Uint8Array, fin = false): Uint8Array {
+  const bytes = new Uint8Array(64 + data.length);
+  const at = writeStreamHeader(bytes, 0, id, offset, data.length, fin);
+  bytes.set(data, at);
+  return bytes.subarray(0, at + data.length);
+}
+
+function ack(packetNumber: number): Uint8Array {
+  const bytes = new Uint8Array(32);
+  bytes[0] = FrameType.ack;
+  return bytes.subarray(0, writeVarint(bytes, writeVarint(bytes, writeVarint(bytes, writeVarint(bytes, 1, packetNumber), 0), 0), 0));
+}
+
+function failureCode(outcome: ReturnType<ConnectedPair['inject']>): number | undefined {
+  return outcome !== undefined && 'failed' in outcome ? outcome.failed.code : undefined;
+}
+
+describe('connection', () => {
+  it('carries bytes and FIN in the first packet, before any answer (spec streams 3.5)', () => {
+    const pair = new ConnectedPair();
+    const stream = open(pair);
+    stream.write(pattern(100));
+    stream.finish();
+    pair.run(15);
+    expect(pair.events.relay.map((e) => e.type)).toEqual(['stream-opened', 'stream-readable']);
+    expect(readAll(incoming(pair, 'relay'))).toEqual(pattern(100));
+    expect(incoming(pair, 'relay').readFinished).toBe(true);
+  });
+
+  it('falls silent when both sides have said everything (spec streams 7)', () => {
+    const pair = new ConnectedPair();
+    const stream = open(pair);
+    stream.write(pattern(100_000));
+    pair.run();
+    const before = pair.sent.length;
+    pair.run(600_000);
+    expect(pair.sent.length).toBe(before);
+  });
+
+  it('numbers packets upwards without a repeat and leaves some out (spec streams 1.2)', () => {
+    const pair = new ConnectedPair();
+    const stream = open(pair);
+    pump(pair, stream, 300_000);
+    const numbers = pair.sent.filter((p) => p.from === 'client').map((p) => p.number);
+    for (let i = 1; i < numbers.length; i++) expect(numbers[i]).toBeGreaterThan(numbers[i - 1] as number);
+    expect((numbers.at(-1) as number) + 1).toBeGreaterThan(numbers.length);
+  });
+
+  it('retransmits what was lost, in new packets, until all is there (spec recovery 3.2)', () => {
+    for (const loss of [0.5, 0.3, 0.1, 0.01]) {
+      const pair = new ConnectedPair();
+      pair.filter = () => !pair.chance(loss);
+      expect(isPattern(pump(pair, open(pair), 500_000), 500_000)).toBe(true);
+    }
+  });
+
+  it('sends a probe when the tail is lost, doubling the interval (spec recovery 4)', () => {
+    const pair = new ConnectedPair();
+    const stream = open(pair);
+    stream.write(pattern(10));
+    pair.run();
+    const at = pair.now;
+    let dropped = 0;
+    pair.filter = (packet) => packet.from !== 'client' || ++dropped > 6;
+    stream.write(pattern(10));
+    stream.finish();
+    pair.run();
+    const probes = [...new Set(pair.sent.filter((p) => p.from === 'client' && p.at > at).map((p) => p.at - at))];
+    expect(probes.length).toBeGreaterThanOrEqual(3);
+    expect((probes[2] as number) / (probes[1] as number)).toBeGreaterThan(1.5);
+    expect(readAll(incoming(pair, 'relay')).length).toBe(20);
+    expect(incoming(pair, 'relay').readFinished).toBe(true);
+  });
+
+  it('closes both directions of a stream once each side has finished', () => {
+    const pair = new ConnectedPair();
+    const stream = open(pair);
+    stream.write(pattern(10));
+    stream.finish();
+    pair.run();
+    const answer = incoming(pair, 'relay');
+    readAll(answer);
+    answer.write(pattern(20));
+    answer.finish();
+    pair.run();
+    expect(readAll(stream)).toEqual(pattern(20));
+    pair.run();
+    expect(pair.events.client.at(-1)?.type).toBe('stream-closed');
+    expect(pair.events.relay.at(-1)?.type).toBe('stream-closed');
+    expect(pair.client.parts.streams.openStreams).toBe(0);
+    expect(pair.relay.parts.streams.openStreams).toBe(0);
+  });
+
+  it('tells the reader of a reset and forgets unread bytes (spec streams 4.4)', () => {
+    const pair = new ConnectedPair();
+    const stream = open(pair);
+    stream.write(pattern(50_000));
+    pair.run();
+    stream.reset(StreamErrorCode.connectionReset);
+    pair.run();
+    const reset = pair.events.relay.find((e) => e.type === 'stream-reset');
+    expect(reset).toMatchObject({ code: StreamErrorCode.connectionReset });
+    expect(pair.relay.parts.streams.unreadBytes).toBe(0);
+  });
+
+  it('answers STOP_SENDING with a reset and throws away what still arrives (spec streams 4.5)', () => {
+    const pair = new ConnectedPair();
+    const stream = open(pair);
+    stream.write(pattern(200_000));
+    pair.run(15);
+    incoming(pair, 'relay').stopSending(StreamErrorCode.cancelled);
+    incoming(pair, 'relay').finish();
+    pair.run();
+    expect(pair.events.client.some((e) => e.type === 'stream-stopped')).toBe(true);
+    expect(pair.events.relay.some((e) => e.type === 'stream-reset')).toBe(false);
+    expect(pair.relay.parts.streams.unreadBytes).toBe(0);
+    expect(pair.client.parts.streams.bufferedBytes).toBe(0);
+    expect(stream.write(pattern(10))).toBe(10);
+  });
+
+  it('stops a writer whose reader does not read, and goes on when it does (spec streams 5.2)', () => {
+    const pair = new ConnectedPair();
+    const stream = open(pair);
+    const data = pattern(1_000_000);
+    let written = stream.write(data);
+    pair.run();
+    while (written < data.length) {
+      const more = stream.write(data.subarray(written));
+      pair.run();
+      if (more === 0) break;
+      written += more;
+    }
+    expect(pair.relay.parts.streams.unreadBytes).toBe(256 * 1024);
+    expect(written).toBeLessThan(data.length);
+    const got = readAll(incoming(pair, 'relay')).length;
+    pair.run();
+    expect(got + readAll(incoming(pair, 'relay')).length).toBeGreaterThan(256 * 1024);
+  });
+
+  it('does not let one stream that nobody reads stop another (spec streams 5.3)', () => {
+    const pair = new ConnectedPair();
+    const unread = open(pair);
+    unread.write(pattern(1_000_000));
+    pair.run();
+    expect(isPattern(pump(pair, open(pair), 5_000_000), 5_000_000)).toBe(true);
+    expect(pair.relay.parts.streams.unreadBytes).toBeLessThanOrEqual(256 * 1024);
+  });
+
+  it('refuses to open more streams than the peer allows, and may again when some are over (spec streams 5.4)', () => {
+    const pair = new ConnectedPair({ maxOpenStreams: 130 });
+    pair.client.requestHello();
+    pair.relay.requestHello();
+    pair.run();
+    const streams = Array.from({ length: 130 }, () => open(pair));
+    expect(pair.client.openStream()).toBeUndefined();
+    for (const stream of streams.slice(0, 2)) {
+      stream.reset(0);
+      stream.stopSending(0);
+    }
+    pair.run();
+    for (const index of [0, 1]) incoming(pair, 'relay', index).finish();
+    pair.run();
+    expect(pair.client.openStream()).toBeDefined();
+    expect(pair.client.openStream()).toBeDefined();
+    expect(pair.client.openStream()).toBeUndefined();
+  });
+});
+
+describe('a peer that breaks the rules is answered with the code that says which', () => {
+  const cases: readonly [string, Uint8Array, number][] = [
+    ['an unknown frame (spec streams 2.1)', Uint8Array.of(0x20), ConnectionErrorCode.frameEncoding],
+    ['a truncated frame (spec streams 1.4)', Uint8Array.of(FrameType.stream, 0), ConnectionErrorCode.frameEncoding],
+    ['data beyond the stream limit (spec streams 5.1)', streamFrame(0, 256 * 1024, pattern(1)), ConnectionErrorCode.flowControl],
+    ['data beyond the connection limit (spec streams 5.1)', streamFrame(0, 2 ** 40, pattern(1)), ConnectionErrorCode.flowControl],
+    ['a stream beyond the limit (spec streams 4.1)', streamFrame(2 * 1024, 0, pattern(1)), ConnectionErrorCode.streamLimit],
+    ['a stream that only we may open (spec streams 4.1)', streamFrame(1, 0, pattern(1)), ConnectionErrorCode.streamState],
+    ['an ACK of what was never sent (spec streams 2.2)', Uint8Array.of(FrameType.ack, 9, 0, 0, 0), ConnectionErrorCode.protocolViolation],
+    ['too many frames (spec streams 2.3)', new Uint8Array(600).fill(FrameType.ping), ConnectionErrorCode.protocolViolation],
+  ];
+  it.each(cases)('%s', (_, frames, code) => {
+    const pair = new ConnectedPair();
+    expect(failureCode(pair.inject('relay', 0, frames))).toBe(code);
+  });
+
+  it('data beyond the final size, and another final size (spec streams 4.4)', () => {
+    const pair = new ConnectedPair();
+    pair.inject('relay', 0, streamFrame(0, 0, pattern(10), true));
+    expect(failureCode(pair.inject('relay', 1, streamFrame(0, 5, pattern(10))))).toBe(ConnectionErrorCode.finalSize);
+    const reset = new Uint8Array(16);
+    const end = writeResetStream(reset, 0, 0, 0, 9);
+    expect(failureCode(pair.inject('relay', 2, reset.subarray(0, end)))).toBe(ConnectionErrorCode.finalSize);
+  });
+
+  it('acknowledging a skipped packet number (spec streams 2.2)', () => {
+    const pair = new ConnectedPair();
+    const stream = open(pair);
+    const codes = new Set<number | undefined>();
+    // No answer comes back, so every number from 0 is still remembered when the lie arrives.
+    pair.filter = () => false;
+    for (let round = 0; round < 300; round++) {
+      stream.write(pattern(1));
+      pair.run(10_000, () => false);
+      const { sent } = pair.client.parts.recovery;
+      const numbers = new Set(pair.sent.filter((p) => p.from === 'client').map((p) => p.number));
+      for (let n = 0; n < sent.next; n++) if (!numbers.has(n)) codes.add(failureCode(pair.inject('client', round, ack(n))));
+      if (codes.size > 0) break;
+    }
+    expect([...codes]).toEqual([ConnectionErrorCode.protocolViolation]);
+  });
+
+  it('ignores a packet number that it has seen (spec streams 1.2)', () => {
+    const pair = new ConnectedPair();
+    expect(pair.inject('relay', 0, streamFrame(0, 0, pattern(10)))).toBeUndefined();
+    expect(pair.inject('relay', 0, streamFrame(0, 10, pattern(10)))).toEqual({ dropped: 'duplicate-packet' });
+  });
+
+  it('ignores frames for a stream that is over (spec streams 4.7)', () => {
+    const pair = new ConnectedPair();
+    const stream = open(pair);
+    stream.write(pattern(10));
+    stream.finish();
+    pair.run();
+    readAll(incoming(pair, 'relay'));
+    incoming(pair, 'relay').finish();
+    pair.run();
+    readAll(stream);
+    pair.run();
+    expect(pair.inject('relay', 900, streamFrame(0, 0, pattern(10), true))).toBeUndefined();
+    expect(pair.events.relay.filter((e) => e.type === 'stream-opened')).toHaveLength(1);
+  });
+
+  it('leaves a packet unacknowledged that would make too many pieces (spec streams 4.6)', () => {
+    const pair = new ConnectedPair();
+    for (let i = 0; i < MAX_REASSEMBLY_PIECES; i++) {
+      expect(pair.inject('relay', i, streamFrame(0, 2 * i + 1, pattern(1)))).toBeUndefined();
+    }
+    const next = 2 * MAX_REASSEMBLY_PIECES + 1;
+    expect(pair.inject('relay', 5000, streamFrame(0, next, pattern(1)))).toEqual({ dropped: 'reassembly-full' });
+    expect(pair.inject('relay', 5001, streamFrame(0, 0, pattern(1)))).toBeUndefined();
+  });
+
+  it('never lowers a limit (spec streams 5.1)', () => {
+    const pair = new ConnectedPair();
+    const lower = new Uint8Array(16);
+    const end = writeLimit(lower, 0, FrameType.maxData, 1);
+    pair.inject('client', 0, lower.subarray(0, end));
+    expect(pair.client.parts.streams.connectionCredit).toBe(1024 * 1024);
+  });
+
+  it('keeps at most three answers to PATH_CHALLENGE (spec streams 2.4)', () => {
+    const pair = new ConnectedPair();
+    const challenges = new Uint8Array(9 * 10);
+    for (let i = 0; i < 10; i++) challenges.fill(i, 9 * i).fill(FrameType.pathChallenge, 9 * i, 9 * i + 1);
+    pair.inject('relay', 0, challenges);
+    const bytes = new Uint8Array(1168);
+    pair.relay.pollPacket(pair.now, 1, bytes, 0, bytes.length);
+    const answers = bytes.join().match(/27,(\d),\1,\1,\1,\1,\1,\1,\1/g);
+    expect(answers?.map((text) => text[3])).toEqual(['7', '8', '9']);
+  });
+});
+
+/** Writes `total` patterned bytes on `stream` and reads them on the other side as they come. */
+function pump(pair: ConnectedPair, stream: Stream, total: number): Uint8Array {
+  const data = pattern(total);
+  const got = new Uint8Array(total);
+  let written = 0;
+  let read = 0;
+  let finished = false;
+  const work = () => {
+    if (written < total) written += stream.write(data.subarray(written, written + 50_000));
+    else if (!finished) {
+      finished = true;
+      stream.finish();
+    }
+    const event = pair.events.relay.find((e) => e.type === 'stream-opened' && e.stream.id === stream.id);
+    const other = event?.stream;
+    for (let part = other?.read(); part !== undefined; part = other?.read()) {
+      got.set(part, read);
+      read += part.length;
+    }
+    return other?.readFinished ?? false;
+  };
+  pair.run(600_000, work);
+  return got.subarray(0, read);
+}
