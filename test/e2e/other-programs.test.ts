@@ -1,0 +1,152 @@
+/** Programs that people use, through the tunnel. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFileSync, existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import path from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { installed, outputOf } from './installed.js';
+import { RunningProgram } from './running-program.js';
+import { body, closedPort, connect, readBytes, sha256, startTarget } from './tcp.js';
+import { temporaryDirectory } from './temporary-directory.js';
+import { startTunnel } from './tunnel.js';
+
+/** Runs a program with `input` on its stdin. */
+async function run(command: string, commandArguments: readonly string[], input: Uint8Array | string = '') {
+  const child = spawn(command, commandArguments, { stdio: ['pipe', 'pipe', 'pipe'] });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const output: Buffer[] = [];
+  const errors: Buffer[] = [];
+  child.stdout.on('data', (chunk: Buffer) => output.push(chunk));
+  child.stderr.on('data', (chunk: Buffer) => errors.push(chunk));
+  child.stdin.on('error', () => undefined);
+  child.stdin.end(input);
+  const [code]: unknown[] = await once(child, 'close');
+  return { code, output: Buffer.concat(output), errors: Buffer.concat(errors).toString() };
+}
+
+async function startHttp(page: Uint8Array): Promise<number> {
+  const server = createServer((request, response) => {
+    request.resume();
+    response.end(page);
+  });
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return (server.address() as AddressInfo).port;
+}
+
+describe('through the tunnel', () => {
+  it('curl fetches what is there, and sees a reset, not an empty answer, when it is refused', async (context) => {
+    const curl = installed('curl');
+    if (curl === undefined) return context.skip('curl is not installed');
+    const page = body(1_000_000, 5);
+    const port = await startHttp(page);
+    const nobody = await closedPort();
+    const { client } = await startTunnel({
+      allow: ['127.0.0.1:*'],
+      forwards: [`0:127.0.0.1:${port}`, `0:127.0.0.1:${nobody}`],
+    });
+    const fetch = (local: number | undefined) =>
+      run(curl, ['--silent', '--show-error', '--max-time', '30', `http://127.0.0.1:${local}/`]);
+    const good = await fetch(client.ports[0]);
+    expect([good.code, good.errors]).toEqual([0, '']);
+    expect(sha256(good.output)).toBe(sha256(page));
+    const refused = await fetch(client.ports[1]);
+    expect(refused.code).not.toBe(0);
+    expect(refused.errors).toContain('reset');
+  });
+
+  it('nc -N sends a file, closes its side, and still hears the answer', async (context) => {
+    const nc = installed('nc');
+    if (nc === undefined) return context.skip('nc is not installed');
+    if (!(await run(nc, ['-h'])).errors.includes('-N')) return context.skip('this nc has no -N');
+    const file = body(300_000, 6);
+    const { port } = await startTarget((socket) => {
+      const chunks: Buffer[] = [];
+      socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+      socket.on('end', () => socket.end(sha256(Buffer.concat(chunks))));
+    });
+    const { client } = await startTunnel({
+      allow: [`127.0.0.1:${port}`],
+      forwards: [`0:127.0.0.1:${port}`],
+    });
+    const { code, output } = await run(nc, ['-N', '127.0.0.1', String(client.ports[0])], file);
+    expect([code, output.toString()]).toEqual([0, sha256(file)]);
+  });
+
+  it('ssh logs in and runs a command', async (context) => {
+    const [ssh, sshd, sshKeygen] = ['ssh', 'sshd', 'ssh-keygen'].map(installed);
+    if (ssh === undefined || sshd === undefined || sshKeygen === undefined) {
+      return context.skip('ssh and sshd are not installed');
+    }
+    const port = await closedPort();
+    const server = await startSshServer(sshd, sshKeygen, port);
+    if (typeof server === 'string') return context.skip(`sshd does not run here: ${server}`);
+    const { client } = await startTunnel({
+      allow: [`127.0.0.1:${port}`],
+      forwards: [`0:127.0.0.1:${port}`],
+    });
+    const options = [
+      ...['-F', 'none', '-i', server.key, '-p', String(client.ports[0])],
+      ...['-o', 'BatchMode=yes', '-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null'],
+    ];
+    const file = body(500_000, 7);
+    const result = await run(ssh, [...options, '127.0.0.1', 'sha256sum'], file);
+    expect(result.errors.split('\n').filter((line) => /denied|error|closed/i.test(line))).toEqual([]);
+    expect([result.code, result.output.toString().split(' ')[0]]).toEqual([0, sha256(file)]);
+  });
+});
+
+/** An sshd of the test's own: one port on loopback, one key.
+ *  @returns the client's key file, or why sshd cannot run on this machine */
+async function startSshServer(
+  sshd: string,
+  sshKeygen: string,
+  port: number,
+): Promise<{ readonly key: string } | string> {
+  const directory = temporaryDirectory();
+  const at = (name: string): string => path.join(directory, name);
+  for (const name of ['host', 'user']) {
+    outputOf(sshKeygen, ['-q', '-t', 'ed25519', '-N', '', '-f', at(name)]);
+  }
+  mkdirSync(at('authorized'), { mode: 0o700 });
+  copyFileSync(at('user.pub'), at('authorized/keys'));
+  writeFileSync(
+    at('sshd_config'),
+    `Port ${port}
+ListenAddress 127.0.0.1
+HostKey ${at('host')}
+AuthorizedKeysFile ${at('authorized/keys')}
+StrictModes no
+UsePAM no
+PidFile none
+PasswordAuthentication no
+`,
+  );
+  provideSeparationDirectory();
+  const check = await run(sshd, ['-t', '-f', at('sshd_config')]);
+  if (check.code !== 0) return check.errors.trim();
+  const server = new RunningProgram(sshd, ['-D', '-e', '-f', at('sshd_config')]);
+  await server.until(
+    () => server.exit !== undefined || server.transcript().includes('listening'),
+    'sshd to listen',
+  );
+  if (server.exit !== undefined) return server.transcript();
+  const socket = await connect(port);
+  expect(String(await readBytes(socket, 4))).toBe('SSH-');
+  socket.destroy();
+  return { key: at('user') };
+}
+
+/** As root, sshd wants an empty directory that its service would have made at boot. */
+function provideSeparationDirectory(): void {
+  const directory = '/run/sshd';
+  if (process.getuid?.() !== 0 || existsSync(directory)) return;
+  mkdirSync(directory, { mode: 0o755 });
+  onTestFinished(() => rmdirSync(directory));
+}

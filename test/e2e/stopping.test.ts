@@ -1,0 +1,189 @@
+/** Signals, restarts and reloads. */
+import { readFileSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { runUnderpass, startUnderpass } from './running-program.js';
+import { connect, howItEnds, readAll, readBytes, startEcho } from './tcp.js';
+import { temporaryDirectory } from './temporary-directory.js';
+import { newKey, setUpRelay, startClient, startRelay, startTunnel, writeRelayConfig } from './tunnel.js';
+
+/** The contract (docs/cli.md, 'Stopping'). */
+const STOP_LIMIT_MS = 5_000;
+
+describe('SIGTERM and SIGINT', () => {
+  it.each(['SIGTERM', 'SIGINT'] as const)(
+    '%s stops client and relay with code 0 within 5 s, with a connection open',
+    async (signal) => {
+      const { port } = await startEcho();
+      const { client, relay } = await startTunnel({
+        allow: [`127.0.0.1:${port}`],
+        forwards: [`0:127.0.0.1:${port}`],
+      });
+      const socket = await connect(client.ports[0] ?? 0);
+      socket.on('error', () => undefined);
+      socket.write('x');
+      await readBytes(socket, 1);
+      for (const { program } of [client, relay]) {
+        program.child.kill(signal);
+        expect(await program.ended(STOP_LIMIT_MS)).toEqual({ code: 0, signal: null });
+        expect(program.plainLines).toEqual([]);
+        expect(await program.event('stopped')).toMatchObject({ signal });
+      }
+      expect(await client.program.event('summary')).toMatchObject({ streamBytesSent: expect.any(Number) });
+    },
+  );
+
+  it('stop a client that never reached its relay', async () => {
+    const setup = setUpRelay([]);
+    const client = await startClient(setup, 9, ['0:localhost:80']);
+    client.program.child.kill('SIGTERM');
+    expect(await client.program.ended(STOP_LIMIT_MS)).toEqual({ code: 0, signal: null });
+  });
+});
+
+describe('a relay that is killed and started again', () => {
+  it('resets the old streams soon after contact and serves new ones, while the client runs on', async () => {
+    const echo = await startEcho();
+    const allow = [`127.0.0.1:${echo.port}`];
+    const { setup, relay, client } = await startTunnel({ allow, forwards: [`0:127.0.0.1:${echo.port}`] });
+    const localPort = client.ports[0] ?? 0;
+    const old = await connect(localPort);
+    old.write('before');
+    expect(String(await readBytes(old, 6))).toBe('before');
+
+    relay.program.child.kill('SIGKILL');
+    await relay.program.ended();
+    const since = client.program.events.length;
+    const restarted = await startRelay(setup, relay.port);
+
+    const oldEnds = howItEnds(old);
+    const fresh = await connect(localPort);
+    fresh.end('after');
+    expect(String(await readAll(fresh))).toBe('after');
+    const contact = performance.now();
+    expect(await oldEnds).toBe('ECONNRESET');
+    expect(performance.now() - contact).toBeLessThan(5_000);
+    await client.program.event('connected', undefined, since);
+    await restarted.program.event('peer-connected');
+    expect(client.program.exit).toBeUndefined();
+  });
+});
+
+describe('SIGHUP', () => {
+  it('lets a relay read its rules again without dropping a stream', async () => {
+    const first = await startEcho();
+    const second = await startEcho();
+    const { setup, relay, client } = await startTunnel({
+      allow: [`127.0.0.1:${first.port}`],
+      forwards: [`0:127.0.0.1:${first.port}`, `0:127.0.0.1:${second.port}`],
+    });
+    const kept = await connect(client.ports[0] ?? 0);
+    kept.write('1');
+    await readBytes(kept, 1);
+
+    writeRelayConfig(setup, [`127.0.0.1:${second.port}`]);
+    relay.program.child.kill('SIGHUP');
+    await relay.program.event('reloaded');
+
+    kept.write('2');
+    expect(String(await readBytes(kept, 1))).toBe('2');
+    const fresh = await connect(client.ports[1] ?? 0);
+    fresh.end('now allowed');
+    expect(String(await readAll(fresh))).toBe('now allowed');
+    expect(await howItEnds(await connect(client.ports[0] ?? 0))).toBe('ECONNRESET');
+  });
+
+  it('with a broken config changes nothing and says what is wrong', async () => {
+    const setup = setUpRelay([]);
+    const { program } = await startRelay(setup);
+    writeRelayConfig(setup, ['nonsense']);
+    program.child.kill('SIGHUP');
+    const failed = await program.event('reload-failed');
+    expect(failed.msg).toContain('relay.toml:7: peer.allow:');
+    expect(program.exit).toBeUndefined();
+  });
+});
+
+describe('the first underpass relay', () => {
+  it('writes a private config and key, says what to do next, and runs; the second uses them', async () => {
+    const home = temporaryDirectory();
+    const environment = { XDG_CONFIG_HOME: home };
+    const first = startUnderpass(['relay', '--listen', '127.0.0.1:0'], environment);
+    await first.event('listening');
+    await first.event('no-peers');
+    first.child.kill('SIGTERM');
+    expect(await first.ended()).toEqual({ code: 0, signal: null });
+
+    const config = path.join(home, 'underpass', 'relay.toml');
+    const keyFile = path.join(home, 'underpass', 'relay.key');
+    expect([statSync(config).mode & 0o777, statSync(keyFile).mode & 0o777]).toEqual([0o600, 0o600]);
+    const { stdout: publicKey } = await runUnderpass(['pubkey'], { stdin: readFileSync(keyFile, 'utf8') });
+    expect(first.stdout).toContain(`public key:\n  ${publicKey}`);
+    expect(first.stdout).toContain('[[peer]]');
+    expect(first.transcript()).not.toContain(readFileSync(keyFile, 'utf8').trim());
+
+    const second = startUnderpass(['relay'], environment);
+    const listening = await second.event('listening');
+    expect(publicKey).toContain(String(listening.publicKey).slice(0, 8));
+    second.child.kill('SIGTERM');
+    await second.ended();
+    expect(second.stdout).toBe('');
+  });
+});
+
+describe('what is in the way', () => {
+  it('of a relay port that is taken is one line and code 1', async () => {
+    const setup = setUpRelay([]);
+    const { port } = await startRelay(setup);
+    const { code, lines } = await runUnderpass([
+      'relay',
+      '--config',
+      setup.config,
+      '--listen',
+      `127.0.0.1:${port}`,
+    ]);
+    expect(code).toBe(1);
+    expect(lines).toEqual([expect.stringMatching(`^underpass: .*${port}.* in use`)]);
+  });
+
+  it('of a local port that is taken is one line and code 1', async () => {
+    const { port } = await startEcho();
+    const directory = temporaryDirectory();
+    const { file } = newKey(directory, 'client');
+    const { publicKey } = newKey(directory, 'relay');
+    const flags = ['--relay', '127.0.0.1:9', '--relay-key', publicKey, '--key', file];
+    const { code, lines } = await runUnderpass(['client', ...flags, '-L', `127.0.0.1:${port}:localhost:80`]);
+    expect(code).toBe(1);
+    expect(lines).toEqual([expect.stringMatching(`^underpass: .*${port}.* in use`)]);
+  });
+
+  it('of a relay whose name does not resolve is one line and code 1', async () => {
+    const directory = temporaryDirectory();
+    const { file, publicKey } = newKey(directory, 'client');
+    const other = newKey(directory, 'relay').publicKey;
+    expect(other).not.toBe(publicKey);
+    const flags = ['--relay', 'no-such-host.invalid:1', '--relay-key', other, '--key', file];
+    const { code, lines } = await runUnderpass(['client', ...flags, '-L', '0:localhost:80']);
+    expect(code).toBe(1);
+    expect(lines).toEqual([expect.stringContaining('no-such-host.invalid')]);
+  });
+});
+
+describe('a reader of stderr that goes away', () => {
+  it('does not stop the tunnel', async () => {
+    const { port } = await startEcho();
+    const { client, relay } = await startTunnel({
+      allow: [`127.0.0.1:${port}`],
+      forwards: [`0:127.0.0.1:${port}`],
+    });
+    for (const { program } of [client, relay]) {
+      program.child.stderr?.destroy();
+      program.child.stdout?.destroy();
+    }
+    for (let round = 0; round < 3; round++) {
+      const socket = await connect(client.ports[0] ?? 0);
+      socket.end('on and on');
+      expect(String(await readAll(socket))).toBe('on and on');
+    }
+  });
+});

@@ -1,0 +1,121 @@
+/** A relay and a client as processes, with keys and configs of their own, on loopback and on ports that the system
+ *  chooses. */
+import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { PROGRAM, type RunningProgram, startUnderpass } from './running-program.js';
+import { temporaryDirectory } from './temporary-directory.js';
+
+export interface KeyPair {
+  readonly file: string;
+  readonly publicKey: string;
+}
+
+/** A new key in a 0600 file, made by the program itself. */
+export function newKey(directory: string, name: string): KeyPair {
+  const file = path.join(directory, `${name}.key`);
+  const privateKey = execFileSync(process.execPath, [PROGRAM, 'keygen'], { encoding: 'utf8' });
+  writeFileSync(file, privateKey, { mode: 0o600 });
+  const publicKey = execFileSync(process.execPath, [PROGRAM, 'pubkey'], {
+    input: privateKey,
+    encoding: 'utf8',
+  });
+  return { file, publicKey: publicKey.trim() };
+}
+
+export interface RelaySetup {
+  readonly directory: string;
+  readonly config: string;
+  readonly relayKey: KeyPair;
+  readonly clientKey: KeyPair;
+}
+
+/** Keys and a relay.toml with one peer, `laptop`. */
+export function setUpRelay(allow: readonly string[]): RelaySetup {
+  const directory = temporaryDirectory();
+  const setup = {
+    directory,
+    config: path.join(directory, 'relay.toml'),
+    relayKey: newKey(directory, 'relay'),
+    clientKey: newKey(directory, 'client'),
+  };
+  writeRelayConfig(setup, allow);
+  return setup;
+}
+
+export function writeRelayConfig(setup: RelaySetup, allow: readonly string[]): void {
+  writeFileSync(
+    setup.config,
+    `listen = "127.0.0.1:0"
+private_key_file = "relay.key"
+
+[[peer]]
+name = "laptop"
+public_key = "${setup.clientKey.publicKey}"
+allow = ${JSON.stringify(allow)}
+`,
+  );
+}
+
+export interface RunningRelay {
+  readonly program: RunningProgram;
+  readonly port: number;
+}
+
+/** @param port  0: the system chooses */
+export async function startRelay(
+  setup: RelaySetup,
+  port = 0,
+  more: readonly string[] = [],
+): Promise<RunningRelay> {
+  const listen = ['--listen', `127.0.0.1:${port}`];
+  const program = startUnderpass(['relay', '--config', setup.config, ...listen, ...more]);
+  const listening = await program.event('listening');
+  return { program, port: Number(listening.port) };
+}
+
+export interface RunningClient {
+  readonly program: RunningProgram;
+  /** The local port of each forward, in the order given. */
+  readonly ports: readonly number[];
+}
+
+/** @param forwards  as after `-L` */
+export async function startClient(
+  setup: RelaySetup,
+  relayPort: number,
+  forwards: readonly string[],
+  more: readonly string[] = [],
+): Promise<RunningClient> {
+  const program = startUnderpass([
+    'client',
+    ...['--relay', `127.0.0.1:${relayPort}`, '--relay-key', setup.relayKey.publicKey],
+    ...['--key', setup.clientKey.file, '--log-level', 'debug'],
+    ...forwards.flatMap((forward) => ['-L', forward]),
+    ...more,
+  ]);
+  const ports: number[] = [];
+  for (const forward of forwards) {
+    const listening = await program.event('listening', (event) => event.forward === forward);
+    const addresses = listening.addresses as readonly { readonly port: number }[];
+    ports.push(addresses[0]?.port ?? 0);
+  }
+  return { program, ports };
+}
+
+export interface Tunnel {
+  readonly setup: RelaySetup;
+  readonly relay: RunningRelay;
+  readonly client: RunningClient;
+}
+
+/** A relay that allows `allow`, and a client with these forwards. */
+export async function startTunnel(options: {
+  readonly allow: readonly string[];
+  readonly forwards: readonly string[];
+}): Promise<Tunnel> {
+  const setup = setUpRelay(options.allow);
+  const relay = await startRelay(setup);
+  const client = await startClient(setup, relay.port, options.forwards);
+  return { setup, relay, client };
+}

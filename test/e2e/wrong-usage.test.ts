@@ -1,0 +1,165 @@
+/** What the program says, and with which exit code, when the command line, a config or a key file is wrong: the
+ *  messages are part of the contract and stand here word for word. */
+import { chmodSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { runUnderpass } from './running-program.js';
+import { temporaryDirectory } from './temporary-directory.js';
+import { newKey, setUpRelay } from './tunnel.js';
+
+const KEY = 'Igge9KzRytKNwrgkzDE/8hrLu6Ly0OqVdvOPWhA5KR4=';
+
+describe('a wrong command line ends with code 2 and one line', () => {
+  it.each<[string[], string]>([
+    [['clint'], "underpass: unknown command 'clint' (Did you mean client?): see underpass --help"],
+    [
+      ['relay', '--lisen', '1'],
+      "underpass: unknown option '--lisen' (Did you mean --listen?): see underpass relay --help",
+    ],
+    [
+      ['relay', '--listen', '99999'],
+      "underpass: option '--listen <[host:]port>' argument '99999' is invalid. Expected PORT or HOST:PORT, IPv6 in brackets: see underpass relay --help",
+    ],
+    [
+      ['client'],
+      'underpass: which relay?: give --config FILE, or --relay HOST:PORT, --relay-key PUBLIC_KEY and --key FILE',
+    ],
+    [
+      ['client', '--relay', 'localhost:1', '--key', 'x'],
+      'underpass: --relay-key missing: give --config FILE, or --relay HOST:PORT, --relay-key PUBLIC_KEY and --key FILE',
+    ],
+    [
+      ['client', '--config', 'x', '--key', 'y'],
+      'underpass: --key and --config exclude each other: put it into the config file, or leave --config out',
+    ],
+    [
+      ['client', '-L', '8080:localhost'],
+      "underpass: option '-L, --local-forward <[bind:]port:host:hostport>' argument '8080:localhost' is invalid. '8080:localhost': expected [bind:]port:host:hostport, for example 8080:example.com:80: see underpass client --help",
+    ],
+    [
+      ['client', '--relay-key', 'short'],
+      "underpass: option '--relay-key <public-key>' argument 'short' is invalid. Expected 44 characters of base64, as underpass pubkey prints them: see underpass client --help",
+    ],
+    [
+      ['client', '--persistent-keepalive', '-1'],
+      "underpass: option '--persistent-keepalive <seconds>' argument '-1' is invalid. Expected whole seconds from 0 (off) to 65535: see underpass client --help",
+    ],
+  ])('underpass %j', async (commandArguments, line) => {
+    expect(await runUnderpass(commandArguments)).toEqual({ code: 2, stdout: '', lines: [line] });
+  });
+
+  it('needs something to forward', async () => {
+    const { file } = newKey(temporaryDirectory(), 'client');
+    const { code, lines } = await runUnderpass([
+      'client',
+      '--relay',
+      'localhost:1',
+      '--relay-key',
+      KEY,
+      '--key',
+      file,
+    ]);
+    expect([code, lines]).toEqual([
+      2,
+      ['underpass: nothing to forward: give at least one -L [BIND:]PORT:HOST:HOSTPORT'],
+    ]);
+  });
+
+  it.each([
+    ['--help'],
+    ['relay', '--help'],
+    ['client', '-h'],
+    ['help', 'keygen'],
+    ['demo', '--help'],
+    ['pubkey', '-h'],
+  ])('but underpass %s %s shows an example and ends with 0', async (...commandArguments) => {
+    const { code, stdout, lines } = await runUnderpass(commandArguments.filter((text) => text !== undefined));
+    expect([code, lines]).toEqual([0, []]);
+    expect(stdout).toContain('Example:\n');
+  });
+
+  it('prints its version', async () => {
+    const { code, stdout } = await runUnderpass(['--version']);
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/^\d+\.\d+\.\d+\n$/)]);
+  });
+});
+
+describe('a wrong config ends with code 3 and a line for each problem', () => {
+  it('of a relay', async () => {
+    const { directory, config, clientKey } = setUpRelay([]);
+    writeFileSync(
+      config,
+      `lisen = "51820"
+private_key_file = "relay.key"
+
+[[peer]]
+name = "laptop"
+public_key = "${clientKey.publicKey}"
+allow = [
+  "localhost:80",
+  "localhost:http",
+]
+
+[[peer]]
+name = "laptop"
+public_key = "nonsense"
+allow = ["*"]
+`,
+    );
+    const { code, stdout, lines } = await runUnderpass(['relay', '--config', config]);
+    expect([code, stdout]).toEqual([3, '']);
+    expect(lines.map((line) => line.replace(`${directory}/`, ''))).toEqual([
+      'relay.toml:1: listen: found nothing, expected "PORT" or "HOST:PORT" (a string; IPv6 in brackets)',
+      'relay.toml:1: lisen: unknown key; did you mean listen?',
+      'relay.toml:9: peer.allow: "localhost:http": \'http\' is no port: expected a number from 1 to 65535, a range as in 8000-8080, or *',
+      'relay.toml:13: peer.name: found "laptop" as on line 5, expected each peer to have its own',
+      'relay.toml:14: peer.public_key: found "nonsense", expected a public key: 44 characters of base64, as underpass pubkey prints them',
+      "relay.toml:15: peer.allow: '*' names no port: expected host:port, network/prefix:port, *.domain:port or *:port, for example example.com:443",
+    ]);
+  });
+
+  it('of a client', async () => {
+    const directory = temporaryDirectory();
+    const config = path.join(directory, 'client.toml');
+    writeFileSync(config, `relay = "example.org"\nrelay_public_key = "${KEY}"\nprivate_key = "x"\n`);
+    const { code, lines } = await runUnderpass(['client', '--config', config]);
+    expect(code).toBe(3);
+    expect(lines.map((line) => line.replace(`${directory}/`, ''))).toEqual([
+      'client.toml:1: relay: found "example.org", expected "HOST:PORT" (a string; IPv6 in brackets)',
+      'client.toml:1: private_key_file: found nothing, expected the path of a key file (a string)',
+      'client.toml:3: private_key: unknown key; known here: relay, relay_public_key, private_key_file, preshared_key_file, persistent_keepalive_seconds, local_forwards, log',
+    ]);
+  });
+
+  it('that is missing', async () => {
+    expect(await runUnderpass(['relay', '--config', '/nowhere/relay.toml'])).toMatchObject({
+      code: 3,
+      lines: [
+        'underpass: cannot read the config file /nowhere/relay.toml: no such file or directory: check the path given with --config',
+      ],
+    });
+  });
+});
+
+describe('a key file that others can read ends with code 3 and says chmod 600', () => {
+  it('for a client', async () => {
+    const { file } = newKey(temporaryDirectory(), 'client');
+    chmodSync(file, 0o644);
+    const flags = ['--relay', 'localhost:1', '--relay-key', KEY, '--key', file, '-L', '0:localhost:80'];
+    expect(await runUnderpass(['client', ...flags])).toMatchObject({
+      code: 3,
+      lines: [`underpass: the key file ${file} is open to other users (mode 0644): run: chmod 600 ${file}`],
+    });
+  });
+
+  it('for a relay, with the line of the config', async () => {
+    const { config, relayKey } = setUpRelay([]);
+    chmodSync(relayKey.file, 0o640);
+    expect(await runUnderpass(['relay', '--config', config])).toMatchObject({
+      code: 3,
+      lines: [
+        `${config}:2: private_key_file: the key file ${relayKey.file} is open to other users (mode 0640): run: chmod 600 ${relayKey.file}`,
+      ],
+    });
+  });
+});
