@@ -68,7 +68,10 @@ export const MAX_SENT_PACKETS = 65_536;
 /** Reassembly block: memory of a stream is a multiple of it. */
 export const RECEIVE_BLOCK_BYTES = 16_384;
 
-assert(MAX_STREAM_WINDOW_BYTES * 4 <= CONNECTION_WINDOW_BYTES, 'one stream takes at most a quarter of the window');
+assert(
+  MAX_STREAM_WINDOW_BYTES * 4 <= CONNECTION_WINDOW_BYTES,
+  'one stream takes at most a quarter of the window',
+);
 assert(INITIAL_MAX_DATA_BYTES <= CONNECTION_WINDOW_BYTES, 'limits only rise');
 assert(INITIAL_MAX_STREAM_DATA_BYTES <= MAX_STREAM_WINDOW_BYTES, 'limits only rise');
 assert(INITIAL_MAX_STREAMS <= MAX_OPEN_STREAMS, 'limits only rise');

@@ -6,8 +6,8 @@
 import type { AckSample } from '../congestion/controller.js';
 import { type Deadline, earlier } from '../deadline.js';
 import { ConnectionErrorCode, type DropReason } from '../failure.js';
-import type { FrameOutcome, StreamError, StreamEvent } from '../streams/stream-set.js';
 import type { Stream } from '../streams/stream.js';
+import type { FrameOutcome, StreamError, StreamEvent } from '../streams/stream-set.js';
 import { MAX_FRAMES_PER_PACKET, PROTOCOL_VERSION } from '../transport-constants.js';
 import { END, type FrameReader, MALFORMED } from '../wire/frame-reader.js';
 import { FrameType, type Hello } from '../wire/frames.js';
@@ -97,7 +97,8 @@ export class Connection {
       if (type === END) break;
       if (type === MALFORMED) return failed(ConnectionErrorCode.frameEncoding, reader.problem);
       // spec streams 2.3
-      if (frames === MAX_FRAMES_PER_PACKET) return failed(ConnectionErrorCode.protocolViolation, 'too many frames');
+      if (frames === MAX_FRAMES_PER_PACKET)
+        return failed(ConnectionErrorCode.protocolViolation, 'too many frames');
       if (type !== FrameType.ack && type !== FrameType.close) ackEliciting = true;
       const outcome = this.#handleFrame(now, type, reader);
       if (this.#closedByPeer !== undefined) return { closedByPeer: this.#closedByPeer };
@@ -143,7 +144,13 @@ export class Connection {
     return this.#builder.build(now, keypairId, bytes, start, maxBytes);
   }
 
-  pollClosePacket(keypairId: number, bytes: Uint8Array, start: number, maxBytes: number, error: StreamError): number {
+  pollClosePacket(
+    keypairId: number,
+    bytes: Uint8Array,
+    start: number,
+    maxBytes: number,
+    error: StreamError,
+  ): number {
     return this.#builder.buildClose(keypairId, bytes, start, maxBytes, error.code, error.reason);
   }
 
@@ -290,7 +297,8 @@ export class Connection {
 
   #furtherAcknowledged(frame: FurtherFrame): void {
     const { streams } = this.#parts;
-    if (frame.kind === 'stream') streams.onFrameAcknowledged(frame.stream, frame.start, frame.length, frame.fin);
+    if (frame.kind === 'stream')
+      streams.onFrameAcknowledged(frame.stream, frame.start, frame.length, frame.fin);
     else if (frame.kind === 'reset') streams.onResetAcknowledged(frame.stream);
   }
 }

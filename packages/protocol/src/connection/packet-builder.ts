@@ -99,7 +99,14 @@ export class PacketBuilder {
   }
 
   /** Writes the packet that ends the connection (spec streams 8). */
-  buildClose(keypairId: number, bytes: Uint8Array, start: number, maxBytes: number, code: number, reason: string): number {
+  buildClose(
+    keypairId: number,
+    bytes: Uint8Array,
+    start: number,
+    maxBytes: number,
+    code: number,
+    reason: string,
+  ): number {
     this.#begin(bytes, start, maxBytes);
     if (keypairId !== this.#helloConfirmedUnder) this.#addHello(keypairId);
     const text = new Uint8Array(reason.length);
@@ -140,7 +147,12 @@ export class PacketBuilder {
 
   #hasData(): boolean {
     const { streams, pathResponses } = this.#parts;
-    if (streams.maxDataDue || streams.maxStreamsDue || streams.controlDue.size > 0 || !pathResponses.isEmpty) {
+    if (
+      streams.maxDataDue ||
+      streams.maxStreamsDue ||
+      streams.controlDue.size > 0 ||
+      !pathResponses.isEmpty
+    ) {
       return true;
     }
     return streams.nextSendable() !== undefined;

@@ -6,8 +6,8 @@ import { Epochs } from '../connection/epochs.js';
 import { type Deadline, earlier } from '../deadline.js';
 import { type ConnectionError, ConnectionErrorCode, type DropReason } from '../failure.js';
 import type { WireGuardPeer } from '../session/index.js';
-import type { StreamError } from '../streams/stream-set.js';
 import type { Stream } from '../streams/stream.js';
+import type { StreamError } from '../streams/stream-set.js';
 import { EPOCH_BYTES, PACKET_TYPE, PROTOCOL_VERSION } from '../transport-constants.js';
 import { FrameReader, MALFORMED } from '../wire/frame-reader.js';
 import { FrameType, type Hello } from '../wire/frames.js';
@@ -248,7 +248,11 @@ export class Peer {
       return this.#failWith(ConnectionErrorCode.version, `version ${PROTOCOL_VERSION} is spoken here`);
     }
     if (meaning === 'restarted') {
-      this.#replaceConnection({ by: 'peer', code: ConnectionErrorCode.peerRestarted, reason: 'peer restarted' });
+      this.#replaceConnection({
+        by: 'peer',
+        code: ConnectionErrorCode.peerRestarted,
+        reason: 'peer restarted',
+      });
     }
     this.#epochs.bind(keypairId, hello);
     if (meaning !== 'known') {

@@ -141,7 +141,8 @@ export class Recovery {
   }
 
   pollTimeout(): Deadline | undefined {
-    if (this.#lossTimeAt !== Number.POSITIVE_INFINITY) return { at: this.#lossTimeAt, reason: 'loss detection' };
+    if (this.#lossTimeAt !== Number.POSITIVE_INFINITY)
+      return { at: this.#lossTimeAt, reason: 'loss detection' };
     const probe = this.#probeAt();
     return probe === undefined ? undefined : { at: probe, reason: 'probe timeout' };
   }
@@ -206,7 +207,8 @@ export class Recovery {
         continue;
       }
       this.#lose(n, sentAt, outcome);
-      if (!this.sent.isAckEliciting(n) || sentAt < Math.max(this.rtt.firstSampleAt, this.#usableSince)) continue;
+      if (!this.sent.isAckEliciting(n) || sentAt < Math.max(this.rtt.firstSampleAt, this.#usableSince))
+        continue;
       oldestLostAt = Math.min(oldestLostAt, sentAt);
       newestLostAt = Math.max(newestLostAt, sentAt);
       if (newestLostAt - oldestLostAt > PERSISTENT_CONGESTION_THRESHOLD * this.rtt.probeTimeoutMs) {

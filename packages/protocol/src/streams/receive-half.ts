@@ -48,7 +48,8 @@ export class ReceiveHalf {
     const outcome = this.#checkFinalSize(end, fin);
     if (outcome !== 'ok') return outcome;
     if (end > this.limit) return 'over-limit';
-    if (this.stopCode === undefined && length > 0 && !this.buffer.write(offset, bytes, start, length)) return 'later';
+    if (this.stopCode === undefined && length > 0 && !this.buffer.write(offset, bytes, start, length))
+      return 'later';
     if (end > this.largest) this.largest = end;
     if (fin && this.finalSize === undefined) {
       this.finalSize = end;

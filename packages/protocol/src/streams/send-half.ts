@@ -56,7 +56,13 @@ export class SendHalf {
 
   /** Writes one STREAM frame, lost bytes before new ones.
    *  @returns the position behind it, or `position` when nothing fits */
-  writeFrame(bytes: Uint8Array, position: number, room: number, id: number, connectionCredit: number): number {
+  writeFrame(
+    bytes: Uint8Array,
+    position: number,
+    room: number,
+    id: number,
+    connectionCredit: number,
+  ): number {
     const { buffer } = this;
     const again = buffer.hasLost;
     const start = again ? buffer.lostStart : buffer.sent;
@@ -65,7 +71,8 @@ export class SendHalf {
     else available = Math.max(0, Math.min(buffer.written, this.limit, start + connectionCredit) - start);
     const space = room - streamHeaderLength(id, start, Math.min(available, room));
     const length = Math.min(available, space);
-    const fin = this.#finWanted && start + length === buffer.written && (again || !this.#finSent || this.#finLost);
+    const fin =
+      this.#finWanted && start + length === buffer.written && (again || !this.#finSent || this.#finLost);
     if (space < 0 || (length <= 0 && !fin)) return position;
     const at = writeStreamHeader(bytes, position, id, start, length, fin);
     if (length > 0) buffer.copyToPacket(start, length, bytes, at);

@@ -3,7 +3,13 @@
  *  An event that a state does not list changes nothing. */
 
 export type SendState = 'ready' | 'send' | 'data-sent' | 'data-received' | 'reset-sent' | 'reset-received';
-export type SendEvent = 'data-sent' | 'fin-sent' | 'all-acknowledged' | 'reset' | 'reset-acknowledged' | 'lost';
+export type SendEvent =
+  | 'data-sent'
+  | 'fin-sent'
+  | 'all-acknowledged'
+  | 'reset'
+  | 'reset-acknowledged'
+  | 'lost';
 
 /** 'lost' is the end of the whole connection. */
 export const SEND_TRANSITIONS: Record<SendState, Partial<Record<SendEvent, SendState>>> = {
@@ -27,7 +33,12 @@ export type ReceiveEvent = 'fin' | 'all-arrived' | 'all-read' | 'reset' | 'told'
 /** 'told': the application knows that nothing more comes, because it saw the reset or asked for it. */
 export const RECEIVE_TRANSITIONS: Record<ReceiveState, Partial<Record<ReceiveEvent, ReceiveState>>> = {
   receive: { fin: 'size-known', reset: 'reset-received', lost: 'reset-read' },
-  'size-known': { 'all-arrived': 'data-received', reset: 'reset-received', told: 'reset-read', lost: 'reset-read' },
+  'size-known': {
+    'all-arrived': 'data-received',
+    reset: 'reset-received',
+    told: 'reset-read',
+    lost: 'reset-read',
+  },
   'data-received': { 'all-read': 'data-read', told: 'reset-read', lost: 'reset-read' },
   'data-read': {},
   'reset-received': { told: 'reset-read', lost: 'reset-read' },

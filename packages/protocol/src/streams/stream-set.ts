@@ -1,7 +1,11 @@
 /** All streams of a connection: identifiers, limits, the connection's flow control, and whose turn it is to send
  *  (spec streams 4.1, 4.7, 5). */
 import { ConnectionErrorCode, StreamErrorCode } from '../failure.js';
-import { INITIAL_MAX_DATA_BYTES, INITIAL_MAX_STREAM_DATA_BYTES, INITIAL_MAX_STREAMS } from '../transport-constants.js';
+import {
+  INITIAL_MAX_DATA_BYTES,
+  INITIAL_MAX_STREAM_DATA_BYTES,
+  INITIAL_MAX_STREAMS,
+} from '../transport-constants.js';
 import type { FrameReader } from '../wire/frame-reader.js';
 import { errorOf, ReceiveHalf, type ReceiveOutcome } from './receive-half.js';
 import { SendHalf } from './send-half.js';
@@ -137,7 +141,10 @@ export class StreamSet implements StreamOwner {
     const { sendBufferBytes, minStreamSendBufferBytes } = this.#limits;
     const own = stream.sending.buffer.bufferedBytes;
     const guaranteed = minStreamSendBufferBytes - own;
-    const shared = Math.min(sendBufferBytes - this.#buffered, minStreamSendBufferBytes + this.sendAheadBytes - own);
+    const shared = Math.min(
+      sendBufferBytes - this.#buffered,
+      minStreamSendBufferBytes + this.sendAheadBytes - own,
+    );
     return Math.floor(Math.max(0, guaranteed, shared));
   }
 
@@ -283,7 +290,11 @@ export class StreamSet implements StreamOwner {
 
   /** The limit to tell in DATA_BLOCKED, once per limit; undefined when there is nothing to tell. */
   takeDataBlocked(): number | undefined {
-    if (this.connectionCredit > 0 || this.#buffered === 0 || this.#dataBlockedSentFor === this.#maxDataOfPeer) {
+    if (
+      this.connectionCredit > 0 ||
+      this.#buffered === 0 ||
+      this.#dataBlockedSentFor === this.#maxDataOfPeer
+    ) {
       return undefined;
     }
     this.#dataBlockedSentFor = this.#maxDataOfPeer;
@@ -324,7 +335,12 @@ export class StreamSet implements StreamOwner {
   }
 
   onMaxStreamDataLost(stream: ConnectionStream): void {
-    if (stream.isClosed || stream.receiving.finalSize !== undefined || stream.receiving.stopCode !== undefined) return;
+    if (
+      stream.isClosed ||
+      stream.receiving.finalSize !== undefined ||
+      stream.receiving.stopCode !== undefined
+    )
+      return;
     stream.receiving.limitDue = true;
     this.#controlDue.add(stream);
   }

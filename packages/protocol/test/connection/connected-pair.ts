@@ -1,6 +1,6 @@
 /** Two connections that exchange packets directly, in virtual time: no sessions, no endpoint.
  *  A filter decides the fate of each packet. */
-import { type TransportConfig, DEFAULT_TRANSPORT } from '../../src/connection/config.js';
+import { DEFAULT_TRANSPORT, type TransportConfig } from '../../src/connection/config.js';
 import { Connection, type PacketOutcome } from '../../src/connection/connection.js';
 import { Epochs } from '../../src/connection/epochs.js';
 import type { StreamEvent } from '../../src/streams/stream-set.js';
@@ -34,7 +34,10 @@ export class ConnectedPair {
 
   constructor(config: Partial<TransportConfig> = {}) {
     const transport = { ...DEFAULT_TRANSPORT, ...config };
-    this.#epochs = { client: new Epochs(new Uint8Array(8).fill(1)), relay: new Epochs(new Uint8Array(8).fill(2)) };
+    this.#epochs = {
+      client: new Epochs(new Uint8Array(8).fill(1)),
+      relay: new Epochs(new Uint8Array(8).fill(2)),
+    };
     const random = (length: number) => Uint8Array.from({ length }, () => this.#draw());
     this.client = new Connection('client', transport, this.#epochs.client, random);
     this.relay = new Connection('relay', transport, this.#epochs.relay, random);
@@ -76,7 +79,8 @@ export class ConnectedPair {
 
   #collect(): void {
     for (const side of ['client', 'relay'] as const) {
-      for (let e = this.of(side).pollEvent(); e !== undefined; e = this.of(side).pollEvent()) this.events[side].push(e);
+      for (let e = this.of(side).pollEvent(); e !== undefined; e = this.of(side).pollEvent())
+        this.events[side].push(e);
     }
   }
 

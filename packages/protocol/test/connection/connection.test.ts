@@ -47,7 +47,10 @@ function streamFrame(id: number, offset: number, data: Uint8Array, fin = false):
 function ack(packetNumber: number): Uint8Array {
   const bytes = new Uint8Array(32);
   bytes[0] = FrameType.ack;
-  return bytes.subarray(0, writeVarint(bytes, writeVarint(bytes, writeVarint(bytes, writeVarint(bytes, 1, packetNumber), 0), 0), 0));
+  return bytes.subarray(
+    0,
+    writeVarint(bytes, writeVarint(bytes, writeVarint(bytes, writeVarint(bytes, 1, packetNumber), 0), 0), 0),
+  );
 }
 
 function failureCode(outcome: ReturnType<ConnectedPair['inject']>): number | undefined {
@@ -104,7 +107,9 @@ describe('connection', () => {
     stream.write(pattern(10));
     stream.finish();
     pair.run();
-    const probes = [...new Set(pair.sent.filter((p) => p.from === 'client' && p.at > at).map((p) => p.at - at))];
+    const probes = [
+      ...new Set(pair.sent.filter((p) => p.from === 'client' && p.at > at).map((p) => p.at - at)),
+    ];
     expect(probes.length).toBeGreaterThanOrEqual(3);
     expect((probes[2] as number) / (probes[1] as number)).toBeGreaterThan(1.5);
     expect(readAll(incoming(pair, 'relay')).length).toBe(20);
@@ -208,13 +213,41 @@ describe('connection', () => {
 describe('a peer that breaks the rules is answered with the code that says which', () => {
   const cases: readonly [string, Uint8Array, number][] = [
     ['an unknown frame (spec streams 2.1)', Uint8Array.of(0x20), ConnectionErrorCode.frameEncoding],
-    ['a truncated frame (spec streams 1.4)', Uint8Array.of(FrameType.stream, 0), ConnectionErrorCode.frameEncoding],
-    ['data beyond the stream limit (spec streams 5.1)', streamFrame(0, 256 * 1024, pattern(1)), ConnectionErrorCode.flowControl],
-    ['data beyond the connection limit (spec streams 5.1)', streamFrame(0, 2 ** 40, pattern(1)), ConnectionErrorCode.flowControl],
-    ['a stream beyond the limit (spec streams 4.1)', streamFrame(2 * 1024, 0, pattern(1)), ConnectionErrorCode.streamLimit],
-    ['a stream that only we may open (spec streams 4.1)', streamFrame(1, 0, pattern(1)), ConnectionErrorCode.streamState],
-    ['an ACK of what was never sent (spec streams 2.2)', Uint8Array.of(FrameType.ack, 9, 0, 0, 0), ConnectionErrorCode.protocolViolation],
-    ['too many frames (spec streams 2.3)', new Uint8Array(600).fill(FrameType.ping), ConnectionErrorCode.protocolViolation],
+    [
+      'a truncated frame (spec streams 1.4)',
+      Uint8Array.of(FrameType.stream, 0),
+      ConnectionErrorCode.frameEncoding,
+    ],
+    [
+      'data beyond the stream limit (spec streams 5.1)',
+      streamFrame(0, 256 * 1024, pattern(1)),
+      ConnectionErrorCode.flowControl,
+    ],
+    [
+      'data beyond the connection limit (spec streams 5.1)',
+      streamFrame(0, 2 ** 40, pattern(1)),
+      ConnectionErrorCode.flowControl,
+    ],
+    [
+      'a stream beyond the limit (spec streams 4.1)',
+      streamFrame(2 * 1024, 0, pattern(1)),
+      ConnectionErrorCode.streamLimit,
+    ],
+    [
+      'a stream that only we may open (spec streams 4.1)',
+      streamFrame(1, 0, pattern(1)),
+      ConnectionErrorCode.streamState,
+    ],
+    [
+      'an ACK of what was never sent (spec streams 2.2)',
+      Uint8Array.of(FrameType.ack, 9, 0, 0, 0),
+      ConnectionErrorCode.protocolViolation,
+    ],
+    [
+      'too many frames (spec streams 2.3)',
+      new Uint8Array(600).fill(FrameType.ping),
+      ConnectionErrorCode.protocolViolation,
+    ],
   ];
   it.each(cases)('%s', (_, frames, code) => {
     const pair = new ConnectedPair();
@@ -224,7 +257,9 @@ describe('a peer that breaks the rules is answered with the code that says which
   it('data beyond the final size, and another final size (spec streams 4.4)', () => {
     const pair = new ConnectedPair();
     pair.inject('relay', 0, streamFrame(0, 0, pattern(10), true));
-    expect(failureCode(pair.inject('relay', 1, streamFrame(0, 5, pattern(10))))).toBe(ConnectionErrorCode.finalSize);
+    expect(failureCode(pair.inject('relay', 1, streamFrame(0, 5, pattern(10))))).toBe(
+      ConnectionErrorCode.finalSize,
+    );
     const reset = new Uint8Array(16);
     const end = writeResetStream(reset, 0, 0, 0, 9);
     expect(failureCode(pair.inject('relay', 2, reset.subarray(0, end)))).toBe(ConnectionErrorCode.finalSize);
@@ -241,7 +276,8 @@ describe('a peer that breaks the rules is answered with the code that says which
       pair.run(10_000, () => false);
       const { sent } = pair.client.parts.recovery;
       const numbers = new Set(pair.sent.filter((p) => p.from === 'client').map((p) => p.number));
-      for (let n = 0; n < sent.next; n++) if (!numbers.has(n)) codes.add(failureCode(pair.inject('client', round, ack(n))));
+      for (let n = 0; n < sent.next; n++)
+        if (!numbers.has(n)) codes.add(failureCode(pair.inject('client', round, ack(n))));
       if (codes.size > 0) break;
     }
     expect([...codes]).toEqual([ConnectionErrorCode.protocolViolation]);
@@ -274,7 +310,9 @@ describe('a peer that breaks the rules is answered with the code that says which
       expect(pair.inject('relay', i, streamFrame(0, 2 * i + 1, pattern(1)))).toBeUndefined();
     }
     const next = 2 * MAX_REASSEMBLY_PIECES + 1;
-    expect(pair.inject('relay', 5000, streamFrame(0, next, pattern(1)))).toEqual({ dropped: 'reassembly-full' });
+    expect(pair.inject('relay', 5000, streamFrame(0, next, pattern(1)))).toEqual({
+      dropped: 'reassembly-full',
+    });
     expect(pair.inject('relay', 5001, streamFrame(0, 0, pattern(1)))).toBeUndefined();
   });
 

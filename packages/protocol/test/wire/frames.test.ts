@@ -48,7 +48,12 @@ const stream = fc
 
 const limit = fc
   .record({
-    type: fc.constantFrom(FrameType.maxData, FrameType.maxStreams, FrameType.dataBlocked, FrameType.streamsBlocked),
+    type: fc.constantFrom(
+      FrameType.maxData,
+      FrameType.maxStreams,
+      FrameType.dataBlocked,
+      FrameType.streamsBlocked,
+    ),
     value: number,
   })
   .map(
@@ -63,7 +68,11 @@ const limit = fc
   );
 
 const streamLimit = fc
-  .record({ type: fc.constantFrom(FrameType.maxStreamData, FrameType.streamDataBlocked), id: number, value: number })
+  .record({
+    type: fc.constantFrom(FrameType.maxStreamData, FrameType.streamDataBlocked),
+    id: number,
+    value: number,
+  })
   .map(
     ({ type, id, value }): Sample => ({
       write: (bytes, position) => {
@@ -78,7 +87,8 @@ const streamLimit = fc
 const stop = fc.record({ id: number, code: number }).map(
   ({ id, code }): Sample => ({
     write: (bytes, position) => writeStreamLimit(bytes, position, FrameType.stopSending, id, code),
-    check: (got, reader) => expect([got, reader.streamId, reader.code]).toEqual([FrameType.stopSending, id, code]),
+    check: (got, reader) =>
+      expect([got, reader.streamId, reader.code]).toEqual([FrameType.stopSending, id, code]),
   }),
 );
 
@@ -90,7 +100,12 @@ const reset = fc.record({ id: number, code: number, size: number }).map(
       return at;
     },
     check: (got, reader) =>
-      expect([got, reader.streamId, reader.code, reader.limit]).toEqual([FrameType.resetStream, id, code, size]),
+      expect([got, reader.streamId, reader.code, reader.limit]).toEqual([
+        FrameType.resetStream,
+        id,
+        code,
+        size,
+      ]),
   }),
 );
 
@@ -114,8 +129,14 @@ const text = fc.string({ unit: 'grapheme-ascii', maxLength: 64 });
 const close = fc.record({ code: number, reason: text }).map(
   ({ code, reason }): Sample => ({
     write: (bytes, position) =>
-      writeClose(bytes, position, code, Uint8Array.from(reason, (c) => c.charCodeAt(0))),
-    check: (got, reader) => expect([got, reader.code, reader.closeReason]).toEqual([FrameType.close, code, reason]),
+      writeClose(
+        bytes,
+        position,
+        code,
+        Uint8Array.from(reason, (c) => c.charCodeAt(0)),
+      ),
+    check: (got, reader) =>
+      expect([got, reader.code, reader.closeReason]).toEqual([FrameType.close, code, reason]),
   }),
 );
 

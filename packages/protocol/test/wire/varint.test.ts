@@ -1,12 +1,26 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { announcedVarintLength, MAX_VARINT, readVarint, varintLength, writeVarint } from '../../src/wire/varint.js';
+import {
+  announcedVarintLength,
+  MAX_VARINT,
+  readVarint,
+  varintLength,
+  writeVarint,
+} from '../../src/wire/varint.js';
 
-const value = fc.oneof(fc.nat(), fc.maxSafeNat(), fc.constantFrom(0, 63, 64, 16383, 16384, 2 ** 30 - 1, 2 ** 30, MAX_VARINT));
+const value = fc.oneof(
+  fc.nat(),
+  fc.maxSafeNat(),
+  fc.constantFrom(0, 63, 64, 16383, 16384, 2 ** 30 - 1, 2 ** 30, MAX_VARINT),
+);
 
 describe('varint (spec streams 1.3)', () => {
   it('encodes the examples of RFC 9000 §A.1', () => {
-    const example = (hex: string) => readVarint(Uint8Array.from(hex.match(/../g) ?? [], (h) => Number.parseInt(h, 16)), 0);
+    const example = (hex: string) =>
+      readVarint(
+        Uint8Array.from(hex.match(/../g) ?? [], (h) => Number.parseInt(h, 16)),
+        0,
+      );
     expect(example('7bbd')).toBe(15293);
     expect(example('9d7f3e7d')).toBe(494878333);
     expect(example('25')).toBe(37);

@@ -1,0 +1,140 @@
+import { describe, expect, it } from 'vitest';
+import { type AckRanges, Recovery } from '../../src/recovery/recovery.js';
+import { MAX_PTO_MS, MAX_SENT_PACKETS } from '../../src/transport-constants.js';
+
+function ranges(...pairs: [number, number][]): AckRanges {
+  return {
+    rangeCount: pairs.length,
+    rangeHigh: Float64Array.from(pairs, ([, high]) => high),
+    rangeLow: Float64Array.from(pairs, ([low]) => low),
+    ackDelayUnits: 0,
+  };
+}
+
+class Listener {
+  readonly acknowledged: number[] = [];
+  readonly lost: number[] = [];
+  onPacketAcknowledged(n: number): void {
+    this.acknowledged.push(n);
+  }
+  onPacketLost(n: number): void {
+    this.lost.push(n);
+  }
+}
+
+function setup(packets: number, everyMs = 1) {
+  const listener = new Listener();
+  const recovery = new Recovery(listener);
+  for (let i = 0; i < packets; i++) recovery.onPacketSent(1000 + i * everyMs, 1200, true, true);
+  return { listener, recovery };
+}
+
+describe('Recovery', () => {
+  it('declares lost what is three numbers below the largest acknowledged (spec recovery 3.1)', () => {
+    const { listener, recovery } = setup(5);
+    recovery.onAck(1100, ranges([3, 3]));
+    expect(listener.acknowledged).toEqual([3]);
+    expect(listener.lost).toEqual([0]);
+    expect(recovery.bytesInFlight).toBe(3 * 1200);
+    expect(recovery.outcome).toMatchObject({ ackedBytes: 1200, lostBytes: 1200, lostPackets: 1 });
+  });
+
+  it('sets a timer for what only time can declare lost, and declares it then (spec recovery 3.1)', () => {
+    const { listener, recovery } = setup(3);
+    recovery.onAck(1100, ranges([2, 2]));
+    const deadline = recovery.pollTimeout();
+    expect(deadline).toMatchObject({ reason: 'loss detection' });
+    expect(deadline?.at).toBeCloseTo(1000 + (9 / 8) * 98, 5);
+    recovery.handleTimeout(deadline?.at ?? 0);
+    expect(listener.lost).toEqual([0]);
+    recovery.handleTimeout(1200);
+    expect(listener.lost).toEqual([0, 1]);
+    expect(recovery.pollTimeout()).toBeUndefined();
+  });
+
+  it('probes after the RFC 9002 interval and doubles it, up to the limit (spec recovery 4)', () => {
+    const { listener, recovery } = setup(1);
+    const first = recovery.pollTimeout();
+    expect(first).toEqual({ at: 1000 + 333 + 4 * 166.5 + 25, reason: 'probe timeout' });
+    let at = first?.at ?? 0;
+    let interval = at - 1000;
+    for (let i = 0; i < 8; i++) {
+      recovery.handleTimeout(at);
+      expect(recovery.probesDue).toBe(2);
+      const next = recovery.pollTimeout()?.at ?? 0;
+      expect(next - at).toBeCloseTo(Math.min(2 * interval, MAX_PTO_MS), 6);
+      interval = next - at;
+      at = next;
+    }
+    expect(listener.lost).toEqual([]);
+  });
+
+  it('takes no timer while nothing is in flight', () => {
+    const { recovery } = setup(2);
+    recovery.onAck(1050, ranges([0, 1]));
+    expect(recovery.pollTimeout()).toBeUndefined();
+    expect(recovery.bytesInFlight).toBe(0);
+  });
+
+  it('notices a spurious loss and becomes more patient (spec recovery 3.3)', () => {
+    const { listener, recovery } = setup(10, 0);
+    recovery.onAck(1100, ranges([5, 5]));
+    expect(listener.lost).toEqual([0, 1, 2]);
+    recovery.onAck(1101, ranges([5, 5], [0, 2]));
+    expect(recovery.outcome.spuriousLossSentAt).toBe(1000);
+    for (let i = 0; i < 10; i++) recovery.onPacketSent(1102, 1200, true, true);
+    recovery.onAck(1150, ranges([14, 14], [5, 9]));
+    // 3 and 4 are old by now; 10 and 11 are more than three numbers below the largest, and are waited for.
+    expect(listener.lost).toEqual([0, 1, 2, 3, 4]);
+  });
+
+  it('refuses an ACK of a packet never sent, whatever its size (spec streams 2.2)', () => {
+    const { recovery } = setup(3);
+    expect(recovery.onAck(1100, ranges([0, 3]))).toBeDefined();
+    expect(recovery.onAck(1100, ranges([0, Number.MAX_SAFE_INTEGER]))).toBeDefined();
+  });
+
+  it('refuses an ACK of a skipped number (spec streams 2.2)', () => {
+    const { recovery } = setup(1);
+    recovery.sent.skip();
+    recovery.onPacketSent(1001, 1200, true, true);
+    expect(recovery.onAck(1100, ranges([0, 2]))).toBe('ACK of a skipped packet number');
+  });
+
+  it('sees persistent congestion when three probe timeouts of packets are lost (spec recovery 5.3)', () => {
+    const { recovery } = setup(1);
+    recovery.onAck(1010, ranges([0, 0]));
+    for (let i = 0; i < 20; i++) recovery.onPacketSent(1020 + i * 100, 1200, true, true);
+    recovery.onAck(3100, ranges([20, 20]));
+    expect(recovery.outcome.persistentCongestion).toBe(true);
+  });
+
+  it('does not count time without a key as congestion (spec recovery 7)', () => {
+    const { recovery } = setup(1);
+    recovery.onAck(1010, ranges([0, 0]));
+    for (let i = 0; i < 20; i++) recovery.onPacketSent(1020 + i * 100, 1200, true, true);
+    recovery.onSendingResumed(2900);
+    recovery.onPacketSent(2950, 1200, true, true);
+    recovery.onAck(3100, ranges([21, 21]));
+    expect(recovery.outcome.persistentCongestion).toBe(false);
+  });
+
+  it('remembers at most so many packets, and forgets acknowledged ones first', () => {
+    const { recovery } = setup(MAX_SENT_PACKETS - 1, 0);
+    expect(recovery.sent.isFull).toBe(true);
+    recovery.onAck(1100, ranges([0, MAX_SENT_PACKETS - 2]));
+    expect(recovery.sent.isFull).toBe(false);
+    expect(recovery.sent.first).toBe(recovery.sent.next);
+  });
+
+  it('judges the round trip by RFC 9002: a stated delay never brings a sample below the minimum (spec recovery 2)', () => {
+    const { recovery } = setup(3, 0);
+    recovery.onAck(1100, ranges([0, 0]));
+    expect(recovery.rtt).toMatchObject({ smoothedMs: 100, varianceMs: 50, minMs: 100 });
+    recovery.onAck(1110, { ...ranges([1, 1]), ackDelayUnits: 125 * 20 });
+    expect(recovery.rtt.smoothedMs).toBeCloseTo((7 * 100 + 110) / 8);
+    recovery.onAck(1140, { ...ranges([2, 2]), ackDelayUnits: 125 * 500 });
+    expect(recovery.rtt.latestMs).toBe(140);
+    expect(recovery.rtt.smoothedMs).toBeCloseTo((7 * 101.25 + 115) / 8);
+  });
+});
