@@ -5,7 +5,7 @@ export { DEFAULT_TRANSPORT, type TransportConfig } from './connection/config.js'
 export * from './crypto/index.js';
 export * from './deadline.js';
 export { Endpoint, type EndpointEvent, type EndpointOptions, type PeerOptions } from './endpoint/endpoint.js';
-export { type Peer, type PeerStats } from './endpoint/peer.js';
+export type { Peer, PeerStats } from './endpoint/peer.js';
 export { TransmitBatch } from './endpoint/transmit-batch.js';
 export * from './failure.js';
 export * from './request.js';

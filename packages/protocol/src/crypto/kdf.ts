@@ -1,0 +1,42 @@
+/** KDF1, KDF2 and KDF3 of WireGuard: HKDF (RFC 5869) over HMAC-BLAKE2s with empty info (spec handshake 1.4). */
+import { wipe } from './bytes.js';
+import type { CryptoSuite } from './suite.js';
+
+const ONE = Uint8Array.of(1);
+
+export function kdf1(suite: CryptoSuite, key: Uint8Array, input: Uint8Array): Uint8Array {
+  const secret = suite.hmac(key, input);
+  const first = suite.hmac(secret, ONE);
+  wipe(secret);
+  return first;
+}
+
+export function kdf2(suite: CryptoSuite, key: Uint8Array, input: Uint8Array): [Uint8Array, Uint8Array] {
+  const secret = suite.hmac(key, input);
+  const first = suite.hmac(secret, ONE);
+  const second = expand(suite, secret, first, 2);
+  wipe(secret);
+  return [first, second];
+}
+
+export function kdf3(
+  suite: CryptoSuite,
+  key: Uint8Array,
+  input: Uint8Array,
+): [Uint8Array, Uint8Array, Uint8Array] {
+  const secret = suite.hmac(key, input);
+  const first = suite.hmac(secret, ONE);
+  const second = expand(suite, secret, first, 2);
+  const third = expand(suite, secret, second, 3);
+  wipe(secret);
+  return [first, second, third];
+}
+
+function expand(suite: CryptoSuite, secret: Uint8Array, previous: Uint8Array, number: number): Uint8Array {
+  const block = new Uint8Array(previous.length + 1);
+  block.set(previous);
+  block[previous.length] = number;
+  const output = suite.hmac(secret, block);
+  wipe(block);
+  return output;
+}

@@ -1,0 +1,104 @@
+/** The suite that runs wherever JavaScript does: tweetnacl for the curve and for comparing, noble for the rest. */
+import { chacha20poly1305, xchacha20poly1305 } from '@noble/ciphers/chacha.js';
+import { blake2s } from '@noble/hashes/blake2.js';
+import { hmac } from '@noble/hashes/hmac.js';
+import nacl from 'tweetnacl';
+import { assert } from '../assert.js';
+import { writeUint32 } from '../wire/little-endian.js';
+import { isAllZero, wipe } from './bytes.js';
+import { type Aead, type CryptoSuite, KEY_BYTES, TAG_BYTES, XNONCE_BYTES } from './suite.js';
+
+export function createPortableSuite(): CryptoSuite {
+  return {
+    name: 'portable (tweetnacl + noble)',
+    x25519(privateKey, publicKey) {
+      const shared = nacl.scalarMult(privateKey, publicKey);
+      return isAllZero(shared) ? undefined : shared; // RFC 7748 §6.1
+    },
+    x25519PublicKey: (privateKey) => nacl.scalarMult.base(privateKey),
+    hash: blake2sOfParts,
+    mac: (key, input) => blake2s(input, { key, dkLen: 16 }),
+    hmac: (key, input) => hmac(blake2s, key, input),
+    aead: (key) => new PortableAead(key),
+    xaeadSeal: (key, nonce, plaintext, additional) =>
+      xchacha20poly1305(key, nonce, additional).encrypt(plaintext),
+    xaeadOpen(key, nonce, sealed, additional) {
+      assert(key.length === KEY_BYTES && nonce.length === XNONCE_BYTES, 'XChaCha20-Poly1305 key and nonce');
+      if (sealed.length < TAG_BYTES) return undefined;
+      return orUndefined(() => xchacha20poly1305(key, nonce, additional).decrypt(sealed));
+    },
+    equal: (a, b) => a.length === b.length && (a.length === 0 || nacl.verify(a, b)),
+  };
+}
+
+function blake2sOfParts(...parts: Uint8Array[]): Uint8Array {
+  const state = blake2s.create();
+  for (const part of parts) state.update(part);
+  return state.digest();
+}
+
+class PortableAead implements Aead {
+  readonly #key: Uint8Array;
+  readonly #nonce = new Uint8Array(12);
+  #destroyed = false;
+
+  constructor(key: Uint8Array) {
+    assert(key.length === KEY_BYTES, 'an AEAD key has 32 bytes');
+    this.#key = key.slice();
+  }
+
+  seal(
+    counterHigh: number,
+    counterLow: number,
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    additional?: Uint8Array,
+  ): void {
+    this.#setNonce(counterHigh, counterLow);
+    const end = offset + length;
+    chacha20poly1305(this.#key, this.#nonce, additional).encrypt(
+      buffer.subarray(offset, end),
+      buffer.subarray(offset, end + TAG_BYTES),
+    );
+  }
+
+  open(
+    counterHigh: number,
+    counterLow: number,
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    additional?: Uint8Array,
+  ): boolean {
+    if (length < TAG_BYTES) return false;
+    this.#setNonce(counterHigh, counterLow);
+    const sealed = buffer.subarray(offset, offset + length);
+    const plaintext = buffer.subarray(offset, offset + length - TAG_BYTES);
+    // noble checks the tag before it writes, so a failure leaves the buffer as it was.
+    return (
+      orUndefined(() => chacha20poly1305(this.#key, this.#nonce, additional).decrypt(sealed, plaintext)) !==
+      undefined
+    );
+  }
+
+  destroy(): void {
+    wipe(this.#key);
+    this.#destroyed = true;
+  }
+
+  #setNonce(counterHigh: number, counterLow: number): void {
+    assert(!this.#destroyed, 'the AEAD was destroyed');
+    writeUint32(this.#nonce, 4, counterLow);
+    writeUint32(this.#nonce, 8, counterHigh);
+  }
+}
+
+/** noble says "the tag does not match" by throwing. */
+function orUndefined(open: () => Uint8Array): Uint8Array | undefined {
+  try {
+    return open();
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,18 @@
+/** Unsigned 32-bit integers, least significant byte first: all of WireGuard's integers outside TAI64N (spec wire 1.1). */
+
+export function readUint32(bytes: Uint8Array, position: number): number {
+  return (
+    ((bytes[position] as number) |
+      ((bytes[position + 1] as number) << 8) |
+      ((bytes[position + 2] as number) << 16) |
+      ((bytes[position + 3] as number) << 24)) >>>
+    0
+  );
+}
+
+export function writeUint32(bytes: Uint8Array, position: number, value: number): void {
+  bytes[position] = value;
+  bytes[position + 1] = value >>> 8;
+  bytes[position + 2] = value >>> 16;
+  bytes[position + 3] = value >>> 24;
+}
