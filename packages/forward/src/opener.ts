@@ -1,0 +1,82 @@
+/** The client's side of a stream: asks the relay for a target and carries a local connection there
+ *  (spec forwarding 2.1, 2.2). */
+import type { Socket } from 'node:net';
+import {
+  decodeStatus,
+  encodeRequest,
+  type RequestStatus,
+  type Stream,
+  StreamErrorCode,
+} from '@underpass/protocol';
+import type { Target } from './forward-spec.js';
+import { Pump, type PumpSummary, resetSocket } from './pump.js';
+import type { Tunnel } from './tunnel.js';
+
+export interface OpenerObserver {
+  /** The relay reached the target. */
+  onOpened?(): void;
+  /** The local connection was reset. */
+  onRefused(status: RequestStatus): void;
+  /** The local connection is closed; comes last, also after a refusal. */
+  onEnd(summary: PumpSummary): void;
+}
+
+/** Carries `socket`, just accepted, to `target` through `stream`. While the relay cannot be reached, all of it waits.
+ *  @param stream  undefined when no stream can be opened */
+export function openThroughTunnel(
+  tunnel: Tunnel,
+  stream: Stream | undefined,
+  socket: Socket,
+  target: Target,
+  observer: OpenerObserver,
+): void {
+  if (stream === undefined) {
+    refuseWithoutStream(socket, observer);
+    return;
+  }
+  let status: RequestStatus | undefined;
+  let lost = false;
+  const pump = new Pump({
+    socket,
+    stream,
+    wake: () => tunnel.wake(),
+    preface: (bytes) => {
+      const decoded = decodeStatus(bytes);
+      if (!decoded.ok) return undefined;
+      status = decoded.value;
+      if (status === 'opened') {
+        observer.onOpened?.();
+        return bytes.subarray(decoded.bytesRead);
+      }
+      pump.abort(StreamErrorCode.refused);
+      observer.onRefused(status);
+      return undefined;
+    },
+    onEnd: (summary) => observer.onEnd(summary),
+  });
+  // spec forwarding 2.1: the request goes out at once and nothing waits for its status
+  stream.write(encodeRequest({ kind: 'tcp', ...target }));
+  tunnel.attach(stream, {
+    onReadable: () => {
+      pump.onReadable();
+      if (status === undefined && stream.readFinished) observer.onRefused('internal-error');
+    },
+    onWritable: () => pump.onWritable(),
+    onStopped: () => pump.onStopped(),
+    onReset: (code) => {
+      lost = code === StreamErrorCode.connectionLost;
+      pump.onReset();
+      if (status === undefined && !lost) observer.onRefused('internal-error');
+    },
+  });
+  pump.start();
+  tunnel.wake();
+}
+
+/** spec forwarding 2.2 */
+function refuseWithoutStream(socket: Socket, observer: OpenerObserver): void {
+  socket.on('error', () => {});
+  socket.on('close', () => observer.onEnd({ bytesSent: 0, bytesReceived: 0, clean: false }));
+  resetSocket(socket);
+  observer.onRefused('too-many-streams');
+}

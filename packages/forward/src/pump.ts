@@ -1,0 +1,233 @@
+/** Carries bytes between a TCP socket and a stream until both directions are over (spec forwarding 4). */
+import type { Socket } from 'node:net';
+import { type Stream, StreamErrorCode } from '@underpass/protocol';
+import type { StreamHandler } from '@underpass/runtime';
+import { SOCKET_BUFFER_BYTES, TCP_KEEPALIVE_MS } from './forward-constants.js';
+
+export interface PumpSummary {
+  /** From the socket to the stream. */
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  /** Both directions ended with FIN. */
+  readonly clean: boolean;
+}
+
+/** Looks at the stream's first bytes before any of them reaches the socket.
+ *  @returns the bytes behind the preface, or undefined as long as it is not complete */
+export type Preface = (bytes: Uint8Array) => Uint8Array | undefined;
+
+export interface PumpOptions {
+  /** Connected, with allowHalfOpen, and nobody else listening for its data. */
+  readonly socket: Socket;
+  readonly stream: Stream;
+  /** To be called after commands on the stream. */
+  readonly wake: () => void;
+  readonly preface?: Preface;
+  /** The socket is closed: nothing follows. */
+  readonly onEnd: (summary: PumpSummary) => void;
+}
+
+export class Pump implements StreamHandler {
+  readonly #socket: Socket;
+  readonly #stream: Stream;
+  readonly #wake: () => void;
+  readonly #onEnd: (summary: PumpSummary) => void;
+  #preface: Preface | undefined;
+  /** Read from the socket and not yet taken by the stream; the socket is paused meanwhile. */
+  #rest: Uint8Array | undefined;
+  #socketEnded = false;
+  /** The socket's buffer is full; the stream is not read meanwhile, so its sender gets no credit. */
+  #socketFull = false;
+  /** Socket to stream: finished, reset or stopped. */
+  #sendingOver = false;
+  /** Stream to socket: FIN handed on, or reset. */
+  #receivingOver = false;
+  #clean = true;
+  #bytesSent = 0;
+  #bytesReceived = 0;
+
+  constructor(options: PumpOptions) {
+    this.#socket = options.socket;
+    this.#stream = options.stream;
+    this.#wake = options.wake;
+    this.#preface = options.preface;
+    this.#onEnd = options.onEnd;
+  }
+
+  /** @param firstBytes  read from the stream already, for the socket */
+  start(firstBytes?: Uint8Array): void {
+    const socket = this.#socket;
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, TCP_KEEPALIVE_MS);
+    socket.on('error', () => this.abort(StreamErrorCode.connectionReset));
+    socket.on('close', () => this.#onSocketClose());
+    socket.on('end', () => this.#onSocketEnd());
+    socket.on('drain', () => this.#onDrain());
+    // The stream keeps the chunk until it is acknowledged: node hands out a buffer of its own for each read.
+    socket.on('data', (chunk: Buffer) => this.#onSocketData(chunk));
+    if (firstBytes !== undefined && firstBytes.length > 0) {
+      this.#bytesReceived += firstBytes.length;
+      socket.write(firstBytes);
+    }
+    this.#readStream();
+  }
+
+  /** Resets what is still open, on both sides. */
+  abort(code: StreamErrorCode): void {
+    this.#clean = false;
+    this.#rest = undefined;
+    if (!this.#sendingOver) {
+      this.#sendingOver = true;
+      this.#stream.reset(code);
+    }
+    if (!this.#receivingOver) {
+      this.#receivingOver = true;
+      this.#stream.stopSending(code);
+    }
+    resetSocket(this.#socket);
+    this.#wake();
+  }
+
+  // ---- socket to stream -------------------------------------------------------------------------------------
+
+  #onSocketData(chunk: Uint8Array): void {
+    if (this.#sendingOver) return;
+    this.#rest = this.#giveToStream(chunk);
+    // spec forwarding 4.4: the local writer stops when the send buffer is full
+    if (this.#rest !== undefined) this.#socket.pause();
+    this.#wake();
+  }
+
+  onWritable(): void {
+    if (this.#rest === undefined || this.#sendingOver) return;
+    this.#rest = this.#giveToStream(this.#rest);
+    if (this.#rest !== undefined) return;
+    if (this.#socketEnded) this.#finishSending();
+    else this.#socket.resume();
+    this.#wake();
+  }
+
+  /** @returns what the stream has no room for, or undefined */
+  #giveToStream(chunk: Uint8Array): Uint8Array | undefined {
+    const taken = this.#stream.write(chunk);
+    this.#bytesSent += taken;
+    return taken < chunk.length ? chunk.subarray(taken) : undefined;
+  }
+
+  #onSocketEnd(): void {
+    this.#socketEnded = true;
+    if (this.#rest === undefined) this.#finishSending();
+    this.#wake();
+  }
+
+  /** spec forwarding 4.1: FIN goes on, after all bytes before it; the other direction is left alone */
+  #finishSending(): void {
+    if (this.#sendingOver) return;
+    this.#sendingOver = true;
+    this.#stream.finish();
+  }
+
+  /** spec forwarding 4.3: nobody reads what the socket sends */
+  onStopped(): void {
+    if (this.#sendingOver) return;
+    this.#sendingOver = true;
+    this.#clean = false;
+    this.#rest = undefined;
+    this.#socket.pause();
+    if (this.#receivingOver) this.#resetWhenFlushed();
+  }
+
+  // ---- stream to socket -------------------------------------------------------------------------------------
+
+  onReadable(): void {
+    this.#readStream();
+  }
+
+  #readStream(): void {
+    if (this.#receivingOver || this.#socketFull) return;
+    while (this.#fillSocket()) {
+      // The kernel took it all at once: there is room for more.
+    }
+    if (this.#receivingOver) return;
+    if (this.#stream.readFinished) this.#finishReceiving();
+    // Reading gave the sender credit, which has to go out.
+    this.#wake();
+  }
+
+  /** Gathers what the stream has into one system call. @returns true when there may be more, and room for it */
+  #fillSocket(): boolean {
+    const socket = this.#socket;
+    let gathered = 0;
+    socket.cork();
+    while (gathered < SOCKET_BUFFER_BYTES) {
+      const chunk = this.#nextChunk();
+      if (chunk === undefined) break;
+      gathered += chunk.length;
+      socket.write(chunk);
+    }
+    socket.uncork();
+    this.#bytesReceived += gathered;
+    // spec forwarding 4.4: no credit for the peer while the local reader is slow
+    this.#socketFull = socket.writableNeedDrain && socket.writableLength > 0;
+    return gathered >= SOCKET_BUFFER_BYTES && !this.#socketFull;
+  }
+
+  #nextChunk(): Uint8Array | undefined {
+    for (;;) {
+      const chunk = this.#stream.read();
+      if (chunk === undefined || this.#preface === undefined) return chunk;
+      const behind = this.#preface(chunk);
+      if (this.#receivingOver) return undefined;
+      if (behind === undefined) continue;
+      this.#preface = undefined;
+      if (behind.length > 0) return behind;
+    }
+  }
+
+  #finishReceiving(): void {
+    // spec forwarding 2.2: an end before the status must not look like an empty answer
+    if (this.#preface !== undefined) {
+      this.#receivingOver = true;
+      this.abort(StreamErrorCode.cancelled);
+      return;
+    }
+    this.#receivingOver = true;
+    this.#socket.end();
+    if (this.#sendingOver && !this.#socketEnded) this.#resetWhenFlushed();
+  }
+
+  #onDrain(): void {
+    if (!this.#socketFull) return;
+    this.#socketFull = false;
+    this.#readStream();
+  }
+
+  /** spec forwarding 4.2 */
+  onReset(): void {
+    const wasOver = this.#receivingOver && this.#sendingOver;
+    this.#receivingOver = true;
+    // All bytes of both directions are handed on: the socket may end in peace.
+    if (!wasOver) this.abort(StreamErrorCode.connectionReset);
+  }
+
+  // ---- the end ----------------------------------------------------------------------------------------------
+
+  #resetWhenFlushed(): void {
+    if (this.#socket.writableFinished) resetSocket(this.#socket);
+    else this.#socket.once('finish', () => resetSocket(this.#socket));
+  }
+
+  #onSocketClose(): void {
+    if (!this.#sendingOver || !this.#receivingOver) this.abort(StreamErrorCode.connectionReset);
+    this.#onEnd({
+      bytesSent: this.#bytesSent,
+      bytesReceived: this.#bytesReceived,
+      clean: this.#clean,
+    });
+  }
+}
+
+/** Ends a connected socket with RST. */
+export function resetSocket(socket: Socket): void {
+  if (!socket.destroyed) socket.resetAndDestroy();
+}
