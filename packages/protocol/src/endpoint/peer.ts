@@ -191,7 +191,7 @@ export class Peer {
       const offset = batch.lengthBytes;
       const length = this.#nextPacket(now, keypairId, batch.buffer, offset + HEADER_BYTES, room);
       if (length === 0) break;
-      batch.lengthBytes += session.seal(now, batch.buffer, offset, length);
+      batch.lengthBytes += session.seal(now, batch.buffer, offset, length, room);
       if (this.#closing !== undefined) {
         this.#endClosing();
         break;

@@ -1,0 +1,25 @@
+/** What all peers of one WireGuard share. */
+import type { CryptoSuite } from '../crypto/suite.js';
+import type { KeyPair } from '../handshake/noise.js';
+import type { IndexTable } from './index-table.js';
+import type { Keypair } from './keypair.js';
+import type { WireGuardPeer } from './peer.js';
+
+export interface IndexEntry {
+  readonly peer: WireGuardPeer;
+  /** Undefined as long as the handshake is under way. */
+  keypair: Keypair | undefined;
+}
+
+export interface SessionContext {
+  readonly suite: CryptoSuite;
+  readonly random: (length: number) => Uint8Array;
+  readonly unixTimeMs: () => number;
+  readonly keyLog: ((line: string) => void) | undefined;
+  readonly local: KeyPair;
+  readonly indices: IndexTable<IndexEntry>;
+  /** Counts up over all peers. */
+  nextKeypairId(): number;
+  /** The peer has something to say: `pollTransmit` will ask it. */
+  wantTransmit(peer: WireGuardPeer): void;
+}

@@ -1,0 +1,376 @@
+/** One peer: its keypairs, its handshakes and its timers (spec session). */
+import type { Address } from '../address.js';
+import { sameAddress } from '../address.js';
+import { assert } from '../assert.js';
+import {
+  KEEPALIVE_TIMEOUT_MS,
+  KEY_WIPE_AFTER_MS,
+  MAX_HANDSHAKE_TRIES,
+  MAX_PERSISTENT_KEEPALIVE_MS,
+  MIN_PERSISTENT_KEEPALIVE_MS,
+  NO_ANSWER_TIMEOUT_MS,
+  REKEY_AFTER_TIME_MS,
+  REKEY_ON_RECEIVE_AFTER_MS,
+} from '../constants.js';
+import type { Deadline } from '../deadline.js';
+import type { DropReason } from '../failure.js';
+import type { HandshakeState } from '../handshake/noise.js';
+import { INITIATION_BYTES, MIN_TRANSPORT_BYTES, TransportOffset } from '../wire/messages.js';
+import type { SessionContext } from './context.js';
+import { Initiator } from './initiator.js';
+import type { Keypair } from './keypair.js';
+import { KeypairSlots } from './keypair-slots.js';
+import { PeerSecrets } from './peer-secrets.js';
+import { Responder } from './responder.js';
+import { type TimerName, Timers } from './timers.js';
+
+export interface WireGuardPeerOptions {
+  /** 32 bytes. */
+  readonly publicKey: Uint8Array;
+  /** 32 bytes. */
+  readonly presharedKey?: Uint8Array;
+  /** Where to send first; without it the peer has to speak first. */
+  readonly address?: Address;
+  /** 0 or absent: off; else 1 s to 65535 s. */
+  readonly persistentKeepaliveMs?: number;
+}
+
+export interface SessionStats {
+  /** Handshakes that both sides completed. */
+  handshakes: number;
+  /** From our newest initiation to its response; undefined when only the peer initiated. */
+  handshakeRttMs: number | undefined;
+  /** UDP payloads of every message type; received ones authenticated. */
+  datagramsSent: number;
+  datagramsReceived: number;
+  bytesSent: number;
+  bytesReceived: number;
+}
+
+const PADDING_BYTES = 16;
+
+export class WireGuardPeer {
+  /** Whatever the layer above wants to find again with a received payload. */
+  application: unknown;
+  readonly #context: SessionContext;
+  readonly #secrets: PeerSecrets;
+  readonly #initiator: Initiator;
+  readonly #responder: Responder;
+  readonly #keypairs: KeypairSlots;
+  readonly #timers = new Timers();
+  readonly #persistentKeepaliveMs: number;
+  readonly #stats: SessionStats = {
+    handshakes: 0,
+    handshakeRttMs: undefined,
+    datagramsSent: 0,
+    datagramsReceived: 0,
+    bytesSent: 0,
+    bytesReceived: 0,
+  };
+  #address: Address | undefined;
+  /** Initiations sent since somebody last wanted a handshake (spec session 5.5). */
+  #tries = 0;
+  #initiationDue = false;
+  #keepaliveDue = false;
+  /** Data came while a passive keepalive was already due (spec session 6.2). */
+  #anotherKeepalive = false;
+  /** The handshake of spec session 5.3 was asked for under this keypair. */
+  #renewedOnReceive = false;
+
+  constructor(context: SessionContext, options: WireGuardPeerOptions) {
+    const interval = options.persistentKeepaliveMs ?? 0;
+    assert(
+      interval === 0 || (interval >= MIN_PERSISTENT_KEEPALIVE_MS && interval <= MAX_PERSISTENT_KEEPALIVE_MS),
+      'a persistent keepalive is off or every 1 s to 65535 s', // spec session 6.4
+    );
+    this.#context = context;
+    this.#secrets = new PeerSecrets(context, options.publicKey, options.presharedKey);
+    this.#initiator = new Initiator(context, this.#secrets);
+    this.#responder = new Responder(context, this.#secrets);
+    this.#keypairs = new KeypairSlots((keypair) => context.indices.delete(keypair.localIndex));
+    this.#address = options.address;
+    this.#persistentKeepaliveMs = interval;
+    // It is time for the first one as soon as anybody looks.
+    if (interval > 0) this.#timers.set('persistent-keepalive', 0);
+  }
+
+  // ---- for the layer above ----------------------------------------------------------------------------------
+
+  get publicKey(): Uint8Array {
+    return this.#secrets.publicKey;
+  }
+  get address(): Address | undefined {
+    return this.#address;
+  }
+  get stats(): Readonly<SessionStats> {
+    return this.#stats;
+  }
+
+  /** Sends there from now on, until the peer is heard from elsewhere. */
+  setAddress(address: Address): void {
+    this.#address = address;
+  }
+
+  /** The keypair that `seal` would use, or undefined when a handshake has to come first. Ids only rise. */
+  sendableKeypairId(now: number): number | undefined {
+    const current = this.#keypairs.current;
+    return current?.canSend(now) === true ? current.id : undefined;
+  }
+
+  /** Makes a transport message in place.
+   *  @param buffer the payload lies at `offset + 16`; 16 bytes for the tag, and the padding, follow it
+   *  @param length of the payload; 0 makes a keepalive
+   *  @param limit payload bytes beyond which padding does not go (spec session 6.5)
+   *  @returns the length of the datagram, which begins at `offset` */
+  seal(now: number, buffer: Uint8Array, offset: number, length: number, limit = Infinity): number {
+    const keypair = this.#keypairs.current;
+    assert(keypair?.canSend(now) === true, 'there is no keypair to seal with');
+    const padded = Math.max(length, Math.min(limit, Math.ceil(length / PADDING_BYTES) * PADDING_BYTES));
+    const start = offset + TransportOffset.payload;
+    if (padded > length) buffer.fill(0, start + length, start + padded);
+    const bytes = keypair.seal(buffer, offset, padded);
+    this.#noteSent(now, bytes);
+    if (length > 0) this.#noteDataSent(now);
+    // spec session 5.2
+    if (keypair.isWornOut || (keypair.isInitiator && now - keypair.createdAt > REKEY_AFTER_TIME_MS)) {
+      this.requestHandshake(now);
+    }
+    return bytes;
+  }
+
+  /** Somebody wants to send. As soon as the interval allows it an initiation goes out, and is repeated
+   *  (spec session 5.5, 5.6). Without an address nothing happens. */
+  requestHandshake(now: number): void {
+    if (this.#address === undefined || this.#secrets.staticStatic === undefined) return;
+    this.#tries = 0;
+    const at = this.#initiator.mayInitiateAt;
+    if (now >= at) {
+      this.#initiationDue = true;
+      this.#context.wantTransmit(this);
+    } else if (!this.#timers.isSet('handshake-retry')) {
+      this.#timers.set('handshake-retry', at + this.#initiator.jitterMs);
+    }
+  }
+
+  /** Ends the sessions, as far as we are concerned. */
+  dropKeypairs(): void {
+    this.#keypairs.destroyAll();
+    this.#keepaliveDue = false;
+    this.#anotherKeepalive = false;
+    this.#timers.cancel('passive-keepalive');
+    this.#timers.cancel('no-answer');
+  }
+
+  // ---- for WireGuard: the world comes in ---------------------------------------------------------------------
+
+  /** X25519 of both static keys; undefined when no handshake is possible. */
+  get staticStatic(): Uint8Array | undefined {
+    return this.#secrets.staticStatic;
+  }
+
+  /** A message 1 that authenticated. Takes the state. */
+  handleInitiation(
+    now: number,
+    from: Address,
+    message: { state: HandshakeState; senderIndex: number; timestamp: Uint8Array; length: number },
+  ): DropReason | undefined {
+    const { state } = message;
+    const refused = this.#responder.admit(now, message.timestamp);
+    const keypair =
+      refused === undefined ? this.#responder.respond(now, this, state, message.senderIndex) : undefined;
+    if (keypair === undefined) {
+      state.wipe();
+      return refused ?? 'handshake-failed';
+    }
+    this.#keypairs.addResponded(keypair);
+    this.#timers.set('key-wipe', now + KEY_WIPE_AFTER_MS);
+    this.#noteReceived(now, message.length, from);
+    this.#context.wantTransmit(this);
+    return undefined;
+  }
+
+  /** A message 2 with a right mac1 and an index of this peer. */
+  handleResponse(now: number, from: Address, message: Uint8Array): DropReason | undefined {
+    const outcome = this.#initiator.complete(now, message);
+    if (typeof outcome === 'string') return outcome;
+    this.#keypairs.addInitiated(outcome.keypair);
+    this.#timers.set('key-wipe', now + KEY_WIPE_AFTER_MS);
+    this.#stats.handshakeRttMs = outcome.roundTripMs;
+    this.#noteReceived(now, message.length, from);
+    this.#noteHandshakeComplete();
+    // spec session 2.4: unless data goes out first
+    this.#keepaliveDue = true;
+    this.#context.wantTransmit(this);
+    return undefined;
+  }
+
+  /** A message 3 with an index of this peer. */
+  handleCookieReply(now: number, message: Uint8Array): DropReason | undefined {
+    return this.#secrets.cookieJar.handleReply(now, message);
+  }
+
+  /** A message 4 for one of our keypairs; opened in place.
+   *  @returns why it is dropped, or undefined */
+  handleTransport(
+    now: number,
+    from: Address,
+    keypair: Keypair,
+    datagram: Uint8Array,
+  ): DropReason | undefined {
+    const refused = keypair.open(now, datagram);
+    if (refused !== undefined) return refused;
+    this.#noteReceived(now, datagram.length, from);
+    if (this.#keypairs.confirm(keypair)) this.#noteHandshakeComplete();
+    this.#renewOnReceive(now);
+    if (datagram.length > MIN_TRANSPORT_BYTES) this.#noteDataReceived(now);
+    return undefined;
+  }
+
+  handleTimeout(now: number): void {
+    for (let name = this.#timers.takeExpired(now); name !== undefined; name = this.#timers.takeExpired(now)) {
+      this.#handleTimer(now, name);
+    }
+  }
+
+  pollTimeout(): Deadline | undefined {
+    return this.#timers.pollTimeout();
+  }
+
+  /** @returns the length of the message written into `into`, or 0 when there is none */
+  pollTransmit(now: number, into: Uint8Array): number {
+    if (this.#address === undefined) return 0;
+    const response = this.#responder.takeResponse();
+    if (response !== undefined) {
+      into.set(response);
+      this.#noteSent(now, response.length);
+      return response.length;
+    }
+    if (this.#initiationDue) {
+      this.#initiationDue = false;
+      if (this.#initiate(now, into)) return INITIATION_BYTES;
+    }
+    return this.#keepaliveDue ? this.#sendKeepalive(now, into) : 0;
+  }
+
+  /** Wipes all that is secret. */
+  destroy(): void {
+    this.#forgetSessions();
+    this.#secrets.wipe();
+    this.#timers.cancelAll();
+    this.#initiationDue = false;
+    this.#address = undefined;
+  }
+
+  // ---- inside -----------------------------------------------------------------------------------------------
+
+  #initiate(now: number, into: Uint8Array): boolean {
+    if (!this.#initiator.initiate(now, this, into)) return false;
+    this.#tries++;
+    this.#noteSent(now, INITIATION_BYTES);
+    this.#timers.set('handshake-retry', this.#initiator.mayInitiateAt + this.#initiator.jitterMs);
+    return true;
+  }
+
+  #sendKeepalive(now: number, into: Uint8Array): number {
+    this.#keepaliveDue = false;
+    if (this.sendableKeypairId(now) === undefined) {
+      this.requestHandshake(now);
+      return this.pollTransmit(now, into);
+    }
+    const another = this.#anotherKeepalive;
+    const length = this.seal(now, into, 0, 0);
+    if (another) this.#timers.set('passive-keepalive', now + KEEPALIVE_TIMEOUT_MS);
+    return length;
+  }
+
+  #handleTimer(now: number, name: TimerName): void {
+    switch (name) {
+      case 'handshake-retry':
+        if (this.#tries >= MAX_HANDSHAKE_TRIES) this.#giveUp(now);
+        else {
+          this.#initiationDue = true;
+          this.#context.wantTransmit(this);
+        }
+        break;
+      case 'no-answer': // spec session 5.4
+        this.requestHandshake(now);
+        break;
+      case 'passive-keepalive': // spec session 6.2
+        this.#keepaliveDue = true;
+        this.#context.wantTransmit(this);
+        break;
+      case 'persistent-keepalive': // spec session 6.4
+        this.#timers.set(name, now + this.#persistentKeepaliveMs);
+        this.#keepaliveDue = true;
+        this.#context.wantTransmit(this);
+        break;
+      case 'key-wipe': // spec session 8.1
+        this.#forgetSessions();
+        break;
+    }
+  }
+
+  /** spec session 5.5 */
+  #giveUp(now: number): void {
+    this.#timers.cancel('passive-keepalive');
+    this.#anotherKeepalive = false;
+    if (!this.#timers.isSet('key-wipe')) this.#timers.set('key-wipe', now + KEY_WIPE_AFTER_MS);
+  }
+
+  #forgetSessions(): void {
+    this.dropKeypairs();
+    this.#initiator.abandon();
+    this.#timers.cancel('key-wipe');
+  }
+
+  #noteHandshakeComplete(): void {
+    this.#timers.cancel('handshake-retry');
+    this.#initiationDue = false;
+    this.#tries = 0;
+    this.#renewedOnReceive = false;
+    this.#stats.handshakes++;
+  }
+
+  /** spec session 5.3 */
+  #renewOnReceive(now: number): void {
+    const current = this.#keypairs.current;
+    if (this.#renewedOnReceive || current?.isInitiator !== true) return;
+    if (now - current.createdAt <= REKEY_ON_RECEIVE_AFTER_MS) return;
+    this.#renewedOnReceive = true;
+    this.requestHandshake(now);
+  }
+
+  /** Any authenticated message went out. */
+  #noteSent(now: number, bytes: number): void {
+    this.#stats.datagramsSent++;
+    this.#stats.bytesSent += bytes;
+    this.#keepaliveDue = false;
+    this.#anotherKeepalive = false;
+    this.#timers.cancel('passive-keepalive');
+    this.#restartPersistentKeepalive(now);
+  }
+
+  #noteDataSent(now: number): void {
+    if (this.#timers.isSet('no-answer')) return;
+    this.#timers.set('no-answer', now + NO_ANSWER_TIMEOUT_MS + this.#initiator.jitterMs);
+  }
+
+  /** Any authenticated message came in (spec session 7). */
+  #noteReceived(now: number, bytes: number, from: Address): void {
+    this.#stats.datagramsReceived++;
+    this.#stats.bytesReceived += bytes;
+    if (!sameAddress(this.#address, from)) this.#address = from;
+    this.#timers.cancel('no-answer');
+    this.#restartPersistentKeepalive(now);
+  }
+
+  #noteDataReceived(now: number): void {
+    if (this.#timers.isSet('passive-keepalive')) this.#anotherKeepalive = true;
+    else this.#timers.set('passive-keepalive', now + KEEPALIVE_TIMEOUT_MS);
+  }
+
+  #restartPersistentKeepalive(now: number): void {
+    if (this.#persistentKeepaliveMs === 0) return;
+    this.#timers.set('persistent-keepalive', now + this.#persistentKeepaliveMs);
+  }
+}

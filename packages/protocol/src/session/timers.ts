@@ -1,0 +1,56 @@
+/** A peer's timers: moments with names (spec session 5, 6, 8). */
+import type { Deadline } from '../deadline.js';
+
+export const TIMERS = [
+  'handshake-retry',
+  'no-answer',
+  'passive-keepalive',
+  'persistent-keepalive',
+  'key-wipe',
+] as const;
+export type TimerName = (typeof TIMERS)[number];
+
+const OFF = Number.POSITIVE_INFINITY;
+
+export class Timers {
+  readonly #at: Record<TimerName, number> = {
+    'handshake-retry': OFF,
+    'no-answer': OFF,
+    'passive-keepalive': OFF,
+    'persistent-keepalive': OFF,
+    'key-wipe': OFF,
+  };
+
+  isSet(name: TimerName): boolean {
+    return this.#at[name] !== OFF;
+  }
+  set(name: TimerName, at: number): void {
+    this.#at[name] = at;
+  }
+  cancel(name: TimerName): void {
+    this.#at[name] = OFF;
+  }
+  cancelAll(): void {
+    for (const name of TIMERS) this.#at[name] = OFF;
+  }
+
+  /** Takes one timer that is due, the earliest first; it is off from then on. */
+  takeExpired(now: number): TimerName | undefined {
+    const name = this.#earliest();
+    if (this.#at[name] > now) return undefined;
+    this.#at[name] = OFF;
+    return name;
+  }
+
+  pollTimeout(): Deadline | undefined {
+    const reason = this.#earliest();
+    const at = this.#at[reason];
+    return at === OFF ? undefined : { at, reason };
+  }
+
+  #earliest(): TimerName {
+    let earliest: TimerName = TIMERS[0];
+    for (const name of TIMERS) if (this.#at[name] < this.#at[earliest]) earliest = name;
+    return earliest;
+  }
+}
