@@ -73,7 +73,7 @@ describe.each([
 
   it('falls to the minimum on persistent congestion and never below it (spec recovery 5.3)', () => {
     const controller = create();
-    controller.onPersistentCongestion(1000);
+    controller.onPersistentCongestion();
     expect(controller.windowBytes).toBe(minimumWindow(SIZE));
     for (let i = 0; i < 10; i++) controller.onLoss(2000 + i * 100, SIZE, 1999 + i * 100);
     expect(controller.windowBytes).toBe(minimumWindow(SIZE));

@@ -1,0 +1,169 @@
+/** Two WireGuards in virtual time, joined by a link that delivers at once and can be told to lose messages. */
+import {
+  type Address,
+  createPortableSuite,
+  type OutgoingMessage,
+  type Received,
+  WireGuard,
+  type WireGuardPeer,
+} from '@underpass/protocol';
+
+export const MESSAGE_NAMES = ['', 'initiation', 'response', 'cookie-reply', 'transport'] as const;
+
+export interface Sent {
+  readonly at: number;
+  readonly from: 'a' | 'b';
+  readonly name: (typeof MESSAGE_NAMES)[number];
+  readonly bytes: Uint8Array;
+  readonly to: Address;
+}
+
+export interface Side {
+  readonly name: 'a' | 'b';
+  readonly core: WireGuard;
+  /** The other side, as this one knows it. */
+  readonly peer: WireGuardPeer;
+  address: Address;
+  readonly received: Received['kind'][];
+  readonly payloads: Uint8Array[];
+  readonly drops: string[];
+}
+
+export interface PairOptions {
+  readonly presharedKey?: Uint8Array;
+  readonly persistentKeepaliveMs?: number;
+  readonly unixTimeMs?: () => number;
+  readonly keyLog?: (line: string) => void;
+}
+
+export const SUITE = createPortableSuite();
+const UNIX_MS = 1_700_000_000_000;
+
+/** Bytes that repeat from run to run. */
+export function countingRandom(seed: number): (length: number) => Uint8Array {
+  let state = seed >>> 0;
+  return (length) =>
+    Uint8Array.from({ length }, () => {
+      state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+      return state >>> 24;
+    });
+}
+
+export class SessionPair {
+  now = 0;
+  readonly a: Side;
+  readonly b: Side;
+  readonly sent: Sent[] = [];
+  /** Says whether a message is delivered. */
+  deliver: (message: Sent) => boolean = () => true;
+
+  constructor(options: PairOptions = {}) {
+    const unixTimeMs = options.unixTimeMs ?? (() => UNIX_MS + this.now);
+    const keys = [countingRandom(1)(32), countingRandom(2)(32)] as const;
+    const [a, b] = keys.map(
+      (privateKey, i) =>
+        new WireGuard({
+          privateKey,
+          suite: SUITE,
+          random: countingRandom(3 + i),
+          unixTimeMs,
+          ...(options.keyLog && { keyLog: options.keyLog }),
+        }),
+    ) as [WireGuard, WireGuard];
+    const addressOfA = { address: '192.0.2.1', port: 1 };
+    const addressOfB = { address: '192.0.2.2', port: 2 };
+    const { presharedKey, persistentKeepaliveMs } = options;
+    const shared = { ...(presharedKey && { presharedKey }) };
+    this.a = newSide(
+      'a',
+      a,
+      addressOfA,
+      a.addPeer({
+        publicKey: b.publicKey,
+        address: addressOfB,
+        ...shared,
+        ...(persistentKeepaliveMs && { persistentKeepaliveMs }),
+      }),
+    );
+    this.b = newSide('b', b, addressOfB, b.addPeer({ publicKey: a.publicKey, ...shared }));
+  }
+
+  other(side: Side): Side {
+    return side === this.a ? this.b : this.a;
+  }
+
+  /** Sends a payload, or says that it could not. */
+  send(side: Side, payload: Uint8Array): boolean {
+    if (side.peer.sendableKeypairId(this.now) === undefined) {
+      side.peer.requestHandshake(this.now);
+      this.exchange();
+      return false;
+    }
+    const buffer = new Uint8Array(16 + payload.length + 32);
+    buffer.set(payload, 16);
+    const length = side.peer.seal(this.now, buffer, 0, payload.length);
+    this.#transmit(side, buffer.subarray(0, length), side.peer.address as Address);
+    this.exchange();
+    return true;
+  }
+
+  /** A shakes hands with B. */
+  connect(): void {
+    this.a.peer.requestHandshake(this.now);
+    this.exchange();
+  }
+
+  /** Delivers until both are silent. */
+  exchange(): void {
+    const buffer = new Uint8Array(148);
+    for (let silent = 0; silent < 2; ) {
+      silent = 0;
+      for (const side of [this.a, this.b]) {
+        const message: OutgoingMessage | undefined = side.core.pollTransmit(this.now, buffer);
+        if (message === undefined) silent++;
+        else this.#transmit(side, buffer.slice(0, message.length), message.to);
+      }
+    }
+  }
+
+  /** Lets time pass, waking each side when it asked for it. */
+  runUntil(time: number): void {
+    for (;;) {
+      const deadlines = [this.a, this.b].map((side) => side.core.pollTimeout()?.at ?? Infinity);
+      const next = Math.min(...deadlines);
+      if (next > time) break;
+      this.now = Math.max(this.now, next);
+      for (const side of [this.a, this.b]) side.core.handleTimeout(this.now);
+      this.exchange();
+    }
+    this.now = time;
+  }
+
+  /** Hands a datagram to a side, whoever it came from. */
+  receive(side: Side, bytes: Uint8Array, from: Address): Received {
+    const received = side.core.handleDatagram(this.now, bytes, from);
+    side.received.push(received.kind);
+    if (received.kind === 'payload') side.payloads.push(received.payload.slice());
+    if (received.kind === 'dropped') side.drops.push(received.reason);
+    return received;
+  }
+
+  /** Names and times of what was sent since the last call. */
+  takeSent(): string[] {
+    return this.sent.splice(0).map(({ at, from, name, bytes }) => {
+      const what = name === 'transport' && bytes.length === 32 ? 'keepalive' : name;
+      return `${at} ${from} ${what}`;
+    });
+  }
+
+  #transmit(side: Side, bytes: Uint8Array, to: Address): void {
+    const name = MESSAGE_NAMES[bytes[0] as number] as Sent['name'];
+    const message = { at: this.now, from: side.name, name, bytes: bytes.slice(), to };
+    this.sent.push(message);
+    if (this.deliver(message)) this.receive(this.other(side), bytes.slice(), side.address);
+  }
+}
+
+function newSide(name: 'a' | 'b', core: WireGuard, address: Address, peer: WireGuardPeer): Side {
+  return { name, core, address, peer, received: [], payloads: [], drops: [] };
+}

@@ -1,0 +1,236 @@
+import { describe, expect, it } from 'vitest';
+import { SessionPair } from './session-pair.js';
+
+const DATA = Uint8Array.of(1, 2, 3);
+const NOTHING = new Uint8Array(0);
+
+function connected(options?: ConstructorParameters<typeof SessionPair>[0]): SessionPair {
+  const pair = new SessionPair(options);
+  pair.connect();
+  pair.takeSent();
+  return pair;
+}
+
+/** Times of the initiations of A. */
+function initiations(pair: SessionPair): number[] {
+  return pair.sent.filter(({ from, name }) => from === 'a' && name === 'initiation').map(({ at }) => at);
+}
+
+describe('renewal', () => {
+  it('is started by the initiator that sends after 120 s (spec session 5.2)', () => {
+    const pair = connected();
+    pair.runUntil(120_000);
+    pair.send(pair.a, DATA);
+    expect(pair.takeSent()).toEqual(['120000 a transport']);
+    pair.runUntil(120_001);
+    pair.send(pair.a, DATA);
+    expect(pair.takeSent()).toEqual([
+      '120001 a transport',
+      '120001 a initiation',
+      '120001 b response',
+      '120001 a keepalive',
+    ]);
+  });
+
+  it('is not started by the responder that sends', () => {
+    const pair = connected();
+    pair.runUntil(150_000);
+    pair.send(pair.b, DATA);
+    expect(pair.takeSent()).toEqual(['150000 b transport']);
+  });
+
+  it('is started once by the initiator that receives after 165 s (spec session 5.3)', () => {
+    const pair = connected();
+    pair.runUntil(165_000);
+    pair.send(pair.b, NOTHING);
+    expect(initiations(pair)).toEqual([]);
+    pair.deliver = ({ from }) => from === 'b';
+    pair.runUntil(165_001);
+    pair.send(pair.b, NOTHING);
+    pair.send(pair.b, NOTHING);
+    expect(initiations(pair)).toEqual([165_001]);
+  });
+
+  it('keeps a conversation of ten minutes alive with a handshake every two', () => {
+    const pair = connected();
+    for (let at = 1_000; at <= 600_000; at += 1_000) {
+      pair.runUntil(at);
+      expect(pair.send(pair.a, DATA)).toBe(true);
+      expect(pair.send(pair.b, DATA)).toBe(true);
+    }
+    expect(pair.a.payloads).toHaveLength(600);
+    expect(pair.b.payloads).toHaveLength(600);
+    expect(initiations(pair)).toHaveLength(4);
+    expect([...pair.a.drops, ...pair.b.drops]).toEqual([]);
+  });
+});
+
+describe('no answer (spec session 5.4)', () => {
+  it('starts a handshake 15 s after data, and up to 333 ms', () => {
+    const pair = connected();
+    pair.deliver = () => false;
+    pair.runUntil(1_000);
+    pair.send(pair.a, DATA);
+    pair.runUntil(10_000);
+    pair.send(pair.a, DATA);
+    pair.runUntil(17_000);
+    const [at] = initiations(pair);
+    expect(at).toBeGreaterThanOrEqual(16_000);
+    expect(at).toBeLessThanOrEqual(16_333);
+  });
+
+  it('does not concern keepalives', () => {
+    const pair = connected();
+    pair.deliver = () => false;
+    pair.send(pair.a, NOTHING);
+    pair.runUntil(100_000);
+    expect(initiations(pair)).toEqual([]);
+  });
+
+  it('is cured by anything that arrives', () => {
+    const pair = connected();
+    pair.send(pair.a, DATA);
+    pair.runUntil(14_000);
+    expect(pair.takeSent()).toEqual(['0 a transport', '10000 b keepalive']);
+    pair.runUntil(100_000);
+    expect(initiations(pair)).toEqual([]);
+  });
+});
+
+describe('retries (spec session 5.5)', () => {
+  it('come every 5 s to 5.333 s with fresh messages, and end after 20', () => {
+    const pair = new SessionPair();
+    pair.deliver = () => false;
+    pair.connect();
+    pair.runUntil(600_000);
+    const times = initiations(pair);
+    expect(times).toHaveLength(20);
+    for (let i = 1; i < times.length; i++) {
+      const pause = (times[i] as number) - (times[i - 1] as number);
+      expect(pause).toBeGreaterThanOrEqual(5_000);
+      expect(pause).toBeLessThanOrEqual(5_333);
+    }
+    const ephemerals = new Set(pair.sent.map(({ bytes }) => bytes.subarray(8, 40).join()));
+    expect(ephemerals.size).toBe(20);
+    const indices = new Set(pair.sent.map(({ bytes }) => bytes.subarray(4, 8).join()));
+    expect(indices.size).toBe(20);
+  });
+
+  it('start over when somebody wants to send', () => {
+    const pair = new SessionPair();
+    pair.deliver = () => false;
+    pair.connect();
+    pair.runUntil(600_000);
+    pair.takeSent();
+    pair.connect();
+    expect(pair.takeSent()).toEqual(['600000 a initiation']);
+    pair.deliver = () => true;
+    pair.runUntil(606_000);
+    expect(pair.a.peer.sendableKeypairId(pair.now)).toBeDefined();
+  });
+
+  it('do not come sooner however often they are asked for', () => {
+    const pair = new SessionPair();
+    pair.deliver = () => false;
+    for (let at = 0; at <= 20_000; at += 100) {
+      pair.runUntil(at);
+      pair.connect();
+    }
+    const times = initiations(pair);
+    expect(times.length).toBeGreaterThanOrEqual(4);
+    expect(times.length).toBeLessThanOrEqual(5);
+    for (let i = 1; i < times.length; i++) {
+      expect((times[i] as number) - (times[i - 1] as number)).toBeGreaterThanOrEqual(5_000);
+    }
+  });
+
+  it('follow when keypairs were dropped soon after a handshake', () => {
+    const pair = connected();
+    pair.runUntil(1_000);
+    pair.a.peer.dropKeypairs();
+    pair.connect();
+    expect(pair.takeSent()).toEqual([]);
+    pair.runUntil(6_000);
+    expect(initiations(pair)).toHaveLength(1);
+    expect(pair.a.peer.sendableKeypairId(pair.now)).toBeDefined();
+  });
+});
+
+describe('keepalives', () => {
+  it('answer data after 10 s of silence, once more when more data came (spec session 6.2)', () => {
+    const pair = connected();
+    pair.runUntil(1_000);
+    pair.send(pair.a, DATA);
+    pair.runUntil(4_000);
+    pair.send(pair.a, DATA);
+    pair.runUntil(100_000);
+    expect(pair.takeSent()).toEqual([
+      '1000 a transport',
+      '4000 a transport',
+      '11000 b keepalive',
+      '21000 b keepalive',
+    ]);
+  });
+
+  it('are not needed when something was sent', () => {
+    const pair = connected();
+    pair.send(pair.a, DATA);
+    pair.runUntil(9_000);
+    pair.send(pair.b, DATA);
+    pair.runUntil(100_000);
+    expect(pair.takeSent()).toEqual(['0 a transport', '9000 b transport', '19000 a keepalive']);
+  });
+
+  it('are not answered: an idle pair is silent (spec session 6.3)', () => {
+    const pair = connected();
+    pair.runUntil(500_000);
+    expect(pair.takeSent()).toEqual([]);
+  });
+
+  it('of the persistent kind begin by themselves and go on at the interval (spec session 6.4)', () => {
+    const pair = new SessionPair({ persistentKeepaliveMs: 25_000 });
+    pair.runUntil(0);
+    expect(pair.takeSent()).toEqual(['0 a initiation', '0 b response', '0 a keepalive']);
+    pair.runUntil(60_000);
+    expect(pair.takeSent()).toEqual(['25000 a keepalive', '50000 a keepalive']);
+    pair.send(pair.b, DATA);
+    pair.runUntil(90_000);
+    expect(pair.takeSent()).toEqual(['60000 b transport', '70000 a keepalive']);
+  });
+
+  it('of the persistent kind are refused outside 1 s to 65535 s', () => {
+    expect(() => new SessionPair({ persistentKeepaliveMs: 999 })).toThrow('persistent keepalive');
+    expect(() => new SessionPair({ persistentKeepaliveMs: 65_535_001 })).toThrow('persistent keepalive');
+  });
+});
+
+describe('wiping (spec session 8.1)', () => {
+  it('takes all keypairs 540 s after the last new one', () => {
+    const pair = connected();
+    pair.deliver = () => false;
+    pair.send(pair.a, DATA);
+    const packet = pair.sent.at(-1)?.bytes as Uint8Array;
+    pair.runUntil(539_999);
+    pair.receive(pair.b, packet.slice(), pair.a.address);
+    pair.runUntil(540_000);
+    pair.receive(pair.b, packet.slice(), pair.a.address);
+    expect(pair.b.drops).toEqual(['expired-keypair', 'unknown-index']);
+  });
+
+  it('takes the indices of dropped keypairs', () => {
+    const pair = connected();
+    pair.b.peer.dropKeypairs();
+    pair.send(pair.a, DATA);
+    expect(pair.b.drops).toEqual(['unknown-index']);
+  });
+
+  it('takes a removed peer out of the world', () => {
+    const pair = connected();
+    pair.b.core.removePeer(pair.b.peer);
+    pair.send(pair.a, DATA);
+    expect(pair.b.drops).toEqual(['unknown-index']);
+    pair.runUntil(30_000);
+    expect(pair.b.drops).toContain('unknown-peer');
+    expect(pair.b.core.pollTimeout()).toBeUndefined();
+  });
+});
