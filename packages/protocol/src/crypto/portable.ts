@@ -1,9 +1,11 @@
 /** The suite that runs wherever JavaScript does: tweetnacl for the curve and for comparing, noble for the rest. */
+
 import { chacha20poly1305, xchacha20poly1305 } from '@noble/ciphers/chacha.js';
 import { blake2s } from '@noble/hashes/blake2.js';
 import { hmac } from '@noble/hashes/hmac.js';
 import nacl from 'tweetnacl';
 import { assert } from '../assert.js';
+import { copyBytes } from '../copy-bytes.js';
 import { writeUint32 } from '../wire/little-endian.js';
 import { isAllZero, wipe } from './bytes.js';
 import { type Aead, type CryptoSuite, KEY_BYTES, TAG_BYTES, XNONCE_BYTES } from './suite.js';
@@ -44,7 +46,7 @@ class PortableAead implements Aead {
 
   constructor(key: Uint8Array) {
     assert(key.length === KEY_BYTES, 'an AEAD key has 32 bytes');
-    this.#key = key.slice();
+    this.#key = copyBytes(key);
   }
 
   seal(

@@ -1,8 +1,10 @@
 /** One peer of an endpoint: its WireGuard sessions below, its connection above, and the epochs that tie them together. */
+
 import type { Address } from '../address.js';
 import type { TransportConfig } from '../connection/config.js';
 import { Connection } from '../connection/connection.js';
 import { Epochs } from '../connection/epochs.js';
+import { copyBytes } from '../copy-bytes.js';
 import { type Deadline, earlier } from '../deadline.js';
 import { type ConnectionError, ConnectionErrorCode, type DropReason } from '../failure.js';
 import type { WireGuardPeer } from '../session/index.js';
@@ -301,7 +303,7 @@ export class Peer {
 
 /** 8 random bytes, never all zero. */
 function drawEpoch(random: (length: number) => Uint8Array): Uint8Array {
-  const epoch = random(EPOCH_BYTES).slice();
+  const epoch = copyBytes(random(EPOCH_BYTES));
   epoch[0] = (epoch[0] as number) | 1;
   return epoch;
 }

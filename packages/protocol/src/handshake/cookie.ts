@@ -1,6 +1,8 @@
 /** Cookies: how a receiver under load makes a sender show that it can receive at its address (spec handshake 5). */
+
 import type { Address } from '../address.js';
 import { COOKIE_REFRESH_MS } from '../constants.js';
+import { copyBytes } from '../copy-bytes.js';
 import { asciiBytes, wipe } from '../crypto/bytes.js';
 import { type CryptoSuite, KEY_BYTES, XNONCE_BYTES } from '../crypto/suite.js';
 import type { DropReason } from '../failure.js';
@@ -53,7 +55,7 @@ export class CookieChecker {
   #cookie(now: number, from: Address): Uint8Array {
     if (this.#secret === undefined || now - this.#secretAt >= COOKIE_REFRESH_MS) {
       wipe(this.#secret);
-      this.#secret = this.#random(KEY_BYTES).slice();
+      this.#secret = copyBytes(this.#random(KEY_BYTES));
       this.#secretAt = now;
     }
     return this.#suite.mac(this.#secret, asciiBytes(`${from.address} ${from.port}`));
@@ -81,7 +83,7 @@ export class CookieJar {
 
   /** Notes that this message 1 or 2 was sent, its macs included. */
   noteSent(message: Uint8Array): void {
-    this.#mac1 = mac1Of(message).slice();
+    this.#mac1 = copyBytes(mac1Of(message));
   }
 
   /** Takes the cookie out of a cookie reply. One reply is taken for each message sent (spec handshake 5.4).

@@ -7,8 +7,10 @@
  *
  *  WireGuard is this pattern with the prologue IDENTIFIER, a timestamp as the first payload and nothing as the second
  *  (spec handshake 2). */
+
 import { assert } from '../assert.js';
 import { CONSTRUCTION } from '../constants.js';
+import { copyBytes } from '../copy-bytes.js';
 import { asciiBytes, wipe } from '../crypto/bytes.js';
 import { kdf2, kdf3 } from '../crypto/kdf.js';
 import { type CryptoSuite, KEY_BYTES, TAG_BYTES } from '../crypto/suite.js';
@@ -42,7 +44,7 @@ export class SymmetricState {
     this.hash = new Uint8Array(KEY_BYTES);
     if (name.length <= KEY_BYTES) this.hash.set(name);
     else this.hash = suite.hash(name);
-    this.chainingKey = this.hash.slice();
+    this.chainingKey = copyBytes(this.hash);
   }
 
   mixKey(input: Uint8Array): void {
@@ -72,7 +74,7 @@ export class SymmetricState {
 
   /** Leaves `from` as it is. @returns the plaintext, or undefined when the tag does not match */
   decryptAndHash(from: Uint8Array, offset: number, length: number): Uint8Array | undefined {
-    const sealed = from.slice(offset, offset + length);
+    const sealed = copyBytes(from.subarray(offset, offset + length));
     const aead = this.#suite.aead(this.#key);
     const opened = aead.open(0, this.#nonce++, sealed, 0, length, this.hash);
     aead.destroy();
@@ -88,9 +90,9 @@ export class SymmetricState {
 
   clone(): SymmetricState {
     const copy = new SymmetricState(this.#suite, '');
-    copy.hash = this.hash.slice();
-    copy.chainingKey = this.chainingKey.slice();
-    copy.#key = this.#key.slice();
+    copy.hash = copyBytes(this.hash);
+    copy.chainingKey = copyBytes(this.chainingKey);
+    copy.#key = copyBytes(this.#key);
     copy.#nonce = this.#nonce;
     return copy;
   }
@@ -132,7 +134,7 @@ export class HandshakeState {
     this.#suite = options.suite;
     this.#local = options.local;
     this.isInitiator = remoteStatic !== undefined;
-    if (remoteStatic !== undefined) this.#remoteStatic = remoteStatic.slice();
+    if (remoteStatic !== undefined) this.#remoteStatic = copyBytes(remoteStatic);
     this.symmetric = new SymmetricState(options.suite, CONSTRUCTION);
     this.symmetric.mixHash(options.prologue);
     this.symmetric.mixHash(remoteStatic ?? options.local.publicKey);
@@ -255,7 +257,7 @@ export class HandshakeState {
 
   #writeEphemeral(ephemeralPrivate: Uint8Array, into: Uint8Array, offset: number): void {
     assert(ephemeralPrivate.length === KEY_BYTES, 'an ephemeral key has 32 bytes');
-    this.#ephemeralPrivate = ephemeralPrivate.slice();
+    this.#ephemeralPrivate = copyBytes(ephemeralPrivate);
     const ephemeral = this.#suite.x25519PublicKey(ephemeralPrivate);
     into.set(ephemeral, offset);
     this.symmetric.mixHash(ephemeral);
@@ -263,7 +265,7 @@ export class HandshakeState {
   }
 
   #readEphemeral(symmetric: SymmetricState, message: Uint8Array, offset: number): void {
-    this.#remoteEphemeral = message.slice(offset, offset + KEY_BYTES);
+    this.#remoteEphemeral = copyBytes(message.subarray(offset, offset + KEY_BYTES));
     symmetric.mixHash(this.#remoteEphemeral);
     symmetric.mixKey(this.#remoteEphemeral);
   }

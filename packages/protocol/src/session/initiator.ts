@@ -1,6 +1,8 @@
 /** Our own handshakes with one peer: when the next may go out, and the one that waits for its response
  *  (spec session 5.5). */
+
 import { REKEY_TIMEOUT_JITTER_MS, REKEY_TIMEOUT_MS } from '../constants.js';
+import { copyBytes } from '../copy-bytes.js';
 import { wipe } from '../crypto/bytes.js';
 import { KEY_BYTES } from '../crypto/suite.js';
 import type { DropReason } from '../failure.js';
@@ -55,7 +57,7 @@ export class Initiator {
     this.#lastSentAt = now;
     this.#jitterMs = this.#drawJitter();
     const localIndex = indices.add({ peer: owner, keypair: undefined });
-    const ephemeralPrivate = random(KEY_BYTES).slice();
+    const ephemeralPrivate = copyBytes(random(KEY_BYTES));
     this.#secrets.logHandshake(ephemeralPrivate);
     const timestamp = encodeTai64n(this.#lastTimestamp);
     const state = createInitiation(

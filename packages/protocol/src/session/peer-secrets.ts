@@ -1,5 +1,7 @@
 /** What we know of one peer that no handshake changes, and the macs that follow from it. */
+
 import { assert } from '../assert.js';
+import { copyBytes } from '../copy-bytes.js';
 import { wipe } from '../crypto/bytes.js';
 import { KEY_BYTES } from '../crypto/suite.js';
 import { CookieJar } from '../handshake/cookie.js';
@@ -22,8 +24,8 @@ export class PeerSecrets {
     assert(presharedKey === undefined || presharedKey.length === KEY_BYTES, 'a preshared key has 32 bytes');
     const { suite, local } = context;
     this.#context = context;
-    this.publicKey = publicKey.slice();
-    this.presharedKey = presharedKey?.slice() ?? new Uint8Array(KEY_BYTES);
+    this.publicKey = copyBytes(publicKey);
+    this.presharedKey = copyBytes(presharedKey ?? new Uint8Array(KEY_BYTES));
     this.staticStatic = suite.x25519(local.privateKey, publicKey);
     this.cookieJar = new CookieJar(suite, publicKey);
     this.#mac1Key = mac1Key(suite, publicKey);

@@ -1,5 +1,7 @@
 /** Our answers to one peer's handshakes (spec handshake 3.3 to 3.5). */
+
 import { HANDSHAKE_INITIATION_INTERVAL_MS } from '../constants.js';
+import { copyBytes } from '../copy-bytes.js';
 import { wipe } from '../crypto/bytes.js';
 import { KEY_BYTES } from '../crypto/suite.js';
 import type { DropReason } from '../failure.js';
@@ -31,7 +33,7 @@ export class Responder {
       return 'replayed-handshake';
     }
     if (now - this.#lastAdmittedAt <= HANDSHAKE_INITIATION_INTERVAL_MS) return 'handshake-flood';
-    this.#greatestTimestamp = timestamp.slice();
+    this.#greatestTimestamp = copyBytes(timestamp);
     this.#lastAdmittedAt = now;
     return undefined;
   }
@@ -47,7 +49,7 @@ export class Responder {
     const { suite, random, indices } = this.#context;
     const entry: IndexEntry = { peer: owner, keypair: undefined };
     const localIndex = indices.add(entry);
-    const ephemeralPrivate = random(KEY_BYTES).slice();
+    const ephemeralPrivate = copyBytes(random(KEY_BYTES));
     this.#secrets.logHandshake(ephemeralPrivate);
     const response = new Uint8Array(RESPONSE_BYTES);
     const { presharedKey } = this.#secrets;

@@ -1,9 +1,11 @@
 /** WireGuard without a socket: which peer a datagram belongs to, whether it is genuine, and what is to be sent
  *  (spec wire, handshake, session). What the payloads mean is for the layer above. */
+
 import type { Address } from '../address.js';
 import { sameAddress } from '../address.js';
 import { assert } from '../assert.js';
 import { MAX_PEERS, MAX_QUEUED_COOKIE_REPLIES } from '../constants.js';
+import { copyBytes } from '../copy-bytes.js';
 import { bytesKey, wipe } from '../crypto/bytes.js';
 import { type CryptoSuite, KEY_BYTES, TAG_BYTES } from '../crypto/suite.js';
 import { type Deadline, earlier } from '../deadline.js';
@@ -92,7 +94,7 @@ export class WireGuard {
       random,
       unixTimeMs: options.unixTimeMs,
       keyLog: options.keyLog,
-      local: { privateKey: options.privateKey.slice(), publicKey: this.publicKey },
+      local: { privateKey: copyBytes(options.privateKey), publicKey: this.publicKey },
       indices: this.#indices,
       nextKeypairId: () => ++this.#keypairs,
       wantTransmit: (peer) => this.#talkers.add(peer),

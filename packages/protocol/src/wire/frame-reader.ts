@@ -1,4 +1,5 @@
 /** Reads the frames of one packet, one after the other, into its own fields: no object per frame. */
+import { copyBytes } from '../copy-bytes.js';
 import {
   EPOCH_BYTES,
   MAX_ACK_FRAME_RANGES,
@@ -152,8 +153,8 @@ export class FrameReader {
     const version = this.#varint();
     if (version < 0 || !this.#take(2 * EPOCH_BYTES + 1)) return false;
     const at = this.dataStart;
-    const epoch = this.bytes.slice(at, at + EPOCH_BYTES);
-    const expectedEpoch = this.bytes.slice(at + EPOCH_BYTES, at + 2 * EPOCH_BYTES);
+    const epoch = copyBytes(this.bytes.subarray(at, at + EPOCH_BYTES));
+    const expectedEpoch = copyBytes(this.bytes.subarray(at + EPOCH_BYTES, at + 2 * EPOCH_BYTES));
     const role = this.bytes[at + 2 * EPOCH_BYTES] as number;
     if (role > 1) return this.#fail('HELLO with an unknown role');
     if (epoch.every((byte) => byte === 0)) return this.#fail('HELLO with an all-zero epoch');

@@ -39,14 +39,16 @@ export interface PairOptions {
 export const SUITE = createPortableSuite();
 const UNIX_MS = 1_700_000_000_000;
 
-/** Bytes that repeat from run to run. */
+/** Bytes that repeat from run to run; Buffers, as Node's own random bytes and datagrams are. */
 export function countingRandom(seed: number): (length: number) => Uint8Array {
   let state = seed >>> 0;
   return (length) =>
-    Uint8Array.from({ length }, () => {
-      state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-      return state >>> 24;
-    });
+    Buffer.from(
+      Uint8Array.from({ length }, () => {
+        state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+        return state >>> 24;
+      }),
+    );
 }
 
 export class SessionPair {
@@ -141,9 +143,9 @@ export class SessionPair {
 
   /** Hands a datagram to a side, whoever it came from. */
   receive(side: Side, bytes: Uint8Array, from: Address): Received {
-    const received = side.core.handleDatagram(this.now, bytes, from);
+    const received = side.core.handleDatagram(this.now, Buffer.from(bytes), from);
     side.received.push(received.kind);
-    if (received.kind === 'payload') side.payloads.push(received.payload.slice());
+    if (received.kind === 'payload') side.payloads.push(new Uint8Array(received.payload));
     if (received.kind === 'dropped') side.drops.push(received.reason);
     return received;
   }
