@@ -22,3 +22,5 @@ export const SOCKET_BUFFER_BYTES = 256 * 1024;
 export const TCP_KEEPALIVE_MS = 60_000;
 /** Connections that a listener's kernel queue holds. */
 export const LISTEN_BACKLOG = 511;
+/** How often a port that is free for IPv4 and IPv6 is looked for when the system may choose. */
+export const MAX_SAME_PORT_TRIES = 10;

@@ -1,8 +1,226 @@
-/** STUB, filled in soon. */
-import type { Relay, RelayOptions } from './relay-options.js';
+/** Many peers, each with a list of what it may reach. */
+import { lookup } from 'node:dns/promises';
+import { networkInterfaces } from 'node:os';
+import { Acceptor, formatTarget, LookupQueue, type Target } from '@underpass/forward';
+import {
+  bytesKey,
+  type ConnectionError,
+  type CryptoSuite,
+  Endpoint,
+  type Peer,
+  type RequestStatus,
+} from '@underpass/protocol';
+import {
+  chooseSuite,
+  type DatagramSocket,
+  Driver,
+  openUdpSocket,
+  secureRandom,
+  UnderpassError,
+  unixTimeMs,
+} from '@underpass/runtime';
+import type { Relay, RelayEvent, RelayOptions, RelayPeerOptions, RelayStatus } from './relay-options.js';
 
 /** Opens the UDP socket.
  *  @throws UnderpassError when it cannot be bound, or two peers share a name or a key */
-export function startRelay(_options: RelayOptions): Promise<Relay> {
-  return Promise.reject(new Error('stub'));
+export async function startRelay(options: RelayOptions): Promise<Relay> {
+  const suite = options.suite ?? chooseSuite();
+  const endpoint = new Endpoint({
+    role: 'relay',
+    privateKey: options.privateKey,
+    suite,
+    random: secureRandom,
+    unixTimeMs,
+    ...(options.keyLog && { keyLog: options.keyLog }),
+  });
+  checkPeers(options.peers);
+  const socket = await openUdpSocket(options.listen);
+  const relay = new RunningRelay(options, endpoint, socket, suite);
+  relay.setPeers(options.peers);
+  return relay;
+}
+
+/** A peer of the config and what it has to do with the endpoint. */
+interface Member {
+  options: RelayPeerOptions;
+  readonly peer: Peer;
+  readonly acceptor: Acceptor;
+}
+
+class RunningRelay implements Relay {
+  readonly #options: RelayOptions;
+  readonly #endpoint: Endpoint;
+  readonly #socket: DatagramSocket;
+  readonly #suite: CryptoSuite;
+  readonly #driver: Driver;
+  readonly #lookups: LookupQueue;
+  /** By public key. */
+  readonly #members = new Map<string, Member>();
+
+  constructor(options: RelayOptions, endpoint: Endpoint, socket: DatagramSocket, suite: CryptoSuite) {
+    this.#options = options;
+    this.#endpoint = endpoint;
+    this.#socket = socket;
+    this.#suite = suite;
+    this.#lookups = new LookupQueue(options.resolve ?? systemLookup);
+    this.#driver = new Driver({
+      endpoint,
+      socket,
+      handler: {
+        onConnected: (peer) => this.#onConnected(peer),
+        onDisconnected: (peer, error) => this.#onDisconnected(peer, error),
+        onStream: (peer, stream) => this.#memberOf(peer)?.acceptor.accept(stream),
+      },
+      ...(options.onFatal && { onFatal: options.onFatal }),
+    });
+  }
+
+  get address() {
+    return this.#socket.address;
+  }
+
+  status(): RelayStatus {
+    return {
+      address: this.#socket.address,
+      suite: this.#suite.name,
+      drops: this.#endpoint.drops,
+      sendErrors: this.#socket.sendErrors,
+      peers: [...this.#members.values()].map(({ options, peer }) => ({
+        name: options.name,
+        publicKey: options.publicKey,
+        allow: options.allow.map((rule) => rule.text),
+        stats: peer.stats(),
+      })),
+    };
+  }
+
+  setPeers(peers: readonly RelayPeerOptions[]): void {
+    checkPeers(peers);
+    const wanted = new Map(peers.map((options) => [bytesKey(options.publicKey), options]));
+    for (const [key, member] of this.#members) {
+      const options = wanted.get(key);
+      if (options !== undefined && haveSamePresharedKey(options, member.options)) {
+        member.options = options;
+        continue;
+      }
+      const wasConnected = member.peer.stats().connected;
+      this.#members.delete(key);
+      this.#endpoint.removePeer(member.peer);
+      if (wasConnected) {
+        const peer = member.options.name;
+        this.#emit({ type: 'peer-disconnected', peer, reason: 'removed from the config' });
+      }
+    }
+    for (const [key, options] of wanted) {
+      if (!this.#members.has(key)) this.#members.set(key, this.#addMember(options));
+    }
+    this.#driver.wake();
+  }
+
+  close(): Promise<void> {
+    return this.#driver.close();
+  }
+
+  #addMember(options: RelayPeerOptions): Member {
+    const { publicKey, presharedKey } = options;
+    const peer = this.#endpoint.addPeer({ publicKey, ...(presharedKey && { presharedKey }) });
+    const name = (): string => member.options.name;
+    const acceptor = new Acceptor({
+      tunnel: this.#driver,
+      lookups: this.#lookups,
+      rules: () => member.options.allow,
+      ownAddresses,
+      observer: {
+        onOpened: (id, target, address) => {
+          this.#emit({ type: 'stream-opened', peer: name(), id, target, address });
+        },
+        onRefused: (id, target, status, advice) => this.#onRefused(name(), id, target, status, advice),
+        onEnd: (id, target, summary) => {
+          this.#emit({ type: 'stream-closed', peer: name(), id, target, ...summary });
+        },
+      },
+    });
+    const member: Member = { options, peer, acceptor };
+    return member;
+  }
+
+  #memberOf(peer: Peer): Member | undefined {
+    const member = this.#members.get(bytesKey(peer.publicKey));
+    return member?.peer === peer ? member : undefined;
+  }
+
+  #emit(event: RelayEvent): void {
+    this.#options.onEvent?.(event);
+  }
+
+  #onConnected(peer: Peer): void {
+    const member = this.#memberOf(peer);
+    if (member === undefined) return;
+    this.#emit({ type: 'peer-connected', peer: member.options.name, address: peer.stats().address });
+  }
+
+  #onDisconnected(peer: Peer, error: ConnectionError): void {
+    const member = this.#memberOf(peer);
+    if (member === undefined) return;
+    this.#emit({ type: 'peer-disconnected', peer: member.options.name, reason: error.reason });
+  }
+
+  #onRefused(
+    peer: string,
+    id: number,
+    target: Target | undefined,
+    status: RequestStatus,
+    reason: string,
+  ): void {
+    const wish = target === undefined ? 'a stream' : formatTarget(target);
+    this.#emit({
+      type: 'refused',
+      peer,
+      id,
+      target,
+      status,
+      advice: `${peer} asked for ${wish}: ${reason}`,
+    });
+  }
+}
+
+/** @throws UnderpassError */
+function checkPeers(peers: readonly RelayPeerOptions[]): void {
+  const names = new Set<string>();
+  const keys = new Map<string, string>();
+  for (const { name, publicKey } of peers) {
+    if (names.has(name)) {
+      throw new UnderpassError(
+        'invalid-option',
+        `two peers are named ${name}`,
+        'give each a name of its own',
+      );
+    }
+    names.add(name);
+    const key = bytesKey(publicKey);
+    const other = keys.get(key);
+    if (other !== undefined) {
+      throw new UnderpassError(
+        'invalid-option',
+        `${other} and ${name} have the same public key`,
+        'each peer needs a key of its own: two with one key take the connection from each other',
+      );
+    }
+    keys.set(key, name);
+  }
+}
+
+function haveSamePresharedKey(a: RelayPeerOptions, b: RelayPeerOptions): boolean {
+  if (a.presharedKey === undefined || b.presharedKey === undefined) return a.presharedKey === b.presharedKey;
+  return bytesKey(a.presharedKey) === bytesKey(b.presharedKey);
+}
+
+async function systemLookup(name: string): Promise<readonly string[]> {
+  return (await lookup(name, { all: true })).map(({ address }) => address);
+}
+
+function ownAddresses(): readonly string[] {
+  return Object.values(networkInterfaces()).flatMap((addresses) =>
+    (addresses ?? []).map(({ address }) => address),
+  );
 }

@@ -1,4 +1,5 @@
 export * from './clock.js';
+export * from './crypto/index.js';
 export * from './datagram-socket.js';
 export * from './driver.js';
 export * from './log.js';

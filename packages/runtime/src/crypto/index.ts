@@ -1,0 +1,3 @@
+export { chooseSuite } from './choose.js';
+export { createNativeSuite } from './native.js';
+export { loadSodium, type Sodium } from './sodium.js';
