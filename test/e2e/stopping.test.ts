@@ -57,12 +57,11 @@ describe('a relay that is killed and started again', () => {
     const restarted = await startRelay(setup, relay.port);
 
     const oldEnds = howItEnds(old);
+    old.write('anybody there?');
+    expect(await oldEnds).toBe('ECONNRESET');
     const fresh = await connect(localPort);
     fresh.end('after');
     expect(String(await readAll(fresh))).toBe('after');
-    const contact = performance.now();
-    expect(await oldEnds).toBe('ECONNRESET');
-    expect(performance.now() - contact).toBeLessThan(5_000);
     await client.program.event('connected', undefined, since);
     await restarted.program.event('peer-connected');
     expect(client.program.exit).toBeUndefined();

@@ -49,12 +49,15 @@ export async function connect(port: number, host = '127.0.0.1'): Promise<Socket>
   return socket;
 }
 
-/** Everything until the other side's FIN.
+/** Everything until the other side's FIN; our direction stays open.
  *  @throws the socket's error */
-export async function readAll(socket: Socket): Promise<Buffer> {
+export function readAll(socket: Socket): Promise<Buffer> {
   const chunks: Buffer[] = [];
-  for await (const chunk of socket as AsyncIterable<Buffer>) chunks.push(chunk);
-  return Buffer.concat(chunks);
+  return new Promise((resolve, reject) => {
+    socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+    socket.on('end', () => resolve(Buffer.concat(chunks)));
+    socket.on('error', reject);
+  });
 }
 
 /** Exactly the next `length` bytes. */

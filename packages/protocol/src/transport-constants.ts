@@ -41,6 +41,8 @@ export const INITIAL_RTT_MS = 333;
 export const PERSISTENT_CONGESTION_THRESHOLD = 3;
 /** A probe timeout never backs off beyond this (spec recovery 4). */
 export const MAX_PTO_MS = 10_000;
+/** Probe timeouts in a row after which the keys may be dead (spec recovery 4.1). */
+export const DEAD_KEYS_PTO_COUNT = 3;
 
 // ---- ours ---------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ import { type ConnectionError, ConnectionErrorCode, type DropReason } from '../f
 import type { WireGuardPeer } from '../session/index.js';
 import type { Stream } from '../streams/stream.js';
 import type { StreamError } from '../streams/stream-set.js';
-import { EPOCH_BYTES, PACKET_TYPE, PROTOCOL_VERSION } from '../transport-constants.js';
+import { DEAD_KEYS_PTO_COUNT, EPOCH_BYTES, PACKET_TYPE, PROTOCOL_VERSION } from '../transport-constants.js';
 import { FrameReader, MALFORMED } from '../wire/frame-reader.js';
 import { FrameType, type Hello } from '../wire/frames.js';
 import { announcedVarintLength, readVarint } from '../wire/varint.js';
@@ -160,6 +160,8 @@ export class Peer {
   handleTimeout(now: number): void {
     this.#connection.handleSendable(now, this.session.sendableKeypairId(now) !== undefined);
     this.#connection.handleTimeout(now);
+    // spec recovery 4.1
+    if (this.#connection.parts.recovery.ptoCount >= DEAD_KEYS_PTO_COUNT) this.session.requestHandshake(now);
   }
 
   pollEvent(): PeerEvent | ReturnType<Connection['pollEvent']> {
