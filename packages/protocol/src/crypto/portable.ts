@@ -6,7 +6,7 @@ import { hmac } from '@noble/hashes/hmac.js';
 import nacl from 'tweetnacl';
 import { assert } from '../assert.js';
 import { copyBytes } from '../copy-bytes.js';
-import { writeUint32 } from '../wire/little-endian.js';
+import { writeUint32 } from '../little-endian.js';
 import { isAllZero, wipe } from './bytes.js';
 import { type Aead, type CryptoSuite, KEY_BYTES, TAG_BYTES, XNONCE_BYTES } from './suite.js';
 

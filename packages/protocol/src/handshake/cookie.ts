@@ -6,7 +6,7 @@ import { copyBytes } from '../copy-bytes.js';
 import { asciiBytes, wipe } from '../crypto/bytes.js';
 import { type CryptoSuite, KEY_BYTES, XNONCE_BYTES } from '../crypto/suite.js';
 import type { DropReason } from '../failure.js';
-import { writeUint32 } from '../wire/little-endian.js';
+import { writeUint32 } from '../little-endian.js';
 import {
   COOKIE_REPLY_BYTES,
   CookieReplyOffset,

@@ -3,7 +3,7 @@ import { IDENTIFIER } from '../constants.js';
 import { asciiBytes } from '../crypto/bytes.js';
 import type { CryptoSuite } from '../crypto/suite.js';
 import type { DropReason } from '../failure.js';
-import { readUint32, writeUint32 } from '../wire/little-endian.js';
+import { readUint32, writeUint32 } from '../little-endian.js';
 import { InitiationOffset, MessageType, TYPE_OFFSET } from '../wire/messages.js';
 import { HandshakeState, type KeyPair } from './noise.js';
 

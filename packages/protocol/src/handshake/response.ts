@@ -1,5 +1,5 @@
 /** Message 2, from both sides (spec handshake 3.5). */
-import { writeUint32 } from '../wire/little-endian.js';
+import { writeUint32 } from '../little-endian.js';
 import { MessageType, ResponseOffset, TYPE_OFFSET } from '../wire/messages.js';
 import type { HandshakeState } from './noise.js';
 

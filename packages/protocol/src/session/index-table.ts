@@ -1,7 +1,7 @@
 /** Whom a receiver index stands for (spec session 3.1). */
 import { assert } from '../assert.js';
 import { MAX_INDEX_DRAWS } from '../constants.js';
-import { readUint32 } from '../wire/little-endian.js';
+import { readUint32 } from '../little-endian.js';
 
 export class IndexTable<T> {
   readonly #random: (length: number) => Uint8Array;

@@ -9,7 +9,7 @@ import type { DropReason } from '../failure.js';
 import { createInitiation } from '../handshake/initiation.js';
 import type { HandshakeState } from '../handshake/noise.js';
 import { consumeResponse } from '../handshake/response.js';
-import { readUint32 } from '../wire/little-endian.js';
+import { readUint32 } from '../little-endian.js';
 import { INITIATION_BYTES, ResponseOffset } from '../wire/messages.js';
 import { encodeTai64n, nextTai64n, type Tai64n } from '../wire/tai64n.js';
 import type { IndexEntry, SessionContext } from './context.js';

@@ -5,7 +5,7 @@ import { wipe } from '../crypto/bytes.js';
 import type { Aead, CryptoSuite } from '../crypto/suite.js';
 import type { DropReason } from '../failure.js';
 import type { TransportKeys } from '../handshake/response.js';
-import { readUint32, writeUint32 } from '../wire/little-endian.js';
+import { readUint32, writeUint32 } from '../little-endian.js';
 import { MessageType, MIN_TRANSPORT_BYTES, TransportOffset, TYPE_OFFSET } from '../wire/messages.js';
 import { ReplayWindow } from './replay-window.js';
 

@@ -15,7 +15,7 @@ import { consumeInitiation } from '../handshake/initiation.js';
 import { LoadMeter } from '../handshake/load-meter.js';
 import { hasValidMac1, mac1Key } from '../handshake/mac.js';
 import { RateLimiter } from '../handshake/rate-limiter.js';
-import { readUint32 } from '../wire/little-endian.js';
+import { readUint32 } from '../little-endian.js';
 import {
   CookieReplyOffset,
   classifyMessage,

@@ -1,6 +1,6 @@
 /** WireGuard's four messages: their lengths, where their fields are, and parsers that take any bytes (spec wire 2). */
 import type { DropReason } from '../failure.js';
-import { readUint32 } from './little-endian.js';
+import { readUint32 } from '../little-endian.js';
 
 export const MessageType = { initiation: 1, response: 2, cookieReply: 3, transport: 4 } as const;
 export type MessageType = (typeof MessageType)[keyof typeof MessageType];

@@ -1,0 +1,204 @@
+/** A network in virtual time between a client and a relay: it delays, loses, repeats, reorders and spoils datagrams. */
+import { type Address, sameAddress } from '@underpass/protocol';
+import type { EventQueue } from './event-queue.js';
+import type { SeededRandom } from './seeded-random.js';
+
+export type Side = 'client' | 'relay';
+export const SIDES = ['client', 'relay'] as const;
+
+export function other(side: Side): Side {
+  return side === 'client' ? 'relay' : 'client';
+}
+
+/** One direction. Chances are per datagram. */
+export interface LinkConditions {
+  readonly delayMs: number;
+  /** Each datagram takes up to so much longer: more than the distance between two of them reorders. */
+  readonly jitterMs: number;
+  /** Some datagrams take this much longer still. */
+  readonly stragglerChance: number;
+  readonly stragglerMs: number;
+  readonly lossChance: number;
+  /** Losses in a row: how often they begin, and how many datagrams they take on average. 0: never. */
+  readonly burstChance: number;
+  readonly burstDatagrams: number;
+  /** A second copy arrives, up to `duplicateDelayMs` later. */
+  readonly duplicateChance: number;
+  readonly duplicateDelayMs: number;
+  /** Bits flip, or the end is missing. */
+  readonly corruptionChance: number;
+  /** Undefined: no limit. */
+  readonly bytesPerMs: number | undefined;
+  /** What waits for its turn at that rate; more is lost. */
+  readonly queueBytes: number;
+  /** Moments between which nothing passes. */
+  readonly blackouts: readonly Interval[];
+}
+
+export interface Interval {
+  readonly from: number;
+  readonly until: number;
+}
+
+export const PERFECT_LINK: LinkConditions = {
+  delayMs: 10,
+  jitterMs: 0,
+  stragglerChance: 0,
+  stragglerMs: 0,
+  lossChance: 0,
+  burstChance: 0,
+  burstDatagrams: 0,
+  duplicateChance: 0,
+  duplicateDelayMs: 0,
+  corruptionChance: 0,
+  bytesPerMs: undefined,
+  queueBytes: 0,
+  blackouts: [],
+};
+
+/** From `at` on the client is seen under another address; what goes to the old one is lost. */
+export interface Move {
+  readonly at: number;
+  readonly address: Address;
+}
+
+export interface NetworkConditions {
+  readonly toRelay: LinkConditions;
+  readonly toClient: LinkConditions;
+  readonly moves: readonly Move[];
+}
+
+export const PERFECT_NETWORK: NetworkConditions = { toRelay: PERFECT_LINK, toClient: PERFECT_LINK, moves: [] };
+
+export const CLIENT_ADDRESS: Address = { address: '192.0.2.1', port: 40_000 };
+export const RELAY_ADDRESS: Address = { address: '198.51.100.1', port: 51_820 };
+
+export interface NetworkCounts {
+  delivered: number;
+  lost: number;
+  duplicated: number;
+  corrupted: number;
+  /** Sent to an address that nobody has any more. */
+  misdirected: number;
+}
+
+export type Deliver = (to: Side, datagram: Uint8Array, from: Address) => void;
+
+interface LinkState {
+  /** When the last byte that waits will have left. */
+  busyUntil: number;
+  inBurst: boolean;
+}
+
+export class SimulatedNetwork {
+  readonly counts: NetworkCounts = { delivered: 0, lost: 0, duplicated: 0, corrupted: 0, misdirected: 0 };
+  #conditions: NetworkConditions;
+  readonly #random: SeededRandom;
+  readonly #queue: EventQueue;
+  readonly #deliver: Deliver;
+  readonly #links: Record<Side, LinkState> = {
+    client: { busyUntil: 0, inBurst: false },
+    relay: { busyUntil: 0, inBurst: false },
+  };
+  #clientAddress = CLIENT_ADDRESS;
+
+  constructor(conditions: NetworkConditions, random: SeededRandom, queue: EventQueue, deliver: Deliver) {
+    this.#conditions = conditions;
+    this.#random = random;
+    this.#queue = queue;
+    this.#deliver = deliver;
+    for (const move of conditions.moves) {
+      queue.schedule(move.at, () => {
+        this.#clientAddress = move.address;
+      });
+    }
+  }
+
+  addressOf(side: Side): Address {
+    return side === 'client' ? this.#clientAddress : RELAY_ADDRESS;
+  }
+
+  /** From now on everything arrives, in order and once. */
+  heal(): void {
+    const { toRelay, toClient } = this.#conditions;
+    this.#conditions = {
+      toRelay: { ...PERFECT_LINK, delayMs: toRelay.delayMs },
+      toClient: { ...PERFECT_LINK, delayMs: toClient.delayMs },
+      moves: [],
+    };
+  }
+
+  /** Takes one datagram; the caller may reuse its bytes. */
+  send(from: Side, to: Address, datagram: Uint8Array): void {
+    const target = other(from);
+    const link = target === 'relay' ? this.#conditions.toRelay : this.#conditions.toClient;
+    const departure = this.#departure(link, this.#links[target], datagram.length);
+    if (departure === undefined) {
+      this.counts.lost++;
+      return;
+    }
+    const source = this.addressOf(from);
+    this.#carry(target, link, departure, to, source, datagram);
+    if (this.#random.chance(link.duplicateChance)) {
+      this.counts.duplicated++;
+      const later = departure + this.#random.between(0, link.duplicateDelayMs);
+      this.#carry(target, link, later, to, source, datagram);
+    }
+  }
+
+  /** @returns when the datagram leaves, or undefined when it is lost */
+  #departure(link: LinkConditions, state: LinkState, bytes: number): number | undefined {
+    const random = this.#random;
+    const { now } = this.#queue;
+    if (state.inBurst) state.inBurst = !random.chance(1 / Math.max(1, link.burstDatagrams));
+    else state.inBurst = random.chance(link.burstChance);
+    const isLost = random.chance(link.lossChance) || state.inBurst;
+    if (isLost || link.blackouts.some(({ from, until }) => now >= from && now < until)) return undefined;
+    if (link.bytesPerMs === undefined) return now;
+    const waitingBytes = Math.max(0, state.busyUntil - now) * link.bytesPerMs;
+    if (waitingBytes + bytes > link.queueBytes) return undefined;
+    state.busyUntil = Math.max(state.busyUntil, now) + bytes / link.bytesPerMs;
+    return state.busyUntil;
+  }
+
+  #carry(
+    target: Side,
+    link: LinkConditions,
+    departure: number,
+    to: Address,
+    from: Address,
+    datagram: Uint8Array,
+  ): void {
+    const random = this.#random;
+    let delayMs = link.delayMs + random.between(0, link.jitterMs);
+    if (random.chance(link.stragglerChance)) delayMs += random.between(0, link.stragglerMs);
+    const isSpoilt = random.chance(link.corruptionChance);
+    const arrived = isSpoilt ? spoil(random, datagram) : new Uint8Array(datagram);
+    if (isSpoilt) this.counts.corrupted++;
+    this.#queue.schedule(departure + delayMs, () => {
+      if (!sameAddress(to, this.addressOf(target))) {
+        this.counts.misdirected++;
+        return;
+      }
+      this.counts.delivered++;
+      this.#deliver(target, arrived, from);
+    });
+  }
+}
+
+/** A copy that differs: flipped bits, a missing end, or bytes too many. */
+function spoil(random: SeededRandom, datagram: Uint8Array): Uint8Array {
+  const kind = random.integer(0, 9);
+  if (kind === 0) return new Uint8Array(datagram.subarray(0, random.integer(0, datagram.length - 1)));
+  if (kind === 1) {
+    const longer = new Uint8Array(datagram.length + random.integer(1, 32));
+    longer.set(datagram);
+    return longer;
+  }
+  const spoilt = new Uint8Array(datagram);
+  for (let flips = random.integer(1, 3); flips > 0; flips--) {
+    const at = random.integer(0, spoilt.length - 1);
+    spoilt[at] = (spoilt[at] as number) ^ (1 << random.integer(0, 7));
+  }
+  return spoilt;
+}

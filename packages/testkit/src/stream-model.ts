@@ -1,0 +1,172 @@
+/** The reference model of a stream: what its two ends may see, whatever the network does.
+ *
+ *  Bytes in are bytes out, in order, exactly once; FIN only after all of them, or a reset that was asked for; nothing after
+ *  the end; and every end comes to an end. It knows nothing of packets, windows or keys. */
+import { StreamErrorCode } from '@underpass/protocol';
+import type { Content } from './content.js';
+
+export type Report = (violation: string) => void;
+
+/** One side's end of a stream: what it wrote, what it read, and how each direction ended.
+ *
+ *  Calls named after commands say what the application did, calls named `on...` what the protocol told it. */
+export class EndModel {
+  readonly name: string;
+  /** The other side's end, once it is known. */
+  peer: EndModel | undefined;
+  /** Where in the shared content the bytes that this end writes begin. */
+  readonly contentStart: number;
+
+  writtenBytes = 0;
+  hasFinished = false;
+  /** How this end ended its own direction early; also the answer to the reader's `stopSending`. */
+  resetCode: number | undefined;
+  wasStopped = false;
+
+  readBytes = 0;
+  hasReadAll = false;
+  sawReset = false;
+  stopCode: number | undefined;
+
+  /** The connection is over; whatever was under way is gone. */
+  isLost = false;
+  isClosed = false;
+
+  readonly #content: Content;
+  readonly #report: Report;
+
+  constructor(name: string, content: Content, contentStart: number, report: Report) {
+    this.name = name;
+    this.contentStart = contentStart;
+    this.#content = content;
+    this.#report = report;
+  }
+
+  /** Nothing more can be read. */
+  get isReadingOver(): boolean {
+    return this.hasReadAll || this.sawReset || this.stopCode !== undefined;
+  }
+
+  // ---- what the application does ------------------------------------------------------------------------------
+
+  write(bytes: number): void {
+    this.writtenBytes += bytes;
+  }
+  finish(): void {
+    this.hasFinished = true;
+  }
+  reset(code: number): void {
+    this.resetCode ??= code;
+  }
+  stopSending(code: number): void {
+    this.stopCode ??= code;
+  }
+
+  // ---- what it is told ----------------------------------------------------------------------------------------
+
+  onRead(bytes: Uint8Array): void {
+    this.#expectLife('bytes');
+    if (this.hasReadAll) this.#fail('read bytes after the FIN');
+    if (this.sawReset) this.#fail('read bytes after the reset');
+    if (this.stopCode !== undefined) this.#fail('read bytes after it said that it would not');
+    if (bytes.length === 0) this.#fail('read a piece of no bytes');
+    const writer = this.peer;
+    if (writer === undefined) return this.#fail('read bytes that nobody wrote');
+    const end = this.readBytes + bytes.length;
+    if (end > writer.writtenBytes) {
+      this.#fail(`read up to offset ${end}, only ${writer.writtenBytes} bytes were written`);
+    }
+    const difference = this.#content.firstDifference(writer.contentStart, this.readBytes, bytes);
+    if (difference >= 0) this.#fail(`read another byte than was written at offset ${this.readBytes + difference}`);
+    this.readBytes = end;
+  }
+
+  onReadFinished(): void {
+    this.#expectLife('FIN');
+    if (this.hasReadAll) this.#fail('read the FIN twice');
+    if (this.sawReset) this.#fail('read the FIN after the reset');
+    this.hasReadAll = true;
+    const writer = this.peer;
+    if (writer === undefined) return this.#fail('read a FIN that nobody wrote');
+    if (!writer.hasFinished) this.#fail('read a FIN that was never written');
+    if (this.readBytes !== writer.writtenBytes) {
+      this.#fail(`read the FIN after ${this.readBytes} of ${writer.writtenBytes} bytes`);
+    }
+  }
+
+  onReset(code: number): void {
+    this.#expectLife('reset');
+    if (code === StreamErrorCode.connectionLost) {
+      if (this.isLost) this.#fail('was told twice that the connection is lost');
+      this.isLost = true;
+      return;
+    }
+    if (this.sawReset) this.#fail('was told of a reset twice');
+    if (this.hasReadAll) this.#fail('was told of a reset after the FIN');
+    this.sawReset = true;
+    const writer = this.peer;
+    if (writer === undefined) return this.#fail('was told of a reset that nobody asked for');
+    if (writer.resetCode !== code) {
+      this.#fail(`was told of a reset with code ${code}, the other side's is ${writer.resetCode ?? 'none'}`);
+    }
+  }
+
+  onStopped(code: number): void {
+    this.#expectLife('stop');
+    if (this.wasStopped) this.#fail('was stopped twice');
+    this.wasStopped = true;
+    this.resetCode ??= code;
+    const reader = this.peer;
+    if (reader === undefined) return this.#fail('was stopped by nobody');
+    if (reader.stopCode !== code) {
+      this.#fail(`was stopped with code ${code}, the other side's is ${reader.stopCode ?? 'none'}`);
+    }
+  }
+
+  onReadable(): void {
+    this.#expectLife('readable');
+  }
+  onWritable(): void {
+    this.#expectLife('writable');
+  }
+
+  onClosed(): void {
+    this.#expectLife('closed');
+    this.isClosed = true;
+    if (this.isLost) return;
+    if (!this.isReadingOver) this.#fail('was closed before its reading was over');
+    if (!this.hasFinished && this.resetCode === undefined) this.#fail('was closed before its writing was over');
+  }
+
+  // ---- at the end ---------------------------------------------------------------------------------------------
+
+  /** To be asked once, of an end whose process lived on: did it come to its end, and to the right one? */
+  checkEnd(): void {
+    if (!this.isClosed) return this.#fail(`never came to its end: ${this.describe()}`);
+    if (this.isLost) return;
+    const writer = this.peer;
+    if (writer === undefined) return; // it was reset before the other side heard of it
+    if (writer.isLost) return;
+    if (writer.hasFinished && writer.resetCode === undefined && this.stopCode === undefined && !this.hasReadAll) {
+      this.#fail(`read ${this.readBytes} of ${writer.writtenBytes} bytes and no FIN`);
+    }
+  }
+
+  describe(): string {
+    const reading = `read ${this.readBytes}${this.hasReadAll ? ' and FIN' : ''}${this.sawReset ? ' and reset' : ''}`;
+    const writing = `wrote ${this.writtenBytes}${this.hasFinished ? ' and FIN' : ''}`;
+    const reset = this.resetCode === undefined ? '' : ', reset its direction';
+    const stop = this.stopCode === undefined ? '' : ', stopped reading';
+    return `${reading}, ${writing}${reset}${stop}${this.isLost ? ', lost' : ''}`;
+  }
+
+  /** Nothing may happen once the stream is closed, and nothing but that once the connection is lost. */
+  #expectLife(what: string): void {
+    if (this.isClosed) this.#fail(`was told of ${what} after it was closed`);
+    else if (this.isLost && what !== 'closed') this.#fail(`was told of ${what} after the connection was lost`);
+  }
+
+  #fail(problem: string): void {
+    this.#report(`${this.name} ${problem}`);
+  }
+}

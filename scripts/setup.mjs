@@ -1,0 +1,94 @@
+// Installs and builds, on a machine that has only Node and npm. A second run does only what is needed.
+//
+//   node scripts/setup.mjs [--quiet] [--without-native]
+//
+//   --quiet           says nothing when there is nothing to do
+//   --without-native  leaves out the optional native packages: everything works, slower
+
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const PNPM = 'pnpm@12.21.0';
+const OLDEST_NODE = [20, 19];
+const root = fileURLToPath(new URL('..', import.meta.url));
+const stampFile = path.join(root, 'node_modules', '.underpass-setup');
+const quiet = process.argv.includes('--quiet');
+const withoutNative = process.argv.includes('--without-native');
+
+checkNode();
+install();
+build();
+
+function checkNode() {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  const [oldestMajor, oldestMinor] = OLDEST_NODE;
+  if (major > oldestMajor || (major === oldestMajor && minor >= oldestMinor)) return;
+  fail(`Node ${process.versions.node} is too old: Underpass needs ${OLDEST_NODE.join('.')} or newer`);
+}
+
+function install() {
+  const stamp = installStamp();
+  if (existsSync(stampFile) && isInstalled(readFileSync(stampFile, 'utf8'), stamp)) return;
+  say('installing packages ...');
+  const options = ['install', '--frozen-lockfile', '--config.confirmModulesPurge=false'];
+  if (withoutNative) options.push('--no-optional');
+  if (!run('npx', ['--yes', PNPM, ...options])) {
+    fail('the packages could not be installed (see above); is the network there?');
+  }
+  mkdirSync(path.dirname(stampFile), { recursive: true });
+  writeFileSync(stampFile, stamp);
+}
+
+/** What is installed without native packages stays so until somebody runs `npm run setup`. */
+function isInstalled(found, wanted) {
+  return found === wanted || (quiet && found.replace(' without native', '') === wanted);
+}
+
+/** Everything that decides what is installed. */
+function installStamp() {
+  const hash = createHash('sha256').update(process.versions.modules);
+  const manifests = ['pnpm-lock.yaml', 'pnpm-workspace.yaml', 'package.json'];
+  for (const name of readdirSync(path.join(root, 'packages')).sort()) {
+    manifests.push(`packages/${name}/package.json`);
+  }
+  for (const file of manifests) {
+    const full = path.join(root, file);
+    if (existsSync(full)) hash.update(file).update(readFileSync(full));
+  }
+  return hash.digest('hex') + (withoutNative ? ' without native' : '');
+}
+
+function build() {
+  if (!quiet) say('building ...');
+  const compiler = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  if (!run(process.execPath, [compiler, '-b', 'packages/cli', 'packages/testkit'])) {
+    fail('the sources do not compile (see above)');
+  }
+}
+
+/** @returns whether it succeeded; what it has to say goes to our output */
+function run(command, parameters) {
+  const needsShell = process.platform === 'win32' && command === 'npx';
+  const stdio = ['ignore', quiet ? 'pipe' : 'inherit', 'inherit'];
+  const { status, stdout, error } = spawnSync(command, parameters, {
+    cwd: root,
+    stdio,
+    shell: needsShell,
+    encoding: 'utf8',
+  });
+  if (error !== undefined) fail(`${command} could not be started: ${error.message}`);
+  if (status !== 0 && stdout) process.stderr.write(stdout);
+  return status === 0;
+}
+
+function say(line) {
+  process.stderr.write(`underpass: ${line}\n`);
+}
+
+function fail(line) {
+  say(line);
+  process.exit(1);
+}

@@ -1,0 +1,80 @@
+import { describe, expect, it } from 'vitest';
+import { plant, runScript } from './planted-tree.js';
+
+const MANIFEST = JSON.stringify({
+  dependencies: Object.fromEntries(
+    ['protocol', 'runtime', 'forward', 'client', 'relay'].map((name) => [`@underpass/${name}`, '*']),
+  ),
+});
+
+/** A tree with one file, or a few. */
+function check(files: Readonly<Record<string, string>>, manifest = MANIFEST) {
+  const packages = new Set(Object.keys(files).map((name) => name.split('/')[1]));
+  const manifests = [...packages].map((name) => [`packages/${name}/package.json`, manifest]);
+  return runScript('check-imports.mjs', plant({ ...files, ...Object.fromEntries(manifests) }));
+}
+
+describe('the check of imports', () => {
+  it('passes what goes along the arrows', () => {
+    const result = check({
+      'packages/cli/src/main.ts':
+        "import { a } from '@underpass/client';\nimport './other.js';\nimport path from 'node:path';\n",
+      'packages/cli/src/other.ts': 'export const b = 1;\n',
+      'packages/protocol/src/connection/connection.ts': "export * from '../streams/stream.js';\n",
+      'packages/protocol/src/streams/stream.ts':
+        "import type { A } from '../deadline.js';\nexport type B = A;\n",
+      'packages/protocol/src/deadline.ts': 'export type A = 1;\n',
+    });
+    expect(result).toEqual({ code: 0, complaints: [] });
+  });
+
+  it.each([
+    ['packages/client/src/a.ts', "import { x } from '@underpass/relay';", 'client may import'],
+    ['packages/relay/src/a.ts', "export { x } from '@underpass/client';", 'relay may import'],
+    [
+      'packages/protocol/src/a.ts',
+      "import { x } from '@underpass/runtime';",
+      'protocol may import no package',
+    ],
+    ['packages/runtime/src/a.ts', "type X = import('@underpass/forward').X;", 'runtime may import'],
+    ['packages/forward/src/a.ts', "const x = await import('@underpass/cli');", 'forward may import'],
+    ['packages/relay/src/a.ts', "import type { X } from '@underpass/testkit';", 'relay may import'],
+    ['packages/cli/src/a.ts', "import { x } from '@underpass/protocol/dist/wire.js';", 'public name'],
+    ['packages/cli/src/a.ts', "import { x } from '../../protocol/src/wire.js';", 'outside the package'],
+    ['packages/cli/src/a.ts', "import { x } from './b.ts';", 'ends in .js'],
+    ['packages/cli/src/a.ts', "import { x } from 'left-pad';", 'not among the dependencies'],
+    ['packages/protocol/src/a.ts', "import { x } from 'node:crypto';", 'knows no platform'],
+    ['packages/forward/src/a.ts', "import { x } from 'node:dgram';", 'only runtime'],
+    [
+      'packages/protocol/src/streams/a.ts',
+      "import { x } from '../recovery/b.js';",
+      'streams may import wire',
+    ],
+    ['packages/protocol/src/congestion/a.ts', "import { x } from '../wire/b.js';", 'primitives only'],
+    ['packages/protocol/src/session/a.ts', "import { x } from '../connection/b.js';", 'session may import'],
+    ['packages/protocol/src/a.ts', "import { x } from './wire/b.js';", 'a primitive imports no folder'],
+    ['packages/protocol/src/new/a.ts', "import { x } from '../wire/b.js';", 'not in the list'],
+    ['packages/extra/src/a.ts', '', 'not in the list of packages'],
+  ])('fails on %s with %s', (file, text, complaint) => {
+    const { code, complaints } = check({ [file]: `${text}\n` });
+    expect(code).toBe(1);
+    expect(complaints).toEqual([expect.stringContaining(complaint)]);
+    if (text !== '') expect(complaints[0]).toContain(`${file}:1`);
+  });
+
+  it('fails on files that need each other to be loaded', () => {
+    const { code, complaints } = check({
+      'packages/cli/src/a.ts': "import { b } from './b.js';\n",
+      'packages/cli/src/b.ts': "import { a } from './a.js';\n",
+    });
+    expect(code).toBe(1);
+    expect(complaints[0]).toContain('a cycle');
+  });
+
+  it('fails on testkit among the dependencies', () => {
+    const manifest = JSON.stringify({ dependencies: { '@underpass/testkit': '*' } });
+    const { code, complaints } = check({ 'packages/relay/src/a.ts': '\n' }, manifest);
+    expect(code).toBe(1);
+    expect(complaints[0]).toContain('devDependencies');
+  });
+});
