@@ -14,7 +14,10 @@ const problems = [];
 
 const sections = readSections();
 for (const folder of ['packages', 'test', 'docs', 'scripts']) {
-  for (const file of filesIn(path.join(root, folder), ['.ts', '.mjs', '.md'])) checkCitations(file);
+  for (const file of filesIn(path.join(root, folder), ['.ts', '.mjs', '.md'])) {
+    // Its own test plants wrong ones.
+    if (path.basename(file) !== 'check-spec.test.ts') checkCitations(file);
+  }
 }
 const documents = [...filesIn(path.join(root, 'docs'), ['.md']), ...markdownAt(root)];
 for (const file of documents) checkLinks(file);
