@@ -3,11 +3,12 @@
 //   node scripts/setup.mjs [--quiet] [--without-native]
 //
 //   --quiet           says nothing when there is nothing to do
-//   --without-native  leaves out the optional native packages: everything works, slower
+//   --without-native  leaves out our optional native packages: everything works, slower. `npm test` and `npm run demo`
+//                     then do without them too, until `npm run setup`
 
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -33,13 +34,27 @@ function install() {
   const stamp = installStamp();
   if (existsSync(stampFile) && isInstalled(readFileSync(stampFile, 'utf8'), stamp)) return;
   say('installing packages ...');
-  const options = ['install', '--frozen-lockfile', '--config.confirmModulesPurge=false'];
-  if (withoutNative) options.push('--no-optional');
-  if (!run('npx', ['--yes', PNPM, ...options])) {
-    fail('the packages could not be installed (see above); is the network there?');
+  rmSync(stampFile, { force: true });
+  if (!run('npx', ['--yes', PNPM, 'install', '--frozen-lockfile', '--config.confirmModulesPurge=false'])) {
+    fail(
+      'packages could not be installed (see above): it needs the npm registry; check the network, run it again',
+    );
   }
+  if (withoutNative) unlinkNative();
   mkdirSync(path.dirname(stampFile), { recursive: true });
   writeFileSync(stampFile, stamp);
+}
+
+/** Not `pnpm install --no-optional`: that leaves out the compiler too, whose program is an optional package of it.
+ *  The next install puts the links back. */
+function unlinkNative() {
+  for (const name of packageNames()) {
+    const folder = path.join(root, 'packages', name);
+    const { optionalDependencies = {} } = JSON.parse(readFileSync(path.join(folder, 'package.json'), 'utf8'));
+    for (const dependency of Object.keys(optionalDependencies)) {
+      rmSync(path.join(folder, 'node_modules', dependency), { recursive: true, force: true });
+    }
+  }
 }
 
 /** What is installed without native packages stays so until somebody runs `npm run setup`. */
@@ -51,14 +66,17 @@ function isInstalled(found, wanted) {
 function installStamp() {
   const hash = createHash('sha256').update(process.versions.modules);
   const manifests = ['pnpm-lock.yaml', 'pnpm-workspace.yaml', 'package.json'];
-  for (const name of readdirSync(path.join(root, 'packages')).sort()) {
-    manifests.push(`packages/${name}/package.json`);
-  }
+  for (const name of packageNames()) manifests.push(`packages/${name}/package.json`);
   for (const file of manifests) {
-    const full = path.join(root, file);
-    if (existsSync(full)) hash.update(file).update(readFileSync(full));
+    hash.update(file).update(readFileSync(path.join(root, file)));
   }
   return hash.digest('hex') + (withoutNative ? ' without native' : '');
+}
+
+function packageNames() {
+  return readdirSync(path.join(root, 'packages'))
+    .filter((name) => existsSync(path.join(root, 'packages', name, 'package.json')))
+    .sort();
 }
 
 function build() {
