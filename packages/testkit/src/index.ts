@@ -1,1 +1,12 @@
-export {};
+/** Simulations of the protocol: two endpoints, a network, virtual time, a model of what may happen. For tests only. */
+export * from './buffer-like.js';
+export * from './content.js';
+export * from './digest.js';
+export * from './event-queue.js';
+export * from './pair.js';
+export * from './plain-suite.js';
+export * from './run-scenario.js';
+export * from './scenario.js';
+export * from './seeded-random.js';
+export * from './simulated-network.js';
+export * from './stream-model.js';

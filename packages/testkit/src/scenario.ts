@@ -1,0 +1,236 @@
+/** What a seed stands for: a network, two processes and what their applications do, all drawn before anything runs. */
+import type { TransportConfig } from '@underpass/protocol';
+import type { TurnTiming } from './pair.js';
+import type { SeededRandom } from './seeded-random.js';
+import type { Interval, LinkConditions, Move, NetworkConditions, Side } from './simulated-network.js';
+
+/** What one side does with a stream. Times are from the moment it has the stream. */
+export interface EndPlan {
+  readonly sizeBytes: number;
+  /** Each write takes at most so many bytes ... */
+  readonly chunkBytes: number;
+  /** ... and comes this much after the last; 0: as fast as the stream takes them. */
+  readonly writePauseMs: number;
+  /** FIN only after the other side's. */
+  readonly finishAfterRead: boolean;
+  /** Reading begins so late ... */
+  readonly readDelayMs: number;
+  /** ... and then takes so many pieces at a time, with this pause between. 0: all, at once. */
+  readonly readPieces: number;
+  readonly readPauseMs: number;
+  readonly resetAfterMs: number | undefined;
+  readonly stopAfterMs: number | undefined;
+  /** Of the reset and the stop. */
+  readonly code: number;
+}
+
+export interface StreamPlan {
+  readonly openedBy: Side;
+  readonly openAt: number;
+  readonly opener: EndPlan;
+  readonly answerer: EndPlan;
+  /** Where the two directions begin in the shared content. */
+  readonly openerStart: number;
+  readonly answererStart: number;
+}
+
+/** The process ends without a word, and another with the same key begins. */
+export interface Restart {
+  readonly side: Side;
+  readonly at: number;
+  readonly downMs: number;
+}
+
+/** The process says goodbye and lives on; whoever wants to send then starts a new connection. */
+export interface Close {
+  readonly side: Side;
+  readonly at: number;
+}
+
+export interface Scenario {
+  readonly network: NetworkConditions;
+  readonly timing: TurnTiming;
+  readonly transport: Readonly<Record<Side, Partial<TransportConfig>>>;
+  readonly hasPresharedKey: boolean;
+  /** 0: off. */
+  readonly clientKeepaliveMs: number;
+  readonly streams: readonly StreamPlan[];
+  readonly restarts: readonly Restart[];
+  readonly close: Close | undefined;
+  /** The applications' last planned deed. */
+  readonly plannedUntil: number;
+}
+
+/** Long enough for keypairs to be renewed, and to expire in a blackout (spec session 5). */
+const LONG_RUN_MS = 420_000;
+
+export function drawScenario(random: SeededRandom): Scenario {
+  const shape = random.derive('shape');
+  const isLong = shape.chance(0.2);
+  const spreadMs = isLong ? shape.between(130_000, LONG_RUN_MS) : shape.magnitude(1, 8_000);
+  const restarts = shape.chance(0.12) ? drawRestarts(shape, spreadMs) : [];
+  const close: Close | undefined =
+    restarts.length === 0 && shape.chance(0.08)
+      ? { side: shape.pick(['client', 'relay']), at: shape.between(0, 1.2 * spreadMs) }
+      : undefined;
+  const network = drawNetwork(random.derive('conditions'), spreadMs, isLong);
+  const streams = drawStreams(random.derive('streams'), spreadMs);
+  // Without keepalives a client that waits in silence never learns that the relay restarted, and a relay never learns that
+  // the client's address changed.
+  const needsKeepalive = network.moves.length > 0 || restarts.length > 0;
+  const times = [spreadMs, close?.at ?? 0, ...restarts.map(({ at, downMs }) => at + downMs)];
+  for (const { toRelay, toClient } of [network]) {
+    for (const { until } of [...toRelay.blackouts, ...toClient.blackouts]) times.push(until);
+  }
+  return {
+    network,
+    timing: drawTiming(shape),
+    transport: { client: drawTransport(shape), relay: drawTransport(shape) },
+    hasPresharedKey: shape.chance(0.3),
+    clientKeepaliveMs: needsKeepalive || shape.chance(0.1) ? shape.integer(5_000, 25_000) : 0,
+    streams,
+    restarts,
+    close,
+    plannedUntil: Math.max(...times),
+  };
+}
+
+function drawRestarts(random: SeededRandom, spreadMs: number): Restart[] {
+  const restarts: Restart[] = [];
+  let at = random.between(0, 1.2 * spreadMs);
+  for (let count = random.integer(1, 2); count > 0; count--) {
+    const restart: Restart = {
+      side: random.pick(['client', 'relay']),
+      at,
+      downMs: random.chance(0.5) ? 0 : random.magnitude(1, 30_000),
+    };
+    restarts.push(restart);
+    at += restart.downMs + random.magnitude(1, 20_000);
+  }
+  return restarts;
+}
+
+function drawTiming(random: SeededRandom): TurnTiming {
+  return {
+    turnDelayMs: random.pick([0, 0.05, 1, 4]),
+    timerGrainMs: random.pick([0, 1, 1, 15]),
+  };
+}
+
+function drawTransport(random: SeededRandom): Partial<TransportConfig> {
+  const windowBytes = random.pick([1, 2, 8, 32]) * 1024 * 1024;
+  return {
+    congestion: random.pick(['cubic', 'newreno']),
+    datagramBytes: random.pick([1200, 1200, 1280, 1392, 1452]),
+    connectionWindowBytes: windowBytes,
+    maxStreamWindowBytes: Math.max(256 * 1024, windowBytes / 4),
+    maxOpenStreams: random.pick([128, 200, 1024]),
+    sendBufferBytes: random.pick([256 * 1024, 4 * 1024 * 1024, 24 * 1024 * 1024]),
+  };
+}
+
+// ---- network --------------------------------------------------------------------------------------------------
+
+function drawNetwork(random: SeededRandom, spreadMs: number, isLong: boolean): NetworkConditions {
+  const toRelay = drawLink(random, spreadMs, isLong);
+  const isSymmetric = random.chance(0.5);
+  const toClient = isSymmetric ? toRelay : drawLink(random, spreadMs, isLong);
+  const moves: Move[] = [];
+  if (random.chance(0.15)) {
+    for (let count = random.integer(1, 3); count > 0; count--) {
+      const address = random.chance(0.5) ? '192.0.2.1' : '203.0.113.7';
+      moves.push({
+        at: random.between(0, 1.5 * spreadMs),
+        address: { address, port: random.integer(1024, 65_535) },
+      });
+    }
+  }
+  return { toRelay, toClient, moves };
+}
+
+function drawLink(random: SeededRandom, spreadMs: number, isLong: boolean): LinkConditions {
+  const isRough = random.chance(0.8);
+  const rough = (chance: number, low: number, high: number): number =>
+    isRough && random.chance(chance) ? random.between(low, high) : 0;
+  const bytesPerMs = random.chance(0.35) ? random.magnitude(30, 20_000) : undefined;
+  return {
+    delayMs: random.magnitude(1, 150),
+    jitterMs: rough(0.5, 0, 30),
+    stragglerChance: rough(0.3, 0, 0.05),
+    stragglerMs: random.magnitude(10, 3_000),
+    lossChance: rough(0.7, 0, 0.1),
+    burstChance: rough(0.25, 0, 0.01),
+    burstDatagrams: random.magnitude(2, 40),
+    duplicateChance: rough(0.4, 0, 0.1),
+    duplicateDelayMs: random.magnitude(1, 20_000),
+    corruptionChance: rough(0.4, 0, 0.05),
+    bytesPerMs,
+    queueBytes: Math.max(20_000, (bytesPerMs ?? 0) * random.magnitude(5, 500)),
+    blackouts: random.chance(0.2) ? drawBlackouts(random, spreadMs, isLong) : [],
+  };
+}
+
+function drawBlackouts(random: SeededRandom, spreadMs: number, isLong: boolean): Interval[] {
+  const blackouts: Interval[] = [];
+  for (let count = random.integer(1, 3); count > 0; count--) {
+    const from = random.between(0, 1.5 * spreadMs);
+    // 300 s outlive every keypair, 600 s are longer than anything is remembered below the connection.
+    const longest = isLong ? random.pick([40_000, 300_000, 600_000]) : 20_000;
+    blackouts.push({ from, until: from + random.magnitude(10, longest) });
+  }
+  return blackouts;
+}
+
+// ---- streams --------------------------------------------------------------------------------------------------
+
+function drawStreams(random: SeededRandom, spreadMs: number): StreamPlan[] {
+  // A crowd meets the limit on streams, and its streams are small.
+  const isCrowd = random.chance(0.06);
+  const count = isCrowd ? random.integer(130, 400) : random.magnitude(1, 30);
+  const share = random.pick([0, 0.2, 0.5, 1]);
+  const plans: StreamPlan[] = [];
+  for (let i = 0; i < count; i++) {
+    const opener = drawEnd(random, isCrowd);
+    const answerer = drawEnd(random, isCrowd);
+    plans.push({
+      openedBy: random.chance(share) ? 'relay' : 'client',
+      openAt: isCrowd ? 0 : random.between(0, spreadMs),
+      // Only one of the two may wait for the other, or both would for ever.
+      opener: { ...opener, finishAfterRead: false },
+      answerer,
+      openerStart: random.integer(0, 60_000),
+      answererStart: random.integer(0, 60_000),
+    });
+  }
+  return plans.sort((a, b) => a.openAt - b.openAt);
+}
+
+function drawEnd(random: SeededRandom, isSmall: boolean): EndPlan {
+  const sizeBytes = isSmall ? random.integer(0, 200) : drawSize(random);
+  const isSlowWriter = random.chance(0.15);
+  const isSlowReader = random.chance(0.2);
+  const chunkBytes = random.magnitude(Math.max(1, Math.ceil(sizeBytes / 2_000)), 65_536);
+  return {
+    sizeBytes,
+    chunkBytes,
+    // The slowest takes about 20 s for all it has.
+    writePauseMs: isSlowWriter ? random.between(0, (20_000 * chunkBytes) / Math.max(chunkBytes, sizeBytes)) : 0,
+    finishAfterRead: random.chance(0.4),
+    readDelayMs: random.chance(0.1) ? random.magnitude(1, 10_000) : 0,
+    readPieces: isSlowReader ? random.integer(1, 8) : 0,
+    readPauseMs: isSlowReader ? random.magnitude(1, 300) : 0,
+    resetAfterMs: random.chance(0.08) ? random.magnitude(1, 8_000) - 1 : undefined,
+    stopAfterMs: random.chance(0.08) ? random.magnitude(1, 8_000) - 1 : undefined,
+    code: random.integer(0, 3),
+  };
+}
+
+/** Most streams are small, a few are what the bytes are in. */
+function drawSize(random: SeededRandom): number {
+  const kind = random.fraction();
+  if (kind < 0.1) return 0;
+  if (kind < 0.5) return random.magnitude(1, 2_000);
+  if (kind < 0.9) return random.magnitude(1_000, 60_000);
+  if (kind < 0.985) return random.magnitude(50_000, 500_000);
+  return random.magnitude(500_000, 4_000_000);
+}

@@ -1,0 +1,149 @@
+/** The application at one end of a stream: writes, reads and ends it as planned, and tells the model. */
+import type { Stream } from '@underpass/protocol';
+import type { Content } from './content.js';
+import type { EndPlan } from './scenario.js';
+import type { EndModel } from './stream-model.js';
+
+/** What an actor needs of the process that it runs in. */
+export interface ActorHost {
+  readonly content: Content;
+  /** Does nothing if the process is gone by then. */
+  after(delayMs: number, action: () => void): void;
+  /** Commands were given: a turn has to follow. */
+  wake(): void;
+}
+
+export class StreamActor {
+  readonly model: EndModel;
+  readonly #host: ActorHost;
+  readonly #stream: Stream;
+  readonly #plan: EndPlan;
+  #waitsForRoom = false;
+  #waitsToRead = false;
+
+  constructor(host: ActorHost, stream: Stream, plan: EndPlan, model: EndModel) {
+    this.model = model;
+    this.#host = host;
+    this.#stream = stream;
+    this.#plan = plan;
+    if (plan.resetAfterMs !== undefined) host.after(plan.resetAfterMs, () => this.#reset());
+    if (plan.stopAfterMs !== undefined) host.after(plan.stopAfterMs, () => this.#stop());
+    if (plan.readDelayMs > 0) {
+      this.#waitsToRead = true;
+      host.after(plan.readDelayMs, () => this.#resumeReading());
+    }
+    this.#write();
+  }
+
+  // ---- what the stream tells ----------------------------------------------------------------------------------
+
+  onReadable(): void {
+    this.model.onReadable();
+    if (!this.#waitsToRead) this.#read();
+  }
+
+  onWritable(): void {
+    this.model.onWritable();
+    this.#waitsForRoom = false;
+    this.#write();
+  }
+
+  onReset(code: number): void {
+    this.model.onReset(code);
+    this.#finishIfDone();
+  }
+
+  onStopped(code: number): void {
+    this.model.onStopped(code);
+  }
+
+  onClosed(): void {
+    this.model.onClosed();
+  }
+
+  // ---- writing ------------------------------------------------------------------------------------------------
+
+  #write(): void {
+    const { model, content, size, chunkBytes, writePauseMs } = this.#writing();
+    while (!this.#isWritingOver && model.writtenBytes < size) {
+      const length = Math.min(chunkBytes, size - model.writtenBytes);
+      const chunk = content.bytes(model.contentStart, model.writtenBytes, length);
+      const taken = this.#stream.write(chunk);
+      model.write(taken);
+      if (taken < length) {
+        this.#waitsForRoom = true;
+        break;
+      }
+      if (writePauseMs > 0) {
+        this.#host.after(writePauseMs, () => {
+          if (!this.#waitsForRoom) this.#write();
+        });
+        break;
+      }
+    }
+    this.#finishIfDone();
+    this.#host.wake();
+  }
+
+  #writing() {
+    const { sizeBytes, chunkBytes, writePauseMs } = this.#plan;
+    return { model: this.model, content: this.#host.content, size: sizeBytes, chunkBytes, writePauseMs };
+  }
+
+  get #isWritingOver(): boolean {
+    const { hasFinished, resetCode, isLost, isClosed } = this.model;
+    return hasFinished || resetCode !== undefined || isLost || isClosed;
+  }
+
+  #finishIfDone(): void {
+    const { model } = this;
+    if (this.#isWritingOver || model.writtenBytes < this.#plan.sizeBytes) return;
+    if (this.#plan.finishAfterRead && !model.isReadingOver) return;
+    model.finish();
+    this.#stream.finish();
+    this.#host.wake();
+  }
+
+  // ---- reading ------------------------------------------------------------------------------------------------
+
+  #read(): void {
+    const { readPieces, readPauseMs } = this.#plan;
+    for (let pieces = 0; !this.model.isReadingOver; pieces++) {
+      if (readPieces > 0 && pieces === readPieces) {
+        this.#waitsToRead = true;
+        this.#host.after(readPauseMs, () => this.#resumeReading());
+        break;
+      }
+      const bytes = this.#stream.read();
+      if (bytes !== undefined) this.model.onRead(bytes);
+      if (this.#stream.readFinished) {
+        this.model.onReadFinished();
+        this.#finishIfDone();
+      }
+      if (bytes === undefined) break;
+    }
+    this.#host.wake();
+  }
+
+  #resumeReading(): void {
+    this.#waitsToRead = false;
+    if (!this.model.isClosed && !this.model.isLost) this.#read();
+  }
+
+  // ---- ending early -------------------------------------------------------------------------------------------
+
+  #reset(): void {
+    if (this.model.isClosed || this.model.isLost) return;
+    this.model.reset(this.#plan.code);
+    this.#stream.reset(this.#plan.code);
+    this.#host.wake();
+  }
+
+  #stop(): void {
+    if (this.model.isClosed || this.model.isLost || this.model.isReadingOver) return;
+    this.model.stopSending(this.#plan.code);
+    this.#stream.stopSending(this.#plan.code);
+    this.#finishIfDone();
+    this.#host.wake();
+  }
+}
