@@ -3,10 +3,9 @@
 //   node scripts/test.mjs [what vitest takes, for example a path]
 
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseCLI, startVitest } from 'vitest/node';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const bin = (file) => path.join(root, 'node_modules', file);
@@ -18,49 +17,36 @@ const CHECKS = [
   ['spec citations', ['scripts/check-spec.mjs']],
 ];
 
-let failedChecks = 0;
-for (const [name, parameters] of CHECKS) {
-  const passed = run(parameters);
-  process.stdout.write(`${passed ? 'ok' : 'FAILED'}: ${name}\n`);
-  if (!passed) failedChecks++;
+process.chdir(root);
+const failedChecks = CHECKS.filter(([name, parameters]) => !check(name, parameters)).length;
+const tests = await runTests(process.argv.slice(2));
+const failed = failedChecks + tests.failed;
+for (const name of tests.skipped) process.stdout.write(`skipped: ${name}\n`);
+process.stdout.write(`${tests.passed} passed, ${failed} failed, ${tests.skipped.length} skipped\n`);
+process.exit(failed === 0 && tests.passed > 0 ? 0 : 1);
+
+function check(name, parameters) {
+  const { status } = spawnSync(process.execPath, parameters, { stdio: 'inherit' });
+  process.stdout.write(`${status === 0 ? 'ok' : 'FAILED'}: ${name}\n`);
+  return status === 0;
 }
 
-const directory = mkdtempSync(path.join(tmpdir(), 'underpass-test-'));
-const report = path.join(directory, 'report.json');
-const passed = run([
-  bin('vitest/vitest.mjs'),
-  'run',
-  '--reporter=default',
-  '--reporter=json',
-  `--outputFile.json=${report}`,
-  ...process.argv.slice(2),
-]);
-const counts = readCounts(report);
-rmSync(directory, { recursive: true, force: true });
-
-for (const name of counts.skippedNames) process.stdout.write(`skipped: ${name}\n`);
-process.stdout.write(
-  `${counts.passed} passed, ${counts.failed + failedChecks} failed, ${counts.skippedNames.length} skipped\n`,
-);
-process.exit(passed && failedChecks === 0 ? 0 : 1);
-
-function run(parameters) {
-  return spawnSync(process.execPath, parameters, { cwd: root, stdio: 'inherit' }).status === 0;
-}
-
-function readCounts(file) {
-  try {
-    const { numPassedTests, numFailedTests, testResults } = JSON.parse(readFileSync(file, 'utf8'));
-    const tests = testResults.flatMap(({ assertionResults }) => assertionResults);
-    const skippedNames = tests
-      .filter(({ status }) => status !== 'passed' && status !== 'failed')
-      .map(({ fullName, meta }) => (meta?.skipReason ? `${fullName} (${meta.skipReason})` : fullName));
-    // A file that cannot even be loaded has no tests to count.
-    const brokenFiles = testResults.filter(
-      ({ status, assertionResults }) => status === 'failed' && assertionResults.length === 0,
-    );
-    return { passed: numPassedTests, failed: numFailedTests + brokenFiles.length, skippedNames };
-  } catch {
-    return { passed: 0, failed: 1, skippedNames: [] };
+/** @returns how many passed and failed, and each that was skipped with its reason; what `-t` leaves out is not counted */
+async function runTests(parameters) {
+  const { filter, options } = parseCLI(['vitest', 'run', ...parameters]);
+  const vitest = await startVitest('test', filter, options);
+  const counts = { passed: 0, failed: vitest.state.getUnhandledErrors().length, skipped: [] };
+  for (const file of vitest.state.getTestModules()) {
+    // A file or a group that breaks outside its tests: in its imports, in a hook.
+    counts.failed += file.errors().length;
+    for (const suite of file.children.allSuites()) counts.failed += suite.errors().length;
+    for (const test of file.children.allTests()) {
+      const { state, note } = test.result();
+      if (state === 'passed' || state === 'failed') counts[state]++;
+      else if (options.testNamePattern === undefined)
+        counts.skipped.push(`${test.fullName}${note === undefined ? '' : ` (${note})`}`);
+    }
   }
+  await vitest.close();
+  return counts;
 }
