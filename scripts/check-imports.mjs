@@ -3,6 +3,7 @@
 //   node scripts/check-imports.mjs [root]
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseSync } from 'oxc-parser';
@@ -29,10 +30,18 @@ const PROTOCOL_FOLDERS = {
   congestion: [],
   streams: ['wire'],
   connection: ['wire', 'recovery', 'congestion', 'streams'],
-  endpoint: ['crypto', 'wire', 'session', 'connection', 'streams'],
+  endpoint: ['crypto', 'wire', 'session', 'connection'],
 };
-/** They state the whole package's face, or use nothing but types from above. */
-const PROTOCOL_FACES = new Set(['index.ts']);
+/** What they may name the types of as well, and not load. */
+const PROTOCOL_TYPES = { endpoint: ['streams'] };
+
+/** What the protocol has no use for: time and randomness are arguments. The compiler knows of some, not of Date. */
+const PLATFORM = new Set(
+  (
+    'Buffer Date clearTimeout console globalThis performance process queueMicrotask require setImmediate ' +
+    'setInterval setTimeout'
+  ).split(' '),
+);
 
 const root = path.resolve(process.argv[2] ?? fileURLToPath(new URL('..', import.meta.url)));
 const problems = [];
@@ -55,47 +64,74 @@ function checkPackage(name) {
   const sources = path.join(folder, 'src');
   const graph = new Map();
   for (const file of filesIn(sources)) {
-    const imports = importsOf(file);
+    const { imports, globals } = read(file);
     for (const entry of imports) checkImport({ name, allowed, sources, file, runtimeDependencies, ...entry });
+    if (name === 'protocol') for (const entry of globals) report(file, entry.line, `uses ${entry.what}`);
+    const loaded = imports.filter(({ isType, to }) => !isType && to.startsWith('.'));
     graph.set(
       file,
-      imports.filter(({ isType, to }) => !isType && to.startsWith('.')).map(({ to }) => resolve(file, to)),
+      loaded.map(({ to }) => resolve(file, to)),
     );
   }
   reportCycles(graph);
+  for (const file of filesIn(path.join(folder, 'test'))) {
+    for (const entry of read(file).imports) checkTestImport({ name, allowed, folder, file, ...entry });
+  }
 }
 
-function checkImport({ name, allowed, sources, file, runtimeDependencies, to, line }) {
-  const wrong = (why) => problems.push(`${path.relative(root, file)}:${line}: imports ${to}: ${why}`);
+function checkImport({ name, allowed, sources, file, runtimeDependencies, to, isType, line }) {
+  const wrong = (why) => report(file, line, `imports ${to}: ${why}`);
   if (to.startsWith('.')) {
     const target = resolve(file, to);
-    if (!target.startsWith(`${sources}${path.sep}`)) return wrong('outside the package: use its public name');
+    if (!isWithin(sources, target)) return wrong('outside the package: use its public name');
     if (!to.endsWith('.js')) return wrong('a relative import ends in .js');
-    return name === 'protocol' ? checkFolder(sources, file, target, wrong) : undefined;
+    return name === 'protocol' ? checkFolder(sources, file, target, isType, wrong) : undefined;
   }
-  if (to.startsWith('node:')) {
+  if (isBuiltin(to)) {
     if (name === 'protocol' || name === 'testkit') return wrong(`${name} knows no platform`);
+    if (!to.startsWith('node:')) return wrong(`write node:${to}`);
     if (to === 'node:dgram' && name !== 'runtime') return wrong('only runtime has UDP sockets');
     return undefined;
   }
-  const [scope, other, ...deeper] = to.split('/');
-  if (scope === '@underpass') {
-    if (deeper.length > 0) return wrong('a package is imported by its public name');
-    if (!allowed.includes(other)) return wrong(`${name} may import ${allowed.join(', ') || 'no package'}`);
-  }
+  const [scope, other] = to.split('/');
+  if (scope === '@underpass' && !checkPackageName(to, name, allowed, wrong)) return undefined;
   const dependency = to.startsWith('@') ? `${scope}/${other}` : scope;
   if (runtimeDependencies[dependency] === undefined) wrong(`not among the dependencies of ${name}`);
   return undefined;
 }
 
-function checkFolder(sources, file, target, wrong) {
+/** Tests may import their own package, what it may import, and testkit. */
+function checkTestImport({ name, allowed, folder, file, to, line }) {
+  const wrong = (why) => report(file, line, `imports ${to}: ${why}`);
+  if (to.startsWith('.') && !isWithin(folder, resolve(file, to)))
+    wrong('outside the package: use its public name');
+  if (to.startsWith('@underpass/')) checkPackageName(to, name, [...allowed, name, 'testkit'], wrong);
+}
+
+function checkPackageName(to, name, allowed, wrong) {
+  const [, other, ...deeper] = to.split('/');
+  if (deeper.length > 0) wrong('a package is imported by its public name');
+  else if (!allowed.includes(other)) wrong(`${name} may import ${allowed.join(', ') || 'no package'}`);
+  else return true;
+  return false;
+}
+
+function checkFolder(sources, file, target, isType, wrong) {
   const from = folderOf(sources, file);
   const to = folderOf(sources, target);
-  if (to === '' || from === to || PROTOCOL_FACES.has(path.relative(sources, file))) return;
+  // index.ts is the face of the whole package.
+  if (to === '' || from === to || path.relative(sources, file) === 'index.ts') return;
   if (from === '') return wrong('a primitive imports no folder');
   const allowed = PROTOCOL_FOLDERS[from];
   if (allowed === undefined) return wrong(`${from} is not in the list of scripts/check-imports.mjs`);
-  if (!allowed.includes(to)) wrong(`${from} may import ${allowed.join(', ') || 'primitives only'}`);
+  if (allowed.includes(to)) return;
+  const asTypes = PROTOCOL_TYPES[from]?.includes(to);
+  if (asTypes && isType) return;
+  wrong(
+    asTypes
+      ? `${from} may import its types only`
+      : `${from} may import ${allowed.join(', ') || 'primitives only'}`,
+  );
 }
 
 function folderOf(sources, file) {
@@ -103,19 +139,31 @@ function folderOf(sources, file) {
   return rest.length === 0 ? '' : first;
 }
 
-/** Every module that a file names, also in types and in `import()`. */
-function importsOf(file) {
+/** Every module that a file names, also in types and in `import()`, and what it uses of a platform without an import. */
+function read(file) {
   const source = readFileSync(file, 'utf8');
   const { program, errors } = parseSync(file, source);
-  if (errors.length > 0) problems.push(`${path.relative(root, file)}: ${errors[0].message}`);
-  const found = [];
+  if (errors.length > 0) report(file, 1, errors[0].message);
+  const imports = [];
+  const globals = [];
   visit(program, (node) => {
-    if (typeof node.source?.value !== 'string') return;
-    const isType = node.importKind === 'type' || node.exportKind === 'type' || node.type === 'TSImportType';
-    const line = source.slice(0, node.start).split('\n').length;
-    found.push({ to: node.source.value, isType, line });
+    const line = () => source.slice(0, node.start).split('\n').length;
+    if (typeof node.source?.value === 'string') {
+      const isType = node.importKind === 'type' || node.exportKind === 'type' || node.type === 'TSImportType';
+      imports.push({ to: node.source.value, isType, line: line() });
+    }
+    const what = globalOf(node);
+    if (what !== undefined) globals.push({ what, line: line() });
   });
-  return found;
+  return { imports, globals };
+}
+
+/** `process.env`, `setTimeout(…)`, `new Date()`, `Math.random()`. */
+function globalOf({ type, object, property, callee }) {
+  if (type === 'MemberExpression' && object.name === 'Math' && property.name === 'random')
+    return 'Math.random';
+  const name = type === 'MemberExpression' ? object.name : callee?.name;
+  return PLATFORM.has(name) ? name : undefined;
 }
 
 function visit(node, look) {
@@ -142,6 +190,14 @@ function reportCycles(graph) {
     state.set(file, 'done');
   };
   for (const file of graph.keys()) walk(file, []);
+}
+
+function report(file, line, what) {
+  problems.push(`${path.relative(root, file)}:${line}: ${what}`);
+}
+
+function isWithin(folder, file) {
+  return file.startsWith(`${folder}${path.sep}`);
 }
 
 function resolve(file, to) {

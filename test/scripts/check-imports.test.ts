@@ -24,6 +24,10 @@ describe('the check of imports', () => {
       'packages/protocol/src/streams/stream.ts':
         "import type { A } from '../deadline.js';\nexport type B = A;\n",
       'packages/protocol/src/deadline.ts': 'export type A = 1;\n',
+      'packages/protocol/src/endpoint/endpoint.ts': "import type { B } from '../streams/stream.js';\n",
+      'packages/runtime/src/udp.ts': "import { createSocket } from 'node:dgram';\nDate.now();\n",
+      'packages/protocol/test/a.test.ts':
+        "import '../src/deadline.js';\nimport '@underpass/protocol';\nimport '@underpass/testkit';\nimport 'node:fs';\n",
     });
     expect(result).toEqual({ code: 0, complaints: [] });
   });
@@ -53,6 +57,19 @@ describe('the check of imports', () => {
     ['packages/protocol/src/congestion/a.ts', "import { x } from '../wire/b.js';", 'primitives only'],
     ['packages/protocol/src/session/a.ts', "import { x } from '../connection/b.js';", 'session may import'],
     ['packages/protocol/src/a.ts', "import { x } from './wire/b.js';", 'a primitive imports no folder'],
+    [
+      'packages/protocol/src/endpoint/a.ts',
+      "import { x } from '../streams/b.js';",
+      'endpoint may import its types only',
+    ],
+    ['packages/protocol/src/wire/a.ts', 'const x = Math.random();', 'uses Math.random'],
+    ['packages/protocol/src/wire/a.ts', 'const x = new Date();', 'uses Date'],
+    ['packages/protocol/src/wire/a.ts', 'const x = Buffer.alloc(1);', 'uses Buffer'],
+    ['packages/protocol/src/wire/a.ts', 'setTimeout(() => {}, 1);', 'uses setTimeout'],
+    ['packages/cli/src/a.ts', "import path from 'path';", 'write node:path'],
+    ['packages/cli/src/a.ts', "import 'fs", 'Unterminated string'],
+    ['packages/client/test/a.test.ts', "import { x } from '@underpass/relay';", 'client may import'],
+    ['packages/cli/test/a.test.ts', "import { x } from '../../relay/src/b.js';", 'outside the package'],
     ['packages/protocol/src/new/a.ts', "import { x } from '../wire/b.js';", 'not in the list'],
     ['packages/extra/src/a.ts', '', 'not in the list of packages'],
   ])('fails on %s with %s', (file, text, complaint) => {
