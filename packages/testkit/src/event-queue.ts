@@ -56,7 +56,8 @@ export class EventQueue {
     for (;;) {
       let child = 2 * i + 1;
       if (child >= heap.length) break;
-      if (child + 1 < heap.length && isBefore(heap[child + 1] as Scheduled, heap[child] as Scheduled)) child++;
+      if (child + 1 < heap.length && isBefore(heap[child + 1] as Scheduled, heap[child] as Scheduled))
+        child++;
       if (!isBefore(heap[child] as Scheduled, last)) break;
       heap[i] = heap[child] as Scheduled;
       i = child;

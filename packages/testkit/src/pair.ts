@@ -2,12 +2,23 @@
  *
  *  a datagram is handled as it comes; everything else happens in turns, which follow a little later: timers, events,
  *  what the application wants, sending. Between two turns nothing is polled. */
-import { type Address, type Endpoint, type EndpointEvent, TransmitBatch } from '@underpass/protocol';
+import {
+  type Address,
+  type Endpoint,
+  type EndpointEvent,
+  sameAddress,
+  TransmitBatch,
+} from '@underpass/protocol';
 import { BufferLike } from './buffer-like.js';
 import { Digest } from './digest.js';
 import { EventQueue } from './event-queue.js';
 import type { SeededRandom } from './seeded-random.js';
-import { type NetworkConditions, type Side, SimulatedNetwork } from './simulated-network.js';
+import {
+  type NetworkConditions,
+  type Side,
+  SimulatedNetwork,
+  STRANGER_ADDRESS,
+} from './simulated-network.js';
 
 /** What the pair calls on an endpoint. */
 export type DrivenEndpoint = Pick<
@@ -109,7 +120,10 @@ export class Pair {
     for (let count = 0; ; count++) {
       const event = endpoint.pollEvent();
       if (event === undefined) return;
-      if (count === MAX_EVENTS_PER_TURN) return this.#break(`${side} has events without end`);
+      if (count === MAX_EVENTS_PER_TURN) {
+        this.#break(`${side} has events without end`);
+        return;
+      }
       this.#note(side, event);
       this.#options.onEvent(side, event);
     }
@@ -133,11 +147,9 @@ export class Pair {
     const buffer = new BufferLike(LEADING_BYTES + datagram.length + LEADING_BYTES);
     buffer.set(datagram, LEADING_BYTES);
     this.#trace(`${to} receives ${describe(datagram)}`);
-    endpoint.handleDatagram(
-      this.now,
-      buffer.subarray(LEADING_BYTES, LEADING_BYTES + datagram.length),
-      { ...from },
-    );
+    endpoint.handleDatagram(this.now, buffer.subarray(LEADING_BYTES, LEADING_BYTES + datagram.length), {
+      ...from,
+    });
     buffer.fill(POISON);
     this.wake(to);
   }
@@ -162,10 +174,14 @@ export class Pair {
   #transmit(side: Side, endpoint: DrivenEndpoint): void {
     const batch = this.#batch;
     for (let count = 0; endpoint.pollTransmit(this.now, batch); count++) {
-      if (count === MAX_BATCHES_PER_TURN) return this.#break(`${side} sends without end`);
+      if (count === MAX_BATCHES_PER_TURN) {
+        this.#break(`${side} sends without end`);
+        return;
+      }
       const { lengthBytes, segmentBytes, to } = batch;
       if (to === undefined || segmentBytes < 1 || lengthBytes < 1 || lengthBytes > batch.buffer.length) {
-        return this.#break(`${side} made a batch of ${lengthBytes} bytes in segments of ${segmentBytes}`);
+        this.#break(`${side} made a batch of ${lengthBytes} bytes in segments of ${segmentBytes}`);
+        return;
       }
       for (let at = 0; at < lengthBytes; at += segmentBytes) {
         this.#send(side, to, batch.buffer.subarray(at, Math.min(at + segmentBytes, lengthBytes)));
@@ -181,6 +197,7 @@ export class Pair {
     this.digest.text(`${to.address} ${to.port}`);
     this.digest.bytes(datagram);
     this.#trace(`${side} sends ${describe(datagram)}`);
+    if (sameAddress(to, STRANGER_ADDRESS)) this.#options.onViolation(`${side} answered a forgery`);
     this.network.send(side, to, datagram);
   }
 
@@ -189,16 +206,15 @@ export class Pair {
     if (due === undefined) return;
     if (!(due.at > this.now)) {
       if (++driven.overdueTurns === MAX_OVERDUE_TURNS) {
-        return this.#break(`${side} leaves a deadline in the past: ${due.reason} at ${due.at}, now ${this.now}`);
+        this.#break(`${side} leaves a deadline in the past: ${due.reason} at ${due.at}, now ${this.now}`);
+        return;
       }
     } else driven.overdueTurns = 0;
     const grain = this.#timing.timerGrainMs;
     const delay = Math.max(0, due.at - this.now);
     // `Math.max` because now + delay may be rounded to less than the deadline.
     const at =
-      grain === 0
-        ? Math.max(due.at, this.now)
-        : this.now + grain * Math.max(1, Math.ceil(delay / grain));
+      grain === 0 ? Math.max(due.at, this.now) : this.now + grain * Math.max(1, Math.ceil(delay / grain));
     // Deadlines mostly move away: a timer that fires early just looks again.
     if (driven.timerAt !== undefined && driven.timerAt <= at) return;
     driven.timerAt = at;
@@ -221,6 +237,7 @@ export class Pair {
 
   /** Nothing sensible can follow: the run ends here. */
   #break(violation: string): void {
+    if (this.#isBroken) return;
     this.#isBroken = true;
     this.#options.onViolation(violation);
   }
@@ -240,7 +257,13 @@ export class Pair {
 }
 
 function idle(): Driven {
-  return { endpoint: undefined, turnScheduled: false, dispatching: false, timerAt: undefined, overdueTurns: 0 };
+  return {
+    endpoint: undefined,
+    turnScheduled: false,
+    dispatching: false,
+    timerAt: undefined,
+    overdueTurns: 0,
+  };
 }
 
 const MESSAGE_NAMES = ['', 'initiation', 'response', 'cookie reply', 'transport'];
@@ -248,4 +271,3 @@ const MESSAGE_NAMES = ['', 'initiation', 'response', 'cookie reply', 'transport'
 function describe(datagram: Uint8Array): string {
   return `${MESSAGE_NAMES[datagram[0] ?? 0] || 'unknown'} of ${datagram.length} bytes`;
 }
-

@@ -4,7 +4,9 @@
  *  key gives other bytes, and an altered message does not open. Anybody can read and forge what it seals. */
 import { type Aead, assert, type CryptoSuite, KEY_BYTES, TAG_BYTES } from '@underpass/protocol';
 
-const GENERATOR = [0x9e3779b1, 0x85ebca77, 0xc2b2ae3d, 0x27d4eb2f, 0x165667b1, 0xd3a2646d, 0xfd7046c5, 0xb55a4f09];
+const GENERATOR = [
+  0x9e3779b1, 0x85ebca77, 0xc2b2ae3d, 0x27d4eb2f, 0x165667b1, 0xd3a2646d, 0xfd7046c5, 0xb55a4f09,
+];
 const LANES = GENERATOR.length;
 
 export function createInsecureTestSuite(): CryptoSuite {

@@ -142,9 +142,15 @@ export class ProcessModel {
 
   #onStreamOpened(stream: Stream): void {
     const run = this.#otherRun();
-    if (run === undefined) return this.#fail(`was told of stream ${stream.id} before HELLO`);
+    if (run === undefined) {
+      this.#fail(`was told of stream ${stream.id} before HELLO`);
+      return;
+    }
     const opened = this.#options.findOther(run)?.openedFor(this.#options.run, stream.id);
-    if (opened === undefined) return this.#fail(`was told of stream ${stream.id}, which nobody opened`);
+    if (opened === undefined) {
+      this.#fail(`was told of stream ${stream.id}, which nobody opened`);
+      return;
+    }
     const model = this.#createModel(stream.id, opened.plan.answererStart);
     model.peer = opened.model;
     opened.model.peer = model;
@@ -154,7 +160,8 @@ export class ProcessModel {
   /** What this process opened under that id in its connection with that run of the other side. */
   openedFor(otherRun: number, id: number): OpenedStream | undefined {
     return this.#connections
-      .findLast((connection) => connection.otherRun === undefined || connection.otherRun === otherRun)
+      .filter((connection) => connection.otherRun === undefined || connection.otherRun === otherRun)
+      .findLast((connection) => connection.opened.has(id))
       ?.opened.get(id);
   }
 
@@ -172,7 +179,8 @@ export class ProcessModel {
 
   #actorOf(event: { readonly type: string; readonly stream: Stream }): StreamActor | undefined {
     const actor = this.#actors.get(event.stream);
-    if (actor === undefined) this.#fail(`was told ${event.type} of stream ${event.stream.id}, which is not there`);
+    if (actor === undefined)
+      this.#fail(`was told ${event.type} of stream ${event.stream.id}, which is not there`);
     return actor;
   }
 

@@ -1,6 +1,11 @@
 /** Runs what a seed stands for, and says what was wrong with it: safety first, on the network as drawn; then liveness, once
  *  the network is healed; then silence. */
-import { type ConnectionError, ConnectionErrorCode, type CryptoSuite, DEFAULT_TRANSPORT } from '@underpass/protocol';
+import {
+  type ConnectionError,
+  ConnectionErrorCode,
+  type CryptoSuite,
+  DEFAULT_TRANSPORT,
+} from '@underpass/protocol';
 import { Content } from './content.js';
 import { Pair } from './pair.js';
 import { createInsecureTestSuite } from './plain-suite.js';
@@ -24,7 +29,7 @@ export interface RunStats extends NetworkCounts {
   bytes: number;
   resets: number;
   stops: number;
-  /** Handshakes beyond each process's first. */
+  /** Handshakes of the client beyond the first of each run. */
   rekeys: number;
   restarts: number;
   closes: number;
@@ -223,7 +228,9 @@ class ScenarioRun {
     const config = { ...DEFAULT_TRANSPORT, ...this.#scenario.transport[side] };
     const { unreadBytes, unacknowledgedBytes, openStreams } = this.#process(side).stats;
     if (unreadBytes < 0 || unreadBytes > config.connectionWindowBytes) {
-      this.#report(`${side} holds ${unreadBytes} unread bytes, its window is ${config.connectionWindowBytes}`);
+      this.#report(
+        `${side} holds ${unreadBytes} unread bytes, its window is ${config.connectionWindowBytes}`,
+      );
     }
     const sendLimit = config.sendBufferBytes + openStreams * config.minStreamSendBufferBytes;
     if (unacknowledgedBytes < 0 || unacknowledgedBytes > sendLimit) {
@@ -236,18 +243,23 @@ class ScenarioRun {
     if (this.#violations.length > 0) return;
     const pair = this.#pair;
     pair.run(pair.now + SETTLING_MS);
-    for (const side of SIDES) {
-      const { openStreams, unreadBytes, unacknowledgedBytes, bytesInFlight } = this.#process(side).stats;
-      const left = { openStreams, unreadBytes, unacknowledgedBytes, bytesInFlight };
-      for (const [name, value] of Object.entries(left)) {
-        if (value !== 0) this.#report(`${side} has ${name} ${value} after everything came to its end`);
-      }
-    }
+    // Persistent keepalives may have renewed the keys just now.
+    pair.run(pair.now + SETTLING_MS, () => this.#leftovers().length === 0);
+    for (const leftover of this.#leftovers()) this.#report(`${leftover} after everything came to its end`);
     if (this.#scenario.clientKeepaliveMs > 0) return;
     const before = pair.datagramsSent;
     pair.run(pair.now + SILENCE_MS);
     const sent = pair.datagramsSent - before;
     if (sent > 0) this.#report(`${sent} datagrams were sent although there was nothing to say`);
+  }
+
+  #leftovers(): string[] {
+    return SIDES.flatMap((side) => {
+      const { openStreams, unreadBytes, unacknowledgedBytes, bytesInFlight } = this.#process(side).stats;
+      return Object.entries({ openStreams, unreadBytes, unacknowledgedBytes, bytesInFlight })
+        .filter(([, value]) => value !== 0)
+        .map(([name, value]) => `${side} has ${name} ${value}`);
+    });
   }
 
   #report(violation: string): void {
@@ -267,7 +279,7 @@ class ScenarioRun {
       bytes: ends.reduce((sum, end) => sum + end.readBytes, 0),
       resets: ends.filter((end) => end.sawReset).length,
       stops: ends.filter((end) => end.wasStopped).length,
-      rekeys: processes.reduce((sum, process) => sum + Math.max(0, process.stats.handshakes - 1), 0),
+      rekeys: this.#processes.client.reduce((sum, { stats }) => sum + Math.max(0, stats.handshakes - 1), 0),
       restarts: restarts.length,
       closes: close === undefined ? 0 : 1,
       moves: network.moves.length,

@@ -68,9 +68,9 @@ export function drawScenario(random: SeededRandom): Scenario {
   const shape = random.derive('shape');
   const isLong = shape.chance(0.2);
   const spreadMs = isLong ? shape.between(130_000, LONG_RUN_MS) : shape.magnitude(1, 8_000);
-  const restarts = shape.chance(0.12) ? drawRestarts(shape, spreadMs) : [];
+  const restarts = shape.chance(0.2) ? drawRestarts(shape, spreadMs) : [];
   const close: Close | undefined =
-    restarts.length === 0 && shape.chance(0.08)
+    restarts.length === 0 && shape.chance(0.1)
       ? { side: shape.pick(['client', 'relay']), at: shape.between(0, 1.2 * spreadMs) }
       : undefined;
   const network = drawNetwork(random.derive('conditions'), spreadMs, isLong);
@@ -79,9 +79,7 @@ export function drawScenario(random: SeededRandom): Scenario {
   // the client's address changed.
   const needsKeepalive = network.moves.length > 0 || restarts.length > 0;
   const times = [spreadMs, close?.at ?? 0, ...restarts.map(({ at, downMs }) => at + downMs)];
-  for (const { toRelay, toClient } of [network]) {
-    for (const { until } of [...toRelay.blackouts, ...toClient.blackouts]) times.push(until);
-  }
+  for (const { until } of [...network.toRelay.blackouts, ...network.toClient.blackouts]) times.push(until);
   return {
     network,
     timing: drawTiming(shape),
@@ -153,17 +151,19 @@ function drawLink(random: SeededRandom, spreadMs: number, isLong: boolean): Link
   const rough = (chance: number, low: number, high: number): number =>
     isRough && random.chance(chance) ? random.between(low, high) : 0;
   const bytesPerMs = random.chance(0.35) ? random.magnitude(30, 20_000) : undefined;
+  const burstDatagrams = random.magnitude(2, 40);
   return {
     delayMs: random.magnitude(1, 150),
     jitterMs: rough(0.5, 0, 30),
     stragglerChance: rough(0.3, 0, 0.05),
     stragglerMs: random.magnitude(10, 3_000),
     lossChance: rough(0.7, 0, 0.1),
-    burstChance: rough(0.25, 0, 0.01),
-    burstDatagrams: random.magnitude(2, 40),
+    burstChance: rough(0.25, 0, 0.05) / burstDatagrams,
+    burstDatagrams,
     duplicateChance: rough(0.4, 0, 0.1),
     duplicateDelayMs: random.magnitude(1, 20_000),
     corruptionChance: rough(0.4, 0, 0.05),
+    forgeryChance: rough(0.3, 0, 0.05),
     bytesPerMs,
     queueBytes: Math.max(20_000, (bytesPerMs ?? 0) * random.magnitude(5, 500)),
     blackouts: random.chance(0.2) ? drawBlackouts(random, spreadMs, isLong) : [],
@@ -214,7 +214,9 @@ function drawEnd(random: SeededRandom, isSmall: boolean): EndPlan {
     sizeBytes,
     chunkBytes,
     // The slowest takes about 20 s for all it has.
-    writePauseMs: isSlowWriter ? random.between(0, (20_000 * chunkBytes) / Math.max(chunkBytes, sizeBytes)) : 0,
+    writePauseMs: isSlowWriter
+      ? random.between(0, (20_000 * chunkBytes) / Math.max(chunkBytes, sizeBytes))
+      : 0,
     finishAfterRead: random.chance(0.4),
     readDelayMs: random.chance(0.1) ? random.magnitude(1, 10_000) : 0,
     readPieces: isSlowReader ? random.integer(1, 8) : 0,

@@ -27,6 +27,8 @@ export interface LinkConditions {
   readonly duplicateDelayMs: number;
   /** Bits flip, or the end is missing. */
   readonly corruptionChance: number;
+  /** A stranger who sees the datagram sends one that looks like it. */
+  readonly forgeryChance: number;
   /** Undefined: no limit. */
   readonly bytesPerMs: number | undefined;
   /** What waits for its turn at that rate; more is lost. */
@@ -51,6 +53,7 @@ export const PERFECT_LINK: LinkConditions = {
   duplicateChance: 0,
   duplicateDelayMs: 0,
   corruptionChance: 0,
+  forgeryChance: 0,
   bytesPerMs: undefined,
   queueBytes: 0,
   blackouts: [],
@@ -68,16 +71,23 @@ export interface NetworkConditions {
   readonly moves: readonly Move[];
 }
 
-export const PERFECT_NETWORK: NetworkConditions = { toRelay: PERFECT_LINK, toClient: PERFECT_LINK, moves: [] };
+export const PERFECT_NETWORK: NetworkConditions = {
+  toRelay: PERFECT_LINK,
+  toClient: PERFECT_LINK,
+  moves: [],
+};
 
 export const CLIENT_ADDRESS: Address = { address: '192.0.2.1', port: 40_000 };
 export const RELAY_ADDRESS: Address = { address: '198.51.100.1', port: 51_820 };
+/** Where forgeries come from: nobody ever has a reason to send there. */
+export const STRANGER_ADDRESS: Address = { address: '203.0.113.66', port: 666 };
 
 export interface NetworkCounts {
   delivered: number;
   lost: number;
   duplicated: number;
   corrupted: number;
+  forged: number;
   /** Sent to an address that nobody has any more. */
   misdirected: number;
 }
@@ -91,7 +101,14 @@ interface LinkState {
 }
 
 export class SimulatedNetwork {
-  readonly counts: NetworkCounts = { delivered: 0, lost: 0, duplicated: 0, corrupted: 0, misdirected: 0 };
+  readonly counts: NetworkCounts = {
+    delivered: 0,
+    lost: 0,
+    duplicated: 0,
+    corrupted: 0,
+    forged: 0,
+    misdirected: 0,
+  };
   #conditions: NetworkConditions;
   readonly #random: SeededRandom;
   readonly #queue: EventQueue;
@@ -132,6 +149,7 @@ export class SimulatedNetwork {
   send(from: Side, to: Address, datagram: Uint8Array): void {
     const target = other(from);
     const link = target === 'relay' ? this.#conditions.toRelay : this.#conditions.toClient;
+    if (this.#random.chance(link.forgeryChance)) this.#forge(target, link, datagram);
     const departure = this.#departure(link, this.#links[target], datagram.length);
     if (departure === undefined) {
       this.counts.lost++;
@@ -144,6 +162,17 @@ export class SimulatedNetwork {
       const later = departure + this.#random.between(0, link.duplicateDelayMs);
       this.#carry(target, link, later, to, source, datagram);
     }
+  }
+
+  /** Wrong in what a mac or a tag covers: mac2 at the end of handshake messages is only looked at under load. */
+  #forge(target: Side, link: LinkConditions, datagram: Uint8Array): void {
+    this.counts.forged++;
+    const forged = new Uint8Array(datagram);
+    const at = this.#random.integer(4, Math.max(4, Math.min(datagram.length - 32, 100)));
+    forged[at] = (forged[at] as number) ^ this.#random.integer(1, 255);
+    this.#queue.schedule(this.#queue.now + this.#random.between(0, 2 * link.delayMs), () => {
+      this.#deliver(target, forged, STRANGER_ADDRESS);
+    });
   }
 
   /** @returns when the datagram leaves, or undefined when it is lost */

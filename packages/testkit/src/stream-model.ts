@@ -71,13 +71,17 @@ export class EndModel {
     if (this.stopCode !== undefined) this.#fail('read bytes after it said that it would not');
     if (bytes.length === 0) this.#fail('read a piece of no bytes');
     const writer = this.peer;
-    if (writer === undefined) return this.#fail('read bytes that nobody wrote');
+    if (writer === undefined) {
+      this.#fail('read bytes that nobody wrote');
+      return;
+    }
     const end = this.readBytes + bytes.length;
     if (end > writer.writtenBytes) {
       this.#fail(`read up to offset ${end}, only ${writer.writtenBytes} bytes were written`);
     }
     const difference = this.#content.firstDifference(writer.contentStart, this.readBytes, bytes);
-    if (difference >= 0) this.#fail(`read another byte than was written at offset ${this.readBytes + difference}`);
+    if (difference >= 0)
+      this.#fail(`read another byte than was written at offset ${this.readBytes + difference}`);
     this.readBytes = end;
   }
 
@@ -87,7 +91,10 @@ export class EndModel {
     if (this.sawReset) this.#fail('read the FIN after the reset');
     this.hasReadAll = true;
     const writer = this.peer;
-    if (writer === undefined) return this.#fail('read a FIN that nobody wrote');
+    if (writer === undefined) {
+      this.#fail('read a FIN that nobody wrote');
+      return;
+    }
     if (!writer.hasFinished) this.#fail('read a FIN that was never written');
     if (this.readBytes !== writer.writtenBytes) {
       this.#fail(`read the FIN after ${this.readBytes} of ${writer.writtenBytes} bytes`);
@@ -105,7 +112,10 @@ export class EndModel {
     if (this.hasReadAll) this.#fail('was told of a reset after the FIN');
     this.sawReset = true;
     const writer = this.peer;
-    if (writer === undefined) return this.#fail('was told of a reset that nobody asked for');
+    if (writer === undefined) {
+      this.#fail('was told of a reset that nobody asked for');
+      return;
+    }
     if (writer.resetCode !== code) {
       this.#fail(`was told of a reset with code ${code}, the other side's is ${writer.resetCode ?? 'none'}`);
     }
@@ -117,7 +127,10 @@ export class EndModel {
     this.wasStopped = true;
     this.resetCode ??= code;
     const reader = this.peer;
-    if (reader === undefined) return this.#fail('was stopped by nobody');
+    if (reader === undefined) {
+      this.#fail('was stopped by nobody');
+      return;
+    }
     if (reader.stopCode !== code) {
       this.#fail(`was stopped with code ${code}, the other side's is ${reader.stopCode ?? 'none'}`);
     }
@@ -135,19 +148,28 @@ export class EndModel {
     this.isClosed = true;
     if (this.isLost) return;
     if (!this.isReadingOver) this.#fail('was closed before its reading was over');
-    if (!this.hasFinished && this.resetCode === undefined) this.#fail('was closed before its writing was over');
+    if (!this.hasFinished && this.resetCode === undefined)
+      this.#fail('was closed before its writing was over');
   }
 
   // ---- at the end ---------------------------------------------------------------------------------------------
 
   /** To be asked once, of an end whose process lived on: did it come to its end, and to the right one? */
   checkEnd(): void {
-    if (!this.isClosed) return this.#fail(`never came to its end: ${this.describe()}`);
+    if (!this.isClosed) {
+      this.#fail(`never came to its end: ${this.describe()}`);
+      return;
+    }
     if (this.isLost) return;
     const writer = this.peer;
     if (writer === undefined) return; // it was reset before the other side heard of it
     if (writer.isLost) return;
-    if (writer.hasFinished && writer.resetCode === undefined && this.stopCode === undefined && !this.hasReadAll) {
+    if (
+      writer.hasFinished &&
+      writer.resetCode === undefined &&
+      this.stopCode === undefined &&
+      !this.hasReadAll
+    ) {
       this.#fail(`read ${this.readBytes} of ${writer.writtenBytes} bytes and no FIN`);
     }
   }
@@ -163,7 +185,8 @@ export class EndModel {
   /** Nothing may happen once the stream is closed, and nothing but that once the connection is lost. */
   #expectLife(what: string): void {
     if (this.isClosed) this.#fail(`was told of ${what} after it was closed`);
-    else if (this.isLost && what !== 'closed') this.#fail(`was told of ${what} after the connection was lost`);
+    else if (this.isLost && what !== 'closed')
+      this.#fail(`was told of ${what} after the connection was lost`);
   }
 
   #fail(problem: string): void {

@@ -1,0 +1,78 @@
+/** Bytes in = bytes out, whatever the network does: seeds held against the model of @underpass/testkit. A seed that failed is
+ *  seen again with `node scripts/simulate.mjs --seed N --trace`; those that showed a bug stay here for good. */
+import { createPortableSuite } from '@underpass/protocol';
+import { createInsecureTestSuite, type RunStats, runScenario } from '@underpass/testkit';
+import { describe, expect, test } from 'vitest';
+
+const SEEDS = 200;
+const GROUP = 20;
+
+describe('two endpoints over a bad network', () => {
+  const totals: Partial<Record<keyof RunStats, number>> = {};
+  for (let first = 1; first <= SEEDS; first += GROUP) {
+    test(`keep what streams promise, seeds ${first} to ${first + GROUP - 1}`, () => {
+      for (let seed = first; seed < first + GROUP; seed++) {
+        const { violations, stats } = runScenario(seed);
+        expect(violations, `node scripts/simulate.mjs --seed ${seed} --trace`).toEqual([]);
+        for (const [name, value] of Object.entries(stats) as [keyof RunStats, number][]) {
+          totals[name] = (totals[name] ?? 0) + value;
+        }
+      }
+    });
+  }
+
+  test('have met everything that a network and a program can do', () => {
+    for (const [name, value] of Object.entries(totals)) {
+      if (name !== 'healed') expect(value, name).toBeGreaterThan(10);
+    }
+    expect(totals.bytes).toBeGreaterThan(50_000_000);
+    expect(totals.datagramsSent).toBeGreaterThan(100_000);
+  });
+
+  test.each([1001, 1002, 1003, 1004])('keep it with the real portable crypto too, seed %i', (seed) => {
+    expect(runScenario(seed, { suite: createPortableSuite() }).violations).toEqual([]);
+  });
+});
+
+describe('a seed', () => {
+  test('replays exactly: the same datagrams and events at the same moments', () => {
+    for (const seed of [1, 2, 3, 4, 5]) expect(runScenario(seed).digest).toBe(runScenario(seed).digest);
+  });
+
+  test('is not another seed', () => {
+    const digests = new Set([1, 2, 3, 4, 5].map((seed) => runScenario(seed).digest));
+    expect(digests.size).toBe(5);
+  });
+
+  test('replays exactly whether or not somebody watches', () => {
+    const lines: string[] = [];
+    const watched = runScenario(6, { trace: (line) => lines.push(line) });
+    expect(watched.digest).toBe(runScenario(6).digest);
+    expect(lines.length).toBeGreaterThan(watched.stats.datagramsSent);
+  });
+});
+
+describe('the model', () => {
+  test('sees bytes that the crypto should have refused', () => {
+    const suite = createInsecureTestSuite();
+    const gullible = {
+      ...suite,
+      aead(key: Uint8Array) {
+        const aead = suite.aead(key);
+        const open: typeof aead.open = (high, low, buffer, offset, length, additional) => {
+          if (aead.open(high, low, buffer, offset, length, additional)) return true;
+          // The keystream is an xor: sealing removes it, and what was altered stays altered.
+          aead.seal(high, low, buffer, offset, length - 16, additional);
+          return true;
+        };
+        return { open, seal: aead.seal.bind(aead), destroy: aead.destroy.bind(aead) };
+      },
+    };
+    const seeds = Array.from({ length: 60 }, (_, i) => 1 + i);
+    const caught = seeds
+      .filter((seed) => runScenario(seed).stats.corrupted > 10)
+      .map((seed) => runScenario(seed, { suite: gullible }).violations.length > 0);
+    expect(caught.length).toBeGreaterThan(3);
+    expect(caught).not.toContain(false);
+  });
+});

@@ -1,0 +1,136 @@
+import {
+  type DrivenEndpoint,
+  Pair,
+  PERFECT_LINK,
+  PERFECT_NETWORK,
+  RELAY_ADDRESS,
+  SeededRandom,
+} from '@underpass/testkit';
+import { describe, expect, test } from 'vitest';
+
+/** An endpoint that does nothing, but for what a test plants. */
+function endpoint(planted: Partial<DrivenEndpoint>): DrivenEndpoint {
+  return {
+    handleDatagram: () => {},
+    handleTimeout: () => {},
+    pollTransmit: () => false,
+    pollEvent: () => undefined,
+    pollTimeout: () => undefined,
+    ...planted,
+  };
+}
+
+function run(client: DrivenEndpoint, relay = endpoint({}), network = PERFECT_NETWORK): string[] {
+  const violations: string[] = [];
+  const pair = new Pair({
+    network,
+    random: new SeededRandom(1),
+    onEvent: () => {},
+    onViolation: (violation) => violations.push(violation),
+  });
+  pair.setEndpoint('relay', relay);
+  pair.setEndpoint('client', client);
+  pair.run(10_000);
+  return violations;
+}
+
+/** Sends `datagrams` of so many bytes as one batch, once. */
+function sender(lengthBytes: number, segmentBytes: number): DrivenEndpoint {
+  let sent = false;
+  return endpoint({
+    pollTransmit: (_now, batch) => {
+      if (sent) return false;
+      sent = true;
+      for (let i = 0; i < lengthBytes; i++) batch.buffer[i] = i;
+      batch.lengthBytes = lengthBytes;
+      batch.segmentBytes = segmentBytes;
+      batch.to = RELAY_ADDRESS;
+      return true;
+    },
+  });
+}
+
+describe('the pair stops at', () => {
+  test('sending without end', () => {
+    const client = endpoint({
+      pollTransmit: (_now, batch) => {
+        batch.lengthBytes = 32;
+        batch.segmentBytes = 32;
+        batch.to = RELAY_ADDRESS;
+        return true;
+      },
+    });
+    expect(run(client)).toEqual(['client sends without end']);
+  });
+
+  test('events without end', () => {
+    const client = endpoint({ pollEvent: () => ({ type: 'stream-closed', stream: { id: 0 } }) as never });
+    expect(run(client)).toEqual(['client has events without end']);
+  });
+
+  test('a deadline that stays in the past', () => {
+    const client = endpoint({ pollTimeout: () => ({ at: 0, reason: 'planted' }) });
+    expect(run(client)).toEqual(['client leaves a deadline in the past: planted at 0, now 0']);
+  });
+
+  test('a batch without a size', () => {
+    const client = endpoint({ pollTransmit: () => true });
+    expect(run(client)).toHaveLength(1);
+  });
+
+  test('anything thrown', () => {
+    const client = endpoint({
+      pollEvent: () => {
+        throw new Error('planted');
+      },
+    });
+    expect(run(client)[0]).toContain('planted');
+  });
+});
+
+describe('the pair', () => {
+  test('delivers a batch as datagrams, the last one shorter, and spoils the bytes it lent', () => {
+    const received: Uint8Array[] = [];
+    const copies: number[][] = [];
+    const relay = endpoint({
+      handleDatagram: (_now, datagram) => {
+        received.push(datagram);
+        copies.push([...datagram]);
+      },
+    });
+    expect(run(sender(25, 10), relay)).toEqual([]);
+    expect(copies.map((bytes) => bytes.length)).toEqual([10, 10, 5]);
+    expect(copies.flat()).toEqual(Array.from({ length: 25 }, (_, i) => i));
+    expect([...(received[0] as Uint8Array)]).toEqual(Array.from({ length: 10 }, () => 0xee));
+  });
+
+  test('calls handleTimeout when a deadline has come, and not before', () => {
+    const calls: number[] = [];
+    let at: number | undefined = 500;
+    const client = endpoint({
+      pollTimeout: () => (at === undefined ? undefined : { at, reason: 'planted' }),
+      handleTimeout: (now) => {
+        calls.push(now);
+        at = now < 700 ? now + 250 : undefined;
+      },
+    });
+    expect(run(client)).toEqual([]);
+    expect(calls).toEqual([500, 750]);
+  });
+
+  test('tells when a forgery is answered', () => {
+    const answers = endpoint({
+      handleDatagram(_now, _datagram, from) {
+        this.pollTransmit = (_time, batch) => {
+          batch.lengthBytes = 32;
+          batch.segmentBytes = 32;
+          batch.to = from;
+          this.pollTransmit = () => false;
+          return true;
+        };
+      },
+    });
+    const network = { ...PERFECT_NETWORK, toRelay: { ...PERFECT_LINK, forgeryChance: 1, delayMs: 1 } };
+    expect(run(sender(100, 100), answers, network)).toContain('relay answered a forgery');
+  });
+});
