@@ -29,7 +29,7 @@ describe('the check of imports', () => {
       'packages/protocol/test/a.test.ts':
         "import '../src/deadline.js';\nimport '@underpass/protocol';\nimport '@underpass/testkit';\nimport 'node:fs';\n",
     });
-    expect(result).toEqual({ code: 0, complaints: [] });
+    expect(result).toEqual({ code: 0, complaints: [], output: '' });
   });
 
   it.each([

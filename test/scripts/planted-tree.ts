@@ -17,9 +17,12 @@ export function plant(files: Readonly<Record<string, string>>): string {
   return root;
 }
 
-/** @returns the exit code and what it complains about, line by line */
-export function runScript(name: string, root: string): { code: number | null; complaints: string[] } {
+/** @returns the exit code, what it complains about, line by line, and what else it says */
+export function runScript(
+  name: string,
+  root: string,
+): { code: number | null; complaints: string[]; output: string } {
   const script = fileURLToPath(new URL(`../../scripts/${name}`, import.meta.url));
-  const { status, stderr } = spawnSync(process.execPath, [script, root], { encoding: 'utf8' });
-  return { code: status, complaints: stderr.split('\n').filter((line) => line !== '') };
+  const { status, stdout, stderr } = spawnSync(process.execPath, [script, root], { encoding: 'utf8' });
+  return { code: status, complaints: stderr.split('\n').filter((line) => line !== ''), output: stdout };
 }
