@@ -1,23 +1,38 @@
 /** One relay and the local ports that lead through it. */
 import type { Socket } from 'node:net';
-import { isIP } from 'node:net';
 import {
+  formatTarget,
   type LocalForward,
   listenTcp,
+  MAX_CONNECTIONS,
   openThroughTunnel,
-  resetSocket,
+  resetSockets,
   type TcpListener,
 } from '@underpass/forward';
-import { type ConnectionError, Endpoint, type Peer } from '@underpass/protocol';
-import { chooseSuite, Driver, openUdpSocket, secureRandom, unixTimeMs } from '@underpass/runtime';
+import {
+  type Address,
+  type ConnectionError,
+  Endpoint,
+  type Peer,
+  StreamErrorCode,
+} from '@underpass/protocol';
+import {
+  chooseSuite,
+  type DatagramSocket,
+  Driver,
+  openUdpSocket,
+  secureRandom,
+  systemTimers,
+  unixTimeMs,
+} from '@underpass/runtime';
 import { adviceFor } from './advice.js';
 import type { BoundForward, Client, ClientEvent, ClientOptions, ClientStatus } from './client-options.js';
-import { LOOKUP_INTERVAL_MS, resolveRelay } from './relay-address.js';
+import { type Contact, NameFollower, resolveRelay } from './relay-address.js';
 
 /** Opens the UDP socket and every listener.
  *  @throws UnderpassError when the relay's name does not resolve or a listener cannot be opened */
 export async function startClient(options: ClientOptions): Promise<Client> {
-  const address = await resolveRelay(options.relay);
+  const [address] = await resolveRelay(options.relay);
   const socket = await openUdpSocket({ port: 0 });
   const suite = options.suite ?? chooseSuite();
   const endpoint = new Endpoint({
@@ -34,16 +49,7 @@ export async function startClient(options: ClientOptions): Promise<Client> {
     ...(options.presharedKey && { presharedKey: options.presharedKey }),
     persistentKeepaliveMs: options.persistentKeepaliveMs ?? 0,
   });
-  const client = new RunningClient(options, relay, (handler) => {
-    const driver = new Driver({
-      endpoint,
-      socket,
-      handler,
-      ...(options.onFatal && { onFatal: options.onFatal }),
-    });
-    const status = () => ({ suite: suite.name, drops: endpoint.drops, sendErrors: socket.sendErrors });
-    return { driver, status };
-  });
+  const client = new RunningClient(options, { endpoint, relay, socket, suiteName: suite.name });
   try {
     await client.listen();
   } catch (error) {
@@ -54,8 +60,10 @@ export async function startClient(options: ClientOptions): Promise<Client> {
 }
 
 interface Machinery {
-  readonly driver: Driver;
-  readonly status: () => Pick<ClientStatus, 'suite' | 'drops' | 'sendErrors'>;
+  readonly endpoint: Endpoint;
+  readonly relay: Peer;
+  readonly socket: DatagramSocket;
+  readonly suiteName: string;
 }
 
 class RunningClient implements Client {
@@ -63,33 +71,45 @@ class RunningClient implements Client {
   readonly #options: ClientOptions;
   readonly #relay: Peer;
   readonly #driver: Driver;
-  readonly #status: Machinery['status'];
+  readonly #name: NameFollower;
+  readonly #machinery: Machinery;
   readonly #listeners: TcpListener[] = [];
   readonly #sockets = new Set<Socket>();
   #waiting: { readonly resolve: () => void; readonly reject: (error: Error) => void }[] = [];
-  #lookupTimer: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
   #connections = 0;
 
-  constructor(
-    options: ClientOptions,
-    relay: Peer,
-    build: (handler: ConstructorParameters<typeof Driver>[0]['handler']) => Machinery,
-  ) {
+  constructor(options: ClientOptions, machinery: Machinery) {
+    const { endpoint, relay, socket } = machinery;
     this.#options = options;
+    this.#machinery = machinery;
     this.#relay = relay;
-    const { driver, status } = build({
-      onConnected: () => this.#onConnected(),
-      onDisconnected: (_peer, error) => this.#onDisconnected(error),
-      onStream: (_peer, stream) => {
-        // A relay opens nothing as long as there are no reverse forwards.
-        stream.reset(0);
-        stream.stopSending(0);
+    this.#driver = new Driver({
+      endpoint,
+      socket,
+      handler: {
+        onConnected: () => this.#onConnected(),
+        onDisconnected: (_peer, error) => this.#onDisconnected(error),
+        onStream: (_peer, stream) => {
+          // A relay opens nothing as long as there are no reverse forwards.
+          stream.reset(StreamErrorCode.refused);
+          stream.stopSending(StreamErrorCode.refused);
+        },
       },
+      ...(options.onFatal && { onFatal: options.onFatal }),
     });
-    this.#driver = driver;
-    this.#status = status;
-    this.#followName();
+    this.#name = new NameFollower({
+      relay: options.relay,
+      current: () => relay.stats().address,
+      setAddress: (address) => {
+        const { host } = options.relay;
+        options.log.info({ address }, `no answer: trying ${host} at ${formatAddress(address)}`);
+        relay.setAddress(address);
+        this.#driver.wake();
+      },
+      contact: () => this.#contact(),
+      timers: systemTimers,
+    });
   }
 
   async listen(): Promise<void> {
@@ -112,9 +132,12 @@ class RunningClient implements Client {
   }
 
   status(): ClientStatus {
+    const { endpoint, socket, suiteName } = this.#machinery;
     return {
-      ...this.#status(),
       relay: this.#relay.stats(),
+      suite: suiteName,
+      drops: endpoint.drops,
+      sendErrors: socket.sendErrors,
       forwards: this.forwards,
       openStreams: this.#sockets.size,
     };
@@ -126,11 +149,12 @@ class RunningClient implements Client {
   }
 
   async #close(): Promise<void> {
-    clearInterval(this.#lookupTimer);
+    this.#name.stop();
     for (const listener of this.#listeners) listener.close();
     for (const { reject } of this.#waiting.splice(0)) reject(new Error('the client is closed'));
     await this.#driver.close();
-    for (const socket of this.#sockets) resetSocket(socket);
+    // A local program that takes its last bytes slowly outlives its stream.
+    await resetSockets(this.#sockets);
   }
 
   #emit(event: ClientEvent): void {
@@ -150,13 +174,22 @@ class RunningClient implements Client {
     });
   }
 
+  #contact(): Contact {
+    const now = this.#driver.now();
+    return {
+      ...this.#relay.stats(),
+      hasKeys: this.#relay.session.sendableKeypairId(now) !== undefined,
+    };
+  }
+
   #carry(spec: LocalForward, socket: Socket): void {
     const { target } = spec;
     const from = `${socket.remoteAddress ?? '?'} port ${socket.remotePort ?? '?'}`;
     const id = ++this.#connections;
+    const stream = this.#sockets.size < MAX_CONNECTIONS ? this.#relay.openStream() : undefined;
     this.#sockets.add(socket);
     this.#emit({ type: 'stream-opened', id, target, from });
-    openThroughTunnel(this.#driver, this.#relay.openStream(), socket, target, {
+    openThroughTunnel(this.#driver, stream, socket, target, {
       onRefused: (status) => {
         this.#emit({ type: 'refused', id, target, status, advice: adviceFor(target, status) });
       },
@@ -166,29 +199,8 @@ class RunningClient implements Client {
       },
     });
   }
+}
 
-  /** A relay with a name may have moved: while it is silent, its name is asked again. */
-  #followName(): void {
-    const { host } = this.#options.relay;
-    if (isIP(host) !== 0) return;
-    let sent = 0;
-    let received = 0;
-    this.#lookupTimer = setInterval(() => {
-      const stats = this.#relay.stats();
-      const isSilent = stats.datagramsSent > sent && stats.datagramsReceived === received;
-      sent = stats.datagramsSent;
-      received = stats.datagramsReceived;
-      if (isSilent) void this.#lookUpAgain();
-    }, LOOKUP_INTERVAL_MS);
-    this.#lookupTimer.unref();
-  }
-
-  async #lookUpAgain(): Promise<void> {
-    try {
-      const address = await resolveRelay(this.#options.relay);
-      if (this.#closing === undefined) this.#relay.setAddress(address);
-    } catch {
-      // No network, no names: the old address stays.
-    }
-  }
+function formatAddress({ address, port }: Address): string {
+  return formatTarget({ host: address, port });
 }

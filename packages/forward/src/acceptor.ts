@@ -15,6 +15,7 @@ import { judgeAddress, judgeTarget, type OwnAddresses } from './authorize.js';
 import { type ConnectTcp, dial } from './dialer.js';
 import {
   DIAL_TIMEOUT_MS,
+  MAX_CONNECTIONS,
   MAX_DIAL_ADDRESSES,
   MAX_DIALS_PER_PEER,
   REQUEST_TIMEOUT_MS,
@@ -22,6 +23,7 @@ import {
 import { formatTarget, type Target } from './forward-spec.js';
 import type { LookupOutcome, LookupQueue } from './lookup-queue.js';
 import { Pump, type PumpSummary } from './pump.js';
+import { resetSockets } from './reset-socket.js';
 import type { Tunnel } from './tunnel.js';
 
 export interface AcceptorObserver {
@@ -51,6 +53,7 @@ export class Acceptor {
   readonly #options: AcceptorOptions;
   readonly #timers: Timers;
   readonly #now: () => number;
+  readonly #sockets = new Set<Socket>();
   #underWay = 0;
 
   constructor(options: AcceptorOptions) {
@@ -63,18 +66,41 @@ export class Acceptor {
   get underWay(): number {
     return this.#underWay;
   }
+  /** Connected targets. */
+  get connections(): number {
+    return this.#sockets.size;
+  }
 
   /** Takes a stream that the peer opened. */
   accept(stream: Stream): void {
-    const request = new IncomingRequest(stream, this.#options, this.#timers, this.#now, () => {
-      this.#underWay--;
+    const request = new IncomingRequest(stream, this.#options, this.#timers, this.#now, {
+      onDecided: () => {
+        this.#underWay--;
+      },
+      onConnected: (socket) => this.#sockets.add(socket),
+      onDisconnected: (socket) => this.#sockets.delete(socket),
     });
     this.#underWay++;
     this.#options.tunnel.attach(stream, request);
     if (this.#underWay > MAX_DIALS_PER_PEER) {
       request.refuse('too-many-streams', `more than ${MAX_DIALS_PER_PEER} requests at a time`);
+    } else if (this.#underWay + this.#sockets.size > MAX_CONNECTIONS) {
+      request.refuse('too-many-streams', `more than ${MAX_CONNECTIONS} connections at a time`);
     } else request.start();
   }
+
+  /** Resets the targets that are still connected. To be called when all streams are over: a target that takes its last
+   *  bytes slowly outlives its stream. */
+  close(): Promise<void> {
+    return resetSockets(this.#sockets);
+  }
+}
+
+/** What an acceptor counts. */
+interface RequestObserver {
+  onDecided(): void;
+  onConnected(socket: Socket): void;
+  onDisconnected(socket: Socket): void;
 }
 
 class IncomingRequest implements StreamHandler {
@@ -82,10 +108,12 @@ class IncomingRequest implements StreamHandler {
   readonly #options: AcceptorOptions;
   readonly #timers: Timers;
   readonly #now: () => number;
-  readonly #onDecided: () => void;
+  readonly #observer: RequestObserver;
   #received: Uint8Array = new Uint8Array(0);
   #target: Target | undefined;
   #isDecided = false;
+  /** The peer does not read the answer. */
+  #isStopped = false;
   /** Calls off what is being waited for. */
   #cancel: (() => void) | undefined;
   #pump: Pump | undefined;
@@ -95,13 +123,13 @@ class IncomingRequest implements StreamHandler {
     options: AcceptorOptions,
     timers: Timers,
     now: () => number,
-    onDecided: () => void,
+    observer: RequestObserver,
   ) {
     this.#stream = stream;
     this.#options = options;
     this.#timers = timers;
     this.#now = now;
-    this.#onDecided = onDecided;
+    this.#observer = observer;
   }
 
   start(): void {
@@ -122,6 +150,7 @@ class IncomingRequest implements StreamHandler {
     this.#pump?.onWritable();
   }
   onStopped(): void {
+    this.#isStopped = true;
     this.#pump?.onStopped();
   }
   onReset(): void {
@@ -231,10 +260,15 @@ class IncomingRequest implements StreamHandler {
       socket,
       stream: this.#stream,
       wake: () => tunnel.wake(),
-      onEnd: (summary) => observer.onEnd(id, target, summary),
+      onEnd: (summary) => {
+        this.#observer.onDisconnected(socket);
+        observer.onEnd(id, target, summary);
+      },
     });
+    this.#observer.onConnected(socket);
     observer.onOpened(id, target, address);
     this.#pump.start(this.#received);
+    if (this.#isStopped) this.#pump.onStopped();
     tunnel.wake();
   }
 
@@ -266,7 +300,7 @@ class IncomingRequest implements StreamHandler {
   #decide(): void {
     if (this.#isDecided) return;
     this.#isDecided = true;
-    this.#onDecided();
+    this.#observer.onDecided();
   }
 }
 

@@ -1,4 +1,5 @@
 /** Limits of forwarding: the specification's first (docs/spec/forwarding.md), ours second. */
+import { assert, MAX_OPEN_STREAMS, RECEIVE_BLOCK_BYTES } from '@underpass/protocol';
 
 // ---- specification ------------------------------------------------------------------------------------------
 
@@ -18,9 +19,23 @@ export const SOCKET_BUFFER_BYTES = 256 * 1024;
 
 // ---- ours ---------------------------------------------------------------------------------------------------
 
+/** TCP connections of a client, or of one peer of a relay. Streams are limited too, but a connection outlives its stream
+ *  while its program takes the last bytes. */
+export const MAX_CONNECTIONS = 1024;
+/** What one system call hands from a stream to a socket. */
+export const GATHER_BYTES = 128 * 1024;
+/** A socket asks for patience when it holds this much: the greatest default of any supported node. */
+const SOCKET_HIGH_WATER_BYTES = 64 * 1024;
 /** After so long without traffic the kernel asks whether the other end is still there. */
 export const TCP_KEEPALIVE_MS = 60_000;
 /** Connections that a listener's kernel queue holds. */
 export const LISTEN_BACKLOG = 511;
 /** How often a port that is free for IPv4 and IPv6 is looked for when the system may choose. */
 export const MAX_SAME_PORT_TRIES = 10;
+
+assert(MAX_CONNECTIONS >= MAX_OPEN_STREAMS, 'each stream may have its connection');
+assert(MAX_DIALS_PER_PEER < MAX_CONNECTIONS, 'connecting is a part of a connection');
+assert(
+  SOCKET_HIGH_WATER_BYTES + GATHER_BYTES + RECEIVE_BLOCK_BYTES <= SOCKET_BUFFER_BYTES,
+  'a gathered write on top of a socket that is nearly full stays within its limit',
+);

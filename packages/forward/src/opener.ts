@@ -9,7 +9,8 @@ import {
   StreamErrorCode,
 } from '@underpass/protocol';
 import type { Target } from './forward-spec.js';
-import { Pump, type PumpSummary, resetSocket } from './pump.js';
+import { Pump, type PumpSummary } from './pump.js';
+import { resetSocket } from './reset-socket.js';
 import type { Tunnel } from './tunnel.js';
 
 export interface OpenerObserver {

@@ -2,7 +2,8 @@
 import type { Socket } from 'node:net';
 import { type Stream, StreamErrorCode } from '@underpass/protocol';
 import type { StreamHandler } from '@underpass/runtime';
-import { SOCKET_BUFFER_BYTES, TCP_KEEPALIVE_MS } from './forward-constants.js';
+import { GATHER_BYTES, TCP_KEEPALIVE_MS } from './forward-constants.js';
+import { resetSocket } from './reset-socket.js';
 
 export interface PumpSummary {
   /** From the socket to the stream. */
@@ -159,7 +160,7 @@ export class Pump implements StreamHandler {
     const socket = this.#socket;
     let gathered = 0;
     socket.cork();
-    while (gathered < SOCKET_BUFFER_BYTES) {
+    while (gathered < GATHER_BYTES) {
       const chunk = this.#nextChunk();
       if (chunk === undefined) break;
       gathered += chunk.length;
@@ -169,7 +170,7 @@ export class Pump implements StreamHandler {
     this.#bytesReceived += gathered;
     // spec forwarding 4.4: no credit for the peer while the local reader is slow
     this.#socketFull = socket.writableNeedDrain && socket.writableLength > 0;
-    return gathered >= SOCKET_BUFFER_BYTES && !this.#socketFull;
+    return gathered >= GATHER_BYTES && !this.#socketFull;
   }
 
   #nextChunk(): Uint8Array | undefined {
@@ -225,9 +226,4 @@ export class Pump implements StreamHandler {
       clean: this.#clean,
     });
   }
-}
-
-/** Ends a connected socket with RST. */
-export function resetSocket(socket: Socket): void {
-  if (!socket.destroyed) socket.resetAndDestroy();
 }

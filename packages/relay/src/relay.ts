@@ -24,6 +24,8 @@ import type { Relay, RelayEvent, RelayOptions, RelayPeerOptions, RelayStatus } f
 /** Opens the UDP socket.
  *  @throws UnderpassError when it cannot be bound, or two peers share a name or a key */
 export async function startRelay(options: RelayOptions): Promise<Relay> {
+  checkPeers(options.peers);
+  const socket = await openUdpSocket(options.listen);
   const suite = options.suite ?? chooseSuite();
   const endpoint = new Endpoint({
     role: 'relay',
@@ -33,8 +35,6 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     unixTimeMs,
     ...(options.keyLog && { keyLog: options.keyLog }),
   });
-  checkPeers(options.peers);
-  const socket = await openUdpSocket(options.listen);
   const relay = new RunningRelay(options, endpoint, socket, suite);
   relay.setPeers(options.peers);
   return relay;
@@ -56,6 +56,7 @@ class RunningRelay implements Relay {
   readonly #lookups: LookupQueue;
   /** By public key. */
   readonly #members = new Map<string, Member>();
+  #closing: Promise<void> | undefined;
 
   constructor(options: RelayOptions, endpoint: Endpoint, socket: DatagramSocket, suite: CryptoSuite) {
     this.#options = options;
@@ -96,6 +97,7 @@ class RunningRelay implements Relay {
 
   setPeers(peers: readonly RelayPeerOptions[]): void {
     checkPeers(peers);
+    if (this.#closing !== undefined) return;
     const wanted = new Map(peers.map((options) => [bytesKey(options.publicKey), options]));
     for (const [key, member] of this.#members) {
       const options = wanted.get(key);
@@ -106,9 +108,11 @@ class RunningRelay implements Relay {
       const wasConnected = member.peer.stats().connected;
       this.#members.delete(key);
       this.#endpoint.removePeer(member.peer);
+      void member.acceptor.close();
       if (wasConnected) {
         const peer = member.options.name;
-        this.#emit({ type: 'peer-disconnected', peer, reason: 'removed from the config' });
+        const reason = options === undefined ? 'removed from the config' : 'has another preshared key';
+        this.#emit({ type: 'peer-disconnected', peer, reason });
       }
     }
     for (const [key, options] of wanted) {
@@ -118,7 +122,13 @@ class RunningRelay implements Relay {
   }
 
   close(): Promise<void> {
-    return this.#driver.close();
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.#driver.close();
+    await Promise.all(Array.from(this.#members.values(), ({ acceptor }) => acceptor.close()));
   }
 
   #addMember(options: RelayPeerOptions): Member {
@@ -162,7 +172,8 @@ class RunningRelay implements Relay {
   #onDisconnected(peer: Peer, error: ConnectionError): void {
     const member = this.#memberOf(peer);
     if (member === undefined) return;
-    this.#emit({ type: 'peer-disconnected', peer: member.options.name, reason: error.reason });
+    const reason = error.reason === '' ? `code ${error.code}` : error.reason;
+    this.#emit({ type: 'peer-disconnected', peer: member.options.name, reason });
   }
 
   #onRefused(

@@ -71,6 +71,8 @@ export class Driver {
   #scheduled = false;
   /** Events are being dispatched: sending follows in this very turn. */
   #dispatching = false;
+  /** All batches are on their way to the kernel: there may be more to send. */
+  #isWaitingForBatch = false;
   #closing: Promise<void> | undefined;
   #finishClosing: (() => void) | undefined;
   #closed = false;
@@ -157,7 +159,7 @@ export class Driver {
       this.#onFatal(error);
     }
     if (this.#finishClosing === undefined) this.#setTimer();
-    else if (!this.#scheduled) this.#finishClosing();
+    else if (!this.#scheduled && !this.#isWaitingForBatch) this.#finishClosing();
   }
 
   /** @returns true when the limit was reached and there may be more */
@@ -220,6 +222,7 @@ export class Driver {
   #transmit(): boolean {
     for (let count = 0; count < MAX_BATCHES_PER_TURN; count++) {
       const batch = this.#socket.acquireBatch();
+      this.#isWaitingForBatch = batch === undefined;
       if (batch === undefined) return false;
       if (!this.#endpoint.pollTransmit(this.now(), batch)) {
         this.#socket.releaseBatch(batch);

@@ -291,6 +291,20 @@ describe('closing', () => {
     });
   });
 
+  it('waits for the kernel when the farewells do not fit its batches', async () => {
+    const { endpoint, socket, turns, driver } = setUp();
+    socket.instant = false;
+    endpoint.toSend = 4;
+    const closed = driver.close();
+    turns.run();
+    expect([socket.sent, socket.closed]).toEqual([4, false]);
+    socket.free = 2;
+    socket.listener?.onBatchFree();
+    turns.run();
+    await closed;
+    expect([socket.sent, socket.closed]).toEqual([5, true]);
+  });
+
   it('closes the socket after a second when the endpoint never falls silent', async () => {
     const { endpoint, socket, timers, turns, driver } = setUp();
     endpoint.pollTransmit = () => true;

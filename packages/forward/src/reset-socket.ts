@@ -1,0 +1,26 @@
+/** Ends TCP connections with RST, so that nobody takes the end for a complete answer. */
+import type { Socket } from 'node:net';
+
+/** Ends a connected socket with RST, now or as soon as the system takes it. */
+export function resetSocket(socket: Socket): void {
+  if (socket.destroyed) return;
+  // While the kernel is told of our FIN it takes no reset, and the socket would never close.
+  if (isShuttingDown(socket)) socket.once('finish', () => resetSocket(socket));
+  else socket.resetAndDestroy();
+}
+
+/** Resets all of them. @returns when each has emitted `close` */
+export async function resetSockets(sockets: Iterable<Socket>): Promise<void> {
+  await Promise.all(
+    Array.from(sockets, (socket) => {
+      if (socket.closed) return undefined;
+      const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+      resetSocket(socket);
+      return closed;
+    }),
+  );
+}
+
+function isShuttingDown(socket: Socket): boolean {
+  return socket.writableEnded && !socket.writableFinished && socket.writableLength === 0;
+}
