@@ -3,11 +3,11 @@ import { type CryptoSuite, createPortableSuite } from '@underpass/protocol';
 import { createNativeSuite } from './native.js';
 import { loadSodium } from './sodium.js';
 
-/** Tries sodium, then node:crypto, then the portable suite, which needs nothing. */
-export function chooseSuite(): CryptoSuite {
+/** Takes the first candidate that gives known answers, or the portable suite, which needs nothing of the machine. Which one it
+ *  was shows in its name.
+ *  @param candidates  the fastest first; one that throws is passed over */
+export function chooseSuite(candidates: readonly (() => CryptoSuite)[] = fastestFirst()): CryptoSuite {
   const portable = createPortableSuite();
-  const sodium = loadSodium();
-  const candidates = [...(sodium === undefined ? [] : [() => createNativeSuite(sodium)]), createNativeSuite];
   for (const create of candidates) {
     const suite = orUndefined(create);
     if (suite !== undefined && agrees(suite, portable)) return suite;
@@ -15,27 +15,43 @@ export function chooseSuite(): CryptoSuite {
   return portable;
 }
 
-/** A known answer from each primitive that is not shared: a broken build shows here and not in a handshake. */
-export function agrees(suite: CryptoSuite, reference: CryptoSuite): boolean {
+function fastestFirst(): (() => CryptoSuite)[] {
+  const sodium = loadSodium();
+  const native = () => createNativeSuite();
+  return sodium === undefined ? [native] : [() => createNativeSuite(sodium), native];
+}
+
+/** The same answers from every primitive: a broken build shows here and not in a handshake. */
+function agrees(suite: CryptoSuite, reference: CryptoSuite): boolean {
   return orUndefined(() => sample(suite)) === sample(reference);
 }
 
+/** What a suite says to fixed questions, the refusals among them. */
 function sample(suite: CryptoSuite): string {
   const key = Uint8Array.from({ length: 32 }, (_, i) => i + 1);
-  const other = suite.x25519PublicKey(key.map((byte) => byte ^ 0x55));
-  const shared = suite.x25519(key, other) ?? new Uint8Array(0);
+  const additional = key.subarray(0, 7);
+  const publicKey = suite.x25519PublicKey(key.map((byte) => byte ^ 0x55));
+  const nonce = key.subarray(0, 24);
+  const answers: (Uint8Array | undefined)[] = [
+    publicKey,
+    suite.x25519(key, publicKey),
+    suite.x25519(key, new Uint8Array(32)),
+    suite.hash(key, additional),
+    suite.hmac(key, additional),
+    suite.mac(key, additional),
+    suite.xaeadSeal(key, nonce, key, additional),
+    suite.xaeadOpen(key, nonce, key, additional),
+  ];
   const buffer = Uint8Array.from({ length: 100 + 16 }, (_, i) => i);
   const aead = suite.aead(key);
-  aead.seal(0xffff_fffe, 0x1234_5678, buffer, 0, 100, key.subarray(0, 7));
-  const sealed = buffer.join();
-  const opened = aead.open(0xffff_fffe, 0x1234_5678, buffer, 0, 116, key.subarray(0, 7));
-  const plain = buffer.subarray(0, 100).join();
+  aead.seal(0xffff_fffe, 0x1234_5678, buffer, 0, 100, additional);
+  answers.push(buffer.slice());
+  const opened = aead.open(0xffff_fffe, 0x1234_5678, buffer, 0, 116, additional);
+  answers.push(buffer.slice(0, 100));
   const refused = aead.open(1, 2, buffer, 0, 116);
   aead.destroy();
-  const lowOrder = suite.x25519(key, new Uint8Array(32));
-  return [other.join(), shared.join(), sealed, opened, plain, refused, lowOrder, suite.equal(key, key)].join(
-    ';',
-  );
+  const equal = [suite.equal(key, key.slice()), suite.equal(key, nonce), suite.equal(key, publicKey)];
+  return [...answers.map((bytes) => bytes?.join() ?? 'none'), opened, refused, ...equal].join(';');
 }
 
 function orUndefined<T>(attempt: () => T): T | undefined {

@@ -1,7 +1,7 @@
-/** sodium-native, an optional dependency: seals about four times faster than node:crypto. */
+/** sodium-native, an optional dependency: seals several times faster than node:crypto, and takes keys as bytes. */
 import { createRequire } from 'node:module';
 
-/** The two functions of it that are used; both work in place and throw when told nonsense. */
+/** The functions of it that are used; they work in place and throw when told nonsense. */
 export interface Sodium {
   crypto_aead_chacha20poly1305_ietf_encrypt(
     ciphertext: Uint8Array,
@@ -19,6 +19,8 @@ export interface Sodium {
     publicNonce: Uint8Array,
     key: Uint8Array,
   ): number;
+  crypto_scalarmult(shared: Uint8Array, privateKey: Uint8Array, publicKey: Uint8Array): void;
+  crypto_scalarmult_base(publicKey: Uint8Array, privateKey: Uint8Array): void;
 }
 
 /** @returns undefined when it is not installed, or not for this machine */
