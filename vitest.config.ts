@@ -13,8 +13,12 @@ const alias = Object.fromEntries(
     ]),
 );
 
+/** Tests shared by packages: no part of what testkit builds. */
+const testkitCrypto = fileURLToPath(new URL('./packages/testkit/crypto/index.ts', import.meta.url));
+
 export default defineConfig({
-  resolve: { alias },
+  // The longer name first: an alias also stands for the beginning of a name.
+  resolve: { alias: { '@underpass/testkit/crypto': testkitCrypto, ...alias } },
   test: {
     include: ['packages/*/test/**/*.test.ts', 'test/**/*.test.ts'],
     testTimeout: 60_000,

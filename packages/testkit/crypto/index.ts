@@ -1,0 +1,5 @@
+/** What every crypto suite has to do, as tests. */
+export { describeLowOrder } from './describe-low-order.js';
+export { describeSuite } from './describe-suite.js';
+export * from './hex.js';
+export * from './vectors.js';
