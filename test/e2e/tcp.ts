@@ -44,6 +44,7 @@ export async function closedPort(): Promise<number> {
 /** A connection to loopback that has been made. */
 export async function connect(port: number, host = '127.0.0.1'): Promise<Socket> {
   const socket = netConnect({ port, host, allowHalfOpen: true });
+  socket.on('error', () => undefined); // whoever waits for something hears of it too
   onTestFinished(() => void socket.destroy());
   await once(socket, 'connect', { signal: AbortSignal.timeout(DEADLINE_MS) });
   return socket;
@@ -52,22 +53,38 @@ export async function connect(port: number, host = '127.0.0.1'): Promise<Socket>
 /** Everything until the other side's FIN; our direction stays open.
  *  @throws the socket's error */
 export function readAll(socket: Socket): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  return new Promise((resolve, reject) => {
-    socket.on('data', (chunk: Buffer) => chunks.push(chunk));
-    socket.on('end', () => resolve(Buffer.concat(chunks)));
-    socket.on('error', reject);
-  });
+  return readUntil(socket, Number.POSITIVE_INFINITY);
 }
 
-/** Exactly the next `length` bytes. */
+/** Exactly the next `length` bytes; what comes behind them waits for the next reader.
+ *  @throws the socket's error, or when it ends before */
 export async function readBytes(socket: Socket, length: number): Promise<Buffer> {
-  const signal = AbortSignal.timeout(DEADLINE_MS);
-  for (;;) {
-    const bytes = socket.read(length) as Buffer | null;
-    if (bytes !== null) return bytes;
-    await once(socket, 'readable', { signal });
-  }
+  const bytes = await readUntil(socket, length);
+  if (bytes.length < length) throw new Error(`the connection ended after ${bytes.length} of ${length} bytes`);
+  if (bytes.length > length) socket.unshift(bytes.subarray(length));
+  return bytes.subarray(0, length);
+}
+
+/** Until there are at least so many bytes, or the end. */
+function readUntil(socket: Socket, length: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let total = 0;
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => finish(new Error('nothing more came')), DEADLINE_MS);
+    const finish = (error?: Error): void => {
+      clearTimeout(timer);
+      socket.pause().off('data', onData).off('end', finish).off('error', finish);
+      if (error === undefined) resolve(Buffer.concat(chunks));
+      else reject(error);
+    };
+    const onData = (chunk: Buffer): void => {
+      timer.refresh();
+      chunks.push(chunk);
+      total += chunk.length;
+      if (total >= length) finish();
+    };
+    socket.on('data', onData).on('end', finish).on('error', finish).resume();
+  });
 }
 
 /** The code of the error that ends a connection, or 'clean end'. */

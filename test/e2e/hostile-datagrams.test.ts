@@ -1,0 +1,39 @@
+/** Nothing that does not authenticate has an effect or an answer (docs/spec/wire.md 2.1, session.md 4). */
+import { expect, it } from 'vitest';
+import { MeddlingProxy } from './meddling-proxy.js';
+import { body, connect, readBytes, sha256, startEcho } from './tcp.js';
+import { setUpRelay, startClient, startRelay } from './tunnel.js';
+
+const PER_SECOND = 200;
+const SECONDS = 30;
+const CHUNK_BYTES = 200_000;
+
+it('200 bad datagrams a second at both live sockets for 30 s: no answer, and a transfer is intact', {
+  timeout: 120_000,
+}, async () => {
+  const echo = await startEcho();
+  const setup = setUpRelay([`127.0.0.1:${echo.port}`]);
+  const relay = await startRelay(setup);
+  const proxy = await MeddlingProxy.start(relay.port);
+  const client = await startClient(setup, proxy.port, [`0:127.0.0.1:${echo.port}`]);
+  const socket = await connect(client.ports[0] ?? 0);
+
+  const wanted = 2 * PER_SECOND * SECONDS;
+  const timer = setInterval(() => proxy.inject(), 1000 / PER_SECOND);
+  try {
+    for (let round = 0; proxy.injected < wanted; round++) {
+      const sent = body(CHUNK_BYTES, round);
+      socket.write(sent);
+      expect(sha256(await readBytes(socket, sent.length))).toBe(sha256(sent));
+    }
+  } finally {
+    clearInterval(timer);
+  }
+
+  expect(proxy.answersToStrangers).toBe(0);
+  // One handshake, and perhaps another for a moment of silence: nothing that 12,000 datagrams asked for.
+  expect(proxy.handshakeMessages).toBeLessThanOrEqual(6);
+  expect(client.program.events.filter(({ level }) => level === 'error')).toEqual([]);
+  expect(client.program.exit).toBeUndefined();
+  expect(relay.program.exit).toBeUndefined();
+});
