@@ -68,10 +68,11 @@ function parseRuleHost(text: string): RuleHost | Refusal {
   if (text.includes('/') || parseAddress(text) !== undefined) return parseNetwork(text);
 
   const wildcard = text.startsWith('*.');
-  const name = (wildcard ? text.slice(2) : text).replace(/\.$/, '');
-  if (!isHostName(name)) {
+  const written = wildcard ? text.slice(2) : text;
+  if (!isHostName(written)) {
     return { reason: `'${text}' is no host name: ${SHAPE} (a name with other letters in its xn-- form)` };
   }
+  const name = written.replace(/\.$/, '');
   if (isNumericName(name))
     return { reason: `'${text}' is no IPv4 address: expected four numbers from 0 to 255` };
   if (wildcard) return { text: `*.${name}`, match: { kind: 'below', parent: name } };

@@ -21,8 +21,10 @@ export const LOOPBACK_ADDRESSES: readonly string[] = ['127.0.0.1', '::1'];
 export function parseHost(text: string): Host | undefined {
   const address = parseAddress(text);
   if (address !== undefined) return { kind: 'address', address };
+  // Before the dot goes: of `name..` one would be left, and two forms of one name.
+  if (!isHostName(text)) return undefined;
   const name = text.toLowerCase().replace(/\.$/, '');
-  if (!isHostName(name) || isNumericName(name)) return undefined;
+  if (isNumericName(name)) return undefined;
   return name === 'localhost' ? { kind: 'localhost' } : { kind: 'name', name };
 }
 

@@ -67,6 +67,8 @@ describe('an allow rule', () => {
     ['a.*.example.com:80', 'is no host name'],
     ['*.:80', 'is no host name'],
     ['..:80', 'is no host name'],
+    ['-..:1', 'is no host name'],
+    ['*.example.com..:80', 'is no host name'],
     ['exa mple.com:80', 'is no host name'],
     ['bücher.example:80', 'xn-- form'],
     [`${'a'.repeat(64)}.example:80`, 'is no host name'],

@@ -1,18 +1,10 @@
 import fc from 'fast-check';
 import ipaddr from 'ipaddr.js';
 import { describe, expect, it } from 'vitest';
-import { type AllowRule, parseAllowRule } from '../src/allow-rules.js';
 import { judgeAddress, judgeTarget } from '../src/authorize.js';
 import { parseAddress } from '../src/host.js';
 import { specialBlockOf } from '../src/special-purpose.js';
-
-function rules(...texts: string[]): AllowRule[] {
-  return texts.map((text) => {
-    const rule = parseAllowRule(text);
-    if ('reason' in rule) throw new Error(rule.reason);
-    return rule;
-  });
-}
+import { rules } from './rules.js';
 
 function judge(texts: string[], host: string, port = 80) {
   return judgeTarget(rules(...texts), { host, port });
@@ -66,6 +58,8 @@ describe('a target as it was asked for', () => {
     '2130706433',
     '0177.0.0.1',
     '127.0.0.1.',
+    '127.0.0.1..',
+    'localhost..',
     '1.2.3.4.5',
     'example.1',
     ':::',

@@ -1,0 +1,401 @@
+import { once } from 'node:events';
+import {
+  encodeRequest,
+  encodeStatus,
+  MAX_REQUEST_BYTES,
+  type RequestStatus,
+  StreamErrorCode,
+} from '@underpass/protocol';
+import type { StreamHandler } from '@underpass/runtime';
+import { describe, expect, it } from 'vitest';
+import { Acceptor } from '../src/acceptor.js';
+import type { ConnectTcp } from '../src/dialer.js';
+import { DIAL_TIMEOUT_MS, MAX_CONNECTIONS, MAX_DIALS_PER_PEER } from '../src/forward-constants.js';
+import { LookupQueue, type NameResolver } from '../src/lookup-queue.js';
+import { FakeConnects } from './fake-connects.js';
+import { FakeStream } from './fake-stream.js';
+import { FakeTimers } from './fake-timers.js';
+import { rules } from './rules.js';
+import { howItEnds, readAll, socketPair } from './sockets.js';
+
+interface Setup {
+  readonly allow?: readonly string[];
+  readonly resolve?: NameResolver;
+  readonly connectTcp?: ConnectTcp;
+  readonly ownAddresses?: readonly string[];
+}
+
+/** What an observer heard, in order. */
+type Heard =
+  | { readonly opened: number; readonly address: string }
+  | { readonly refused: number; readonly status: RequestStatus; readonly advice: string }
+  | { readonly ended: number; readonly clean: boolean };
+
+function setUp(setup: Setup = {}) {
+  const timers = new FakeTimers();
+  const connects = new FakeConnects();
+  const handlers = new Map<FakeStream, StreamHandler>();
+  const heard: Heard[] = [];
+  const resolved: string[] = [];
+  let allow = rules(...(setup.allow ?? []));
+  let streams = 0;
+  const acceptor = new Acceptor({
+    tunnel: {
+      attach: (stream, handler) => handlers.set(stream as FakeStream, handler),
+      wake: () => undefined,
+    },
+    lookups: new LookupQueue((name) => {
+      resolved.push(name);
+      return setup.resolve?.(name) ?? new Promise(() => undefined);
+    }),
+    rules: () => allow,
+    observer: {
+      onOpened: (opened, _target, address) => heard.push({ opened, address }),
+      onRefused: (refused, _target, status, advice) => heard.push({ refused, status, advice }),
+      onEnd: (ended, _target, { clean }) => heard.push({ ended, clean }),
+    },
+    ownAddresses: () => setup.ownAddresses ?? [],
+    connectTcp: setup.connectTcp ?? connects.connectTcp,
+    timers,
+    now: timers.now,
+  });
+  const accept = (...bytes: readonly (Uint8Array | string)[]) => {
+    const stream = new FakeStream(2 * streams++);
+    for (const chunk of bytes) stream.arrive(chunk);
+    acceptor.accept(stream);
+    return {
+      stream,
+      handler: handlers.get(stream) as StreamHandler,
+      arrive: (chunk: Uint8Array | string) => {
+        stream.arrive(chunk);
+        handlers.get(stream)?.onReadable?.();
+      },
+    };
+  };
+  const setRules = (...texts: readonly string[]) => {
+    allow = rules(...texts);
+  };
+  return { acceptor, accept, setRules, timers, connects, heard, resolved };
+}
+
+function request(host: string, port = 80): Uint8Array {
+  return encodeRequest({ kind: 'tcp', host, port });
+}
+
+/** What the peer was told, when it was a refusal in due form (spec forwarding 2.6). */
+function refusalOf(stream: FakeStream): number | undefined {
+  const isWhole =
+    stream.written.length === 1 && stream.finished && stream.stopCode === StreamErrorCode.refused;
+  return isWhole ? stream.written[0] : undefined;
+}
+
+const byteOf = (status: RequestStatus): number => encodeStatus(status)[0] as number;
+/** What follows from a resolution has happened. */
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+describe('a request', () => {
+  it('that is allowed is connected, and told so', async () => {
+    const { ours, theirs } = await socketPair();
+    const { accept, heard, acceptor } = setUp({
+      allow: ['192.0.43.8:80'],
+      connectTcp: () => {
+        process.nextTick(() => ours.emit('connect'));
+        return ours;
+      },
+    });
+    const { stream, arrive, handler } = accept(request('192.0.43.8'), 'and the first bytes');
+    await settled();
+    expect([...stream.written]).toEqual([byteOf('opened')]);
+    expect([acceptor.underWay, acceptor.connections]).toEqual([0, 1]);
+    arrive(', and more');
+    stream.arriveFin();
+    handler.onReadable?.();
+    expect(String(await readAll(theirs))).toBe('and the first bytes, and more');
+    theirs.end('answer');
+    await stream.until(() => stream.finished);
+    expect(String(stream.written.subarray(1))).toBe('answer');
+    await once(ours, 'close');
+    expect(heard).toEqual([
+      { opened: 0, address: '192.0.43.8' },
+      { ended: 0, clean: true },
+    ]);
+    expect(acceptor.connections).toBe(0);
+  });
+
+  it('may come byte by byte, and what is behind it reaches the target (spec forwarding 2.3)', async () => {
+    const { ours, theirs } = await socketPair();
+    const { accept } = setUp({
+      allow: ['192.0.43.8:80'],
+      connectTcp: () => {
+        process.nextTick(() => ours.emit('connect'));
+        return ours;
+      },
+    });
+    const { stream, arrive, handler } = accept();
+    for (const byte of request('192.0.43.8')) arrive(Uint8Array.of(byte));
+    arrive('data at once');
+    stream.arriveFin();
+    await settled();
+    handler.onReadable?.();
+    expect(String(await readAll(theirs))).toBe('data at once');
+  });
+
+  it('that stays incomplete for 10 s is given up (spec forwarding 2.3)', () => {
+    const { accept, timers, heard, acceptor } = setUp();
+    const { stream, arrive } = accept(request('192.0.43.8').subarray(0, 5));
+    timers.advance(9_999);
+    expect(refusalOf(stream)).toBeUndefined();
+    timers.advance(1);
+    expect(refusalOf(stream)).toBe(byteOf('malformed-request'));
+    expect(heard).toEqual([
+      { refused: 0, status: 'malformed-request', advice: 'no complete request within 10 s' },
+    ]);
+    arrive('too late');
+    expect([acceptor.underWay, timers.pending, heard.length]).toEqual([0, 0, 1]);
+  });
+
+  it.each([
+    ['of an unknown kind', Uint8Array.of(7)],
+    ['with an empty host', Uint8Array.of(1, 0, 0, 80)],
+    ['with a space in the host', Uint8Array.of(1, 1, 0x20, 0, 80)],
+    ['for port 0', Uint8Array.of(1, 1, 0x61, 0, 0)],
+    ['of nothing but noise', new Uint8Array(512).fill(0xff)],
+  ])('%s is malformed (spec forwarding 2.3)', (_what, bytes) => {
+    const { accept, connects } = setUp({ allow: ['*:*'] });
+    expect(refusalOf(accept(bytes).stream)).toBe(byteOf('malformed-request'));
+    expect(connects.made).toEqual([]);
+  });
+
+  it('is never longer than 512 bytes (spec forwarding 2.3)', () => {
+    expect(MAX_REQUEST_BYTES).toBeLessThanOrEqual(512);
+  });
+
+  it('that ends too early is malformed (spec forwarding 2.3)', () => {
+    const { accept } = setUp();
+    const { stream, handler } = accept(request('192.0.43.8').subarray(0, 5));
+    stream.arriveFin();
+    handler.onReadable?.();
+    expect(refusalOf(stream)).toBe(byteOf('malformed-request'));
+  });
+
+  it('that no rule allows touches neither DNS nor network (spec forwarding 2.6)', () => {
+    const { accept, connects, heard, resolved } = setUp({ allow: ['example.com:443', '10.0.0.0/8:443'] });
+    for (const target of ['example.com', '10.1.2.3', '127.0.0.1', 'other.example', 'localhost']) {
+      expect(refusalOf(accept(request(target)).stream)).toBe(byteOf('not-allowed'));
+    }
+    expect([connects.made, resolved]).toEqual([[], []]);
+    expect(heard[0]).toMatchObject({
+      advice: 'no rule allows example.com:80; the rule example.com:80 would',
+    });
+  });
+
+  it('is judged by the rules of its moment (spec forwarding 3.2)', () => {
+    const { accept, connects, setRules } = setUp({ allow: ['192.0.43.8:80'] });
+    accept(request('192.0.43.8'));
+    setRules();
+    expect(refusalOf(accept(request('192.0.43.8')).stream)).toBe(byteOf('not-allowed'));
+    expect(connects.made).toHaveLength(1);
+  });
+});
+
+describe('a name', () => {
+  it('is resolved once, and only the addresses that are allowed are connected to (spec forwarding 2.4, 3.4)', async () => {
+    const { accept, connects, resolved, heard } = setUp({
+      allow: ['example.com:80'],
+      resolve: async () => [
+        '10.0.0.1',
+        '127.0.0.1',
+        '::ffff:169.254.169.254',
+        '192.0.43.8',
+        '2001:500:8f::53',
+      ],
+    });
+    const { stream } = accept(request('Example.COM.'));
+    await settled();
+    connects.fail('ECONNREFUSED');
+    connects.fail('ENETUNREACH');
+    expect(resolved).toEqual(['example.com']);
+    expect(connects.made).toEqual(['192.0.43.8 80', '2001:500:8f::53 80']);
+    expect(refusalOf(stream)).toBe(byteOf('unreachable'));
+    expect(heard).toHaveLength(1);
+  });
+
+  it('that resolves to a private address only is refused, and the rule that would allow it is named (spec forwarding 3.4)', async () => {
+    const { accept, connects, heard } = setUp({
+      allow: ['*.example.com:80'],
+      resolve: async () => ['192.168.1.1'],
+    });
+    const { stream } = accept(request('www.example.com'));
+    await settled();
+    expect(refusalOf(stream)).toBe(byteOf('not-allowed'));
+    expect(connects.made).toEqual([]);
+    expect(heard).toEqual([
+      {
+        refused: 0,
+        status: 'not-allowed',
+        advice:
+          'www.example.com resolves to 192.168.1.1, which is a private address and allowed only by an address rule within that block; the rule 192.168.1.1:80 would allow it',
+      },
+    ]);
+  });
+
+  it("that resolves to the relay's own address is refused", async () => {
+    const { accept } = setUp({
+      allow: ['example.com:80'],
+      resolve: async () => ['192.0.43.8'],
+      ownAddresses: ['192.0.43.8'],
+    });
+    const { stream } = accept(request('example.com'));
+    await settled();
+    expect(refusalOf(stream)).toBe(byteOf('not-allowed'));
+  });
+
+  it.each<[string, NameResolver]>([
+    ['does not exist', () => Promise.reject(new Error('ENOTFOUND'))],
+    ['has no address', async () => []],
+  ])('that %s is not found (spec forwarding 2.4)', async (_what, resolve) => {
+    const { accept } = setUp({ allow: ['example.com:80'], resolve });
+    const { stream } = accept(request('example.com'));
+    await settled();
+    expect(refusalOf(stream)).toBe(byteOf('name-not-found'));
+  });
+
+  it('that is not resolved within 10 s has timed out (spec forwarding 2.4)', () => {
+    const { accept, timers, acceptor } = setUp({ allow: ['example.com:80'] });
+    const { stream } = accept(request('example.com'));
+    timers.advance(DIAL_TIMEOUT_MS - 1);
+    expect(refusalOf(stream)).toBeUndefined();
+    timers.advance(1);
+    expect(refusalOf(stream)).toBe(byteOf('timed-out'));
+    expect([acceptor.underWay, timers.pending]).toEqual([0, 0]);
+  });
+
+  it('leaves what is left of the 10 s for the connection (spec forwarding 2.4)', async () => {
+    let answer: ((addresses: string[]) => void) | undefined;
+    const { accept, timers, connects } = setUp({
+      allow: ['example.com:80'],
+      resolve: () =>
+        new Promise((resolve) => {
+          answer = resolve;
+        }),
+    });
+    const { stream } = accept(request('example.com'));
+    timers.advance(8_000);
+    answer?.(['192.0.43.8']);
+    await settled();
+    expect(connects.made).toHaveLength(1);
+    timers.advance(1_999);
+    expect(refusalOf(stream)).toBeUndefined();
+    timers.advance(1);
+    expect(refusalOf(stream)).toBe(byteOf('timed-out'));
+  });
+
+  it('with many addresses is tried at six of them (spec forwarding 2.4)', async () => {
+    const { accept, connects } = setUp({
+      allow: ['example.com:80'],
+      resolve: async () => Array.from({ length: 20 }, (_, index) => `192.0.43.${index}`),
+    });
+    const { stream } = accept(request('example.com'));
+    await settled();
+    for (let i = 0; i < 6; i++) connects.fail('ECONNREFUSED');
+    expect(connects.made).toHaveLength(6);
+    expect(refusalOf(stream)).toBe(byteOf('connection-refused'));
+  });
+});
+
+describe('a peer that', () => {
+  it('asks for too much at a time is told so, and served again afterwards (spec forwarding 2.5)', () => {
+    const { accept, acceptor, connects, heard } = setUp({ allow: ['192.0.43.8:80'] });
+    for (let i = 0; i < MAX_DIALS_PER_PEER; i++) accept(request('192.0.43.8'));
+    expect(acceptor.underWay).toBe(MAX_DIALS_PER_PEER);
+    expect(refusalOf(accept(request('192.0.43.8')).stream)).toBe(byteOf('too-many-streams'));
+    expect(connects.made).toHaveLength(MAX_DIALS_PER_PEER);
+    connects.fail('ECONNREFUSED');
+    accept(request('192.0.43.8'));
+    expect(heard.map((event) => 'status' in event && event.status)).toEqual([
+      'too-many-streams',
+      'connection-refused',
+    ]);
+    expect(connects.made).toHaveLength(MAX_DIALS_PER_PEER + 1);
+  });
+
+  it('has too many connections is told so', async () => {
+    const connects = new FakeConnects();
+    const { ours } = await socketPair();
+    const { accept, acceptor } = setUp({
+      allow: ['192.0.43.8:80'],
+      connectTcp: (address, port) => {
+        connects.connectTcp(address, port);
+        // Enough of a socket to be open; only its number matters here.
+        return Object.create(ours, {}) as typeof ours;
+      },
+    });
+    ours.setMaxListeners(0);
+    for (let i = 0; i < MAX_CONNECTIONS; i++) {
+      accept(request('192.0.43.8'));
+      ours.emit('connect');
+    }
+    expect(acceptor.connections).toBe(MAX_CONNECTIONS);
+    expect(refusalOf(accept(request('192.0.43.8')).stream)).toBe(byteOf('too-many-streams'));
+  });
+
+  it('gives up while its name is resolved or its target dialled leaves nothing behind', () => {
+    const { accept, acceptor, connects, timers, heard } = setUp({
+      allow: ['192.0.43.8:80', 'example.com:80'],
+    });
+    for (const { stream, handler } of [
+      accept(),
+      accept(request('example.com')),
+      accept(request('192.0.43.8')),
+    ]) {
+      handler.onReset?.(StreamErrorCode.cancelled);
+      handler.onClosed?.();
+      expect(stream.resetCode).toBe(StreamErrorCode.cancelled);
+    }
+    expect([acceptor.underWay, timers.pending, heard]).toEqual([0, 0, []]);
+    expect(connects.sockets.map(({ destroyed }) => destroyed)).toEqual([true]);
+  });
+
+  it('does not read the answer from the start gets none (spec forwarding 4.3)', async () => {
+    const { ours, theirs } = await socketPair();
+    const { accept } = setUp({
+      allow: ['192.0.43.8:80'],
+      connectTcp: () => {
+        process.nextTick(() => ours.emit('connect'));
+        return ours;
+      },
+    });
+    const { stream, handler } = accept(request('192.0.43.8'), 'take this');
+    handler.onStopped?.(StreamErrorCode.cancelled);
+    await settled();
+    expect(ours.isPaused()).toBe(true);
+    stream.arriveFin();
+    const ending = howItEnds(theirs);
+    handler.onReadable?.();
+    await ending;
+    expect(theirs.bytesRead).toBe(9);
+  });
+});
+
+describe('closing an acceptor', () => {
+  it('resets targets that outlive their streams', async () => {
+    const { ours, theirs } = await socketPair();
+    const { accept, acceptor } = setUp({
+      allow: ['192.0.43.8:80'],
+      connectTcp: () => {
+        process.nextTick(() => ours.emit('connect'));
+        return ours;
+      },
+    });
+    const { stream, handler } = accept(request('192.0.43.8'));
+    await settled();
+    theirs.end();
+    await stream.until(() => stream.finished);
+    for (let i = 0; i < 1024; i++) stream.arrive(Buffer.alloc(16_384)); // more than the kernel takes
+    handler.onReadable?.();
+    handler.onClosed?.();
+    expect(acceptor.connections).toBe(1);
+    await acceptor.close();
+    expect(acceptor.connections).toBe(0);
+  });
+});

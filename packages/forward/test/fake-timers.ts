@@ -1,0 +1,33 @@
+/** A clock that the test moves. */
+import type { Timers } from '@underpass/runtime';
+
+export class FakeTimers implements Timers {
+  #now = 0;
+  readonly #pending = new Map<object, { readonly at: number; readonly callback: () => void }>();
+
+  readonly now = (): number => this.#now;
+
+  get pending(): number {
+    return this.#pending.size;
+  }
+  set(callback: () => void, delayMs: number): object {
+    const timer = {};
+    this.#pending.set(timer, { at: this.#now + delayMs, callback });
+    return timer;
+  }
+  clear(timer: object): void {
+    this.#pending.delete(timer);
+  }
+  /** Fires what is due in order, timers that are set meanwhile included. */
+  advance(ms: number): void {
+    const end = this.#now + ms;
+    for (;;) {
+      const [next] = [...this.#pending].sort(([, a], [, b]) => a.at - b.at);
+      if (next === undefined || next[1].at > end) break;
+      this.#now = Math.max(this.#now, next[1].at);
+      this.#pending.delete(next[0]);
+      next[1].callback();
+    }
+    this.#now = end;
+  }
+}

@@ -1,0 +1,145 @@
+import { once } from 'node:events';
+import { encodeRequest, encodeStatus, type RequestStatus, StreamErrorCode } from '@underpass/protocol';
+import type { StreamHandler } from '@underpass/runtime';
+import { describe, expect, it } from 'vitest';
+import { openThroughTunnel } from '../src/opener.js';
+import { FakeStream } from './fake-stream.js';
+import { howItEnds, readAll, socketPair } from './sockets.js';
+
+const TARGET = { host: 'example.com', port: 80 };
+const REQUEST = Buffer.from(encodeRequest({ kind: 'tcp', ...TARGET }));
+
+async function setUp(stream = new FakeStream()) {
+  const { ours, theirs } = await socketPair();
+  const heard: string[] = [];
+  let handler: StreamHandler = {};
+  const end = new Promise<void>((resolve) => {
+    openThroughTunnel(
+      {
+        attach: (_stream, attached) => {
+          handler = attached;
+        },
+        wake: () => undefined,
+      },
+      stream,
+      ours,
+      TARGET,
+      {
+        onOpened: () => heard.push('opened'),
+        onRefused: (status) => heard.push(status),
+        onEnd: ({ clean }) => {
+          heard.push(clean ? 'clean' : 'not clean');
+          resolve();
+        },
+      },
+    );
+  });
+  return { ours, theirs, stream, heard, end, handler };
+}
+
+describe('a connection through the tunnel', () => {
+  it('asks at once and sends what the program says without waiting for the status (spec forwarding 2.1)', async () => {
+    const { theirs, stream } = await setUp();
+    expect(stream.written.equals(REQUEST)).toBe(true);
+    theirs.end('data');
+    await stream.until(() => stream.finished);
+    expect(String(stream.written.subarray(REQUEST.length))).toBe('data');
+  });
+
+  it('hands on what follows the status', async () => {
+    const { theirs, stream, handler, heard, end } = await setUp();
+    stream.arrive(encodeStatus('opened'));
+    handler.onReadable?.();
+    stream.arrive('answer');
+    stream.arriveFin();
+    handler.onReadable?.();
+    theirs.end();
+    expect(String(await readAll(theirs))).toBe('answer');
+    await end;
+    expect(heard).toEqual(['opened', 'clean']);
+  });
+
+  it('hands on what comes in one piece with the status', async () => {
+    const { theirs, stream, handler } = await setUp();
+    stream.arrive(Buffer.concat([encodeStatus('opened'), Buffer.from('answer')]));
+    handler.onReadable?.();
+    expect(String((await once(theirs, 'data'))[0])).toBe('answer');
+  });
+
+  it.each<[RequestStatus]>([['not-allowed'], ['connection-refused'], ['internal-error']])(
+    'is reset without a byte when the status is %s (spec forwarding 2.2)',
+    async (status) => {
+      const { theirs, stream, handler, heard, end } = await setUp();
+      const ending = howItEnds(theirs);
+      stream.arrive(Buffer.concat([encodeStatus(status), Buffer.from('not to be handed on')]));
+      stream.arriveFin();
+      handler.onReadable?.();
+      expect(await ending).toBe('ECONNRESET');
+      await end;
+      expect(theirs.bytesRead).toBe(0);
+      expect(heard).toEqual([status, 'not clean']);
+      expect([stream.resetCode, stream.stopCode]).toEqual([StreamErrorCode.refused, StreamErrorCode.refused]);
+    },
+  );
+
+  it('takes a status that it does not know for an internal error', async () => {
+    const { stream, handler, heard, theirs } = await setUp();
+    theirs.on('error', () => undefined);
+    stream.arrive(Uint8Array.of(200));
+    handler.onReadable?.();
+    expect(heard).toEqual(['internal-error']);
+  });
+
+  it('is reset when the stream ends before the status came (spec forwarding 2.2)', async () => {
+    const { theirs, stream, handler, heard, end } = await setUp();
+    const ending = howItEnds(theirs);
+    stream.arriveFin();
+    handler.onReadable?.();
+    expect(await ending).toBe('ECONNRESET');
+    await end;
+    expect(heard).toEqual(['internal-error', 'not clean']);
+  });
+
+  it('is reset when the stream is reset before the status came (spec forwarding 2.2)', async () => {
+    const { theirs, handler, heard, end } = await setUp();
+    const ending = howItEnds(theirs);
+    handler.onReset?.(StreamErrorCode.internal);
+    expect(await ending).toBe('ECONNRESET');
+    await end;
+    expect(heard).toEqual(['internal-error', 'not clean']);
+  });
+
+  it('is reset, and nobody is blamed, when the connection to the relay is lost', async () => {
+    const { theirs, handler, heard, end } = await setUp();
+    const ending = howItEnds(theirs);
+    handler.onReset?.(StreamErrorCode.connectionLost);
+    expect(await ending).toBe('ECONNRESET');
+    await end;
+    expect(heard).toEqual(['not clean']);
+  });
+
+  it('that the program gives up before the status came blames nobody', async () => {
+    const { theirs, stream, heard, end } = await setUp();
+    theirs.resetAndDestroy();
+    await end;
+    expect(heard).toEqual(['not clean']);
+    expect([stream.resetCode, stream.stopCode]).toEqual([
+      StreamErrorCode.connectionReset,
+      StreamErrorCode.connectionReset,
+    ]);
+  });
+
+  it('is reset when no stream can be opened (spec forwarding 2.2)', async () => {
+    const { ours, theirs } = await socketPair();
+    const ending = howItEnds(theirs);
+    const heard: string[] = [];
+    const closed = once(ours, 'close');
+    openThroughTunnel({ attach: () => undefined, wake: () => undefined }, undefined, ours, TARGET, {
+      onRefused: (status) => heard.push(status),
+      onEnd: () => heard.push('end'),
+    });
+    expect(await ending).toBe('ECONNRESET');
+    await closed;
+    expect(heard).toEqual(['too-many-streams', 'end']);
+  });
+});

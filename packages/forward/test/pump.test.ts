@@ -1,0 +1,187 @@
+import { once } from 'node:events';
+import { StreamErrorCode } from '@underpass/protocol';
+import { describe, expect, it } from 'vitest';
+import { GATHER_BYTES, SOCKET_BUFFER_BYTES } from '../src/forward-constants.js';
+import { Pump, type PumpSummary } from '../src/pump.js';
+import { FakeStream } from './fake-stream.js';
+import { howItEnds, readAll, socketPair } from './sockets.js';
+
+async function setUp(stream = new FakeStream()) {
+  const { ours, theirs } = await socketPair();
+  let ended: (summary: PumpSummary) => void;
+  const end = new Promise<PumpSummary>((resolve) => {
+    ended = resolve;
+  });
+  let ends = 0;
+  const pump = new Pump({
+    socket: ours,
+    stream,
+    wake: () => undefined,
+    onEnd: (summary) => {
+      ends++;
+      ended(summary);
+    },
+  });
+  return { ours, theirs, stream, pump, end, ends: () => ends };
+}
+
+describe('a pump', () => {
+  it('carries both directions and ends clean when both have ended (spec forwarding 4.1)', async () => {
+    const { theirs, stream, pump, end, ends } = await setUp();
+    pump.start(Buffer.from('first '));
+    stream.arrive('second');
+    stream.arriveFin();
+    pump.onReadable();
+    theirs.end('answer');
+    expect(String(await readAll(theirs))).toBe('first second');
+    await stream.until(() => stream.finished);
+    expect(String(stream.written)).toBe('answer');
+    expect(await end).toEqual({ bytesSent: 6, bytesReceived: 12, clean: true });
+    expect([stream.resetCode, stream.stopCode, ends()]).toEqual([undefined, undefined, 1]);
+  });
+
+  it("hands on the program's FIN and goes on with what comes for it (spec forwarding 4.1)", async () => {
+    const { theirs, stream, pump, end } = await setUp();
+    pump.start();
+    theirs.end('question');
+    await stream.until(() => stream.finished);
+    stream.arrive('answer');
+    pump.onReadable();
+    expect(String((await once(theirs, 'data'))[0])).toBe('answer');
+    stream.arriveFin();
+    pump.onReadable();
+    expect((await end).clean).toBe(true);
+  });
+
+  it("hands on the stream's FIN and goes on with what the program sends (spec forwarding 4.1)", async () => {
+    const { theirs, stream, pump, end } = await setUp();
+    pump.start();
+    stream.arriveFin();
+    pump.onReadable();
+    theirs.resume();
+    await once(theirs, 'end');
+    expect(stream.finished).toBe(false);
+    theirs.end('late');
+    await stream.until(() => stream.finished);
+    expect(String(stream.written)).toBe('late');
+    expect((await end).clean).toBe(true);
+  });
+
+  it('stops reading the socket while the stream is full, and loses nothing (spec forwarding 4.4)', async () => {
+    const { ours, theirs, stream, pump } = await setUp();
+    const sent = Buffer.alloc(300_000, 'x');
+    stream.room = 1000;
+    pump.start();
+    theirs.end(sent);
+    await stream.until(() => stream.room === 0);
+    expect(ours.isPaused()).toBe(true);
+    expect(stream.finished).toBe(false);
+    while (!stream.finished) {
+      stream.room = 50_000;
+      pump.onWritable();
+      await stream.until(() => stream.room === 0 || stream.finished);
+    }
+    expect(stream.written.equals(sent)).toBe(true);
+  });
+
+  it('stops reading the stream while the socket is full, within its limit (spec forwarding 4.4)', async () => {
+    const { ours, theirs, stream, pump } = await setUp();
+    const chunk = Buffer.alloc(16_384, 'x');
+    const chunks = 1024; // 16 MiB: more than the kernel takes
+    for (let i = 0; i < chunks; i++) stream.arrive(chunk);
+    stream.arriveFin();
+    pump.start();
+    expect(ours.writableLength).toBeLessThanOrEqual(SOCKET_BUFFER_BYTES);
+    expect(stream.bytesRead).toBeLessThan(chunks * chunk.length);
+    const read = stream.bytesRead;
+    pump.onReadable();
+    expect(stream.bytesRead).toBe(read);
+    expect((await readAll(theirs)).length).toBe(chunks * chunk.length);
+  });
+
+  it('goes on when the kernel takes at once what was gathered', async () => {
+    const { theirs, stream, pump } = await setUp();
+    const sizes = [GATHER_BYTES - 1, GATHER_BYTES, 1];
+    for (const size of sizes) stream.arrive(Buffer.alloc(size));
+    stream.arriveFin();
+    pump.start();
+    expect((await readAll(theirs)).length).toBe(2 * GATHER_BYTES);
+  });
+
+  it('resets the stream when the program resets (spec forwarding 4.2)', async () => {
+    const { theirs, stream, pump, end } = await setUp();
+    pump.start();
+    theirs.resetAndDestroy();
+    expect((await end).clean).toBe(false);
+    expect([stream.resetCode, stream.stopCode]).toEqual([
+      StreamErrorCode.connectionReset,
+      StreamErrorCode.connectionReset,
+    ]);
+  });
+
+  it('leaves a direction that has ended alone when the program resets (spec forwarding 4.2)', async () => {
+    const { theirs, stream, pump, end } = await setUp();
+    pump.start();
+    theirs.end();
+    await stream.until(() => stream.finished);
+    theirs.resetAndDestroy();
+    stream.arrive('nobody reads this');
+    pump.onReadable();
+    expect((await end).clean).toBe(false);
+    expect([stream.resetCode, stream.stopCode]).toEqual([undefined, StreamErrorCode.connectionReset]);
+  });
+
+  it('resets the socket when the stream is reset (spec forwarding 4.2)', async () => {
+    const { theirs, stream, pump, end } = await setUp();
+    pump.start();
+    const ending = howItEnds(theirs);
+    pump.onReset();
+    expect(await ending).toBe('ECONNRESET');
+    expect((await end).clean).toBe(false);
+    expect([stream.resetCode, stream.stopCode]).toEqual([StreamErrorCode.connectionReset, undefined]);
+  });
+
+  it('closes the socket also when the reset comes while the FIN is under way', async () => {
+    const { stream, pump, end, ends } = await setUp();
+    pump.start();
+    stream.arriveFin();
+    pump.onReadable();
+    pump.onReset(); // in the same turn: the kernel has not taken the FIN yet
+    expect((await end).clean).toBe(false);
+    expect(ends()).toBe(1);
+  });
+
+  it('does not read a program that nobody listens to, and resets it in the end (spec forwarding 4.3)', async () => {
+    const { ours, theirs, stream, pump, end } = await setUp();
+    pump.start();
+    pump.onStopped();
+    expect(ours.isPaused()).toBe(true);
+    stream.arrive('last words');
+    stream.arriveFin();
+    pump.onReadable();
+    expect(String((await once(theirs, 'data'))[0])).toBe('last words');
+    theirs.on('error', () => undefined);
+    expect((await end).clean).toBe(false);
+    expect(stream.written).toHaveLength(0);
+  });
+
+  it('hands on nothing before the preface is over, and resets when the stream ends within it', async () => {
+    const { ours, theirs } = await socketPair();
+    const stream = new FakeStream();
+    const pump = new Pump({
+      socket: ours,
+      stream,
+      wake: () => undefined,
+      preface: () => undefined,
+      onEnd: () => undefined,
+    });
+    pump.start();
+    const ending = howItEnds(theirs);
+    stream.arrive('not');
+    stream.arrive(' for the program');
+    stream.arriveFin();
+    pump.onReadable();
+    expect(await ending).toBe('ECONNRESET');
+    expect(theirs.bytesRead).toBe(0);
+  });
+});

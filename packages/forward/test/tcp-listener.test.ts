@@ -1,0 +1,77 @@
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { UnderpassError } from '@underpass/runtime';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { Bind } from '../src/forward-spec.js';
+import { listenTcp } from '../src/tcp-listener.js';
+import { connectTo, listen } from './sockets.js';
+
+async function listenAt(bind: Bind, port = 0) {
+  const sockets: Socket[] = [];
+  const listener = await listenTcp({ text: '', bind, port, target: { host: 'target', port: 80 } }, (socket) =>
+    sockets.push(socket),
+  );
+  onTestFinished(() => {
+    listener.close();
+    for (const socket of sockets) socket.destroy();
+  });
+  return { ...listener, sockets };
+}
+
+describe('a listener', () => {
+  it('without a bind is on both loopback addresses with the same port, and nowhere else (spec forwarding 1.2)', async () => {
+    const { addresses } = await listenAt({ kind: 'loopback' });
+    expect(addresses.map(({ address }) => address)).toEqual(['127.0.0.1', '::1']);
+    expect(new Set(addresses.map(({ port }) => port)).size).toBe(1);
+    for (const { address, port } of addresses) await once(connectTo(port, address), 'connect');
+    const other = connectTo(addresses[0]?.port ?? 0, '127.0.0.2');
+    const [error] = (await once(other, 'error')) as [NodeJS.ErrnoException];
+    expect(error.code).toBe('ECONNREFUSED');
+  });
+
+  it('makes do with one loopback address when the other is taken (spec forwarding 1.2)', async () => {
+    const { port } = await listen();
+    const { addresses } = await listenAt({ kind: 'loopback' }, port);
+    expect(addresses).toEqual([{ address: '::1', port }]);
+  });
+
+  it('fails when neither can be had, and says what to do', async () => {
+    const { addresses } = await listenAt({ kind: 'loopback' });
+    const port = addresses[0]?.port ?? 0;
+    const failure = await listenAt({ kind: 'loopback' }, port).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(UnderpassError);
+    expect(failure).toMatchObject({
+      code: 'address-in-use',
+      message: `TCP port 127.0.0.1:${port} is in use by another program`,
+    });
+  });
+
+  it('is on every interface when asked for', async () => {
+    const { addresses } = await listenAt({ kind: 'all' });
+    const port = addresses[0]?.port ?? 0;
+    for (const host of ['127.0.0.1', '127.0.0.2', '::1']) await once(connectTo(port, host), 'connect');
+  });
+
+  it('is on the one address that it was given', async () => {
+    const { addresses } = await listenAt({ kind: 'host', host: '127.0.0.2' });
+    expect(addresses).toEqual([{ address: '127.0.0.2', port: expect.any(Number) }]);
+    await expect(listenAt({ kind: 'host', host: '192.0.2.1' })).rejects.toMatchObject({
+      code: 'address-not-available',
+    });
+  });
+
+  it('gives out sockets whose directions end by themselves, and leaves them alone when it closes', async () => {
+    const { addresses, sockets, close } = await listenAt({ kind: 'host', host: '127.0.0.1' });
+    const program = connectTo(addresses[0]?.port ?? 0);
+    await once(program, 'connect');
+    program.end('question');
+    const answer = once(program, 'data');
+    while (sockets.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    const [socket] = sockets as [Socket];
+    close();
+    socket.resume();
+    await once(socket, 'end');
+    socket.end('answer');
+    expect(String((await answer)[0])).toBe('answer');
+  });
+});
