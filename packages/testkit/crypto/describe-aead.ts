@@ -4,7 +4,7 @@ import { type Aead, AssertionError, type CryptoSuite } from '@underpass/protocol
 import { describe, expect, it } from 'vitest';
 import { hchacha20 } from './hchacha20.js';
 import { fromHex, toHex } from './hex.js';
-import { type AeadVector, counterAeads, rfc, xaeads } from './vectors.js';
+import { type AeadVector, counterAeads, rfc, transportAeads, xaeads } from './vectors.js';
 
 const TAG_BYTES = 16;
 /** Bytes before and behind what is sealed, which must not change. */
@@ -28,6 +28,10 @@ export function describeAead(suite: CryptoSuite): void {
   describe('ChaCha20-Poly1305', () => {
     it(`seals and opens the ${counterAeads.length} vectors of Wycheproof and zinc that have a counter`, () => {
       for (const [i, vector] of counterAeads.entries()) runVector(suite, i, vector);
+    });
+
+    it(`opens the ${transportAeads.length} transport packets of the captures and seals them again`, () => {
+      for (const [i, vector] of transportAeads.entries()) runVector(suite, i, vector);
     });
 
     it(`seals and opens the ${xaeads.length} vectors of XChaCha20-Poly1305 under the keys derived from their nonces`, () => {

@@ -40,6 +40,42 @@ export interface RfcVectors {
   readonly xchacha20poly1305: AeadVector;
 }
 
+/** A whole handshake out of a capture, with everything that both sides compute on the way. */
+export interface CapturedHandshake {
+  readonly name: string;
+  readonly initiator_static_private: string;
+  readonly initiator_static_public: string;
+  readonly responder_static_private: string;
+  readonly responder_static_public: string;
+  readonly initiator_ephemeral_private: string;
+  readonly initiator_ephemeral_public: string;
+  readonly responder_ephemeral_private: string;
+  readonly responder_ephemeral_public: string;
+  readonly preshared_key: string;
+  readonly initiator_index: number;
+  readonly responder_index: number;
+  readonly timestamp_tai64n: string;
+  readonly 'timestamp_seconds_after_2^62': number;
+  readonly timestamp_nanoseconds: number;
+  readonly message1: string;
+  readonly message2: string;
+  readonly mac1_key_for_message1: string;
+  readonly mac1_key_for_message2: string;
+  readonly key_static: string;
+  readonly key_timestamp: string;
+  readonly tau: string;
+  readonly key_empty: string;
+  readonly steps: readonly { readonly after: string; readonly chaining_key: string; readonly hash: string }[];
+  readonly transport_key_initiator_to_responder: string;
+  readonly transport_key_responder_to_initiator: string;
+  readonly transport: readonly {
+    readonly direction: 'initiator->responder' | 'responder->initiator';
+    readonly counter: number;
+    readonly plaintext: string;
+    readonly packet: string;
+  }[];
+}
+
 export interface Vectors<T> {
   readonly vectors: readonly T[];
 }
@@ -63,6 +99,25 @@ export const counterAeads: readonly AeadVector[] = [
   ...readVectors<Vectors<AeadVector>>('wycheproof-chacha20-poly1305.json').vectors,
   ...zinc.chacha20poly1305,
 ];
+
+export const capturedHandshakes = readVectors<{ readonly handshakes: readonly CapturedHandshake[] }>(
+  'wireguard-handshakes.json',
+).handshakes;
+
+const TRANSPORT_HEADER_HEX = 2 * 16;
+/** The transport packets of the captures without their headers. */
+export const transportAeads: readonly AeadVector[] = capturedHandshakes.flatMap((handshake) =>
+  handshake.transport.map(({ direction, plaintext, packet }) => ({
+    key: handshake[
+      `transport_key_${direction === 'initiator->responder' ? 'initiator_to_responder' : 'responder_to_initiator'}`
+    ],
+    nonce: packet.slice(TRANSPORT_HEADER_HEX - 16, TRANSPORT_HEADER_HEX),
+    additional: '',
+    plaintext,
+    sealed: packet.slice(TRANSPORT_HEADER_HEX),
+    valid: true,
+  })),
+);
 
 const XNONCE_HEX = 2 * 24;
 const wycheproofXaeads = readVectors<Vectors<AeadVector>>('wycheproof-xchacha20-poly1305.json').vectors;
