@@ -197,6 +197,7 @@ export class Pair {
     this.digest.text(`${to.address} ${to.port}`);
     this.digest.bytes(datagram);
     this.#trace(`${side} sends ${describe(datagram)}`);
+    if (!isMessage(datagram)) this.#options.onViolation(`${side} sent what is no message, or cut it wrongly`);
     if (sameAddress(to, STRANGER_ADDRESS)) this.#options.onViolation(`${side} answered a forgery`);
     this.network.send(side, to, datagram);
   }
@@ -267,6 +268,12 @@ function idle(): Driven {
 }
 
 const MESSAGE_NAMES = ['', 'initiation', 'response', 'cookie reply', 'transport'];
+
+/** One of the four types, and three zero bytes (spec wire 2): what is cut at a wrong place does not begin so. */
+function isMessage(datagram: Uint8Array): boolean {
+  const [type = 0, ...reserved] = datagram.subarray(0, 4);
+  return type >= 1 && type <= 4 && reserved.length === 3 && reserved.every((byte) => byte === 0);
+}
 
 function describe(datagram: Uint8Array): string {
   return `${MESSAGE_NAMES[datagram[0] ?? 0] || 'unknown'} of ${datagram.length} bytes`;

@@ -19,6 +19,8 @@ export interface EndPlan {
   readonly readPieces: number;
   readonly readPauseMs: number;
   readonly resetAfterMs: number | undefined;
+  /** From its FIN on, while that may still be on its way. */
+  readonly resetAfterFinishMs: number | undefined;
   readonly stopAfterMs: number | undefined;
   /** Of the reset and the stop. */
   readonly code: number;
@@ -68,13 +70,14 @@ export function drawScenario(random: SeededRandom): Scenario {
   const shape = random.derive('shape');
   const isLong = shape.chance(0.2);
   const spreadMs = isLong ? shape.between(130_000, LONG_RUN_MS) : shape.magnitude(1, 8_000);
-  const restarts = shape.chance(0.2) ? drawRestarts(shape, spreadMs) : [];
+  const kind: StreamKind = shape.chance(0.7) ? 'mixed' : shape.chance(0.35) ? 'crowd' : 'bulk';
+  const streams = drawStreams(random.derive('streams'), kind, spreadMs);
+  const restarts = shape.chance(0.2) ? drawRestarts(shape, streams) : [];
   const close: Close | undefined =
     restarts.length === 0 && shape.chance(0.1)
-      ? { side: shape.pick(['client', 'relay']), at: shape.between(0, 1.2 * spreadMs) }
+      ? { side: shape.pick(['client', 'relay']), at: drawBusyMoment(shape, streams) }
       : undefined;
   const network = drawNetwork(random.derive('conditions'), spreadMs, isLong);
-  const streams = drawStreams(random.derive('streams'), spreadMs);
   // Without keepalives a client that waits in silence never learns that the relay restarted, and a relay never learns that
   // the client's address changed.
   const needsKeepalive = network.moves.length > 0 || restarts.length > 0;
@@ -93,9 +96,14 @@ export function drawScenario(random: SeededRandom): Scenario {
   };
 }
 
-function drawRestarts(random: SeededRandom, spreadMs: number): Restart[] {
+/** Some time after a stream was opened: much is on its way then. */
+function drawBusyMoment(random: SeededRandom, streams: readonly StreamPlan[]): number {
+  return random.pick(streams).openAt + random.magnitude(1, 3_000);
+}
+
+function drawRestarts(random: SeededRandom, streams: readonly StreamPlan[]): Restart[] {
   const restarts: Restart[] = [];
-  let at = random.between(0, 1.2 * spreadMs);
+  let at = drawBusyMoment(random, streams);
   for (let count = random.integer(1, 2); count > 0; count--) {
     const restart: Restart = {
       side: random.pick(['client', 'relay']),
@@ -183,21 +191,27 @@ function drawBlackouts(random: SeededRandom, spreadMs: number, isLong: boolean):
 
 // ---- streams --------------------------------------------------------------------------------------------------
 
-function drawStreams(random: SeededRandom, spreadMs: number): StreamPlan[] {
-  // A crowd meets the limit on streams, and its streams are small.
-  const isCrowd = random.chance(0.06);
-  const count = isCrowd ? random.integer(130, 400) : random.magnitude(1, 30);
-  const share = random.pick([0, 0.2, 0.5, 1]);
+/** What the streams of a seed are like:
+ *  - mixed: most small, a few large
+ *  - crowd: so many that they meet the limit on streams
+ *  - bulk: large ones that meet the limits on bytes, and readers that take their time */
+type StreamKind = 'mixed' | 'crowd' | 'bulk';
+
+function drawStreams(random: SeededRandom, kind: StreamKind, spreadMs: number): StreamPlan[] {
+  const count = {
+    mixed: () => random.magnitude(1, 30),
+    crowd: () => random.integer(130, 400),
+    bulk: () => random.integer(4, 14),
+  }[kind]();
+  const relayShare = random.pick([0, 0.2, 0.5, 1]);
   const plans: StreamPlan[] = [];
   for (let i = 0; i < count; i++) {
-    const opener = drawEnd(random, isCrowd);
-    const answerer = drawEnd(random, isCrowd);
     plans.push({
-      openedBy: random.chance(share) ? 'relay' : 'client',
-      openAt: isCrowd ? 0 : random.between(0, spreadMs),
+      openedBy: random.chance(relayShare) ? 'relay' : 'client',
+      openAt: random.between(0, kind === 'mixed' ? spreadMs : Math.min(spreadMs, 3_000)),
       // Only one of the two may wait for the other, or both would for ever.
-      opener: { ...opener, finishAfterRead: false },
-      answerer,
+      opener: { ...drawEnd(random, kind), finishAfterRead: false },
+      answerer: drawEnd(random, kind),
       openerStart: random.integer(0, 60_000),
       answererStart: random.integer(0, 60_000),
     });
@@ -205,11 +219,14 @@ function drawStreams(random: SeededRandom, spreadMs: number): StreamPlan[] {
   return plans.sort((a, b) => a.openAt - b.openAt);
 }
 
-function drawEnd(random: SeededRandom, isSmall: boolean): EndPlan {
-  const sizeBytes = isSmall ? random.integer(0, 200) : drawSize(random);
+function drawEnd(random: SeededRandom, kind: StreamKind): EndPlan {
+  const isBulk = kind === 'bulk';
+  const sizeBytes = drawSize(random, kind);
   const isSlowWriter = random.chance(0.15);
-  const isSlowReader = random.chance(0.2);
+  const isSlowReader = random.chance(isBulk ? 0.4 : 0.2);
   const chunkBytes = random.magnitude(Math.max(1, Math.ceil(sizeBytes / 2_000)), 65_536);
+  const early = (chance: number, longestMs: number): number | undefined =>
+    random.chance(isBulk ? 2 * chance : chance) ? random.magnitude(1, longestMs) - 1 : undefined;
   return {
     sizeBytes,
     chunkBytes,
@@ -218,21 +235,24 @@ function drawEnd(random: SeededRandom, isSmall: boolean): EndPlan {
       ? random.between(0, (20_000 * chunkBytes) / Math.max(chunkBytes, sizeBytes))
       : 0,
     finishAfterRead: random.chance(0.4),
-    readDelayMs: random.chance(0.1) ? random.magnitude(1, 10_000) : 0,
+    readDelayMs: random.chance(isBulk ? 0.4 : 0.1) ? random.magnitude(1, 10_000) : 0,
     readPieces: isSlowReader ? random.integer(1, 8) : 0,
     readPauseMs: isSlowReader ? random.magnitude(1, 300) : 0,
-    resetAfterMs: random.chance(0.08) ? random.magnitude(1, 8_000) - 1 : undefined,
-    stopAfterMs: random.chance(0.08) ? random.magnitude(1, 8_000) - 1 : undefined,
+    resetAfterMs: early(0.06, 8_000),
+    resetAfterFinishMs: early(0.05, 400),
+    stopAfterMs: early(0.08, 8_000),
     code: random.integer(0, 3),
   };
 }
 
-/** Most streams are small, a few are what the bytes are in. */
-function drawSize(random: SeededRandom): number {
-  const kind = random.fraction();
-  if (kind < 0.1) return 0;
-  if (kind < 0.5) return random.magnitude(1, 2_000);
-  if (kind < 0.9) return random.magnitude(1_000, 60_000);
-  if (kind < 0.985) return random.magnitude(50_000, 500_000);
+function drawSize(random: SeededRandom, kind: StreamKind): number {
+  if (kind === 'crowd') return random.integer(0, 200);
+  const share = random.fraction();
+  // The small ones find the connection's window used up by the large.
+  if (kind === 'bulk') return share < 0.5 ? random.integer(0, 60_000) : random.magnitude(100_000, 1_500_000);
+  if (share < 0.1) return 0;
+  if (share < 0.5) return random.magnitude(1, 2_000);
+  if (share < 0.9) return random.magnitude(1_000, 60_000);
+  if (share < 0.985) return random.magnitude(50_000, 500_000);
   return random.magnitude(500_000, 4_000_000);
 }

@@ -101,6 +101,8 @@ export class StreamActor {
     if (this.#plan.finishAfterRead && !model.isReadingOver) return;
     model.finish();
     this.#stream.finish();
+    const { resetAfterFinishMs } = this.#plan;
+    if (resetAfterFinishMs !== undefined) this.#host.after(resetAfterFinishMs, () => this.#reset());
     this.#host.wake();
   }
 

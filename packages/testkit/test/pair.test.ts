@@ -34,14 +34,17 @@ function run(client: DrivenEndpoint, relay = endpoint({}), network = PERFECT_NET
   return violations;
 }
 
-/** Sends `datagrams` of so many bytes as one batch, once. */
+/** As a transport message begins. */
+const HEADER = [4, 0, 0, 0];
+
+/** One batch, once, of datagrams that begin as messages do and count on from there. */
 function sender(lengthBytes: number, segmentBytes: number): DrivenEndpoint {
   let sent = false;
   return endpoint({
     pollTransmit: (_now, batch) => {
       if (sent) return false;
       sent = true;
-      for (let i = 0; i < lengthBytes; i++) batch.buffer[i] = i;
+      for (let i = 0; i < lengthBytes; i++) batch.buffer[i] = HEADER[i % segmentBytes] ?? i;
       batch.lengthBytes = lengthBytes;
       batch.segmentBytes = segmentBytes;
       batch.to = RELAY_ADDRESS;
@@ -50,10 +53,11 @@ function sender(lengthBytes: number, segmentBytes: number): DrivenEndpoint {
   });
 }
 
-describe('the pair stops at', () => {
+describe('the pair reports', () => {
   test('sending without end', () => {
     const client = endpoint({
       pollTransmit: (_now, batch) => {
+        batch.buffer.set(HEADER);
         batch.lengthBytes = 32;
         batch.segmentBytes = 32;
         batch.to = RELAY_ADDRESS;
@@ -71,6 +75,20 @@ describe('the pair stops at', () => {
   test('a deadline that stays in the past', () => {
     const client = endpoint({ pollTimeout: () => ({ at: 0, reason: 'planted' }) });
     expect(run(client)).toEqual(['client leaves a deadline in the past: planted at 0, now 0']);
+  });
+
+  test('a batch that is cut at the wrong places', () => {
+    let calls = 0;
+    const client = endpoint({
+      pollTransmit: (_now, batch) => {
+        batch.buffer.set([...HEADER, 1, 2, ...HEADER, 1, 2]);
+        batch.lengthBytes = 12;
+        batch.segmentBytes = 8;
+        batch.to = RELAY_ADDRESS;
+        return calls++ === 0;
+      },
+    });
+    expect(run(client)).toEqual(['client sent what is no message, or cut it wrongly']);
   });
 
   test('a batch without a size', () => {
@@ -100,7 +118,8 @@ describe('the pair', () => {
     });
     expect(run(sender(25, 10), relay)).toEqual([]);
     expect(copies.map((bytes) => bytes.length)).toEqual([10, 10, 5]);
-    expect(copies.flat()).toEqual(Array.from({ length: 25 }, (_, i) => i));
+    expect(copies[1]).toEqual([...HEADER, 14, 15, 16, 17, 18, 19]);
+    expect(copies[2]).toEqual([...HEADER, 24]);
     expect([...(received[0] as Uint8Array)]).toEqual(Array.from({ length: 10 }, () => 0xee));
   });
 
@@ -122,6 +141,7 @@ describe('the pair', () => {
     const answers = endpoint({
       handleDatagram(_now, _datagram, from) {
         this.pollTransmit = (_time, batch) => {
+          batch.buffer.set(HEADER);
           batch.lengthBytes = 32;
           batch.segmentBytes = 32;
           batch.to = from;
