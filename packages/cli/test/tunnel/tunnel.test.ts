@@ -1,0 +1,410 @@
+/** A relay and clients in one process: what programs at both ends see. */
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { MAX_STREAM_WINDOW_BYTES, SEND_BUFFER_BYTES } from '@underpass/protocol';
+import { describe, expect, it } from 'vitest';
+import {
+  body,
+  closedPort,
+  connect,
+  howItEnds,
+  readAll,
+  readBytes,
+  sha256,
+  startEcho,
+  startTarget,
+} from '../../../../test/e2e/tcp.js';
+import { at, newKeys, rules, runClient, runRelay, runTunnel } from './in-process.js';
+
+const MIB = 1024 * 1024;
+
+describe('a connection through the tunnel', () => {
+  it('carries both directions at once, whole', async () => {
+    const up = body(4 * MIB, 1);
+    const down = body(4 * MIB + 7, 2);
+    let arrived: Promise<Buffer> | undefined;
+    const { port } = await startTarget((socket) => {
+      arrived = readAll(socket);
+      socket.end(down);
+    });
+    const tunnel = await runTunnel({ allow: [`127.0.0.1:${port}`], forwards: [`0:127.0.0.1:${port}`] });
+    const socket = await connect(tunnel.port);
+    socket.end(up);
+    expect(sha256(await readAll(socket))).toBe(sha256(down));
+    expect(sha256((await arrived) ?? new Uint8Array())).toBe(sha256(up));
+    expect(await tunnel.client.heard.next('stream-closed')).toMatchObject({
+      bytesSent: up.length,
+      bytesReceived: down.length,
+      clean: true,
+    });
+    expect(await tunnel.relay.heard.next('stream-closed')).toMatchObject({
+      peer: 'laptop',
+      bytesSent: down.length,
+      bytesReceived: up.length,
+      clean: true,
+    });
+  });
+
+  it('ends each direction by itself: the program first (spec forwarding 4.1)', async () => {
+    const { port } = await startTarget((socket) => {
+      readAll(socket).then(
+        (bytes) => socket.end(`${bytes} and an answer after the end`),
+        () => undefined,
+      );
+    });
+    const tunnel = await runTunnel({ allow: [`127.0.0.1:${port}`], forwards: [`0:127.0.0.1:${port}`] });
+    const socket = await connect(tunnel.port);
+    socket.end('a question');
+    expect(String(await readAll(socket))).toBe('a question and an answer after the end');
+  });
+
+  it('ends each direction by itself: the target first (spec forwarding 4.1)', async () => {
+    let arrived: Promise<Buffer> | undefined;
+    const { port } = await startTarget((socket) => {
+      arrived = readAll(socket);
+      socket.end('that was all');
+    });
+    const tunnel = await runTunnel({ allow: [`127.0.0.1:${port}`], forwards: [`0:127.0.0.1:${port}`] });
+    const socket = await connect(tunnel.port);
+    expect(String(await readAll(socket))).toBe('that was all');
+    socket.end('and yet I speak');
+    await tunnel.client.heard.next('stream-closed');
+    expect(String(await arrived)).toBe('and yet I speak');
+  });
+
+  it('that the program resets is reset at the target, and the other way round (spec forwarding 4.2)', async () => {
+    const targets: Socket[] = [];
+    const { port } = await startTarget((socket) => {
+      targets.push(socket);
+      socket.write('x');
+    });
+    const tunnel = await runTunnel({ allow: [`127.0.0.1:${port}`], forwards: [`0:127.0.0.1:${port}`] });
+    const first = await connect(tunnel.port);
+    await readBytes(first, 1);
+    const ending = howItEnds(targets[0] as Socket);
+    first.resetAndDestroy();
+    expect(await ending).toBe('ECONNRESET');
+
+    const second = await connect(tunnel.port);
+    await readBytes(second, 1);
+    targets[1]?.resetAndDestroy();
+    expect(await howItEnds(second)).toBe('ECONNRESET');
+    expect((await tunnel.client.heard.next('stream-closed', 2)).clean).toBe(false);
+  });
+});
+
+describe('a connection that is refused', () => {
+  it('by rule is reset, and both sides say what to do (spec forwarding 2.2)', async () => {
+    let touched = false;
+    const { port } = await startTarget(() => {
+      touched = true;
+    });
+    const tunnel = await runTunnel({ allow: ['127.0.0.1:1'], forwards: [`0:127.0.0.1:${port}`] });
+    expect(await howItEnds(await connect(tunnel.port))).toBe('ECONNRESET');
+    expect(await tunnel.client.heard.next('refused')).toEqual({
+      type: 'refused',
+      id: 1,
+      target: { host: '127.0.0.1', port },
+      status: 'not-allowed',
+      advice: `the relay does not allow 127.0.0.1:${port}: its log says which rule would; add that to your peer's allow list there`,
+    });
+    expect(await tunnel.relay.heard.next('refused')).toEqual({
+      type: 'refused',
+      peer: 'laptop',
+      id: 0,
+      target: { host: '127.0.0.1', port },
+      status: 'not-allowed',
+      advice: `laptop asked for 127.0.0.1:${port}: 127.0.0.1:${port} is a loopback address and allowed only by an address rule within that block; the rule 127.0.0.1:${port} would allow it`,
+    });
+    expect(await tunnel.client.heard.next('stream-closed')).toMatchObject({ id: 1, clean: false });
+    expect(touched).toBe(false);
+  });
+
+  it('by the target is reset', async () => {
+    const port = await closedPort();
+    const tunnel = await runTunnel({ allow: [`127.0.0.1:${port}`], forwards: [`0:127.0.0.1:${port}`] });
+    const socket = await connect(tunnel.port);
+    socket.write('data that waits for nobody');
+    expect(await howItEnds(socket)).toBe('ECONNRESET');
+    expect(await tunnel.client.heard.next('refused')).toMatchObject({ status: 'connection-refused' });
+    expect(await tunnel.relay.heard.next('refused')).toMatchObject({
+      advice: `laptop asked for 127.0.0.1:${port}: 127.0.0.1:${port} refused the connection: nothing listens there`,
+    });
+  });
+
+  it('because its name leads to a private address is reset, and nothing is touched (spec forwarding 3.4)', async () => {
+    const resolved: string[] = [];
+    const { port } = await startEcho();
+    const tunnel = await runTunnel({
+      allow: ['*:*', '*.example.com:*'],
+      forwards: [`0:intranet.example.com:${port}`],
+      resolve: async (name) => {
+        resolved.push(name);
+        return ['127.0.0.1'];
+      },
+    });
+    expect(await howItEnds(await connect(tunnel.port))).toBe('ECONNRESET');
+    expect(resolved).toEqual(['intranet.example.com']);
+    expect((await tunnel.relay.heard.next('refused')).advice).toContain(
+      'intranet.example.com resolves to 127.0.0.1, which is a loopback address',
+    );
+    expect(tunnel.relay.heard.of('stream-opened')).toEqual([]);
+  });
+});
+
+describe('a reader that does not read', () => {
+  it('stops its writer, within the windows, and nobody else (spec forwarding 4.4)', async () => {
+    const chunk = body(MIB, 3);
+    const total = 64;
+    let source: Socket | undefined;
+    const { port: sourcePort } = await startTarget((socket) => {
+      source = socket;
+      for (let i = 0; i < total; i++) socket.write(chunk);
+      socket.end();
+    });
+    const { port: echoPort } = await startEcho();
+    const { client, relay } = await runTunnel({
+      allow: ['127.0.0.1:*'],
+      forwards: [`0:127.0.0.1:${sourcePort}`, `0:127.0.0.1:${echoPort}`],
+    });
+    const lazy = await connect(client.ports[0] ?? 0);
+    await readBytes(lazy, 1);
+
+    // What left the source stops growing; meanwhile the other connection has its way.
+    const sent = body(2 * MIB, 4);
+    const leftSource = (): number => (source?.bytesWritten ?? 0) - (source?.writableLength ?? 0);
+    let before = -1;
+    for (let round = 0; leftSource() > before; round++) {
+      expect(round).toBeLessThan(50);
+      before = leftSource();
+      const quick = await connect(client.ports[1] ?? 0);
+      quick.end(sent);
+      expect(sha256(await readAll(quick))).toBe(sha256(sent));
+    }
+    expect(before).toBeLessThan(total * MIB);
+    expect(client.client.status().relay.unreadBytes).toBeLessThanOrEqual(MAX_STREAM_WINDOW_BYTES);
+    const [peer] = relay.relay.status().peers;
+    expect(peer?.stats.unacknowledgedBytes).toBeLessThanOrEqual(SEND_BUFFER_BYTES);
+
+    const rest = await readAll(lazy);
+    expect(rest.length).toBe(total * MIB - 1);
+    expect(sha256(rest.subarray(-MIB))).toBe(sha256(chunk));
+  });
+});
+
+describe('a relay that is started again', () => {
+  it('resets the old connections, once, and serves new ones', async () => {
+    const echo = await startEcho();
+    const allow = [`127.0.0.1:${echo.port}`];
+    const tunnel = await runTunnel({ allow, forwards: [`0:127.0.0.1:${echo.port}`] });
+    const old = await connect(tunnel.port);
+    old.write('x');
+    await readBytes(old, 1);
+    const ending = howItEnds(old);
+
+    await tunnel.relay.relay.close();
+    expect(await ending).toBe('ECONNRESET');
+    expect(await tunnel.client.heard.next('disconnected')).toEqual({
+      type: 'disconnected',
+      reason: 'by the relay: closed',
+    });
+    const { port, host } = at(tunnel.relay);
+    await runRelay({
+      listen: { host, port },
+      privateKey: tunnel.relayKeys.privateKey,
+      peers: [{ name: 'laptop', publicKey: tunnel.clientKeys.publicKey, allow: rules(allow) }],
+    });
+    const fresh = await connect(tunnel.port);
+    fresh.end('after');
+    expect(String(await readAll(fresh))).toBe('after');
+    expect(tunnel.client.heard.of('connected')).toHaveLength(2);
+    expect(tunnel.client.heard.of('disconnected')).toHaveLength(1);
+    expect(tunnel.client.heard.of('refused')).toEqual([]);
+  });
+
+  it('finds a request that waited for it (spec forwarding 2.1, 4.5)', async () => {
+    const { port } = await startEcho();
+    const relayKeys = newKeys();
+    const clientKeys = newKeys();
+    const peers = [{ name: 'laptop', publicKey: clientKeys.publicKey, allow: rules([`127.0.0.1:${port}`]) }];
+    const first = await runRelay({ privateKey: relayKeys.privateKey, peers });
+    await first.relay.close();
+    const client = await runClient([`0:127.0.0.1:${port}`], {
+      privateKey: clientKeys.privateKey,
+      relay: at(first),
+      relayPublicKey: relayKeys.publicKey,
+    });
+    const socket = await connect(client.ports[0] ?? 0);
+    socket.end('patience');
+    while (client.client.status().relay.datagramsSent === 0)
+      await new Promise((resolve) => setImmediate(resolve));
+    await runRelay({ listen: at(first), privateKey: relayKeys.privateKey, peers });
+    expect(String(await readAll(socket))).toBe('patience');
+  });
+});
+
+describe('setPeers', () => {
+  it('keeps every connection of those who stay, and judges new ones by the new rules (spec forwarding 3.2)', async () => {
+    const { port } = await startEcho();
+    const tunnel = await runTunnel({ allow: [`127.0.0.1:${port}`], forwards: [`0:127.0.0.1:${port}`] });
+    const kept = await connect(tunnel.port);
+    kept.write('1');
+    await readBytes(kept, 1);
+    const { publicKey } = tunnel.clientKeys;
+    tunnel.relay.relay.setPeers([{ name: 'desktop', publicKey, allow: [] }]);
+    expect(await howItEnds(await connect(tunnel.port))).toBe('ECONNRESET');
+    expect(await tunnel.relay.heard.next('refused')).toMatchObject({
+      peer: 'desktop',
+      status: 'not-allowed',
+    });
+    kept.end('2');
+    expect(String(await readAll(kept))).toBe('2');
+    expect(tunnel.relay.heard.of('peer-disconnected')).toEqual([]);
+  });
+
+  it.each([
+    ['is gone', 'removed from the config', () => []],
+    [
+      'has another preshared key',
+      'has another preshared key',
+      (publicKey: Uint8Array) => [
+        { name: 'laptop', publicKey, presharedKey: new Uint8Array(32).fill(7), allow: [] },
+      ],
+    ],
+  ])('disconnects who %s', async (_what, reason, peersWith) => {
+    const targets: Socket[] = [];
+    const { port } = await startTarget((socket) => {
+      targets.push(socket);
+      socket.write('x');
+    });
+    const tunnel = await runTunnel({ allow: [`127.0.0.1:${port}`], forwards: [`0:127.0.0.1:${port}`] });
+    await readBytes(await connect(tunnel.port), 1);
+    const ending = howItEnds(targets[0] as Socket);
+    tunnel.relay.relay.setPeers(peersWith(tunnel.clientKeys.publicKey));
+    expect(await ending).toBe('ECONNRESET');
+    await tunnel.relay.heard.next('stream-closed');
+    expect(tunnel.relay.heard.of('peer-disconnected')).toEqual([
+      { type: 'peer-disconnected', peer: 'laptop', reason },
+    ]);
+  });
+
+  it('refuses two peers with one name or one key, and changes nothing', async () => {
+    const { relay, clientKeys } = await runTunnel({ allow: [], forwards: [] });
+    const [one, two] = [newKeys().publicKey, newKeys().publicKey];
+    expect(() =>
+      relay.relay.setPeers([
+        { name: 'a', publicKey: one, allow: [] },
+        { name: 'a', publicKey: two, allow: [] },
+      ]),
+    ).toThrow('two peers are named a');
+    expect(() =>
+      relay.relay.setPeers([
+        { name: 'a', publicKey: one, allow: [] },
+        { name: 'b', publicKey: one, allow: [] },
+      ]),
+    ).toThrow('a and b have the same public key');
+    expect(relay.relay.status().peers.map(({ publicKey }) => publicKey)).toEqual([clientKeys.publicKey]);
+  });
+});
+
+describe('a limit', () => {
+  it('on requests and names of one peer holds, and leaves other peers alone (spec forwarding 2.5)', async () => {
+    const { port } = await startEcho();
+    const relayKeys = newKeys();
+    const [greedy, modest] = [newKeys(), newKeys()];
+    let resolving = 0;
+    const relay = await runRelay({
+      privateKey: relayKeys.privateKey,
+      peers: [
+        { name: 'greedy', publicKey: greedy.publicKey, allow: rules(['*:80']) },
+        { name: 'modest', publicKey: modest.publicKey, allow: rules(['*:*', `127.0.0.1:${port}`]) },
+      ],
+      resolve: (name) => {
+        if (name === 'echo.example') return Promise.resolve(['127.0.0.1']);
+        resolving++;
+        return new Promise(() => undefined);
+      },
+    });
+    const to = { relay: at(relay), relayPublicKey: relayKeys.publicKey };
+    const one = await runClient(['0:slow.example:80'], { ...to, privateKey: greedy.privateKey });
+    const other = await runClient([`0:echo.example:${port}`], { ...to, privateKey: modest.privateKey });
+    one.client.connect();
+    await one.client.connected();
+    const sockets = await Promise.all(Array.from({ length: 70 }, () => connect(one.ports[0] ?? 0)));
+    for (const socket of sockets) socket.on('error', () => undefined);
+    await one.heard.next('refused', 6);
+    expect(one.heard.of('refused').map(({ status }) => status)).toEqual(
+      Array.from({ length: 6 }, () => 'too-many-streams'),
+    );
+    expect(resolving).toBe(4);
+
+    const socket = await connect(other.ports[0] ?? 0);
+    socket.end('unharmed');
+    expect(String(await readAll(socket))).toBe('unharmed');
+  });
+
+  it('on streams before the relay has spoken resets what is beyond it (spec forwarding 2.2)', async () => {
+    const client = await runClient(['0:localhost:80'], {
+      privateKey: newKeys().privateKey,
+      relay: { host: '127.0.0.1', port: 9 },
+      relayPublicKey: newKeys().publicKey,
+    });
+    const sockets = await Promise.all(Array.from({ length: 129 }, () => connect(client.ports[0] ?? 0)));
+    for (const socket of sockets) socket.on('error', () => undefined);
+    expect(await client.heard.next('refused')).toMatchObject({
+      status: 'too-many-streams',
+      advice: 'too many connections at a time for localhost:80: close some, or try again',
+    });
+    expect((await client.heard.next('stream-closed')).clean).toBe(false);
+    expect(client.client.status().openStreams).toBe(128);
+  });
+});
+
+describe('closing', () => {
+  it('a client tells the relay, resets programs and listens no more', async () => {
+    const { port } = await startEcho();
+    const tunnel = await runTunnel({ allow: [`127.0.0.1:${port}`], forwards: [`0:127.0.0.1:${port}`] });
+    const socket = await connect(tunnel.port);
+    socket.write('x');
+    await readBytes(socket, 1);
+    const ending = howItEnds(socket);
+    await Promise.all([tunnel.client.client.close(), tunnel.client.client.close()]);
+    expect(await ending).toBe('ECONNRESET');
+    expect(tunnel.client.heard.of('stream-closed')).toMatchObject([{ clean: false }]);
+    expect(await tunnel.relay.heard.next('peer-disconnected')).toEqual({
+      type: 'peer-disconnected',
+      peer: 'laptop',
+      reason: 'closed',
+    });
+    await expect(connect(tunnel.port)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+    await expect(tunnel.client.client.connected()).rejects.toThrow('the client is closed');
+  });
+
+  it('a relay does not wait for a target that takes its last bytes slowly', async () => {
+    const targets: Socket[] = [];
+    const { port } = await startTarget((socket) => {
+      targets.push(socket);
+      socket.pause();
+      socket.end('that was all');
+    });
+    const tunnel = await runTunnel({ allow: [`127.0.0.1:${port}`], forwards: [`0:127.0.0.1:${port}`] });
+    const socket = await connect(tunnel.port);
+    expect(String(await readAll(socket))).toBe('that was all');
+    socket.end(body(6 * MIB, 5)); // more than the kernel takes, less than the windows do
+    await once(socket, 'finish');
+    await tunnel.relay.relay.close();
+    expect(tunnel.relay.heard.of('stream-closed')).toHaveLength(1);
+  });
+
+  it('a client that never reached its relay rejects who waits for it', async () => {
+    const client = await runClient([], {
+      privateKey: newKeys().privateKey,
+      relay: { host: '127.0.0.1', port: 9 },
+      relayPublicKey: newKeys().publicKey,
+    });
+    const waiting = expect(client.client.connected()).rejects.toThrow('the client is closed');
+    client.client.connect();
+    await client.client.close();
+    await waiting;
+  });
+});
