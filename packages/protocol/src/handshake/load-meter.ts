@@ -6,18 +6,18 @@ import { UNDER_LOAD_HANDSHAKES_PER_SECOND, UNDER_LOAD_HOLD_MS } from '../constan
 const WINDOW_MS = 1000;
 
 export class LoadMeter {
-  #windowStart = Number.NEGATIVE_INFINITY;
-  #count = 0;
+  /** When the last messages came: a ring, in which the oldest is overwritten. Counting in fixed seconds instead would let
+   *  twice as many through around the end of one. */
+  readonly #cameAt = new Float64Array(UNDER_LOAD_HANDSHAKES_PER_SECOND).fill(Number.NEGATIVE_INFINITY);
+  #oldest = 0;
   #underLoadUntil = Number.NEGATIVE_INFINITY;
 
   /** Counts one message and says whether we are under load, this one included. */
   count(now: number): boolean {
-    if (now - this.#windowStart >= WINDOW_MS) {
-      this.#windowStart = now;
-      this.#count = 0;
-    }
-    this.#count++;
-    if (this.#count > UNDER_LOAD_HANDSHAKES_PER_SECOND) this.#underLoadUntil = now + UNDER_LOAD_HOLD_MS;
+    const oldestAt = this.#cameAt[this.#oldest] as number;
+    this.#cameAt[this.#oldest] = now;
+    this.#oldest = (this.#oldest + 1) % this.#cameAt.length;
+    if (now - oldestAt < WINDOW_MS) this.#underLoadUntil = now + UNDER_LOAD_HOLD_MS;
     return now < this.#underLoadUntil;
   }
 }

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { UNDER_LOAD_HANDSHAKES_PER_SECOND, UNDER_LOAD_HOLD_MS } from '../../src/constants.js';
 import { LoadMeter } from '../../src/handshake/load-meter.js';
@@ -20,6 +21,32 @@ describe('being under load (spec handshake 6.1)', () => {
     for (let second = 0; second < 10; second++) {
       expect(countMany(meter, second * 1000, UNDER_LOAD_HANDSHAKES_PER_SECOND)).toBe(false);
     }
+  });
+
+  it('begins wherever the second begins', () => {
+    const meter = new LoadMeter();
+    meter.count(0);
+    expect(countMany(meter, 999, UNDER_LOAD_HANDSHAKES_PER_SECOND - 1)).toBe(false);
+    expect(meter.count(1000)).toBe(false);
+    expect(meter.count(1000)).toBe(true);
+  });
+
+  it('agrees with a count of all messages of the last second', () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(16), { maxLength: 600 }), (waits) => {
+        const meter = new LoadMeter();
+        const times: number[] = [];
+        let now = 0;
+        let until = Number.NEGATIVE_INFINITY;
+        for (const wait of waits) {
+          now += wait;
+          times.push(now);
+          const counted = times.filter((time) => now - time < 1000).length;
+          if (counted > UNDER_LOAD_HANDSHAKES_PER_SECOND) until = now + UNDER_LOAD_HOLD_MS;
+          expect(meter.count(now)).toBe(now < until);
+        }
+      }),
+    );
   });
 
   it('lasts for a second after the last message above the limit', () => {
