@@ -17,7 +17,8 @@ export interface RelayOptions {
   readonly privateKey: Uint8Array;
   readonly peers: readonly RelayPeerOptions[];
   readonly log: Log;
-  /** The system's resolver unless given. */
+  /** The system's resolver unless given. It needs UV_THREADPOOL_SIZE=32, or slow names of one peer hold up those of others:
+   *  libuv lets names have half of its threads, by default two. */
   readonly resolve?: NameResolver;
   /** The fastest that this machine has, unless given. */
   readonly suite?: CryptoSuite;
