@@ -100,20 +100,29 @@ function checkImport({ name, allowed, sources, file, runtimeDependencies, to, is
   return undefined;
 }
 
-/** Tests may import their own package, what it may import, and testkit. */
+/** Tests may import their own package, what it may import, testkit, and what tests of the whole program share. */
 function checkTestImport({ name, allowed, folder, file, to, line }) {
   const wrong = (why) => report(file, line, `imports ${to}: ${why}`);
-  if (to.startsWith('.') && !isWithin(folder, resolve(file, to)))
+  const own = [folder, path.join(root, 'test')];
+  if (to.startsWith('.') && !own.some((place) => isWithin(place, resolve(file, to)))) {
     wrong('outside the package: use its public name');
+  }
   if (to.startsWith('@underpass/')) checkPackageName(to, name, [...allowed, name, 'testkit'], wrong);
 }
 
 function checkPackageName(to, name, allowed, wrong) {
   const [, other, ...deeper] = to.split('/');
-  if (deeper.length > 0) wrong('a package is imported by its public name');
-  else if (!allowed.includes(other)) wrong(`${name} may import ${allowed.join(', ') || 'no package'}`);
+  if (deeper.length > 0 && !exportsOf(other).includes(`./${deeper.join('/')}`)) {
+    wrong('a package is imported by its public name');
+  } else if (!allowed.includes(other)) wrong(`${name} may import ${allowed.join(', ') || 'no package'}`);
   else return true;
   return false;
+}
+
+/** The public names of a package beside its own: `./crypto`. */
+function exportsOf(name) {
+  const manifest = path.join(root, 'packages', name, 'package.json');
+  return existsSync(manifest) ? Object.keys(JSON.parse(readFileSync(manifest, 'utf8')).exports ?? {}) : [];
 }
 
 function checkFolder(sources, file, target, isType, wrong) {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { plant, runScript } from './planted-tree.js';
 
 const MANIFEST = JSON.stringify({
+  exports: { '.': {}, './crypto': {} },
   dependencies: Object.fromEntries(
     ['protocol', 'runtime', 'forward', 'client', 'relay'].map((name) => [`@underpass/${name}`, '*']),
   ),
@@ -27,7 +28,9 @@ describe('the check of imports', () => {
       'packages/protocol/src/endpoint/endpoint.ts': "import type { B } from '../streams/stream.js';\n",
       'packages/runtime/src/udp.ts': "import { createSocket } from 'node:dgram';\nDate.now();\n",
       'packages/protocol/test/a.test.ts':
-        "import '../src/deadline.js';\nimport '@underpass/protocol';\nimport '@underpass/testkit';\nimport 'node:fs';\n",
+        "import '../src/deadline.js';\nimport '@underpass/protocol';\nimport '@underpass/testkit/crypto';\nimport 'node:fs';\n",
+      'packages/testkit/src/crypto/index.ts': '',
+      'packages/cli/test/a.test.ts': "import '../../../test/e2e/tcp.js';\n",
     });
     expect(result).toEqual({ code: 0, complaints: [], output: '' });
   });
