@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { MAX_STREAM_WINDOW_BYTES, SEND_BUFFER_BYTES } from '@underpass/protocol';
 import { describe, expect, it } from 'vitest';
-import { at, newKeys, rules, runClient, runRelay, runTunnel } from './in-process.js';
 import {
   body,
   closedPort,
@@ -14,7 +13,8 @@ import {
   sha256,
   startEcho,
   startTarget,
-} from './tcp.js';
+} from '../../../../test/e2e/tcp.js';
+import { at, newKeys, rules, runClient, runRelay, runTunnel } from './in-process.js';
 
 const MIB = 1024 * 1024;
 
