@@ -122,7 +122,8 @@ function summarize({ seeds, failed, totals, seconds }) {
     `${totals.datagramsSent} datagrams: ${totals.lost} lost, ${totals.corrupted} corrupted, ` +
       `${totals.duplicated} duplicated, ${totals.forged} forged, ${totals.misdirected} misdirected; ` +
       `${totals.streams} streams (${totals.resets} reset, ${totals.stops} stopped, ${totals.lostStreams} lost), ` +
-      `${totals.rekeys} rekeys, ${totals.restarts} restarts, ${totals.closes} farewells, ${totals.moves} moves\n` +
+      `${totals.rekeys} rekeys, ${totals.restarts} restarts, ${totals.closes} farewells, ${totals.moves} moves; ` +
+      `${(totals.waitedMs / seeds / 1000).toFixed(1)} s to the end on average, ${totals.healed} networks had to heal first\n` +
       `simulate: ${seeds} seeds, ${hours.toFixed(0)} virtual hours, ${megabytes.toFixed(0)} MB in ` +
       `${seconds.toFixed(1)} s: ${outcome}\n`,
   );

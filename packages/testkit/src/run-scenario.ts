@@ -36,6 +36,8 @@ export interface RunStats extends NetworkCounts {
   moves: number;
   /** Streams that a restart or a close ended. */
   lostStreams: number;
+  /** From the last planned deed to the end of the last stream. */
+  waitedMs: number;
   /** 1 when streams were left after the patience with the network as drawn was over. */
   healed: number;
 }
@@ -80,6 +82,7 @@ class ScenarioRun {
   readonly #processes: Record<Side, ProcessModel[]> = { client: [], relay: [] };
   #unopened = 0;
   #hasClosed = false;
+  #waitedMs = 0;
   #events = 0;
 
   constructor(seed: number, options: RunOptions) {
@@ -123,6 +126,7 @@ class ScenarioRun {
     const healed = !this.#isOver;
     pair.network.heal();
     pair.run(pair.now + HEALED_PATIENCE_MS, () => this.#isOver);
+    this.#waitedMs = Math.max(0, pair.now - plannedUntil);
     for (const side of SIDES) for (const end of this.#process(side).ends) end.checkEnd();
     if (this.#unopened > 0) this.#report(`${this.#unopened} streams could never be opened`);
     this.#checkSilence();
@@ -284,6 +288,7 @@ class ScenarioRun {
       closes: close === undefined ? 0 : 1,
       moves: network.moves.length,
       lostStreams: ends.filter((end) => end.isLost).length,
+      waitedMs: this.#waitedMs,
       healed: healed ? 1 : 0,
     };
   }

@@ -86,7 +86,7 @@ export function drawScenario(random: SeededRandom): Scenario {
   return {
     network,
     timing: drawTiming(shape),
-    transport: { client: drawTransport(shape), relay: drawTransport(shape) },
+    transport: { client: drawTransport(shape, kind), relay: drawTransport(shape, kind) },
     hasPresharedKey: shape.chance(0.3),
     clientKeepaliveMs: needsKeepalive || shape.chance(0.1) ? shape.integer(5_000, 25_000) : 0,
     streams,
@@ -123,8 +123,8 @@ function drawTiming(random: SeededRandom): TurnTiming {
   };
 }
 
-function drawTransport(random: SeededRandom): Partial<TransportConfig> {
-  const windowBytes = random.pick([1, 2, 8, 32]) * 1024 * 1024;
+function drawTransport(random: SeededRandom, kind: StreamKind): Partial<TransportConfig> {
+  const windowBytes = random.pick(kind === 'bulk' ? [1, 1, 2] : [1, 2, 8, 32]) * 1024 * 1024;
   return {
     congestion: random.pick(['cubic', 'newreno']),
     datagramBytes: random.pick([1200, 1200, 1280, 1392, 1452]),
@@ -159,15 +159,14 @@ function drawLink(random: SeededRandom, spreadMs: number, isLong: boolean): Link
   const rough = (chance: number, low: number, high: number): number =>
     isRough && random.chance(chance) ? random.between(low, high) : 0;
   const bytesPerMs = random.chance(0.35) ? random.magnitude(30, 20_000) : undefined;
-  const burstDatagrams = random.magnitude(2, 40);
   return {
     delayMs: random.magnitude(1, 150),
     jitterMs: rough(0.5, 0, 30),
     stragglerChance: rough(0.3, 0, 0.05),
     stragglerMs: random.magnitude(10, 3_000),
     lossChance: rough(0.7, 0, 0.1),
-    burstChance: rough(0.25, 0, 0.05) / burstDatagrams,
-    burstDatagrams,
+    burstChance: rough(0.25, 0, 0.005),
+    burstMs: random.magnitude(2, 300),
     duplicateChance: rough(0.4, 0, 0.1),
     duplicateDelayMs: random.magnitude(1, 20_000),
     corruptionChance: rough(0.4, 0, 0.05),
@@ -235,7 +234,7 @@ function drawEnd(random: SeededRandom, kind: StreamKind): EndPlan {
       ? random.between(0, (20_000 * chunkBytes) / Math.max(chunkBytes, sizeBytes))
       : 0,
     finishAfterRead: random.chance(0.4),
-    readDelayMs: random.chance(isBulk ? 0.4 : 0.1) ? random.magnitude(1, 10_000) : 0,
+    readDelayMs: random.chance(isBulk ? 0.7 : 0.1) ? random.magnitude(isBulk ? 500 : 1, 10_000) : 0,
     readPieces: isSlowReader ? random.integer(1, 8) : 0,
     readPauseMs: isSlowReader ? random.magnitude(1, 300) : 0,
     resetAfterMs: early(0.06, 8_000),

@@ -19,9 +19,9 @@ export interface LinkConditions {
   readonly stragglerChance: number;
   readonly stragglerMs: number;
   readonly lossChance: number;
-  /** Losses in a row: how often they begin, and how many datagrams they take on average. 0: never. */
+  /** Losses in a row: how often they begin, and for how long at most everything is lost. */
   readonly burstChance: number;
-  readonly burstDatagrams: number;
+  readonly burstMs: number;
   /** A second copy arrives, up to `duplicateDelayMs` later. */
   readonly duplicateChance: number;
   readonly duplicateDelayMs: number;
@@ -49,7 +49,7 @@ export const PERFECT_LINK: LinkConditions = {
   stragglerMs: 0,
   lossChance: 0,
   burstChance: 0,
-  burstDatagrams: 0,
+  burstMs: 0,
   duplicateChance: 0,
   duplicateDelayMs: 0,
   corruptionChance: 0,
@@ -97,7 +97,7 @@ export type Deliver = (to: Side, datagram: Uint8Array, from: Address) => void;
 interface LinkState {
   /** When the last byte that waits will have left. */
   busyUntil: number;
-  inBurst: boolean;
+  burstUntil: number;
 }
 
 export class SimulatedNetwork {
@@ -114,8 +114,8 @@ export class SimulatedNetwork {
   readonly #queue: EventQueue;
   readonly #deliver: Deliver;
   readonly #links: Record<Side, LinkState> = {
-    client: { busyUntil: 0, inBurst: false },
-    relay: { busyUntil: 0, inBurst: false },
+    client: { busyUntil: 0, burstUntil: 0 },
+    relay: { busyUntil: 0, burstUntil: 0 },
   };
   #clientAddress = CLIENT_ADDRESS;
 
@@ -179,9 +179,8 @@ export class SimulatedNetwork {
   #departure(link: LinkConditions, state: LinkState, bytes: number): number | undefined {
     const random = this.#random;
     const { now } = this.#queue;
-    if (state.inBurst) state.inBurst = !random.chance(1 / Math.max(1, link.burstDatagrams));
-    else state.inBurst = random.chance(link.burstChance);
-    const isLost = random.chance(link.lossChance) || state.inBurst;
+    if (random.chance(link.burstChance)) state.burstUntil = now + random.between(0, link.burstMs);
+    const isLost = random.chance(link.lossChance) || now < state.burstUntil;
     if (isLost || link.blackouts.some(({ from, until }) => now >= from && now < until)) return undefined;
     if (link.bytesPerMs === undefined) return now;
     const waitingBytes = Math.max(0, state.busyUntil - now) * link.bytesPerMs;

@@ -50,7 +50,7 @@ describe('the network', () => {
   });
 
   test('loses in bursts', () => {
-    const { numbers } = send(250, { burstChance: 0.02, burstDatagrams: 10 });
+    const { numbers } = send(250, { burstChance: 0.02, burstMs: 20 });
     const missing = inOrder(250).filter((i) => !numbers.includes(i));
     const followers = missing.filter((i) => missing.includes(i + 1));
     expect(missing.length).toBeGreaterThan(5);
