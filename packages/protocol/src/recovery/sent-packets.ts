@@ -31,9 +31,9 @@ export class SentPackets {
   get next(): number {
     return this.#next;
   }
-  /** No room to remember one more packet. */
+  /** No room to remember one more packet and the number that may be skipped before it. */
   get isFull(): boolean {
-    return this.#next - this.#first >= MAX_SENT_PACKETS - 1;
+    return this.#next - this.#first >= MAX_SENT_PACKETS - 2;
   }
   /** Slots of the ring; a parallel ring of another part uses the same number modulo it. */
   get capacity(): number {
@@ -84,7 +84,7 @@ export class SentPackets {
   }
 
   #claim(): number {
-    assert(!this.isFull, 'more packets sent than are remembered');
+    assert(this.#next - this.#first < MAX_SENT_PACKETS, 'more packets sent than are remembered');
     if (this.#next - this.#first > this.#mask) this.#grow();
     return this.#next++;
   }
