@@ -141,7 +141,8 @@ export class ProcessModel {
   }
 
   #onStreamOpened(stream: Stream): void {
-    const run = this.#otherRun();
+    // What a connection still had to tell when it was lost comes before `disconnected`: then the peer's name is the next one's.
+    const run = this.#connection.otherRun ?? this.#otherRun();
     if (run === undefined) {
       this.#fail(`was told of stream ${stream.id} before HELLO`);
       return;

@@ -1,0 +1,197 @@
+/** Restarts, farewells and new keys: what ends a connection, and what does not (spec streams 3, 8). */
+import { Endpoint, type EndpointEvent, type Peer, type Stream } from '@underpass/protocol';
+import {
+  createInsecureTestSuite,
+  type NetworkConditions,
+  Pair,
+  PERFECT_LINK,
+  PERFECT_NETWORK,
+  RELAY_ADDRESS,
+  SeededRandom,
+  type Side,
+} from '@underpass/testkit';
+import { describe, expect, test } from 'vitest';
+
+const KEYS = { client: new Uint8Array(32).fill(1), relay: new Uint8Array(32).fill(2) };
+
+/** A client and a relay, and all that each run of them was told. */
+class World {
+  readonly suite = createInsecureTestSuite();
+  readonly random = new SeededRandom(1);
+  readonly events: Record<Side, string[]> = { client: [], relay: [] };
+  readonly incoming: Record<Side, Stream[]> = { client: [], relay: [] };
+  readonly peers = {} as Record<Side, Peer>;
+  readonly endpoints = {} as Record<Side, Endpoint>;
+  readonly pair: Pair;
+  readonly #runs = { client: 0, relay: 0 };
+
+  constructor(network: NetworkConditions = PERFECT_NETWORK) {
+    this.pair = new Pair({
+      network,
+      random: this.random,
+      onEvent: (side, event) => this.#onEvent(side, event),
+      onViolation: (violation) => expect.unreachable(violation),
+    });
+    this.start('relay');
+    this.start('client');
+    this.peers.client.connect(0);
+  }
+
+  /** Starts a side, or ends its process and starts another with the same key. */
+  start(side: Side): void {
+    const other = side === 'client' ? 'relay' : 'client';
+    const random = this.random.derive(`${side} ${++this.#runs[side]}`);
+    const endpoint = new Endpoint({
+      role: side,
+      privateKey: KEYS[side],
+      suite: this.suite,
+      random: (length) => random.bytes(length),
+      unixTimeMs: () => 1_700_000_000_000 + Math.floor(this.pair.now),
+    });
+    this.endpoints[side] = endpoint;
+    this.peers[side] = endpoint.addPeer({
+      publicKey: this.suite.x25519PublicKey(KEYS[other]),
+      ...(side === 'client' && { address: RELAY_ADDRESS }),
+    });
+    this.pair.setEndpoint(side, endpoint);
+  }
+
+  open(side: Side, bytes = 10): Stream {
+    const stream = this.peers[side].openStream() as Stream;
+    this.write(side, stream, bytes);
+    return stream;
+  }
+
+  write(side: Side, stream: Stream, bytes: number): void {
+    stream.write(new Uint8Array(bytes));
+    this.pair.wake(side);
+  }
+
+  run(ms: number): void {
+    this.pair.run(this.pair.now + ms);
+  }
+
+  /** Events since the last call, without those that only say that there are bytes. */
+  take(side: Side): string[] {
+    return this.events[side].splice(0).filter((event) => !event.startsWith('stream-readable'));
+  }
+
+  #onEvent(side: Side, event: EndpointEvent): void {
+    const stream = 'stream' in event ? ` ${event.stream.id}` : '';
+    const code = 'code' in event ? ` ${event.code}` : '';
+    const error = 'error' in event ? ` ${event.error.by} ${event.error.reason}` : '';
+    this.events[side].push(`${event.type}${stream}${code}${error}`);
+    if (event.type === 'stream-opened') this.incoming[side].push(event.stream);
+  }
+}
+
+/** A world with a stream of each side's, which both sides know. */
+function connected(network?: NetworkConditions): World {
+  const world = new World(network);
+  world.open('client');
+  world.open('relay');
+  world.run(1_000);
+  expect(world.take('client')).toEqual(['connected', 'stream-opened 1']);
+  expect(world.take('relay')).toEqual(['connected', 'stream-opened 0']);
+  return world;
+}
+
+const LOST = new Set(['stream-reset 0 4', 'stream-closed 0', 'stream-reset 1 4', 'stream-closed 1']);
+
+describe('a connection', () => {
+  test('ends at once at the relay when the client restarted, and another begins (spec streams 3.4)', () => {
+    const world = connected();
+    world.start('client');
+    world.peers.client.connect(world.pair.now);
+    world.open('client');
+    world.run(1_000);
+    const told = world.take('relay');
+    expect(new Set(told.slice(0, 4))).toEqual(LOST);
+    expect(told.slice(4)).toEqual(['disconnected peer peer restarted', 'connected', 'stream-opened 0']);
+    expect(world.take('client')).toEqual(['connected']);
+  });
+
+  test('ends at the client that goes on sending to a relay that restarted (spec streams 3.3)', () => {
+    const world = connected();
+    const [stream] = world.incoming.client;
+    world.start('relay');
+    world.write('client', stream as Stream, 100);
+    world.run(60_000);
+    const told = world.take('client');
+    expect(new Set(told.slice(0, 4))).toEqual(LOST);
+    expect(told.slice(4)).toEqual(['disconnected peer peer restarted', 'connected']);
+    // What was meant for the earlier run had no effect on this one.
+    expect(world.take('relay')).toEqual(['connected']);
+    expect(world.endpoints.relay.drops['stale-epoch']).toBeGreaterThan(0);
+    world.open('client');
+    world.run(1_000);
+    expect(world.take('relay')).toEqual(['stream-opened 0']);
+  });
+
+  test('goes on under new keys, although the first packets under them are lost (spec streams 3.2)', () => {
+    // Keys are renewed after 120 s. The blackouts begin with the first message under the new ones.
+    const blackouts = [{ from: 120_100, until: 124_000 }];
+    const world = connected({ ...PERFECT_NETWORK, toRelay: { ...PERFECT_LINK, blackouts } });
+    const stream = world.open('client');
+    for (let second = 0; second < 200; second++) {
+      world.write('client', stream, 1_000);
+      world.run(1_000);
+    }
+    world.run(30_000);
+    expect(world.peers.client.stats().handshakes).toBeGreaterThan(1);
+    expect(world.take('relay')).toEqual(['stream-opened 2']);
+    let bytes = 0;
+    const incoming = world.incoming.relay[1] as Stream;
+    for (let chunk = incoming.read(); chunk !== undefined; chunk = incoming.read()) bytes += chunk.length;
+    expect(bytes).toBe(200_010);
+    expect(world.take('client')).toEqual([]);
+  });
+
+  test('ends on both sides with one CLOSE, and the next contact meets a new one (spec streams 8)', () => {
+    const world = connected();
+    const before = world.pair.datagramsSent;
+    world.endpoints.client.close();
+    world.pair.wake('client');
+    world.run(1_000);
+    expect(world.pair.datagramsSent - before).toBe(1);
+    expect(world.take('client').at(-1)).toBe('disconnected local closed');
+    expect(world.take('relay').at(-1)).toBe('disconnected peer closed');
+    world.open('relay');
+    world.run(10_000);
+    expect(world.take('relay')).toEqual(['connected']);
+    expect(world.take('client')).toEqual(['connected', 'stream-opened 1']);
+  });
+
+  test('ends at the next contact when CLOSE was lost (spec streams 8)', () => {
+    const world = connected({
+      ...PERFECT_NETWORK,
+      toRelay: { ...PERFECT_LINK, blackouts: [{ from: 1_000, until: 1_100 }] },
+    });
+    world.endpoints.client.close();
+    world.pair.wake('client');
+    world.run(1_000);
+    expect(world.take('relay')).toEqual([]);
+    world.peers.client.connect(world.pair.now);
+    world.pair.wake('client');
+    world.run(10_000);
+    expect(world.take('relay').slice(4)).toEqual(['disconnected peer peer restarted', 'connected']);
+    expect(world.take('client').slice(4)).toEqual(['disconnected local closed', 'connected']);
+  });
+
+  test('waits as long as the path is dead, and goes on', () => {
+    const hour = 3_600_000;
+    const blackouts = [{ from: 1_000, until: 5 * hour }];
+    const world = connected({
+      ...PERFECT_NETWORK,
+      toRelay: { ...PERFECT_LINK, blackouts },
+      toClient: { ...PERFECT_LINK, blackouts },
+    });
+    const stream = world.open('client');
+    world.run(5 * hour - 1_000);
+    expect(world.take('relay')).toEqual([]);
+    world.run(15_000);
+    expect(world.take('relay')).toEqual(['stream-opened 2']);
+    expect(stream.bufferedBytes).toBe(0);
+    expect(world.take('client')).toEqual([]);
+  });
+});
