@@ -13,7 +13,8 @@ export class Digest {
     for (let i = 0; i < bytes.length; i++) {
       const byte = bytes[i] as number;
       a = Math.imul(a ^ byte, 0x01000193);
-      b = Math.imul(b + byte, 0x85ebca6b) ^ (b >>> 15);
+      b = Math.imul(b ^ byte, 0x85ebca6b);
+      b ^= b >>> 15;
     }
     this.#a = a;
     this.#b = b;
@@ -29,7 +30,8 @@ export class Digest {
     this.#number[0] = value;
     for (const byte of this.#numberBytes) {
       this.#a = Math.imul(this.#a ^ byte, 0x01000193);
-      this.#b = Math.imul(this.#b + byte, 0x85ebca6b) ^ (this.#b >>> 15);
+      this.#b = Math.imul(this.#b ^ byte, 0x85ebca6b);
+      this.#b ^= this.#b >>> 15;
     }
   }
 

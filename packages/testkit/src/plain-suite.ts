@@ -124,17 +124,20 @@ class PlainAead implements Aead {
   ): Uint8Array {
     assert(!this.#destroyed, 'the AEAD was destroyed');
     const key = this.#key;
+    // Each step is a bijection of the state: a difference, once there, stays.
     let a = (key[1] as number) ^ low;
     let b = (key[2] as number) ^ high;
     for (const byte of additional ?? []) {
       a = Math.imul(a ^ byte, 0x01000193);
-      b = Math.imul(b + byte, 0x85ebca6b) ^ (b >>> 13);
+      b = Math.imul(b ^ byte, 0x85ebca6b);
+      b ^= b >>> 13;
     }
     const end = offset + length;
     for (let i = offset; i < end; i++) {
       const byte = buffer[i] as number;
       a = Math.imul(a ^ byte, 0x01000193);
-      b = Math.imul(b + byte, 0x85ebca6b) ^ (b >>> 13);
+      b = Math.imul(b ^ byte, 0x85ebca6b);
+      b ^= b >>> 13;
     }
     // The length is part of it: zeros at the end must not go unnoticed.
     const words = [a ^ length, b, Math.imul(a ^ (key[3] as number), b | 1), a + b + (key[4] as number)];
