@@ -167,6 +167,7 @@ class RunningClient implements Client {
   }
 
   #onDisconnected(error: ConnectionError): void {
+    if (this.#closing !== undefined) return; // as it was asked to
     const reason = error.reason === '' ? `code ${error.code}` : error.reason;
     this.#emit({
       type: 'disconnected',

@@ -2,6 +2,7 @@
 export * from './address.js';
 export * from './assert.js';
 export { DEFAULT_TRANSPORT, type TransportConfig } from './connection/config.js';
+export { MAX_PEERS } from './constants.js';
 export * from './copy-bytes.js';
 export * from './crypto/index.js';
 export * from './deadline.js';

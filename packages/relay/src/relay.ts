@@ -7,6 +7,7 @@ import {
   type ConnectionError,
   type CryptoSuite,
   Endpoint,
+  MAX_PEERS,
   type Peer,
   type RequestStatus,
 } from '@underpass/protocol';
@@ -197,6 +198,13 @@ class RunningRelay implements Relay {
 
 /** @throws UnderpassError */
 function checkPeers(peers: readonly RelayPeerOptions[]): void {
+  if (peers.length > MAX_PEERS) {
+    throw new UnderpassError(
+      'invalid-option',
+      `${peers.length} peers are more than the ${MAX_PEERS} that one relay can have`,
+      'share them out over several relays',
+    );
+  }
   const names = new Set<string>();
   const keys = new Map<string, string>();
   for (const { name, publicKey } of peers) {

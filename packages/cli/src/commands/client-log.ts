@@ -2,12 +2,13 @@
 import type { BoundForward, ClientEvent, ClientStatus } from '@underpass/client';
 import { formatTarget } from '@underpass/forward';
 import type { Log } from '@underpass/runtime';
-import { totals, totalsText } from './traffic-totals.js';
+import { inMicroseconds, totals, totalsText } from './traffic-totals.js';
 
 export function logClientEvent(log: Log, event: ClientEvent): void {
   switch (event.type) {
     case 'connected': {
-      const { type, handshakeRttMs } = event;
+      const { type } = event;
+      const handshakeRttMs = inMicroseconds(event.handshakeRttMs);
       const handshake =
         handshakeRttMs === undefined ? '' : ` (handshake ${formatMilliseconds(handshakeRttMs)})`;
       log.info({ event: type, handshakeRttMs }, `connected to the relay${handshake}`);

@@ -18,8 +18,8 @@ export interface TrafficTotals {
 export function totals(stats: PeerStats): TrafficTotals {
   return {
     handshakes: stats.handshakes,
-    handshakeRttMs: stats.handshakeRttMs,
-    smoothedRttMs: stats.smoothedRttMs,
+    handshakeRttMs: inMicroseconds(stats.handshakeRttMs),
+    smoothedRttMs: inMicroseconds(stats.smoothedRttMs),
     datagramsSent: stats.datagramsSent,
     datagramsReceived: stats.datagramsReceived,
     bytesSent: stats.bytesSent,
@@ -28,6 +28,11 @@ export function totals(stats: PeerStats): TrafficTotals {
     streamBytesReceived: stats.streamBytesReceived,
     packetsLost: stats.packetsLost,
   };
+}
+
+/** Milliseconds to three decimals: a log needs no more. */
+export function inMicroseconds(milliseconds: number | undefined): number | undefined {
+  return milliseconds === undefined ? undefined : Math.round(milliseconds * 1000) / 1000;
 }
 
 export function totalsText(stats: PeerStats): string {

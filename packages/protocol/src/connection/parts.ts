@@ -1,4 +1,5 @@
 /** The parts that a connection composes: none of them knows another. */
+import { assert } from '../assert.js';
 import type { CongestionController } from '../congestion/controller.js';
 import { Cubic } from '../congestion/cubic.js';
 import { NewReno } from '../congestion/new-reno.js';
@@ -6,6 +7,11 @@ import { Pacer } from '../congestion/pacer.js';
 import { ReceivedPackets } from '../recovery/received-packets.js';
 import { Recovery, type RecoveryListener } from '../recovery/recovery.js';
 import { StreamSet } from '../streams/stream-set.js';
+import {
+  INITIAL_MAX_DATA_BYTES,
+  INITIAL_MAX_STREAM_DATA_BYTES,
+  INITIAL_MAX_STREAMS,
+} from '../transport-constants.js';
 import type { TransportConfig } from './config.js';
 import { PacketContents } from './packet-contents.js';
 import { PathResponses } from './path-responses.js';
@@ -29,6 +35,10 @@ export function composeParts(
   random: (length: number) => Uint8Array,
   listener: RecoveryListener,
 ): ConnectionParts {
+  // spec streams 3.5: what a peer may use before it has our HELLO
+  assert(config.connectionWindowBytes >= INITIAL_MAX_DATA_BYTES, 'the window is at least the initial one');
+  assert(config.maxStreamWindowBytes >= INITIAL_MAX_STREAM_DATA_BYTES, 'as is that of a stream');
+  assert(config.maxOpenStreams >= INITIAL_MAX_STREAMS, 'and the number of streams');
   return {
     role,
     config,

@@ -69,6 +69,8 @@ export class Peer {
   /** Connections that are over but still have events to tell. */
   #lost: Connection[] = [];
   #connected = false;
+  /** Of connections that are over. */
+  readonly #earlier = { streamBytesSent: 0, streamBytesReceived: 0, packetsLost: 0 };
   /** CLOSE has to go out, and with it the connection ends. */
   #closing: StreamError | undefined;
 
@@ -116,9 +118,9 @@ export class Peer {
       datagramsReceived: session.datagramsReceived,
       bytesSent: session.bytesSent,
       bytesReceived: session.bytesReceived,
-      streamBytesSent: streams.bytesSent,
-      streamBytesReceived: streams.bytesReceived,
-      packetsLost: recovery.packetsLost,
+      streamBytesSent: this.#earlier.streamBytesSent + streams.bytesSent,
+      streamBytesReceived: this.#earlier.streamBytesReceived + streams.bytesReceived,
+      packetsLost: this.#earlier.packetsLost + recovery.packetsLost,
       congestionWindowBytes: congestion.windowBytes,
       bytesInFlight: recovery.bytesInFlight,
       openStreams: streams.openStreams,
@@ -291,6 +293,10 @@ export class Peer {
   }
 
   #replaceConnection(error: ConnectionError): void {
+    const { recovery, streams } = this.#connection.parts;
+    this.#earlier.streamBytesSent += streams.bytesSent;
+    this.#earlier.streamBytesReceived += streams.bytesReceived;
+    this.#earlier.packetsLost += recovery.packetsLost;
     this.#connection.lose();
     this.#lost.push(this.#connection);
     this.#connection = this.#newConnection();

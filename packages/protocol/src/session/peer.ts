@@ -155,6 +155,10 @@ export class WireGuardPeer {
   /** Ends the sessions, as far as we are concerned. */
   dropKeypairs(): void {
     this.#keypairs.destroyAll();
+    // A handshake that began in this session would end in a keypair older than what the peer draws next.
+    this.#initiator.abandon();
+    this.#initiationDue = false;
+    this.#timers.cancel('handshake-retry');
     this.#keepaliveDue = false;
     this.#anotherKeepalive = false;
     this.#timers.cancel('passive-keepalive');
@@ -319,7 +323,6 @@ export class WireGuardPeer {
 
   #forgetSessions(): void {
     this.dropKeypairs();
-    this.#initiator.abandon();
     this.#timers.cancel('key-wipe');
   }
 
