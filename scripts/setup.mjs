@@ -91,8 +91,11 @@ function build() {
 function run(command, parameters) {
   const needsShell = process.platform === 'win32' && command === 'npx';
   const stdio = ['ignore', quiet ? 'pipe' : 'inherit', 'inherit'];
+  // Run by `npx -c '...'` ourselves, our own npx would take that one's options for its own.
+  const { npm_config_call: _call, npm_config_package: _package, ...environment } = process.env;
   const { status, stdout, error } = spawnSync(command, parameters, {
     cwd: root,
+    env: environment,
     stdio,
     shell: needsShell,
     encoding: 'utf8',
