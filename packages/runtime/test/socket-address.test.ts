@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AddressCache, fromDualStack, MAX_CACHED_ADDRESSES, toDualStack } from '../src/socket-address.js';
 
-describe('addresses of a dual-stack socket', () => {
+describe('addresses of a dual-stack socket (spec wire 5)', () => {
   it('come back as they went', () => {
     fc.assert(
       fc.property(

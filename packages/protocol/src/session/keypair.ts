@@ -18,6 +18,8 @@ export interface KeypairOptions {
   readonly isInitiator: boolean;
   readonly localIndex: number;
   readonly remoteIndex: number;
+  /** The first counter to send with: 0, unless somebody wants to see the end of counting. */
+  readonly firstCounter?: number;
 }
 
 export class Keypair {
@@ -29,7 +31,8 @@ export class Keypair {
   readonly #sending: Aead;
   readonly #receiving: Aead;
   readonly #replays = new ReplayWindow();
-  #sent = 0;
+  /** The next counter to send with. */
+  #sent: number;
 
   /** Takes the keys and wipes them. */
   constructor(suite: CryptoSuite, keys: TransportKeys, options: KeypairOptions) {
@@ -38,6 +41,7 @@ export class Keypair {
     this.isInitiator = options.isInitiator;
     this.localIndex = options.localIndex;
     this.remoteIndex = options.remoteIndex;
+    this.#sent = options.firstCounter ?? 0;
     this.#sending = suite.aead(keys.send);
     this.#receiving = suite.aead(keys.receive);
     wipe(keys.send, keys.receive);

@@ -208,6 +208,23 @@ describe('connection', () => {
     expect(pair.client.openStream()).toBeDefined();
     expect(pair.client.openStream()).toBeUndefined();
   });
+
+  it('tells of the new number of streams again when the telling was lost (spec streams 5.4)', () => {
+    const pair = new ConnectedPair({ maxOpenStreams: 128 });
+    const streams = Array.from({ length: 128 }, () => open(pair));
+    for (const stream of streams) stream.finish();
+    pair.run();
+    for (let index = 0; index < 128; index++) {
+      const stream = incoming(pair, 'relay', index);
+      readAll(stream);
+      stream.finish();
+    }
+    // All that the relay says for half a second is lost, the news of its room for streams among it.
+    const lostUntil = pair.now + 500;
+    pair.filter = ({ from, at }) => from === 'client' || at > lostUntil;
+    pair.run();
+    expect(pair.client.openStream()).toBeDefined();
+  });
 });
 
 describe('a peer that breaks the rules is answered with the code that says which', () => {

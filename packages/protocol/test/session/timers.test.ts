@@ -16,6 +16,29 @@ function initiations(pair: SessionPair): number[] {
   return pair.sent.filter(({ from, name }) => from === 'a' && name === 'initiation').map(({ at }) => at);
 }
 
+describe('a core without a clock (spec session 1)', () => {
+  it('does nothing before it is time, however often it is called', () => {
+    const pair = connected();
+    pair.send(pair.a, DATA);
+    for (pair.now = 0; pair.now < 10_000; pair.now += 7) {
+      pair.b.core.handleTimeout(pair.now);
+      pair.exchange();
+    }
+    expect(pair.takeSent()).toEqual(['0 a transport']);
+    expect(pair.b.core.pollTimeout()).toEqual({ at: 10_000, reason: 'passive-keepalive' });
+  });
+
+  it('does once what is long due', () => {
+    const pair = connected();
+    pair.send(pair.a, DATA);
+    pair.now = 60_000;
+    pair.b.core.handleTimeout(pair.now);
+    pair.b.core.handleTimeout(pair.now);
+    pair.exchange();
+    expect(pair.takeSent()).toEqual(['0 a transport', '60000 b keepalive']);
+  });
+});
+
 describe('renewal', () => {
   it('is started by the initiator that sends after 120 s (spec session 5.2)', () => {
     const pair = connected();

@@ -1,0 +1,109 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  decodeRequest,
+  decodeStatus,
+  encodeRequest,
+  encodeStatus,
+  isRequestable,
+  MAX_REQUEST_BYTES,
+  REQUEST_STATUSES,
+} from '../src/request.js';
+
+const LETTERS = [...'abcXYZ019-_.:'];
+const request = fc.record({
+  kind: fc.constant('tcp' as const),
+  host: fc.string({ unit: fc.constantFrom(...LETTERS), minLength: 1, maxLength: 255, size: 'max' }),
+  port: fc.integer({ min: 1, max: 65_535 }),
+});
+
+describe('a request (spec streams 6.1)', () => {
+  it('comes back as it went, and leaves what follows it', () => {
+    fc.assert(
+      fc.property(request, fc.uint8Array({ maxLength: 20 }), (wanted, behind) => {
+        const bytes = encodeRequest(wanted);
+        expect(bytes.length).toBeLessThanOrEqual(MAX_REQUEST_BYTES);
+        const decoded = decodeRequest(Uint8Array.of(...bytes, ...behind));
+        expect(decoded).toEqual({ ok: true, value: wanted, bytesRead: bytes.length });
+      }),
+    );
+  });
+
+  it('is written as kind, length, host and port', () => {
+    const bytes = encodeRequest({ kind: 'tcp', host: 'ab', port: 0x1234 });
+    expect([...bytes]).toEqual([1, 2, 0x61, 0x62, 0x12, 0x34]);
+  });
+
+  it('is incomplete at every truncation', () => {
+    fc.assert(
+      fc.property(request, (wanted) => {
+        const bytes = encodeRequest(wanted);
+        for (let length = 0; length < bytes.length; length++) {
+          expect(decodeRequest(bytes.subarray(0, length))).toEqual({ ok: false, reason: 'incomplete' });
+        }
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  it('with any bit flipped is another request that may be asked for, incomplete or malformed', () => {
+    fc.assert(
+      fc.property(request, (wanted) => {
+        const bytes = encodeRequest(wanted);
+        for (let bit = 0; bit < bytes.length * 8; bit++) {
+          const flipped = new Uint8Array(bytes);
+          flipped[bit >> 3] = (flipped[bit >> 3] as number) ^ (1 << (bit & 7));
+          const decoded = decodeRequest(flipped);
+          if (!decoded.ok) continue;
+          expect(decoded.value).not.toEqual(wanted);
+          expect(isRequestable(decoded.value.host, decoded.value.port)).toBe(true);
+        }
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  it('of any bytes gives a result, and never reads beyond them', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300, size: 'max' }), (bytes) => {
+        const decoded = decodeRequest(bytes);
+        if (decoded.ok) expect(decoded.bytesRead).toBeLessThanOrEqual(bytes.length);
+        else expect(['incomplete', 'malformed']).toContain(decoded.reason);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it.each([
+    ['another kind', [2, 1, 0x61, 0, 80]],
+    ['no host', [1, 0, 0, 80]],
+    ['port 0', [1, 1, 0x61, 0, 0]],
+    ['a space in the host', [1, 1, 0x20, 0, 80]],
+    ['a byte above ASCII in the host', [1, 1, 0xe4, 0, 80]],
+    ['a zone in the host', [1, 1, 0x25, 0, 80]],
+  ])('with %s is malformed', (_name, bytes) => {
+    expect(decodeRequest(Uint8Array.from(bytes))).toEqual({ ok: false, reason: 'malformed' });
+  });
+
+  it('for what cannot be asked for is our own mistake', () => {
+    expect(() => encodeRequest({ kind: 'tcp', host: 'a b', port: 80 })).toThrow(RangeError);
+    expect(() => encodeRequest({ kind: 'tcp', host: 'a', port: 65_536 })).toThrow(RangeError);
+  });
+});
+
+describe('a status (spec streams 6.2)', () => {
+  it.each(REQUEST_STATUSES.map((status, byte) => [status, byte] as const))(
+    '%s is byte %i',
+    (status, byte) => {
+      expect([...encodeStatus(status)]).toEqual([byte]);
+      expect(decodeStatus(Uint8Array.of(byte, 99))).toEqual({ ok: true, value: status, bytesRead: 1 });
+    },
+  );
+
+  it('that is unknown is an internal error, and nothing is incomplete', () => {
+    for (let byte = REQUEST_STATUSES.length; byte < 256; byte++) {
+      expect(decodeStatus(Uint8Array.of(byte))).toMatchObject({ value: 'internal-error' });
+    }
+    expect(decodeStatus(new Uint8Array(0))).toEqual({ ok: false, reason: 'incomplete' });
+  });
+});
