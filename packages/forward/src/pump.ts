@@ -24,7 +24,7 @@ export interface PumpOptions {
   /** To be called after commands on the stream. */
   readonly wake: () => void;
   readonly preface?: Preface;
-  /** The socket is closed: nothing follows. */
+  /** The socket is closed and the stream has all that came from it: nothing follows. */
   readonly onEnd: (summary: PumpSummary) => void;
 }
 
@@ -37,6 +37,8 @@ export class Pump implements StreamHandler {
   /** Read from the socket and not yet taken by the stream; the socket is paused meanwhile. */
   #rest: Uint8Array | undefined;
   #socketEnded = false;
+  #socketClosed = false;
+  #ended = false;
   /** The socket's buffer is full; the stream is not read meanwhile, so its sender gets no credit. */
   #socketFull = false;
   /** Socket to stream: finished, reset or stopped. */
@@ -87,6 +89,7 @@ export class Pump implements StreamHandler {
     }
     resetSocket(this.#socket);
     this.#wake();
+    this.#endIfOver();
   }
 
   // ---- socket to stream -------------------------------------------------------------------------------------
@@ -126,6 +129,7 @@ export class Pump implements StreamHandler {
     if (this.#sendingOver) return;
     this.#sendingOver = true;
     this.#stream.finish();
+    this.#endIfOver();
   }
 
   /** spec forwarding 4.3: nobody reads what the socket sends */
@@ -136,6 +140,7 @@ export class Pump implements StreamHandler {
     this.#rest = undefined;
     this.#socket.pause();
     if (this.#receivingOver) this.#resetWhenFlushed();
+    this.#endIfOver();
   }
 
   // ---- stream to socket -------------------------------------------------------------------------------------
@@ -219,7 +224,18 @@ export class Pump implements StreamHandler {
   }
 
   #onSocketClose(): void {
-    if (!this.#sendingOver || !this.#receivingOver) this.abort(StreamErrorCode.connectionReset);
+    this.#socketClosed = true;
+    // Both FINs are through, and the last bytes that were read wait for room in the stream: they are not lost.
+    const restWaits = this.#socketEnded && this.#rest !== undefined && this.#receivingOver;
+    if (!restWaits && !(this.#sendingOver && this.#receivingOver)) {
+      this.abort(StreamErrorCode.connectionReset);
+    }
+    this.#endIfOver();
+  }
+
+  #endIfOver(): void {
+    if (this.#ended || !this.#socketClosed || !this.#sendingOver || !this.#receivingOver) return;
+    this.#ended = true;
     this.#onEnd({
       bytesSent: this.#bytesSent,
       bytesReceived: this.#bytesReceived,

@@ -84,6 +84,39 @@ describe('a pump', () => {
     expect(stream.written.equals(sent)).toBe(true);
   });
 
+  it('loses nothing of a socket that is closed before the stream has room (spec forwarding 4.1)', async () => {
+    const { ours, theirs, stream, pump, end, ends } = await setUp();
+    stream.room = 4;
+    stream.arriveFin();
+    pump.start();
+    theirs.resume();
+    theirs.end('the whole answer');
+    await once(ours, 'close');
+    expect([ends(), stream.finished, stream.resetCode]).toEqual([0, false, undefined]);
+    stream.room = 1000;
+    pump.onWritable();
+    expect([String(stream.written), stream.finished]).toEqual(['the whole answer', true]);
+    expect(await end).toEqual({ bytesSent: 16, bytesReceived: 0, clean: true });
+    expect(ends()).toBe(1);
+  });
+
+  it.each([
+    ['reset', (pump: Pump) => pump.onReset()],
+    ['stopped', (pump: Pump) => pump.onStopped()],
+  ])('ends when the stream is %s while the rest of a closed socket waits', async (_how, happen) => {
+    const { ours, theirs, stream, pump, end, ends } = await setUp();
+    stream.room = 4;
+    stream.arriveFin();
+    pump.start();
+    theirs.resume();
+    theirs.end('the whole answer');
+    await once(ours, 'close');
+    happen(pump);
+    expect(await end).toEqual({ bytesSent: 4, bytesReceived: 0, clean: false });
+    pump.onReset();
+    expect(ends()).toBe(1);
+  });
+
   it('stops reading the stream while the socket is full, within its limit (spec forwarding 4.4)', async () => {
     const { ours, theirs, stream, pump } = await setUp();
     const chunk = Buffer.alloc(16_384, 'x');
