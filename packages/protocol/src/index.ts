@@ -1,6 +1,7 @@
 /** The protocol: no socket, no clock, no timer, no randomness of its own. Start at endpoint/endpoint.ts. */
 export * from './address.js';
 export * from './assert.js';
+export { CONGESTION_CONTROLLERS, type CongestionControllerName } from './congestion/controller.js';
 export { DEFAULT_TRANSPORT, type TransportConfig } from './connection/config.js';
 export { MAX_PEERS } from './constants.js';
 export * from './copy-bytes.js';

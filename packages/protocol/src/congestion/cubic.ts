@@ -1,5 +1,12 @@
 /** CUBIC (RFC 9438): after a cut the window returns along a cubic curve of time, flat around the size at which the loss came. */
-import { type AckSample, type CongestionController, initialWindow, minimumWindow } from './controller.js';
+import {
+  type AckSample,
+  type CongestionController,
+  initialWindow,
+  type LossSample,
+  minimumWindow,
+} from './controller.js';
+import { HyStart } from './hystart.js';
 
 /** RFC 9438 §5: window growth, in datagrams per second cubed. */
 const C = 0.4;
@@ -22,12 +29,14 @@ interface Epoch {
 export class Cubic implements CongestionController {
   readonly name = 'cubic';
   readonly pacingRate = undefined;
+  readonly isHoldingBack = false;
   #datagramBytes: number;
   #epoch: Epoch;
   #recoveryStartedAt = -1;
   #beforeCut: Epoch | undefined;
   /** Since when the application is what limits us; that time does not count for the curve (§5.8). */
   #limitedSince: number | undefined;
+  #hyStart = new HyStart();
 
   constructor(datagramBytes: number) {
     this.#datagramBytes = datagramBytes;
@@ -62,15 +71,18 @@ export class Cubic implements CongestionController {
     }
     if (sample.newestSentAt <= this.#recoveryStartedAt) return;
     if (this.isInSlowStart) {
-      epoch.window += sample.ackedBytes;
+      const growth = this.#hyStart.onAck(sample);
+      if (growth === undefined) epoch.slowStartThreshold = epoch.window;
+      else epoch.window += growth;
       return;
     }
     this.#avoidCongestion(sample);
   }
 
-  onLoss(now: number, _lostBytes: number, newestLostSentAt: number): void {
-    if (newestLostSentAt <= this.#recoveryStartedAt) return;
-    this.#recoveryStartedAt = now;
+  onPacketLost(loss: LossSample): void {
+    // One cut for each round trip.
+    if (loss.sentAt <= this.#recoveryStartedAt) return;
+    this.#recoveryStartedAt = loss.now;
     this.#beforeCut = { ...this.#epoch };
     const epoch = this.#epoch;
     // Fast convergence: a window that did not come back to its peak makes room for others (§4.7).
@@ -91,6 +103,7 @@ export class Cubic implements CongestionController {
     epoch.slowStartThreshold = Math.max(epoch.window * BETA, minimumWindow(this.#datagramBytes));
     epoch.window = minimumWindow(this.#datagramBytes);
     epoch.startedAt = undefined;
+    this.#hyStart = new HyStart();
     this.#recoveryStartedAt = -1;
     this.#beforeCut = undefined;
   }

@@ -1,11 +1,18 @@
 /** NewReno (RFC 9002 §7.3): the readable one. Slow start to the first loss, then one datagram more per round trip, half at a loss. */
-import { type AckSample, type CongestionController, initialWindow, minimumWindow } from './controller.js';
+import {
+  type AckSample,
+  type CongestionController,
+  initialWindow,
+  type LossSample,
+  minimumWindow,
+} from './controller.js';
 
 const LOSS_REDUCTION = 0.5;
 
 export class NewReno implements CongestionController {
   readonly name = 'newreno';
   readonly pacingRate = undefined;
+  readonly isHoldingBack = false;
   windowBytes: number;
   #datagramBytes: number;
   #slowStartThreshold = Number.POSITIVE_INFINITY;
@@ -40,8 +47,9 @@ export class NewReno implements CongestionController {
     }
   }
 
-  onLoss(now: number, _lostBytes: number, newestLostSentAt: number): void {
-    if (newestLostSentAt <= this.#recoveryStartedAt) return;
+  onPacketLost({ now, sentAt }: LossSample): void {
+    // One cut for each round trip.
+    if (sentAt <= this.#recoveryStartedAt) return;
     this.#before = { window: this.windowBytes, threshold: this.#slowStartThreshold, at: now };
     this.#recoveryStartedAt = now;
     this.windowBytes = Math.max(this.windowBytes * LOSS_REDUCTION, minimumWindow(this.#datagramBytes));

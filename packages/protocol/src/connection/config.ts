@@ -23,7 +23,7 @@ export interface TransportConfig {
 }
 
 export const DEFAULT_TRANSPORT: TransportConfig = {
-  congestion: 'cubic',
+  congestion: 'bbr',
   datagramBytes: BASE_DATAGRAM_BYTES,
   connectionWindowBytes: CONNECTION_WINDOW_BYTES,
   maxStreamWindowBytes: MAX_STREAM_WINDOW_BYTES,

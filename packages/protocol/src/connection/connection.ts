@@ -3,7 +3,12 @@
  *
  *  Calling order: `handlePacket` and `handleTimeout`, then `pollEvent` until undefined, then `pollPacket` until 0, then
  *  `pollTimeout`. */
-import type { AckSample } from '../congestion/controller.js';
+import {
+  type AckSample,
+  emptyAckSample,
+  emptyLossSample,
+  type LossSample,
+} from '../congestion/controller.js';
 import { type Deadline, earlier } from '../deadline.js';
 import { ConnectionErrorCode, type DropReason } from '../failure.js';
 import type { Stream } from '../streams/stream.js';
@@ -31,16 +36,8 @@ const LATER: PacketOutcome = { dropped: 'reassembly-full' };
 export class Connection {
   readonly #parts: ConnectionParts;
   readonly #builder: PacketBuilder;
-  readonly #ackSample: AckSample = {
-    now: 0,
-    ackedBytes: 0,
-    bytesInFlightBefore: 0,
-    newestSentAt: 0,
-    smoothedRttMs: 0,
-    latestRttMs: 0,
-    minRttMs: 0,
-    applicationLimited: false,
-  };
+  readonly #ackSample: AckSample;
+  readonly #lossSample: LossSample;
   #sendable = false;
   #hello: Hello | undefined;
   #closedByPeer: StreamError | undefined;
@@ -51,6 +48,8 @@ export class Connection {
     epochs: Epochs,
     random: (length: number) => Uint8Array,
   ) {
+    this.#ackSample = emptyAckSample();
+    this.#lossSample = emptyLossSample();
     this.#parts = composeParts(role, config, random, this);
     this.#builder = new PacketBuilder(this.#parts, epochs);
     this.#updateStreams(0);
@@ -180,7 +179,22 @@ export class Connection {
     contents.clear(packetNumber);
   }
 
-  onPacketLost(packetNumber: number): void {
+  onPacketLost(now: number, packetNumber: number): void {
+    const { recovery, congestion } = this.#parts;
+    const { sent, rates } = recovery;
+    const bytes = sent.size(packetNumber);
+    if (bytes > 0) {
+      const loss = this.#lossSample;
+      loss.now = now;
+      loss.packetNumber = packetNumber;
+      loss.bytes = bytes;
+      loss.sentAt = sent.sentAt(packetNumber);
+      loss.bytesInFlightAtSend = rates.bytesInFlightAtSend(packetNumber);
+      loss.lostSinceSendBytes = rates.lostSinceBytes(packetNumber);
+      loss.rateApplicationLimited = rates.wasApplicationLimited(packetNumber);
+      loss.totalDeliveredBytes = rates.deliveredBytes;
+      congestion.onPacketLost(loss);
+    }
     this.#sendAgain(packetNumber);
   }
 
@@ -242,29 +256,44 @@ export class Connection {
   #afterRecovery(now: number): void {
     const { recovery, congestion, streams } = this.#parts;
     const { outcome, rtt } = recovery;
-    if (outcome.ackedBytes > 0) {
-      const sample = this.#ackSample;
-      sample.now = now;
-      sample.ackedBytes = outcome.ackedBytes;
-      sample.bytesInFlightBefore = outcome.bytesInFlightBefore;
-      sample.newestSentAt = outcome.newestAckedSentAt;
-      sample.smoothedRttMs = rtt.smoothedMs;
-      sample.latestRttMs = rtt.latestMs;
-      sample.minRttMs = rtt.minMs;
-      sample.applicationLimited = this.#builder.applicationLimited;
-      congestion.onAck(sample);
-    }
     if (outcome.spuriousLossSentAt >= 0) congestion.onSpuriousLoss(now, outcome.spuriousLossSentAt);
-    if (outcome.lostPackets > 0) congestion.onLoss(now, outcome.lostBytes, outcome.newestLostSentAt);
     if (outcome.persistentCongestion) congestion.onPersistentCongestion(now);
+    if (outcome.ackedBytes > 0) {
+      congestion.onAck(this.#fillAckSample(now));
+      if (congestion.isHoldingBack) recovery.rates.markApplicationLimited(recovery.bytesInFlight);
+    }
     this.#updateStreams(rtt.smoothedMs);
     streams.announceRoom();
+  }
+
+  #fillAckSample(now: number): AckSample {
+    const { outcome, rtt, rates, bytesInFlight } = this.#parts.recovery;
+    const sample = this.#ackSample;
+    sample.now = now;
+    sample.ackedBytes = outcome.ackedBytes;
+    sample.bytesInFlightBefore = outcome.bytesInFlightBefore;
+    sample.bytesInFlight = bytesInFlight;
+    sample.newestSentAt = outcome.newestAckedSentAt;
+    sample.hasRttSample = outcome.sampledRtt;
+    sample.smoothedRttMs = rtt.smoothedMs;
+    sample.latestRttMs = rtt.latestMs;
+    sample.minRttMs = rtt.minMs;
+    sample.applicationLimited = this.#builder.applicationLimited;
+    sample.windowLimited = this.#builder.windowLimitedAt >= now - rtt.smoothedMs;
+    sample.deliveryRate = rates.sample.deliveryRate;
+    sample.deliveredBytes = rates.sample.deliveredBytes;
+    sample.priorDeliveredBytes = rates.sample.priorDeliveredBytes;
+    sample.totalDeliveredBytes = rates.deliveredBytes;
+    sample.bytesInFlightAtSend = rates.sample.bytesInFlightAtSend;
+    sample.lostSinceSendBytes = rates.sample.lostSinceBytes;
+    sample.rateApplicationLimited = rates.sample.applicationLimited;
+    return sample;
   }
 
   #updateStreams(roundTripMs: number): void {
     const { streams, congestion } = this.#parts;
     streams.roundTripMs = roundTripMs;
-    streams.sendAheadBytes = 2 * congestion.windowBytes;
+    streams.sendAheadBytes = 6 * congestion.windowBytes;
   }
 
   /** A probe carries new data if there is some, else what the oldest packet in flight did (spec recovery 4). */

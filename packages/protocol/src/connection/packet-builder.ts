@@ -31,6 +31,8 @@ export class PacketBuilder {
   pacedAt: number | undefined;
   /** The last poll ended because nothing was left to send, not because the window was full. */
   applicationLimited = true;
+  /** When the window last was what held us back. */
+  windowLimitedAt = Number.NEGATIVE_INFINITY;
   /** A HELLO must go out whatever else there is (spec streams 3.3). */
   helloDue = false;
 
@@ -132,13 +134,19 @@ export class PacketBuilder {
 
   /** Window and pacer; notes what it is that holds us back. */
   #windowAllows(now: number, datagramBytes: number): boolean {
+    const { recovery, congestion, pacer } = this.#parts;
     if (!this.#hasData()) {
       this.applicationLimited = true;
+      if (recovery.bytesInFlight < congestion.windowBytes) {
+        recovery.rates.markApplicationLimited(recovery.bytesInFlight);
+      }
       return false;
     }
-    const { recovery, congestion, pacer } = this.#parts;
     this.applicationLimited = false;
-    if (recovery.bytesInFlight + datagramBytes > congestion.windowBytes) return false;
+    if (recovery.bytesInFlight + datagramBytes > congestion.windowBytes) {
+      this.windowLimitedAt = now;
+      return false;
+    }
     pacer.update(now, congestion, recovery.rtt.smoothedMs);
     const delay = pacer.delayMs;
     if (delay > 0) this.pacedAt = now + delay;

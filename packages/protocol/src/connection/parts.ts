@@ -1,5 +1,6 @@
 /** The parts that a connection composes: none of them knows another. */
 import { assert } from '../assert.js';
+import { Bbr } from '../congestion/bbr/bbr.js';
 import type { CongestionController } from '../congestion/controller.js';
 import { Cubic } from '../congestion/cubic.js';
 import { NewReno } from '../congestion/new-reno.js';
@@ -45,7 +46,7 @@ export function composeParts(
     random,
     recovery: new Recovery(listener),
     received: new ReceivedPackets(),
-    congestion: createController(config),
+    congestion: createController(config, random),
     pacer: new Pacer(config.datagramBytes),
     streams: new StreamSet(role, config),
     contents: new PacketContents(),
@@ -53,11 +54,19 @@ export function composeParts(
   };
 }
 
-function createController(config: TransportConfig): CongestionController {
+export function createController(
+  config: TransportConfig,
+  random: (length: number) => Uint8Array,
+): CongestionController {
   switch (config.congestion) {
     case 'newreno':
       return new NewReno(config.datagramBytes);
     case 'cubic':
       return new Cubic(config.datagramBytes);
+    case 'bbr':
+      return new Bbr(config.datagramBytes, () => {
+        const [high = 0, low = 0] = random(2);
+        return (256 * high + low) / 65_536;
+      });
   }
 }

@@ -12,13 +12,14 @@ import {
   PERSISTENT_CONGESTION_THRESHOLD,
   TIME_THRESHOLD,
 } from '../transport-constants.js';
+import { DeliveryRate } from './delivery-rate.js';
 import { RttEstimator } from './rtt.js';
 import { PacketState, SentPackets } from './sent-packets.js';
 
 export interface RecoveryListener {
   /** Newly acknowledged; also after `onPacketLost`, when the loss was spurious. */
   onPacketAcknowledged(packetNumber: number): void;
-  onPacketLost(packetNumber: number): void;
+  onPacketLost(now: number, packetNumber: number): void;
 }
 
 /** What one ACK frame or one timeout changed: filled anew by each call, read before the next. */
@@ -30,9 +31,7 @@ export interface RecoveryOutcome {
   newestAckedSentAt: number;
   /** An RTT sample was taken. */
   sampledRtt: boolean;
-  lostBytes: number;
   lostPackets: number;
-  newestLostSentAt: number;
   persistentCongestion: boolean;
   /** A packet declared lost was acknowledged after all: when it was sent, or -1. */
   spuriousLossSentAt: number;
@@ -49,6 +48,7 @@ export interface AckRanges {
 export class Recovery {
   readonly rtt = new RttEstimator();
   readonly sent = new SentPackets();
+  readonly rates = new DeliveryRate();
   readonly outcome: RecoveryOutcome = emptyOutcome();
   bytesInFlight = 0;
   packetsLost = 0;
@@ -62,6 +62,8 @@ export class Recovery {
   #packetThreshold = PACKET_THRESHOLD;
   #ackElicitingInFlight = 0;
   #lastAckElicitingSentAt = 0;
+  /** Nothing below it is in flight any more. */
+  #oldest = 0;
   #lossTimeAt = Number.POSITIVE_INFINITY;
   /** The probe timer and persistent congestion count from here at the earliest: no key before (spec recovery 7). */
   #usableSince = 0;
@@ -80,7 +82,11 @@ export class Recovery {
   /** @param inFlight false for packets with only ACK or CLOSE */
   onPacketSent(now: number, sizeBytes: number, ackEliciting: boolean, inFlight: boolean): number {
     const packetNumber = this.sent.push(now, inFlight ? sizeBytes : 0, ackEliciting);
-    if (inFlight) this.bytesInFlight += sizeBytes;
+    if (inFlight) {
+      this.bytesInFlight += sizeBytes;
+      const { first, capacity } = this.sent;
+      this.rates.onPacketSent(now, packetNumber, sizeBytes, this.bytesInFlight, first, capacity);
+    }
     if (ackEliciting) {
       this.#ackElicitingInFlight++;
       this.#lastAckElicitingSentAt = now;
@@ -99,6 +105,7 @@ export class Recovery {
     const largestSentAt = largestIsNew ? this.sent.sentAt(largest) : 0;
     if (isNewLargest) this.#largestAcked = largest;
 
+    this.rates.beginAck();
     let newlyAcked = 0;
     let ackElicitingAcked = false;
     // spec streams 2.2: loops run over our own packets, never over the peer's numbers
@@ -110,7 +117,7 @@ export class Recovery {
         if (state === PacketState.skipped) return 'ACK of a skipped packet number';
         newlyAcked++;
         if (this.sent.isAckEliciting(n)) ackElicitingAcked = true;
-        this.#acknowledge(n, state, largest, outcome);
+        this.#acknowledge(now, n, state, largest, outcome);
       }
     }
     if (newlyAcked === 0) return undefined;
@@ -121,6 +128,7 @@ export class Recovery {
     this.ptoCount = 0;
     this.probesDue = 0;
     this.#detectLosses(now);
+    this.rates.endAck(this.rtt.minMs);
     this.sent.forget(now - 3 * this.rtt.probeTimeoutMs);
     return undefined;
   }
@@ -156,7 +164,7 @@ export class Recovery {
 
   /** The oldest packet whose contents a probe may repeat, or -1. */
   oldestOutstanding(): number {
-    for (let n = this.sent.first; n < this.sent.next; n++) {
+    for (let n = this.#firstOutstanding(); n < this.sent.next; n++) {
       if (this.sent.state(n) === PacketState.outstanding && this.sent.isAckEliciting(n)) return n;
     }
     return -1;
@@ -168,10 +176,11 @@ export class Recovery {
     return Math.max(this.#lastAckElicitingSentAt, this.#usableSince) + interval;
   }
 
-  #acknowledge(n: number, state: PacketState, largest: number, outcome: RecoveryOutcome): void {
+  #acknowledge(now: number, n: number, state: PacketState, largest: number, outcome: RecoveryOutcome): void {
     const sentAt = this.sent.sentAt(n);
+    const size = this.sent.size(n);
+    if (size > 0) this.rates.onPacketAcknowledged(now, n, size, sentAt);
     if (state === PacketState.outstanding) {
-      const size = this.sent.size(n);
       this.bytesInFlight -= size;
       outcome.ackedBytes += size;
       if (this.sent.isAckEliciting(n)) this.#ackElicitingInFlight--;
@@ -193,7 +202,7 @@ export class Recovery {
     let oldestLostAt = Number.POSITIVE_INFINITY;
     let newestLostAt = 0;
     const end = this.#largestAcked;
-    for (let n = this.sent.first; n < end; n++) {
+    for (let n = this.#firstOutstanding(); n < end; n++) {
       const state = this.sent.state(n);
       if (state === PacketState.acknowledged) {
         // An acknowledged packet in between ends a run of losses (RFC 9002 §7.6.1).
@@ -206,7 +215,7 @@ export class Recovery {
         this.#lossTimeAt = Math.min(this.#lossTimeAt, sentAt + delay);
         continue;
       }
-      this.#lose(n, sentAt, outcome);
+      this.#lose(now, n, outcome);
       if (!this.sent.isAckEliciting(n) || sentAt < Math.max(this.rtt.firstSampleAt, this.#usableSince))
         continue;
       oldestLostAt = Math.min(oldestLostAt, sentAt);
@@ -218,18 +227,24 @@ export class Recovery {
     if (outcome.persistentCongestion) this.rtt.forgetMinimum();
   }
 
-  #lose(n: number, sentAt: number, outcome: RecoveryOutcome): void {
+  #firstOutstanding(): number {
+    let n = Math.max(this.#oldest, this.sent.first);
+    while (n < this.sent.next && this.sent.state(n) !== PacketState.outstanding) n++;
+    this.#oldest = n;
+    return n;
+  }
+
+  #lose(now: number, n: number, outcome: RecoveryOutcome): void {
     const size = this.sent.size(n);
     this.bytesInFlight -= size;
     if (this.sent.isAckEliciting(n)) this.#ackElicitingInFlight--;
     if (size > 0) {
-      outcome.lostBytes += size;
       outcome.lostPackets++;
       this.packetsLost++;
-      if (sentAt > outcome.newestLostSentAt) outcome.newestLostSentAt = sentAt;
+      this.rates.lostBytes += size;
     }
     this.sent.setState(n, PacketState.lost);
-    this.#listener.onPacketLost(n);
+    this.#listener.onPacketLost(now, n);
   }
 
   #beginOutcome(): RecoveryOutcome {
@@ -245,9 +260,7 @@ function emptyOutcome(): RecoveryOutcome {
     bytesInFlightBefore: 0,
     newestAckedSentAt: -1,
     sampledRtt: false,
-    lostBytes: 0,
     lostPackets: 0,
-    newestLostSentAt: -1,
     persistentCongestion: false,
     spuriousLossSentAt: -1,
   };

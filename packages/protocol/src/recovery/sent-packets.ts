@@ -1,6 +1,7 @@
 /** The packets that a connection has sent and may still hear about: a ring of typed arrays indexed by packet number. */
 import { assert } from '../assert.js';
 import { MAX_SENT_PACKETS } from '../transport-constants.js';
+import { grownRing } from './ring.js';
 
 export const PacketState = {
   /** The number was never sent. */
@@ -90,26 +91,13 @@ export class SentPackets {
   }
 
   #grow(): void {
-    const old = {
-      mask: this.#mask,
-      sentAt: this.#sentAt,
-      size: this.#size,
-      state: this.#state,
-      ackEliciting: this.#ackEliciting,
-    };
-    const capacity = 2 * (old.mask + 1);
+    const mask = this.#mask;
+    const capacity = 2 * (mask + 1);
+    const { first, next } = this;
+    this.#sentAt = grownRing(this.#sentAt, mask, new Float64Array(capacity), first, next);
+    this.#size = grownRing(this.#size, mask, new Uint16Array(capacity), first, next);
+    this.#state = grownRing(this.#state, mask, new Uint8Array(capacity), first, next);
+    this.#ackEliciting = grownRing(this.#ackEliciting, mask, new Uint8Array(capacity), first, next);
     this.#mask = capacity - 1;
-    this.#sentAt = new Float64Array(capacity);
-    this.#size = new Uint16Array(capacity);
-    this.#state = new Uint8Array(capacity);
-    this.#ackEliciting = new Uint8Array(capacity);
-    for (let n = this.#first; n < this.#next; n++) {
-      const from = n & old.mask;
-      const to = n & this.#mask;
-      this.#sentAt[to] = old.sentAt[from] as number;
-      this.#size[to] = old.size[from] as number;
-      this.#state[to] = old.state[from] as number;
-      this.#ackEliciting[to] = old.ackEliciting[from] as number;
-    }
   }
 }

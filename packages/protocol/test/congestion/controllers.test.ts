@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest';
 import {
   type AckSample,
   type CongestionController,
+  emptyAckSample,
+  emptyLossSample,
   initialWindow,
   minimumWindow,
 } from '../../src/congestion/controller.js';
@@ -13,16 +15,19 @@ const SIZE = 1200;
 
 function ack(now: number, ackedBytes: number, more: Partial<AckSample> = {}): AckSample {
   return {
+    ...emptyAckSample(),
     now,
     ackedBytes,
-    bytesInFlightBefore: 0,
     newestSentAt: now - 50,
     smoothedRttMs: 50,
     latestRttMs: 50,
     minRttMs: 50,
-    applicationLimited: false,
     ...more,
   };
+}
+
+function lose(controller: CongestionController, now: number, sentAt: number): void {
+  controller.onPacketLost({ ...emptyLossSample(), now, bytes: SIZE, sentAt });
 }
 
 /** One round trip in which the whole window is acknowledged, datagram by datagram. */
@@ -47,12 +52,12 @@ describe.each([
     const controller = create();
     round(controller, 1000);
     const before = controller.windowBytes;
-    controller.onLoss(1100, SIZE, 1060);
+    lose(controller, 1100, 1060);
     expect(controller.windowBytes).toBe(before * factor);
-    controller.onLoss(1101, SIZE, 1099);
+    lose(controller, 1101, 1099);
     controller.onAck(ack(1120, SIZE, { newestSentAt: 1090 }));
     expect(controller.windowBytes).toBe(before * factor);
-    controller.onLoss(1160, SIZE, 1110);
+    lose(controller, 1160, 1110);
     expect(controller.windowBytes).toBeLessThan(before * factor);
   });
 
@@ -66,7 +71,7 @@ describe.each([
     const controller = create();
     round(controller, 1000);
     const before = controller.windowBytes;
-    controller.onLoss(1100, SIZE, 1060);
+    lose(controller, 1100, 1060);
     controller.onSpuriousLoss(1110, 1060);
     expect(controller.windowBytes).toBe(before);
   });
@@ -75,7 +80,7 @@ describe.each([
     const controller = create();
     controller.onPersistentCongestion();
     expect(controller.windowBytes).toBe(minimumWindow(SIZE));
-    for (let i = 0; i < 10; i++) controller.onLoss(2000 + i * 100, SIZE, 1999 + i * 100);
+    for (let i = 0; i < 10; i++) lose(controller, 2000 + i * 100, 1999 + i * 100);
     expect(controller.windowBytes).toBe(minimumWindow(SIZE));
   });
 });
@@ -84,7 +89,7 @@ describe('NewReno', () => {
   it('adds one datagram per round trip after a loss', () => {
     const controller = new NewReno(SIZE);
     round(controller, 1000);
-    controller.onLoss(1100, SIZE, 1060);
+    lose(controller, 1100, 1060);
     const before = controller.windowBytes;
     round(controller, 1200);
     expect(controller.windowBytes).toBe(before + SIZE);
@@ -96,7 +101,7 @@ describe('CUBIC (RFC 9438)', () => {
     const controller = new Cubic(SIZE);
     for (let i = 0; i < 5; i++) round(controller, 1000 + i);
     const peak = controller.windowBytes;
-    controller.onLoss(1100, SIZE, 1060);
+    lose(controller, 1100, 1060);
     const k = Math.cbrt((peak * 0.3) / SIZE / 0.4);
     let at = 1200;
     let atPeak = 0;
@@ -112,7 +117,7 @@ describe('CUBIC (RFC 9438)', () => {
   it('does not jump after the application was idle (§5.8)', () => {
     const controller = new Cubic(SIZE);
     for (let i = 0; i < 4; i++) round(controller, 1000 + i);
-    controller.onLoss(1100, SIZE, 1060);
+    lose(controller, 1100, 1060);
     round(controller, 1200);
     const before = controller.windowBytes;
     controller.onAck(ack(1250, SIZE, { applicationLimited: true }));
@@ -124,7 +129,7 @@ describe('CUBIC (RFC 9438)', () => {
 describe('Pacer (spec recovery 6)', () => {
   it('lets a burst go, then spreads the window over the round trip', () => {
     const controller = new NewReno(SIZE);
-    controller.onLoss(0, SIZE, 0);
+    lose(controller, 0, 0);
     const pacer = new Pacer(SIZE);
     let now = 1000;
     let sent = 0;

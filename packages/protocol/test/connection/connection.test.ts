@@ -165,7 +165,7 @@ describe('connection', () => {
   it('stops a writer whose reader does not read, and goes on when it does (spec streams 5.2)', () => {
     const pair = new ConnectedPair();
     const stream = open(pair);
-    const data = pattern(1_000_000);
+    const data = pattern(4_000_000);
     let written = stream.write(data);
     pair.run();
     while (written < data.length) {

@@ -1,0 +1,140 @@
+/** How much may be in flight by what losses say (draft-ietf-ccwg-bbr §5.5.10): a long-term bound that probing moves, and short-term
+ *  bounds that hold until the next probe. Bytes and milliseconds. */
+import type { AckSample, LossSample } from '../controller.js';
+
+/** More lost than this share of what was in flight, beyond the path's own noise, while a queue stands: too much was in flight. */
+const LOSS_THRESHOLD = 0.02;
+/** Without a queue: less is noise, more may be a policer, which has none (spec congestion 4.3). */
+const MAX_NOISE = 0.4;
+/** Weight of the newest round trip in the noise. */
+const NOISE_WEIGHT = 1 / 8;
+const BETA = 0.7;
+/** Left free below the long-term bound for others. */
+const HEADROOM = 0.15;
+
+export class InflightBounds {
+  longTermBytes = Number.POSITIVE_INFINITY;
+  shortTermBytes = Number.POSITIVE_INFINITY;
+  /** Bytes per millisecond. */
+  shortTermBandwidth = Number.POSITIVE_INFINITY;
+  /** The ACK that is being processed ends a round trip of watching for losses. */
+  isLossRoundStart = false;
+  /** Separate runs of lost packets in this round trip. */
+  lossEvents = 0;
+  /** Most that was delivered in one round trip, of late. */
+  latestBytes = 0;
+
+  #hasLostInRound = false;
+  /** Share of what is sent that the path loses even with its queue empty. */
+  #noise = 0;
+  #lossRoundEndBytes = 0;
+  #latestBandwidth = 0;
+  #lastLost = -2;
+  #undo = {
+    longTermBytes: Number.POSITIVE_INFINITY,
+    shortTermBytes: Number.POSITIVE_INFINITY,
+    shortTermBandwidth: Number.POSITIVE_INFINITY,
+  };
+
+  get hasLostInRound(): boolean {
+    return this.#hasLostInRound;
+  }
+
+  /** The long-term bound without the share that is left to others. */
+  withHeadroom(datagramBytes: number, minimumBytes: number): number {
+    const headroom = Math.max(datagramBytes, HEADROOM * this.longTermBytes);
+    if (this.longTermBytes === Number.POSITIVE_INFINITY) return this.longTermBytes;
+    return Math.max(this.longTermBytes - headroom, minimumBytes);
+  }
+
+  // ---- losses -----------------------------------------------------------------------------------------------
+
+  noteLoss(loss: LossSample): void {
+    if (!this.#hasLostInRound) {
+      this.#lossRoundEndBytes = loss.totalDeliveredBytes;
+      const { longTermBytes, shortTermBytes, shortTermBandwidth } = this;
+      this.#undo = { longTermBytes, shortTermBytes, shortTermBandwidth };
+    }
+    if (loss.packetNumber !== this.#lastLost + 1) this.lossEvents++;
+    this.#lastLost = loss.packetNumber;
+    this.#hasLostInRound = true;
+  }
+
+  /** At which amount in flight the losses passed the threshold. */
+  inflightAtLoss(loss: LossSample): number {
+    const before = loss.bytesInFlightAtSend - loss.bytes;
+    const lostBefore = loss.lostSinceSendBytes - loss.bytes;
+    const threshold = this.#noise + LOSS_THRESHOLD;
+    return before + Math.max(0, (threshold * before - lostBefore) / (1 - threshold));
+  }
+
+  /** @param targetBytes what we would like to have in flight */
+  onInflightTooHigh(inflightBytes: number, targetBytes: number): void {
+    this.longTermBytes = Math.max(inflightBytes, targetBytes * BETA);
+  }
+
+  // ---- ACKs -------------------------------------------------------------------------------------------------
+
+  beginAck(sample: AckSample, isQueueing: boolean): void {
+    this.#latestBandwidth = Math.max(this.#latestBandwidth, sample.deliveryRate);
+    this.latestBytes = Math.max(this.latestBytes, sample.deliveredBytes);
+    this.isLossRoundStart = sample.priorDeliveredBytes >= this.#lossRoundEndBytes;
+    if (!this.isLossRoundStart) return;
+    this.#lossRoundEndBytes = sample.totalDeliveredBytes;
+    if (isQueueing) return;
+    const share = Math.min(sample.lostSinceSendBytes / sample.bytesInFlightAtSend, MAX_NOISE);
+    this.#noise += NOISE_WEIGHT * (share - this.#noise);
+  }
+
+  /** After a round trip with too many losses: down to what was really delivered, but not by more than a cut. */
+  adaptShortTerm(maxBandwidth: number, windowBytes: number): void {
+    if (this.shortTermBandwidth === Number.POSITIVE_INFINITY) this.shortTermBandwidth = maxBandwidth;
+    if (this.shortTermBytes === Number.POSITIVE_INFINITY) this.shortTermBytes = windowBytes;
+    this.shortTermBandwidth = Math.max(this.#latestBandwidth, BETA * this.shortTermBandwidth);
+    this.shortTermBytes = Math.max(this.latestBytes, BETA * this.shortTermBytes);
+  }
+
+  endLossRound(): void {
+    this.#hasLostInRound = false;
+    this.lossEvents = 0;
+  }
+
+  endAck(sample: AckSample): void {
+    if (!this.isLossRoundStart) return;
+    this.#latestBandwidth = sample.deliveryRate;
+    this.latestBytes = sample.deliveredBytes;
+  }
+
+  resetSignals(): void {
+    this.#hasLostInRound = false;
+    this.#latestBandwidth = 0;
+    this.latestBytes = 0;
+  }
+
+  resetShortTerm(): void {
+    this.shortTermBandwidth = Number.POSITIVE_INFINITY;
+    this.shortTermBytes = Number.POSITIVE_INFINITY;
+  }
+
+  /** The losses of the last episode were none. */
+  undo(): void {
+    this.#hasLostInRound = false;
+    this.longTermBytes = Math.max(this.longTermBytes, this.#undo.longTermBytes);
+    this.shortTermBytes = Math.max(this.shortTermBytes, this.#undo.shortTermBytes);
+    this.shortTermBandwidth = Math.max(this.shortTermBandwidth, this.#undo.shortTermBandwidth);
+  }
+
+  /** More was lost than the path's noise explains: others may need room. */
+  isCongested({ lostSinceSendBytes, bytesInFlightAtSend }: AckSample, isQueueing: boolean): boolean {
+    return lostSinceSendBytes > bytesInFlightAtSend * (isQueueing ? 2 * this.#noise : MAX_NOISE);
+  }
+
+  /** More was lost since a packet was sent than what was in flight then explains. */
+  isTooHigh(
+    { lostSinceSendBytes, bytesInFlightAtSend }: AckSample | LossSample,
+    isQueueing: boolean,
+  ): boolean {
+    const threshold = isQueueing ? this.#noise + LOSS_THRESHOLD : MAX_NOISE;
+    return lostSinceSendBytes > bytesInFlightAtSend * threshold;
+  }
+}

@@ -1,0 +1,151 @@
+/** How fast the path delivers: one sample for each ACK (draft-ietf-ccwg-bbr §4.1; spec recovery 5.4). Bytes and milliseconds.
+ *
+ *  Each packet remembers what had been delivered when it was sent; when it is acknowledged the difference, over the longer of
+ *  the time it took to send and the time it took to acknowledge, is the rate. A ring beside `SentPackets`. */
+import { grownRing } from './ring.js';
+
+/** Filled anew by each ACK. */
+export interface RateSample {
+  /** Bytes per millisecond; 0 when the ACK gave no reliable sample. */
+  deliveryRate: number;
+  /** Delivered between the sending of the newest acknowledged packet and now. */
+  deliveredBytes: number;
+  /** What had been delivered in all when that packet was sent, or -1 when nothing was newly acknowledged. */
+  priorDeliveredBytes: number;
+  /** In flight when it had been sent, itself included. */
+  bytesInFlightAtSend: number;
+  /** Lost since it was sent. */
+  lostSinceBytes: number;
+  /** The sender had nothing more to send then: the path may be faster than the sample. */
+  applicationLimited: boolean;
+}
+
+const INITIAL_CAPACITY = 1024;
+
+export class DeliveryRate {
+  readonly sample: RateSample = emptySample();
+  /** Bytes acknowledged and bytes lost since the connection began. */
+  deliveredBytes = 0;
+  lostBytes = 0;
+  #deliveredAt = 0;
+  #firstSentAt = 0;
+  /** While less than this is delivered, packets of a time without enough to send are in flight; 0: none. */
+  #limitedUntilBytes = 0;
+
+  #mask = INITIAL_CAPACITY - 1;
+  #delivered = new Float64Array(INITIAL_CAPACITY);
+  #deliveredAtSend = new Float64Array(INITIAL_CAPACITY);
+  #firstSent = new Float64Array(INITIAL_CAPACITY);
+  #inFlight = new Float64Array(INITIAL_CAPACITY);
+  #lost = new Float64Array(INITIAL_CAPACITY);
+  #limited = new Uint8Array(INITIAL_CAPACITY);
+
+  // The newest packet of the ACK that is being processed.
+  #newestSentAt = 0;
+  #sendElapsedMs = 0;
+  #ackElapsedMs = 0;
+
+  get isApplicationLimited(): boolean {
+    return this.#limitedUntilBytes > 0;
+  }
+
+  /** @param bytesInFlight with this packet
+   *  @param first the oldest packet that is remembered, and `capacity` the slots of the ring it lies in */
+  onPacketSent(
+    now: number,
+    packetNumber: number,
+    sizeBytes: number,
+    bytesInFlight: number,
+    first: number,
+    capacity: number,
+  ): void {
+    if (capacity > this.#mask + 1) this.#grow(capacity, first, packetNumber);
+    if (bytesInFlight === sizeBytes) {
+      this.#firstSentAt = now;
+      this.#deliveredAt = now;
+    }
+    const i = packetNumber & this.#mask;
+    this.#firstSent[i] = this.#firstSentAt;
+    this.#deliveredAtSend[i] = this.#deliveredAt;
+    this.#delivered[i] = this.deliveredBytes;
+    this.#inFlight[i] = bytesInFlight;
+    this.#lost[i] = this.lostBytes;
+    this.#limited[i] = this.#limitedUntilBytes > 0 ? 1 : 0;
+  }
+
+  beginAck(): void {
+    Object.assign(this.sample, emptySample());
+    this.#newestSentAt = -1;
+  }
+
+  /** A packet in flight was newly acknowledged. */
+  onPacketAcknowledged(now: number, packetNumber: number, sizeBytes: number, sentAt: number): void {
+    const i = packetNumber & this.#mask;
+    this.deliveredBytes += sizeBytes;
+    this.#deliveredAt = now;
+    // The greatest numbers come first: among packets of one moment the first is the newest.
+    if (sentAt <= this.#newestSentAt) return;
+    this.#newestSentAt = sentAt;
+    const { sample } = this;
+    sample.priorDeliveredBytes = this.#delivered[i] as number;
+    sample.bytesInFlightAtSend = this.#inFlight[i] as number;
+    sample.lostSinceBytes = this.#lost[i] as number;
+    sample.applicationLimited = this.#limited[i] === 1;
+    this.#sendElapsedMs = sentAt - (this.#firstSent[i] as number);
+    this.#ackElapsedMs = now - (this.#deliveredAtSend[i] as number);
+    this.#firstSentAt = sentAt;
+  }
+
+  /** All packets of the ACK were told, and those that it shows to be lost. */
+  endAck(minRttMs: number): void {
+    const { sample } = this;
+    if (this.#limitedUntilBytes > 0 && this.deliveredBytes > this.#limitedUntilBytes) {
+      this.#limitedUntilBytes = 0;
+    }
+    if (sample.priorDeliveredBytes < 0) return;
+    sample.deliveredBytes = this.deliveredBytes - sample.priorDeliveredBytes;
+    sample.lostSinceBytes = this.lostBytes - sample.lostSinceBytes;
+    const interval = Math.max(this.#sendElapsedMs, this.#ackElapsedMs);
+    // A shorter one comes of packets that were thought lost and are acknowledged late.
+    if (interval > 0 && interval >= minRttMs) sample.deliveryRate = sample.deliveredBytes / interval;
+  }
+
+  /** What is in flight was sent without enough to send behind it. */
+  markApplicationLimited(bytesInFlight: number): void {
+    this.#limitedUntilBytes = Math.max(this.deliveredBytes + bytesInFlight, 1);
+  }
+
+  // ---- of a packet that is lost -----------------------------------------------------------------------------
+
+  bytesInFlightAtSend(packetNumber: number): number {
+    return this.#inFlight[packetNumber & this.#mask] as number;
+  }
+  lostSinceBytes(packetNumber: number): number {
+    return this.lostBytes - (this.#lost[packetNumber & this.#mask] as number);
+  }
+  wasApplicationLimited(packetNumber: number): boolean {
+    return this.#limited[packetNumber & this.#mask] === 1;
+  }
+
+  #grow(capacity: number, first: number, next: number): void {
+    const mask = this.#mask;
+    this.#delivered = grownRing(this.#delivered, mask, new Float64Array(capacity), first, next);
+    this.#deliveredAtSend = grownRing(this.#deliveredAtSend, mask, new Float64Array(capacity), first, next);
+    this.#firstSent = grownRing(this.#firstSent, mask, new Float64Array(capacity), first, next);
+    this.#inFlight = grownRing(this.#inFlight, mask, new Float64Array(capacity), first, next);
+    this.#lost = grownRing(this.#lost, mask, new Float64Array(capacity), first, next);
+    this.#limited = grownRing(this.#limited, mask, new Uint8Array(capacity), first, next);
+    this.#mask = capacity - 1;
+  }
+}
+
+function emptySample(): RateSample {
+  return {
+    deliveryRate: 0,
+    deliveredBytes: 0,
+    priorDeliveredBytes: -1,
+    bytesInFlightAtSend: 0,
+    lostSinceBytes: 0,
+    applicationLimited: false,
+  };
+}

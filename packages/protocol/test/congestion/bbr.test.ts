@@ -1,0 +1,205 @@
+import { describe, expect, it } from 'vitest';
+import { Bbr } from '../../src/congestion/bbr/bbr.js';
+import { MaxFilter } from '../../src/congestion/bbr/max-filter.js';
+import { emptyAckSample, emptyLossSample } from '../../src/congestion/controller.js';
+import { DeliveryRate } from '../../src/recovery/delivery-rate.js';
+
+const SIZE = 1200;
+
+/** A sender with always more to send, a bottleneck with a queue, and the controller: in virtual time. */
+class Path {
+  readonly controller: Bbr;
+  readonly rates = new DeliveryRate();
+  now = 0;
+  delivered = 0;
+  lost = 0;
+  /** Greatest round trip of late. */
+  latestRttMs = 0;
+  bytesPerMs = 1000;
+  lossChance = 0;
+  readonly queueMs: number;
+  readonly baseMs = 50;
+  #next = 0;
+  #inFlight: { n: number; sentAt: number; arrivesAt: number; isLost: boolean }[] = [];
+  #bytesInFlight = 0;
+  #busyUntil = 0;
+  #credit = 0;
+  #minRttMs = Number.POSITIVE_INFINITY;
+  #windowLimitedAt = -1;
+  #random = 7;
+
+  constructor(queueMs = 50) {
+    this.queueMs = queueMs;
+    this.controller = new Bbr(SIZE, () => this.#fraction());
+  }
+
+  run(ms: number): void {
+    for (const end = this.now + ms; this.now < end; this.now++) {
+      this.#receive();
+      this.#send();
+    }
+  }
+
+  get throughput(): number {
+    return this.delivered / this.now;
+  }
+
+  #send(): void {
+    this.#credit = Math.min(this.#credit + this.controller.pacingRate, 20 * this.controller.pacingRate);
+    for (; this.#credit >= SIZE; this.#credit -= SIZE) {
+      if (this.#bytesInFlight + SIZE > this.controller.windowBytes) {
+        this.#windowLimitedAt = this.now;
+        return;
+      }
+      this.#bytesInFlight += SIZE;
+      const n = this.#next++;
+      this.rates.onPacketSent(this.now, n, SIZE, this.#bytesInFlight, this.#inFlight[0]?.n ?? n, 65_536);
+      this.controller.onPacketSent(this.now, SIZE, this.#bytesInFlight);
+      const start = Math.max(this.#busyUntil, this.now);
+      const isDropped = start - this.now > this.queueMs || this.#fraction() < this.lossChance;
+      if (!isDropped) this.#busyUntil = start + SIZE / this.bytesPerMs;
+      this.#inFlight.push({ n, sentAt: this.now, arrivesAt: start + this.baseMs, isLost: isDropped });
+    }
+  }
+
+  #receive(): void {
+    const arrived = this.#inFlight.filter(({ arrivesAt }) => arrivesAt <= this.now);
+    if (arrived.length === 0) return;
+    this.#inFlight = this.#inFlight.filter(({ arrivesAt }) => arrivesAt > this.now);
+    const bytesInFlightBefore = this.#bytesInFlight;
+    this.rates.beginAck();
+    let ackedBytes = 0;
+    let newestSentAt = 0;
+    for (const { n, sentAt, isLost } of arrived.reverse()) {
+      if (isLost) continue;
+      this.rates.onPacketAcknowledged(this.now, n, SIZE, sentAt);
+      this.#bytesInFlight -= SIZE;
+      ackedBytes += SIZE;
+      this.delivered += SIZE;
+      newestSentAt = Math.max(newestSentAt, sentAt);
+    }
+    for (const { n, sentAt, isLost } of arrived.reverse()) if (isLost) this.#lose(n, sentAt);
+    if (ackedBytes === 0) return;
+    this.latestRttMs = this.now - newestSentAt;
+    this.#minRttMs = Math.min(this.#minRttMs, this.latestRttMs);
+    this.rates.endAck(this.#minRttMs);
+    const { sample } = this.rates;
+    this.controller.onAck({
+      ...emptyAckSample(),
+      now: this.now,
+      ackedBytes,
+      bytesInFlightBefore,
+      bytesInFlight: this.#bytesInFlight,
+      newestSentAt,
+      hasRttSample: true,
+      latestRttMs: this.latestRttMs,
+      smoothedRttMs: this.latestRttMs,
+      minRttMs: this.#minRttMs,
+      windowLimited: this.#windowLimitedAt > this.now - this.latestRttMs,
+      deliveryRate: sample.deliveryRate,
+      deliveredBytes: sample.deliveredBytes,
+      priorDeliveredBytes: sample.priorDeliveredBytes,
+      totalDeliveredBytes: this.rates.deliveredBytes,
+      bytesInFlightAtSend: sample.bytesInFlightAtSend,
+      lostSinceSendBytes: sample.lostSinceBytes,
+      rateApplicationLimited: sample.applicationLimited,
+    });
+  }
+
+  #lose(n: number, sentAt: number): void {
+    this.lost++;
+    this.#bytesInFlight -= SIZE;
+    this.rates.lostBytes += SIZE;
+    this.controller.onPacketLost({
+      ...emptyLossSample(),
+      now: this.now,
+      packetNumber: n,
+      bytes: SIZE,
+      sentAt,
+      bytesInFlightAtSend: this.rates.bytesInFlightAtSend(n),
+      lostSinceSendBytes: this.rates.lostSinceBytes(n),
+      totalDeliveredBytes: this.rates.deliveredBytes,
+    });
+  }
+
+  #fraction(): number {
+    this.#random = (Math.imul(this.#random, 1103515245) + 12345) >>> 0;
+    return this.#random / 2 ** 32;
+  }
+}
+
+describe('BBR (spec congestion 4)', () => {
+  it('finds the bandwidth within a second and keeps the pipe full', () => {
+    const path = new Path();
+    path.run(1_000);
+    const before = path.delivered;
+    path.run(9_000);
+    expect((path.delivered - before) / 9_000).toBeGreaterThan(0.93 * path.bytesPerMs);
+  });
+
+  it('does not fill a long queue', () => {
+    const path = new Path(500);
+    path.run(3_000);
+    let total = 0;
+    for (let i = 0; i < 500; i++) {
+      path.run(20);
+      total += path.latestRttMs;
+    }
+    expect(total / 500).toBeLessThan(2 * path.baseMs);
+  });
+
+  it.each([0.01, 0.03, 0.1])('is not slowed by a random loss of %f (spec congestion 4.3)', (lossChance) => {
+    const path = new Path();
+    path.lossChance = lossChance;
+    path.run(10_000);
+    expect(path.throughput).toBeGreaterThan(0.8 * (1 - lossChance) * path.bytesPerMs);
+  });
+
+  it('follows a path that becomes slower, and one that becomes faster', () => {
+    const path = new Path();
+    path.run(5_000);
+    path.bytesPerMs = 250;
+    path.run(5_000);
+    let before = path.delivered;
+    path.run(5_000);
+    expect((path.delivered - before) / 5_000).toBeGreaterThan(0.8 * 250);
+    path.bytesPerMs = 1000;
+    path.run(15_000);
+    before = path.delivered;
+    path.run(5_000);
+    expect((path.delivered - before) / 5_000).toBeGreaterThan(0.8 * 1000);
+  });
+
+  it('holds back for a moment when the round trip was not confirmed for long (§5.3.4)', () => {
+    const path = new Path();
+    path.run(3_000);
+    // A competitor keeps the queue half full: every round trip is longer from here on.
+    const { controller } = path;
+    let held = false;
+    Object.assign(path, { baseMs: 80 });
+    for (let i = 0; i < 800 && !held; i++) {
+      path.run(10);
+      held = controller.isHoldingBack;
+    }
+    expect(held).toBe(true);
+  });
+
+  it('keeps a window of four datagrams whatever happens', () => {
+    const controller = new Bbr(SIZE, () => 0.5);
+    for (let i = 0; i < 10; i++) controller.onPersistentCongestion();
+    expect(controller.windowBytes).toBe(4 * SIZE);
+  });
+});
+
+describe('MaxFilter', () => {
+  it('gives the greatest of the last units of time, and the newest when all are old', () => {
+    const filter = new MaxFilter(2);
+    filter.update(10, 0);
+    filter.update(5, 1);
+    expect(filter.max).toBe(10);
+    filter.update(3, 2);
+    expect(filter.max).toBe(5);
+    filter.expire(9);
+    expect(filter.max).toBe(3);
+  });
+});
