@@ -60,6 +60,12 @@ export const REJECT_SEND_AFTER_MESSAGES = 2 ** 52;
 
 export const MAX_PEERS = 2 ** 16;
 
+/** Spec session 5.7: when copies of an initiation without a response follow it, and then how often. */
+export const INITIATION_COPY_MS = [400, 800] as const;
+export const INITIATION_COPY_INTERVAL_MS = 1_000;
+/** And copies of a response whose keypair was not used yet: three in all, less than 3 times what they answer. */
+export const RESPONSE_COPY_MS = [300, 700] as const;
+
 /** Spec handshake 6.1: more handshake messages with a right mac1 than this within a second mean being under load ... */
 export const UNDER_LOAD_HANDSHAKES_PER_SECOND = 128;
 /** ... and being so for at least this long after. */

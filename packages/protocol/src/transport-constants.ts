@@ -39,8 +39,23 @@ export const TIME_THRESHOLD = 9 / 8;
 export const GRANULARITY_MS = 1;
 export const INITIAL_RTT_MS = 333;
 export const PERSISTENT_CONGESTION_THRESHOLD = 3;
-/** A probe timeout never backs off beyond this (spec recovery 4). */
-export const MAX_PTO_MS = 10_000;
+/** A probe timeout never backs off beyond this (spec recovery 4): the client finds the relay, so it looks more often. */
+export const CLIENT_MAX_PTO_MS = 1_500;
+export const RELAY_MAX_PTO_MS = 10_000;
+/** Further probe timeouts in a row send one PING each and no data. */
+export const MAX_DATA_PROBES = 2;
+/** Spec outage 3: a client whose streams fell silent asks whether the relay is there after so many probe timeouts, at least ... */
+export const QUIET_PTOS = 2;
+export const MIN_QUIET_MS = 250;
+/** ... and again this often as long as it has streams. */
+export const STREAM_KEEPALIVE_MS = 25_000;
+/** Spec recovery 8: how long after the last packet of a burst its data is repeated, and for how long after a loss that is done. */
+export const TAIL_REPEAT_DELAY_MS = 4;
+export const TAIL_REPEAT_AFTER_LOSS_MS = 60_000;
+/** Bytes that repeats may use: a share of what is sent, and what a typist needs. */
+export const TAIL_REPEAT_SHARE = 0.03;
+export const TAIL_REPEAT_BYTES_PER_MS = 3;
+export const TAIL_REPEAT_BURST_BYTES = 4_800;
 /** Probe timeouts in a row after which the keys may be dead (spec recovery 4.1). */
 export const DEAD_KEYS_PTO_COUNT = 3;
 

@@ -29,6 +29,9 @@ export interface StreamHandler {
 export interface DriverHandler {
   onConnected(peer: Peer): void;
   onDisconnected(peer: Peer, error: ConnectionError): void;
+  /** Something is to be said and nothing was heard since `since` (milliseconds of the driver's clock): streams wait. */
+  onWaiting?(peer: Peer, since: number): void;
+  onResumed?(peer: Peer, silentMs: number): void;
   /** The other side opened `stream`. */
   onStream(peer: Peer, stream: Stream): void;
 }
@@ -188,6 +191,12 @@ export class Driver {
         return;
       case 'disconnected':
         this.#handler.onDisconnected(event.peer, event.error);
+        return;
+      case 'waiting':
+        this.#handler.onWaiting?.(event.peer, event.since);
+        return;
+      case 'resumed':
+        this.#handler.onResumed?.(event.peer, event.silentMs);
         return;
       case 'stream-opened':
         this.#handler.onStream(event.peer, event.stream);

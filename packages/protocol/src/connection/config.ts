@@ -18,6 +18,8 @@ export interface TransportConfig {
   readonly maxOpenStreams: number;
   readonly sendBufferBytes: number;
   readonly minStreamSendBufferBytes: number;
+  /** Streams of a peer that was not heard of for so long are reset; infinite: never. */
+  readonly maxSilenceMs: number;
   /** Stated in HELLO, at most 64 bytes of printable ASCII. */
   readonly softwareName: string;
 }
@@ -30,5 +32,6 @@ export const DEFAULT_TRANSPORT: TransportConfig = {
   maxOpenStreams: MAX_OPEN_STREAMS,
   sendBufferBytes: SEND_BUFFER_BYTES,
   minStreamSendBufferBytes: MIN_STREAM_SEND_BUFFER_BYTES,
+  maxSilenceMs: Number.POSITIVE_INFINITY,
   softwareName: 'underpass/0.1.0',
 };

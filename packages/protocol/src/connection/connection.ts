@@ -13,7 +13,7 @@ import { type Deadline, earlier } from '../deadline.js';
 import { ConnectionErrorCode, type DropReason } from '../failure.js';
 import type { Stream } from '../streams/stream.js';
 import type { FrameOutcome, StreamError, StreamEvent } from '../streams/stream-set.js';
-import { MAX_FRAMES_PER_PACKET, PROTOCOL_VERSION } from '../transport-constants.js';
+import { MAX_DATA_PROBES, MAX_FRAMES_PER_PACKET, PROTOCOL_VERSION } from '../transport-constants.js';
 import { END, type FrameReader, MALFORMED } from '../wire/frame-reader.js';
 import { FrameType, type Hello } from '../wire/frames.js';
 import type { TransportConfig } from './config.js';
@@ -85,7 +85,7 @@ export class Connection {
 
   /** @param reader stands behind the packet number; HELLO, if there is one, is judged already */
   handlePacket(now: number, packetNumber: number, reader: FrameReader): PacketOutcome {
-    const { received } = this.#parts;
+    const { received, recovery, liveness } = this.#parts;
     this.#parts.streams.now = now;
     // spec streams 1.2
     if (received.isDuplicate(packetNumber)) return DUPLICATE;
@@ -106,17 +106,37 @@ export class Connection {
     }
     if (later) return LATER;
     received.record(now, packetNumber, ackEliciting);
+    liveness.onReceived(now, ackEliciting, recovery.rtt.probeTimeoutMs);
     return undefined;
   }
 
   handleTimeout(now: number): void {
     this.#parts.streams.now = now;
-    const { recovery } = this.#parts;
     if (!this.#sendable) return;
+    const { recovery, liveness, streams, tail } = this.#parts;
+    // With packets in flight the probe timer asks.
+    if (liveness.takeDue(now, streams.openStreams) && recovery.ackElicitingInFlight === 0) {
+      this.#builder.pingDue = true;
+    }
+    const repeated = tail.takeDue(now);
+    if (repeated >= 0 && recovery.isOutstanding(repeated)) {
+      tail.isRepeating = true;
+      this.#sendAgain(repeated);
+    }
     const due = recovery.pollTimeout();
     if (due === undefined || due.at > now) return;
     recovery.handleTimeout(now);
     this.#afterRecovery(now);
+  }
+
+  /** An authenticated datagram of the peer arrived, whatever was in it. */
+  handleContact(): void {
+    if (this.#sendable) this.#parts.recovery.onSignOfLife();
+  }
+
+  /** A handshake was answered in this time. */
+  handleHandshakeRtt(roundTripMs: number): void {
+    this.#parts.recovery.rtt.seed(roundTripMs);
   }
 
   /** Tells whether there is a key to send under (spec recovery 7). */
@@ -155,10 +175,13 @@ export class Connection {
 
   pollTimeout(): Deadline | undefined {
     if (!this.#sendable) return undefined;
-    const { recovery, received } = this.#parts;
+    const { recovery, received, liveness, streams, tail } = this.#parts;
     const { pacedAt } = this.#builder;
     const pacing = pacedAt === undefined ? undefined : { at: pacedAt, reason: 'pacing' };
-    return earlier(earlier(recovery.pollTimeout(), received.pollTimeout()), pacing);
+    const repeat = tail.dueAt === Infinity ? undefined : { at: tail.dueAt, reason: 'tail repeat' };
+    const asking = liveness.pollTimeout(streams.openStreams);
+    const ofPackets = earlier(recovery.pollTimeout(), received.pollTimeout());
+    return earlier(earlier(ofPackets, pacing), earlier(repeat, asking));
   }
 
   // ---- what recovery tells (RecoveryListener) ---------------------------------------------------------------
@@ -299,7 +322,7 @@ export class Connection {
   /** A probe carries new data if there is some, else what the oldest packet in flight did (spec recovery 4). */
   #prepareProbe(): void {
     const { recovery, streams } = this.#parts;
-    if (streams.nextSendable() !== undefined) return;
+    if (recovery.ptoCount > MAX_DATA_PROBES || streams.nextSendable() !== undefined) return;
     const oldest = recovery.oldestOutstanding();
     if (oldest >= 0) this.#sendAgain(oldest);
   }

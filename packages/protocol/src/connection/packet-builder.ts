@@ -1,6 +1,11 @@
 /** Fills packets: decides whether one may go out now, and what is in it (spec streams 1, 2; recovery 1, 4 to 6). */
 import type { ConnectionStream } from '../streams/stream.js';
-import { EPOCH_BYTES, PACKET_TYPE, TRANSPORT_OVERHEAD_BYTES } from '../transport-constants.js';
+import {
+  EPOCH_BYTES,
+  MAX_DATA_PROBES,
+  PACKET_TYPE,
+  TRANSPORT_OVERHEAD_BYTES,
+} from '../transport-constants.js';
 import {
   encodeHello,
   FrameType,
@@ -35,6 +40,8 @@ export class PacketBuilder {
   windowLimitedAt = Number.NEGATIVE_INFINITY;
   /** A HELLO must go out whatever else there is (spec streams 3.3). */
   helloDue = false;
+  /** A PING must go out (spec outage 3). */
+  pingDue = false;
 
   readonly #parts: ConnectionParts;
   readonly #epochs: Epochs;
@@ -58,7 +65,9 @@ export class PacketBuilder {
   /** Anything to send, if there were a key and a window. */
   wantsToSend(now: number): boolean {
     const { recovery, received } = this.#parts;
-    return this.helloDue || recovery.probesDue > 0 || received.isAckDue(now) || this.#hasData();
+    return (
+      this.helloDue || this.pingDue || recovery.probesDue > 0 || received.isAckDue(now) || this.#hasData()
+    );
   }
 
   onHelloAcknowledged(keypairId: number): void {
@@ -74,8 +83,10 @@ export class PacketBuilder {
     if (recovery.sent.isFull) return 0;
     const probing = recovery.probesDue > 0;
     const firstHello = keypairId !== this.#helloConfirmedUnder && keypairId !== this.#helloSentUnder;
-    const mustSend = probing || firstHello || this.helloDue || received.isAckDue(now);
-    const mayCarryData = probing || this.#windowAllows(now, maxBytes + TRANSPORT_OVERHEAD_BYTES);
+    const mustSend = probing || firstHello || this.helloDue || this.pingDue || received.isAckDue(now);
+    // spec recovery 4: beyond the window, but not for ever
+    const isDataProbe = probing && recovery.ptoCount <= MAX_DATA_PROBES;
+    const mayCarryData = isDataProbe || this.#windowAllows(now, maxBytes + TRANSPORT_OVERHEAD_BYTES);
     if (!mustSend && !mayCarryData) return 0;
 
     this.#begin(bytes, start, maxBytes);
@@ -84,9 +95,10 @@ export class PacketBuilder {
     this.#addAck(now);
     const onlyAck = this.#at;
     if (mayCarryData) this.#addData();
-    if (probing && !this.#ackEliciting) this.#addPing(now);
+    if ((probing || this.pingDue) && !this.#ackEliciting) this.#addPing(now);
     else if (!this.#ackEliciting && onlyAck > before && this.#isPingUseful(now)) this.#addPing(now);
     this.helloDue = false;
+    this.pingDue = false;
 
     const inFlight = this.#ackEliciting;
     const length = Math.min(this.#pad(start), maxBytes);
@@ -94,6 +106,8 @@ export class PacketBuilder {
     const packetNumber = recovery.onPacketSent(now, sizeBytes, this.#ackEliciting, inFlight);
     contents.commit(packetNumber, recovery.sent.first, recovery.sent.capacity);
     if (inFlight) {
+      const isTail = contents.stream(packetNumber) !== undefined && !this.#hasData();
+      this.#parts.tail.onPacketSent(now, packetNumber, sizeBytes, isTail, recovery.lastLossAt);
       this.#parts.pacer.onPacketSent(sizeBytes);
       this.#parts.congestion.onPacketSent(now, sizeBytes, recovery.bytesInFlight);
     }

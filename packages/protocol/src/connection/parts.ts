@@ -9,13 +9,17 @@ import { ReceivedPackets } from '../recovery/received-packets.js';
 import { Recovery, type RecoveryListener } from '../recovery/recovery.js';
 import { StreamSet } from '../streams/stream-set.js';
 import {
+  CLIENT_MAX_PTO_MS,
   INITIAL_MAX_DATA_BYTES,
   INITIAL_MAX_STREAM_DATA_BYTES,
   INITIAL_MAX_STREAMS,
+  RELAY_MAX_PTO_MS,
 } from '../transport-constants.js';
 import type { TransportConfig } from './config.js';
+import { Liveness } from './liveness.js';
 import { PacketContents } from './packet-contents.js';
 import { PathResponses } from './path-responses.js';
+import { TailRepeater } from './tail-repeater.js';
 
 export interface ConnectionParts {
   readonly role: 'client' | 'relay';
@@ -28,6 +32,8 @@ export interface ConnectionParts {
   readonly streams: StreamSet;
   readonly contents: PacketContents;
   readonly pathResponses: PathResponses;
+  readonly tail: TailRepeater;
+  readonly liveness: Liveness;
 }
 
 export function composeParts(
@@ -44,13 +50,15 @@ export function composeParts(
     role,
     config,
     random,
-    recovery: new Recovery(listener),
+    recovery: new Recovery(listener, role === 'client' ? CLIENT_MAX_PTO_MS : RELAY_MAX_PTO_MS),
     received: new ReceivedPackets(),
     congestion: createController(config, random),
     pacer: new Pacer(config.datagramBytes),
     streams: new StreamSet(role, config),
     contents: new PacketContents(),
     pathResponses: new PathResponses(),
+    tail: new TailRepeater(),
+    liveness: new Liveness(role === 'client'),
   };
 }
 

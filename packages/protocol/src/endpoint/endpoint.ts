@@ -40,6 +40,10 @@ export type EndpointEvent =
   | { readonly type: 'connected'; readonly peer: Peer }
   /** The connection is over (closed, broken, or the peer restarted); its streams got `stream-reset` events first. */
   | Extract<ReturnType<Peer['pollEvent']>, { type: 'disconnected' }>
+  /** Something is to be said and nothing is heard; streams wait. */
+  | { readonly type: 'waiting'; readonly peer: Peer; readonly since: number }
+  /** The peer is heard again. */
+  | { readonly type: 'resumed'; readonly peer: Peer; readonly silentMs: number }
   /** The other side opened it. */
   | { readonly type: 'stream-opened'; readonly peer: Peer; readonly stream: Stream }
   /** Bytes or the FIN can be read: call `read` until undefined. */
@@ -123,8 +127,9 @@ export class Endpoint {
       this.#drops[received.reason]++;
       return;
     }
-    if (received.kind !== 'payload') return;
     const peer = received.peer.application as Peer;
+    peer.handleContact(now);
+    if (received.kind !== 'payload') return;
     const reason = peer.handlePayload(now, received.keypairId, received.payload);
     if (reason !== undefined) this.#drops[reason]++;
   }

@@ -41,6 +41,8 @@ export interface PeerStats {
   readonly congestionWindowBytes: number;
   readonly bytesInFlight: number;
   readonly openStreams: number;
+  /** Since when nothing is heard although something is to be said (monotonic ms), or undefined. */
+  readonly waitingSince: number | undefined;
   /** Received bytes that no application has read yet, and written ones that the peer has not acknowledged. */
   readonly unreadBytes: number;
   readonly unacknowledgedBytes: number;
@@ -55,7 +57,9 @@ export interface PeerContext {
 /** Connection-level news, beside the streams' own events. */
 export type PeerEvent =
   | { readonly type: 'connected'; readonly peer: Peer }
-  | { readonly type: 'disconnected'; readonly peer: Peer; readonly error: ConnectionError };
+  | { readonly type: 'disconnected'; readonly peer: Peer; readonly error: ConnectionError }
+  | { readonly type: 'waiting'; readonly peer: Peer; readonly since: number }
+  | { readonly type: 'resumed'; readonly peer: Peer; readonly silentMs: number };
 
 export class Peer {
   readonly publicKey: Uint8Array;
@@ -71,6 +75,9 @@ export class Peer {
   #connected = false;
   /** Of connections that are over. */
   readonly #earlier = { streamBytesSent: 0, streamBytesReceived: 0, packetsLost: 0 };
+  /** When an authenticated datagram last arrived. */
+  #heardAt: number | undefined;
+  #waitingSince: number | undefined;
   /** CLOSE has to go out, and with it the connection ends. */
   #closing: StreamError | undefined;
 
@@ -124,6 +131,7 @@ export class Peer {
       congestionWindowBytes: congestion.windowBytes,
       bytesInFlight: recovery.bytesInFlight,
       openStreams: streams.openStreams,
+      waitingSince: this.#waitingSince,
       unreadBytes: streams.unreadBytes,
       unacknowledgedBytes: streams.bufferedBytes,
     };
@@ -159,11 +167,41 @@ export class Peer {
     return undefined;
   }
 
+  /** An authenticated datagram arrived. */
+  handleContact(now: number): void {
+    const silentMs = this.#heardAt === undefined ? 0 : now - this.#heardAt;
+    this.#heardAt = now;
+    if (this.#waitingSince !== undefined) {
+      this.#waitingSince = undefined;
+      this.#events.push({ type: 'resumed', peer: this, silentMs });
+    }
+    this.#connection.handleContact();
+  }
+
   handleTimeout(now: number): void {
     this.#connection.handleSendable(now, this.session.sendableKeypairId(now) !== undefined);
     this.#connection.handleTimeout(now);
     // spec recovery 4.1
-    if (this.#connection.parts.recovery.ptoCount >= DEAD_KEYS_PTO_COUNT) this.session.requestHandshake(now);
+    if (this.#connection.parts.recovery.ptoCount >= DEAD_KEYS_PTO_COUNT) {
+      this.session.requestHandshake(now);
+      this.#wait();
+    }
+    if (this.#silenceEndsAt <= now) {
+      this.#fail({ code: ConnectionErrorCode.idleTimeout, reason: 'nothing heard for too long' });
+    }
+  }
+
+  /** spec outage 2: streams wait, and somebody may want to know. */
+  #wait(): void {
+    if (this.#waitingSince !== undefined || this.#heardAt === undefined || !this.#connected) return;
+    this.#waitingSince = this.#heardAt;
+    this.#events.push({ type: 'waiting', peer: this, since: this.#heardAt });
+  }
+
+  /** spec outage 4: when streams that nobody asks for any more are given up. */
+  get #silenceEndsAt(): number {
+    if (this.#heardAt === undefined || this.#connection.parts.streams.openStreams === 0) return Infinity;
+    return this.#heardAt + this.#context.transport.maxSilenceMs;
   }
 
   pollEvent(): PeerEvent | ReturnType<Connection['pollEvent']> {
@@ -182,9 +220,14 @@ export class Peer {
     this.#connection.handleSendable(now, keypairId !== undefined);
     if (keypairId === undefined || session.address === undefined) {
       if (this.#closing !== undefined) this.#endClosing();
-      else if (this.#connection.wantsToSend(now)) session.requestHandshake(now);
+      else if (this.#connection.wantsToSend(now)) {
+        session.requestHandshake(now);
+        this.#wait();
+      }
       return false;
     }
+    const { handshakeRttMs } = session.stats;
+    if (handshakeRttMs !== undefined) this.#connection.handleHandshakeRtt(handshakeRttMs);
     const datagramBytes = Math.min(
       this.#context.transport.datagramBytes,
       this.#connection.peerHello?.maxDatagramBytes ?? Number.POSITIVE_INFINITY,
@@ -210,7 +253,9 @@ export class Peer {
   }
 
   pollTimeout(): Deadline | undefined {
-    return this.#connection.pollTimeout();
+    const at = this.#silenceEndsAt;
+    const silence = at === Infinity ? undefined : { at, reason: 'silence' };
+    return earlier(this.#connection.pollTimeout(), silence);
   }
 
   /** The peer is forgotten: its streams end, without a word to it. */
@@ -290,6 +335,7 @@ export class Peer {
     this.#epochs = new Epochs(drawEpoch(this.#context.random));
     this.#replaceConnection(error);
     this.#connected = false;
+    this.#waitingSince = undefined;
   }
 
   #replaceConnection(error: ConnectionError): void {

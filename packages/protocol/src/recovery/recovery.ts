@@ -6,8 +6,8 @@ import type { Deadline } from '../deadline.js';
 import {
   ACK_DELAY_UNITS_PER_MS,
   GRANULARITY_MS,
+  MAX_DATA_PROBES,
   MAX_PACKET_THRESHOLD,
-  MAX_PTO_MS,
   PACKET_THRESHOLD,
   PERSISTENT_CONGESTION_THRESHOLD,
   TIME_THRESHOLD,
@@ -52,6 +52,8 @@ export class Recovery {
   readonly outcome: RecoveryOutcome = emptyOutcome();
   bytesInFlight = 0;
   packetsLost = 0;
+  /** When a packet was last declared lost. */
+  lastLossAt = Number.NEGATIVE_INFINITY;
   /** Probe timeouts in a row without an acknowledgement. */
   ptoCount = 0;
   /** Ack-eliciting probes that may go out beyond the window (spec recovery 4). */
@@ -68,8 +70,11 @@ export class Recovery {
   /** The probe timer and persistent congestion count from here at the earliest: no key before (spec recovery 7). */
   #usableSince = 0;
 
-  constructor(listener: RecoveryListener) {
+  readonly #maxPtoMs: number;
+
+  constructor(listener: RecoveryListener, maxPtoMs: number) {
     this.#listener = listener;
+    this.#maxPtoMs = maxPtoMs;
   }
 
   get largestAcked(): number {
@@ -142,7 +147,7 @@ export class Recovery {
     const probe = this.#probeAt();
     if (probe !== undefined && now >= probe) {
       this.ptoCount++;
-      this.probesDue = 2;
+      this.probesDue = this.ptoCount > MAX_DATA_PROBES ? 1 : 2;
       // The next interval counts from this expiry, even if nothing can be sent at once.
       this.#lastAckElicitingSentAt = now;
     }
@@ -162,6 +167,17 @@ export class Recovery {
     this.#lastAckElicitingSentAt = now;
   }
 
+  /** The peer was heard of by something else than an acknowledgement: whatever the back-off, probe at once (spec recovery 4.2). */
+  onSignOfLife(): void {
+    if (this.ptoCount === 0 || this.#ackElicitingInFlight === 0) return;
+    this.ptoCount = 0;
+    this.probesDue = 2;
+  }
+
+  isOutstanding(packetNumber: number): boolean {
+    return packetNumber >= this.sent.first && this.sent.state(packetNumber) === PacketState.outstanding;
+  }
+
   /** The oldest packet whose contents a probe may repeat, or -1. */
   oldestOutstanding(): number {
     for (let n = this.#firstOutstanding(); n < this.sent.next; n++) {
@@ -172,7 +188,8 @@ export class Recovery {
 
   #probeAt(): number | undefined {
     if (this.#ackElicitingInFlight === 0) return undefined;
-    const interval = Math.min(this.rtt.probeTimeoutMs * 2 ** Math.min(this.ptoCount, 16), MAX_PTO_MS);
+    const timeout = this.rtt.probeTimeoutMs;
+    const interval = Math.min(timeout * 2 ** Math.min(this.ptoCount, 16), Math.max(this.#maxPtoMs, timeout));
     return Math.max(this.#lastAckElicitingSentAt, this.#usableSince) + interval;
   }
 
@@ -242,6 +259,7 @@ export class Recovery {
       outcome.lostPackets++;
       this.packetsLost++;
       this.rates.lostBytes += size;
+      this.lastLossAt = now;
     }
     this.sent.setState(n, PacketState.lost);
     this.#listener.onPacketLost(now, n);

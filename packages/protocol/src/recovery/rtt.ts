@@ -30,6 +30,13 @@ export class RttEstimator {
     this.smoothedMs = 0.875 * this.smoothedMs + 0.125 * adjusted;
   }
 
+  /** Another measurement, of a handshake, until there is a sample (spec recovery 2). */
+  seed(roundTripMs: number): void {
+    if (this.hasSample) return;
+    this.smoothedMs = roundTripMs;
+    this.varianceMs = roundTripMs / 2;
+  }
+
   /** One probe timeout without back-off (RFC 9002 §6.2.1). */
   get probeTimeoutMs(): number {
     return this.smoothedMs + Math.max(4 * this.varianceMs, GRANULARITY_MS) + MAX_ACK_DELAY_MS;

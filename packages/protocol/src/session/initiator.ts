@@ -20,6 +20,7 @@ interface Pending {
   readonly state: HandshakeState;
   readonly localIndex: number;
   readonly sentAt: number;
+  readonly message: Uint8Array;
 }
 
 export class Initiator {
@@ -78,7 +79,8 @@ export class Initiator {
       return false;
     }
     this.#secrets.writeMacs(now, into.subarray(0, INITIATION_BYTES));
-    this.#pending = { state, localIndex, sentAt: now };
+    const message = copyBytes(into.subarray(0, INITIATION_BYTES));
+    this.#pending = { state, localIndex, sentAt: now, message };
     return true;
   }
 
@@ -102,6 +104,11 @@ export class Initiator {
     });
     (indices.get(localIndex) as IndexEntry).keypair = keypair;
     return { keypair, roundTripMs: now - pending.sentAt };
+  }
+
+  /** Message 1 that waits for its response. */
+  get pendingMessage(): Uint8Array | undefined {
+    return this.#pending?.message;
   }
 
   /** Forgets the handshake that waits for its response. */

@@ -3,6 +3,8 @@ import type { Address } from '../address.js';
 import { sameAddress } from '../address.js';
 import { assert } from '../assert.js';
 import {
+  INITIATION_COPY_INTERVAL_MS,
+  INITIATION_COPY_MS,
   KEEPALIVE_TIMEOUT_MS,
   KEY_WIPE_AFTER_MS,
   MAX_HANDSHAKE_TRIES,
@@ -11,6 +13,7 @@ import {
   NO_ANSWER_TIMEOUT_MS,
   REKEY_AFTER_TIME_MS,
   REKEY_ON_RECEIVE_AFTER_MS,
+  RESPONSE_COPY_MS,
 } from '../constants.js';
 import type { Deadline } from '../deadline.js';
 import type { DropReason } from '../failure.js';
@@ -71,6 +74,10 @@ export class WireGuardPeer {
   /** Initiations sent since somebody last wanted a handshake (spec session 5.5). */
   #tries = 0;
   #initiationDue = false;
+  #isInitiationCopyDue = false;
+  /** Copies sent of the present initiation and the present response. */
+  #initiationCopies = 0;
+  #responseCopies = 0;
   #keepaliveDue = false;
   /** Data came while a passive keepalive was already due (spec session 6.2). */
   #anotherKeepalive = false;
@@ -157,8 +164,11 @@ export class WireGuardPeer {
     this.#keypairs.destroyAll();
     // A handshake that began in this session would end in a keypair older than what the peer draws next.
     this.#initiator.abandon();
+    this.#responder.forgetResponse();
     this.#initiationDue = false;
     this.#timers.cancel('handshake-retry');
+    this.#timers.cancel('initiation-copy');
+    this.#timers.cancel('response-copy');
     this.#keepaliveDue = false;
     this.#anotherKeepalive = false;
     this.#timers.cancel('passive-keepalive');
@@ -187,6 +197,7 @@ export class WireGuardPeer {
       return refused ?? 'handshake-failed';
     }
     this.#keypairs.addResponded(keypair);
+    this.#responseCopies = 0;
     this.#timers.set('key-wipe', now + KEY_WIPE_AFTER_MS);
     this.#noteReceived(now, message.length, from);
     this.#context.wantTransmit(this);
@@ -247,11 +258,16 @@ export class WireGuardPeer {
     if (response !== undefined) {
       into.set(response);
       this.#noteSent(now, response.length);
+      this.#setCopyTimer(now, 'response-copy', RESPONSE_COPY_MS[this.#responseCopies++]);
       return response.length;
     }
     if (this.#initiationDue) {
       this.#initiationDue = false;
       if (this.#initiate(now, into)) return INITIATION_BYTES;
+    }
+    if (this.#isInitiationCopyDue) {
+      this.#isInitiationCopyDue = false;
+      if (this.#copyInitiation(now, into)) return INITIATION_BYTES;
     }
     return this.#keepaliveDue ? this.#sendKeepalive(now, into) : 0;
   }
@@ -272,7 +288,29 @@ export class WireGuardPeer {
     this.#tries++;
     this.#noteSent(now, INITIATION_BYTES);
     this.#timers.set('handshake-retry', this.#initiator.mayInitiateAt + this.#initiator.jitterMs);
+    this.#initiationCopies = 0;
+    this.#isInitiationCopyDue = false;
+    this.#setCopyTimer(now, 'initiation-copy', INITIATION_COPY_MS[0]);
     return true;
+  }
+
+  /** spec session 5.7: the same bytes again, as a network might deliver them twice. */
+  #copyInitiation(now: number, into: Uint8Array): boolean {
+    const message = this.#initiator.pendingMessage;
+    if (message === undefined) return false;
+    into.set(message);
+    // A cookie may have come meanwhile.
+    this.#secrets.writeMacs(now, into.subarray(0, message.length));
+    this.#noteSent(now, message.length);
+    this.#initiationCopies++;
+    const delayMs = INITIATION_COPY_MS[this.#initiationCopies] ?? INITIATION_COPY_INTERVAL_MS;
+    // After the last try has failed nobody waits for an answer.
+    if (now + delayMs < this.#initiator.mayInitiateAt) this.#setCopyTimer(now, 'initiation-copy', delayMs);
+    return true;
+  }
+
+  #setCopyTimer(now: number, name: TimerName, delayMs: number | undefined): void {
+    if (delayMs !== undefined) this.#timers.set(name, now + delayMs);
   }
 
   #sendKeepalive(now: number, into: Uint8Array): number {
@@ -295,6 +333,14 @@ export class WireGuardPeer {
           this.#initiationDue = true;
           this.#context.wantTransmit(this);
         }
+        break;
+      case 'initiation-copy':
+        this.#isInitiationCopyDue = true;
+        this.#context.wantTransmit(this);
+        break;
+      case 'response-copy':
+        this.#responder.repeatResponse();
+        this.#context.wantTransmit(this);
         break;
       case 'no-answer': // spec session 5.4
         this.requestHandshake(now);
@@ -328,7 +374,11 @@ export class WireGuardPeer {
 
   #noteHandshakeComplete(): void {
     this.#timers.cancel('handshake-retry');
+    this.#timers.cancel('initiation-copy');
+    this.#timers.cancel('response-copy');
+    this.#responder.forgetResponse();
     this.#initiationDue = false;
+    this.#isInitiationCopyDue = false;
     this.#tries = 0;
     this.#renewedOnReceive = false;
     this.#stats.handshakes++;

@@ -20,6 +20,7 @@ export class Responder {
   #greatestTimestamp: Uint8Array | undefined;
   #lastAdmittedAt = Number.NEGATIVE_INFINITY;
   #response: Uint8Array | undefined;
+  #isResponseDue = false;
 
   constructor(context: SessionContext, secrets: PeerSecrets) {
     this.#context = context;
@@ -64,6 +65,7 @@ export class Responder {
     }
     this.#secrets.writeMacs(now, response);
     this.#response = response;
+    this.#isResponseDue = true;
     entry.keypair = new Keypair(suite, keys, {
       id: this.#context.nextKeypairId(),
       createdAt: now,
@@ -76,8 +78,19 @@ export class Responder {
 
   /** Message 2, if one waits to be sent. */
   takeResponse(): Uint8Array | undefined {
-    const response = this.#response;
+    if (!this.#isResponseDue) return undefined;
+    this.#isResponseDue = false;
+    return this.#response;
+  }
+
+  /** The same message 2 once more (spec session 5.7). */
+  repeatResponse(): void {
+    this.#isResponseDue = this.#response !== undefined;
+  }
+
+  /** The other side has it, or has begun anew. */
+  forgetResponse(): void {
     this.#response = undefined;
-    return response;
+    this.#isResponseDue = false;
   }
 }

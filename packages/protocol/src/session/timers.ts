@@ -3,6 +3,8 @@ import type { Deadline } from '../deadline.js';
 
 export const TIMERS = [
   'handshake-retry',
+  'initiation-copy',
+  'response-copy',
   'no-answer',
   'passive-keepalive',
   'persistent-keepalive',
@@ -15,6 +17,8 @@ const OFF = Number.POSITIVE_INFINITY;
 export class Timers {
   readonly #at: Record<TimerName, number> = {
     'handshake-retry': OFF,
+    'initiation-copy': OFF,
+    'response-copy': OFF,
     'no-answer': OFF,
     'passive-keepalive': OFF,
     'persistent-keepalive': OFF,

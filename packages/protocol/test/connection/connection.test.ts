@@ -73,10 +73,74 @@ describe('connection', () => {
     const pair = new ConnectedPair();
     const stream = open(pair);
     stream.write(pattern(100_000));
+    stream.finish();
+    pair.run(1_000);
+    expect(readAll(incoming(pair, 'relay'))).toHaveLength(100_000);
+    incoming(pair, 'relay').finish();
+    pair.run(1_000);
+    readAll(stream);
     pair.run();
     const before = pair.sent.length;
     pair.run(600_000);
     expect(pair.sent.length).toBe(before);
+  });
+
+  it('asks every 25 s whether the relay is there, as long as it has streams (spec outage 3)', () => {
+    const pair = new ConnectedPair();
+    open(pair).write(pattern(100_000));
+    pair.run(10_000);
+    const before = pair.sent.length;
+    pair.run(250_000);
+    // PING and ACK, a little more than 25 s apart
+    expect(pair.sent.length - before).toBe(18);
+  });
+
+  it('finds out within moments that the data which it waits for cannot come (spec outage 3)', () => {
+    const pair = new ConnectedPair();
+    const stream = open(pair);
+    stream.write(pattern(10));
+    pair.run(1_000);
+    incoming(pair, 'relay').write(pattern(5_000_000));
+    pair.run(200);
+    const cutAt = pair.now;
+    pair.filter = ({ from }) => from !== 'relay';
+    pair.run(1_000);
+    pair.filter = () => true;
+    const asked = pair.sent.filter(({ from, at }) => from === 'client' && at > cutAt + pair.oneWayMs);
+    expect(asked[0]?.at).toBeLessThan(cutAt + 400);
+  });
+
+  it('repeats the last data of a burst once losses were seen, and so does not wait for a timer (spec recovery 8)', () => {
+    const pair = new ConnectedPair();
+    const stream = open(pair);
+    let lose = new Set<number>([20, 25]);
+    pair.filter = ({ from, number }) => from !== 'client' || !lose.has(number);
+    stream.write(pattern(100_000));
+    pair.run(5_000);
+    readAll(incoming(pair, 'relay'));
+    const lost = { client: pair.client.parts.recovery.packetsLost };
+    expect(lost.client).toBe(2);
+    const start = pair.sent.length;
+    lose = new Set([pair.client.parts.recovery.sent.next]);
+    stream.write(pattern(10));
+    const wroteAt = pair.now;
+    pair.run(1_000, () => incoming(pair, 'relay').readFinished || pair.relay.parts.streams.unreadBytes > 0);
+    expect(pair.now - wroteAt).toBeLessThan(pair.oneWayMs + 6);
+    pair.run(5_000);
+    // The repeat itself is not repeated.
+    expect(pair.sent.slice(start).filter(({ from }) => from === 'client').length).toBeLessThan(5);
+  });
+
+  it('repeats nothing on a path that loses nothing (spec recovery 8)', () => {
+    const pair = new ConnectedPair();
+    const stream = open(pair);
+    pair.run(1_000);
+    const start = pair.sent.length;
+    for (let i = 0; i < 20; i++) {
+      stream.write(pattern(10));
+      pair.run(100);
+    }
+    expect(pair.sent.slice(start).filter(({ from }) => from === 'client').length).toBe(20);
   });
 
   it('numbers packets upwards without a repeat and leaves some out (spec streams 1.2)', () => {

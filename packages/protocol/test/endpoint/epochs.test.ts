@@ -1,5 +1,11 @@
 /** Restarts, farewells and new keys: what ends a connection, and what does not (spec streams 3, 8). */
-import { Endpoint, type EndpointEvent, type Peer, type Stream } from '@underpass/protocol';
+import {
+  Endpoint,
+  type EndpointEvent,
+  type Peer,
+  type Stream,
+  type TransportConfig,
+} from '@underpass/protocol';
 import {
   createInsecureTestSuite,
   type NetworkConditions,
@@ -15,17 +21,24 @@ import { describe, expect, test } from 'vitest';
 const KEYS = { client: new Uint8Array(32).fill(1), relay: new Uint8Array(32).fill(2) };
 
 /** A client and a relay, and all that each run of them was told. */
+type Transports = Partial<Record<Side, Partial<TransportConfig>>>;
+
 class World {
   readonly suite = createInsecureTestSuite();
   readonly random = new SeededRandom(1);
   readonly events: Record<Side, string[]> = { client: [], relay: [] };
+  /** When each side said that it waits, and that it is heard again. */
+  readonly waits: { side: Side; type: string; at: number }[] = [];
   readonly incoming: Record<Side, Stream[]> = { client: [], relay: [] };
   readonly peers = {} as Record<Side, Peer>;
   readonly endpoints = {} as Record<Side, Endpoint>;
   readonly pair: Pair;
   readonly #runs = { client: 0, relay: 0 };
 
-  constructor(network: NetworkConditions = PERFECT_NETWORK) {
+  readonly #transport: Transports;
+
+  constructor(network: NetworkConditions = PERFECT_NETWORK, transport: Transports = {}) {
+    this.#transport = transport;
     this.pair = new Pair({
       network,
       random: this.random,
@@ -47,6 +60,7 @@ class World {
       suite: this.suite,
       random: (length) => random.bytes(length),
       unixTimeMs: () => 1_700_000_000_000 + Math.floor(this.pair.now),
+      transport: this.#transport[side] ?? {},
     });
     this.endpoints[side] = endpoint;
     this.peers[side] = endpoint.addPeer({
@@ -77,6 +91,10 @@ class World {
   }
 
   #onEvent(side: Side, event: EndpointEvent): void {
+    if (event.type === 'waiting' || event.type === 'resumed') {
+      this.waits.push({ side, type: event.type, at: this.pair.now });
+      return;
+    }
     const stream = 'stream' in event ? ` ${event.stream.id}` : '';
     const code = 'code' in event ? ` ${event.code}` : '';
     const error = 'error' in event ? ` ${event.error.by} ${event.error.reason}` : '';
@@ -86,8 +104,8 @@ class World {
 }
 
 /** A world with a stream of each side's, which both sides know. */
-function connected(network?: NetworkConditions): World {
-  const world = new World(network);
+function connected(network?: NetworkConditions, transport?: Transports): World {
+  const world = new World(network, transport);
   world.open('client');
   world.open('relay');
   world.run(1_000);
@@ -187,11 +205,37 @@ describe('a connection', () => {
       toClient: { ...PERFECT_LINK, blackouts },
     });
     const stream = world.open('client');
-    world.run(5 * hour - 1_000);
+    world.run(10_000);
+    // spec outage 2
+    expect(world.waits).toEqual([{ side: 'client', type: 'waiting', at: expect.closeTo(2_000, -4) }]);
+    expect(world.peers.client.stats().waitingSince).toBeLessThan(1_000);
+    world.pair.run(5 * hour);
     expect(world.take('relay')).toEqual([]);
-    world.run(15_000);
+    // spec outage 1: within two seconds of the path's return
+    world.run(2_000);
     expect(world.take('relay')).toEqual(['stream-opened 2']);
     expect(stream.bufferedBytes).toBe(0);
     expect(world.take('client')).toEqual([]);
+    expect(world.waits.at(-1)?.type).toBe('resumed');
+    expect(world.peers.client.stats().waitingSince).toBeUndefined();
+  });
+
+  test('gives up the streams of a peer that was silent for longer than it may be (spec outage 4)', () => {
+    const blackouts = [{ from: 1_000, until: 200_000 }];
+    const world = connected(
+      {
+        ...PERFECT_NETWORK,
+        toRelay: { ...PERFECT_LINK, blackouts },
+        toClient: { ...PERFECT_LINK, blackouts },
+      },
+      { relay: { maxSilenceMs: 100_000 } },
+    );
+    world.run(90_000);
+    expect(world.take('relay')).toEqual([]);
+    world.run(20_000);
+    expect(world.take('relay').at(-1)).toBe('disconnected local nothing heard for too long');
+    expect(world.take('client')).toEqual([]);
+    world.pair.run(203_000);
+    expect(world.take('client')).toContain('disconnected peer peer restarted');
   });
 });

@@ -87,7 +87,8 @@ describe('a handshake', () => {
     pair.deliver = () => false;
     pair.connect();
     pair.runUntil(6_000);
-    const [first, second] = pair.sent.map(({ bytes }) => bytes) as [Uint8Array, Uint8Array];
+    const first = pair.sent.at(0)?.bytes as Uint8Array;
+    const second = pair.sent.at(-1)?.bytes as Uint8Array;
     pair.receive(pair.b, first.slice(), pair.a.address);
     pair.now += 20;
     pair.receive(pair.b, second.slice(), pair.a.address);
