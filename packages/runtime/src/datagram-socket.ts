@@ -6,10 +6,15 @@ export interface DatagramListener {
   onDatagram(datagram: Uint8Array, from: Address): void;
   /** `acquireBatch` gave undefined before and would not now. */
   onBatchFree(): void;
+  /** The system would not send a datagram of so many bytes because of its size (spec mtu 4.4). A batch may bring several. */
+  onTooLarge?(to: Address, bytes: number): void;
 }
 
 export interface DatagramSocket {
   readonly address: Address;
+  /** No datagram is ever cut into fragments, neither by this system nor on the way: one that is too large is lost. Only
+   *  then can the path's size be searched for (spec mtu 1.4). */
+  readonly refusesFragmentation: boolean;
   /** Datagrams that the system would not send, by its error's name. */
   readonly sendErrors: Readonly<Record<string, number>>;
   /** Who hears of datagrams; before it is set they are lost. */

@@ -3,6 +3,7 @@ import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { isIP } from 'node:net';
 import { type Address, TransmitBatch } from '@underpass/protocol';
 import type { DatagramListener, DatagramSocket } from './datagram-socket.js';
+import { openNativeSocket } from './native-socket.js';
 import { AddressCache, fromDualStack, toDualStack } from './socket-address.js';
 import { bindError, systemCode } from './underpass-error.js';
 
@@ -19,19 +20,22 @@ export interface UdpSocketOptions {
   readonly host?: string;
   /** 0: the system chooses. */
   readonly port: number;
+  /** May the system calls be our own where koffi is installed? Default: yes. */
+  readonly native?: boolean;
 }
 
 /** @throws UnderpassError when the socket cannot be bound */
 export async function openUdpSocket(options: UdpSocketOptions): Promise<DatagramSocket> {
-  const { host, port } = options;
+  const { host, port, native = true } = options;
+  const open = async (family: Family, at: string): Promise<DatagramSocket> =>
+    (native ? openNative(family, at, port) : undefined) ?? (await openPlain(family, at, port));
   try {
-    if (host !== undefined && isIP(host) === 4) return await bind('udp4', host, port);
-    if (host !== undefined) return await bind('udp6', host, port);
+    if (host !== undefined) return await open(isIP(host) === 4 ? 'udp4' : 'udp6', host);
     try {
-      return await bind('udp6', '::', port);
+      return await open('udp6', '::');
     } catch (error) {
       if (systemCode(error) === 'EADDRINUSE' || systemCode(error) === 'EACCES') throw error;
-      return await bind('udp4', '0.0.0.0', port);
+      return await open('udp4', '0.0.0.0');
     }
   } catch (error) {
     throw bindError(`UDP port ${port}${host === undefined ? '' : ` on ${host}`}`, error);
@@ -40,7 +44,22 @@ export async function openUdpSocket(options: UdpSocketOptions): Promise<Datagram
 
 type Family = 'udp4' | 'udp6';
 
-function bind(family: Family, host: string, port: number): Promise<DatagramSocket> {
+/** @returns undefined when there is no koffi or it did not work out; an ordinary socket then does, or says why not */
+function openNative(family: Family, host: string, port: number): DatagramSocket | undefined {
+  return openNativeSocket({ family, host, port, bufferBytes: SOCKET_BUFFER_BYTES }, (fd) => {
+    const socket = createSocket({ type: family, lookup: literalLookup });
+    try {
+      // Throws before it takes the descriptor, or never. Needs no waiting: the socket is bound.
+      socket.bind({ fd, exclusive: true });
+    } catch (error) {
+      socket.close();
+      throw error;
+    }
+    return new UdpSocket(socket, family, true);
+  });
+}
+
+function openPlain(family: Family, host: string, port: number): Promise<DatagramSocket> {
   const socket = createSocket({ type: family, lookup: literalLookup });
   return new Promise((resolve, reject) => {
     socket.once('error', (error) => {
@@ -51,7 +70,7 @@ function bind(family: Family, host: string, port: number): Promise<DatagramSocke
       socket.removeAllListeners('error');
       askForBuffer((bytes) => socket.setRecvBufferSize(bytes));
       askForBuffer((bytes) => socket.setSendBufferSize(bytes));
-      resolve(new UdpSocket(socket, family));
+      resolve(new UdpSocket(socket, family, false));
     });
   });
 }
@@ -90,6 +109,7 @@ class PendingBatch extends TransmitBatch {
 
 class UdpSocket implements DatagramSocket {
   readonly address: Address;
+  readonly refusesFragmentation: boolean;
   readonly sendErrors: Record<string, number> = {};
   readonly #socket: Socket;
   readonly #dualStack: boolean;
@@ -100,8 +120,9 @@ class UdpSocket implements DatagramSocket {
   #closed = false;
   #listener: DatagramListener | undefined;
 
-  constructor(socket: Socket, family: Family) {
+  constructor(socket: Socket, family: Family, refusesFragmentation: boolean) {
     this.#socket = socket;
+    this.refusesFragmentation = refusesFragmentation;
     this.#dualStack = family === 'udp6';
     const { address, port } = socket.address();
     this.address = { address: fromDualStack(address), port };
@@ -151,13 +172,22 @@ class UdpSocket implements DatagramSocket {
   }
 
   #onSent(batch: PendingBatch, error: Error | null): void {
-    if (error !== null) this.#count(error);
+    if (error !== null) this.#onSendError(batch, error);
     if (--batch.outstanding > 0) return;
     this.#free.push(batch);
     if (this.#starved && !this.#closed) {
       this.#starved = false;
       this.#listener?.onBatchFree();
     }
+  }
+
+  #onSendError(batch: PendingBatch, error: Error): void {
+    this.#count(error);
+    if (systemCode(error) !== 'EMSGSIZE' || batch.to === undefined) return;
+    // Node reports on datagrams in the order in which it was given them, so only the last report is of the shorter one.
+    const isLast = batch.outstanding === 1;
+    const lastBytes = ((batch.lengthBytes - 1) % batch.segmentBytes) + 1;
+    this.#listener?.onTooLarge?.(batch.to, isLast ? lastBytes : batch.segmentBytes);
   }
 
   #onMessage(message: Uint8Array, from: RemoteInfo): void {

@@ -1,19 +1,21 @@
 import { createSocket } from 'node:dgram';
+import { readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import type { Address } from '@underpass/protocol';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type DatagramSocket, MAX_BATCHES, openUdpSocket, UnderpassError } from '../src/index.js';
+import {
+  type DatagramSocket,
+  MAX_BATCHES,
+  openUdpSocket,
+  type UdpSocketOptions,
+  UnderpassError,
+} from '../src/index.js';
+import { cLibrary } from '../src/native-socket.js';
 
 const open: DatagramSocket[] = [];
 afterEach(async () => {
   await Promise.all(open.splice(0).map((socket) => socket.close()));
 });
-
-async function openTracked(options: { host?: string; port: number }): Promise<DatagramSocket> {
-  const socket = await openUdpSocket(options);
-  open.push(socket);
-  return socket;
-}
 
 const hasIpv6Loopback = Object.values(networkInterfaces()).some((list) =>
   list?.some((entry) => entry.address === '::1'),
@@ -22,6 +24,14 @@ const hasIpv6Loopback = Object.values(networkInterfaces()).some((list) =>
 interface Received {
   readonly bytes: Uint8Array;
   readonly from: Address;
+}
+
+function loopbackMtu(): number | undefined {
+  try {
+    return Number(readFileSync('/sys/class/net/lo/mtu', 'utf8'));
+  } catch {
+    return undefined;
+  }
 }
 
 /** Resolves with the next `count` datagrams. */
@@ -49,7 +59,62 @@ function sendText(socket: DatagramSocket, text: string, segmentBytes: number, to
   socket.send(batch);
 }
 
-describe('the UDP socket', () => {
+/** Resolves with the sizes of the next `count` datagrams that were too large, and for whom. */
+function refusals(socket: DatagramSocket, count: number): Promise<[Address, number][]> {
+  const refused: [Address, number][] = [];
+  return new Promise((resolve) => {
+    socket.listen({
+      onDatagram: () => {},
+      onBatchFree: () => {},
+      onTooLarge: (to, bytes) => {
+        if (refused.push([to, bytes]) === count) resolve(refused);
+      },
+    });
+  });
+}
+
+/** Sends `lengthBytes` that mean nothing. */
+function sendBytes(socket: DatagramSocket, lengthBytes: number, segmentBytes: number, to: Address): void {
+  const batch = socket.acquireBatch();
+  if (batch === undefined) throw new Error('no batch');
+  batch.lengthBytes = lengthBytes;
+  batch.segmentBytes = segmentBytes;
+  batch.to = to;
+  socket.send(batch);
+}
+
+const hasKoffi = cLibrary() !== undefined;
+
+describe.each([
+  ['the UDP socket, opened by Node', false],
+  [`the UDP socket, opened by ourselves${hasKoffi ? '' : ' (no koffi: by Node too)'}`, true],
+])('%s', (_, native) => {
+  async function openTracked(options: UdpSocketOptions): Promise<DatagramSocket> {
+    const socket = await openUdpSocket({ ...options, native });
+    open.push(socket);
+    return socket;
+  }
+
+  it('refuses fragmentation only when we opened it (spec mtu 1.4)', async () => {
+    for (const host of hasIpv6Loopback ? [undefined, '127.0.0.1', '::1'] : [undefined, '127.0.0.1']) {
+      const socket = await openTracked(host === undefined ? { port: 0 } : { host, port: 0 });
+      expect(socket.refusesFragmentation).toBe(native && hasKoffi);
+      expect(socket.address.address).toBe(host ?? (hasIpv6Loopback ? '::' : '0.0.0.0'));
+    }
+  });
+
+  it.each(hasIpv6Loopback ? ['127.0.0.1', '::1'] : ['127.0.0.1'])('carries both ways on %s', async (host) => {
+    const a = await openTracked({ host, port: 0 });
+    const b = await openTracked({ host, port: 0 });
+    const there = receive(b, 1);
+    sendText(a, 'to b', 4, b.address);
+    const [first] = await there;
+    expect(first?.from).toEqual(a.address);
+    const back = receive(a, 1);
+    sendText(b, 'to a', 4, a.address);
+    expect(new TextDecoder().decode((await back)[0]?.bytes)).toBe('to a');
+  });
+
   it('cuts a batch into datagrams, the last one shorter', async () => {
     const a = await openTracked({ port: 0 });
     const b = await openTracked({ port: 0 });
@@ -114,6 +179,37 @@ describe('the UDP socket', () => {
     expect(a.sendErrors).toEqual({ EMSGSIZE: expect.any(Number) });
   });
 
+  it('says which datagrams were too large: the size, and for whom', async () => {
+    const a = await openTracked({ port: 0 });
+    const to = { address: '127.0.0.1', port: 9 };
+    const refused = refusals(a, 3);
+    // UDP over IPv4 holds 65,507 bytes.
+    sendBytes(a, 65_510, 65_508, to);
+    sendBytes(a, 65_509, 65_509, to);
+    sendBytes(a, 65_536, 65_536, to);
+    expect(await refused).toEqual([
+      [to, 65_508],
+      [to, 65_509],
+      [to, 65_536],
+    ]);
+    expect(a.sendErrors).toEqual({ EMSGSIZE: 3 });
+  });
+
+  // An IPv6 datagram of 65,500 bytes is a packet of 65,548: just too large for Linux's loopback interface, whose MTU is 65,536.
+  it.runIf(native && hasKoffi && hasIpv6Loopback && loopbackMtu() === 65_536)(
+    'sends nothing that the interface would have to cut into fragments (spec mtu 1.4, 4.4)',
+    async () => {
+      const a = await openTracked({ port: 0 });
+      const b = await openTracked({ host: '::1', port: 0 });
+      const refused = refusals(a, 1);
+      const arrived = receive(b, 1);
+      sendBytes(a, 65_500, 65_500, b.address);
+      sendBytes(a, 65_488, 65_488, b.address);
+      expect(await refused).toEqual([[b.address, 65_500]]);
+      expect((await arrived)[0]?.bytes.length).toBe(65_488);
+    },
+  );
+
   it('sends nothing to port 0, to nobody, or once closed', async () => {
     const a = await openTracked({ port: 0 });
     sendText(a, 'x', 1, { address: '127.0.0.1', port: 0 });
@@ -125,7 +221,7 @@ describe('the UDP socket', () => {
 
   it('says in words that the port is in use', async () => {
     const a = await openTracked({ port: 0 });
-    const error = await openUdpSocket({ port: a.address.port }).catch((reason: unknown) => reason);
+    const error = await openTracked({ port: a.address.port }).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(UnderpassError);
     expect(error).toMatchObject({
       code: 'address-in-use',
@@ -135,8 +231,19 @@ describe('the UDP socket', () => {
   });
 
   it('says in words that the address is not this machine’s', async () => {
-    const error = await openUdpSocket({ host: '192.0.2.1', port: 0 }).catch((reason: unknown) => reason);
+    const error = await openTracked({ host: '192.0.2.1', port: 0 }).catch((reason: unknown) => reason);
     expect(error).toMatchObject({ code: 'address-not-available' });
+  });
+
+  it('shares its port with nobody, not even with one who would share', async () => {
+    const a = await openTracked({ host: '127.0.0.1', port: 0 });
+    const other = createSocket({ type: 'udp4', reuseAddr: true });
+    const code = await new Promise((resolve) => {
+      other.once('error', (error) => resolve('code' in error ? error.code : error));
+      other.bind(a.address.port, '127.0.0.1', () => resolve('bound'));
+    });
+    other.close();
+    expect(code).toBe('EADDRINUSE');
   });
 
   it('leaves the port free after closing', async () => {

@@ -1,0 +1,141 @@
+/** A UDP socket with options that Node does not expose, opened with the C library's own calls. koffi, an optional
+ *  dependency, makes them; the descriptor then becomes Node's. */
+import { createRequire } from 'node:module';
+
+/** The parts of koffi that are used. */
+interface Koffi {
+  /** @param path  null: what this program itself is linked with, whichever C library that is */
+  load(path: null): { func(prototype: string): (...parameters: (number | string | Uint8Array)[]) => number };
+}
+
+interface CLibrary {
+  readonly socket: (domain: number, type: number, protocol: number) => number;
+  readonly setsockopt: (fd: number, level: number, name: number, value: Uint8Array, length: number) => number;
+  readonly bind: (fd: number, address: Uint8Array, length: number) => number;
+  readonly inet_pton: (domain: number, text: string, address: Uint8Array) => number;
+  readonly close: (fd: number) => number;
+}
+
+// Linux on x64 and arm64; other processors number some of them differently.
+const AF_INET = 2;
+const AF_INET6 = 10;
+const SOCK_DGRAM = 2;
+const SOCK_NONBLOCK = 0o4000;
+const SOCK_CLOEXEC = 0o2000000;
+const SOL_SOCKET = 1;
+const SO_REUSEADDR = 2;
+const SO_SNDBUF = 7;
+const SO_RCVBUF = 8;
+const SO_SNDBUFFORCE = 32;
+const SO_RCVBUFFORCE = 33;
+const IPPROTO_IP = 0;
+const IP_MTU_DISCOVER = 10;
+const IPPROTO_IPV6 = 41;
+const IPV6_MTU_DISCOVER = 23;
+const IPV6_V6ONLY = 26;
+/** Never fragment, neither here nor on the way, and do not believe what ICMP said of the path; ip(7). */
+const PMTUDISC_PROBE = 3;
+
+/** sockaddr_in and sockaddr_in6; ip(7), ipv6(7). */
+const ADDRESS_BYTES = { udp4: 16, udp6: 28 };
+
+export interface NativeSocketOptions {
+  readonly family: 'udp4' | 'udp6';
+  /** An IP literal. `::` takes IPv4 as well. */
+  readonly host: string;
+  readonly port: number;
+  readonly bufferBytes: number;
+}
+
+/** Opens and binds a socket that never lets a datagram be cut into fragments (spec mtu 1.4).
+ *
+ *  @param adopt  makes the descriptor Node's, or throws and has not taken it
+ *  @returns what `adopt` does; undefined when something is in the way, whatever it is: nothing is left open then, and an ordinary
+ *    socket will say what it was */
+export function openNativeSocket<T>(
+  options: NativeSocketOptions,
+  adopt: (fd: number) => T,
+  library = cLibrary(),
+): T | undefined {
+  if (library === undefined) return undefined;
+  const domain = options.family === 'udp4' ? AF_INET : AF_INET6;
+  const fd = library.socket(domain, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return undefined;
+  try {
+    // Node takes descriptor 0, free where a program runs without standard input, for none at all.
+    if (fd > 0 && refuseFragments(library, fd, options) && bind(library, fd, options)) {
+      askForBuffers(library, fd, options.bufferBytes);
+      const adopted = adopt(fd);
+      // libuv lets others have the port too of a socket that it adopts. Ours alone, as that of any other socket.
+      setOption(library, fd, SOL_SOCKET, SO_REUSEADDR, 0);
+      return adopted;
+    }
+  } catch {
+    // Not adopted: closed below.
+  }
+  library.close(fd);
+  return undefined;
+}
+
+/** An IPv6 socket has both options: it sends IPv4 to IPv4-mapped addresses. */
+function refuseFragments(library: CLibrary, fd: number, { family, host }: NativeSocketOptions): boolean {
+  if (!setOption(library, fd, IPPROTO_IP, IP_MTU_DISCOVER, PMTUDISC_PROBE)) return false;
+  if (family === 'udp4') return true;
+  return (
+    setOption(library, fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, PMTUDISC_PROBE) &&
+    (host !== '::' || setOption(library, fd, IPPROTO_IPV6, IPV6_V6ONLY, 0))
+  );
+}
+
+function bind(library: CLibrary, fd: number, { family, host, port }: NativeSocketOptions): boolean {
+  const address = new Uint8Array(ADDRESS_BYTES[family]);
+  const view = new DataView(address.buffer);
+  view.setUint16(0, family === 'udp4' ? AF_INET : AF_INET6, true);
+  view.setUint16(2, port);
+  const bytes = family === 'udp4' ? address.subarray(4, 8) : address.subarray(8, 24);
+  // A literal with a scope (`fe80::1%eth0`) is not understood here: an ordinary socket takes it.
+  if (library.inet_pton(family === 'udp4' ? AF_INET : AF_INET6, host, bytes) !== 1) return false;
+  return library.bind(fd, address, address.length) === 0;
+}
+
+/** Beyond the system's limit where we may (CAP_NET_ADMIN); socket(7). */
+function askForBuffers(library: CLibrary, fd: number, bytes: number): void {
+  for (const [force, ask] of [
+    [SO_RCVBUFFORCE, SO_RCVBUF],
+    [SO_SNDBUFFORCE, SO_SNDBUF],
+  ] as const) {
+    if (!setOption(library, fd, SOL_SOCKET, force, bytes)) setOption(library, fd, SOL_SOCKET, ask, bytes);
+  }
+}
+
+function setOption(library: CLibrary, fd: number, level: number, name: number, value: number): boolean {
+  const bytes = new Uint8Array(Int32Array.of(value).buffer);
+  return library.setsockopt(fd, level, name, bytes, bytes.length) === 0;
+}
+
+let known: { readonly library: CLibrary | undefined } | undefined;
+
+/** @returns undefined when koffi is not installed, or this machine is not one whose numbers are known */
+export function cLibrary(): CLibrary | undefined {
+  known ??= { library: loadCLibrary() };
+  return known.library;
+}
+
+function loadCLibrary(): CLibrary | undefined {
+  if (process.platform !== 'linux' || (process.arch !== 'x64' && process.arch !== 'arm64')) return undefined;
+  try {
+    const koffi = createRequire(import.meta.url)('koffi') as Koffi;
+    const library = koffi.load(null);
+    return {
+      socket: library.func('int socket(int domain, int type, int protocol)'),
+      setsockopt: library.func(
+        'int setsockopt(int fd, int level, int name, const void *value, uint32_t length)',
+      ),
+      bind: library.func('int bind(int fd, const void *address, uint32_t length)'),
+      inet_pton: library.func('int inet_pton(int domain, const char *text, _Out_ void *address)'),
+      close: library.func('int close(int fd)'),
+    };
+  } catch {
+    return undefined;
+  }
+}
