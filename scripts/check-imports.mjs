@@ -28,9 +28,10 @@ const PROTOCOL_FOLDERS = {
   session: ['crypto', 'wire', 'handshake'],
   recovery: ['wire'],
   congestion: [],
+  path: [],
   streams: ['wire'],
-  connection: ['wire', 'recovery', 'congestion', 'streams'],
-  endpoint: ['crypto', 'wire', 'session', 'connection'],
+  connection: ['wire', 'recovery', 'congestion', 'path', 'streams'],
+  endpoint: ['crypto', 'wire', 'session', 'path', 'connection'],
 };
 /** What they may name the types of as well, and not load. */
 const PROTOCOL_TYPES = { endpoint: ['streams'] };

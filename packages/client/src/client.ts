@@ -21,6 +21,7 @@ import {
   type DatagramSocket,
   Driver,
   openUdpSocket,
+  probedDatagramBytes,
   secureRandom,
   systemTimers,
   unixTimeMs,
@@ -41,6 +42,7 @@ export async function startClient(options: ClientOptions): Promise<Client> {
     suite,
     random: secureRandom,
     unixTimeMs,
+    transport: { maxDatagramBytes: probedDatagramBytes(socket) },
     ...(options.keyLog && { keyLog: options.keyLog }),
   });
   const relay = endpoint.addPeer({
@@ -90,6 +92,10 @@ class RunningClient implements Client {
       handler: {
         onConnected: () => this.#onConnected(),
         onDisconnected: (_peer, error) => this.#onDisconnected(error),
+        onWaiting: (_peer, since) => {
+          this.#emit({ type: 'waiting', silentMs: this.#driver.now() - since });
+        },
+        onResumed: (_peer, silentMs) => this.#emit({ type: 'resumed', silentMs }),
         onStream: (_peer, stream) => {
           // A relay opens nothing as long as there are no reverse forwards.
           stream.reset(StreamErrorCode.refused);

@@ -63,6 +63,10 @@ export const DEAD_KEYS_PTO_COUNT = 3;
 
 /** UDP payload that every path carries (RFC 9000 §14). */
 export const BASE_DATAGRAM_BYTES = 1200;
+/** What an Ethernet path carries over IPv4: the search for the path's MTU goes no further. */
+export const MAX_PROBED_DATAGRAM_BYTES = 1472;
+/** The largest datagram that we take (spec streams 3.1). */
+export const MAX_RECEIVED_DATAGRAM_BYTES = 16_384;
 /** WireGuard's type-4 header and tag. */
 export const TRANSPORT_OVERHEAD_BYTES = 32;
 /** What one poll may fill: a UDP segmentation call takes no more. */

@@ -16,11 +16,15 @@ import {
   type DatagramSocket,
   Driver,
   openUdpSocket,
+  probedDatagramBytes,
   secureRandom,
   UnderpassError,
   unixTimeMs,
 } from '@underpass/runtime';
 import type { Relay, RelayEvent, RelayOptions, RelayPeerOptions, RelayStatus } from './relay-options.js';
+
+/** Streams of a peer that stays away for so long are given up (spec outage 4). */
+export const MAX_SILENCE_MS = 24 * 3_600_000;
 
 /** Opens the UDP socket.
  *  @throws UnderpassError when it cannot be bound, or two peers share a name or a key */
@@ -34,6 +38,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     suite,
     random: secureRandom,
     unixTimeMs,
+    transport: { maxDatagramBytes: probedDatagramBytes(socket), maxSilenceMs: MAX_SILENCE_MS },
     ...(options.keyLog && { keyLog: options.keyLog }),
   });
   const relay = new RunningRelay(options, endpoint, socket, suite);
@@ -71,6 +76,10 @@ class RunningRelay implements Relay {
       handler: {
         onConnected: (peer) => this.#onConnected(peer),
         onDisconnected: (peer, error) => this.#onDisconnected(peer, error),
+        onWaiting: (peer, since) => {
+          this.#emitOf(peer, { type: 'waiting', silentMs: this.#driver.now() - since });
+        },
+        onResumed: (peer, silentMs) => this.#emitOf(peer, { type: 'resumed', silentMs }),
         onStream: (peer, stream) => this.#memberOf(peer)?.acceptor.accept(stream),
       },
       ...(options.onFatal && { onFatal: options.onFatal }),
@@ -162,6 +171,11 @@ class RunningRelay implements Relay {
 
   #emit(event: RelayEvent): void {
     this.#options.onEvent?.(event);
+  }
+
+  #emitOf(peer: Peer, event: { type: 'waiting' | 'resumed'; silentMs: number }): void {
+    const member = this.#memberOf(peer);
+    if (member !== undefined) this.#emit({ ...event, peer: member.options.name });
   }
 
   #onConnected(peer: Peer): void {

@@ -39,7 +39,14 @@ export interface DriverHandler {
 /** What the driver calls on an endpoint. */
 export type DrivenEndpoint = Pick<
   Endpoint,
-  'handleDatagram' | 'handleTimeout' | 'pollTransmit' | 'pollEvent' | 'pollTimeout' | 'close' | 'destroy'
+  | 'handleDatagram'
+  | 'handleTooLarge'
+  | 'handleTimeout'
+  | 'pollTransmit'
+  | 'pollEvent'
+  | 'pollTimeout'
+  | 'close'
+  | 'destroy'
 >;
 
 export interface DriverOptions {
@@ -99,6 +106,11 @@ export class Driver {
         this.#schedule();
       },
       onBatchFree: () => this.#schedule(),
+      onTooLarge: (to, bytes) => {
+        if (this.#closed) return;
+        this.#endpoint.handleTooLarge(this.now(), to, bytes);
+        this.#schedule();
+      },
     });
   }
 

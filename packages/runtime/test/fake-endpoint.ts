@@ -28,6 +28,7 @@ export class FakeEndpoint implements DrivenEndpoint {
   handleDatagram(_now: number, datagram: Uint8Array): void {
     this.received.push(datagram);
   }
+  handleTooLarge(): void {}
   handleTimeout(): void {
     this.timeouts++;
     this.deadline = undefined;

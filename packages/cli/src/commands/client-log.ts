@@ -2,7 +2,7 @@
 import type { BoundForward, ClientEvent, ClientStatus } from '@underpass/client';
 import { formatTarget } from '@underpass/forward';
 import type { Log } from '@underpass/runtime';
-import { inMicroseconds, totals, totalsText } from './traffic-totals.js';
+import { formatDuration, inMicroseconds, totals, totalsText } from './traffic-totals.js';
 
 export function logClientEvent(log: Log, event: ClientEvent): void {
   switch (event.type) {
@@ -18,6 +18,18 @@ export function logClientEvent(log: Log, event: ClientEvent): void {
       log.warn(
         { event: event.type, reason: event.reason },
         `disconnected: ${event.reason}: the next connection through the tunnel connects again`,
+      );
+      return;
+    case 'waiting':
+      log.warn(
+        { event: event.type, silentMs: inMicroseconds(event.silentMs) },
+        `waiting: nothing heard from the relay for ${formatDuration(event.silentMs)}; connections stay open and go on when it answers`,
+      );
+      return;
+    case 'resumed':
+      log.info(
+        { event: event.type, silentMs: inMicroseconds(event.silentMs) },
+        `the relay answers again after ${formatDuration(event.silentMs)}`,
       );
       return;
     case 'stream-opened': {

@@ -2,7 +2,7 @@
 import { formatTarget } from '@underpass/forward';
 import type { RelayEvent, RelayStatus } from '@underpass/relay';
 import type { Log } from '@underpass/runtime';
-import { totals, totalsText } from './traffic-totals.js';
+import { formatDuration, inMicroseconds, totals, totalsText } from './traffic-totals.js';
 
 export function logRelayEvent(log: Log, event: RelayEvent): void {
   switch (event.type) {
@@ -18,6 +18,18 @@ export function logRelayEvent(log: Log, event: RelayEvent): void {
       log.info(
         { event: event.type, peer: event.peer, reason: event.reason },
         `${event.peer} disconnected: ${event.reason}`,
+      );
+      return;
+    case 'waiting':
+      log.info(
+        { event: event.type, peer: event.peer, silentMs: inMicroseconds(event.silentMs) },
+        `${event.peer} does not answer for ${formatDuration(event.silentMs)}; its streams wait`,
+      );
+      return;
+    case 'resumed':
+      log.info(
+        { event: event.type, peer: event.peer, silentMs: inMicroseconds(event.silentMs) },
+        `${event.peer} answers again after ${formatDuration(event.silentMs)}`,
       );
       return;
     case 'stream-opened': {

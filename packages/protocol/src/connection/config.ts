@@ -4,6 +4,7 @@ import {
   BASE_DATAGRAM_BYTES,
   CONNECTION_WINDOW_BYTES,
   MAX_OPEN_STREAMS,
+  MAX_RECEIVED_DATAGRAM_BYTES,
   MAX_STREAM_WINDOW_BYTES,
   MIN_STREAM_SEND_BUFFER_BYTES,
   SEND_BUFFER_BYTES,
@@ -11,8 +12,12 @@ import {
 
 export interface TransportConfig {
   readonly congestion: CongestionControllerName;
-  /** UDP payload of a full datagram. */
+  /** UDP payload of a full datagram on any path, a multiple of 16 ... */
   readonly datagramBytes: number;
+  /** ... and the most that the search for the path's MTU tries; the same switches it off (spec mtu 2). */
+  readonly maxDatagramBytes: number;
+  /** The largest datagram that we take, stated in HELLO. */
+  readonly maxReceivedDatagramBytes: number;
   readonly connectionWindowBytes: number;
   readonly maxStreamWindowBytes: number;
   readonly maxOpenStreams: number;
@@ -27,6 +32,8 @@ export interface TransportConfig {
 export const DEFAULT_TRANSPORT: TransportConfig = {
   congestion: 'bbr',
   datagramBytes: BASE_DATAGRAM_BYTES,
+  maxDatagramBytes: BASE_DATAGRAM_BYTES,
+  maxReceivedDatagramBytes: MAX_RECEIVED_DATAGRAM_BYTES,
   connectionWindowBytes: CONNECTION_WINDOW_BYTES,
   maxStreamWindowBytes: MAX_STREAM_WINDOW_BYTES,
   maxOpenStreams: MAX_OPEN_STREAMS,

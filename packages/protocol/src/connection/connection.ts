@@ -9,18 +9,24 @@ import {
   emptyLossSample,
   type LossSample,
 } from '../congestion/controller.js';
+import { copyBytes } from '../copy-bytes.js';
 import { type Deadline, earlier } from '../deadline.js';
 import { ConnectionErrorCode, type DropReason } from '../failure.js';
 import type { Stream } from '../streams/stream.js';
 import type { FrameOutcome, StreamError, StreamEvent } from '../streams/stream-set.js';
-import { MAX_DATA_PROBES, MAX_FRAMES_PER_PACKET, PROTOCOL_VERSION } from '../transport-constants.js';
+import {
+  MAX_DATA_PROBES,
+  MAX_FRAMES_PER_PACKET,
+  PROTOCOL_VERSION,
+  TRANSPORT_OVERHEAD_BYTES,
+} from '../transport-constants.js';
 import { END, type FrameReader, MALFORMED } from '../wire/frame-reader.js';
 import { FrameType, type Hello } from '../wire/frames.js';
 import type { TransportConfig } from './config.js';
 import type { Epochs } from './epochs.js';
 import { PacketBuilder } from './packet-builder.js';
 import { Content, type FurtherFrame } from './packet-contents.js';
-import { type ConnectionParts, composeParts } from './parts.js';
+import { type ConnectionParts, composeParts, createController } from './parts.js';
 
 /** What became of a packet: nothing special, dropped, the peer's CLOSE, or our reason to close. */
 export type PacketOutcome =
@@ -39,6 +45,9 @@ export class Connection {
   readonly #ackSample: AckSample;
   readonly #lossSample: LossSample;
   #sendable = false;
+  #pathResponse: Uint8Array | undefined;
+  /** What congestion control and pacing were last told. */
+  #datagramBytes: number;
   #hello: Hello | undefined;
   #closedByPeer: StreamError | undefined;
 
@@ -52,6 +61,7 @@ export class Connection {
     this.#lossSample = emptyLossSample();
     this.#parts = composeParts(role, config, random, this);
     this.#builder = new PacketBuilder(this.#parts, epochs);
+    this.#datagramBytes = this.#parts.mtu.datagramBytes;
     this.#updateStreams(0);
   }
 
@@ -125,8 +135,38 @@ export class Connection {
     }
     const due = recovery.pollTimeout();
     if (due === undefined || due.at > now) return;
+    const before = recovery.ptoCount;
     recovery.handleTimeout(now);
+    if (recovery.ptoCount > before) this.#parts.mtu.onProbeTimeout(now);
     this.#afterRecovery(now);
+  }
+
+  /** The address that the peer moved to is proven. @param isNew everything known of the path is void (spec path 4) */
+  handleMove(now: number, isNew: boolean): void {
+    if (!isNew) return;
+    const { recovery, config, random, mtu } = this.#parts;
+    recovery.onNewPath();
+    mtu.restart(now);
+    this.#parts.congestion = createController(config, mtu.datagramBytes, random);
+    this.#updateDatagramBytes();
+  }
+
+  /** The system refused a datagram of so many bytes. */
+  handleTooLarge(now: number, bytes: number): void {
+    this.#parts.mtu.onTooLarge(now, bytes);
+    this.#updateDatagramBytes();
+  }
+
+  /** PATH_CHALLENGE with these 8 bytes goes out with the next poll. */
+  challenge(data: Uint8Array): void {
+    this.#builder.challengeDue = data;
+  }
+
+  /** The bytes of a PATH_RESPONSE that the last packet brought. */
+  takePathResponse(): Uint8Array | undefined {
+    const response = this.#pathResponse;
+    this.#pathResponse = undefined;
+    return response;
   }
 
   /** An authenticated datagram of the peer arrived, whatever was in it. */
@@ -156,6 +196,29 @@ export class Connection {
     return this.#builder.wantsToSend(now) || this.#parts.recovery.ackElicitingInFlight > 0;
   }
 
+  /** UDP payload of a full datagram now. */
+  get datagramBytes(): number {
+    return this.#datagramBytes;
+  }
+
+  /** The peer has our HELLO under this keypair: packets need not begin with it. */
+  isHelloConfirmed(keypairId: number): boolean {
+    return this.#builder.isHelloConfirmed(keypairId);
+  }
+
+  /** UDP payload of a packet that searches for the path's MTU and goes out alone, or undefined (spec mtu 2). */
+  mtuProbeBytes(now: number): number | undefined {
+    // An idle connection does not search.
+    return this.#parts.streams.openStreams > 0 ? this.#parts.mtu.probeBytes(now) : undefined;
+  }
+
+  /** Writes such a packet. */
+  pollMtuProbe(now: number, bytes: Uint8Array, start: number, maxBytes: number): number {
+    const length = this.#builder.buildMtuProbe(now, bytes, start, maxBytes);
+    if (length > 0) this.#parts.mtu.onProbeSent(now, length + TRANSPORT_OVERHEAD_BYTES);
+    return length;
+  }
+
   /** Writes one padded packet. @returns its length, 0 for none */
   pollPacket(now: number, keypairId: number, bytes: Uint8Array, start: number, maxBytes: number): number {
     this.#parts.streams.now = now;
@@ -181,14 +244,18 @@ export class Connection {
     const repeat = tail.dueAt === Infinity ? undefined : { at: tail.dueAt, reason: 'tail repeat' };
     const asking = liveness.pollTimeout(streams.openStreams);
     const ofPackets = earlier(recovery.pollTimeout(), received.pollTimeout());
-    return earlier(earlier(ofPackets, pacing), earlier(repeat, asking));
+    const search = streams.openStreams > 0 ? this.#parts.mtu.pollTimeout() : undefined;
+    return earlier(earlier(ofPackets, pacing), earlier(earlier(repeat, asking), search));
   }
 
   // ---- what recovery tells (RecoveryListener) ---------------------------------------------------------------
 
-  onPacketAcknowledged(packetNumber: number): void {
-    const { contents, streams, received } = this.#parts;
+  onPacketAcknowledged(now: number, packetNumber: number): void {
+    const { contents, streams, received, mtu, recovery } = this.#parts;
     const flags = contents.flags(packetNumber);
+    const bytes = recovery.sent.size(packetNumber);
+    if ((flags & Content.mtuProbe) !== 0) mtu.onProbeAcknowledged(now, bytes);
+    else if (bytes > 0) mtu.onPacketAcknowledged(bytes, recovery.sent.sentAt(packetNumber));
     if ((flags & Content.ack) !== 0) received.onAckAcknowledged(contents.ackLargest(packetNumber));
     if ((flags & Content.hello) !== 0) this.#builder.onHelloAcknowledged(contents.keypair(packetNumber));
     const stream = contents.stream(packetNumber);
@@ -203,10 +270,14 @@ export class Connection {
   }
 
   onPacketLost(now: number, packetNumber: number): void {
-    const { recovery, congestion } = this.#parts;
+    const { recovery, congestion, contents, mtu } = this.#parts;
     const { sent, rates } = recovery;
     const bytes = sent.size(packetNumber);
-    if (bytes > 0) {
+    // spec mtu 2.2
+    if ((contents.flags(packetNumber) & Content.mtuProbe) !== 0) mtu.onProbeLost(now);
+    else if (bytes > 0 && recovery.isOfThisPath(packetNumber)) {
+      this.#builder.lastLossAt = now;
+      mtu.onPacketLost(now, bytes, sent.sentAt(packetNumber));
       const loss = this.#lossSample;
       loss.now = now;
       loss.packetNumber = packetNumber;
@@ -246,23 +317,29 @@ export class Connection {
       case FrameType.pathChallenge:
         pathResponses.add(frame.bytes.subarray(frame.dataStart, frame.dataStart + frame.dataLength));
         return undefined;
+      case FrameType.pathResponse:
+        this.#pathResponse = copyBytes(
+          frame.bytes.subarray(frame.dataStart, frame.dataStart + frame.dataLength),
+        );
+        return undefined;
       case FrameType.hello:
-        return this.#handleHello(frame.hello as Hello);
+        return this.#handleHello(now, frame.hello as Hello);
       case FrameType.close:
         this.#closedByPeer = { code: frame.code, reason: frame.closeReason };
         return undefined;
       default:
-        return undefined; // PING, PATH_RESPONSE, *_BLOCKED: advice that needs no action
+        return undefined; // PING, *_BLOCKED: advice that needs no action
     }
   }
 
-  #handleHello(hello: Hello): FrameOutcome {
+  #handleHello(now: number, hello: Hello): FrameOutcome {
     if (hello.version !== PROTOCOL_VERSION) {
       return { code: ConnectionErrorCode.version, reason: `version ${PROTOCOL_VERSION} is spoken here` };
     }
     if (hello.role === this.#parts.role) {
       return { code: ConnectionErrorCode.protocolViolation, reason: `both sides are a ${hello.role}` };
     }
+    if (this.#hello === undefined) this.#parts.mtu.restart(now, hello.maxDatagramBytes);
     this.#hello = hello;
     this.#parts.streams.onHello(hello.maxData, hello.maxStreamData, hello.maxStreams);
     return undefined;
@@ -285,8 +362,17 @@ export class Connection {
       congestion.onAck(this.#fillAckSample(now));
       if (congestion.isHoldingBack) recovery.rates.markApplicationLimited(recovery.bytesInFlight);
     }
+    this.#updateDatagramBytes();
     this.#updateStreams(rtt.smoothedMs);
     streams.announceRoom();
+  }
+
+  #updateDatagramBytes(): void {
+    const { mtu, congestion, pacer } = this.#parts;
+    if (mtu.datagramBytes === this.#datagramBytes) return;
+    this.#datagramBytes = mtu.datagramBytes;
+    congestion.onDatagramBytes(this.#datagramBytes);
+    pacer.onDatagramBytes(this.#datagramBytes);
   }
 
   #fillAckSample(now: number): AckSample {

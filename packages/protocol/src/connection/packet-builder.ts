@@ -40,6 +40,10 @@ export class PacketBuilder {
   windowLimitedAt = Number.NEGATIVE_INFINITY;
   /** A HELLO must go out whatever else there is (spec streams 3.3). */
   helloDue = false;
+  /** PATH_CHALLENGE with these bytes must go out, in a datagram as large as permitted (spec path 3). */
+  challengeDue: Uint8Array | undefined;
+  /** When a packet, not a search for the MTU, was last declared lost. */
+  lastLossAt = Number.NEGATIVE_INFINITY;
   /** A PING must go out (spec outage 3). */
   pingDue = false;
 
@@ -66,8 +70,17 @@ export class PacketBuilder {
   wantsToSend(now: number): boolean {
     const { recovery, received } = this.#parts;
     return (
-      this.helloDue || this.pingDue || recovery.probesDue > 0 || received.isAckDue(now) || this.#hasData()
+      this.helloDue ||
+      this.pingDue ||
+      this.challengeDue !== undefined ||
+      recovery.probesDue > 0 ||
+      received.isAckDue(now) ||
+      this.#hasData()
     );
+  }
+
+  isHelloConfirmed(keypairId: number): boolean {
+    return keypairId === this.#helloConfirmedUnder;
   }
 
   onHelloAcknowledged(keypairId: number): void {
@@ -83,7 +96,14 @@ export class PacketBuilder {
     if (recovery.sent.isFull) return 0;
     const probing = recovery.probesDue > 0;
     const firstHello = keypairId !== this.#helloConfirmedUnder && keypairId !== this.#helloSentUnder;
-    const mustSend = probing || firstHello || this.helloDue || this.pingDue || received.isAckDue(now);
+    const challenge = this.challengeDue;
+    const mustSend =
+      probing ||
+      firstHello ||
+      this.helloDue ||
+      this.pingDue ||
+      challenge !== undefined ||
+      received.isAckDue(now);
     // spec recovery 4: beyond the window, but not for ever
     const isDataProbe = probing && recovery.ptoCount <= MAX_DATA_PROBES;
     const mayCarryData = isDataProbe || this.#windowAllows(now, maxBytes + TRANSPORT_OVERHEAD_BYTES);
@@ -94,6 +114,7 @@ export class PacketBuilder {
     const before = this.#at;
     this.#addAck(now);
     const onlyAck = this.#at;
+    if (challenge !== undefined) this.#addChallenge(challenge);
     if (mayCarryData) this.#addData();
     if ((probing || this.pingDue) && !this.#ackEliciting) this.#addPing(now);
     else if (!this.#ackEliciting && onlyAck > before && this.#isPingUseful(now)) this.#addPing(now);
@@ -101,17 +122,32 @@ export class PacketBuilder {
     this.pingDue = false;
 
     const inFlight = this.#ackEliciting;
+    if (challenge !== undefined) this.#fill();
     const length = Math.min(this.#pad(start), maxBytes);
     const sizeBytes = length + TRANSPORT_OVERHEAD_BYTES;
     const packetNumber = recovery.onPacketSent(now, sizeBytes, this.#ackEliciting, inFlight);
     contents.commit(packetNumber, recovery.sent.first, recovery.sent.capacity);
     if (inFlight) {
       const isTail = contents.stream(packetNumber) !== undefined && !this.#hasData();
-      this.#parts.tail.onPacketSent(now, packetNumber, sizeBytes, isTail, recovery.lastLossAt);
+      this.#parts.tail.onPacketSent(now, packetNumber, sizeBytes, isTail, this.lastLossAt);
       this.#parts.pacer.onPacketSent(sizeBytes);
       this.#parts.congestion.onPacketSent(now, sizeBytes, recovery.bytesInFlight);
     }
     return length;
+  }
+
+  /** Writes a packet of PING and padding, exactly `maxBytes` long (spec mtu 2.1).
+   *  @returns its length, or 0 when no more packets can be remembered */
+  buildMtuProbe(now: number, bytes: Uint8Array, start: number, maxBytes: number): number {
+    const { recovery, contents } = this.#parts;
+    if (recovery.sent.isFull) return 0;
+    this.#begin(bytes, start, maxBytes);
+    this.#addPing(now);
+    this.#fill();
+    contents.addFlag(Content.mtuProbe);
+    recovery.onPacketSent(now, maxBytes + TRANSPORT_OVERHEAD_BYTES, true, true);
+    contents.commit(recovery.sent.next - 1, recovery.sent.first, recovery.sent.capacity);
+    return maxBytes;
   }
 
   /** Writes the packet that ends the connection (spec streams 8). */
@@ -194,7 +230,7 @@ export class PacketBuilder {
       maxData: streams.maxDataGranted,
       maxStreamData: streams.initialStreamWindow,
       maxStreams: streams.maxStreamsGranted,
-      maxDatagramBytes: config.datagramBytes,
+      maxDatagramBytes: config.maxReceivedDatagramBytes,
       softwareName: config.softwareName,
     });
     this.#bytes.set(frame, this.#at);
@@ -211,6 +247,19 @@ export class PacketBuilder {
     if (at === this.#at) return;
     this.#at = at;
     contents.addAck(received.largest);
+  }
+
+  #addChallenge(data: Uint8Array): void {
+    if (this.#room() <= PATH_DATA_BYTES) return;
+    this.#at = writePath(this.#bytes, this.#at, FrameType.pathChallenge, data);
+    this.#ackEliciting = true;
+    this.challengeDue = undefined;
+  }
+
+  /** Padding to the end of the room. */
+  #fill(): void {
+    this.#bytes.fill(0, this.#at, this.#end);
+    this.#at = this.#end;
   }
 
   #addPing(now: number): void {

@@ -11,6 +11,8 @@ export const Content = {
   ack: 16,
   /** There is a list of further frames. */
   more: 32,
+  /** It searches for the path's MTU. */
+  mtuProbe: 64,
 } as const;
 
 /** A frame beyond the packet's first STREAM frame. */

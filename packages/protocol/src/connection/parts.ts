@@ -5,6 +5,7 @@ import type { CongestionController } from '../congestion/controller.js';
 import { Cubic } from '../congestion/cubic.js';
 import { NewReno } from '../congestion/new-reno.js';
 import { Pacer } from '../congestion/pacer.js';
+import { MtuSearch } from '../path/mtu-search.js';
 import { ReceivedPackets } from '../recovery/received-packets.js';
 import { Recovery, type RecoveryListener } from '../recovery/recovery.js';
 import { StreamSet } from '../streams/stream-set.js';
@@ -27,7 +28,8 @@ export interface ConnectionParts {
   readonly random: (length: number) => Uint8Array;
   readonly recovery: Recovery;
   readonly received: ReceivedPackets;
-  readonly congestion: CongestionController;
+  congestion: CongestionController;
+  readonly mtu: MtuSearch;
   readonly pacer: Pacer;
   readonly streams: StreamSet;
   readonly contents: PacketContents;
@@ -52,7 +54,11 @@ export function composeParts(
     random,
     recovery: new Recovery(listener, role === 'client' ? CLIENT_MAX_PTO_MS : RELAY_MAX_PTO_MS),
     received: new ReceivedPackets(),
-    congestion: createController(config, random),
+    congestion: createController(config, config.datagramBytes, random),
+    mtu: new MtuSearch({
+      baseBytes: config.datagramBytes,
+      maxBytes: Math.max(config.datagramBytes, config.maxDatagramBytes),
+    }),
     pacer: new Pacer(config.datagramBytes),
     streams: new StreamSet(role, config),
     contents: new PacketContents(),
@@ -64,15 +70,16 @@ export function composeParts(
 
 export function createController(
   config: TransportConfig,
+  datagramBytes: number,
   random: (length: number) => Uint8Array,
 ): CongestionController {
   switch (config.congestion) {
     case 'newreno':
-      return new NewReno(config.datagramBytes);
+      return new NewReno(datagramBytes);
     case 'cubic':
-      return new Cubic(config.datagramBytes);
+      return new Cubic(datagramBytes);
     case 'bbr':
-      return new Bbr(config.datagramBytes, () => {
+      return new Bbr(datagramBytes, () => {
         const [high = 0, low = 0] = random(2);
         return (256 * high + low) / 65_536;
       });

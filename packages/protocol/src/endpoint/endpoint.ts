@@ -128,10 +128,15 @@ export class Endpoint {
       return;
     }
     const peer = received.peer.application as Peer;
-    peer.handleContact(now);
+    peer.handleContact(now, from, datagram.length);
     if (received.kind !== 'payload') return;
     const reason = peer.handlePayload(now, received.keypairId, received.payload);
     if (reason !== undefined) this.#drops[reason]++;
+  }
+
+  /** The system refused to send a datagram of so many bytes: it is larger than the path. */
+  handleTooLarge(now: number, to: Address, bytes: number): void {
+    for (const peer of this.#peers) peer.handleTooLarge(now, to, bytes);
   }
 
   handleTimeout(now: number): void {

@@ -1,12 +1,13 @@
 /** One peer of an endpoint: its WireGuard sessions below, its connection above, and the epochs that tie them together. */
 
-import type { Address } from '../address.js';
+import { type Address, sameAddress } from '../address.js';
 import type { TransportConfig } from '../connection/config.js';
 import { Connection } from '../connection/connection.js';
 import { Epochs } from '../connection/epochs.js';
 import { copyBytes } from '../copy-bytes.js';
 import { type Deadline, earlier } from '../deadline.js';
 import { type ConnectionError, ConnectionErrorCode, type DropReason } from '../failure.js';
+import { PathGuard } from '../path/path-guard.js';
 import type { WireGuardPeer } from '../session/index.js';
 import type { Stream } from '../streams/stream.js';
 import type { StreamError } from '../streams/stream-set.js';
@@ -19,6 +20,9 @@ import type { TransmitBatch } from './transmit-batch.js';
 /** WireGuard's type-4 header: index and counter stand in front of the payload. */
 const HEADER_BYTES = 16;
 const TAG_BYTES = 16;
+const PADDING_BYTES = 16;
+/** Less is not worth a packet: HELLO, PATH_CHALLENGE and an ACK have to fit. */
+const MIN_DATAGRAM_BYTES = 192;
 
 export interface PeerStats {
   readonly address: Address | undefined;
@@ -78,6 +82,7 @@ export class Peer {
   /** When an authenticated datagram last arrived. */
   #heardAt: number | undefined;
   #waitingSince: number | undefined;
+  readonly #guard: PathGuard;
   /** CLOSE has to go out, and with it the connection ends. */
   #closing: StreamError | undefined;
 
@@ -85,6 +90,8 @@ export class Peer {
     this.session = session;
     this.#context = context;
     this.publicKey = session.publicKey;
+    this.#guard = new PathGuard(context.random);
+    if (session.address !== undefined) this.#guard.trust(session.address);
     this.#epochs = new Epochs(drawEpoch(context.random));
     this.#connection = this.#newConnection();
   }
@@ -103,6 +110,7 @@ export class Peer {
   }
 
   setAddress(address: Address): void {
+    this.#guard.trust(address);
     this.session.setAddress(address);
   }
 
@@ -157,6 +165,7 @@ export class Peer {
     if (stopped !== undefined) return stopped;
     this.#reader.begin(payload, start, payload.length);
     const outcome = this.#connection.handlePacket(now, packetNumber, this.#reader);
+    this.#checkPathResponse(now);
     if (outcome === undefined) return undefined;
     if ('dropped' in outcome) return outcome.dropped;
     if ('failed' in outcome) {
@@ -168,7 +177,8 @@ export class Peer {
   }
 
   /** An authenticated datagram arrived. */
-  handleContact(now: number): void {
+  handleContact(now: number, from: Address, bytes: number): void {
+    this.#guard.onReceived(now, from, bytes, this.session.address);
     const silentMs = this.#heardAt === undefined ? 0 : now - this.#heardAt;
     this.#heardAt = now;
     if (this.#waitingSince !== undefined) {
@@ -179,6 +189,7 @@ export class Peer {
   }
 
   handleTimeout(now: number): void {
+    this.#provePath(now);
     this.#connection.handleSendable(now, this.session.sendableKeypairId(now) !== undefined);
     this.#connection.handleTimeout(now);
     // spec recovery 4.1
@@ -189,6 +200,26 @@ export class Peer {
     if (this.#silenceEndsAt <= now) {
       this.#fail({ code: ConnectionErrorCode.idleTimeout, reason: 'nothing heard for too long' });
     }
+  }
+
+  handleTooLarge(now: number, to: Address, bytes: number): void {
+    if (sameAddress(to, this.session.address)) this.#connection.handleTooLarge(now, bytes);
+  }
+
+  /** spec path 3 */
+  #checkPathResponse(now: number): void {
+    const response = this.#connection.takePathResponse();
+    const moved = response === undefined ? undefined : this.#guard.onResponse(response);
+    if (moved === undefined) return;
+    this.session.setAddress(this.#guard.proven as Address);
+    this.#connection.handleMove(now, moved === 'address');
+  }
+
+  #provePath(now: number): void {
+    const back = this.#guard.takeExpired(now);
+    if (back !== undefined) this.session.setAddress(back);
+    const challenge = this.#guard.takeChallenge(now, this.#connection.parts.recovery.rtt.probeTimeoutMs);
+    if (challenge !== undefined) this.#connection.challenge(challenge);
   }
 
   /** spec outage 2: streams wait, and somebody may want to know. */
@@ -228,15 +259,17 @@ export class Peer {
     }
     const { handshakeRttMs } = session.stats;
     if (handshakeRttMs !== undefined) this.#connection.handleHandshakeRtt(handshakeRttMs);
-    const datagramBytes = Math.min(
-      this.#context.transport.datagramBytes,
-      this.#connection.peerHello?.maxDatagramBytes ?? Number.POSITIVE_INFINITY,
-    );
+    batch.to = session.address;
+    if (this.#pollMtuProbe(now, keypairId, batch)) return true;
+    // spec path 2
+    const allowed = this.#guard.allowanceBytes;
+    const datagramBytes = Math.min(this.#connection.datagramBytes, roundedDown(allowed));
+    if (datagramBytes < MIN_DATAGRAM_BYTES) return false;
     const room = datagramBytes - HEADER_BYTES - TAG_BYTES;
+    const limit = Math.min(batch.buffer.length, allowed);
     batch.lengthBytes = 0;
     batch.segmentBytes = datagramBytes;
-    batch.to = session.address;
-    while (batch.lengthBytes + datagramBytes <= batch.buffer.length) {
+    while (batch.lengthBytes + datagramBytes <= limit) {
       const offset = batch.lengthBytes;
       const length = this.#nextPacket(now, keypairId, batch.buffer, offset + HEADER_BYTES, room);
       if (length === 0) break;
@@ -248,6 +281,7 @@ export class Peer {
       // A shorter datagram can only be the last of a batch
       if (length < room || session.sendableKeypairId(now) !== keypairId) break;
     }
+    this.#guard.onSent(batch.lengthBytes);
     if (batch.lengthBytes < batch.segmentBytes) batch.segmentBytes = batch.lengthBytes;
     return batch.lengthBytes > 0;
   }
@@ -255,12 +289,27 @@ export class Peer {
   pollTimeout(): Deadline | undefined {
     const at = this.#silenceEndsAt;
     const silence = at === Infinity ? undefined : { at, reason: 'silence' };
-    return earlier(this.#connection.pollTimeout(), silence);
+    const { dueAt } = this.#guard;
+    const path = dueAt === Infinity ? undefined : { at: dueAt, reason: 'path validation' };
+    return earlier(this.#connection.pollTimeout(), earlier(silence, path));
   }
 
   /** The peer is forgotten: its streams end, without a word to it. */
   remove(): void {
     this.#end({ by: 'local', code: ConnectionErrorCode.none, reason: 'removed' });
+  }
+
+  /** A packet that is larger than the others goes alone (spec mtu 2). */
+  #pollMtuProbe(now: number, keypairId: number, batch: TransmitBatch): boolean {
+    const probeBytes = this.#connection.mtuProbeBytes(now);
+    if (probeBytes === undefined || !this.#connection.isHelloConfirmed(keypairId)) return false;
+    if (this.#closing !== undefined || this.#guard.candidate !== undefined) return false;
+    const room = probeBytes - HEADER_BYTES - TAG_BYTES;
+    const length = this.#connection.pollMtuProbe(now, batch.buffer, HEADER_BYTES, room);
+    if (length === 0) return false;
+    batch.lengthBytes = this.session.seal(now, batch.buffer, 0, length, room);
+    batch.segmentBytes = batch.lengthBytes;
+    return true;
   }
 
   // ---- inside -----------------------------------------------------------------------------------------------
@@ -353,6 +402,10 @@ export class Peer {
     const { role, transport, random } = this.#context;
     return new Connection(role, transport, this.#epochs, random);
   }
+}
+
+function roundedDown(bytes: number): number {
+  return bytes === Infinity ? bytes : bytes - (bytes % PADDING_BYTES);
 }
 
 /** 8 random bytes, never all zero. */

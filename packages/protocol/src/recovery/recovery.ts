@@ -18,7 +18,7 @@ import { PacketState, SentPackets } from './sent-packets.js';
 
 export interface RecoveryListener {
   /** Newly acknowledged; also after `onPacketLost`, when the loss was spurious. */
-  onPacketAcknowledged(packetNumber: number): void;
+  onPacketAcknowledged(now: number, packetNumber: number): void;
   onPacketLost(now: number, packetNumber: number): void;
 }
 
@@ -46,14 +46,12 @@ export interface AckRanges {
 }
 
 export class Recovery {
-  readonly rtt = new RttEstimator();
+  rtt = new RttEstimator();
   readonly sent = new SentPackets();
   readonly rates = new DeliveryRate();
   readonly outcome: RecoveryOutcome = emptyOutcome();
   bytesInFlight = 0;
   packetsLost = 0;
-  /** When a packet was last declared lost. */
-  lastLossAt = Number.NEGATIVE_INFINITY;
   /** Probe timeouts in a row without an acknowledgement. */
   ptoCount = 0;
   /** Ack-eliciting probes that may go out beyond the window (spec recovery 4). */
@@ -64,6 +62,8 @@ export class Recovery {
   #packetThreshold = PACKET_THRESHOLD;
   #ackElicitingInFlight = 0;
   #lastAckElicitingSentAt = 0;
+  /** Packets before it went over another path: nothing of this one is learned from them (spec path 4). */
+  #pathFirst = 0;
   /** Nothing below it is in flight any more. */
   #oldest = 0;
   #lossTimeAt = Number.POSITIVE_INFINITY;
@@ -126,7 +126,7 @@ export class Recovery {
       }
     }
     if (newlyAcked === 0) return undefined;
-    if (largestIsNew && ackElicitingAcked) {
+    if (largestIsNew && ackElicitingAcked && largest >= this.#pathFirst) {
       this.rtt.update(now, Math.max(0, now - largestSentAt), ack.ackDelayUnits / ACK_DELAY_UNITS_PER_MS);
       outcome.sampledRtt = true;
     }
@@ -174,6 +174,17 @@ export class Recovery {
     this.probesDue = 2;
   }
 
+  /** What is sent from now on goes over another path (spec path 4). */
+  onNewPath(): void {
+    this.#pathFirst = this.sent.next;
+    this.rtt = new RttEstimator();
+    this.#packetThreshold = PACKET_THRESHOLD;
+    this.ptoCount = 0;
+  }
+  isOfThisPath(packetNumber: number): boolean {
+    return packetNumber >= this.#pathFirst;
+  }
+
   isOutstanding(packetNumber: number): boolean {
     return packetNumber >= this.sent.first && this.sent.state(packetNumber) === PacketState.outstanding;
   }
@@ -199,7 +210,7 @@ export class Recovery {
     if (size > 0) this.rates.onPacketAcknowledged(now, n, size, sentAt);
     if (state === PacketState.outstanding) {
       this.bytesInFlight -= size;
-      outcome.ackedBytes += size;
+      if (n >= this.#pathFirst) outcome.ackedBytes += size;
       if (this.sent.isAckEliciting(n)) this.#ackElicitingInFlight--;
       if (sentAt > outcome.newestAckedSentAt) outcome.newestAckedSentAt = sentAt;
     } else {
@@ -209,7 +220,7 @@ export class Recovery {
       if (distance > this.#packetThreshold) this.#packetThreshold = distance;
     }
     this.sent.setState(n, PacketState.acknowledged);
-    this.#listener.onPacketAcknowledged(n);
+    this.#listener.onPacketAcknowledged(now, n);
   }
 
   #detectLosses(now: number): void {
@@ -259,7 +270,6 @@ export class Recovery {
       outcome.lostPackets++;
       this.packetsLost++;
       this.rates.lostBytes += size;
-      this.lastLossAt = now;
     }
     this.sent.setState(n, PacketState.lost);
     this.#listener.onPacketLost(now, n);

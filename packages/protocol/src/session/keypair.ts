@@ -87,6 +87,11 @@ export class Keypair {
     return this.#replays.accept(high, low) ? undefined : 'replayed-counter';
   }
 
+  /** The datagram opened last has the greatest counter so far. */
+  get hasOpenedNewest(): boolean {
+    return this.#replays.isNewest;
+  }
+
   destroy(): void {
     this.#sending.destroy();
     this.#receiving.destroy();

@@ -234,8 +234,10 @@ export class WireGuardPeer {
   ): DropReason | undefined {
     const refused = keypair.open(now, datagram);
     if (refused !== undefined) return refused;
-    this.#noteReceived(now, datagram.length, from);
     if (this.#keypairs.confirm(keypair)) this.#noteHandshakeComplete();
+    // spec path 1
+    const isNewest = keypair === this.#keypairs.current && keypair.hasOpenedNewest;
+    this.#noteReceived(now, datagram.length, isNewest ? from : this.#address);
     this.#renewOnReceive(now);
     if (datagram.length > MIN_TRANSPORT_BYTES) this.#noteDataReceived(now);
     return undefined;
@@ -409,7 +411,8 @@ export class WireGuardPeer {
   }
 
   /** Any authenticated message came in (spec session 7). */
-  #noteReceived(now: number, bytes: number, from: Address): void {
+  /** @param from where the peer is now */
+  #noteReceived(now: number, bytes: number, from: Address | undefined): void {
     this.#stats.datagramsReceived++;
     this.#stats.bytesReceived += bytes;
     if (!sameAddress(this.#address, from)) this.#address = from;

@@ -16,6 +16,8 @@ export class ReplayWindow {
   readonly #seen = new Uint32Array(WORDS);
   #greatestHigh = 0;
   #greatestLow = 0;
+  /** The counter accepted last is the greatest so far. */
+  isNewest = false;
 
   /** Marks the counter of an authenticated packet.
    *  @returns false, with nothing changed, when it was seen, is too old to tell, or is beyond the limit */
@@ -24,12 +26,15 @@ export class ReplayWindow {
     // Inexact only when far larger than the window, and then only the sign counts.
     const ahead = (high - this.#greatestHigh) * TWO_32 + (low - this.#greatestLow);
     if (-ahead > REPLAY_WINDOW_SIZE) return false;
-    if (ahead > 0) this.#advance(ahead, high, low);
+    const isNewest = ahead > 0;
+    if (isNewest) this.#advance(ahead, high, low);
     const word = (low >>> 5) & WORD_MASK;
     const bit = 1 << (low & 31);
     const bits = this.#seen[word] as number;
     if ((bits & bit) !== 0) return false;
     this.#seen[word] = bits | bit;
+    // The very first counter is 0, which is ahead of nothing.
+    this.isNewest = isNewest || (high === this.#greatestHigh && low === this.#greatestLow);
     return true;
   }
 

@@ -16,7 +16,7 @@ function ranges(...pairs: [number, number][]): AckRanges {
 class Listener {
   readonly acknowledged: number[] = [];
   readonly lost: number[] = [];
-  onPacketAcknowledged(n: number): void {
+  onPacketAcknowledged(_now: number, n: number): void {
     this.acknowledged.push(n);
   }
   onPacketLost(_now: number, n: number): void {

@@ -1,0 +1,227 @@
+/** Moves of a peer, real and forged, between two endpoints whose datagrams a test can turn aside (spec path). */
+import { type Address, Endpoint, type Peer, type Stream, TransmitBatch } from '@underpass/protocol';
+import { createInsecureTestSuite, SeededRandom } from '@underpass/testkit';
+import { beforeEach, describe, expect, it } from 'vitest';
+
+const RELAY: Address = { address: '198.51.100.1', port: 51_820 };
+const HOME: Address = { address: '192.0.2.1', port: 1000 };
+const REBOUND: Address = { address: '192.0.2.1', port: 2000 };
+const AWAY: Address = { address: '203.0.113.9', port: 3000 };
+const ATTACKER: Address = { address: '203.0.113.66', port: 666 };
+const ONE_WAY_MS = 10;
+
+interface Flight {
+  readonly at: number;
+  readonly to: 'client' | 'relay';
+  readonly from: Address;
+  readonly bytes: Uint8Array;
+}
+
+class World {
+  now = 0;
+  /** Where the client is. */
+  clientAddress = HOME;
+  /** Every datagram of the relay's, and where it went. */
+  readonly relaySent: { readonly at: number; readonly to: Address; readonly bytes: number }[] = [];
+  /** What the attacker does with a datagram of the client's before it goes on. */
+  onClientSends: (bytes: Uint8Array) => void = () => {};
+  readonly client: Endpoint;
+  readonly relay: Endpoint;
+  readonly clientPeer: Peer;
+  readonly relayPeer: Peer;
+  stream: Stream | undefined;
+  received = 0;
+  #left = 0;
+  #flights: Flight[] = [];
+  readonly #batch = new TransmitBatch();
+
+  constructor() {
+    const suite = createInsecureTestSuite();
+    const random = new SeededRandom(4);
+    const keys = [random.bytes(32), random.bytes(32)] as const;
+    const [client, relay] = (['client', 'relay'] as const).map(
+      (role, i) =>
+        new Endpoint({
+          role,
+          privateKey: keys[i] as Uint8Array,
+          suite,
+          random: (length) => random.bytes(length),
+          unixTimeMs: () => 1_700_000_000_000 + this.now,
+        }),
+    ) as [Endpoint, Endpoint];
+    this.client = client;
+    this.relay = relay;
+    this.clientPeer = client.addPeer({ publicKey: relay.publicKey, address: RELAY });
+    this.relayPeer = relay.addPeer({ publicKey: client.publicKey });
+  }
+
+  run(ms: number): void {
+    for (const end = this.now + ms; this.now < end; this.now++) {
+      const due = this.#flights.filter(({ at }) => at <= this.now);
+      this.#flights = this.#flights.filter(({ at }) => at > this.now);
+      for (const { to, from, bytes } of due) this[to].handleDatagram(this.now, bytes, from);
+      for (const side of ['client', 'relay'] as const) this.#turn(side);
+    }
+  }
+
+  /** The relay has so many bytes for the client. */
+  download(bytes: number): void {
+    this.#left += bytes;
+    this.#pour();
+  }
+
+  #pour(): void {
+    while (this.#left > 0) {
+      const taken = (this.stream as Stream).write(new Uint8Array(Math.min(this.#left, 65_536)));
+      if (taken === 0) return;
+      this.#left -= taken;
+    }
+  }
+
+  /** The attacker sends a datagram of the client's from an address of its own choice. */
+  inject(bytes: Uint8Array, from: Address, delayMs: number): void {
+    this.#flights.push({ at: this.now + delayMs, to: 'relay', from, bytes: bytes.slice() });
+  }
+
+  #turn(side: 'client' | 'relay'): void {
+    const endpoint = this[side];
+    const due = endpoint.pollTimeout();
+    if (due !== undefined && due.at <= this.now) endpoint.handleTimeout(this.now);
+    for (let event = endpoint.pollEvent(); event !== undefined; event = endpoint.pollEvent()) {
+      if (event.type === 'stream-opened' && side === 'relay') this.stream = event.stream;
+      if (event.type === 'stream-writable' && side === 'relay') this.#pour();
+      if (event.type !== 'stream-opened' && event.type !== 'stream-readable') continue;
+      for (let bytes = event.stream.read(); bytes !== undefined; bytes = event.stream.read()) {
+        this.received += bytes.length;
+      }
+    }
+    const batch = this.#batch;
+    while (endpoint.pollTransmit(this.now, batch)) {
+      for (let at = 0; at < batch.lengthBytes; at += batch.segmentBytes) {
+        const end = Math.min(at + batch.segmentBytes, batch.lengthBytes);
+        this.#send(side, batch.to as Address, batch.buffer.slice(at, end));
+      }
+    }
+  }
+
+  #send(side: 'client' | 'relay', to: Address, bytes: Uint8Array): void {
+    const at = this.now + ONE_WAY_MS;
+    if (side === 'client') {
+      this.onClientSends(bytes);
+      this.#flights.push({ at, to: 'relay', from: this.clientAddress, bytes });
+      return;
+    }
+    this.relaySent.push({ at: this.now, to, bytes: bytes.length });
+    const isThere = to.address === this.clientAddress.address && to.port === this.clientAddress.port;
+    if (isThere) this.#flights.push({ at, to: 'client', from: RELAY, bytes });
+  }
+
+  sentTo(address: Address): number {
+    return this.relaySent
+      .filter(({ to }) => to.address === address.address && to.port === address.port)
+      .reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+}
+
+let world: World;
+let upload: Stream;
+beforeEach(() => {
+  world = new World();
+  upload = world.clientPeer.openStream() as Stream;
+  upload.write(new Uint8Array(10));
+  world.run(500);
+  expect(world.relayPeer.stats().address).toEqual(HOME);
+});
+
+describe('a peer that moves', () => {
+  it('is believed after one round trip, and the path is learned anew (spec path 3, 4)', () => {
+    const before = world.relayPeer.stats().smoothedRttMs;
+    expect(before).toBeDefined();
+    world.clientAddress = AWAY;
+    upload.write(new Uint8Array(10));
+    world.run(15);
+    expect(world.relayPeer.stats().address).toEqual(AWAY);
+    expect(world.relayPeer.stats().smoothedRttMs).toBe(before);
+    world.run(25);
+    expect(world.relayPeer.stats().smoothedRttMs).toBeUndefined();
+    world.download(500_000);
+    world.run(2_000);
+    expect(world.received).toBe(500_020);
+  });
+
+  it('keeps what is known of the path when only its port changed (spec path 4)', () => {
+    world.download(500_000);
+    world.run(1_000);
+    const before = world.relayPeer.stats();
+    world.clientAddress = REBOUND;
+    upload.write(new Uint8Array(10));
+    world.run(100);
+    const after = world.relayPeer.stats();
+    expect(after.address).toEqual(REBOUND);
+    expect(after.smoothedRttMs).toBeDefined();
+    expect(after.congestionWindowBytes).toBeGreaterThanOrEqual(before.congestionWindowBytes / 2);
+  });
+
+  it('in the middle of a download is found because the client asks (spec outage 3)', () => {
+    world.download(5_000_000);
+    world.run(100);
+    world.clientAddress = AWAY;
+    const before = world.received;
+    world.run(700);
+    expect(world.received).toBeGreaterThan(before + 500_000);
+  });
+});
+
+describe('an attacker', () => {
+  it('with a copy that overtakes the original gets three times its size at most, and only until the next genuine datagram', () => {
+    world.download(5_000_000);
+    world.run(300);
+    const known = world.relayPeer.stats().smoothedRttMs as number;
+    let copied = 0;
+    world.onClientSends = (bytes) => {
+      if (copied > 0) return;
+      copied = bytes.length;
+      world.inject(bytes, ATTACKER, 1);
+    };
+    world.run(1_000);
+    expect(copied).toBeGreaterThan(0);
+    expect(world.sentTo(ATTACKER)).toBeLessThanOrEqual(3 * copied);
+    const after = world.relayPeer.stats();
+    expect(after.address).toEqual(HOME);
+    expect(Math.abs((after.smoothedRttMs as number) - known)).toBeLessThan(known);
+  });
+
+  it('that copies everything faster than the original gets no more either, and the transfer goes on', () => {
+    world.download(20_000_000);
+    world.run(300);
+    let copied = 0;
+    world.onClientSends = (bytes) => {
+      copied += bytes.length;
+      world.inject(bytes, ATTACKER, 1);
+    };
+    world.run(3_000);
+    expect(world.sentTo(ATTACKER)).toBeLessThanOrEqual(3 * copied);
+    world.onClientSends = () => {};
+    world.run(3_000);
+    expect(world.relayPeer.stats().address).toEqual(HOME);
+    expect(world.received).toBe(20_000_010);
+  });
+
+  it('cannot turn the path with a datagram that it held back (spec path 1)', () => {
+    let held: Uint8Array | undefined;
+    world.onClientSends = (bytes) => {
+      held ??= bytes.slice();
+    };
+    upload.write(new Uint8Array(10));
+    world.run(1);
+    world.onClientSends = () => {};
+    // The held one never arrived at first hand; newer ones did.
+    const genuine = held as Uint8Array;
+    upload.write(new Uint8Array(10));
+    world.run(500);
+    world.inject(genuine, ATTACKER, 0);
+    world.run(50);
+    expect(world.sentTo(ATTACKER)).toBe(0);
+    expect(world.relayPeer.stats().address).toEqual(HOME);
+  });
+});

@@ -1,0 +1,80 @@
+import { describe, expect, it } from 'vitest';
+import { MAX_CHALLENGES, PathGuard } from '../../src/path/path-guard.js';
+
+const HOME = { address: '192.0.2.1', port: 1000 };
+const REBOUND = { address: '192.0.2.1', port: 2000 };
+const AWAY = { address: '203.0.113.9', port: 1000 };
+
+function guardAt(home = HOME): PathGuard {
+  const guard = new PathGuard((length) => new Uint8Array(length).fill(7));
+  guard.onReceived(0, home, 100, home);
+  return guard;
+}
+
+describe('PathGuard (spec path)', () => {
+  it('takes the first address for proven: the handshake went there (spec path 2)', () => {
+    const guard = guardAt();
+    expect(guard.proven).toEqual(HOME);
+    expect(guard.allowanceBytes).toBe(Infinity);
+    expect(guard.dueAt).toBe(Infinity);
+  });
+
+  it('sends at most three times what came from a new address (spec path 2)', () => {
+    const guard = guardAt();
+    guard.onReceived(10, AWAY, 100, AWAY);
+    expect(guard.allowanceBytes).toBe(300);
+    guard.onSent(250);
+    expect(guard.allowanceBytes).toBe(50);
+    guard.onSent(60);
+    expect(guard.allowanceBytes).toBe(0);
+    guard.onReceived(20, AWAY, 100, AWAY);
+    expect(guard.allowanceBytes).toBe(290);
+  });
+
+  it('challenges three times, a probe timeout apart, and goes back (spec path 3)', () => {
+    const guard = guardAt();
+    guard.onReceived(10, AWAY, 100, AWAY);
+    for (let i = 0; i < MAX_CHALLENGES; i++) {
+      expect(guard.dueAt).toBe(10 + 50 * i);
+      expect(guard.takeChallenge(9 + 50 * i, 50)).toBeUndefined();
+      expect(guard.takeExpired(10 + 50 * i)).toBeUndefined();
+      expect(guard.takeChallenge(10 + 50 * i, 50)).toHaveLength(8);
+    }
+    expect(guard.takeChallenge(160, 50)).toBeUndefined();
+    expect(guard.takeExpired(159)).toBeUndefined();
+    expect(guard.takeExpired(160)).toEqual(HOME);
+    expect(guard.candidate).toBeUndefined();
+  });
+
+  it('is convinced by the same eight bytes only, and says what moved (spec path 3, 4)', () => {
+    for (const [to, kind] of [
+      [AWAY, 'address'],
+      [REBOUND, 'port'],
+    ] as const) {
+      const guard = guardAt();
+      guard.onReceived(10, to, 100, to);
+      const challenge = guard.takeChallenge(10, 50) as Uint8Array;
+      expect(guard.onResponse(new Uint8Array(8))).toBeUndefined();
+      expect(guard.onResponse(challenge)).toBe(kind);
+      expect(guard.proven).toEqual(to);
+      expect(guard.allowanceBytes).toBe(Infinity);
+      expect(guard.onResponse(challenge)).toBeUndefined();
+    }
+  });
+
+  it('ends the trial when the peer is heard from its proven address (spec path 3)', () => {
+    const guard = guardAt();
+    guard.onReceived(10, AWAY, 100, AWAY);
+    guard.onReceived(20, HOME, 100, HOME);
+    expect(guard.candidate).toBeUndefined();
+    expect(guard.allowanceBytes).toBe(Infinity);
+  });
+
+  it('trusts an address that we chose ourselves', () => {
+    const guard = guardAt();
+    guard.onReceived(10, AWAY, 100, AWAY);
+    guard.trust(REBOUND);
+    expect(guard.proven).toEqual(REBOUND);
+    expect(guard.candidate).toBeUndefined();
+  });
+});
