@@ -1,6 +1,12 @@
 /** What a client is given and what it gives back: the face that the CLI, the demo and tests use. */
 import type { LocalForward, Target } from '@underpass/forward';
-import type { CryptoSuite, DropReason, PeerStats, RequestStatus } from '@underpass/protocol';
+import type {
+  CongestionControllerName,
+  CryptoSuite,
+  DropReason,
+  PeerStats,
+  RequestStatus,
+} from '@underpass/protocol';
 import type { Log } from '@underpass/runtime';
 
 export interface ClientOptions {
@@ -12,6 +18,10 @@ export interface ClientOptions {
   readonly forwards: readonly LocalForward[];
   /** 0 or absent: off. */
   readonly persistentKeepaliveMs?: number;
+  /** What decides how fast we send; default: bbr. */
+  readonly congestion?: CongestionControllerName;
+  /** What one peer can make us hold, in bytes (spec streams 5.5). */
+  readonly memoryPerPeerBytes?: number;
   readonly log: Log;
   /** The fastest that this machine has, unless given. */
   readonly suite?: CryptoSuite;

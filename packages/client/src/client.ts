@@ -12,9 +12,11 @@ import {
 import {
   type Address,
   type ConnectionError,
+  DEFAULT_MEMORY_PER_PEER_BYTES,
   Endpoint,
   type Peer,
   StreamErrorCode,
+  transportFor,
 } from '@underpass/protocol';
 import {
   chooseSuite,
@@ -42,7 +44,11 @@ export async function startClient(options: ClientOptions): Promise<Client> {
     suite,
     random: secureRandom,
     unixTimeMs,
-    transport: { maxDatagramBytes: probedDatagramBytes(socket) },
+    transport: {
+      ...transportFor(options.memoryPerPeerBytes ?? DEFAULT_MEMORY_PER_PEER_BYTES),
+      maxDatagramBytes: probedDatagramBytes(socket),
+      ...(options.congestion && { congestion: options.congestion }),
+    },
     ...(options.keyLog && { keyLog: options.keyLog }),
   });
   const relay = endpoint.addPeer({

@@ -11,6 +11,7 @@ export { Endpoint, type EndpointEvent, type EndpointOptions, type PeerOptions } 
 export type { Peer, PeerStats } from './endpoint/peer.js';
 export { TransmitBatch } from './endpoint/transmit-batch.js';
 export * from './failure.js';
+export * from './memory-budget.js';
 export * from './request.js';
 export * from './session/index.js';
 export type { Stream } from './streams/stream.js';

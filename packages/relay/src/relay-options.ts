@@ -1,6 +1,13 @@
 /** What a relay is given and what it gives back: the face that the CLI, the demo and tests use. */
 import type { AllowRule, Target } from '@underpass/forward';
-import type { Address, CryptoSuite, DropReason, PeerStats, RequestStatus } from '@underpass/protocol';
+import type {
+  Address,
+  CongestionControllerName,
+  CryptoSuite,
+  DropReason,
+  PeerStats,
+  RequestStatus,
+} from '@underpass/protocol';
 import type { Log } from '@underpass/runtime';
 
 export interface RelayPeerOptions {
@@ -16,6 +23,10 @@ export interface RelayOptions {
   readonly listen: { readonly host?: string; readonly port: number };
   readonly privateKey: Uint8Array;
   readonly peers: readonly RelayPeerOptions[];
+  /** What decides how fast we send; default: bbr. */
+  readonly congestion?: CongestionControllerName;
+  /** What one peer can make us hold, in bytes (spec streams 5.5). */
+  readonly memoryPerPeerBytes?: number;
   readonly log: Log;
   /** The system's resolver unless given. It needs UV_THREADPOOL_SIZE=32, or slow names of one peer hold up those of others:
    *  libuv lets names have half of its threads, by default two. */

@@ -6,10 +6,12 @@ import {
   bytesKey,
   type ConnectionError,
   type CryptoSuite,
+  DEFAULT_MEMORY_PER_PEER_BYTES,
   Endpoint,
   MAX_PEERS,
   type Peer,
   type RequestStatus,
+  transportFor,
 } from '@underpass/protocol';
 import {
   chooseSuite,
@@ -38,7 +40,12 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     suite,
     random: secureRandom,
     unixTimeMs,
-    transport: { maxDatagramBytes: probedDatagramBytes(socket), maxSilenceMs: MAX_SILENCE_MS },
+    transport: {
+      ...transportFor(options.memoryPerPeerBytes ?? DEFAULT_MEMORY_PER_PEER_BYTES),
+      maxDatagramBytes: probedDatagramBytes(socket),
+      maxSilenceMs: MAX_SILENCE_MS,
+      ...(options.congestion && { congestion: options.congestion }),
+    },
     ...(options.keyLog && { keyLog: options.keyLog }),
   });
   const relay = new RunningRelay(options, endpoint, socket, suite);

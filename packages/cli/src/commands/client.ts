@@ -77,6 +77,8 @@ async function runClient(flags: ClientFlags): Promise<void> {
     onEvent: (event) => logClientEvent(log, event),
     onFatal: endWithInternalError,
     ...(config.presharedKey === undefined ? {} : { presharedKey: config.presharedKey }),
+    ...(config.congestion && { congestion: config.congestion }),
+    ...(config.memoryPerPeerBytes && { memoryPerPeerBytes: config.memoryPerPeerBytes }),
     ...(keyLog === undefined ? {} : { keyLog }),
   });
   const stop = untilStopSignal(['SIGINT', 'SIGTERM', 'SIGHUP']);
@@ -153,6 +155,8 @@ function clientConfigFrom(flags: ClientFlags): ClientConfig {
     presharedKey: flags.presharedKey === undefined ? undefined : readKeyFile(flags.presharedKey),
     persistentKeepaliveSeconds: flags.persistentKeepalive ?? 0,
     localForwards: flags.localForward ?? [],
+    congestion: undefined,
+    memoryPerPeerBytes: undefined,
     logLevel: undefined,
   };
 }

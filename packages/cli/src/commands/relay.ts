@@ -54,6 +54,8 @@ async function runRelay(flags: RelayFlags): Promise<void> {
     log,
     onEvent: (event) => logRelayEvent(log, event),
     onFatal: endWithInternalError,
+    ...(config.congestion && { congestion: config.congestion }),
+    ...(config.memoryPerPeerBytes && { memoryPerPeerBytes: config.memoryPerPeerBytes }),
     ...(keyLog === undefined ? {} : { keyLog }),
   });
   const stop = untilStopSignal();

@@ -1,5 +1,6 @@
 /** client.toml: one relay and the forwards through it (docs/cli.md). */
 import type { LocalForward } from '@underpass/forward';
+import type { CongestionControllerName } from '@underpass/protocol';
 import { z } from 'zod';
 import { ConfigError } from '../cli-error.js';
 import type { HostPort } from '../host-port.js';
@@ -7,11 +8,13 @@ import { encodeKey } from '../key-text.js';
 import type { LogLevel } from '../log.js';
 import { publicKeyOf } from '../public-key.js';
 import {
+  congestionField,
   hostPortField,
   keepaliveSecondsField,
   keyFileField,
   localForwardField,
   logLevelField,
+  memoryMibField,
   publicKeyField,
 } from './fields.js';
 import { type Problem, problemLines, schemaProblems } from './schema-problems.js';
@@ -26,6 +29,8 @@ export interface ClientConfig {
   /** 0: off. */
   readonly persistentKeepaliveSeconds: number;
   readonly localForwards: readonly LocalForward[];
+  readonly congestion: CongestionControllerName | undefined;
+  readonly memoryPerPeerBytes: number | undefined;
   readonly logLevel: LogLevel | undefined;
 }
 
@@ -58,6 +63,8 @@ export function clientConfigOf(document: TomlDocument): ClientConfig {
     presharedKey: table.preshared_key_file,
     persistentKeepaliveSeconds: table.persistent_keepalive_seconds ?? 0,
     localForwards: table.local_forwards ?? [],
+    congestion: table.congestion,
+    memoryPerPeerBytes: table.memory_per_peer_mib,
     logLevel: table.log?.level,
   };
 }
@@ -73,6 +80,8 @@ function clientSchema(directory: string) {
       local_forwards: z
         .array(localForwardField, { error: 'a list of forwards, for example ["8080:localhost:80"]' })
         .optional(),
+      congestion: congestionField.optional(),
+      memory_per_peer_mib: memoryMibField.optional(),
       log: z.strictObject({ level: logLevelField.optional() }, { error: 'a table [log]' }).optional(),
     },
     { error: 'a table' },

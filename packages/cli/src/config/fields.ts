@@ -1,5 +1,10 @@
 /** The kinds of value that config files hold. Each message completes 'found …, expected …'. */
 import { type AllowRule, type LocalForward, parseAllowRule, parseLocalForward } from '@underpass/forward';
+import {
+  CONGESTION_CONTROLLERS,
+  MAX_MEMORY_PER_PEER_BYTES,
+  MIN_MEMORY_PER_PEER_BYTES,
+} from '@underpass/protocol';
 import { z } from 'zod';
 import { CliError } from '../cli-error.js';
 import { type HostPort, type ListenAddress, parseHostPort, parseListenAddress } from '../host-port.js';
@@ -30,6 +35,19 @@ export const peerNameField = parsedField<string>(
 );
 
 export const logLevelField = z.enum(LOG_LEVELS, { error: `one of ${LOG_LEVELS.join(', ')}` });
+
+export const congestionField = z.enum(CONGESTION_CONTROLLERS, {
+  error: `one of ${CONGESTION_CONTROLLERS.join(', ')}`,
+});
+
+const MIB = 1024 * 1024;
+const memoryExpected = `a whole number of MiB from ${MIN_MEMORY_PER_PEER_BYTES / MIB} to ${MAX_MEMORY_PER_PEER_BYTES / MIB}`;
+/** In the file MiB, as a value bytes. */
+export const memoryMibField = z
+  .int({ error: memoryExpected })
+  .min(MIN_MEMORY_PER_PEER_BYTES / MIB, { error: memoryExpected })
+  .max(MAX_MEMORY_PER_PEER_BYTES / MIB, { error: memoryExpected })
+  .transform((mebibytes) => mebibytes * MIB);
 
 /** Largest keepalive that WireGuard knows, in seconds. */
 export const MAX_KEEPALIVE_SECONDS = 65_535;

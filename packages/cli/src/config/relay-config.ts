@@ -1,4 +1,6 @@
 /** relay.toml: what a relay listens on, who may come and what each may reach (docs/cli.md). */
+
+import type { CongestionControllerName } from '@underpass/protocol';
 import type { RelayPeerOptions } from '@underpass/relay';
 import { z } from 'zod';
 import { ConfigError } from '../cli-error.js';
@@ -8,9 +10,11 @@ import type { LogLevel } from '../log.js';
 import { publicKeyOf } from '../public-key.js';
 import {
   allowField,
+  congestionField,
   keyFileField,
   listenField,
   logLevelField,
+  memoryMibField,
   peerNameField,
   publicKeyField,
 } from './fields.js';
@@ -22,6 +26,8 @@ export interface RelayConfig {
   readonly privateKey: Uint8Array;
   readonly publicKey: Uint8Array;
   readonly peers: readonly RelayPeerOptions[];
+  readonly congestion: CongestionControllerName | undefined;
+  readonly memoryPerPeerBytes: number | undefined;
   readonly logLevel: LogLevel | undefined;
 }
 
@@ -42,12 +48,14 @@ export function relayConfigOf(document: TomlDocument): RelayConfig {
   if (!result.success || publicKey === undefined || problems.length > 0) {
     throw new ConfigError(problemLines(document, problems));
   }
-  const { listen, private_key_file, peer, log } = result.data;
+  const { listen, private_key_file, peer, congestion, memory_per_peer_mib, log } = result.data;
   return {
     listen,
     privateKey: private_key_file,
     publicKey,
     peers: (peer ?? []).map(peerOptions),
+    congestion,
+    memoryPerPeerBytes: memory_per_peer_mib,
     logLevel: log?.level,
   };
 }
@@ -67,6 +75,8 @@ function relaySchema(directory: string) {
       listen: listenField,
       private_key_file: keyFileField(directory),
       peer: z.array(peer, { error: 'tables [[peer]], with double brackets' }).optional(),
+      congestion: congestionField.optional(),
+      memory_per_peer_mib: memoryMibField.optional(),
       log: z.strictObject({ level: logLevelField.optional() }, { error: 'a table [log]' }).optional(),
     },
     { error: 'a table' },

@@ -107,7 +107,9 @@ level = "debug"
     [
       'an unknown key like no other',
       `${START}endpoint = "x:1"\n`,
-      ['relay.toml:3: endpoint: unknown key; known here: listen, private_key_file, peer, log'],
+      [
+        'relay.toml:3: endpoint: unknown key; known here: listen, private_key_file, peer, congestion, memory_per_peer_mib, log',
+      ],
     ],
     [
       'a peer table with single brackets',
@@ -163,6 +165,16 @@ level = "debug"
       'a log level that does not exist',
       `${START}[log]\nlevel = "loud"\n`,
       ['relay.toml:4: log.level: found "loud", expected one of debug, info, warn, error, silent'],
+    ],
+    [
+      'a congestion controller that does not exist',
+      `${START}congestion = "vegas"\n`,
+      ['relay.toml:3: congestion: found "vegas", expected one of newreno, cubic, bbr'],
+    ],
+    [
+      'too little memory for a peer',
+      `${START}memory_per_peer_mib = 8\n`,
+      ['relay.toml:3: memory_per_peer_mib: found 8, expected a whole number of MiB from 32 to 4096'],
     ],
     [
       'a key file that is missing',

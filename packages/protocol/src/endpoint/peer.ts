@@ -21,6 +21,8 @@ import type { TransmitBatch } from './transmit-batch.js';
 const HEADER_BYTES = 16;
 const TAG_BYTES = 16;
 const PADDING_BYTES = 16;
+/** A shorter silence is not worth telling (spec outage 2). */
+const MIN_WAITING_MS = 1_000;
 /** Less is not worth a packet: HELLO, PATH_CHALLENGE and an ACK have to fit. */
 const MIN_DATAGRAM_BYTES = 192;
 
@@ -195,7 +197,7 @@ export class Peer {
     // spec recovery 4.1
     if (this.#connection.parts.recovery.ptoCount >= DEAD_KEYS_PTO_COUNT) {
       this.session.requestHandshake(now);
-      this.#wait();
+      this.#wait(now);
     }
     if (this.#silenceEndsAt <= now) {
       this.#fail({ code: ConnectionErrorCode.idleTimeout, reason: 'nothing heard for too long' });
@@ -223,8 +225,9 @@ export class Peer {
   }
 
   /** spec outage 2: streams wait, and somebody may want to know. */
-  #wait(): void {
+  #wait(now: number): void {
     if (this.#waitingSince !== undefined || this.#heardAt === undefined || !this.#connected) return;
+    if (now - this.#heardAt < MIN_WAITING_MS) return;
     this.#waitingSince = this.#heardAt;
     this.#events.push({ type: 'waiting', peer: this, since: this.#heardAt });
   }
@@ -253,7 +256,7 @@ export class Peer {
       if (this.#closing !== undefined) this.#endClosing();
       else if (this.#connection.wantsToSend(now)) {
         session.requestHandshake(now);
-        this.#wait();
+        this.#wait(now);
       }
       return false;
     }

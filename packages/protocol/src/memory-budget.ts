@@ -1,0 +1,51 @@
+/** One number for the memory that one peer can make us hold, and how it is shared out (spec streams 5.5). */
+import { assert } from './assert.js';
+import type { TransportConfig } from './connection/config.js';
+import { INITIAL_MAX_STREAMS, MAX_SENT_PACKETS, RECEIVE_BLOCK_BYTES } from './transport-constants.js';
+
+const MIB = 1024 * 1024;
+export const MIN_MEMORY_PER_PEER_BYTES = 32 * MIB;
+export const MAX_MEMORY_PER_PEER_BYTES = 4096 * MIB;
+export const DEFAULT_MEMORY_PER_PEER_BYTES = 128 * MIB;
+
+const MAX_STREAMS = 1024;
+/** What a stream always may write, however full the send buffer is. */
+const STREAM_SEND_BYTES = 8 * 1024;
+/** A stream's memory comes in blocks: at most one is partly used at each end. */
+const STREAM_OVERHEAD_BYTES = 2 * RECEIVE_BLOCK_BYTES + STREAM_SEND_BYTES;
+/** Of each packet that is remembered as sent: three rings of typed arrays. */
+const SENT_PACKET_BYTES = 128;
+
+type Limits = Pick<
+  TransportConfig,
+  | 'connectionWindowBytes'
+  | 'maxStreamWindowBytes'
+  | 'maxOpenStreams'
+  | 'sendBufferBytes'
+  | 'minStreamSendBufferBytes'
+>;
+
+/** A quarter for what arrives and is not read, three sixteenths for what is written and not acknowledged, and as many streams as
+ *  take a third with what each costs. `worstCaseBytes` of the result is at most `memoryBytes`. */
+export function transportFor(memoryBytes: number): Limits {
+  assert(memoryBytes >= MIN_MEMORY_PER_PEER_BYTES, 'memory for at least the initial limits');
+  const connectionWindowBytes = Math.floor(memoryBytes / 4 / RECEIVE_BLOCK_BYTES) * RECEIVE_BLOCK_BYTES;
+  const streams = Math.floor(memoryBytes / (128 * 1024));
+  return {
+    connectionWindowBytes,
+    maxStreamWindowBytes: Math.floor(connectionWindowBytes / 4),
+    maxOpenStreams: Math.min(Math.max(streams, INITIAL_MAX_STREAMS), MAX_STREAMS),
+    sendBufferBytes: Math.floor((3 * memoryBytes) / 16),
+    minStreamSendBufferBytes: STREAM_SEND_BYTES,
+  };
+}
+
+/** The most that these limits let one peer occupy, buffers of the system not counted. */
+export function worstCaseBytes(limits: Limits): number {
+  return (
+    limits.connectionWindowBytes +
+    limits.sendBufferBytes +
+    limits.maxOpenStreams * STREAM_OVERHEAD_BYTES +
+    MAX_SENT_PACKETS * SENT_PACKET_BYTES
+  );
+}
