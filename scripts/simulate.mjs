@@ -2,6 +2,7 @@
 //
 //   node scripts/simulate.mjs [--seeds N | --seeds FROM-TO]    default: 1-1000
 //   node scripts/simulate.mjs --seed N [--trace]               one seed; the trace has a line for each datagram and event
+//   [--scenario NAME]                                         one kind of trouble, much of it; 'list' prints the names
 //   [--portable]                                               with the real portable crypto, some 50 times slower
 //
 // Prints what was violated, and how to see it again. Exit code: 0 nothing was, 1 something was, 2 wrong arguments.
@@ -22,6 +23,14 @@ else await work();
 async function main() {
   const options = readArguments();
   if (!existsSync(TESTKIT)) fail('packages/testkit is not built: run npm run build first');
+  const { SCENARIO_NAMES } = await import(TESTKIT);
+  if (options.scenario === 'list') {
+    process.stdout.write(`${SCENARIO_NAMES.join('\n')}\n`);
+    return;
+  }
+  if (!SCENARIO_NAMES.includes(options.scenario)) {
+    fail(`no scenario ${options.scenario}; there are ${SCENARIO_NAMES.join(', ')}`);
+  }
   if (options.trace) await trace(options);
   else await runAll(options);
 }
@@ -32,6 +41,7 @@ function readArguments() {
       options: {
         seeds: { type: 'string' },
         seed: { type: 'string' },
+        scenario: { type: 'string', default: 'any' },
         trace: { type: 'boolean', default: false },
         portable: { type: 'boolean', default: false },
       },
@@ -48,7 +58,7 @@ function readArguments() {
     const from = isCount ? 1 : Number(first);
     const to = isCount ? Number(first) : Number(last ?? first);
     if (to < from) throw new Error(`no seed is in ${range}`);
-    return { from, to, trace: values.trace, portable: values.portable };
+    return { from, to, trace: values.trace, portable: values.portable, scenario: values.scenario };
   } catch (error) {
     return fail(error.message);
   }
@@ -65,10 +75,11 @@ async function suiteOptions(portable) {
   return { suite: createPortableSuite() };
 }
 
-async function trace({ from: seed, portable }) {
+async function trace({ from: seed, portable, scenario }) {
   const { runScenario } = await import(TESTKIT);
   const result = runScenario(seed, {
     ...(await suiteOptions(portable)),
+    scenario,
     trace: (line) => process.stdout.write(`${line}\n`),
   });
   for (const violation of result.violations) process.stdout.write(`VIOLATION ${violation}\n`);
@@ -77,18 +88,18 @@ async function trace({ from: seed, portable }) {
 }
 
 /** Hands one seed after another to whichever thread is free. */
-async function runAll({ from, to, portable }) {
+async function runAll({ from, to, portable, scenario }) {
   const started = performance.now();
   const totals = {};
   const failed = [];
   let next = from;
   const onResult = (result) => {
     for (const [name, value] of Object.entries(result.stats)) totals[name] = (totals[name] ?? 0) + value;
-    if (result.violations.length > 0) failed.push(report(result, portable));
+    if (result.violations.length > 0) failed.push(report(result, { portable, scenario }));
   };
   const threads = Math.min(availableParallelism(), to - from + 1);
   const workers = Array.from({ length: threads }, () => {
-    const worker = new Worker(fileURLToPath(import.meta.url), { workerData: { portable } });
+    const worker = new Worker(fileURLToPath(import.meta.url), { workerData: { portable, scenario } });
     const feed = () => worker.postMessage(next <= to ? next++ : undefined);
     return new Promise((resolve, reject) => {
       worker.on('message', (result) => {
@@ -105,11 +116,11 @@ async function runAll({ from, to, portable }) {
   process.exitCode = failed.length === 0 ? 0 : 1;
 }
 
-function report({ seed, violations }, portable) {
+function report({ seed, violations }, { portable, scenario }) {
   process.stdout.write(`seed ${seed}:\n`);
   for (const violation of violations) process.stdout.write(`  ${violation}\n`);
   process.stdout.write(
-    `  again: node scripts/simulate.mjs --seed ${seed} --trace${portable ? ' --portable' : ''}\n`,
+    `  again: node scripts/simulate.mjs --seed ${seed}${scenario === 'any' ? '' : ` --scenario ${scenario}`} --trace${portable ? ' --portable' : ''}\n`,
   );
   return seed;
 }
@@ -122,7 +133,7 @@ function summarize({ seeds, failed, totals, seconds }) {
     `${totals.datagramsSent} datagrams: ${totals.lost} lost, ${totals.corrupted} corrupted, ` +
       `${totals.duplicated} duplicated, ${totals.forged} forged, ${totals.misdirected} misdirected; ` +
       `${totals.streams} streams (${totals.resets} reset, ${totals.stops} stopped, ${totals.lostStreams} lost), ` +
-      `${totals.rekeys} rekeys, ${totals.restarts} restarts, ${totals.closes} farewells, ${totals.moves} moves; ` +
+      `${totals.rekeys} rekeys, ${totals.restarts} restarts, ${totals.closes} farewells, ${totals.moves} moves, ${totals.freezes} sleeps; ` +
       `${(totals.waitedMs / seeds / 1000).toFixed(1)} s to the end on average, ${totals.healed} networks had to heal first\n` +
       `simulate: ${seeds} seeds, ${hours.toFixed(0)} virtual hours, ${megabytes.toFixed(0)} MB in ` +
       `${seconds.toFixed(1)} s: ${outcome}\n`,
@@ -131,7 +142,7 @@ function summarize({ seeds, failed, totals, seconds }) {
 
 async function work() {
   const { runScenario } = await import(TESTKIT);
-  const options = await suiteOptions(workerData.portable);
+  const options = { ...(await suiteOptions(workerData.portable)), scenario: workerData.scenario };
   parentPort.on('message', (seed) => {
     if (seed === undefined) parentPort.close();
     else parentPort.postMessage(runScenario(seed, options));

@@ -50,6 +50,8 @@ export interface PairOptions {
 /** More than a window of the largest connection holds. */
 const MAX_BATCHES_PER_TURN = 4096;
 const MAX_EVENTS_PER_TURN = 100_000;
+/** What the system keeps of datagrams that nobody reads. */
+const SOCKET_BUFFER_DATAGRAMS = 256;
 /** Turns in a row after which a deadline may still be in the past: none is needed. */
 const MAX_OVERDUE_TURNS = 8;
 /** What the bytes of a datagram become once the endpoint had its look at them. */
@@ -65,6 +67,9 @@ interface Driven {
   /** When the timer fires; a timer that was replaced does nothing. */
   timerAt: number | undefined;
   overdueTurns: number;
+  /** Until when the process stands still; what arrives waits in the system's buffer. */
+  frozenUntil: number;
+  readonly waiting: { readonly datagram: Uint8Array; readonly from: Address }[];
 }
 
 export class Pair {
@@ -100,6 +105,19 @@ export class Pair {
     this.#sides[side] = { ...idle(), endpoint };
     this.#trace(`${side} ${endpoint === undefined ? 'ends' : 'starts'}`);
     if (endpoint !== undefined) this.wake(side);
+  }
+
+  /** The process of that side does nothing until then. */
+  freeze(side: Side, until: number): void {
+    const driven = this.#sides[side];
+    this.#trace(`${side} freezes`);
+    driven.frozenUntil = Math.max(driven.frozenUntil, until);
+    this.queue.schedule(until, () => {
+      if (this.#sides[side] !== driven || this.now < driven.frozenUntil) return;
+      this.#trace(`${side} thaws`);
+      for (const { datagram, from } of driven.waiting.splice(0)) this.#receive(side, datagram, from);
+      this.wake(side);
+    });
   }
 
   /** To be called after commands on an endpoint or a stream. */
@@ -142,8 +160,12 @@ export class Pair {
   }
 
   #receive(to: Side, datagram: Uint8Array, from: Address): void {
-    const { endpoint } = this.#sides[to];
+    const { endpoint, frozenUntil, waiting } = this.#sides[to];
     if (endpoint === undefined) return;
+    if (this.now < frozenUntil) {
+      if (waiting.length < SOCKET_BUFFER_DATAGRAMS) waiting.push({ datagram, from });
+      return;
+    }
     const buffer = new BufferLike(LEADING_BYTES + datagram.length + LEADING_BYTES);
     buffer.set(datagram, LEADING_BYTES);
     this.#trace(`${to} receives ${describe(datagram)}`);
@@ -157,7 +179,7 @@ export class Pair {
   #runTurn(side: Side, driven: Driven): void {
     const { endpoint } = driven;
     driven.turnScheduled = false;
-    if (endpoint === undefined) return;
+    if (endpoint === undefined || this.now < driven.frozenUntil) return;
     const due = endpoint.pollTimeout();
     if (due !== undefined && due.at <= this.now) {
       this.#trace(`${side} timer ${due.reason}`);
@@ -264,6 +286,8 @@ function idle(): Driven {
     dispatching: false,
     timerAt: undefined,
     overdueTurns: 0,
+    frozenUntil: 0,
+    waiting: [],
   };
 }
 

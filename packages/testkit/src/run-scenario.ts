@@ -13,10 +13,13 @@ import { ProcessModel } from './process-model.js';
 import { drawScenario, type Restart, type Scenario, type StreamPlan } from './scenario.js';
 import { SeededRandom } from './seeded-random.js';
 import { type NetworkCounts, other, RELAY_ADDRESS, SIDES, type Side } from './simulated-network.js';
+import { type ScenarioName, TROUBLES } from './troubles.js';
 
 export interface RunOptions {
   /** Default: the insecure suite of the testkit, which is fast. */
   readonly suite?: CryptoSuite;
+  /** What kind of trouble; default: any. */
+  readonly scenario?: ScenarioName;
   /** One line for each thing that happens. */
   readonly trace?: (line: string) => void;
 }
@@ -34,6 +37,7 @@ export interface RunStats extends NetworkCounts {
   restarts: number;
   closes: number;
   moves: number;
+  freezes: number;
   /** Streams that a restart or a close ended. */
   lostStreams: number;
   /** From the last planned deed to the end of the last stream. */
@@ -88,7 +92,8 @@ class ScenarioRun {
   constructor(seed: number, options: RunOptions) {
     this.#seed = seed;
     this.#random = new SeededRandom(seed);
-    this.#scenario = drawScenario(this.#random.derive('scenario'));
+    const drawn = drawScenario(this.#random.derive('scenario'));
+    this.#scenario = TROUBLES[options.scenario ?? 'any'](drawn, this.#random.derive('trouble'));
     this.#suite = options.suite ?? createInsecureTestSuite();
     this.#content = new Content(this.#random.derive('content'));
     const keys = this.#random.derive('keys');
@@ -113,13 +118,14 @@ class ScenarioRun {
   }
 
   run(): RunResult {
-    const { streams, restarts, close, plannedUntil } = this.#scenario;
+    const { streams, restarts, close, freezes, plannedUntil } = this.#scenario;
     const pair = this.#pair;
     this.#start('relay');
     this.#start('client');
     this.#unopened = streams.length;
     for (const plan of streams) pair.queue.schedule(plan.openAt, () => this.#open(plan));
     for (const restart of restarts) pair.queue.schedule(restart.at, () => this.#restart(restart));
+    for (const { side, at, forMs } of freezes) pair.queue.schedule(at, () => pair.freeze(side, at + forMs));
     if (close !== undefined) pair.queue.schedule(close.at, () => this.#close(close.side));
     pair.run(plannedUntil);
     pair.run(plannedUntil + PATIENCE_MS, () => this.#isOver);
@@ -162,7 +168,7 @@ class ScenarioRun {
       suite: this.#suite,
       transport: transport[side],
       random: this.#random.derive(`${side} ${run}`),
-      unixTimeMs: () => UNIX_MS + Math.floor(pair.now),
+      unixTimeMs: () => UNIX_MS + Math.floor(pair.now) + this.#wallOffset(side),
       content: this.#content,
       findOther: (otherRun) => this.#processes[other(side)][otherRun - 1],
       after: (delayMs, action) => pair.queue.schedule(pair.now + delayMs, action),
@@ -172,6 +178,12 @@ class ScenarioRun {
     runs.push(process);
     if (side === 'client') process.peer.connect(pair.now);
     pair.setEndpoint(side, process.endpoint);
+  }
+
+  #wallOffset(side: Side): number {
+    return this.#scenario.wallSteps
+      .filter((step) => step.side === side && step.at <= this.#pair.now)
+      .reduce((sum, { byMs }) => sum + byMs, 0);
   }
 
   #restart({ side, downMs }: Restart): void {
@@ -287,6 +299,7 @@ class ScenarioRun {
       restarts: restarts.length,
       closes: close === undefined ? 0 : 1,
       moves: network.moves.length,
+      freezes: this.#scenario.freezes.length,
       lostStreams: ends.filter((end) => end.isLost).length,
       waitedMs: this.#waitedMs,
       healed: healed ? 1 : 0,

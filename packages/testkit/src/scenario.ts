@@ -43,6 +43,20 @@ export interface Restart {
   readonly downMs: number;
 }
 
+/** The process stands still, as when its machine sleeps: no timer, no datagram. */
+export interface Freeze {
+  readonly side: Side;
+  readonly at: number;
+  readonly forMs: number;
+}
+
+/** Somebody sets a side's wall clock. */
+export interface WallStep {
+  readonly side: Side;
+  readonly at: number;
+  readonly byMs: number;
+}
+
 /** The process says goodbye and lives on; whoever wants to send then starts a new connection. */
 export interface Close {
   readonly side: Side;
@@ -59,6 +73,8 @@ export interface Scenario {
   readonly streams: readonly StreamPlan[];
   readonly restarts: readonly Restart[];
   readonly close: Close | undefined;
+  readonly freezes: readonly Freeze[];
+  readonly wallSteps: readonly WallStep[];
   /** The applications' last planned deed. */
   readonly plannedUntil: number;
 }
@@ -81,7 +97,15 @@ export function drawScenario(random: SeededRandom): Scenario {
   // Without keepalives a client that waits in silence never learns that the relay restarted, and a relay never learns that
   // the client's address changed.
   const needsKeepalive = network.moves.length > 0 || restarts.length > 0;
-  const times = [spreadMs, close?.at ?? 0, ...restarts.map(({ at, downMs }) => at + downMs)];
+  const freezes = shape.chance(0.15) ? [drawFreeze(shape, streams)] : [];
+  // A wall clock that goes back while a process restarts locks it out until it has caught up: WireGuard's rule.
+  const wallSteps = restarts.length === 0 && shape.chance(0.2) ? [drawWallStep(shape, streams)] : [];
+  const times = [
+    spreadMs,
+    close?.at ?? 0,
+    ...freezes.map(({ at, forMs }) => at + forMs),
+    ...restarts.map(({ at, downMs }) => at + downMs),
+  ];
   for (const { until } of [...network.toRelay.blackouts, ...network.toClient.blackouts]) times.push(until);
   return {
     network,
@@ -92,6 +116,8 @@ export function drawScenario(random: SeededRandom): Scenario {
     streams,
     restarts,
     close,
+    freezes,
+    wallSteps,
     plannedUntil: Math.max(...times),
   };
 }
@@ -99,6 +125,24 @@ export function drawScenario(random: SeededRandom): Scenario {
 /** Some time after a stream was opened: much is on its way then. */
 function drawBusyMoment(random: SeededRandom, streams: readonly StreamPlan[]): number {
   return random.pick(streams).openAt + random.magnitude(1, 3_000);
+}
+
+function drawFreeze(random: SeededRandom, streams: readonly StreamPlan[]): Freeze {
+  return {
+    side: random.pick(['client', 'relay']),
+    at: drawBusyMoment(random, streams),
+    // 200 s outlive every keypair
+    forMs: random.magnitude(10, random.chance(0.3) ? 400_000 : 10_000),
+  };
+}
+
+function drawWallStep(random: SeededRandom, streams: readonly StreamPlan[]): WallStep {
+  const sign = random.chance(0.5) ? 1 : -1;
+  return {
+    side: random.pick(['client', 'relay']),
+    at: drawBusyMoment(random, streams),
+    byMs: sign * random.magnitude(1_000, 100_000_000),
+  };
 }
 
 function drawRestarts(random: SeededRandom, streams: readonly StreamPlan[]): Restart[] {
@@ -175,7 +219,16 @@ function drawLink(random: SeededRandom, spreadMs: number, isLong: boolean): Link
     bytesPerMs,
     queueBytes: Math.max(20_000, (bytesPerMs ?? 0) * random.magnitude(5, 500)),
     blackouts: random.chance(0.2) ? drawBlackouts(random, spreadMs, isLong) : [],
+    pathBytes: random.chance(0.3) ? drawPathBytes(random, spreadMs) : [],
   };
+}
+
+/** What the path takes, and later perhaps something else. */
+function drawPathBytes(random: SeededRandom, spreadMs: number): { from: number; maxBytes: number }[] {
+  const sizes = [{ from: 0, maxBytes: random.integer(1_392, 1_500) }];
+  if (random.chance(0.5))
+    sizes.push({ from: random.between(0, spreadMs), maxBytes: random.integer(1_392, 1_500) });
+  return sizes;
 }
 
 function drawBlackouts(random: SeededRandom, spreadMs: number, isLong: boolean): Interval[] {

@@ -35,6 +35,8 @@ export interface LinkConditions {
   readonly queueBytes: number;
   /** Moments between which nothing passes. */
   readonly blackouts: readonly Interval[];
+  /** Larger datagrams are lost without a word, from each moment on, in order. */
+  readonly pathBytes: readonly { readonly from: number; readonly maxBytes: number }[];
 }
 
 export interface Interval {
@@ -57,6 +59,7 @@ export const PERFECT_LINK: LinkConditions = {
   bytesPerMs: undefined,
   queueBytes: 0,
   blackouts: [],
+  pathBytes: [],
 };
 
 /** From `at` on the client is seen under another address; what goes to the old one is lost. */
@@ -182,6 +185,8 @@ export class SimulatedNetwork {
     if (random.chance(link.burstChance)) state.burstUntil = now + random.between(0, link.burstMs);
     const isLost = random.chance(link.lossChance) || now < state.burstUntil;
     if (isLost || link.blackouts.some(({ from, until }) => now >= from && now < until)) return undefined;
+    const path = link.pathBytes.findLast(({ from }) => now >= from);
+    if (path !== undefined && bytes > path.maxBytes) return undefined;
     if (link.bytesPerMs === undefined) return now;
     const waitingBytes = Math.max(0, state.busyUntil - now) * link.bytesPerMs;
     if (waitingBytes + bytes > link.queueBytes) return undefined;

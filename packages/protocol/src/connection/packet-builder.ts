@@ -111,10 +111,11 @@ export class PacketBuilder {
 
     this.#begin(bytes, start, maxBytes);
     if (keypairId !== this.#helloConfirmedUnder) this.#addHello(keypairId);
+    // In front of the ACK, which may take all the room that there is.
+    if (challenge !== undefined) this.#addChallenge(challenge);
     const before = this.#at;
     this.#addAck(now);
     const onlyAck = this.#at;
-    if (challenge !== undefined) this.#addChallenge(challenge);
     if (mayCarryData) this.#addData();
     if ((probing || this.pingDue) && !this.#ackEliciting) this.#addPing(now);
     else if (!this.#ackEliciting && onlyAck > before && this.#isPingUseful(now)) this.#addPing(now);

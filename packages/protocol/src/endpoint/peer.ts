@@ -23,8 +23,10 @@ const TAG_BYTES = 16;
 const PADDING_BYTES = 16;
 /** A shorter silence is not worth telling (spec outage 2). */
 const MIN_WAITING_MS = 1_000;
-/** Less is not worth a packet: HELLO, PATH_CHALLENGE and an ACK have to fit. */
-const MIN_DATAGRAM_BYTES = 192;
+/** Less is not worth a packet: PATH_CHALLENGE has to fit, and HELLO where it has to stand in front. A keepalive of the peer's
+ *  permits 96 bytes. */
+const MIN_DATAGRAM_BYTES = 64;
+const MIN_HELLO_DATAGRAM_BYTES = 192;
 
 export interface PeerStats {
   readonly address: Address | undefined;
@@ -85,6 +87,7 @@ export class Peer {
   #heardAt: number | undefined;
   #waitingSince: number | undefined;
   readonly #guard: PathGuard;
+  #minDatagramBytes = MIN_HELLO_DATAGRAM_BYTES;
   /** CLOSE has to go out, and with it the connection ends. */
   #closing: StreamError | undefined;
 
@@ -208,6 +211,11 @@ export class Peer {
     if (sameAddress(to, this.session.address)) this.#connection.handleTooLarge(now, bytes);
   }
 
+  /** spec path 2 */
+  get #mayBeSent(): boolean {
+    return this.#guard.allowanceBytes >= this.#minDatagramBytes;
+  }
+
   /** spec path 3 */
   #checkPathResponse(now: number): void {
     const response = this.#connection.takePathResponse();
@@ -234,7 +242,9 @@ export class Peer {
 
   /** spec outage 4: when streams that nobody asks for any more are given up. */
   get #silenceEndsAt(): number {
-    if (this.#heardAt === undefined || this.#connection.parts.streams.openStreams === 0) return Infinity;
+    const { streams, recovery } = this.#connection.parts;
+    const isIdle = streams.openStreams === 0 && recovery.ackElicitingInFlight === 0;
+    if (this.#heardAt === undefined || isIdle) return Infinity;
     return this.#heardAt + this.#context.transport.maxSilenceMs;
   }
 
@@ -267,7 +277,9 @@ export class Peer {
     // spec path 2
     const allowed = this.#guard.allowanceBytes;
     const datagramBytes = Math.min(this.#connection.datagramBytes, roundedDown(allowed));
-    if (datagramBytes < MIN_DATAGRAM_BYTES) return false;
+    const isHelloConfirmed = this.#connection.isHelloConfirmed(keypairId);
+    this.#minDatagramBytes = isHelloConfirmed ? MIN_DATAGRAM_BYTES : MIN_HELLO_DATAGRAM_BYTES;
+    if (!this.#mayBeSent) return false;
     const room = datagramBytes - HEADER_BYTES - TAG_BYTES;
     const limit = Math.min(batch.buffer.length, allowed);
     batch.lengthBytes = 0;
@@ -294,7 +306,9 @@ export class Peer {
     const silence = at === Infinity ? undefined : { at, reason: 'silence' };
     const { dueAt } = this.#guard;
     const path = dueAt === Infinity ? undefined : { at: dueAt, reason: 'path validation' };
-    return earlier(this.#connection.pollTimeout(), earlier(silence, path));
+    // Nothing may be sent there: whatever is due waits for the peer's next datagram, or for the end of the trial.
+    const connection = this.#mayBeSent ? this.#connection.pollTimeout() : undefined;
+    return earlier(connection, earlier(silence, path));
   }
 
   /** The peer is forgotten: its streams end, without a word to it. */

@@ -71,6 +71,8 @@ export class WireGuardPeer {
     bytesReceived: 0,
   };
   #address: Address | undefined;
+  /** The newest keypair under which the peer has sent. */
+  #newestReceivedId = -1;
   /** Initiations sent since somebody last wanted a handshake (spec session 5.5). */
   #tries = 0;
   #initiationDue = false;
@@ -236,7 +238,8 @@ export class WireGuardPeer {
     if (refused !== undefined) return refused;
     if (this.#keypairs.confirm(keypair)) this.#noteHandshakeComplete();
     // spec path 1
-    const isNewest = keypair === this.#keypairs.current && keypair.hasOpenedNewest;
+    const isNewest = keypair.id >= this.#newestReceivedId && keypair.hasOpenedNewest;
+    if (isNewest) this.#newestReceivedId = keypair.id;
     this.#noteReceived(now, datagram.length, isNewest ? from : this.#address);
     this.#renewOnReceive(now);
     if (datagram.length > MIN_TRANSPORT_BYTES) this.#noteDataReceived(now);

@@ -1,11 +1,19 @@
 /** Bytes in = bytes out, whatever the network does: seeds held against the model of @underpass/testkit. A seed that failed is
  *  seen again with `node scripts/simulate.mjs --seed N --trace`; those that showed a bug stay here for good. */
 import { createPortableSuite } from '@underpass/protocol';
-import { createInsecureTestSuite, type RunStats, runScenario } from '@underpass/testkit';
+import {
+  createInsecureTestSuite,
+  REGRESSIONS,
+  type RunStats,
+  runScenario,
+  SCENARIO_NAMES,
+} from '@underpass/testkit';
+
 import { describe, expect, test } from 'vitest';
 
-const SEEDS = 200;
+const SEEDS = 500;
 const GROUP = 20;
+const SEEDS_OF_EACH_SCENARIO = 20;
 
 describe('two endpoints over a bad network', () => {
   const totals: Partial<Record<keyof RunStats, number>> = {};
@@ -31,6 +39,23 @@ describe('two endpoints over a bad network', () => {
 
   test.each([1001, 1002, 1003, 1004])('keep it with the real portable crypto too, seed %i', (seed) => {
     expect(runScenario(seed, { suite: createPortableSuite() }).violations).toEqual([]);
+  });
+});
+
+describe.each(SCENARIO_NAMES.filter((name) => name !== 'any'))('two endpoints in trouble: %s', (scenario) => {
+  test('keep what streams promise', () => {
+    for (let seed = 1; seed <= SEEDS_OF_EACH_SCENARIO; seed++) {
+      const { violations } = runScenario(seed, { scenario });
+      expect(violations, `node scripts/simulate.mjs --seed ${seed} --scenario ${scenario} --trace`).toEqual(
+        [],
+      );
+    }
+  });
+});
+
+describe('what once went wrong', () => {
+  test.each(REGRESSIONS)('stays mended: $reason', ({ seed, scenario }) => {
+    expect(runScenario(seed, { scenario }).violations).toEqual([]);
   });
 });
 
