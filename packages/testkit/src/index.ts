@@ -3,6 +3,8 @@ export * from './buffer-like.js';
 export * from './content.js';
 export * from './digest.js';
 export * from './event-queue.js';
+export * from './loss-table.js';
+export { measureTransfer, type TransferConditions, type TransferResult } from './measure-transfer.js';
 export * from './pair.js';
 export * from './plain-suite.js';
 export { REGRESSIONS, type Regression } from './regressions.js';

@@ -163,7 +163,7 @@ export class Bbr implements CongestionController {
       bounds.isLossRoundStart &&
       bounds.hasLostInRound &&
       !this.#isProbingBandwidth &&
-      bounds.isCongested(sample, model.isQueueing)
+      bounds.isCongested(sample, model.isQueueing, this.#datagramBytes)
     ) {
       bounds.adaptShortTerm(model.maxBandwidth, this.windowBytes);
     }
@@ -294,7 +294,7 @@ export class Bbr implements CongestionController {
   }
 
   #isTooHigh(sample: AckSample | LossSample): boolean {
-    return this.#bounds.isTooHigh(sample, this.#model.isQueueing);
+    return this.#bounds.isTooHigh(sample, this.#model.isQueueing, this.#datagramBytes);
   }
 
   #startProbeIfTime({ now, totalDeliveredBytes }: AckSample): boolean {

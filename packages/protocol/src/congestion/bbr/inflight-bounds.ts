@@ -125,16 +125,27 @@ export class InflightBounds {
   }
 
   /** More was lost than the path's noise explains: others may need room. */
-  isCongested({ lostSinceSendBytes, bytesInFlightAtSend }: AckSample, isQueueing: boolean): boolean {
-    return lostSinceSendBytes > bytesInFlightAtSend * (isQueueing ? 2 * this.#noise : MAX_NOISE);
+  isCongested(sample: AckSample, isQueueing: boolean, datagramBytes: number): boolean {
+    const noise = isQueueing ? this.#noise : MAX_NOISE;
+    return exceeds(sample, noise, isQueueing ? noise : 0, datagramBytes);
   }
 
   /** More was lost since a packet was sent than what was in flight then explains. */
-  isTooHigh(
-    { lostSinceSendBytes, bytesInFlightAtSend }: AckSample | LossSample,
-    isQueueing: boolean,
-  ): boolean {
-    const threshold = isQueueing ? this.#noise + LOSS_THRESHOLD : MAX_NOISE;
-    return lostSinceSendBytes > bytesInFlightAtSend * threshold;
+  isTooHigh(sample: AckSample | LossSample, isQueueing: boolean, datagramBytes: number): boolean {
+    const noise = isQueueing ? this.#noise : MAX_NOISE;
+    return exceeds(sample, noise, isQueueing ? LOSS_THRESHOLD : 0, datagramBytes);
   }
+}
+
+/** More was lost than noise and a share on top. Noise varies: two standard deviations of it are no evidence, which matters as long as
+ *  few packets are in flight. */
+function exceeds(
+  { lostSinceSendBytes, bytesInFlightAtSend }: AckSample | LossSample,
+  noise: number,
+  share: number,
+  datagramBytes: number,
+): boolean {
+  const packets = bytesInFlightAtSend / datagramBytes;
+  const deviation = Math.sqrt(packets * noise * (1 - noise)) * datagramBytes;
+  return lostSinceSendBytes > bytesInFlightAtSend * (noise + share) + 2 * deviation;
 }
