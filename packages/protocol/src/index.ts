@@ -3,6 +3,7 @@ export * from './address.js';
 export * from './assert.js';
 export { CONGESTION_CONTROLLERS, type CongestionControllerName } from './congestion/controller.js';
 export { DEFAULT_TRANSPORT, type TransportConfig } from './connection/config.js';
+export * from './connection/memory-budget.js';
 export { MAX_PEERS } from './constants.js';
 export * from './copy-bytes.js';
 export * from './crypto/index.js';
@@ -11,7 +12,6 @@ export { Endpoint, type EndpointEvent, type EndpointOptions, type PeerOptions } 
 export type { Peer, PeerStats } from './endpoint/peer.js';
 export { TransmitBatch } from './endpoint/transmit-batch.js';
 export * from './failure.js';
-export * from './memory-budget.js';
 export * from './request.js';
 export * from './session/index.js';
 export type { Stream } from './streams/stream.js';

@@ -5,14 +5,14 @@ import {
   MIN_MEMORY_PER_PEER_BYTES,
   transportFor,
   worstCaseBytes,
-} from '../src/memory-budget.js';
+} from '../../src/connection/memory-budget.js';
 import {
   CONNECTION_WINDOW_BYTES,
   INITIAL_MAX_DATA_BYTES,
   INITIAL_MAX_STREAMS,
   MAX_OPEN_STREAMS,
   SEND_BUFFER_BYTES,
-} from '../src/transport-constants.js';
+} from '../../src/transport-constants.js';
 
 describe('memory per peer (spec streams 5.5)', () => {
   it('is never exceeded by the limits that follow from it', () => {

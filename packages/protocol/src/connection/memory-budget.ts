@@ -1,7 +1,7 @@
 /** One number for the memory that one peer can make us hold, and how it is shared out (spec streams 5.5). */
-import { assert } from './assert.js';
-import type { TransportConfig } from './connection/config.js';
-import { INITIAL_MAX_STREAMS, MAX_SENT_PACKETS, RECEIVE_BLOCK_BYTES } from './transport-constants.js';
+import { assert } from '../assert.js';
+import { INITIAL_MAX_STREAMS, MAX_SENT_PACKETS, RECEIVE_BLOCK_BYTES } from '../transport-constants.js';
+import type { TransportConfig } from './config.js';
 
 const MIB = 1024 * 1024;
 export const MIN_MEMORY_PER_PEER_BYTES = 32 * MIB;
