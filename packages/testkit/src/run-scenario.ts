@@ -136,6 +136,7 @@ class ScenarioRun {
     for (const side of SIDES) for (const end of this.#process(side).ends) end.checkEnd();
     if (this.#unopened > 0) this.#report(`${this.#unopened} streams could never be opened`);
     this.#checkSilence();
+    this.#checkReplays();
     if (!this.#content.isUntouched) this.#report('bytes that were written to a stream were changed');
     return {
       seed: this.#seed,
@@ -267,6 +268,17 @@ class ScenarioRun {
     pair.run(pair.now + SILENCE_MS);
     const sent = pair.datagramsSent - before;
     if (sent > 0) this.#report(`${sent} datagrams were sent although there was nothing to say`);
+  }
+
+  /** spec session 4: only a datagram that came twice is a replay; none here is far enough behind to be taken for one. */
+  #checkReplays(): void {
+    const replays = SIDES.flatMap((side) => this.#processes[side]).reduce(
+      (sum, { endpoint }) => sum + endpoint.drops['replayed-counter'],
+      0,
+    );
+    const { duplicated } = this.#pair.network.counts;
+    if (replays > duplicated)
+      this.#report(`${replays} datagrams were taken for replays, ${duplicated} came twice`);
   }
 
   #leftovers(): string[] {
