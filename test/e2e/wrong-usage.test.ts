@@ -127,7 +127,7 @@ allow = ["*"]
     expect(lines.map((line) => line.replace(`${directory}/`, ''))).toEqual([
       'client.toml:1: relay: found "example.org", expected "HOST:PORT" (a string; IPv6 in brackets)',
       'client.toml:1: private_key_file: found nothing, expected the path of a key file (a string)',
-      'client.toml:3: private_key: unknown key; known here: relay, relay_public_key, private_key_file, preshared_key_file, persistent_keepalive_seconds, local_forwards, log',
+      'client.toml:3: private_key: unknown key; known here: relay, relay_public_key, private_key_file, preshared_key_file, persistent_keepalive_seconds, local_forwards, congestion, memory_per_peer_mib, log',
     ]);
   });
 

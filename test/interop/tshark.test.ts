@@ -82,14 +82,15 @@ it('tshark opens every handshake and every packet of ours with the key log', asy
   const messages = open(tshark, file, keyLog);
   const ofType = (type: string): Message[] => messages.filter((message) => message.type === type);
   expect(messages.filter(({ problems }) => problems !== '')).toEqual([]);
-  expect(ofType('1').map(({ staticKey }) => staticKey)).toEqual(
-    Array.from({ length: CLIENTS }, () => setup.clientKey.publicKey),
-  );
-  expect(ofType('2')).toHaveLength(CLIENTS);
+  // The relay may look for a client that has just left, which needs no answer.
+  const byClients = ofType('1').filter(({ staticKey }) => staticKey === setup.clientKey.publicKey);
+  expect(byClients).toHaveLength(CLIENTS);
+  // A response may be copied (spec session 5.7).
+  expect(ofType('2').length).toBeGreaterThanOrEqual(CLIENTS);
   for (const { handshakeOk } of ofType('2')) expect(handshakeOk).toMatch(/^(1|True)$/);
   expect(ofType('3')).toEqual([]);
-  // Both ways, at 1200 bytes each at most.
-  expect(ofType('4').length).toBeGreaterThan((2 * CLIENTS * BYTES) / 1200);
+  // Both ways, at 1472 bytes each at most.
+  expect(ofType('4').length).toBeGreaterThan((2 * CLIENTS * BYTES) / 1472);
 
   // The same with wrong keys: what tshark says above is worth something.
   const wrongKeys = path.join(setup.directory, 'wrong-keys');

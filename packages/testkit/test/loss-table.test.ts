@@ -4,9 +4,9 @@ import { describe, expect, it } from 'vitest';
 import { formatLossTable, measureLossTable } from '../src/loss-table.js';
 
 describe('throughput by loss, round trip and controller', () => {
-  it('is what docs/loss-table.md says', { timeout: 120_000 }, async () => {
+  it('is what docs/loss-table.txt says', { timeout: 120_000 }, async () => {
     const rows = measureLossTable();
-    await expect(formatLossTable(rows)).toMatchFileSnapshot('../../../docs/loss-table.md');
+    await expect(formatLossTable(rows)).toMatchFileSnapshot('../../../docs/loss-table.txt');
     const of = (congestion: string, lossChance: number) =>
       rows.find(
         (row) => row.congestion === congestion && row.lossChance === lossChance && row.roundTripMs === 80,
