@@ -1,15 +1,9 @@
 /** What a client is given and what it gives back: the face that the CLI, the demo and tests use. */
 import type { LocalForward, Target } from '@underpass/forward';
-import type {
-  CongestionControllerName,
-  CryptoSuite,
-  DropReason,
-  PeerStats,
-  RequestStatus,
-} from '@underpass/protocol';
-import type { Log } from '@underpass/runtime';
+import type { CryptoSuite, DropReason, PeerStats, RequestStatus } from '@underpass/protocol';
+import type { Log, TransportTuning } from '@underpass/runtime';
 
-export interface ClientOptions {
+export interface ClientOptions extends TransportTuning {
   /** The host is a name or an IP literal without brackets; a name is resolved when the client starts. */
   readonly relay: { readonly host: string; readonly port: number };
   readonly relayPublicKey: Uint8Array;
@@ -18,10 +12,6 @@ export interface ClientOptions {
   readonly forwards: readonly LocalForward[];
   /** 0 or absent: off. */
   readonly persistentKeepaliveMs?: number;
-  /** What decides how fast we send; default: bbr. */
-  readonly congestion?: CongestionControllerName;
-  /** What one peer can make us hold, in bytes (spec streams 5.5). */
-  readonly memoryPerPeerBytes?: number;
   readonly log: Log;
   /** The fastest that this machine has, unless given. */
   readonly suite?: CryptoSuite;

@@ -12,20 +12,18 @@ import {
 import {
   type Address,
   type ConnectionError,
-  DEFAULT_MEMORY_PER_PEER_BYTES,
   Endpoint,
   type Peer,
   StreamErrorCode,
-  transportFor,
 } from '@underpass/protocol';
 import {
   chooseSuite,
   type DatagramSocket,
   Driver,
   openUdpSocket,
-  probedDatagramBytes,
   secureRandom,
   systemTimers,
+  transportOver,
   unixTimeMs,
 } from '@underpass/runtime';
 import { adviceFor } from './advice.js';
@@ -44,11 +42,7 @@ export async function startClient(options: ClientOptions): Promise<Client> {
     suite,
     random: secureRandom,
     unixTimeMs,
-    transport: {
-      ...transportFor(options.memoryPerPeerBytes ?? DEFAULT_MEMORY_PER_PEER_BYTES),
-      maxDatagramBytes: probedDatagramBytes(socket),
-      ...(options.congestion && { congestion: options.congestion }),
-    },
+    transport: transportOver(socket, options),
     ...(options.keyLog && { keyLog: options.keyLog }),
   });
   const relay = endpoint.addPeer({

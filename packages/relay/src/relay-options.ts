@@ -1,14 +1,7 @@
 /** What a relay is given and what it gives back: the face that the CLI, the demo and tests use. */
 import type { AllowRule, Target } from '@underpass/forward';
-import type {
-  Address,
-  CongestionControllerName,
-  CryptoSuite,
-  DropReason,
-  PeerStats,
-  RequestStatus,
-} from '@underpass/protocol';
-import type { Log } from '@underpass/runtime';
+import type { Address, CryptoSuite, DropReason, PeerStats, RequestStatus } from '@underpass/protocol';
+import type { Log, TransportTuning } from '@underpass/runtime';
 
 export interface RelayPeerOptions {
   readonly name: string;
@@ -18,15 +11,11 @@ export interface RelayPeerOptions {
   readonly allow: readonly AllowRule[];
 }
 
-export interface RelayOptions {
+export interface RelayOptions extends TransportTuning {
   /** Without a host: every interface. Port 0: the system chooses. */
   readonly listen: { readonly host?: string; readonly port: number };
   readonly privateKey: Uint8Array;
   readonly peers: readonly RelayPeerOptions[];
-  /** What decides how fast we send; default: bbr. */
-  readonly congestion?: CongestionControllerName;
-  /** What one peer can make us hold, in bytes (spec streams 5.5). */
-  readonly memoryPerPeerBytes?: number;
   readonly log: Log;
   /** The system's resolver unless given. It needs UV_THREADPOOL_SIZE=32, or slow names of one peer hold up those of others:
    *  libuv lets names have half of its threads, by default two. */

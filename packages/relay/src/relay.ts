@@ -6,20 +6,18 @@ import {
   bytesKey,
   type ConnectionError,
   type CryptoSuite,
-  DEFAULT_MEMORY_PER_PEER_BYTES,
   Endpoint,
   MAX_PEERS,
   type Peer,
   type RequestStatus,
-  transportFor,
 } from '@underpass/protocol';
 import {
   chooseSuite,
   type DatagramSocket,
   Driver,
   openUdpSocket,
-  probedDatagramBytes,
   secureRandom,
+  transportOver,
   UnderpassError,
   unixTimeMs,
 } from '@underpass/runtime';
@@ -40,12 +38,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     suite,
     random: secureRandom,
     unixTimeMs,
-    transport: {
-      ...transportFor(options.memoryPerPeerBytes ?? DEFAULT_MEMORY_PER_PEER_BYTES),
-      maxDatagramBytes: probedDatagramBytes(socket),
-      maxSilenceMs: MAX_SILENCE_MS,
-      ...(options.congestion && { congestion: options.congestion }),
-    },
+    transport: { ...transportOver(socket, options), maxSilenceMs: MAX_SILENCE_MS },
     ...(options.keyLog && { keyLog: options.keyLog }),
   });
   const relay = new RunningRelay(options, endpoint, socket, suite);

@@ -1,10 +1,5 @@
 /** What the driver needs of a UDP socket, so that tests can drive it without one. */
-import {
-  type Address,
-  BASE_DATAGRAM_BYTES,
-  MAX_PROBED_DATAGRAM_BYTES,
-  type TransmitBatch,
-} from '@underpass/protocol';
+import type { Address, TransmitBatch } from '@underpass/protocol';
 
 export interface DatagramListener {
   /** One UDP payload, the listener's to keep and to change. */
@@ -33,9 +28,4 @@ export interface DatagramSocket {
   send(batch: TransmitBatch): void;
   /** What was sent but not yet taken by the system may be lost. */
   close(): Promise<void>;
-}
-
-/** How far the search for the path's MTU may go over this socket (spec mtu 1.4). */
-export function probedDatagramBytes(socket: DatagramSocket): number {
-  return socket.refusesFragmentation ? MAX_PROBED_DATAGRAM_BYTES : BASE_DATAGRAM_BYTES;
 }

@@ -4,5 +4,6 @@ export * from './datagram-socket.js';
 export * from './driver.js';
 export * from './log.js';
 export * from './random.js';
+export * from './transport-tuning.js';
 export * from './udp-socket.js';
 export * from './underpass-error.js';

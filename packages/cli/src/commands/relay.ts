@@ -100,10 +100,12 @@ function reload(relay: Relay, file: string, running: RelayConfig, log: Log): voi
     );
     const isOther = encodeKey(config.publicKey) !== encodeKey(running.publicKey);
     const hasMoved = listenText(config.listen) !== listenText(running.listen);
-    if (isOther || hasMoved) {
+    const isTunedAnew =
+      config.congestion !== running.congestion || config.memoryPerPeerBytes !== running.memoryPerPeerBytes;
+    if (isOther || hasMoved || isTunedAnew) {
       log.warn(
         { event: 'restart-needed' },
-        'listen and private_key_file take effect with the next start only',
+        'listen, private_key_file, congestion and memory_per_peer_mib take effect with the next start only',
       );
     }
   } catch (error) {

@@ -8,8 +8,7 @@ export type CongestionControllerName = (typeof CONGESTION_CONTROLLERS)[number];
 export interface AckSample {
   now: number;
   ackedBytes: number;
-  /** Before and after the ACK, and what it showed to be lost. */
-  bytesInFlightBefore: number;
+  /** After the ACK, without what it showed to be lost. */
   bytesInFlight: number;
   /** When the newest of the acknowledged packets was sent. */
   newestSentAt: number;
@@ -87,7 +86,6 @@ export function emptyAckSample(): AckSample {
   return {
     now: 0,
     ackedBytes: 0,
-    bytesInFlightBefore: 0,
     bytesInFlight: 0,
     newestSentAt: 0,
     hasRttSample: false,

@@ -35,6 +35,10 @@ export type PacketOutcome =
   | { readonly closedByPeer: StreamError }
   | { readonly failed: StreamError };
 
+/** What a stream may buffer, in congestion windows: data stays buffered until the oldest hole before it is filled, which on a lossy path
+ *  takes several round trips. */
+const SEND_AHEAD_WINDOWS = 6;
+
 const DUPLICATE: PacketOutcome = { dropped: 'duplicate-packet' };
 /** Left unacknowledged so that it comes again (spec streams 4.6). */
 const LATER: PacketOutcome = { dropped: 'reassembly-full' };
@@ -380,7 +384,6 @@ export class Connection {
     const sample = this.#ackSample;
     sample.now = now;
     sample.ackedBytes = outcome.ackedBytes;
-    sample.bytesInFlightBefore = outcome.bytesInFlightBefore;
     sample.bytesInFlight = bytesInFlight;
     sample.newestSentAt = outcome.newestAckedSentAt;
     sample.hasRttSample = outcome.sampledRtt;
@@ -402,7 +405,7 @@ export class Connection {
   #updateStreams(roundTripMs: number): void {
     const { streams, congestion } = this.#parts;
     streams.roundTripMs = roundTripMs;
-    streams.sendAheadBytes = 6 * congestion.windowBytes;
+    streams.sendAheadBytes = SEND_AHEAD_WINDOWS * congestion.windowBytes;
   }
 
   /** A probe carries new data if there is some, else what the oldest packet in flight did (spec recovery 4). */

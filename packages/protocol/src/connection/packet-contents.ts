@@ -1,6 +1,7 @@
 /** What was in each packet sent, so that it can be acknowledged or sent again: a ring that runs beside `SentPackets`.
  *
  *  A bulk packet holds one STREAM frame, which lives in typed arrays; only packets with more have a list. */
+import { type Column, grownRing } from '../recovery/ring.js';
 import type { ConnectionStream } from '../streams/stream.js';
 
 export const Content = {
@@ -118,37 +119,15 @@ export class PacketContents {
   }
 
   #grow(capacity: number, oldest: number, next: number): void {
-    const old = { ...this.#arrays(), mask: this.#mask };
+    const mask = this.#mask;
+    const grown = <T extends Column>(old: T, larger: T): T => grownRing(old, mask, larger, oldest, next);
+    this.#flags = grown(this.#flags, new Uint8Array(capacity));
+    this.#streams = grown(this.#streams, new Array(capacity).fill(undefined));
+    this.#starts = grown(this.#starts, new Float64Array(capacity));
+    this.#lengths = grown(this.#lengths, new Uint16Array(capacity));
+    this.#ackLargest = grown(this.#ackLargest, new Float64Array(capacity));
+    this.#keypairs = grown(this.#keypairs, new Float64Array(capacity));
+    this.#further = grown(this.#further, new Array(capacity).fill(undefined));
     this.#mask = capacity - 1;
-    this.#flags = new Uint8Array(capacity);
-    this.#streams = new Array(capacity).fill(undefined);
-    this.#starts = new Float64Array(capacity);
-    this.#lengths = new Uint16Array(capacity);
-    this.#ackLargest = new Float64Array(capacity);
-    this.#keypairs = new Float64Array(capacity);
-    this.#further = new Array(capacity).fill(undefined);
-    for (let n = oldest; n < next; n++) {
-      const from = n & old.mask;
-      const to = n & this.#mask;
-      this.#flags[to] = old.flags[from] as number;
-      this.#streams[to] = old.streams[from];
-      this.#starts[to] = old.starts[from] as number;
-      this.#lengths[to] = old.lengths[from] as number;
-      this.#ackLargest[to] = old.ackLargest[from] as number;
-      this.#keypairs[to] = old.keypairs[from] as number;
-      this.#further[to] = old.further[from];
-    }
-  }
-
-  #arrays() {
-    return {
-      flags: this.#flags,
-      streams: this.#streams,
-      starts: this.#starts,
-      lengths: this.#lengths,
-      ackLargest: this.#ackLargest,
-      keypairs: this.#keypairs,
-      further: this.#further,
-    };
   }
 }

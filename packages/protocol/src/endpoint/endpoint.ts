@@ -127,8 +127,9 @@ export class Endpoint {
       this.#drops[received.reason]++;
       return;
     }
+    if (received.kind === 'cookie-reply') return;
     const peer = received.peer.application as Peer;
-    peer.handleContact(now, from, datagram.length);
+    peer.handleContact(now, from, datagram.length, received.kind !== 'handshake');
     if (received.kind !== 'payload') return;
     const reason = peer.handlePayload(now, received.keypairId, received.payload);
     if (reason !== undefined) this.#drops[reason]++;

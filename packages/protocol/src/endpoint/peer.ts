@@ -181,9 +181,9 @@ export class Peer {
     return undefined;
   }
 
-  /** An authenticated datagram arrived. */
-  handleContact(now: number, from: Address, bytes: number): void {
-    this.#guard.onReceived(now, from, bytes, this.session.address);
+  /** An authenticated datagram arrived. @param usesKeys a transport message, and none of a handshake */
+  handleContact(now: number, from: Address, bytes: number, usesKeys: boolean): void {
+    this.#guard.onReceived(now, { from, bytes, usesKeys }, this.session.address);
     const silentMs = this.#heardAt === undefined ? 0 : now - this.#heardAt;
     this.#heardAt = now;
     if (this.#waitingSince !== undefined) {

@@ -8,6 +8,14 @@ export const AMPLIFICATION_LIMIT = 3;
 export const MAX_CHALLENGES = 3;
 const CHALLENGE_BYTES = 8;
 
+export interface ReceivedDatagram {
+  readonly from: Address;
+  /** UDP payload. */
+  readonly bytes: number;
+  /** It is a transport message. */
+  readonly usesKeys: boolean;
+}
+
 interface Candidate {
   readonly address: Address;
   readonly challenge: Uint8Array;
@@ -45,10 +53,10 @@ export class PathGuard {
   }
 
   /** An authenticated datagram arrived. @param current where the session sends to now */
-  onReceived(now: number, from: Address, bytes: number, current: Address | undefined): void {
+  onReceived(now: number, { from, bytes, usesKeys }: ReceivedDatagram, current: Address | undefined): void {
     if (this.#proven === undefined) {
-      // Whoever uses our keys has our response, which went to this address.
-      this.#proven = current;
+      // Whoever uses our keys has our response, which went to this address. An initiation may be a copy.
+      if (usesKeys) this.#proven = current;
       return;
     }
     if (current === undefined || sameAddress(current, this.#proven)) {

@@ -24,9 +24,8 @@ export interface RecoveryListener {
 
 /** What one ACK frame or one timeout changed: filled anew by each call, read before the next. */
 export interface RecoveryOutcome {
-  /** Bytes in flight that were newly acknowledged, and what was in flight before. */
+  /** Bytes in flight that were newly acknowledged. */
   ackedBytes: number;
-  bytesInFlightBefore: number;
   /** When the newest of the acknowledged packets was sent. */
   newestAckedSentAt: number;
   /** An RTT sample was taken. */
@@ -277,7 +276,6 @@ export class Recovery {
 
   #beginOutcome(): RecoveryOutcome {
     Object.assign(this.outcome, emptyOutcome());
-    this.outcome.bytesInFlightBefore = this.bytesInFlight;
     return this.outcome;
   }
 }
@@ -285,7 +283,6 @@ export class Recovery {
 function emptyOutcome(): RecoveryOutcome {
   return {
     ackedBytes: 0,
-    bytesInFlightBefore: 0,
     newestAckedSentAt: -1,
     sampledRtt: false,
     lostPackets: 0,

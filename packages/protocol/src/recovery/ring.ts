@@ -1,6 +1,6 @@
-/** Rings of typed arrays that are indexed by packet number, one slot each, and grow by doubling. */
+/** Rings of typed arrays, and of objects, that are indexed by packet number, one slot each, and grow by doubling. */
 
-type Column = Float64Array | Uint16Array | Uint8Array;
+export type Column = { [index: number]: unknown; readonly length: number };
 
 /** Copies the packets `first` to `next - 1` from a ring to a larger one. @returns the larger one */
 export function grownRing<T extends Column>(
@@ -11,6 +11,6 @@ export function grownRing<T extends Column>(
   next: number,
 ): T {
   const mask = larger.length - 1;
-  for (let n = first; n < next; n++) larger[n & mask] = old[n & oldMask] as number;
+  for (let n = first; n < next; n++) larger[n & mask] = old[n & oldMask] as T[number];
   return larger;
 }

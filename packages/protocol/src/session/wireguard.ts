@@ -2,7 +2,6 @@
  *  (spec wire, handshake, session). What the payloads mean is for the layer above. */
 
 import type { Address } from '../address.js';
-import { sameAddress } from '../address.js';
 import { assert } from '../assert.js';
 import { MAX_PEERS, MAX_QUEUED_COOKIE_REPLIES } from '../constants.js';
 import { copyBytes } from '../copy-bytes.js';
@@ -49,10 +48,10 @@ export type Received =
       readonly keypairId: number;
       /** The plaintext, padding included, as a view into the datagram. */
       readonly payload: Uint8Array;
-      /** The peer's address is another than before. */
-      readonly moved: boolean;
     }
-  | { readonly kind: 'keepalive' | 'handshake'; readonly peer: WireGuardPeer; readonly moved: boolean }
+  | { readonly kind: 'keepalive' | 'handshake'; readonly peer: WireGuardPeer }
+  /** Who watches the path can make one: it is no sign of the peer. */
+  | { readonly kind: 'cookie-reply' }
   | { readonly kind: 'dropped'; readonly reason: DropReason };
 
 export interface OutgoingMessage {
@@ -81,7 +80,6 @@ export class WireGuard {
     peer: WireGuardPeer;
     keypairId: number;
     payload: Uint8Array;
-    moved: boolean;
   };
 
   constructor(options: WireGuardOptions) {
@@ -106,7 +104,6 @@ export class WireGuard {
       peer: undefined as unknown as WireGuardPeer,
       keypairId: 0,
       payload: NOTHING,
-      moved: false,
     };
   }
 
@@ -190,15 +187,12 @@ export class WireGuard {
     const keypair = entry?.keypair;
     if (entry === undefined || keypair === undefined) return dropped('unknown-index');
     const { peer } = entry;
-    const { address } = peer;
     const refused = peer.handleTransport(now, from, keypair, datagram);
     if (refused !== undefined) return dropped(refused);
-    const moved = !sameAddress(address, from);
-    if (datagram.length === MIN_TRANSPORT_BYTES) return { kind: 'keepalive', peer, moved };
+    if (datagram.length === MIN_TRANSPORT_BYTES) return { kind: 'keepalive', peer };
     this.#payload.peer = peer;
     this.#payload.keypairId = keypair.id;
     this.#payload.payload = datagram.subarray(TransportOffset.payload, datagram.length - TAG_BYTES);
-    this.#payload.moved = moved;
     return this.#payload;
   }
 
@@ -210,7 +204,6 @@ export class WireGuard {
     const initiation = consumeInitiation(suite, local, datagram, (key) => this.#peers.get(bytesKey(key)));
     if (typeof initiation === 'string') return dropped(initiation);
     const { peer, state, timestamp } = initiation;
-    const { address } = peer;
     const failed = peer.handleInitiation(now, from, {
       state,
       senderIndex,
@@ -218,7 +211,7 @@ export class WireGuard {
       length: datagram.length,
     });
     if (failed !== undefined) return dropped(failed);
-    return { kind: 'handshake', peer, moved: !sameAddress(address, from) };
+    return { kind: 'handshake', peer };
   }
 
   #handleResponse(now: number, datagram: Uint8Array, from: Address): Received {
@@ -226,17 +219,16 @@ export class WireGuard {
     if (refused !== undefined) return dropped(refused);
     const peer = this.#indices.get(readUint32(datagram, ResponseOffset.receiverIndex))?.peer;
     if (peer === undefined) return dropped('unknown-index');
-    const { address } = peer;
     const failed = peer.handleResponse(now, from, datagram);
     if (failed !== undefined) return dropped(failed);
-    return { kind: 'handshake', peer, moved: !sameAddress(address, from) };
+    return { kind: 'handshake', peer };
   }
 
   #handleCookieReply(now: number, datagram: Uint8Array): Received {
     const peer = this.#indices.get(readUint32(datagram, CookieReplyOffset.receiverIndex))?.peer;
     if (peer === undefined) return dropped('unknown-index');
     const refused = peer.handleCookieReply(now, datagram);
-    return refused === undefined ? { kind: 'handshake', peer, moved: false } : dropped(refused);
+    return refused === undefined ? { kind: 'cookie-reply' } : dropped(refused);
   }
 
   /** What comes before any expensive computation (spec handshake 6).

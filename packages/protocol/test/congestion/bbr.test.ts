@@ -66,7 +66,6 @@ class Path {
     const arrived = this.#inFlight.filter(({ arrivesAt }) => arrivesAt <= this.now);
     if (arrived.length === 0) return;
     this.#inFlight = this.#inFlight.filter(({ arrivesAt }) => arrivesAt > this.now);
-    const bytesInFlightBefore = this.#bytesInFlight;
     this.rates.beginAck();
     let ackedBytes = 0;
     let newestSentAt = 0;
@@ -88,7 +87,7 @@ class Path {
       ...emptyAckSample(),
       now: this.now,
       ackedBytes,
-      bytesInFlightBefore,
+
       bytesInFlight: this.#bytesInFlight,
       newestSentAt,
       hasRttSample: true,
@@ -184,10 +183,65 @@ describe('BBR (spec congestion 4)', () => {
     expect(held).toBe(true);
   });
 
-  it('keeps a window of four datagrams whatever happens', () => {
+  it('keeps a window of four datagrams whatever happens (spec congestion 4.6)', () => {
     const controller = new Bbr(SIZE, () => 0.5);
     for (let i = 0; i < 10; i++) controller.onPersistentCongestion();
     expect(controller.windowBytes).toBe(4 * SIZE);
+  });
+});
+
+describe('a probe for bandwidth', () => {
+  it('that ended in losses is followed by a wait of 8 s and more (spec congestion 4.5)', () => {
+    const path = new Path(30);
+    path.run(4_000);
+    const before = path.lost;
+    while (path.lost === before && path.now < 60_000) path.run(100);
+    expect(path.lost).toBeGreaterThan(before);
+    // The probe is over, and its queue drained.
+    path.run(1_000);
+    const end = path.now + 6_500;
+    while (path.now < end) {
+      path.run(10);
+      expect(path.latestRttMs).toBeLessThan(path.baseMs + 15);
+    }
+  });
+});
+
+describe('delivery rate (spec recovery 5.4)', () => {
+  function send(rates: DeliveryRate, count: number, everyMs: number): void {
+    for (let n = 0; n < count; n++) rates.onPacketSent(n * everyMs, n, SIZE, (n + 1) * SIZE, 0, 1024);
+  }
+
+  it('is what was acknowledged over the time that it took', () => {
+    const rates = new DeliveryRate();
+    send(rates, 10, 1);
+    for (let n = 0; n < 10; n++) {
+      rates.beginAck();
+      rates.onPacketAcknowledged(50 + 2 * n, n, SIZE, n);
+      rates.endAck(50);
+    }
+    // Ten packets in 68 ms: from the sending of the first to the acknowledgement of the last.
+    expect(rates.sample.deliveryRate).toBeCloseTo((10 * SIZE) / 68, 6);
+  });
+
+  it('is none over less than the shortest round trip', () => {
+    const rates = new DeliveryRate();
+    send(rates, 1, 1);
+    rates.beginAck();
+    rates.onPacketAcknowledged(20, 0, SIZE, 0);
+    rates.endAck(50);
+    expect(rates.sample.deliveryRate).toBe(0);
+  });
+
+  it('is marked when there was nothing more to send', () => {
+    const rates = new DeliveryRate();
+    rates.markApplicationLimited(0);
+    send(rates, 1, 1);
+    rates.beginAck();
+    rates.onPacketAcknowledged(60, 0, SIZE, 0);
+    rates.endAck(50);
+    expect(rates.sample.applicationLimited).toBe(true);
+    expect(rates.isApplicationLimited).toBe(false);
   });
 });
 

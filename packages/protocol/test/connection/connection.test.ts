@@ -131,6 +131,22 @@ describe('connection', () => {
     expect(pair.sent.slice(start).filter(({ from }) => from === 'client').length).toBeLessThan(5);
   });
 
+  it('takes the loss of a search for the MTU for no congestion (spec mtu 2.2)', () => {
+    const pair = new ConnectedPair();
+    open(pair).write(pattern(10));
+    pair.run(1_000);
+    const { congestion, recovery } = pair.client.parts;
+    const before = congestion.windowBytes;
+    pair.client.pollMtuProbe(pair.now, new Uint8Array(1440), 0, 1440);
+    pair.run(100);
+    for (let i = 0; i < 5; i++) {
+      pair.client.openStream()?.write(pattern(10));
+      pair.run(100);
+    }
+    expect(recovery.packetsLost).toBe(1);
+    expect(congestion.windowBytes).toBeGreaterThanOrEqual(before);
+  });
+
   it('repeats nothing on a path that loses nothing (spec recovery 8)', () => {
     const pair = new ConnectedPair();
     const stream = open(pair);

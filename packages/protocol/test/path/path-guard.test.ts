@@ -1,13 +1,18 @@
 import { describe, expect, it } from 'vitest';
-import { MAX_CHALLENGES, PathGuard } from '../../src/path/path-guard.js';
+import type { Address } from '../../src/address.js';
+import { MAX_CHALLENGES, PathGuard, type ReceivedDatagram } from '../../src/path/path-guard.js';
 
 const HOME = { address: '192.0.2.1', port: 1000 };
 const REBOUND = { address: '192.0.2.1', port: 2000 };
 const AWAY = { address: '203.0.113.9', port: 1000 };
 
+function datagram(from: Address, usesKeys = true): ReceivedDatagram {
+  return { from, bytes: 100, usesKeys };
+}
+
 function guardAt(home = HOME): PathGuard {
   const guard = new PathGuard((length) => new Uint8Array(length).fill(7));
-  guard.onReceived(0, home, 100, home);
+  guard.onReceived(0, datagram(home), home);
   return guard;
 }
 
@@ -19,21 +24,30 @@ describe('PathGuard (spec path)', () => {
     expect(guard.dueAt).toBe(Infinity);
   });
 
+  it('does not take the sender of an initiation, which may be a copy, for proven (spec path 2)', () => {
+    const guard = new PathGuard((length) => new Uint8Array(length));
+    guard.onReceived(0, datagram(AWAY, false), AWAY);
+    expect(guard.proven).toBeUndefined();
+    guard.onReceived(10, datagram(HOME), HOME);
+    expect(guard.proven).toEqual(HOME);
+    expect(guard.candidate).toBeUndefined();
+  });
+
   it('sends at most three times what came from a new address (spec path 2)', () => {
     const guard = guardAt();
-    guard.onReceived(10, AWAY, 100, AWAY);
+    guard.onReceived(10, datagram(AWAY), AWAY);
     expect(guard.allowanceBytes).toBe(300);
     guard.onSent(250);
     expect(guard.allowanceBytes).toBe(50);
     guard.onSent(60);
     expect(guard.allowanceBytes).toBe(0);
-    guard.onReceived(20, AWAY, 100, AWAY);
+    guard.onReceived(20, datagram(AWAY), AWAY);
     expect(guard.allowanceBytes).toBe(290);
   });
 
   it('challenges three times, a probe timeout apart, and goes back (spec path 3)', () => {
     const guard = guardAt();
-    guard.onReceived(10, AWAY, 100, AWAY);
+    guard.onReceived(10, datagram(AWAY), AWAY);
     for (let i = 0; i < MAX_CHALLENGES; i++) {
       expect(guard.dueAt).toBe(10 + 50 * i);
       expect(guard.takeChallenge(9 + 50 * i, 50)).toBeUndefined();
@@ -52,7 +66,7 @@ describe('PathGuard (spec path)', () => {
       [REBOUND, 'port'],
     ] as const) {
       const guard = guardAt();
-      guard.onReceived(10, to, 100, to);
+      guard.onReceived(10, datagram(to), to);
       const challenge = guard.takeChallenge(10, 50) as Uint8Array;
       expect(guard.onResponse(new Uint8Array(8))).toBeUndefined();
       expect(guard.onResponse(challenge)).toBe(kind);
@@ -64,15 +78,15 @@ describe('PathGuard (spec path)', () => {
 
   it('ends the trial when the peer is heard from its proven address (spec path 3)', () => {
     const guard = guardAt();
-    guard.onReceived(10, AWAY, 100, AWAY);
-    guard.onReceived(20, HOME, 100, HOME);
+    guard.onReceived(10, datagram(AWAY), AWAY);
+    guard.onReceived(20, datagram(HOME), HOME);
     expect(guard.candidate).toBeUndefined();
     expect(guard.allowanceBytes).toBe(Infinity);
   });
 
   it('trusts an address that we chose ourselves', () => {
     const guard = guardAt();
-    guard.onReceived(10, AWAY, 100, AWAY);
+    guard.onReceived(10, datagram(AWAY), AWAY);
     guard.trust(REBOUND);
     expect(guard.proven).toEqual(REBOUND);
     expect(guard.candidate).toBeUndefined();

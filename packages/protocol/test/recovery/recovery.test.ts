@@ -71,6 +71,18 @@ describe('Recovery', () => {
     expect(listener.lost).toEqual([]);
   });
 
+  it('probes at once when the peer is heard of after an expiry, whatever the back-off (spec recovery 4.2)', () => {
+    const { recovery } = setup(1);
+    for (let i = 0; i < 5; i++) recovery.handleTimeout(recovery.pollTimeout()?.at ?? 0);
+    recovery.probesDue = 0;
+    recovery.onSignOfLife();
+    expect(recovery.probesDue).toBe(2);
+    expect(recovery.ptoCount).toBe(0);
+    recovery.probesDue = 0;
+    recovery.onSignOfLife();
+    expect(recovery.probesDue).toBe(0);
+  });
+
   it('takes no timer while nothing is in flight', () => {
     const { recovery } = setup(2);
     recovery.onAck(1050, ranges([0, 1]));

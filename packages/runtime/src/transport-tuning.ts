@@ -1,0 +1,26 @@
+/** What a client and a relay may be told about their transport, and what the socket adds to it. */
+import {
+  BASE_DATAGRAM_BYTES,
+  type CongestionControllerName,
+  DEFAULT_MEMORY_PER_PEER_BYTES,
+  MAX_PROBED_DATAGRAM_BYTES,
+  type TransportConfig,
+  transportFor,
+} from '@underpass/protocol';
+import type { DatagramSocket } from './datagram-socket.js';
+
+export interface TransportTuning {
+  /** What decides how fast we send; default: bbr. */
+  readonly congestion?: CongestionControllerName;
+  /** What one peer can make us hold, in bytes (spec streams 5.5). */
+  readonly memoryPerPeerBytes?: number;
+}
+
+export function transportOver(socket: DatagramSocket, tuning: TransportTuning): Partial<TransportConfig> {
+  return {
+    ...transportFor(tuning.memoryPerPeerBytes ?? DEFAULT_MEMORY_PER_PEER_BYTES),
+    // spec mtu 1.4
+    maxDatagramBytes: socket.refusesFragmentation ? MAX_PROBED_DATAGRAM_BYTES : BASE_DATAGRAM_BYTES,
+    ...(tuning.congestion && { congestion: tuning.congestion }),
+  };
+}
