@@ -1,6 +1,9 @@
 /** Round-trip time of the path (spec recovery 2; RFC 9002 §5). All in milliseconds. */
 import { GRANULARITY_MS, INITIAL_RTT_MS, MAX_ACK_DELAY_MS } from '../transport-constants.js';
 
+/** No path is faster, but a clock may be too coarse to tell; rates are divided by it. */
+const MIN_RTT_MS = 0.01;
+
 export class RttEstimator {
   latestMs = 0;
   minMs = Number.POSITIVE_INFINITY;
@@ -10,9 +13,10 @@ export class RttEstimator {
   /** When the first sample was taken; persistent congestion is not judged before (RFC 9002 §7.6.2). */
   firstSampleAt = Number.POSITIVE_INFINITY;
 
-  /** @param sampleMs from sending the packet to its acknowledgement
+  /** @param measuredMs from sending the packet to its acknowledgement
    *  @param ackDelayMs what the peer says that it waited */
-  update(now: number, sampleMs: number, ackDelayMs: number): void {
+  update(now: number, measuredMs: number, ackDelayMs: number): void {
+    const sampleMs = Math.max(measuredMs, MIN_RTT_MS);
     this.latestMs = sampleMs;
     if (!this.hasSample) {
       this.hasSample = true;
@@ -33,8 +37,8 @@ export class RttEstimator {
   /** Another measurement, of a handshake, until there is a sample (spec recovery 2). */
   seed(roundTripMs: number): void {
     if (this.hasSample) return;
-    this.smoothedMs = roundTripMs;
-    this.varianceMs = roundTripMs / 2;
+    this.smoothedMs = Math.max(roundTripMs, MIN_RTT_MS);
+    this.varianceMs = this.smoothedMs / 2;
   }
 
   /** One probe timeout without back-off (RFC 9002 §6.2.1). */
