@@ -19,6 +19,14 @@ export const MAX_CLOSE_REASON_BYTES = 128;
 export const MAX_ACK_FRAME_RANGES = 256;
 /** Frames other than PADDING in one packet (spec streams 2.3). */
 export const MAX_FRAMES_PER_PACKET = 512;
+/** Packets without effect that a peer may have sent beyond those with one, and how many it may send each second (spec streams 2.5). */
+export const MAX_IDLE_PACKETS = 16_384;
+export const IDLE_PACKETS_PER_SECOND = 20;
+/** Streams that a peer may give up at one go and still have their places back at once, and how many more each second (spec streams 5.4). */
+export const GIVEN_UP_STREAMS_BURST = 1024;
+export const GIVEN_UP_STREAMS_PER_SECOND = 200;
+/** Less credit than this is used only when nothing of the stream is unacknowledged (spec streams 5.6). */
+export const MIN_USEFUL_CREDIT_BYTES = 1024;
 /** Answers to PATH_CHALLENGE that may wait (spec streams 2.4). */
 export const MAX_PATH_RESPONSES = 3;
 /** Separate pieces of one stream that a receiver keeps (spec streams 4.6). */

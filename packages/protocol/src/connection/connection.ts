@@ -14,9 +14,12 @@ import { type Deadline, earlier } from '../deadline.js';
 import { ConnectionErrorCode, type DropReason } from '../failure.js';
 import type { Stream } from '../streams/stream.js';
 import type { FrameOutcome, StreamError, StreamEvent } from '../streams/stream-set.js';
+import { TokenBucket } from '../token-bucket.js';
 import {
+  IDLE_PACKETS_PER_SECOND,
   MAX_DATA_PROBES,
   MAX_FRAMES_PER_PACKET,
+  MAX_IDLE_PACKETS,
   PROTOCOL_VERSION,
   TRANSPORT_OVERHEAD_BYTES,
 } from '../transport-constants.js';
@@ -54,6 +57,10 @@ export class Connection {
   #datagramBytes: number;
   #hello: Hello | undefined;
   #closedByPeer: StreamError | undefined;
+  /** The packet that is being handled changed something else than streams. */
+  #hadEffect = false;
+  /** spec streams 2.5 */
+  readonly #idlePackets = new TokenBucket(MAX_IDLE_PACKETS, IDLE_PACKETS_PER_SECOND);
 
   constructor(
     role: 'client' | 'relay',
@@ -103,8 +110,11 @@ export class Connection {
     this.#parts.streams.now = now;
     // spec streams 1.2
     if (received.isDuplicate(packetNumber)) return DUPLICATE;
+    const { effects } = this.#parts.streams;
     let ackEliciting = false;
     let later = false;
+    let acks = 0;
+    this.#hadEffect = false;
     for (let frames = 0; ; frames++) {
       const type = reader.next();
       if (type === END) break;
@@ -112,12 +122,19 @@ export class Connection {
       // spec streams 2.3
       if (frames === MAX_FRAMES_PER_PACKET)
         return failed(ConnectionErrorCode.protocolViolation, 'too many frames');
+      if (type === FrameType.ack && ++acks > 1)
+        return failed(ConnectionErrorCode.protocolViolation, 'more than one ACK in a packet');
+      if (type === FrameType.hello && frames > 0)
+        return failed(ConnectionErrorCode.protocolViolation, 'HELLO behind another frame');
       if (type !== FrameType.ack && type !== FrameType.close) ackEliciting = true;
       const outcome = this.#handleFrame(now, type, reader);
       if (this.#closedByPeer !== undefined) return { closedByPeer: this.#closedByPeer };
       if (outcome === 'later') later = true;
       else if (outcome !== undefined) return { failed: outcome };
     }
+    if (this.#hadEffect || this.#parts.streams.effects > effects) this.#idlePackets.give();
+    else if (!this.#idlePackets.take(now))
+      return failed(ConnectionErrorCode.protocolViolation, 'too many packets without effect');
     if (later) return LATER;
     received.record(now, packetNumber, ackEliciting);
     liveness.onReceived(now, ackEliciting, recovery.rtt.probeTimeoutMs);
@@ -128,6 +145,7 @@ export class Connection {
     this.#parts.streams.now = now;
     if (!this.#sendable) return;
     const { recovery, liveness, streams, tail } = this.#parts;
+    streams.payPlaces();
     // With packets in flight the probe timer asks.
     if (liveness.takeDue(now, streams.openStreams) && recovery.ackElicitingInFlight === 0) {
       this.#builder.pingDue = true;
@@ -249,7 +267,8 @@ export class Connection {
     const asking = liveness.pollTimeout(streams.openStreams);
     const ofPackets = earlier(recovery.pollTimeout(), received.pollTimeout());
     const search = streams.openStreams > 0 ? this.#parts.mtu.pollTimeout() : undefined;
-    return earlier(earlier(ofPackets, pacing), earlier(earlier(repeat, asking), search));
+    const ofStreams = earlier(asking, streams.pollTimeout());
+    return earlier(earlier(ofPackets, pacing), earlier(earlier(repeat, ofStreams), search));
   }
 
   // ---- what recovery tells (RecoveryListener) ---------------------------------------------------------------
@@ -343,8 +362,10 @@ export class Connection {
     if (hello.role === this.#parts.role) {
       return { code: ConnectionErrorCode.protocolViolation, reason: `both sides are a ${hello.role}` };
     }
-    if (this.#hello === undefined) this.#parts.mtu.restart(now, hello.maxDatagramBytes);
+    if (this.#hello !== undefined) return undefined; // of the same run: it says what the first said
+    this.#hadEffect = true;
     this.#hello = hello;
+    this.#parts.mtu.restart(now, hello.maxDatagramBytes);
     this.#parts.streams.onHello(hello.maxData, hello.maxStreamData, hello.maxStreams);
     return undefined;
   }
@@ -362,6 +383,7 @@ export class Connection {
     const { outcome, rtt } = recovery;
     if (outcome.spuriousLossSentAt >= 0) congestion.onSpuriousLoss(now, outcome.spuriousLossSentAt);
     if (outcome.persistentCongestion) congestion.onPersistentCongestion(now);
+    if (outcome.ackedBytes > 0 || outcome.spuriousLossSentAt >= 0) this.#hadEffect = true;
     if (outcome.ackedBytes > 0) {
       congestion.onAck(this.#fillAckSample(now));
       if (congestion.isHoldingBack) recovery.rates.markApplicationLimited(recovery.bytesInFlight);

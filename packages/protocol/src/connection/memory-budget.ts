@@ -1,6 +1,11 @@
 /** One number for the memory that one peer can make us hold, and how it is shared out (spec streams 5.5). */
 import { assert } from '../assert.js';
-import { INITIAL_MAX_STREAMS, MAX_SENT_PACKETS, RECEIVE_BLOCK_BYTES } from '../transport-constants.js';
+import {
+  INITIAL_MAX_STREAMS,
+  MAX_REASSEMBLY_PIECES,
+  MAX_SENT_PACKETS,
+  RECEIVE_BLOCK_BYTES,
+} from '../transport-constants.js';
 import type { TransportConfig } from './config.js';
 
 const MIB = 1024 * 1024;
@@ -11,8 +16,11 @@ export const DEFAULT_MEMORY_PER_PEER_BYTES = 128 * MIB;
 const MAX_STREAMS = 1024;
 /** What a stream always may write, however full the send buffer is. */
 const STREAM_SEND_BYTES = 8 * 1024;
+/** Where a piece begins and ends. */
+const PIECE_BYTES = 16;
 /** A stream's memory comes in blocks: at most one is partly used at each end. */
-const STREAM_OVERHEAD_BYTES = 2 * RECEIVE_BLOCK_BYTES + STREAM_SEND_BYTES;
+const STREAM_OVERHEAD_BYTES =
+  2 * RECEIVE_BLOCK_BYTES + MAX_REASSEMBLY_PIECES * PIECE_BYTES + STREAM_SEND_BYTES;
 /** Of each packet that is remembered as sent: three rings of typed arrays. */
 const SENT_PACKET_BYTES = 128;
 
@@ -26,16 +34,18 @@ type Limits = Pick<
 >;
 
 /** A quarter for what arrives and is not read, three sixteenths for what is written and not acknowledged, and as many streams as
- *  take a third with what each costs. `worstCaseBytes` of the result is at most `memoryBytes`. */
+ *  the rest pays for. `worstCaseBytes` of the result is at most `memoryBytes`. */
 export function transportFor(memoryBytes: number): Limits {
   assert(memoryBytes >= MIN_MEMORY_PER_PEER_BYTES, 'memory for at least the initial limits');
   const connectionWindowBytes = Math.floor(memoryBytes / 4 / RECEIVE_BLOCK_BYTES) * RECEIVE_BLOCK_BYTES;
-  const streams = Math.floor(memoryBytes / (128 * 1024));
+  const sendBufferBytes = Math.floor((3 * memoryBytes) / 16);
+  const left = memoryBytes - connectionWindowBytes - sendBufferBytes - MAX_SENT_PACKETS * SENT_PACKET_BYTES;
+  const streams = Math.floor(left / STREAM_OVERHEAD_BYTES);
   return {
     connectionWindowBytes,
     maxStreamWindowBytes: Math.floor(connectionWindowBytes / 4),
     maxOpenStreams: Math.min(Math.max(streams, INITIAL_MAX_STREAMS), MAX_STREAMS),
-    sendBufferBytes: Math.floor((3 * memoryBytes) / 16),
+    sendBufferBytes,
     minStreamSendBufferBytes: STREAM_SEND_BYTES,
   };
 }

@@ -4,6 +4,9 @@
 import { RangeSet } from '../range-set.js';
 import { MAX_REASSEMBLY_PIECES, RECEIVE_BLOCK_BYTES } from '../transport-constants.js';
 
+/** Two numbers in a range set. */
+const PIECE_BYTES = 16;
+
 export class ReceiveBuffer {
   /** blocks[i] holds the bytes from (firstBlock + i) * RECEIVE_BLOCK_BYTES. */
   #blocks: (Uint8Array | undefined)[] = [];
@@ -12,9 +15,17 @@ export class ReceiveBuffer {
   #read = 0;
   /** Everything that ever arrived; a stream without gaps has one range that starts at 0. */
   readonly #arrived = new RangeSet();
+  /** Different bytes that arrived. */
+  arrivedBytes = 0;
 
   get readOffset(): number {
     return this.#read;
+  }
+  /** Memory that is held. */
+  get allocatedBytes(): number {
+    let blocks = 0;
+    for (const block of this.#blocks) if (block !== undefined) blocks++;
+    return blocks * RECEIVE_BLOCK_BYTES + this.#arrived.count * PIECE_BYTES;
   }
   /** End of what can be read without a gap. */
   get contiguousEnd(): number {
@@ -26,7 +37,8 @@ export class ReceiveBuffer {
   write(offset: number, bytes: Uint8Array, start: number, length: number): boolean {
     const end = offset + length;
     const arrived = this.#arrived;
-    if (arrived.count >= MAX_REASSEMBLY_PIECES && arrived.wouldSplit(offset, end)) return false;
+    const isAwaited = offset <= this.contiguousEnd;
+    if (arrived.count >= MAX_REASSEMBLY_PIECES && !isAwaited && arrived.wouldSplit(offset, end)) return false;
     let from = offset;
     while (from < end) {
       from = arrived.nextMissing(from, end);
@@ -34,7 +46,7 @@ export class ReceiveBuffer {
       this.#copy(from, until, bytes, start + (from - offset));
       from = until;
     }
-    arrived.add(offset, end);
+    this.arrivedBytes += arrived.add(offset, end);
     return true;
   }
 

@@ -110,7 +110,9 @@ export class ReceiveHalf {
 
   /** An empty stream's FIN counts as read without a read. */
   #noteAllRead(): void {
-    if (this.state === 'data-received' && this.buffer.readOffset === this.finalSize) this.#handle('all-read');
+    if (this.state !== 'data-received' || this.buffer.readOffset !== this.finalSize) return;
+    this.#handle('all-read');
+    this.buffer.clear(); // the other direction may last for hours
   }
 
   /** spec streams 5.2: half a window read is worth a frame; two frames within two round trips double the window. */

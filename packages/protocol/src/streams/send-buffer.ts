@@ -37,6 +37,10 @@ export class SendBuffer {
   get isAllAcknowledged(): boolean {
     return this.#acknowledged === this.#written;
   }
+  /** Nothing that was sent waits for an acknowledgement. */
+  get isSentAcknowledged(): boolean {
+    return this.#acknowledged === this.#sent;
+  }
   /** First lost byte. */
   get lostStart(): number {
     return this.#lost.start(0);

@@ -1,4 +1,5 @@
 /** The sending direction of a stream (spec streams 4.2). */
+import { MIN_USEFUL_CREDIT_BYTES } from '../transport-constants.js';
 import { streamHeaderLength, writeStreamHeader } from '../wire/frames.js';
 import { SendBuffer } from './send-buffer.js';
 import { SEND_TRANSITIONS, type SendEvent, type SendState } from './states.js';
@@ -42,7 +43,7 @@ export class SendHalf {
     if (this.isReset || this.state === 'data-received') return false;
     const { buffer } = this;
     if (buffer.hasLost || this.#finLost || this.#isFinDue) return true;
-    return buffer.sent < Math.min(buffer.written, this.limit) && connectionCredit > 0;
+    return this.#newBytes(connectionCredit) > 0;
   }
 
   /** Bytes wait that only the peer's stream limit holds back. */
@@ -66,9 +67,7 @@ export class SendHalf {
     const { buffer } = this;
     const again = buffer.hasLost;
     const start = again ? buffer.lostStart : buffer.sent;
-    let available: number;
-    if (again) available = buffer.lostEnd - start;
-    else available = Math.max(0, Math.min(buffer.written, this.limit, start + connectionCredit) - start);
+    const available = again ? buffer.lostEnd - start : this.#newBytes(connectionCredit);
     const space = room - streamHeaderLength(id, start, Math.min(available, room));
     const length = Math.min(available, space);
     const fin =
@@ -127,6 +126,15 @@ export class SendHalf {
     this.#handle('lost');
     this.resetDue = false;
     this.buffer.clear();
+  }
+
+  /** How many bytes may go out for the first time now (spec streams 5.6). */
+  #newBytes(connectionCredit: number): number {
+    const { buffer } = this;
+    const waiting = buffer.written - buffer.sent;
+    const credit = Math.max(0, Math.min(this.limit - buffer.sent, connectionCredit));
+    if (credit >= waiting) return waiting;
+    return credit < MIN_USEFUL_CREDIT_BYTES && !buffer.isSentAcknowledged ? 0 : credit;
   }
 
   get #finSent(): boolean {

@@ -1,7 +1,11 @@
 /** All streams of a connection: identifiers, limits, the connection's flow control, and whose turn it is to send
  *  (spec streams 4.1, 4.7, 5). */
+import type { Deadline } from '../deadline.js';
 import { ConnectionErrorCode, StreamErrorCode } from '../failure.js';
+import { TokenBucket } from '../token-bucket.js';
 import {
+  GIVEN_UP_STREAMS_BURST,
+  GIVEN_UP_STREAMS_PER_SECOND,
   INITIAL_MAX_DATA_BYTES,
   INITIAL_MAX_STREAM_DATA_BYTES,
   INITIAL_MAX_STREAMS,
@@ -50,6 +54,8 @@ export class StreamSet implements StreamOwner {
   maxStreamsDue = false;
   bytesSent = 0;
   bytesReceived = 0;
+  /** Frames that changed something (spec streams 2.5). */
+  effects = 0;
 
   readonly #limits: StreamLimits;
   /** 0 for the client's ids, 1 for the relay's. */
@@ -75,6 +81,11 @@ export class StreamSet implements StreamOwner {
   #consumed = 0;
   #buffered = 0;
   #dataBlockedSentFor = -1;
+  /** MAX_DATA rose since streams that it held back were looked for. */
+  #maxDataRose = false;
+  readonly #givenUp = new TokenBucket(GIVEN_UP_STREAMS_BURST, GIVEN_UP_STREAMS_PER_SECOND);
+  /** Places of streams that the peer gave up, which wait for the budget. */
+  #placesOwed = 0;
 
   constructor(role: 'client' | 'relay', limits: StreamLimits) {
     this.#ownBit = role === 'client' ? 0 : 1;
@@ -104,6 +115,12 @@ export class StreamSet implements StreamOwner {
   }
   get bufferedBytes(): number {
     return this.#buffered;
+  }
+  /** What received data occupies. Looks at every stream. */
+  get allocatedBytes(): number {
+    let bytes = 0;
+    for (const stream of this.#streams.values()) bytes += stream.receiving.buffer.allocatedBytes;
+    return bytes;
   }
 
   // ---- commands ---------------------------------------------------------------------------------------------
@@ -186,11 +203,14 @@ export class StreamSet implements StreamOwner {
   onMaxData(maximum: number): void {
     if (maximum <= this.#maxDataOfPeer) return;
     this.#maxDataOfPeer = maximum;
-    for (const stream of this.#streams.values()) this.#enqueue(stream);
+    this.#maxDataRose = true;
+    this.effects++;
   }
 
   onMaxStreams(maximum: number): void {
-    this.#maxStreamsOfPeer = Math.max(this.#maxStreamsOfPeer, maximum);
+    if (maximum <= this.#maxStreamsOfPeer) return;
+    this.#maxStreamsOfPeer = maximum;
+    this.effects++;
   }
 
   onMaxStreamData(id: number, maximum: number): FrameOutcome {
@@ -204,10 +224,16 @@ export class StreamSet implements StreamOwner {
     if (!(stream instanceof ConnectionStream)) return stream;
     const { receiving } = stream;
     const before = receiving.largest;
+    const { state } = receiving;
+    const { arrivedBytes } = receiving.buffer;
     const growth = Math.max(0, frame.offset + frame.dataLength - before);
     if (this.#received + growth > this.#maxDataGranted) return connectionLimit();
     const outcome = receiving.onData(frame.offset, frame.bytes, frame.dataStart, frame.dataLength, fin);
     if (outcome !== 'ok') return problem(outcome);
+    const { largest } = receiving;
+    if (receiving.buffer.arrivedBytes > arrivedBytes || largest > before || receiving.state !== state) {
+      this.effects++;
+    }
     this.#grow(receiving.largest - before);
     if (receiving.stopCode !== undefined) this.#consume(receiving.largest - before);
     this.#announceReadable(stream);
@@ -226,6 +252,9 @@ export class StreamSet implements StreamOwner {
     const outcome = receiving.onReset(code, finalSize);
     if (outcome !== 'ok') return problem(outcome);
     if (wasReset || receiving.state !== 'reset-received') return undefined;
+    this.effects++;
+    // Before anything of ours ended or stopped the stream (spec streams 5.4).
+    if (!wasStopped && stream.sending.isOpen) stream.wasGivenUp = true;
     this.#grow(receiving.largest - before);
     // spec streams 4.4: what will never be read is given back to the connection
     this.#consume(receiving.largest - (wasStopped ? before : receiving.buffer.readOffset));
@@ -240,6 +269,8 @@ export class StreamSet implements StreamOwner {
     const stream = this.#lookup(id);
     if (!(stream instanceof ConnectionStream)) return stream;
     if (stream.sending.isReset || stream.sending.isOver) return undefined;
+    this.effects++;
+    if (stream.receiving.stopCode === undefined && stream.sending.isOpen) stream.wasGivenUp = true;
     stream.reset(code);
     this.#events.push({ type: 'stream-stopped', stream, code });
     return undefined;
@@ -254,6 +285,10 @@ export class StreamSet implements StreamOwner {
 
   /** The stream whose turn it is, or undefined. Streams whose turn finds nothing to send leave the queue. */
   nextSendable(): ConnectionStream | undefined {
+    if (this.#maxDataRose) {
+      this.#maxDataRose = false;
+      for (const stream of this.#streams.values()) this.#enqueue(stream);
+    }
     while (this.#queue.length > 0) {
       const stream = this.#queue[0] as ConnectionStream;
       if (!stream.isClosed && stream.sending.hasFrame(this.connectionCredit)) return stream;
@@ -301,12 +336,26 @@ export class StreamSet implements StreamOwner {
     return this.#maxDataOfPeer;
   }
 
+  /** Gives back what the budget allows of the places that streams left which the peer gave up (spec streams 5.4). */
+  payPlaces(): void {
+    while (this.#placesOwed > 0 && this.#givenUp.take(this.now)) {
+      this.#placesOwed--;
+      this.#grantPlace();
+    }
+  }
+  /** When `payPlaces` has something to do. */
+  pollTimeout(): Deadline | undefined {
+    if (this.#placesOwed === 0) return undefined;
+    return { at: this.#givenUp.readyAt(this.now), reason: 'stream budget' };
+  }
+
   // ---- what became of it ------------------------------------------------------------------------------------
 
   onFrameAcknowledged(stream: ConnectionStream, start: number, length: number, fin: boolean): void {
     const before = stream.sending.buffer.bufferedBytes;
     stream.sending.onAcknowledged(start, length, fin);
     this.#buffered -= before - stream.sending.buffer.bufferedBytes;
+    this.#enqueue(stream); // little credit may have waited for this (spec streams 5.6)
     if (stream.wantsRoom) this.#waitingForRoom.add(stream);
     this.#closeIfOver(stream);
   }
@@ -391,6 +440,7 @@ export class StreamSet implements StreamOwner {
   #raiseSendLimit(stream: ConnectionStream, maximum: number): void {
     if (maximum <= stream.sending.limit) return;
     stream.sending.limit = maximum;
+    this.effects++;
     this.#enqueue(stream);
   }
 
@@ -434,7 +484,13 @@ export class StreamSet implements StreamOwner {
     this.#waitingForRoom.delete(stream);
     this.#events.push({ type: 'stream-closed', stream });
     if (!stream.incoming) return;
-    this.#maxStreamsGranted++; // spec streams 5.4
+    if (stream.wasGivenUp) this.#placesOwed++;
+    else this.#grantPlace();
+    this.payPlaces();
+  }
+
+  #grantPlace(): void {
+    this.#maxStreamsGranted++;
     this.maxStreamsDue = true;
   }
 }

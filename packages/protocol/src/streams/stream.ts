@@ -56,6 +56,8 @@ export class ConnectionStream implements Stream {
   /** A `stream-readable` event waits to be polled. */
   readableQueued = false;
   isClosed = false;
+  /** The peer ended it before we did anything about it. */
+  wasGivenUp = false;
   readonly #owner: StreamOwner;
 
   constructor(id: number, incoming: boolean, sending: SendHalf, receiving: ReceiveHalf, owner: StreamOwner) {

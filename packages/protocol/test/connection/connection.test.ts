@@ -261,11 +261,20 @@ describe('connection', () => {
     expect(got + readAll(incoming(pair, 'relay')).length).toBeGreaterThan(256 * 1024);
   });
 
-  it('does not let one stream that nobody reads stop another (spec streams 5.3)', () => {
+  it('does not let one stream that nobody reads stop 99 others (spec streams 5.3)', () => {
     const pair = new ConnectedPair();
     const unread = open(pair);
     unread.write(pattern(1_000_000));
     pair.run();
+    const others = Array.from({ length: 99 }, () => open(pair));
+    for (const stream of others) {
+      stream.write(pattern(50_000));
+      stream.finish();
+    }
+    pair.run();
+    for (let i = 0; i < others.length; i++) {
+      expect(isPattern(readAll(incoming(pair, 'relay', i + 1)), 50_000)).toBe(true);
+    }
     expect(isPattern(pump(pair, open(pair), 5_000_000), 5_000_000)).toBe(true);
     expect(pair.relay.parts.streams.unreadBytes).toBeLessThanOrEqual(256 * 1024);
   });

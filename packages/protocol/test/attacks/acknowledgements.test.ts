@@ -1,0 +1,83 @@
+import { describe, expect, it } from 'vitest';
+import { ConnectionErrorCode } from '../../src/failure.js';
+import { ack, HostilePeer, ping } from './hostile-peer.js';
+
+const { frameEncoding, protocolViolation } = ConnectionErrorCode;
+
+describe('a peer that lies about what arrived', () => {
+  it('acknowledges packets before they can have arrived: it soon names one that was left out (spec streams 2.2)', () => {
+    const peer = new HostilePeer();
+    const stream = peer.open();
+    let code: ReturnType<HostilePeer['say']>;
+    for (let round = 0; code === undefined && round < 100; round++) {
+      stream.write(new Uint8Array(1 << 20));
+      peer.wait(1);
+      const last = peer.received.at(-1) ?? 0;
+      code = peer.say(ack(0, last));
+    }
+    expect(code).toBe(protocolViolation);
+    // A window of the first round trips at most, not what the lies would have grown.
+    expect(peer.received.length).toBeLessThan(1000);
+  });
+
+  it('acknowledges what was never sent (spec streams 2.2)', () => {
+    expect(new HostilePeer().say(ack(0, 0))).toBe(protocolViolation);
+    expect(new HostilePeer().say(ack(2 ** 52, 2 ** 53 - 1))).toBe(protocolViolation);
+  });
+
+  it('states a range of 2^53 numbers: no loop runs over them (spec streams 2.2)', () => {
+    const peer = new HostilePeer();
+    peer.open().write(new Uint8Array(100));
+    peer.listen();
+    const below = ack(0, 0);
+    const huge = Uint8Array.of(
+      ...below.subarray(0, below.length - 1),
+      0xc0,
+      0x1f,
+      255,
+      255,
+      255,
+      255,
+      255,
+      255,
+    );
+    expect(peer.say(huge)).toBe(frameEncoding);
+  });
+
+  it('states more ranges than a frame may have (spec streams 2.2)', () => {
+    const peer = new HostilePeer();
+    const pairs = new Array(2 * 257).fill(0);
+    expect(peer.say(ack(2000, 2000, pairs))).toBe(frameEncoding);
+  });
+
+  it('fills a packet with acknowledgements (spec streams 2.3)', () => {
+    const peer = new HostilePeer();
+    peer.open().write(new Uint8Array(100));
+    peer.listen();
+    expect(peer.say(ack(0, 0), ack(0, 0))).toBe(protocolViolation);
+  });
+
+  it('acknowledges the same over and over: that has no effect, and not for ever (spec streams 2.5)', () => {
+    const peer = new HostilePeer();
+    peer.open().write(new Uint8Array(100));
+    peer.listen();
+    let packets = 0;
+    while (peer.say(ack(0, 0)) === undefined) packets++;
+    expect(packets).toBe(16_384 + 1); // the first had one
+  });
+
+  it('pings as fast as it can', () => {
+    const peer = new HostilePeer();
+    let packets = 0;
+    while (peer.say(ping) === undefined) packets++;
+    expect(packets).toBe(16_384);
+  });
+
+  it('is not suspected for a ping now and then, however long it lasts (spec streams 2.5)', () => {
+    const peer = new HostilePeer();
+    for (let i = 0; i < 50_000; i++) {
+      peer.now += 50;
+      expect(peer.say(ping)).toBeUndefined();
+    }
+  });
+});

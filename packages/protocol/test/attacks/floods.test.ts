@@ -1,0 +1,186 @@
+import { describe, expect, it } from 'vitest';
+import { ConnectionErrorCode, StreamErrorCode } from '../../src/failure.js';
+import {
+  GIVEN_UP_STREAMS_BURST,
+  GIVEN_UP_STREAMS_PER_SECOND,
+  MAX_OPEN_STREAMS,
+} from '../../src/transport-constants.js';
+import { FrameType } from '../../src/wire/frames.js';
+import {
+  ack,
+  challenge,
+  data,
+  HostilePeer,
+  hello,
+  maxData,
+  maxStreamData,
+  reset,
+  stop,
+} from './hostile-peer.js';
+
+const { protocolViolation, streamLimit } = ConnectionErrorCode;
+
+/** Opens and gives up streams as fast as its limit allows, and acknowledges all that comes. @returns how many */
+function giveUpStreams(peer: HostilePeer, seconds: number, giveUp: (id: number) => Uint8Array[]): number {
+  let opened = 0;
+  for (const end = peer.now + 1000 * seconds; peer.now < end; ) {
+    while (opened < peer.limits) {
+      const id = 2 * opened++;
+      expect(peer.say(data(id, 0, 1), ...giveUp(id))).toBeUndefined();
+    }
+    for (const stream of peer.opened) {
+      while (stream.read() !== undefined);
+      stream.reset(StreamErrorCode.cancelled);
+    }
+    peer.events.length = 0;
+    const from = peer.received.length;
+    peer.wait(1);
+    for (const number of peer.received.slice(from)) peer.say(ack(number, number));
+  }
+  return opened;
+}
+
+describe('a peer that floods', () => {
+  it('with streams: it has the limit, and lower ids count as opened (spec streams 5.4, 4.1)', () => {
+    const peer = new HostilePeer();
+    expect(peer.say(data(2 * (MAX_OPEN_STREAMS - 1), 0, 1))).toBeUndefined();
+    expect(peer.victim.parts.streams.openStreams).toBe(MAX_OPEN_STREAMS);
+    expect(peer.say(data(2 * MAX_OPEN_STREAMS, 0, 1))).toBe(streamLimit);
+  });
+
+  it.each([
+    ['RESET_STREAM', (id: number) => [reset(id, 1), stop(id)]],
+    ['STOP_SENDING and FIN', (id: number) => [stop(id), data(id, 1, 0, true)]],
+  ])('with streams that it gives up by %s: their places come back slowly (spec streams 5.4)', (_, giveUp) => {
+    const opened = giveUpStreams(new HostilePeer(), 10, giveUp);
+    const budget = GIVEN_UP_STREAMS_BURST + 10 * GIVEN_UP_STREAMS_PER_SECOND;
+    expect(opened).toBeGreaterThan(MAX_OPEN_STREAMS + budget - 50);
+    expect(opened).toBeLessThanOrEqual(MAX_OPEN_STREAMS + budget + 1);
+  });
+
+  it('is not held back when its streams end as they should (spec streams 5.4)', () => {
+    const peer = new HostilePeer();
+    let opened = 0;
+    for (let round = 0; round < 100; round++) {
+      for (let i = 0; i < 100; i++) {
+        expect(peer.say(data(2 * opened++, 0, 1, true))).toBeUndefined();
+      }
+      for (const stream of peer.opened) {
+        stream.read();
+        stream.finish();
+      }
+      peer.events.length = 0;
+      const from = peer.received.length;
+      peer.wait(1);
+      for (const number of peer.received.slice(from)) peer.say(ack(number, number));
+    }
+    expect(peer.limits).toBe(MAX_OPEN_STREAMS + opened);
+  });
+
+  it('is not charged for streams that we refused first (spec streams 5.4)', () => {
+    const peer = new HostilePeer();
+    for (let n = 0; n < 3000; n++) {
+      expect(peer.say(data(2 * n, 0, 1))).toBeUndefined();
+      for (const stream of peer.opened) {
+        stream.finish();
+        stream.stopSending(StreamErrorCode.refused);
+      }
+      peer.events.length = 0;
+      peer.say(reset(2 * n, 1));
+      const from = peer.received.length;
+      peer.wait(1);
+      for (const number of peer.received.slice(from)) peer.say(ack(number, number));
+    }
+    expect(peer.limits).toBe(MAX_OPEN_STREAMS + 3000);
+  });
+
+  it('with PATH_CHALLENGE: three answers wait (spec streams 2.4)', () => {
+    const peer = new HostilePeer();
+    for (let i = 0; i < 1000; i++) peer.say(...Array.from({ length: 100 }, () => challenge(i & 0xff)));
+    const answers = peer
+      .listen()
+      .flat()
+      .filter((frame) => frame.type === FrameType.pathResponse);
+    expect(answers).toHaveLength(3);
+  });
+
+  it('with HELLO inside a packet (spec streams 2.3)', () => {
+    const peer = new HostilePeer();
+    expect(peer.say(hello(1 << 20), hello(1 << 20))).toBe(protocolViolation);
+  });
+
+  it('with a HELLO that promises more each time: the first counts (spec streams 3.5)', () => {
+    const peer = new HostilePeer();
+    for (let i = 0; i < 100; i++) expect(peer.say(hello(2 ** 21 + i))).toBeUndefined();
+    expect(peer.victim.parts.streams.connectionCredit).toBe(2 ** 21);
+  });
+});
+
+describe('a peer that gives credit in crumbs (spec streams 5.6)', () => {
+  /** Bytes of stream data, and the packets that carried them. */
+  function sentAs(packets: ReturnType<HostilePeer['listen']>): { bytes: number; packets: number } {
+    const carrying = packets.filter((frames) =>
+      frames.some((frame) => frame.dataLength > 0 && isStream(frame.type)),
+    );
+    const frames = carrying.flat().filter((frame) => isStream(frame.type));
+    return { bytes: frames.reduce((sum, frame) => sum + frame.dataLength, 0), packets: carrying.length };
+  }
+  const isStream = (type: number) => type === FrameType.stream || type === FrameType.streamFin;
+
+  /** The victim has used up what it may send, and all of it is acknowledged. */
+  function exhausted(): { peer: HostilePeer; id: number; limit: number } {
+    const peer = new HostilePeer();
+    const stream = peer.open();
+    const limit = 256 * 1024;
+    for (let sent = 0; sent < limit; ) {
+      while (stream.write(new Uint8Array(65_536)) > 0);
+      const from = peer.received.length;
+      sent += sentAs(peer.wait(5)).bytes;
+      for (const number of peer.received.slice(from)) peer.say(ack(number, number));
+    }
+    return { peer, id: stream.id, limit };
+  }
+
+  it('of a stream: the bytes wait for company while something is unacknowledged', () => {
+    const { peer, id, limit } = exhausted();
+    let packets = 0;
+    for (let i = 1; i <= 500; i++) {
+      peer.say(maxStreamData(id, limit + i));
+      packets += sentAs(peer.listen()).packets;
+    }
+    expect(packets).toBe(1); // nothing was in flight before it
+    peer.say(maxStreamData(id, limit + 1 + 1024));
+    expect(sentAs(peer.wait(2))).toEqual({ bytes: 1024, packets: 1 });
+  });
+
+  it('of a stream: a byte a round trip is still taken, so that nothing stands still', () => {
+    const { peer, id, limit } = exhausted();
+    let bytes = 0;
+    for (let i = 1; i <= 20; i++) {
+      peer.say(maxStreamData(id, limit + i));
+      const from = peer.received.length;
+      bytes += sentAs(peer.wait(3)).bytes;
+      for (const number of peer.received.slice(from)) peer.say(ack(number, number));
+    }
+    expect(bytes).toBe(20);
+  });
+
+  it('of the connection: as of a stream', () => {
+    const peer = new HostilePeer();
+    const streams = Array.from({ length: 8 }, () => peer.open());
+    let sent = 0;
+    while (sent < 1 << 20) {
+      for (const stream of streams) stream.write(new Uint8Array(65_536));
+      const from = peer.received.length;
+      sent += sentAs(peer.wait(5)).bytes;
+      for (const number of peer.received.slice(from)) peer.say(ack(number, number));
+    }
+    let packets = 0;
+    for (let i = 1; i <= 500; i++) {
+      peer.say(maxData((1 << 20) + i));
+      packets += sentAs(peer.listen()).packets;
+    }
+    expect(packets).toBeLessThanOrEqual(streams.length);
+    expect(packets).toBeGreaterThan(0);
+  });
+});

@@ -1,0 +1,168 @@
+/** A peer that has the right keys and bad manners: it says whatever a test wants to one connection, without sessions and a network. */
+import { DEFAULT_TRANSPORT, type TransportConfig } from '../../src/connection/config.js';
+import { Connection } from '../../src/connection/connection.js';
+import { Epochs } from '../../src/connection/epochs.js';
+import type { Stream } from '../../src/streams/stream.js';
+import type { StreamEvent } from '../../src/streams/stream-set.js';
+import { END, FrameReader } from '../../src/wire/frame-reader.js';
+import {
+  encodeHello,
+  FrameType,
+  writeLimit,
+  writePath,
+  writeResetStream,
+  writeStreamHeader,
+  writeStreamLimit,
+} from '../../src/wire/frames.js';
+import { announcedVarintLength, readVarint, writeVarint } from '../../src/wire/varint.js';
+
+const KEYPAIR = 1;
+const PACKET_BYTES = 1168;
+
+/** A relay's connection, and what its peer does to it. */
+export class HostilePeer {
+  now = 1000;
+  readonly victim: Connection;
+  /** What the victim's application was told. */
+  readonly events: StreamEvent[] = [];
+  /** Numbers of the packets that the victim sent. */
+  readonly received: number[] = [];
+  #nextNumber = 0;
+  #random = 7;
+
+  constructor(config: Partial<TransportConfig> = {}) {
+    const epochs = new Epochs(new Uint8Array(8).fill(2));
+    this.victim = new Connection('relay', { ...DEFAULT_TRANSPORT, ...config }, epochs, (length) =>
+      Uint8Array.from({ length }, () => this.draw()),
+    );
+    this.victim.handleSendable(this.now, true);
+  }
+
+  /** One packet of these frames. @returns the code that it ended the connection with, 'dropped', or undefined when all is well */
+  say(...frames: Uint8Array[]): number | 'dropped' | undefined {
+    const bytes = new Uint8Array(frames.reduce((sum, frame) => sum + frame.length, 0));
+    let at = 0;
+    for (const frame of frames) {
+      bytes.set(frame, at);
+      at += frame.length;
+    }
+    const reader = new FrameReader();
+    reader.begin(bytes, 0, bytes.length);
+    const outcome = this.victim.handlePacket(this.now, this.#nextNumber++, reader);
+    for (let event = this.victim.pollEvent(); event !== undefined; event = this.victim.pollEvent()) {
+      this.events.push(event);
+    }
+    if (outcome === undefined) return undefined;
+    return 'failed' in outcome ? outcome.failed.code : 'dropped';
+  }
+
+  /** Takes the packets that the victim sends now. @returns each one's frames */
+  listen(): Frame[][] {
+    const packets: Frame[][] = [];
+    for (;;) {
+      const bytes = new Uint8Array(PACKET_BYTES);
+      const length = this.victim.pollPacket(this.now, KEYPAIR, bytes, 0, bytes.length);
+      if (length === 0) return packets;
+      this.received.push(readVarint(bytes, 1));
+      packets.push(parsed(bytes.subarray(0, length)));
+    }
+  }
+
+  /** Lets time go by in small steps, and what the victim does in it. @returns what it sent */
+  wait(ms: number): Frame[][] {
+    const packets: Frame[][] = [];
+    for (const end = this.now + ms; this.now < end; ) {
+      this.now++;
+      this.victim.handleTimeout(this.now);
+      packets.push(...this.listen());
+    }
+    return packets;
+  }
+
+  /** A stream of the victim's. */
+  open(): Stream {
+    const stream = this.victim.openStream();
+    if (stream === undefined) throw new Error('no stream');
+    return stream;
+  }
+
+  /** Streams that the victim's application was told of. */
+  get opened(): Stream[] {
+    return this.events.flatMap((event) => (event.type === 'stream-opened' ? [event.stream] : []));
+  }
+
+  get limits(): number {
+    return this.victim.parts.streams.maxStreamsGranted;
+  }
+
+  /** @returns a byte, the same ones in each run */
+  draw(): number {
+    this.#random = (Math.imul(this.#random, 1103515245) + 12345) >>> 0;
+    return this.#random >>> 24;
+  }
+}
+
+export interface Frame {
+  readonly type: number;
+  readonly id: number;
+  readonly dataLength: number;
+  readonly limit: number;
+}
+
+function parsed(packet: Uint8Array): Frame[] {
+  const reader = new FrameReader();
+  reader.begin(packet, 1 + announcedVarintLength(packet[1] as number), packet.length);
+  const frames: Frame[] = [];
+  for (let type = reader.next(); type !== END; type = reader.next()) {
+    frames.push({ type, id: reader.streamId, dataLength: reader.dataLength, limit: reader.limit });
+  }
+  return frames;
+}
+
+// ---- frames ---------------------------------------------------------------------------------------------------
+
+const written = (write: (bytes: Uint8Array) => number): Uint8Array => {
+  const bytes = new Uint8Array(256);
+  return bytes.slice(0, write(bytes));
+};
+
+export function data(id: number, offset: number, length: number, fin = false): Uint8Array {
+  const header = written((bytes) => writeStreamHeader(bytes, 0, id, offset, length, fin));
+  const frame = new Uint8Array(header.length + length);
+  frame.set(header);
+  return frame;
+}
+export const ping = Uint8Array.of(FrameType.ping);
+export const reset = (id: number, finalSize = 0) =>
+  written((bytes) => writeResetStream(bytes, 0, id, 0, finalSize));
+export const stop = (id: number) =>
+  written((bytes) => writeStreamLimit(bytes, 0, FrameType.stopSending, id, 0));
+export const maxStreamData = (id: number, maximum: number) =>
+  written((bytes) => writeStreamLimit(bytes, 0, FrameType.maxStreamData, id, maximum));
+export const maxData = (maximum: number) =>
+  written((bytes) => writeLimit(bytes, 0, FrameType.maxData, maximum));
+export const challenge = (byte: number) =>
+  written((bytes) => writePath(bytes, 0, FrameType.pathChallenge, new Uint8Array(8).fill(byte)));
+
+/** Acknowledges low to high. @param further (gap, length) pairs as they stand on the wire */
+export function ack(low: number, high: number, further: readonly number[] = []): Uint8Array {
+  const bytes = new Uint8Array(32 + 8 * further.length);
+  bytes[0] = FrameType.ack;
+  let at = 1;
+  for (const value of [high, 0, further.length / 2, high - low, ...further])
+    at = writeVarint(bytes, at, value);
+  return bytes.subarray(0, at);
+}
+
+export const hello = (maximum: number) =>
+  encodeHello({
+    version: 1,
+    epoch: new Uint8Array(8).fill(1),
+    expectedEpoch: new Uint8Array(8),
+    role: 'client',
+    maxData: maximum,
+    maxStreamData: maximum,
+    maxStreams: 1024,
+    maxDatagramBytes: 1472,
+    softwareName: '',
+  });

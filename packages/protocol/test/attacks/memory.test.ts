@@ -1,0 +1,124 @@
+import { describe, expect, it } from 'vitest';
+import { MIN_MEMORY_PER_PEER_BYTES, transportFor } from '../../src/connection/memory-budget.js';
+import { ConnectionErrorCode } from '../../src/failure.js';
+import {
+  INITIAL_MAX_STREAM_DATA_BYTES,
+  MAX_REASSEMBLY_PIECES,
+  MAX_SENT_PACKETS,
+  RECEIVE_BLOCK_BYTES,
+} from '../../src/transport-constants.js';
+import { ack, data, HostilePeer, hello, maxData, maxStreamData, stop } from './hostile-peer.js';
+
+const { flowControl, streamLimit, finalSize } = ConnectionErrorCode;
+const MEMORY = MIN_MEMORY_PER_PEER_BYTES;
+const LIMITS = transportFor(MEMORY);
+
+describe('a peer that wants memory (spec streams 5.5)', () => {
+  it('scatters single bytes over every stream that it may open: the bound of one peer holds', () => {
+    const peer = new HostilePeer(LIMITS);
+    const { streams } = peer.victim.parts;
+    const everyBlock = INITIAL_MAX_STREAM_DATA_BYTES / RECEIVE_BLOCK_BYTES;
+    for (let n = 0; n < LIMITS.maxOpenStreams; n++) {
+      // As many pieces as a stream may have, and a byte in each of its blocks, until the connection's window ends that.
+      for (let piece = 0; piece < MAX_REASSEMBLY_PIECES; piece += 128) {
+        const frames = Array.from({ length: 128 }, (_, i) => data(2 * n, 2 * (piece + i) + 1, 1));
+        peer.say(...frames);
+      }
+      const room = LIMITS.connectionWindowBytes - streams.unreadBytes > INITIAL_MAX_STREAM_DATA_BYTES;
+      for (let block = 1; room && block < everyBlock; block++) {
+        peer.say(data(2 * n, (block + 1) * RECEIVE_BLOCK_BYTES - 1, 1));
+      }
+    }
+    expect(streams.openStreams).toBe(LIMITS.maxOpenStreams);
+    expect(streams.allocatedBytes).toBeGreaterThan(MEMORY / 8);
+    expect(streams.allocatedBytes).toBeLessThan(MEMORY / 2);
+  });
+
+  it('never refuses the byte that the reader waits for (spec streams 4.6)', () => {
+    const peer = new HostilePeer();
+    for (let i = 0; i < MAX_REASSEMBLY_PIECES; i++) peer.say(data(0, 10 + 2 * i, 1));
+    expect(peer.say(data(0, 5000, 1))).toBe('dropped');
+    expect(peer.say(data(0, 0, 1))).toBeUndefined();
+    expect(peer.opened[0]?.read()).toHaveLength(1);
+  });
+
+  it('holds nothing of a stream that was read to its end, while the other direction stays open', () => {
+    const peer = new HostilePeer();
+    peer.say(data(0, 0, 1000, true));
+    peer.opened[0]?.read();
+    expect(peer.opened[0]?.readFinished).toBe(true);
+    expect(peer.victim.parts.streams.allocatedBytes).toBe(0);
+  });
+
+  it('sends beyond a limit', () => {
+    expect(new HostilePeer().say(data(0, INITIAL_MAX_STREAM_DATA_BYTES, 1))).toBe(flowControl);
+    const peer = new HostilePeer(LIMITS);
+    let code: ReturnType<HostilePeer['say']>;
+    let streams = 0;
+    for (; code === undefined; streams++) {
+      code = peer.say(data(2 * streams, INITIAL_MAX_STREAM_DATA_BYTES - 1, 1));
+    }
+    expect(code).toBe(flowControl);
+    expect(streams - 1).toBe(LIMITS.connectionWindowBytes / INITIAL_MAX_STREAM_DATA_BYTES);
+    expect(new HostilePeer(LIMITS).say(data(2 * LIMITS.maxOpenStreams, 0, 1))).toBe(streamLimit);
+  });
+
+  it('changes the final size by a reset, to escape the limits', () => {
+    const peer = new HostilePeer();
+    peer.say(data(0, 0, 100, true));
+    expect(peer.say(data(0, 100, 1))).toBe(finalSize);
+  });
+
+  it('acknowledges nothing: the send buffer and the packets in flight end where they should', () => {
+    const peer = new HostilePeer(LIMITS);
+    peer.say(hello(2 ** 40));
+    const streams = Array.from({ length: 128 }, () => peer.open());
+    for (let round = 0; round < 30; round++) {
+      for (const stream of streams) while (stream.write(new Uint8Array(65_536)) > 0);
+      peer.wait(1000);
+    }
+    const { parts } = peer.victim;
+    const guaranteed = streams.length * LIMITS.minStreamSendBufferBytes;
+    expect(parts.streams.bufferedBytes).toBeLessThanOrEqual(LIMITS.sendBufferBytes + guaranteed);
+    expect(parts.recovery.bytesInFlight).toBeLessThanOrEqual(2 * parts.congestion.windowBytes);
+    expect(parts.recovery.sent.capacity).toBeLessThanOrEqual(MAX_SENT_PACKETS);
+    // It backs off: the last 10 s are a handful of probes.
+    expect(peer.wait(10_000).length).toBeLessThan(5);
+  });
+
+  it('acknowledges all but the first packet: what is remembered stays below the limit', () => {
+    const peer = new HostilePeer(LIMITS);
+    peer.say(hello(2 ** 40));
+    const stream = peer.open();
+    const first = [...peer.received].at(0) ?? 0;
+    for (let round = 0; round < 2000; round++) {
+      stream.write(new Uint8Array(1 << 20));
+      const from = peer.received.length;
+      peer.wait(1);
+      const fresh = peer.received.slice(from).filter((number) => number > first + 1);
+      for (const number of fresh) expect(peer.say(ack(number, number))).toBeUndefined();
+    }
+    const { parts } = peer.victim;
+    expect(parts.streams.bufferedBytes).toBeLessThanOrEqual(LIMITS.sendBufferBytes);
+    expect(parts.recovery.sent.capacity).toBeLessThanOrEqual(MAX_SENT_PACKETS);
+  });
+
+  it('asks for a stream to stop and never acknowledges the reset: the buffer is given back at once', () => {
+    const peer = new HostilePeer(LIMITS);
+    for (let n = 0; n < 100; n++) peer.say(data(2 * n, 0, 1));
+    for (const stream of peer.opened) stream.write(new Uint8Array(8192));
+    expect(peer.victim.parts.streams.bufferedBytes).toBe(100 * 8192);
+    for (let n = 0; n < 100; n++) peer.say(stop(2 * n));
+    expect(peer.victim.parts.streams.bufferedBytes).toBe(0);
+  });
+
+  it('gives endless credit in the same breath as it acknowledges nothing (spec streams 5.1)', () => {
+    const peer = new HostilePeer(LIMITS);
+    const stream = peer.open();
+    stream.write(new Uint8Array(1000));
+    peer.listen();
+    expect(peer.say(maxData(2 ** 53 - 1), maxStreamData(stream.id, 2 ** 53 - 1))).toBeUndefined();
+    while (stream.write(new Uint8Array(65_536)) > 0);
+    expect(stream.bufferedBytes).toBeLessThanOrEqual(LIMITS.sendBufferBytes);
+  });
+});
