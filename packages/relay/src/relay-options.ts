@@ -17,6 +17,8 @@ export interface RelayOptions extends TransportTuning {
   readonly privateKey: Uint8Array;
   readonly peers: readonly RelayPeerOptions[];
   readonly log: Log;
+  /** Streams of a peer that stays away for so long are given up (spec outage 4); default: 24 h. */
+  readonly maxOutageMs?: number;
   /** The system's resolver unless given. It needs UV_THREADPOOL_SIZE=32, or slow names of one peer hold up those of others:
    *  libuv lets names have half of its threads, by default two. */
   readonly resolve?: NameResolver;

@@ -23,8 +23,7 @@ import {
 } from '@underpass/runtime';
 import type { Relay, RelayEvent, RelayOptions, RelayPeerOptions, RelayStatus } from './relay-options.js';
 
-/** Streams of a peer that stays away for so long are given up (spec outage 4). */
-export const MAX_SILENCE_MS = 24 * 3_600_000;
+const DEFAULT_MAX_OUTAGE_MS = 24 * 3_600_000;
 
 /** Opens the UDP socket.
  *  @throws UnderpassError when it cannot be bound, or two peers share a name or a key */
@@ -38,7 +37,10 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     suite,
     random: secureRandom,
     unixTimeMs,
-    transport: { ...transportOver(socket, options), maxSilenceMs: MAX_SILENCE_MS },
+    transport: {
+      ...transportOver(socket, options),
+      maxSilenceMs: options.maxOutageMs ?? DEFAULT_MAX_OUTAGE_MS,
+    },
     ...(options.keyLog && { keyLog: options.keyLog }),
   });
   const relay = new RunningRelay(options, endpoint, socket, suite);

@@ -56,6 +56,7 @@ async function runRelay(flags: RelayFlags): Promise<void> {
     onFatal: endWithInternalError,
     ...(config.congestion && { congestion: config.congestion }),
     ...(config.memoryPerPeerBytes && { memoryPerPeerBytes: config.memoryPerPeerBytes }),
+    ...(config.maxOutageMs && { maxOutageMs: config.maxOutageMs }),
     ...(keyLog === undefined ? {} : { keyLog }),
   });
   const stop = untilStopSignal();
@@ -101,11 +102,13 @@ function reload(relay: Relay, file: string, running: RelayConfig, log: Log): voi
     const isOther = encodeKey(config.publicKey) !== encodeKey(running.publicKey);
     const hasMoved = listenText(config.listen) !== listenText(running.listen);
     const isTunedAnew =
-      config.congestion !== running.congestion || config.memoryPerPeerBytes !== running.memoryPerPeerBytes;
+      config.congestion !== running.congestion ||
+      config.memoryPerPeerBytes !== running.memoryPerPeerBytes ||
+      config.maxOutageMs !== running.maxOutageMs;
     if (isOther || hasMoved || isTunedAnew) {
       log.warn(
         { event: 'restart-needed' },
-        'listen, private_key_file, congestion and memory_per_peer_mib take effect with the next start only',
+        'listen, private_key_file, congestion, memory_per_peer_mib and max_outage_hours take effect with the next start only',
       );
     }
   } catch (error) {

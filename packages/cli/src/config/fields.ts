@@ -49,6 +49,16 @@ export const memoryMibField = z
   .max(MAX_MEMORY_PER_PEER_BYTES / MIB, { error: memoryExpected })
   .transform((mebibytes) => mebibytes * MIB);
 
+const HOUR_MS = 3_600_000;
+export const MAX_OUTAGE_HOURS = 8_760;
+const outageExpected = `a whole number of hours from 1 to ${MAX_OUTAGE_HOURS}`;
+/** In the file hours, as a value milliseconds. */
+export const outageHoursField = z
+  .int({ error: outageExpected })
+  .min(1, { error: outageExpected })
+  .max(MAX_OUTAGE_HOURS, { error: outageExpected })
+  .transform((hours) => hours * HOUR_MS);
+
 /** Largest keepalive that WireGuard knows, in seconds. */
 export const MAX_KEEPALIVE_SECONDS = 65_535;
 const keepaliveExpected = `a whole number of seconds from 0 (off) to ${MAX_KEEPALIVE_SECONDS}`;

@@ -15,6 +15,7 @@ import {
   listenField,
   logLevelField,
   memoryMibField,
+  outageHoursField,
   peerNameField,
   publicKeyField,
 } from './fields.js';
@@ -28,6 +29,7 @@ export interface RelayConfig {
   readonly peers: readonly RelayPeerOptions[];
   readonly congestion: CongestionControllerName | undefined;
   readonly memoryPerPeerBytes: number | undefined;
+  readonly maxOutageMs: number | undefined;
   readonly logLevel: LogLevel | undefined;
 }
 
@@ -48,7 +50,8 @@ export function relayConfigOf(document: TomlDocument): RelayConfig {
   if (!result.success || publicKey === undefined || problems.length > 0) {
     throw new ConfigError(problemLines(document, problems));
   }
-  const { listen, private_key_file, peer, congestion, memory_per_peer_mib, log } = result.data;
+  const { listen, private_key_file, peer, congestion, memory_per_peer_mib, max_outage_hours, log } =
+    result.data;
   return {
     listen,
     privateKey: private_key_file,
@@ -56,6 +59,7 @@ export function relayConfigOf(document: TomlDocument): RelayConfig {
     peers: (peer ?? []).map(peerOptions),
     congestion,
     memoryPerPeerBytes: memory_per_peer_mib,
+    maxOutageMs: max_outage_hours,
     logLevel: log?.level,
   };
 }
@@ -77,6 +81,7 @@ function relaySchema(directory: string) {
       peer: z.array(peer, { error: 'tables [[peer]], with double brackets' }).optional(),
       congestion: congestionField.optional(),
       memory_per_peer_mib: memoryMibField.optional(),
+      max_outage_hours: outageHoursField.optional(),
       log: z.strictObject({ level: logLevelField.optional() }, { error: 'a table [log]' }).optional(),
     },
     { error: 'a table' },

@@ -108,7 +108,7 @@ level = "debug"
       'an unknown key like no other',
       `${START}endpoint = "x:1"\n`,
       [
-        'relay.toml:3: endpoint: unknown key; known here: listen, private_key_file, peer, congestion, memory_per_peer_mib, log',
+        'relay.toml:3: endpoint: unknown key; known here: listen, private_key_file, peer, congestion, memory_per_peer_mib, max_outage_hours, log',
       ],
     ],
     [
@@ -175,6 +175,11 @@ level = "debug"
       'too little memory for a peer',
       `${START}memory_per_peer_mib = 8\n`,
       ['relay.toml:3: memory_per_peer_mib: found 8, expected a whole number of MiB from 32 to 4096'],
+    ],
+    [
+      'an outage that is no length of time',
+      `${START}max_outage_hours = 0.5\n`,
+      ['relay.toml:3: max_outage_hours: found 0.5, expected a whole number of hours from 1 to 8760'],
     ],
     [
       'a key file that is missing',
