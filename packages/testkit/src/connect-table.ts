@@ -1,0 +1,84 @@
+/** How long first contact takes on a lossy path: the second table of docs/loss.md, which a test compares with what the code does now. */
+import { Endpoint, type Stream } from '@underpass/protocol';
+import { Pair } from './pair.js';
+import { createInsecureTestSuite } from './plain-suite.js';
+import { SeededRandom } from './seeded-random.js';
+import { PERFECT_LINK, RELAY_ADDRESS } from './simulated-network.js';
+
+export const CONNECT_LOSSES = [0, 0.1, 0.3, 0.5] as const;
+const ROUND_TRIP_MS = 80;
+const ATTEMPTS = 500;
+/** WireGuard's interval between initiations, and about the middle of its jitter. */
+const WIREGUARD_RETRY_MS = 5_000 + 167;
+const GIVE_UP_MS = 120_000;
+const UNIX_MS = 1_700_000_000_000;
+const PERCENTILES = [0.5, 0.9, 0.99] as const;
+
+/** @returns milliseconds from wanting a stream to the first byte of the answer on it */
+export function measureConnect(seed: number, lossChance: number): number {
+  const random = new SeededRandom(seed);
+  const link = { ...PERFECT_LINK, delayMs: ROUND_TRIP_MS / 2, lossChance };
+  const suite = createInsecureTestSuite();
+  let answeredAt = Number.POSITIVE_INFINITY;
+  const pair = new Pair({
+    network: { toRelay: link, toClient: link, moves: [] },
+    random: random.derive('pair'),
+    onViolation: (violation) => {
+      throw new Error(violation);
+    },
+    onEvent: (side, event) => {
+      if (event.type !== 'stream-readable') return;
+      const read = event.stream.read();
+      if (side === 'client') answeredAt = Math.min(answeredAt, pair.now);
+      else if (read !== undefined) event.stream.write(read);
+    },
+  });
+  const keys = { client: random.bytes(32), relay: random.bytes(32) };
+  const start = (role: 'client' | 'relay') => {
+    const draws = random.derive(role);
+    return new Endpoint({
+      role,
+      privateKey: keys[role],
+      suite,
+      random: (length) => draws.bytes(length),
+      unixTimeMs: () => UNIX_MS + pair.now,
+    });
+  };
+  const client = start('client');
+  const relay = start('relay');
+  const peer = client.addPeer({ publicKey: relay.publicKey, address: RELAY_ADDRESS });
+  relay.addPeer({ publicKey: client.publicKey });
+  pair.setEndpoint('relay', relay);
+  peer.connect(0);
+  const stream = peer.openStream() as Stream;
+  stream.write(new Uint8Array(100));
+  pair.setEndpoint('client', client);
+  pair.run(GIVE_UP_MS, () => answeredAt !== Number.POSITIVE_INFINITY);
+  return answeredAt;
+}
+
+/** What each percentile of WireGuard's own tries takes until the keys are there, which is one round trip before an answer: a try
+ *  succeeds when initiation and response both arrive. */
+function wireGuardMs(lossChance: number, percentile: number): number {
+  const success = (1 - lossChance) ** 2;
+  const tries = success === 1 ? 1 : Math.ceil(Math.log(1 - percentile) / Math.log(1 - success));
+  return (tries - 1) * WIREGUARD_RETRY_MS + 2 * ROUND_TRIP_MS;
+}
+
+/** As Markdown: seconds to the first answer, by loss in each direction. */
+export function formatConnectTable(): string {
+  const lines = [
+    '| loss each way | median | 9 in 10 | 99 in 100 | with initiations every 5 s only |',
+    '| --- | --- | --- | --- | --- |',
+  ];
+  const seconds = (ms: number): string => (ms / 1000).toFixed(2);
+  for (const loss of CONNECT_LOSSES) {
+    const times = Array.from({ length: ATTEMPTS }, (_, i) => measureConnect(i + 1, loss)).sort(
+      (a, b) => a - b,
+    );
+    const ours = PERCENTILES.map((p) => seconds(times[Math.ceil(p * ATTEMPTS) - 1] as number));
+    const theirs = PERCENTILES.map((p) => seconds(wireGuardMs(loss, p)));
+    lines.push(`| ${loss * 100} % | ${ours.join(' | ')} | ${theirs.join(', ')} |`);
+  }
+  return `${lines.join('\n')}\n`;
+}
