@@ -1,12 +1,12 @@
-/** One upload over one link in virtual time: what a congestion controller makes of a path. */
-import { type CongestionControllerName, Endpoint, type Stream } from '@underpass/protocol';
+/** Uploads over one link in virtual time: what congestion controllers make of a path, alone or side by side. */
+import { type CongestionControllerName, Endpoint, type Peer, type Stream } from '@underpass/protocol';
+import { EventQueue } from './event-queue.js';
 import { Pair } from './pair.js';
 import { createInsecureTestSuite } from './plain-suite.js';
 import { SeededRandom } from './seeded-random.js';
-import { PERFECT_LINK, RELAY_ADDRESS } from './simulated-network.js';
+import { idleLinks, type Links, PERFECT_LINK, RELAY_ADDRESS } from './simulated-network.js';
 
-export interface TransferConditions {
-  readonly congestion: CongestionControllerName;
+export interface LinkOfTransfers {
   /** There and back, without the queue. */
   readonly roundTripMs: number;
   readonly bytesPerMs: number;
@@ -14,6 +14,10 @@ export interface TransferConditions {
   /** Of each datagram, in both directions. */
   readonly lossChance: number;
   readonly durationMs: number;
+}
+
+export interface TransferConditions extends LinkOfTransfers {
+  readonly congestion: CongestionControllerName;
 }
 
 export interface TransferSample {
@@ -39,68 +43,127 @@ const TIMING = { turnDelayMs: 0.1, timerGrainMs: 1 };
 const UNIX_MS = 1_700_000_000_000;
 
 export function measureTransfer(conditions: TransferConditions): TransferResult {
-  const { bytesPerMs, queueMs, lossChance, roundTripMs, congestion, durationMs } = conditions;
-  const link = {
-    ...PERFECT_LINK,
-    delayMs: roundTripMs / 2,
-    lossChance,
-    bytesPerMs,
-    queueBytes: queueMs * bytesPerMs,
-  };
-  const random = new SeededRandom(1);
-  const suite = createInsecureTestSuite();
-  const chunk = new Uint8Array(65_536);
-  let bytes = 0;
-  let firstMegabyteMs: number | undefined;
-  let upload: Stream | undefined;
-  const pair = new Pair({
-    network: { toRelay: link, toClient: link, moves: [] },
-    random: random.derive('pair'),
-    timing: TIMING,
-    onViolation: (violation) => {
-      throw new Error(violation);
-    },
-    onEvent: (side, event) => {
-      if (side === 'client' && event.type === 'stream-writable') pour();
-      if (side !== 'relay' || (event.type !== 'stream-opened' && event.type !== 'stream-readable')) return;
-      for (let read = event.stream.read(); read !== undefined; read = event.stream.read())
-        bytes += read.length;
-      if (bytes >= MEGABYTE) firstMegabyteMs ??= pair.now;
-    },
+  const [result] = measureTransfers(conditions, [conditions]);
+  return result as TransferResult;
+}
+
+/** A tunnel of its own for each, all over the same link. */
+export interface SharingTransfer {
+  readonly congestion: CongestionControllerName;
+  /** When it begins; default: at once. */
+  readonly startMs?: number;
+}
+
+export function measureTransfers(
+  link: LinkOfTransfers,
+  transfers: readonly SharingTransfer[],
+  seed = 1,
+): TransferResult[] {
+  const shared = { queue: new EventQueue(), links: idleLinks() };
+  const random = new SeededRandom(seed);
+  const uploads = transfers.map(({ congestion, startMs = 0 }, i) => {
+    const upload = new Upload(link, congestion, i === 0 ? random : random.derive(`upload ${i}`), shared);
+    shared.queue.schedule(startMs, () => upload.start());
+    return upload;
   });
-  const pour = (): void => {
-    while (upload?.write(chunk) === chunk.length);
-  };
-  const keys = { client: random.bytes(32), relay: random.bytes(32) };
-  const start = (role: 'client' | 'relay') => {
-    const draws = random.derive(role);
-    return new Endpoint({
-      role,
-      privateKey: keys[role],
-      suite,
-      random: (length) => draws.bytes(length),
-      unixTimeMs: () => UNIX_MS + pair.now,
-      transport: { congestion },
-    });
-  };
-  const client = start('client');
-  const relay = start('relay');
-  const peer = client.addPeer({ publicKey: relay.publicKey, address: RELAY_ADDRESS });
-  relay.addPeer({ publicKey: client.publicKey });
-  pair.setEndpoint('relay', relay);
-  peer.connect(0);
-  upload = peer.openStream();
-  pour();
-  pair.setEndpoint('client', client);
-  const samples: TransferSample[] = [];
-  for (let atMs = SAMPLE_MS; atMs <= durationMs; atMs += SAMPLE_MS) {
-    const before = bytes;
-    pair.run(atMs);
-    samples.push({
-      atMs,
-      goodput: (bytes - before) / SAMPLE_MS,
-      windowBytes: peer.stats().congestionWindowBytes,
-    });
+  for (let atMs = SAMPLE_MS; atMs <= link.durationMs; atMs += SAMPLE_MS) {
+    // They share their time: whichever runs moves all of them on.
+    uploads[0]?.pair.run(atMs);
+    for (const upload of uploads) upload.takeSample(atMs);
   }
-  return { bytes, firstMegabyteMs, packetsLost: peer.stats().packetsLost, samples };
+  return uploads.map((upload) => upload.result());
+}
+
+class Upload {
+  readonly pair: Pair;
+  readonly #peer: Peer;
+  #stream: Stream | undefined;
+  readonly #chunk = new Uint8Array(65_536);
+  readonly #samples: TransferSample[] = [];
+  #bytes = 0;
+  #sampledBytes = 0;
+  #firstMegabyteMs: number | undefined;
+
+  constructor(
+    { bytesPerMs, queueMs, lossChance, roundTripMs }: LinkOfTransfers,
+    congestion: CongestionControllerName,
+    random: SeededRandom,
+    shared: { readonly queue: EventQueue; readonly links: Links },
+  ) {
+    const link = {
+      ...PERFECT_LINK,
+      delayMs: roundTripMs / 2,
+      lossChance,
+      bytesPerMs,
+      queueBytes: queueMs * bytesPerMs,
+    };
+    const suite = createInsecureTestSuite();
+    this.pair = new Pair({
+      network: { toRelay: link, toClient: link, moves: [] },
+      random: random.derive('pair'),
+      timing: TIMING,
+      shared,
+      onViolation: (violation) => {
+        throw new Error(violation);
+      },
+      onEvent: (side, event) => {
+        if (side === 'client' && event.type === 'stream-writable') this.#pour();
+        if (side === 'relay' && (event.type === 'stream-opened' || event.type === 'stream-readable')) {
+          this.#drain(event.stream);
+        }
+      },
+    });
+    const keys = { client: random.bytes(32), relay: random.bytes(32) };
+    const start = (role: 'client' | 'relay') => {
+      const draws = random.derive(role);
+      return new Endpoint({
+        role,
+        privateKey: keys[role],
+        suite,
+        random: (length) => draws.bytes(length),
+        unixTimeMs: () => UNIX_MS + this.pair.now,
+        transport: { congestion },
+      });
+    };
+    const client = start('client');
+    const relay = start('relay');
+    this.#peer = client.addPeer({ publicKey: relay.publicKey, address: RELAY_ADDRESS });
+    relay.addPeer({ publicKey: client.publicKey });
+    this.pair.setEndpoint('relay', relay);
+    this.pair.setEndpoint('client', client);
+  }
+
+  start(): void {
+    this.#peer.connect(this.pair.now);
+    this.#stream = this.#peer.openStream();
+    this.#pour();
+    this.pair.wake('client');
+  }
+
+  takeSample(atMs: number): void {
+    this.#samples.push({
+      atMs,
+      goodput: (this.#bytes - this.#sampledBytes) / SAMPLE_MS,
+      windowBytes: this.#peer.stats().congestionWindowBytes,
+    });
+    this.#sampledBytes = this.#bytes;
+  }
+
+  result(): TransferResult {
+    return {
+      bytes: this.#bytes,
+      firstMegabyteMs: this.#firstMegabyteMs,
+      packetsLost: this.#peer.stats().packetsLost,
+      samples: this.#samples,
+    };
+  }
+
+  #pour(): void {
+    while (this.#stream?.write(this.#chunk) === this.#chunk.length);
+  }
+
+  #drain(stream: Stream): void {
+    for (let read = stream.read(); read !== undefined; read = stream.read()) this.#bytes += read.length;
+    if (this.#bytes >= MEGABYTE) this.#firstMegabyteMs ??= this.pair.now;
+  }
 }

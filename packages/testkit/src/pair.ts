@@ -14,6 +14,7 @@ import { Digest } from './digest.js';
 import { EventQueue } from './event-queue.js';
 import type { SeededRandom } from './seeded-random.js';
 import {
+  type Links,
   type NetworkConditions,
   type Side,
   SimulatedNetwork,
@@ -40,6 +41,8 @@ export interface PairOptions {
   readonly network: NetworkConditions;
   readonly random: SeededRandom;
   readonly timing?: TurnTiming;
+  /** Time and a link that are shared with other pairs; default: its own. */
+  readonly shared?: { readonly queue: EventQueue; readonly links: Links };
   readonly onEvent: (side: Side, event: EndpointEvent) => void;
   /** A promise of the endpoint was broken. */
   readonly onViolation: (violation: string) => void;
@@ -73,7 +76,7 @@ interface Driven {
 }
 
 export class Pair {
-  readonly queue = new EventQueue();
+  readonly queue: EventQueue;
   readonly network: SimulatedNetwork;
   readonly digest = new Digest();
   datagramsSent = 0;
@@ -86,6 +89,7 @@ export class Pair {
 
   constructor(options: PairOptions) {
     this.#options = options;
+    this.queue = options.shared?.queue ?? new EventQueue();
     this.#timing = options.timing ?? PROMPT;
     this.#random = options.random.derive('turns');
     this.network = new SimulatedNetwork(
@@ -93,6 +97,7 @@ export class Pair {
       options.random.derive('network'),
       this.queue,
       (to, datagram, from) => this.#receive(to, datagram, from),
+      options.shared?.links,
     );
   }
 

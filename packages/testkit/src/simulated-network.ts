@@ -97,10 +97,17 @@ export interface NetworkCounts {
 
 export type Deliver = (to: Side, datagram: Uint8Array, from: Address) => void;
 
-interface LinkState {
+/** What one direction of a link is doing. Networks that have one in common share its queue. */
+export interface LinkState {
   /** When the last byte that waits will have left. */
   busyUntil: number;
   burstUntil: number;
+}
+/** By the side that it leads to. */
+export type Links = Readonly<Record<Side, LinkState>>;
+
+export function idleLinks(): Links {
+  return { client: { busyUntil: 0, burstUntil: 0 }, relay: { busyUntil: 0, burstUntil: 0 } };
 }
 
 export class SimulatedNetwork {
@@ -116,14 +123,18 @@ export class SimulatedNetwork {
   readonly #random: SeededRandom;
   readonly #queue: EventQueue;
   readonly #deliver: Deliver;
-  readonly #links: Record<Side, LinkState> = {
-    client: { busyUntil: 0, burstUntil: 0 },
-    relay: { busyUntil: 0, burstUntil: 0 },
-  };
+  readonly #links: Links;
   #clientAddress = CLIENT_ADDRESS;
 
-  constructor(conditions: NetworkConditions, random: SeededRandom, queue: EventQueue, deliver: Deliver) {
+  constructor(
+    conditions: NetworkConditions,
+    random: SeededRandom,
+    queue: EventQueue,
+    deliver: Deliver,
+    links: Links = idleLinks(),
+  ) {
     this.#conditions = conditions;
+    this.#links = links;
     this.#random = random;
     this.#queue = queue;
     this.#deliver = deliver;

@@ -18,6 +18,8 @@ const GAINS: Readonly<Record<State, { readonly pacing: number; readonly window: 
   up: { pacing: 1.25, window: 2.25 },
   'probe-rtt': { pacing: 1, window: 0.5 },
 };
+/** In CRUISE while a queue stands: we send at the rate that the path delivers, so somebody else keeps it (spec congestion 4.5). */
+const SHARED_WINDOW_GAIN = 1.25;
 /** A little slower than measured, so that a queue drains. */
 const PACING_MARGIN = 0.99;
 const MIN_WINDOW_DATAGRAMS = 4;
@@ -325,15 +327,19 @@ export class Bbr implements CongestionController {
   }
 
   #startDown(now: number, totalDeliveredBytes: number): void {
-    this.#bounds.resetSignals();
-    this.#ackedPerGrowth = Number.POSITIVE_INFINITY;
     this.#roundsSinceProbe = this.#fraction() < 0.5 ? 0 : 1;
     this.#probeWaitMs = MIN_PROBE_WAIT_MS + this.#fraction() * PROBE_WAIT_SPREAD_MS;
     if (this.#wasTooHigh) this.#probeWaitMs *= PROBE_WAIT_AFTER_LOSS;
     this.#cycleAt = now;
+    this.#leaveProbe(totalDeliveredBytes);
+    this.#state = 'down';
+  }
+
+  #leaveProbe(totalDeliveredBytes: number): void {
+    this.#bounds.resetSignals();
+    this.#ackedPerGrowth = Number.POSITIVE_INFINITY;
     this.#ackPhase = 'stopping';
     this.#model.startRound(totalDeliveredBytes);
-    this.#state = 'down';
   }
 
   /** @param totalDeliveredBytes undefined leaves the round as it is */
@@ -392,7 +398,8 @@ export class Bbr implements CongestionController {
       this.#state = 'startup';
       return;
     }
-    this.#startDown(now, totalDeliveredBytes);
+    // The wait for the next probe for bandwidth goes on: begun anew each time it would never end (spec congestion 4.4).
+    this.#leaveProbe(totalDeliveredBytes);
     this.#state = 'cruise';
   }
 
@@ -404,9 +411,7 @@ export class Bbr implements CongestionController {
   }
 
   #setWindow(sample: AckSample): void {
-    const target = this.#inflightFor(
-      this.#bandwidthDelay(GAINS[this.#state].window) + this.#model.extraAckedBytes,
-    );
+    const target = this.#inflightFor(this.#bandwidthDelay(this.#windowGain()) + this.#model.extraAckedBytes);
     const grown = this.windowBytes + sample.ackedBytes;
     if (this.#isFull) this.windowBytes = Math.min(grown, target);
     else if (this.windowBytes < target || sample.totalDeliveredBytes < initialWindow(this.#datagramBytes)) {
@@ -414,6 +419,11 @@ export class Bbr implements CongestionController {
     }
     if (this.#state === 'probe-rtt') this.windowBytes = Math.min(this.windowBytes, this.#probeRttWindow);
     this.windowBytes = Math.min(Math.max(this.windowBytes, this.#minWindow), this.#windowCap());
+  }
+
+  #windowGain(): number {
+    if (this.#state === 'cruise' && this.#model.isQueueStanding) return SHARED_WINDOW_GAIN;
+    return GAINS[this.#state].window;
   }
 
   #windowCap(): number {

@@ -24,6 +24,9 @@ export class PathModel {
   /** The ACK that is being processed is the first of a round trip. */
   isRoundStart = false;
 
+  /** The shortest round trip of this round, and of the last. */
+  #roundMinRttMs = Number.POSITIVE_INFINITY;
+  #lastRoundMinRttMs = 0;
   /** The last round of which a round trip was longer than an empty queue explains. */
   #lastQueueRound = Number.NEGATIVE_INFINITY;
   #bandwidths = new MaxFilter(MAX_BANDWIDTH_CYCLES);
@@ -50,11 +53,18 @@ export class PathModel {
     return this.rounds - this.#lastQueueRound <= 1;
   }
 
+  /** Not even the shortest round trip of the last round was without a queue: it does not come of our own bursts. */
+  get isQueueStanding(): boolean {
+    return this.#isLong(this.#lastRoundMinRttMs);
+  }
+
   updateRound(sample: AckSample): void {
     this.isRoundStart = sample.priorDeliveredBytes >= this.#roundEndBytes;
     if (!this.isRoundStart) return;
     this.startRound(sample.totalDeliveredBytes);
     this.rounds++;
+    this.#lastRoundMinRttMs = this.#roundMinRttMs;
+    this.#roundMinRttMs = Number.POSITIVE_INFINITY;
   }
 
   /** The round ends when a packet that is sent from now on is acknowledged. */
@@ -90,8 +100,15 @@ export class PathModel {
       this.minRttMs = this.#recentMinRttMs;
       this.#minRttAt = this.#recentMinRttAt;
     }
-    const queueMs = latestRttMs - this.minRttMs;
-    if (queueMs > Math.max(this.minRttMs * QUEUE_SHARE, MIN_QUEUE_MS)) this.#lastQueueRound = this.rounds;
+    if (sample.hasRttSample) this.#roundMinRttMs = Math.min(this.#roundMinRttMs, latestRttMs);
+    if (this.#isLong(latestRttMs)) this.#lastQueueRound = this.rounds;
+  }
+
+  #isLong(roundTripMs: number): boolean {
+    return (
+      roundTripMs < Number.POSITIVE_INFINITY &&
+      roundTripMs - this.minRttMs > Math.max(this.minRttMs * QUEUE_SHARE, MIN_QUEUE_MS)
+    );
   }
 
   /** The queue was emptied just now. */
