@@ -192,18 +192,29 @@ describe('BBR (spec congestion 4)', () => {
 
 describe('a probe for bandwidth', () => {
   it('that ended in losses is followed by a wait of 8 s and more (spec congestion 4.5)', () => {
-    const path = new Path(30);
+    const path = new Path(10);
     path.run(4_000);
     const before = path.lost;
     while (path.lost === before && path.now < 60_000) path.run(100);
     expect(path.lost).toBeGreaterThan(before);
     // The probe is over, and its queue drained.
     path.run(1_000);
-    const end = path.now + 6_500;
-    while (path.now < end) {
+    const { lost } = path;
+    path.run(6_500);
+    expect(path.lost).toBe(lost);
+  });
+
+  it('ends after three rounds of a standing queue, before it has filled a deep one (spec congestion 4.5)', () => {
+    const path = new Path(200);
+    path.run(4_000);
+    let longest = 0;
+    while (path.now < 30_000) {
       path.run(10);
-      expect(path.latestRttMs).toBeLessThan(path.baseMs + 15);
+      longest = Math.max(longest, path.latestRttMs);
     }
+    expect(longest).toBeGreaterThan(path.baseMs + 5);
+    expect(longest).toBeLessThan(path.baseMs + 100);
+    expect(path.lost).toBe(0);
   });
 });
 

@@ -3,6 +3,8 @@
  *  It cycles: go DOWN until the queue is empty, CRUISE at the measured bandwidth, REFILL the pipe, go UP to see whether there is
  *  more; and now and then empty the queue to measure the round trip. Bytes and milliseconds. */
 import { type AckSample, type CongestionController, initialWindow, type LossSample } from '../controller.js';
+import { BoundGrowth } from './bound-growth.js';
+import { FullPipe } from './full-pipe.js';
 import { InflightBounds } from './inflight-bounds.js';
 import { PathModel } from './path-model.js';
 
@@ -19,15 +21,14 @@ const GAINS: Readonly<Record<State, { readonly pacing: number; readonly window: 
   'probe-rtt': { pacing: 1, window: 0.5 },
 };
 /** In CRUISE while a queue stands: we send at the rate that the path delivers, so somebody else keeps it (spec congestion 4.5). */
-const SHARED_WINDOW_GAIN = 1.25;
+const SHARED_WINDOW_GAIN = 1;
 /** A little slower than measured, so that a queue drains. */
 const PACING_MARGIN = 0.99;
 const MIN_WINDOW_DATAGRAMS = 4;
-/** The bandwidth has stopped to grow when it grew by less than this in so many rounds. */
-const FULL_GROWTH = 1.25;
-const FULL_ROUNDS = 3;
 const STARTUP_LOSS_EVENTS = 6;
 const MAX_DRAIN_ROUNDS = 3;
+/** A probe ends when a queue stood for so many rounds of it. */
+const MAX_QUEUE_ROUNDS = 3;
 const PROBE_RTT_DURATION_MS = 200;
 /** The next probe for bandwidth comes 2 to 3 s after the last, or after as many rounds as Reno needs to grow by one flight. */
 const MIN_PROBE_WAIT_MS = 2_000;
@@ -35,7 +36,6 @@ const PROBE_WAIT_SPREAD_MS = 1_000;
 /** After a probe that ended in losses: so many times as long, which is what CUBIC needs to come back (spec congestion 4.5). */
 const PROBE_WAIT_AFTER_LOSS = 4;
 const MAX_PROBE_ROUNDS = 63;
-const MAX_GROWTH_ROUNDS = 30;
 
 /** Which packets the ACKs are about that arrive now: those sent before, during or after a probe. */
 type AckPhase = 'none' | 'refilling' | 'starting' | 'feedback' | 'stopping';
@@ -48,6 +48,8 @@ export class Bbr implements CongestionController {
   readonly #fraction: () => number;
   readonly #model = new PathModel();
   readonly #bounds = new InflightBounds();
+  readonly #pipe = new FullPipe();
+  readonly #growth = new BoundGrowth();
   #datagramBytes: number;
   #state: State = 'startup';
   /** Bytes per millisecond: the bandwidth as far as the bounds permit. */
@@ -57,11 +59,6 @@ export class Bbr implements CongestionController {
   #priorWindow = 0;
   #undoState: State | undefined;
 
-  /** The pipe is known to be full (§5.3.1.2). */
-  #isFull = false;
-  #isFullNow = false;
-  #fullBandwidth = 0;
-  #fullRounds = 0;
   #drainStartRound = 0;
 
   #ackPhase: AckPhase = 'none';
@@ -69,11 +66,9 @@ export class Bbr implements CongestionController {
   #wasTooHigh = false;
   #wasPrecautionary = false;
   #cycleAt = 0;
+  #upSinceRound = 0;
   #probeWaitMs = 0;
   #roundsSinceProbe = 0;
-  #growthRounds = 0;
-  #growthAcked = 0;
-  #ackedPerGrowth = Number.POSITIVE_INFINITY;
 
   #probeRttDoneAt: number | undefined;
   #hasProbeRttRound = false;
@@ -132,12 +127,12 @@ export class Bbr implements CongestionController {
   onSpuriousLoss(): void {
     this.#restoreWindow();
     this.#bounds.undo();
-    this.#resetFull();
+    this.#pipe.reset();
     const undo = this.#undoState;
     this.#undoState = undefined;
     if (undo === undefined || undo === this.#state || this.#state === 'probe-rtt') return;
     if (undo === 'startup') {
-      this.#isFull = false;
+      this.#pipe.isFull = false;
       this.#state = 'startup';
     } else if (undo === 'up') this.#startRefill();
   }
@@ -165,12 +160,13 @@ export class Bbr implements CongestionController {
       bounds.isLossRoundStart &&
       bounds.hasLostInRound &&
       !this.#isProbingBandwidth &&
+      !this.#isProbeEcho &&
       bounds.isCongested(sample, model.isQueueing, this.#datagramBytes)
     ) {
       bounds.adaptShortTerm(model.maxBandwidth, this.windowBytes);
     }
-    model.updateAggregation(sample, this.#bandwidth, this.windowBytes, this.#isFull);
-    this.#checkFull(sample);
+    model.updateAggregation(sample, this.#bandwidth, this.windowBytes, this.#pipe.isFull);
+    this.#pipe.check(sample, model.isRoundStart);
     this.#checkStartup(sample);
     if (bounds.isLossRoundStart) bounds.endLossRound();
     this.#checkDrain(sample);
@@ -185,38 +181,20 @@ export class Bbr implements CongestionController {
     }
   }
 
-  #checkFull(sample: AckSample): void {
-    if (this.#isFullNow || !this.#model.isRoundStart || sample.rateApplicationLimited) return;
-    if (sample.deliveryRate >= this.#fullBandwidth * FULL_GROWTH) {
-      this.#resetFull();
-      this.#fullBandwidth = sample.deliveryRate;
-      return;
-    }
-    this.#fullRounds++;
-    this.#isFullNow = this.#fullRounds >= FULL_ROUNDS;
-    if (this.#isFullNow) this.#isFull = true;
-  }
-
-  #resetFull(): void {
-    this.#fullBandwidth = 0;
-    this.#fullRounds = 0;
-    this.#isFullNow = false;
-  }
-
   #checkStartup(sample: AckSample): void {
     if (this.#state !== 'startup') return;
     const bounds = this.#bounds;
     if (
-      !this.#isFull &&
+      !this.#pipe.isFull &&
       bounds.isLossRoundStart &&
       bounds.lossEvents >= STARTUP_LOSS_EVENTS &&
       this.#isTooHigh(sample)
     ) {
       this.#undoState = 'startup';
-      this.#isFull = true;
+      this.#pipe.isFull = true;
       bounds.longTermBytes = Math.max(this.#bandwidthDelay(1), bounds.latestBytes);
     }
-    if (!this.#isFull) return;
+    if (!this.#pipe.isFull) return;
     this.#state = 'drain';
     this.#drainStartRound = this.#model.rounds;
   }
@@ -232,7 +210,7 @@ export class Bbr implements CongestionController {
   // ---- the cycle (§5.3.3) -----------------------------------------------------------------------------------
 
   #updateCycle(sample: AckSample): void {
-    if (!this.#isFull) return;
+    if (!this.#pipe.isFull) return;
     if (this.#adaptLongTerm(sample)) return;
     const { now, totalDeliveredBytes } = sample;
     switch (this.#state) {
@@ -279,20 +257,8 @@ export class Bbr implements CongestionController {
 
   #raiseLongTerm(sample: AckSample): void {
     if (!sample.windowLimited || this.windowBytes < this.#bounds.longTermBytes) return;
-    this.#growthAcked += sample.ackedBytes;
-    if (this.#growthAcked >= this.#ackedPerGrowth) {
-      const steps = Math.floor(this.#growthAcked / this.#ackedPerGrowth);
-      this.#growthAcked -= steps * this.#ackedPerGrowth;
-      this.#bounds.longTermBytes += steps * this.#datagramBytes;
-    }
-    if (this.#model.isRoundStart) this.#steepenGrowth();
-  }
-
-  /** Growth doubles with each round of a probe. */
-  #steepenGrowth(): void {
-    const steps = 2 ** this.#growthRounds;
-    this.#growthRounds = Math.min(this.#growthRounds + 1, MAX_GROWTH_ROUNDS);
-    this.#ackedPerGrowth = Math.max(this.windowBytes / steps, this.#datagramBytes);
+    this.#bounds.longTermBytes += this.#growth.onAcked(sample.ackedBytes) * this.#datagramBytes;
+    if (this.#model.isRoundStart) this.#growth.steepen(this.windowBytes, this.#datagramBytes);
   }
 
   #isTooHigh(sample: AckSample | LossSample): boolean {
@@ -314,16 +280,18 @@ export class Bbr implements CongestionController {
 
   #isTimeToGoDown(sample: AckSample): boolean {
     const { longTermBytes } = this.#bounds;
+    // Nothing is free that could be found (spec congestion 4.5).
+    if (this.#model.isQueueStanding && this.#model.rounds >= this.#upSinceRound + MAX_QUEUE_ROUNDS)
+      return true;
     if (this.#wasTooHigh && sample.bytesInFlight >= longTermBytes) {
       this.#wasPrecautionary = true;
       return true;
     }
     if (sample.windowLimited && this.windowBytes >= longTermBytes) {
-      this.#resetFull();
-      this.#fullBandwidth = sample.deliveryRate;
+      this.#pipe.reset(sample.deliveryRate);
       return false;
     }
-    return this.#isFullNow;
+    return this.#pipe.isFullNow;
   }
 
   #startDown(now: number, totalDeliveredBytes: number): void {
@@ -337,7 +305,7 @@ export class Bbr implements CongestionController {
 
   #leaveProbe(totalDeliveredBytes: number): void {
     this.#bounds.resetSignals();
-    this.#ackedPerGrowth = Number.POSITIVE_INFINITY;
+    this.#growth.stop();
     this.#ackPhase = 'stopping';
     this.#model.startRound(totalDeliveredBytes);
   }
@@ -345,8 +313,7 @@ export class Bbr implements CongestionController {
   /** @param totalDeliveredBytes undefined leaves the round as it is */
   #startRefill(totalDeliveredBytes?: number): void {
     this.#bounds.resetShortTerm();
-    this.#growthRounds = 0;
-    this.#growthAcked = 0;
+    this.#growth.restart();
     this.#wasPrecautionary = false;
     this.#ackPhase = 'refilling';
     if (totalDeliveredBytes !== undefined) this.#model.startRound(totalDeliveredBytes);
@@ -356,10 +323,10 @@ export class Bbr implements CongestionController {
   #startUp(sample: AckSample): void {
     this.#ackPhase = 'starting';
     this.#model.startRound(sample.totalDeliveredBytes);
-    this.#resetFull();
-    this.#fullBandwidth = sample.deliveryRate;
+    this.#pipe.reset(sample.deliveryRate);
     this.#state = 'up';
-    this.#steepenGrowth();
+    this.#upSinceRound = this.#model.rounds;
+    this.#growth.steepen(this.windowBytes, this.#datagramBytes);
   }
 
   // ---- measuring the round trip (§5.3.4) --------------------------------------------------------------------
@@ -394,7 +361,7 @@ export class Bbr implements CongestionController {
     this.#model.onProbeRttDone(now);
     this.#restoreWindow();
     this.#bounds.resetShortTerm();
-    if (!this.#isFull) {
+    if (!this.#pipe.isFull) {
       this.#state = 'startup';
       return;
     }
@@ -407,13 +374,13 @@ export class Bbr implements CongestionController {
 
   #setPacingRate(gain: number): void {
     const rate = gain * this.#bandwidth * PACING_MARGIN;
-    if (rate > 0 && (this.#isFull || rate > this.pacingRate)) this.pacingRate = rate;
+    if (rate > 0 && (this.#pipe.isFull || rate > this.pacingRate)) this.pacingRate = rate;
   }
 
   #setWindow(sample: AckSample): void {
     const target = this.#inflightFor(this.#bandwidthDelay(this.#windowGain()) + this.#model.extraAckedBytes);
     const grown = this.windowBytes + sample.ackedBytes;
-    if (this.#isFull) this.windowBytes = Math.min(grown, target);
+    if (this.#pipe.isFull) this.windowBytes = Math.min(grown, target);
     else if (this.windowBytes < target || sample.totalDeliveredBytes < initialWindow(this.#datagramBytes)) {
       this.windowBytes = grown;
     }
@@ -458,6 +425,10 @@ export class Bbr implements CongestionController {
   }
   get #isProbingBandwidth(): boolean {
     return this.#state === 'startup' || this.#state === 'refill' || this.#state === 'up';
+  }
+  /** The losses that show now come of packets that Startup or UP sent: the long-term bound has judged them. */
+  get #isProbeEcho(): boolean {
+    return this.#state === 'drain' || this.#ackPhase === 'stopping';
   }
   get #isProbingCycle(): boolean {
     return (

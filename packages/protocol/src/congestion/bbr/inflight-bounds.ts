@@ -6,8 +6,8 @@ import type { AckSample, LossSample } from '../controller.js';
 const LOSS_THRESHOLD = 0.02;
 /** Without a queue: less is noise, more may be a policer, which has none (spec congestion 4.3). */
 const MAX_NOISE = 0.4;
-/** Weight of the newest round trip in the noise. */
-const NOISE_WEIGHT = 1 / 8;
+/** What a round trip counts for in the noise when the next has been added. */
+const NOISE_MEMORY = 7 / 8;
 const BETA = 0.7;
 /** Left free below the long-term bound for others. */
 const HEADROOM = 0.15;
@@ -27,6 +27,9 @@ export class InflightBounds {
   #hasLostInRound = false;
   /** Share of what is sent that the path loses even with its queue empty. */
   #noise = 0;
+  /** Bytes lost and sent in round trips without a queue, of late. */
+  #quietLost = 0;
+  #quietSent = 0;
   #lossRoundEndBytes = 0;
   #latestBandwidth = 0;
   #lastLost = -2;
@@ -82,8 +85,9 @@ export class InflightBounds {
     if (!this.isLossRoundStart) return;
     this.#lossRoundEndBytes = sample.totalDeliveredBytes;
     if (isQueueing) return;
-    const share = Math.min(sample.lostSinceSendBytes / sample.bytesInFlightAtSend, MAX_NOISE);
-    this.#noise += NOISE_WEIGHT * (share - this.#noise);
+    this.#quietLost = NOISE_MEMORY * this.#quietLost + sample.lostSinceSendBytes;
+    this.#quietSent = NOISE_MEMORY * this.#quietSent + sample.bytesInFlightAtSend;
+    this.#noise = Math.min(this.#quietLost / Math.max(this.#quietSent, 1), MAX_NOISE);
   }
 
   /** After a round trip with too many losses: down to what was really delivered, but not by more than a cut. */
