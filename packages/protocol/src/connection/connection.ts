@@ -145,7 +145,7 @@ export class Connection {
     this.#parts.streams.now = now;
     if (!this.#sendable) return;
     const { recovery, liveness, streams, tail } = this.#parts;
-    streams.payPlaces();
+    streams.places.pay(now);
     // With packets in flight the probe timer asks.
     if (liveness.takeDue(now, streams.openStreams) && recovery.ackElicitingInFlight === 0) {
       this.#builder.pingDue = true;
@@ -267,7 +267,7 @@ export class Connection {
     const asking = liveness.pollTimeout(streams.openStreams);
     const ofPackets = earlier(recovery.pollTimeout(), received.pollTimeout());
     const search = streams.openStreams > 0 ? this.#parts.mtu.pollTimeout() : undefined;
-    const ofStreams = earlier(asking, streams.pollTimeout());
+    const ofStreams = earlier(asking, streams.places.pollTimeout(streams.now));
     return earlier(earlier(ofPackets, pacing), earlier(earlier(repeat, ofStreams), search));
   }
 
@@ -448,7 +448,7 @@ export class Connection {
       streams.onFrameLost(stream, contents.start(packetNumber), contents.length(packetNumber), fin);
     }
     if ((flags & Content.maxData) !== 0) streams.maxDataDue = true;
-    if ((flags & Content.maxStreams) !== 0) streams.maxStreamsDue = true;
+    if ((flags & Content.maxStreams) !== 0) streams.places.isDue = true;
     if ((flags & Content.more) === 0) return;
     for (const frame of contents.further(packetNumber)) {
       if (frame.kind === 'stream') streams.onFrameLost(frame.stream, frame.start, frame.length, frame.fin);

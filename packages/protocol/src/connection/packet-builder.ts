@@ -206,12 +206,7 @@ export class PacketBuilder {
 
   #hasData(): boolean {
     const { streams, pathResponses } = this.#parts;
-    if (
-      streams.maxDataDue ||
-      streams.maxStreamsDue ||
-      streams.controlDue.size > 0 ||
-      !pathResponses.isEmpty
-    ) {
+    if (streams.maxDataDue || streams.places.isDue || streams.controlDue.size > 0 || !pathResponses.isEmpty) {
       return true;
     }
     return streams.nextSendable() !== undefined;
@@ -230,7 +225,7 @@ export class PacketBuilder {
       role,
       maxData: streams.maxDataGranted,
       maxStreamData: streams.initialStreamWindow,
-      maxStreams: streams.maxStreamsGranted,
+      maxStreams: streams.places.granted,
       maxDatagramBytes: config.maxReceivedDatagramBytes,
       softwareName: config.softwareName,
     });
@@ -293,8 +288,8 @@ export class PacketBuilder {
       streams.maxDataDue = false;
       contents.addFlag(Content.maxData);
     }
-    if (streams.maxStreamsDue && this.#addLimit(FrameType.maxStreams, streams.maxStreamsGranted)) {
-      streams.maxStreamsDue = false;
+    if (streams.places.isDue && this.#addLimit(FrameType.maxStreams, streams.places.granted)) {
+      streams.places.isDue = false;
       contents.addFlag(Content.maxStreams);
     }
     const blocked = streams.takeDataBlocked();

@@ -1,16 +1,13 @@
 /** All streams of a connection: identifiers, limits, the connection's flow control, and whose turn it is to send
  *  (spec streams 4.1, 4.7, 5). */
-import type { Deadline } from '../deadline.js';
 import { ConnectionErrorCode, StreamErrorCode } from '../failure.js';
-import { TokenBucket } from '../token-bucket.js';
 import {
-  GIVEN_UP_STREAMS_BURST,
-  GIVEN_UP_STREAMS_PER_SECOND,
   INITIAL_MAX_DATA_BYTES,
   INITIAL_MAX_STREAM_DATA_BYTES,
   INITIAL_MAX_STREAMS,
 } from '../transport-constants.js';
 import type { FrameReader } from '../wire/frame-reader.js';
+import { PeerPlaces } from './peer-places.js';
 import { errorOf, ReceiveHalf, type ReceiveOutcome } from './receive-half.js';
 import { SendHalf } from './send-half.js';
 import { ConnectionStream, type StreamOwner } from './stream.js';
@@ -49,14 +46,14 @@ export class StreamSet implements StreamOwner {
   /** What one stream may buffer for sending beyond its guaranteed share, follows the congestion window. */
   sendAheadBytes = 0;
 
-  /** MAX_DATA and MAX_STREAMS have to go out. */
+  /** MAX_DATA has to go out. */
   maxDataDue = false;
-  maxStreamsDue = false;
   bytesSent = 0;
   bytesReceived = 0;
   /** Frames that changed something (spec streams 2.5). */
   effects = 0;
 
+  readonly places: PeerPlaces;
   readonly #limits: StreamLimits;
   /** 0 for the client's ids, 1 for the relay's. */
   readonly #ownBit: number;
@@ -71,7 +68,6 @@ export class StreamSet implements StreamOwner {
   #openedByUs = 0;
   #openedByPeer = 0;
   #maxStreamsOfPeer = INITIAL_MAX_STREAMS; // how many we may open
-  #maxStreamsGranted: number; // how many the peer may open
   #initialSendLimit = INITIAL_MAX_STREAM_DATA_BYTES;
 
   #maxDataOfPeer = INITIAL_MAX_DATA_BYTES;
@@ -83,14 +79,11 @@ export class StreamSet implements StreamOwner {
   #dataBlockedSentFor = -1;
   /** MAX_DATA rose since streams that it held back were looked for. */
   #maxDataRose = false;
-  readonly #givenUp = new TokenBucket(GIVEN_UP_STREAMS_BURST, GIVEN_UP_STREAMS_PER_SECOND);
-  /** Places of streams that the peer gave up, which wait for the budget. */
-  #placesOwed = 0;
 
   constructor(role: 'client' | 'relay', limits: StreamLimits) {
     this.#ownBit = role === 'client' ? 0 : 1;
     this.#limits = limits;
-    this.#maxStreamsGranted = limits.maxOpenStreams;
+    this.places = new PeerPlaces(limits.maxOpenStreams);
     this.#maxDataGranted = limits.connectionWindowBytes;
   }
 
@@ -101,9 +94,6 @@ export class StreamSet implements StreamOwner {
   }
   get maxDataGranted(): number {
     return this.#maxDataGranted;
-  }
-  get maxStreamsGranted(): number {
-    return this.#maxStreamsGranted;
   }
   /** What every stream of the peer may send before more is granted. */
   get initialStreamWindow(): number {
@@ -336,19 +326,6 @@ export class StreamSet implements StreamOwner {
     return this.#maxDataOfPeer;
   }
 
-  /** Gives back what the budget allows of the places that streams left which the peer gave up (spec streams 5.4). */
-  payPlaces(): void {
-    while (this.#placesOwed > 0 && this.#givenUp.take(this.now)) {
-      this.#placesOwed--;
-      this.#grantPlace();
-    }
-  }
-  /** When `payPlaces` has something to do. */
-  pollTimeout(): Deadline | undefined {
-    if (this.#placesOwed === 0) return undefined;
-    return { at: this.#givenUp.readyAt(this.now), reason: 'stream budget' };
-  }
-
   // ---- what became of it ------------------------------------------------------------------------------------
 
   onFrameAcknowledged(stream: ConnectionStream, start: number, length: number, fin: boolean): void {
@@ -426,7 +403,7 @@ export class StreamSet implements StreamOwner {
       return { code: ConnectionErrorCode.streamState, reason: 'frame for a stream that was never opened' };
     }
     if (index < this.#openedByPeer) return undefined;
-    if (index >= this.#maxStreamsGranted) {
+    if (index >= this.places.granted) {
       return { code: ConnectionErrorCode.streamLimit, reason: 'stream beyond the limit' };
     }
     // spec streams 4.1: opening one opens the lower ones too
@@ -483,15 +460,7 @@ export class StreamSet implements StreamOwner {
     this.#controlDue.delete(stream);
     this.#waitingForRoom.delete(stream);
     this.#events.push({ type: 'stream-closed', stream });
-    if (!stream.incoming) return;
-    if (stream.wasGivenUp) this.#placesOwed++;
-    else this.#grantPlace();
-    this.payPlaces();
-  }
-
-  #grantPlace(): void {
-    this.#maxStreamsGranted++;
-    this.maxStreamsDue = true;
+    if (stream.incoming) this.places.giveBack(this.now, stream.wasGivenUp);
   }
 }
 

@@ -92,7 +92,7 @@ export class HostilePeer {
   }
 
   get limits(): number {
-    return this.victim.parts.streams.maxStreamsGranted;
+    return this.victim.parts.streams.places.granted;
   }
 
   /** @returns a byte, the same ones in each run */
