@@ -1,24 +1,22 @@
 /** How long first contact takes on a lossy path: the second table of docs/loss.md, which a test compares with what the code does now. */
-import { Endpoint, type Stream } from '@underpass/protocol';
+import type { Stream } from '@underpass/protocol';
+import { createEndpointPair } from './endpoint-pair.js';
 import { Pair } from './pair.js';
-import { createInsecureTestSuite } from './plain-suite.js';
 import { SeededRandom } from './seeded-random.js';
-import { PERFECT_LINK, RELAY_ADDRESS } from './simulated-network.js';
+import { PERFECT_LINK } from './simulated-network.js';
 
-export const CONNECT_LOSSES = [0, 0.1, 0.3, 0.5] as const;
+const CONNECT_LOSSES = [0, 0.1, 0.3, 0.5] as const;
 const ROUND_TRIP_MS = 80;
 const ATTEMPTS = 500;
 /** WireGuard's interval between initiations, and about the middle of its jitter. */
 const WIREGUARD_RETRY_MS = 5_000 + 167;
 const GIVE_UP_MS = 120_000;
-const UNIX_MS = 1_700_000_000_000;
 const PERCENTILES = [0.5, 0.9, 0.99] as const;
 
 /** @returns milliseconds from wanting a stream to the first byte of the answer on it */
 export function measureConnect(seed: number, lossChance: number): number {
   const random = new SeededRandom(seed);
   const link = { ...PERFECT_LINK, delayMs: ROUND_TRIP_MS / 2, lossChance };
-  const suite = createInsecureTestSuite();
   let answeredAt = Number.POSITIVE_INFINITY;
   const pair = new Pair({
     network: { toRelay: link, toClient: link, moves: [] },
@@ -33,21 +31,7 @@ export function measureConnect(seed: number, lossChance: number): number {
       else if (read !== undefined) event.stream.write(read);
     },
   });
-  const keys = { client: random.bytes(32), relay: random.bytes(32) };
-  const start = (role: 'client' | 'relay') => {
-    const draws = random.derive(role);
-    return new Endpoint({
-      role,
-      privateKey: keys[role],
-      suite,
-      random: (length) => draws.bytes(length),
-      unixTimeMs: () => UNIX_MS + pair.now,
-    });
-  };
-  const client = start('client');
-  const relay = start('relay');
-  const peer = client.addPeer({ publicKey: relay.publicKey, address: RELAY_ADDRESS });
-  relay.addPeer({ publicKey: client.publicKey });
+  const { client, relay, peer } = createEndpointPair(random, () => pair.now);
   pair.setEndpoint('relay', relay);
   peer.connect(0);
   const stream = peer.openStream() as Stream;

@@ -1,10 +1,10 @@
 /** Uploads over one link in virtual time: what congestion controllers make of a path, alone or side by side. */
-import { type CongestionControllerName, Endpoint, type Peer, type Stream } from '@underpass/protocol';
+import type { CongestionControllerName, Peer, Stream } from '@underpass/protocol';
+import { createEndpointPair } from './endpoint-pair.js';
 import { EventQueue } from './event-queue.js';
 import { Pair } from './pair.js';
-import { createInsecureTestSuite } from './plain-suite.js';
 import { SeededRandom } from './seeded-random.js';
-import { idleLinks, type Links, PERFECT_LINK, RELAY_ADDRESS } from './simulated-network.js';
+import { idleLinks, type Links, PERFECT_LINK } from './simulated-network.js';
 
 export interface LinkOfTransfers {
   /** There and back, without the queue. */
@@ -40,7 +40,6 @@ const SAMPLE_MS = 100;
 const MEGABYTE = 1_000_000;
 /** As a process of a JavaScript runtime runs: its timers have a grain of a millisecond. */
 const TIMING = { turnDelayMs: 0.1, timerGrainMs: 1 };
-const UNIX_MS = 1_700_000_000_000;
 
 export function measureTransfer(conditions: TransferConditions): TransferResult {
   const [result] = measureTransfers(conditions, [conditions]);
@@ -57,10 +56,9 @@ export interface SharingTransfer {
 export function measureTransfers(
   link: LinkOfTransfers,
   transfers: readonly SharingTransfer[],
-  seed = 1,
 ): TransferResult[] {
   const shared = { queue: new EventQueue(), links: idleLinks() };
-  const random = new SeededRandom(seed);
+  const random = new SeededRandom(1);
   const uploads = transfers.map(({ congestion, startMs = 0 }, i) => {
     const upload = new Upload(link, congestion, i === 0 ? random : random.derive(`upload ${i}`), shared);
     shared.queue.schedule(startMs, () => upload.start());
@@ -97,7 +95,6 @@ class Upload {
       bytesPerMs,
       queueBytes: queueMs * bytesPerMs,
     };
-    const suite = createInsecureTestSuite();
     this.pair = new Pair({
       network: { toRelay: link, toClient: link, moves: [] },
       random: random.derive('pair'),
@@ -113,22 +110,8 @@ class Upload {
         }
       },
     });
-    const keys = { client: random.bytes(32), relay: random.bytes(32) };
-    const start = (role: 'client' | 'relay') => {
-      const draws = random.derive(role);
-      return new Endpoint({
-        role,
-        privateKey: keys[role],
-        suite,
-        random: (length) => draws.bytes(length),
-        unixTimeMs: () => UNIX_MS + this.pair.now,
-        transport: { congestion },
-      });
-    };
-    const client = start('client');
-    const relay = start('relay');
-    this.#peer = client.addPeer({ publicKey: relay.publicKey, address: RELAY_ADDRESS });
-    relay.addPeer({ publicKey: client.publicKey });
+    const { client, relay, peer } = createEndpointPair(random, () => this.pair.now, { congestion });
+    this.#peer = peer;
     this.pair.setEndpoint('relay', relay);
     this.pair.setEndpoint('client', client);
   }

@@ -1,0 +1,40 @@
+/** A client and a relay that know each other's keys, for a `Pair` to drive. */
+import { Endpoint, type EndpointOptions, type Peer } from '@underpass/protocol';
+import { createInsecureTestSuite } from './plain-suite.js';
+import type { SeededRandom } from './seeded-random.js';
+import { RELAY_ADDRESS } from './simulated-network.js';
+
+const UNIX_MS = 1_700_000_000_000;
+
+export interface EndpointPair {
+  readonly client: Endpoint;
+  readonly relay: Endpoint;
+  /** The relay, as the client knows it. */
+  readonly peer: Peer;
+}
+
+/** @param now virtual time */
+export function createEndpointPair(
+  random: SeededRandom,
+  now: () => number,
+  transport: NonNullable<EndpointOptions['transport']> = {},
+): EndpointPair {
+  const suite = createInsecureTestSuite();
+  const keys = { client: random.bytes(32), relay: random.bytes(32) };
+  const create = (role: 'client' | 'relay'): Endpoint => {
+    const draws = random.derive(role);
+    return new Endpoint({
+      role,
+      privateKey: keys[role],
+      suite,
+      random: (length) => draws.bytes(length),
+      unixTimeMs: () => UNIX_MS + now(),
+      transport,
+    });
+  };
+  const client = create('client');
+  const relay = create('relay');
+  const peer = client.addPeer({ publicKey: relay.publicKey, address: RELAY_ADDRESS });
+  relay.addPeer({ publicKey: client.publicKey });
+  return { client, relay, peer };
+}
