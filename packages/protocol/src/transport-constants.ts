@@ -57,9 +57,9 @@ export const QUIET_PTOS = 2;
 export const MIN_QUIET_MS = 250;
 /** ... and again this often as long as it has streams. */
 export const STREAM_KEEPALIVE_MS = 25_000;
-/** Spec recovery 8: how long after the last packet of a burst its data is repeated, and for how long after a loss that is done. */
+/** Spec recovery 8: how long after the last packet of a burst its data is repeated, and for how long on a new path and after a loss. */
 export const TAIL_REPEAT_DELAY_MS = 4;
-export const TAIL_REPEAT_AFTER_LOSS_MS = 60_000;
+export const TAIL_REPEAT_UNSURE_MS = 60_000;
 /** Bytes that repeats may use: a share of what is sent, and what a typist needs. */
 export const TAIL_REPEAT_SHARE = 0.03;
 export const TAIL_REPEAT_BYTES_PER_MS = 3;

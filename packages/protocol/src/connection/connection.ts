@@ -166,8 +166,9 @@ export class Connection {
   /** The address that the peer moved to is proven. @param isNew everything known of the path is void (spec path 4) */
   handleMove(now: number, isNew: boolean): void {
     if (!isNew) return;
-    const { recovery, config, random, mtu } = this.#parts;
+    const { recovery, config, random, mtu, tail } = this.#parts;
     recovery.onNewPath();
+    tail.onNewPath();
     mtu.restart(now);
     this.#parts.congestion = createController(config, mtu.datagramBytes, random);
     this.#updateDatagramBytes();
@@ -293,13 +294,13 @@ export class Connection {
   }
 
   onPacketLost(now: number, packetNumber: number): void {
-    const { recovery, congestion, contents, mtu } = this.#parts;
+    const { recovery, congestion, contents, mtu, tail } = this.#parts;
     const { sent, rates } = recovery;
     const bytes = sent.size(packetNumber);
     // spec mtu 2.2
     if ((contents.flags(packetNumber) & Content.mtuProbe) !== 0) mtu.onProbeLost(now);
     else if (bytes > 0 && recovery.isOfThisPath(packetNumber)) {
-      this.#builder.lastLossAt = now;
+      tail.onPacketLost(now);
       mtu.onPacketLost(now, bytes, sent.sentAt(packetNumber));
       const loss = this.#lossSample;
       loss.now = now;

@@ -42,8 +42,6 @@ export class PacketBuilder {
   helloDue = false;
   /** PATH_CHALLENGE with these bytes must go out, in a datagram as large as permitted (spec path 3). */
   challengeDue: Uint8Array | undefined;
-  /** When a packet, not a search for the MTU, was last declared lost. */
-  lastLossAt = Number.NEGATIVE_INFINITY;
   /** A PING must go out (spec outage 3). */
   pingDue = false;
 
@@ -130,7 +128,7 @@ export class PacketBuilder {
     contents.commit(packetNumber, recovery.sent.first, recovery.sent.capacity);
     if (inFlight) {
       const isTail = contents.stream(packetNumber) !== undefined && !this.#hasData();
-      this.#parts.tail.onPacketSent(now, packetNumber, sizeBytes, isTail, this.lastLossAt);
+      this.#parts.tail.onPacketSent(now, packetNumber, sizeBytes, isTail);
       this.#parts.pacer.onPacketSent(sizeBytes);
       this.#parts.congestion.onPacketSent(now, sizeBytes, recovery.bytesInFlight);
     }

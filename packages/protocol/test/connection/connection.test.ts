@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ConnectionErrorCode, StreamErrorCode } from '../../src/failure.js';
 import type { Stream } from '../../src/streams/stream.js';
-import { MAX_REASSEMBLY_PIECES } from '../../src/transport-constants.js';
+import { MAX_REASSEMBLY_PIECES, TAIL_REPEAT_UNSURE_MS } from '../../src/transport-constants.js';
 import { FrameType, writeLimit, writeResetStream, writeStreamHeader } from '../../src/wire/frames.js';
 import { writeVarint } from '../../src/wire/varint.js';
 import { ConnectedPair, type Side } from './connected-pair.js';
@@ -63,7 +63,7 @@ describe('connection', () => {
     const stream = open(pair);
     stream.write(pattern(100));
     stream.finish();
-    pair.run(15);
+    pair.run(12);
     expect(pair.events.relay.map((e) => e.type)).toEqual(['stream-opened', 'stream-readable']);
     expect(readAll(incoming(pair, 'relay'))).toEqual(pattern(100));
     expect(incoming(pair, 'relay').readFinished).toBe(true);
@@ -110,9 +110,25 @@ describe('connection', () => {
     expect(asked[0]?.at).toBeLessThan(cutAt + 400);
   });
 
+  it('repeats the last data of a burst on a path not known yet, and so does not wait for a timer (spec recovery 8)', () => {
+    const pair = new ConnectedPair();
+    const stream = open(pair);
+    stream.write(pattern(10));
+    pair.run(1_000);
+    const lost = pair.client.parts.recovery.sent.next;
+    pair.filter = ({ from, number }) => from !== 'client' || number !== lost;
+    stream.write(pattern(10));
+    const wroteAt = pair.now;
+    pair.run(1_000, () => pair.relay.parts.streams.unreadBytes === 20);
+    expect(pair.now - wroteAt).toBeLessThan(pair.oneWayMs + 6);
+  });
+
   it('repeats the last data of a burst once losses were seen, and so does not wait for a timer (spec recovery 8)', () => {
     const pair = new ConnectedPair();
     const stream = open(pair);
+    stream.write(pattern(10));
+    pair.run(1_000);
+    pair.now += TAIL_REPEAT_UNSURE_MS;
     let lose = new Set<number>([20, 25]);
     pair.filter = ({ from, number }) => from !== 'client' || !lose.has(number);
     stream.write(pattern(100_000));
@@ -147,10 +163,11 @@ describe('connection', () => {
     expect(congestion.windowBytes).toBeGreaterThanOrEqual(before);
   });
 
-  it('repeats nothing on a path that loses nothing (spec recovery 8)', () => {
+  it('repeats nothing on a path that has lost nothing for a minute (spec recovery 8)', () => {
     const pair = new ConnectedPair();
     const stream = open(pair);
     pair.run(1_000);
+    pair.now += TAIL_REPEAT_UNSURE_MS;
     const start = pair.sent.length;
     for (let i = 0; i < 20; i++) {
       stream.write(pattern(10));
@@ -181,6 +198,7 @@ describe('connection', () => {
     const stream = open(pair);
     stream.write(pattern(10));
     pair.run();
+    pair.now += TAIL_REPEAT_UNSURE_MS;
     const at = pair.now;
     let dropped = 0;
     pair.filter = (packet) => packet.from !== 'client' || ++dropped > 6;
