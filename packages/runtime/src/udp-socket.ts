@@ -81,7 +81,7 @@ function literalLookup(
   _options: unknown,
   callback: (error: NodeJS.ErrnoException | null, address: string, family: number) => void,
 ): void {
-  callback(null, hostname, isIP(hostname));
+  callback(null, hostname, hostname.includes(':') ? 6 : 4);
 }
 
 function askForBuffer(set: (bytes: number) => void): void {

@@ -23,7 +23,14 @@ export interface RateSample {
 const INITIAL_CAPACITY = 1024;
 
 export class DeliveryRate {
-  readonly sample: RateSample = emptySample();
+  readonly sample: RateSample = {
+    deliveryRate: 0,
+    deliveredBytes: 0,
+    priorDeliveredBytes: -1,
+    bytesInFlightAtSend: 0,
+    lostSinceBytes: 0,
+    applicationLimited: false,
+  };
   /** Bytes acknowledged and bytes lost since the connection began. */
   deliveredBytes = 0;
   lostBytes = 0;
@@ -74,7 +81,13 @@ export class DeliveryRate {
   }
 
   beginAck(): void {
-    Object.assign(this.sample, emptySample());
+    const { sample } = this;
+    sample.deliveryRate = 0;
+    sample.deliveredBytes = 0;
+    sample.priorDeliveredBytes = -1;
+    sample.bytesInFlightAtSend = 0;
+    sample.lostSinceBytes = 0;
+    sample.applicationLimited = false;
     this.#newestSentAt = -1;
   }
 
@@ -137,15 +150,4 @@ export class DeliveryRate {
     this.#limited = grownRing(this.#limited, mask, new Uint8Array(capacity), first, next);
     this.#mask = capacity - 1;
   }
-}
-
-function emptySample(): RateSample {
-  return {
-    deliveryRate: 0,
-    deliveredBytes: 0,
-    priorDeliveredBytes: -1,
-    bytesInFlightAtSend: 0,
-    lostSinceBytes: 0,
-    applicationLimited: false,
-  };
 }

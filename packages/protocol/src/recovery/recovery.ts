@@ -48,7 +48,14 @@ export class Recovery {
   rtt = new RttEstimator();
   readonly sent = new SentPackets();
   readonly rates = new DeliveryRate();
-  readonly outcome: RecoveryOutcome = emptyOutcome();
+  readonly outcome: RecoveryOutcome = {
+    ackedBytes: 0,
+    newestAckedSentAt: -1,
+    sampledRtt: false,
+    lostPackets: 0,
+    persistentCongestion: false,
+    spuriousLossSentAt: -1,
+  };
   bytesInFlight = 0;
   packetsLost = 0;
   /** Probe timeouts in a row without an acknowledgement. */
@@ -275,18 +282,13 @@ export class Recovery {
   }
 
   #beginOutcome(): RecoveryOutcome {
-    Object.assign(this.outcome, emptyOutcome());
-    return this.outcome;
+    const { outcome } = this;
+    outcome.ackedBytes = 0;
+    outcome.newestAckedSentAt = -1;
+    outcome.sampledRtt = false;
+    outcome.lostPackets = 0;
+    outcome.persistentCongestion = false;
+    outcome.spuriousLossSentAt = -1;
+    return outcome;
   }
-}
-
-function emptyOutcome(): RecoveryOutcome {
-  return {
-    ackedBytes: 0,
-    newestAckedSentAt: -1,
-    sampledRtt: false,
-    lostPackets: 0,
-    persistentCongestion: false,
-    spuriousLossSentAt: -1,
-  };
 }
