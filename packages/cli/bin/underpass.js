@@ -3,4 +3,16 @@
 // everybody's. Twice MAX_LOOKUPS (spec forwarding 2.5) leaves a thread for each. It has to be said before the pool is first
 // used, and loading an ES module uses it: so this file is none.
 process.env.UV_THREADPOOL_SIZE ??= '32';
+
+// V8 compiles well what has run often. Keystrokes come a few times a second, and in its first minutes a tunnel would carry each of them by
+// code that runs several times slower: so it is to compile sooner (docs/adr/0008). Only where V8 is known to take these flags.
+const nodeMajor = Number.parseInt(process.versions.node, 10);
+const compileSooner =
+  nodeMajor === 20
+    ? ['--interrupt-budget=5000']
+    : nodeMajor >= 22 && nodeMajor <= 26
+      ? ['--invocation-count-for-maglev=100', '--minimum-invocations-after-ic-update=100']
+      : [];
+for (const flag of compileSooner) require('node:v8').setFlagsFromString(flag);
+
 import('../dist/main.js');

@@ -148,6 +148,19 @@ describe('the timer', () => {
     expect(endpoint.timeouts).toBe(1);
   });
 
+  it('sees to a deadline that a datagram brought into the past', () => {
+    const { endpoint, timers, turns, driver, receive } = setUp();
+    endpoint.deadline = { at: 1000, reason: 'keepalive' };
+    driver.wake();
+    turns.run();
+    timers.advance(20);
+    receive();
+    endpoint.deadline = { at: 10, reason: 'loss' };
+    turns.run();
+    timers.advance(MIN_TIMER_MS);
+    expect(endpoint.timeouts).toBe(1);
+  });
+
   it('does not spin when a deadline stays in the past', () => {
     const { endpoint, timers, turns, driver } = setUp();
     endpoint.handleTimeout = () => {
