@@ -15,6 +15,7 @@ export interface AckSample {
   /** This ACK gave a new `latestRttMs`. */
   hasRttSample: boolean;
   smoothedRttMs: number;
+  /** Without the delay that the peer states. */
   latestRttMs: number;
   minRttMs: number;
   /** The window was not what held the sender back: no growth (spec recovery 5.2). */

@@ -411,7 +411,7 @@ export class Connection {
     sample.newestSentAt = outcome.newestAckedSentAt;
     sample.hasRttSample = outcome.sampledRtt;
     sample.smoothedRttMs = rtt.smoothedMs;
-    sample.latestRttMs = rtt.latestMs;
+    sample.latestRttMs = rtt.latestOfPathMs;
     sample.minRttMs = rtt.minMs;
     sample.applicationLimited = this.#builder.applicationLimited;
     sample.windowLimited = this.#builder.windowLimitedAt >= now - rtt.smoothedMs;

@@ -6,6 +6,8 @@ const MIN_RTT_MS = 0.01;
 
 export class RttEstimator {
   latestMs = 0;
+  /** Without the delay that the peer states: what the path alone took. */
+  latestOfPathMs = 0;
   minMs = Number.POSITIVE_INFINITY;
   smoothedMs = INITIAL_RTT_MS;
   varianceMs = INITIAL_RTT_MS / 2;
@@ -18,6 +20,7 @@ export class RttEstimator {
   update(now: number, measuredMs: number, ackDelayMs: number): void {
     const sampleMs = Math.max(measuredMs, MIN_RTT_MS);
     this.latestMs = sampleMs;
+    this.latestOfPathMs = sampleMs;
     if (!this.hasSample) {
       this.hasSample = true;
       this.firstSampleAt = now;
@@ -30,6 +33,7 @@ export class RttEstimator {
     const delay = Math.min(ackDelayMs, MAX_ACK_DELAY_MS);
     // spec recovery 2: the stated delay never brings a sample below the minimum
     const adjusted = sampleMs - delay >= this.minMs ? sampleMs - delay : sampleMs;
+    this.latestOfPathMs = adjusted;
     this.varianceMs = 0.75 * this.varianceMs + 0.25 * Math.abs(this.smoothedMs - adjusted);
     this.smoothedMs = 0.875 * this.smoothedMs + 0.125 * adjusted;
   }

@@ -151,4 +151,14 @@ describe('Recovery', () => {
     expect(recovery.rtt.latestMs).toBe(140);
     expect(recovery.rtt.smoothedMs).toBeCloseTo((7 * 101.25 + 115) / 8);
   });
+
+  it('tells what the path alone took, so that a delayed acknowledgement is no queue (spec congestion 4.3)', () => {
+    const { recovery } = setup(3, 0);
+    recovery.onAck(1080, ranges([0, 0]));
+    recovery.onAck(1107, { ...ranges([1, 1]), ackDelayUnits: 125 * 25 });
+    expect(recovery.rtt).toMatchObject({ latestMs: 107, latestOfPathMs: 82 });
+    // A lie would make the path shorter than it was ever seen.
+    recovery.onAck(1090, { ...ranges([2, 2]), ackDelayUnits: 125 * 25 });
+    expect(recovery.rtt.latestOfPathMs).toBe(90);
+  });
 });
