@@ -1,11 +1,4 @@
 // Runs simulations of the protocol: client, network and relay in virtual time, drawn from seeds, held against a model.
-//
-//   node scripts/simulate.mjs [--seeds N | --seeds FROM-TO]    default: 1-1000
-//   node scripts/simulate.mjs --seed N [--trace]               one seed; the trace has a line for each datagram and event
-//   [--scenario NAME]                                         one kind of trouble, much of it; 'list' prints the names
-//   [--portable]                                               with the real portable crypto, some 50 times slower
-//
-// Prints what was violated, and how to see it again. Exit code: 0 nothing was, 1 something was, 2 wrong arguments.
 
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -15,7 +8,17 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 
 const TESTKIT = new URL('../packages/testkit/dist/index.js', import.meta.url);
 const PROTOCOL = new URL('../packages/protocol/dist/index.js', import.meta.url);
-const DEFAULT_SEEDS = '1-1000';
+const DEFAULT_COUNT = '1000';
+const USAGE = `usage: npm run simulate -- [--seed N] [--seeds COUNT] [--scenario NAME] [--trace] [--portable]
+
+  --seed N          this seed alone; with --seeds, the first of so many
+  --seeds COUNT     seeds 1 to COUNT (${DEFAULT_COUNT})
+  --scenario NAME   one kind of trouble, much of it; 'list' prints the names
+  --trace           a line for each datagram and event of one seed
+  --portable        with the real portable crypto, some 50 times slower
+
+Prints what was violated and how to see it again. Exit code: 0 nothing was, 1 something was, 2 wrong arguments.
+`;
 
 if (isMainThread) await main();
 else await work();
@@ -44,24 +47,34 @@ function readArguments() {
         scenario: { type: 'string', default: 'any' },
         trace: { type: 'boolean', default: false },
         portable: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
       },
     });
-    if (values.trace && values.seed === undefined) throw new Error('--trace needs --seed N');
-    const range = values.seed ?? values.seeds ?? DEFAULT_SEEDS;
-    const [, first, last] = /^(\d{1,9})(?:-(\d{1,9}))?$/.exec(range) ?? [];
-    if (first === undefined || (values.seed !== undefined && last !== undefined)) {
-      throw new Error(
-        `not ${values.seed === undefined ? 'a range of seeds, N or FROM-TO' : 'a seed'}: ${range}`,
-      );
+    if (values.help) {
+      process.stdout.write(USAGE);
+      process.exit(0);
     }
-    const isCount = last === undefined && values.seed === undefined;
-    const from = isCount ? 1 : Number(first);
-    const to = isCount ? Number(first) : Number(last ?? first);
-    if (to < from) throw new Error(`no seed is in ${range}`);
-    return { from, to, trace: values.trace, portable: values.portable, scenario: values.scenario };
+    const from = positiveNumber('--seed', values.seed ?? '1');
+    const count = positiveNumber(
+      '--seeds',
+      values.seeds ?? (values.seed === undefined ? DEFAULT_COUNT : '1'),
+    );
+    if (values.trace && count !== 1) throw new Error('--trace shows one seed: give --seed N');
+    return {
+      from,
+      to: from + count - 1,
+      trace: values.trace,
+      portable: values.portable,
+      scenario: values.scenario,
+    };
   } catch (error) {
-    return fail(error.message);
+    return fail(`${error.message}; see --help`);
   }
+}
+
+function positiveNumber(option, text) {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new Error(`${option} ${text}: expected a number from 1`);
+  return Number(text);
 }
 
 function fail(message) {
