@@ -448,7 +448,7 @@ export class Connection {
       const fin = (flags & Content.fin) !== 0;
       streams.onFrameLost(stream, contents.start(packetNumber), contents.length(packetNumber), fin);
     }
-    if ((flags & Content.maxData) !== 0) streams.maxDataDue = true;
+    if ((flags & Content.maxData) !== 0) streams.credit.isDue = true;
     if ((flags & Content.maxStreams) !== 0) streams.places.isDue = true;
     if ((flags & Content.more) === 0) return;
     for (const frame of contents.further(packetNumber)) {

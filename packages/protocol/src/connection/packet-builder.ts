@@ -204,7 +204,12 @@ export class PacketBuilder {
 
   #hasData(): boolean {
     const { streams, pathResponses } = this.#parts;
-    if (streams.maxDataDue || streams.places.isDue || streams.controlDue.size > 0 || !pathResponses.isEmpty) {
+    if (
+      streams.credit.isDue ||
+      streams.places.isDue ||
+      streams.controlDue.size > 0 ||
+      !pathResponses.isEmpty
+    ) {
       return true;
     }
     return streams.nextSendable() !== undefined;
@@ -221,7 +226,7 @@ export class PacketBuilder {
       epoch: this.#epochs.own,
       expectedEpoch: this.#epochs.expected ?? new Uint8Array(EPOCH_BYTES),
       role,
-      maxData: streams.maxDataGranted,
+      maxData: streams.credit.granted,
       maxStreamData: streams.initialStreamWindow,
       maxStreams: streams.places.granted,
       maxDatagramBytes: config.maxReceivedDatagramBytes,
@@ -282,8 +287,8 @@ export class PacketBuilder {
       this.#at = writePath(this.#bytes, this.#at, FrameType.pathResponse, data);
       this.#ackEliciting = true;
     }
-    if (streams.maxDataDue && this.#addLimit(FrameType.maxData, streams.maxDataGranted)) {
-      streams.maxDataDue = false;
+    if (streams.credit.isDue && this.#addLimit(FrameType.maxData, streams.credit.granted)) {
+      streams.credit.isDue = false;
       contents.addFlag(Content.maxData);
     }
     if (streams.places.isDue && this.#addLimit(FrameType.maxStreams, streams.places.granted)) {

@@ -138,14 +138,14 @@ export class Peer {
       datagramsReceived: session.datagramsReceived,
       bytesSent: session.bytesSent,
       bytesReceived: session.bytesReceived,
-      streamBytesSent: this.#earlier.streamBytesSent + streams.bytesSent,
-      streamBytesReceived: this.#earlier.streamBytesReceived + streams.bytesReceived,
+      streamBytesSent: this.#earlier.streamBytesSent + streams.credit.sentBytes,
+      streamBytesReceived: this.#earlier.streamBytesReceived + streams.credit.receivedBytes,
       packetsLost: this.#earlier.packetsLost + recovery.packetsLost,
       congestionWindowBytes: congestion.windowBytes,
       bytesInFlight: recovery.bytesInFlight,
       openStreams: streams.openStreams,
       waitingSince: this.#waitingSince,
-      unreadBytes: streams.unreadBytes,
+      unreadBytes: streams.credit.unreadBytes,
       unacknowledgedBytes: streams.bufferedBytes,
     };
   }
@@ -406,8 +406,8 @@ export class Peer {
 
   #replaceConnection(error: ConnectionError): void {
     const { recovery, streams } = this.#connection.parts;
-    this.#earlier.streamBytesSent += streams.bytesSent;
-    this.#earlier.streamBytesReceived += streams.bytesReceived;
+    this.#earlier.streamBytesSent += streams.credit.sentBytes;
+    this.#earlier.streamBytesReceived += streams.credit.receivedBytes;
     this.#earlier.packetsLost += recovery.packetsLost;
     this.#connection.lose();
     this.#lost.push(this.#connection);

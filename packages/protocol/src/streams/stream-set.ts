@@ -1,12 +1,8 @@
-/** All streams of a connection: identifiers, limits, the connection's flow control, and whose turn it is to send
- *  (spec streams 4.1, 4.7, 5). */
+/** All streams of a connection: identifiers, limits, and whose turn it is to send (spec streams 4.1, 4.7, 5). */
 import { ConnectionErrorCode, StreamErrorCode } from '../failure.js';
-import {
-  INITIAL_MAX_DATA_BYTES,
-  INITIAL_MAX_STREAM_DATA_BYTES,
-  INITIAL_MAX_STREAMS,
-} from '../transport-constants.js';
+import { INITIAL_MAX_STREAM_DATA_BYTES, INITIAL_MAX_STREAMS } from '../transport-constants.js';
 import type { FrameReader } from '../wire/frame-reader.js';
+import { ConnectionCredit } from './connection-credit.js';
 import { PeerPlaces } from './peer-places.js';
 import { errorOf, ReceiveHalf, type ReceiveOutcome } from './receive-half.js';
 import { SendHalf } from './send-half.js';
@@ -46,13 +42,10 @@ export class StreamSet implements StreamOwner {
   /** What one stream may buffer for sending beyond its guaranteed share, follows the congestion window. */
   sendAheadBytes = 0;
 
-  /** MAX_DATA has to go out. */
-  maxDataDue = false;
-  bytesSent = 0;
-  bytesReceived = 0;
   /** Frames that changed something (spec streams 2.5). */
   effects = 0;
 
+  readonly credit: ConnectionCredit;
   readonly places: PeerPlaces;
   readonly #limits: StreamLimits;
   /** 0 for the client's ids, 1 for the relay's. */
@@ -70,21 +63,15 @@ export class StreamSet implements StreamOwner {
   #maxStreamsOfPeer = INITIAL_MAX_STREAMS; // how many we may open
   #initialSendLimit = INITIAL_MAX_STREAM_DATA_BYTES;
 
-  #maxDataOfPeer = INITIAL_MAX_DATA_BYTES;
-  #maxDataGranted: number;
-  #newBytesSent = 0;
-  #received = 0;
-  #consumed = 0;
   #buffered = 0;
-  #dataBlockedSentFor = -1;
   /** MAX_DATA rose since streams that it held back were looked for. */
   #maxDataRose = false;
 
   constructor(role: 'client' | 'relay', limits: StreamLimits) {
     this.#ownBit = role === 'client' ? 0 : 1;
     this.#limits = limits;
+    this.credit = new ConnectionCredit(limits.connectionWindowBytes);
     this.places = new PeerPlaces(limits.maxOpenStreams);
-    this.#maxDataGranted = limits.connectionWindowBytes;
   }
 
   // ---- getters ----------------------------------------------------------------------------------------------
@@ -92,16 +79,9 @@ export class StreamSet implements StreamOwner {
   get openStreams(): number {
     return this.#streams.size;
   }
-  get maxDataGranted(): number {
-    return this.#maxDataGranted;
-  }
   /** What every stream of the peer may send before more is granted. */
   get initialStreamWindow(): number {
     return INITIAL_MAX_STREAM_DATA_BYTES;
-  }
-  /** Bytes held for the reader, the peer's share of memory in use. */
-  get unreadBytes(): number {
-    return this.#received - this.#consumed;
   }
   get bufferedBytes(): number {
     return this.#buffered;
@@ -169,14 +149,14 @@ export class StreamSet implements StreamOwner {
 
   readBytes(stream: ConnectionStream): Uint8Array | undefined {
     const bytes = stream.receiving.read(this.now, this.roundTripMs);
-    if (bytes !== undefined) this.#consume(bytes.length);
+    if (bytes !== undefined) this.credit.consume(bytes.length);
     if (stream.receiving.limitDue) this.#controlDue.add(stream);
     this.#closeIfOver(stream);
     return bytes;
   }
 
   onDiscarded(_stream: ConnectionStream, bytes: number): void {
-    this.#consume(bytes);
+    this.credit.consume(bytes);
   }
 
   // ---- what arrives -----------------------------------------------------------------------------------------
@@ -191,8 +171,7 @@ export class StreamSet implements StreamOwner {
   }
 
   onMaxData(maximum: number): void {
-    if (maximum <= this.#maxDataOfPeer) return;
-    this.#maxDataOfPeer = maximum;
+    if (!this.credit.raise(maximum)) return;
     this.#maxDataRose = true;
     this.effects++;
   }
@@ -217,15 +196,15 @@ export class StreamSet implements StreamOwner {
     const { state } = receiving;
     const { arrivedBytes } = receiving.buffer;
     const growth = Math.max(0, frame.offset + frame.dataLength - before);
-    if (this.#received + growth > this.#maxDataGranted) return connectionLimit();
+    if (!this.credit.permits(growth)) return connectionLimit();
     const outcome = receiving.onData(frame.offset, frame.bytes, frame.dataStart, frame.dataLength, fin);
     if (outcome !== 'ok') return problem(outcome);
     const { largest } = receiving;
     if (receiving.buffer.arrivedBytes > arrivedBytes || largest > before || receiving.state !== state) {
       this.effects++;
     }
-    this.#grow(receiving.largest - before);
-    if (receiving.stopCode !== undefined) this.#consume(receiving.largest - before);
+    this.credit.receivedBytes += largest - before;
+    if (receiving.stopCode !== undefined) this.credit.consume(largest - before);
     this.#announceReadable(stream);
     this.#closeIfOver(stream);
     return undefined;
@@ -236,7 +215,7 @@ export class StreamSet implements StreamOwner {
     if (!(stream instanceof ConnectionStream)) return stream;
     const { receiving } = stream;
     const before = receiving.largest;
-    if (this.#received + Math.max(0, finalSize - before) > this.#maxDataGranted) return connectionLimit();
+    if (!this.credit.permits(Math.max(0, finalSize - before))) return connectionLimit();
     const wasStopped = receiving.stopCode !== undefined;
     const wasReset = receiving.state === 'reset-received' || receiving.isOver;
     const outcome = receiving.onReset(code, finalSize);
@@ -245,9 +224,9 @@ export class StreamSet implements StreamOwner {
     this.effects++;
     // Before anything of ours ended or stopped the stream (spec streams 5.4).
     if (!wasStopped && stream.sending.isOpen) stream.wasGivenUp = true;
-    this.#grow(receiving.largest - before);
+    this.credit.receivedBytes += receiving.largest - before;
     // spec streams 4.4: what will never be read is given back to the connection
-    this.#consume(receiving.largest - (wasStopped ? before : receiving.buffer.readOffset));
+    this.credit.consume(receiving.largest - (wasStopped ? before : receiving.buffer.readOffset));
     receiving.tell();
     if (!wasStopped) this.#events.push({ type: 'stream-reset', stream, code });
     this.#closeIfOver(stream);
@@ -268,11 +247,6 @@ export class StreamSet implements StreamOwner {
 
   // ---- what goes out ----------------------------------------------------------------------------------------
 
-  /** New bytes that the peer's MAX_DATA still allows. */
-  get connectionCredit(): number {
-    return this.#maxDataOfPeer - this.#newBytesSent;
-  }
-
   /** The stream whose turn it is, or undefined. Streams whose turn finds nothing to send leave the queue. */
   nextSendable(): ConnectionStream | undefined {
     if (this.#maxDataRose) {
@@ -281,7 +255,7 @@ export class StreamSet implements StreamOwner {
     }
     while (this.#queue.length > 0) {
       const stream = this.#queue[0] as ConnectionStream;
-      if (!stream.isClosed && stream.sending.hasFrame(this.connectionCredit)) return stream;
+      if (!stream.isClosed && stream.sending.hasFrame(this.credit.available)) return stream;
       this.#queue.shift();
       stream.isQueued = false;
     }
@@ -298,10 +272,8 @@ export class StreamSet implements StreamOwner {
   writeStreamFrame(stream: ConnectionStream, bytes: Uint8Array, position: number, room: number): number {
     const { sending } = stream;
     const before = sending.buffer.sent;
-    const at = sending.writeFrame(bytes, position, room, stream.id, this.connectionCredit);
-    const fresh = sending.buffer.sent - before;
-    this.#newBytesSent += fresh;
-    this.bytesSent += fresh;
+    const at = sending.writeFrame(bytes, position, room, stream.id, this.credit.available);
+    this.credit.sentBytes += sending.buffer.sent - before;
     return at;
   }
 
@@ -315,15 +287,7 @@ export class StreamSet implements StreamOwner {
 
   /** The limit to tell in DATA_BLOCKED, once per limit; undefined when there is nothing to tell. */
   takeDataBlocked(): number | undefined {
-    if (
-      this.connectionCredit > 0 ||
-      this.#buffered === 0 ||
-      this.#dataBlockedSentFor === this.#maxDataOfPeer
-    ) {
-      return undefined;
-    }
-    this.#dataBlockedSentFor = this.#maxDataOfPeer;
-    return this.#maxDataOfPeer;
+    return this.#buffered === 0 ? undefined : this.credit.takeBlocked();
   }
 
   // ---- what became of it ------------------------------------------------------------------------------------
@@ -422,14 +386,14 @@ export class StreamSet implements StreamOwner {
   }
 
   #enqueue(stream: ConnectionStream): void {
-    if (stream.isQueued || !stream.sending.hasFrame(this.connectionCredit)) return;
+    if (stream.isQueued || !stream.sending.hasFrame(this.credit.available)) return;
     stream.isQueued = true;
     this.#queue.push(stream);
   }
 
   /** Lost bytes go first: somebody already waits for them. */
   #enqueueFirst(stream: ConnectionStream): void {
-    if (stream.isQueued || !stream.sending.hasFrame(this.connectionCredit)) return;
+    if (stream.isQueued || !stream.sending.hasFrame(this.credit.available)) return;
     stream.isQueued = true;
     this.#queue.unshift(stream);
   }
@@ -438,19 +402,6 @@ export class StreamSet implements StreamOwner {
     if (stream.readableQueued || !stream.receiving.isReadable) return;
     stream.readableQueued = true;
     this.#events.push({ type: 'stream-readable', stream });
-  }
-
-  #grow(bytes: number): void {
-    this.#received += bytes;
-    this.bytesReceived += bytes;
-  }
-
-  #consume(bytes: number): void {
-    this.#consumed += bytes;
-    const window = this.#limits.connectionWindowBytes;
-    if (this.#maxDataGranted - this.#consumed > window * 0.75) return;
-    this.#maxDataGranted = this.#consumed + window;
-    this.maxDataDue = true;
   }
 
   #closeIfOver(stream: ConnectionStream): void {

@@ -112,7 +112,7 @@ describe('a peer that floods', () => {
   it('with a HELLO that promises more each time: the first counts (spec streams 3.5)', () => {
     const peer = new HostilePeer();
     for (let i = 0; i < 100; i++) expect(peer.say(hello(2 ** 21 + i))).toBeUndefined();
-    expect(peer.victim.parts.streams.connectionCredit).toBe(2 ** 21);
+    expect(peer.victim.parts.streams.credit.available).toBe(2 ** 21);
   });
 });
 

@@ -24,7 +24,7 @@ describe('a peer that wants memory (spec streams 5.5)', () => {
         const frames = Array.from({ length: 128 }, (_, i) => data(2 * n, 2 * (piece + i) + 1, 1));
         peer.say(...frames);
       }
-      const room = LIMITS.connectionWindowBytes - streams.unreadBytes > INITIAL_MAX_STREAM_DATA_BYTES;
+      const room = LIMITS.connectionWindowBytes - streams.credit.unreadBytes > INITIAL_MAX_STREAM_DATA_BYTES;
       for (let block = 1; room && block < everyBlock; block++) {
         peer.say(data(2 * n, (block + 1) * RECEIVE_BLOCK_BYTES - 1, 1));
       }

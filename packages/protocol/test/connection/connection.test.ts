@@ -119,7 +119,7 @@ describe('connection', () => {
     pair.filter = ({ from, number }) => from !== 'client' || number !== lost;
     stream.write(pattern(10));
     const wroteAt = pair.now;
-    pair.run(1_000, () => pair.relay.parts.streams.unreadBytes === 20);
+    pair.run(1_000, () => pair.relay.parts.streams.credit.unreadBytes === 20);
     expect(pair.now - wroteAt).toBeLessThan(pair.oneWayMs + 6);
   });
 
@@ -140,7 +140,10 @@ describe('connection', () => {
     lose = new Set([pair.client.parts.recovery.sent.next]);
     stream.write(pattern(10));
     const wroteAt = pair.now;
-    pair.run(1_000, () => incoming(pair, 'relay').readFinished || pair.relay.parts.streams.unreadBytes > 0);
+    pair.run(
+      1_000,
+      () => incoming(pair, 'relay').readFinished || pair.relay.parts.streams.credit.unreadBytes > 0,
+    );
     expect(pair.now - wroteAt).toBeLessThan(pair.oneWayMs + 6);
     pair.run(5_000);
     // The repeat itself is not repeated.
@@ -242,7 +245,7 @@ describe('connection', () => {
     pair.run();
     const reset = pair.events.relay.find((e) => e.type === 'stream-reset');
     expect(reset).toMatchObject({ code: StreamErrorCode.connectionReset });
-    expect(pair.relay.parts.streams.unreadBytes).toBe(0);
+    expect(pair.relay.parts.streams.credit.unreadBytes).toBe(0);
   });
 
   it('answers STOP_SENDING with a reset and throws away what still arrives (spec streams 4.5)', () => {
@@ -255,7 +258,7 @@ describe('connection', () => {
     pair.run();
     expect(pair.events.client.some((e) => e.type === 'stream-stopped')).toBe(true);
     expect(pair.events.relay.some((e) => e.type === 'stream-reset')).toBe(false);
-    expect(pair.relay.parts.streams.unreadBytes).toBe(0);
+    expect(pair.relay.parts.streams.credit.unreadBytes).toBe(0);
     expect(pair.client.parts.streams.bufferedBytes).toBe(0);
     expect(stream.write(pattern(10))).toBe(10);
   });
@@ -272,7 +275,7 @@ describe('connection', () => {
       if (more === 0) break;
       written += more;
     }
-    expect(pair.relay.parts.streams.unreadBytes).toBe(256 * 1024);
+    expect(pair.relay.parts.streams.credit.unreadBytes).toBe(256 * 1024);
     expect(written).toBeLessThan(data.length);
     const got = readAll(incoming(pair, 'relay')).length;
     pair.run();
@@ -294,7 +297,7 @@ describe('connection', () => {
       expect(isPattern(readAll(incoming(pair, 'relay', i + 1)), 50_000)).toBe(true);
     }
     expect(isPattern(pump(pair, open(pair), 5_000_000), 5_000_000)).toBe(true);
-    expect(pair.relay.parts.streams.unreadBytes).toBeLessThanOrEqual(256 * 1024);
+    expect(pair.relay.parts.streams.credit.unreadBytes).toBeLessThanOrEqual(256 * 1024);
   });
 
   it('refuses to open more streams than the peer allows, and may again when some are over (spec streams 5.4)', () => {
@@ -445,7 +448,7 @@ describe('a peer that breaks the rules is answered with the code that says which
     const lower = new Uint8Array(16);
     const end = writeLimit(lower, 0, FrameType.maxData, 1);
     pair.inject('client', 0, lower.subarray(0, end));
-    expect(pair.client.parts.streams.connectionCredit).toBe(1024 * 1024);
+    expect(pair.client.parts.streams.credit.available).toBe(1024 * 1024);
   });
 
   it('keeps at most three answers to PATH_CHALLENGE (spec streams 2.4)', () => {
