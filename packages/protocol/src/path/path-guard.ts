@@ -31,6 +31,8 @@ export type MoveKind = 'port' | 'address';
 
 export class PathGuard {
   readonly #random: (length: number) => Uint8Array;
+  /** Where the first response goes, as long as nothing is proven. */
+  #answered: Address | undefined;
   #proven: Address | undefined;
   #candidate: Candidate | undefined;
 
@@ -55,9 +57,12 @@ export class PathGuard {
   /** An authenticated datagram arrived. @param current where the session sends to now */
   onReceived(now: number, { from, bytes, usesKeys }: ReceivedDatagram, current: Address | undefined): void {
     if (this.#proven === undefined) {
-      // Whoever uses our keys has our response, which went to this address. An initiation may be a copy.
-      if (usesKeys) this.#proven = current;
-      return;
+      // An initiation may be a copy; whoever then uses our keys has our response, and that went to where the initiation came from.
+      if (!usesKeys) {
+        this.#answered = current;
+        return;
+      }
+      this.#proven = this.#answered ?? current;
     }
     if (current === undefined || sameAddress(current, this.#proven)) {
       this.#candidate = undefined;

@@ -28,9 +28,18 @@ describe('PathGuard (spec path)', () => {
     const guard = new PathGuard((length) => new Uint8Array(length));
     guard.onReceived(0, datagram(AWAY, false), AWAY);
     expect(guard.proven).toBeUndefined();
-    guard.onReceived(10, datagram(HOME), HOME);
-    expect(guard.proven).toEqual(HOME);
+    guard.onReceived(10, datagram(AWAY), AWAY);
+    expect(guard.proven).toEqual(AWAY);
     expect(guard.candidate).toBeUndefined();
+  });
+
+  it('takes the place to which the response went for proven, not that from which its keys are used (spec path 2)', () => {
+    const guard = new PathGuard((length) => new Uint8Array(length));
+    guard.onReceived(0, datagram(HOME, false), HOME);
+    guard.onReceived(10, datagram(AWAY), AWAY);
+    expect(guard.proven).toEqual(HOME);
+    expect(guard.candidate).toEqual(AWAY);
+    expect(guard.allowanceBytes).toBe(300);
   });
 
   it('sends at most three times what came from a new address (spec path 2)', () => {
