@@ -1,16 +1,22 @@
 /** Written bytes of one stream until they are acknowledged: which to send next, which to send again.
  *
- *  It keeps references to the application's chunks and copies once, into the packet. */
+ *  It keeps references to the application's chunks and copies once, into the packet; small ones it gathers in blocks first. */
 import { RangeSet } from '../range-set.js';
 
 /** Emptied slots at the front of the chunk list that are tolerated before it is compacted. */
 const MAX_EMPTY_SLOTS = 64;
+/** A chunk of its own costs some hundred bytes beside its contents: a smaller one is added to the last (spec streams 5.5). */
+const SMALL_WRITE_BYTES = 2048;
+const MIN_BLOCK_BYTES = 64;
+const MAX_BLOCK_BYTES = 4096;
 
 export class SendBuffer {
   #chunks: (Uint8Array | undefined)[] = [];
   /** Offset of each chunk's first byte. */
   #starts: number[] = [];
   #head = 0;
+  /** The last chunk is the beginning of it, if small ones were gathered there. */
+  #block = new Uint8Array(0);
   /** The chunk that was read last: new data is read in order. */
   #cursor = 0;
   /** Everything below is acknowledged. */
@@ -26,6 +32,10 @@ export class SendBuffer {
   }
   get sent(): number {
     return this.#sent;
+  }
+  /** Chunks and blocks that are held. */
+  get pieces(): number {
+    return this.#chunks.length - this.#head;
   }
   /** Bytes held in memory. */
   get bufferedBytes(): number {
@@ -51,8 +61,10 @@ export class SendBuffer {
 
   write(chunk: Uint8Array): void {
     if (chunk.length === 0) return;
-    this.#chunks.push(chunk);
-    this.#starts.push(this.#written);
+    if (chunk.length >= SMALL_WRITE_BYTES || !this.#gather(chunk)) {
+      this.#chunks.push(chunk);
+      this.#starts.push(this.#written);
+    }
     this.#written += chunk.length;
   }
 
@@ -108,11 +120,27 @@ export class SendBuffer {
   clear(): void {
     this.#chunks = [];
     this.#starts = [];
+    this.#block = new Uint8Array(0);
     this.#head = 0;
     this.#cursor = 0;
     this.#acknowledged = this.#written;
     this.#lost.clear();
     this.#acknowledgedAbove.clear();
+  }
+
+  /** @returns false when there is no last chunk with room for it */
+  #gather(chunk: Uint8Array): boolean {
+    const i = this.#chunks.length - 1;
+    const last = i < this.#head ? undefined : this.#chunks[i];
+    if (last === undefined || last.length + chunk.length > MAX_BLOCK_BYTES) return false;
+    const length = last.length + chunk.length;
+    if (last.buffer !== this.#block.buffer || length > this.#block.length) {
+      this.#block = new Uint8Array(Math.min(Math.max(2 * length, MIN_BLOCK_BYTES), MAX_BLOCK_BYTES));
+      this.#block.set(last);
+    }
+    this.#block.set(chunk, last.length);
+    this.#chunks[i] = this.#block.subarray(0, length);
+    return true;
   }
 
   #findChunk(offset: number): number {
