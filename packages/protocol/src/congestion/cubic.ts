@@ -34,6 +34,8 @@ export class Cubic implements CongestionController {
   #epoch: Epoch;
   #recoveryStartedAt = -1;
   #beforeCut: Epoch | undefined;
+  /** When the cut before the last was: the last one is of packets sent since. */
+  #cutSince = -1;
   /** Since when the application is what limits us; that time does not count for the curve (§5.8). */
   #limitedSince: number | undefined;
   #hyStart = new HyStart();
@@ -82,6 +84,7 @@ export class Cubic implements CongestionController {
   onPacketLost(loss: LossSample): void {
     // One cut for each round trip.
     if (loss.sentAt <= this.#recoveryStartedAt) return;
+    this.#cutSince = this.#recoveryStartedAt;
     this.#recoveryStartedAt = loss.now;
     this.#beforeCut = { ...this.#epoch };
     const epoch = this.#epoch;
@@ -93,7 +96,7 @@ export class Cubic implements CongestionController {
   }
 
   onSpuriousLoss(_now: number, sentAt: number): void {
-    if (this.#beforeCut === undefined || sentAt > this.#recoveryStartedAt) return;
+    if (this.#beforeCut === undefined || sentAt <= this.#cutSince || sentAt > this.#recoveryStartedAt) return;
     if (this.#epoch.window < this.#beforeCut.window) this.#epoch = this.#beforeCut;
     this.#beforeCut = undefined;
   }

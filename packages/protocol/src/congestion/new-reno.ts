@@ -21,7 +21,7 @@ export class NewReno implements CongestionController {
   /** Bytes acknowledged towards the next datagram of growth. */
   #acked = 0;
   /** The window before the last cut. */
-  #before: { window: number; threshold: number; at: number } | undefined;
+  #before: { window: number; threshold: number; since: number; at: number } | undefined;
 
   constructor(datagramBytes: number) {
     this.#datagramBytes = datagramBytes;
@@ -50,7 +50,12 @@ export class NewReno implements CongestionController {
   onPacketLost({ now, sentAt }: LossSample): void {
     // One cut for each round trip.
     if (sentAt <= this.#recoveryStartedAt) return;
-    this.#before = { window: this.windowBytes, threshold: this.#slowStartThreshold, at: now };
+    this.#before = {
+      window: this.windowBytes,
+      threshold: this.#slowStartThreshold,
+      since: this.#recoveryStartedAt,
+      at: now,
+    };
     this.#recoveryStartedAt = now;
     this.windowBytes = Math.max(this.windowBytes * LOSS_REDUCTION, minimumWindow(this.#datagramBytes));
     this.#slowStartThreshold = this.windowBytes;
@@ -59,7 +64,9 @@ export class NewReno implements CongestionController {
 
   onSpuriousLoss(_now: number, sentAt: number): void {
     const before = this.#before;
-    if (before === undefined || sentAt > before.at || before.at !== this.#recoveryStartedAt) return;
+    if (before === undefined || before.at !== this.#recoveryStartedAt) return;
+    // A packet that an earlier cut was for says nothing about this one.
+    if (sentAt <= before.since || sentAt > before.at) return;
     this.windowBytes = Math.max(this.windowBytes, before.window);
     this.#slowStartThreshold = before.threshold;
     this.#before = undefined;

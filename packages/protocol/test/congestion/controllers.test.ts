@@ -76,6 +76,18 @@ describe.each([
     expect(controller.windowBytes).toBe(before);
   });
 
+  it('leaves a cut that other packets were lost for, when one of an earlier cut turns up', () => {
+    const controller = create();
+    round(controller, 1000);
+    lose(controller, 1100, 1060);
+    lose(controller, 1200, 1150);
+    const after = controller.windowBytes;
+    controller.onSpuriousLoss(1210, 1060);
+    expect(controller.windowBytes).toBe(after);
+    controller.onSpuriousLoss(1220, 1150);
+    expect(controller.windowBytes).toBeGreaterThan(after);
+  });
+
   it('falls to the minimum on persistent congestion and never below it (spec recovery 5.3)', () => {
     const controller = create();
     controller.onPersistentCongestion();
