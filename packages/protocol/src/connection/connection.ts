@@ -159,7 +159,10 @@ export class Connection {
     if (due === undefined || due.at > now) return;
     const before = recovery.ptoCount;
     recovery.handleTimeout(now);
-    if (recovery.ptoCount > before) this.#parts.mtu.onProbeTimeout(now);
+    // spec mtu 4.2: packets of the base size would be lost for other reasons
+    if (recovery.ptoCount > before && recovery.hasInFlightAbove(this.#parts.config.datagramBytes)) {
+      this.#parts.mtu.onProbeTimeout(now);
+    }
     this.#afterRecovery(now);
   }
 

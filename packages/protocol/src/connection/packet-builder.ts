@@ -1,4 +1,6 @@
 /** Fills packets: decides whether one may go out now, and what is in it (spec streams 1, 2; recovery 1, 4 to 6). */
+
+import { PacketKind } from '../recovery/sent-packets.js';
 import type { ConnectionStream } from '../streams/stream.js';
 import {
   EPOCH_BYTES,
@@ -104,7 +106,8 @@ export class PacketBuilder {
       received.isAckDue(now);
     // spec recovery 4: beyond the window, but not for ever
     const isDataProbe = probing && recovery.ptoCount <= MAX_DATA_PROBES;
-    const mayCarryData = isDataProbe || this.#windowAllows(now, maxBytes + TRANSPORT_OVERHEAD_BYTES);
+    const mayCarryData =
+      isDataProbe || (this.#windowAllows(now, maxBytes + TRANSPORT_OVERHEAD_BYTES) && recovery.hasRoom(now));
     if (!mustSend && !mayCarryData) return 0;
 
     this.#begin(bytes, start, maxBytes);
@@ -120,13 +123,13 @@ export class PacketBuilder {
     this.helloDue = false;
     this.pingDue = false;
 
-    const inFlight = this.#ackEliciting;
     if (challenge !== undefined) this.#fill();
     const length = Math.min(this.#pad(start), maxBytes);
     const sizeBytes = length + TRANSPORT_OVERHEAD_BYTES;
-    const packetNumber = recovery.onPacketSent(now, sizeBytes, this.#ackEliciting, inFlight);
+    const kind = this.#ackEliciting ? PacketKind.ackEliciting : PacketKind.quiet;
+    const packetNumber = recovery.onPacketSent(now, sizeBytes, kind);
     contents.commit(packetNumber, recovery.sent.first, recovery.sent.capacity);
-    if (inFlight) {
+    if (this.#ackEliciting) {
       const isTail = contents.stream(packetNumber) !== undefined && !this.#hasData();
       this.#parts.tail.onPacketSent(now, packetNumber, sizeBytes, isTail);
       this.#parts.pacer.onPacketSent(sizeBytes);
@@ -139,12 +142,12 @@ export class PacketBuilder {
    *  @returns its length, or 0 when no more packets can be remembered */
   buildMtuProbe(now: number, bytes: Uint8Array, start: number, maxBytes: number): number {
     const { recovery, contents } = this.#parts;
-    if (recovery.sent.isFull) return 0;
+    if (!recovery.hasRoom(now)) return 0;
     this.#begin(bytes, start, maxBytes);
     this.#addPing(now);
     this.#fill();
     contents.addFlag(Content.mtuProbe);
-    recovery.onPacketSent(now, maxBytes + TRANSPORT_OVERHEAD_BYTES, true, true);
+    recovery.onPacketSent(now, maxBytes + TRANSPORT_OVERHEAD_BYTES, PacketKind.mtuProbe);
     contents.commit(recovery.sent.next - 1, recovery.sent.first, recovery.sent.capacity);
     return maxBytes;
   }

@@ -14,7 +14,10 @@ import {
 } from '../transport-constants.js';
 import { DeliveryRate } from './delivery-rate.js';
 import { RttEstimator } from './rtt.js';
-import { PacketState, SentPackets } from './sent-packets.js';
+import { PacketKind, PacketState, SentPackets } from './sent-packets.js';
+
+/** How long a packet declared lost is remembered, in probe timeouts (spec recovery 3.3). */
+const LOST_MEMORY_PTOS = 3;
 
 export interface RecoveryListener {
   /** Newly acknowledged; also after `onPacketLost`, when the loss was spurious. */
@@ -90,20 +93,23 @@ export class Recovery {
     return this.#ackElicitingInFlight;
   }
 
-  /** @param inFlight false for packets with only ACK or CLOSE */
-  onPacketSent(now: number, sizeBytes: number, ackEliciting: boolean, inFlight: boolean): number {
-    const packetNumber = this.sent.push(now, inFlight ? sizeBytes : 0, ackEliciting);
-    if (inFlight) {
-      this.bytesInFlight += sizeBytes;
-      const { first, capacity } = this.sent;
-      this.rates.onPacketSent(now, packetNumber, sizeBytes, this.bytesInFlight, first, capacity);
-    }
-    if (ackEliciting) {
-      this.#ackElicitingInFlight++;
-      this.#lastAckElicitingSentAt = now;
-      if (this.probesDue > 0) this.probesDue--;
-    }
+  /** Ack-eliciting packets are those that count in flight. */
+  onPacketSent(now: number, sizeBytes: number, kind: PacketKind): number {
+    if (kind === PacketKind.quiet) return this.sent.push(now, 0, kind);
+    const packetNumber = this.sent.push(now, sizeBytes, kind);
+    this.bytesInFlight += sizeBytes;
+    const { first, capacity } = this.sent;
+    this.rates.onPacketSent(now, packetNumber, sizeBytes, this.bytesInFlight, first, capacity);
+    this.#ackElicitingInFlight++;
+    this.#lastAckElicitingSentAt = now;
+    if (this.probesDue > 0) this.probesDue--;
     return packetNumber;
+  }
+
+  /** Whether one more packet can be remembered, and behind it those that must always be sent. */
+  hasRoom(now: number): boolean {
+    if (this.sent.isNearlyFull) this.#forget(now);
+    return !this.sent.isNearlyFull;
   }
 
   /** @returns undefined, or what is wrong with the frame: the peer acknowledged what was never sent */
@@ -140,12 +146,13 @@ export class Recovery {
     this.probesDue = 0;
     this.#detectLosses(now);
     this.rates.endAck(this.rtt.minMs);
-    this.sent.forget(now - 3 * this.rtt.probeTimeoutMs);
+    this.#forget(now);
     return undefined;
   }
 
   handleTimeout(now: number): void {
     this.#beginOutcome();
+    if (now >= this.#forgettingAt) this.#forget(now);
     if (now >= this.#lossTimeAt) {
       this.#detectLosses(now);
       return;
@@ -163,7 +170,9 @@ export class Recovery {
     if (this.#lossTimeAt !== Number.POSITIVE_INFINITY)
       return { at: this.#lossTimeAt, reason: 'loss detection' };
     const probe = this.#probeAt();
-    return probe === undefined ? undefined : { at: probe, reason: 'probe timeout' };
+    if (probe !== undefined) return { at: probe, reason: 'probe timeout' };
+    const at = this.#forgettingAt;
+    return at === Number.POSITIVE_INFINITY ? undefined : { at, reason: 'room for sent packets' };
   }
 
   /** A usable key is there again: what was silent had no chance to be answered (spec recovery 7). */
@@ -203,6 +212,26 @@ export class Recovery {
     return -1;
   }
 
+  #forget(now: number): void {
+    this.sent.forget(now - LOST_MEMORY_PTOS * this.rtt.probeTimeoutMs);
+  }
+
+  /** When a lost packet that stands in the way of all others may be forgotten: no acknowledgement may come that would do it. */
+  get #forgettingAt(): number {
+    const { sent } = this;
+    if (!sent.isNearlyFull || sent.state(sent.first) !== PacketState.lost) return Number.POSITIVE_INFINITY;
+    return sent.sentAt(sent.first) + LOST_MEMORY_PTOS * this.rtt.probeTimeoutMs + GRANULARITY_MS;
+  }
+
+  /** Any packet in flight larger than so many bytes? Looks at each: for rare events. */
+  hasInFlightAbove(bytes: number): boolean {
+    for (let n = this.#firstOutstanding(); n < this.sent.next; n++) {
+      const isOrdinary = this.sent.state(n) === PacketState.outstanding && !this.sent.isMtuProbe(n);
+      if (isOrdinary && this.sent.size(n) > bytes) return true;
+    }
+    return false;
+  }
+
   #probeAt(): number | undefined {
     if (this.#ackElicitingInFlight === 0) return undefined;
     const timeout = this.rtt.probeTimeoutMs;
@@ -213,13 +242,14 @@ export class Recovery {
   #acknowledge(now: number, n: number, state: PacketState, largest: number, outcome: RecoveryOutcome): void {
     const sentAt = this.sent.sentAt(n);
     const size = this.sent.size(n);
-    if (size > 0) this.rates.onPacketAcknowledged(now, n, size, sentAt);
+    const isOfThisPath = n >= this.#pathFirst;
+    if (size > 0 && isOfThisPath) this.rates.onPacketAcknowledged(now, n, size, sentAt);
     if (state === PacketState.outstanding) {
       this.bytesInFlight -= size;
-      if (n >= this.#pathFirst) outcome.ackedBytes += size;
+      if (isOfThisPath) outcome.ackedBytes += size;
       if (this.sent.isAckEliciting(n)) this.#ackElicitingInFlight--;
       if (sentAt > outcome.newestAckedSentAt) outcome.newestAckedSentAt = sentAt;
-    } else {
+    } else if (isOfThisPath) {
       // spec recovery 3.3
       outcome.spuriousLossSentAt = Math.max(outcome.spuriousLossSentAt, sentAt);
       const distance = Math.min(largest - n + 1, MAX_PACKET_THRESHOLD);
@@ -275,7 +305,7 @@ export class Recovery {
     if (size > 0) {
       outcome.lostPackets++;
       this.packetsLost++;
-      this.rates.lostBytes += size;
+      if (n >= this.#pathFirst && !this.sent.isMtuProbe(n)) this.rates.lostBytes += size;
     }
     this.sent.setState(n, PacketState.lost);
     this.#listener.onPacketLost(now, n);

@@ -13,14 +13,23 @@ export const PacketState = {
 } as const;
 export type PacketState = (typeof PacketState)[keyof typeof PacketState];
 
+export const PacketKind = {
+  /** Nobody answers it: only ACK, PADDING or CLOSE. */
+  quiet: 0,
+  ackEliciting: 1,
+  mtuProbe: 2,
+} as const;
+export type PacketKind = (typeof PacketKind)[keyof typeof PacketKind];
+
 const INITIAL_CAPACITY = 1024;
+const RESERVED_PACKETS = 1024;
 
 export class SentPackets {
   #mask = INITIAL_CAPACITY - 1;
   #sentAt = new Float64Array(INITIAL_CAPACITY);
   #size = new Uint16Array(INITIAL_CAPACITY);
   #state = new Uint8Array(INITIAL_CAPACITY);
-  #ackEliciting = new Uint8Array(INITIAL_CAPACITY);
+  #kind = new Uint8Array(INITIAL_CAPACITY);
   /** Lowest number still remembered. */
   #first = 0;
   /** The next number to be sent. */
@@ -36,19 +45,23 @@ export class SentPackets {
   get isFull(): boolean {
     return this.#next - this.#first >= MAX_SENT_PACKETS - 2;
   }
+  /** No more than what probes and acknowledgements need: new data has to wait. */
+  get isNearlyFull(): boolean {
+    return this.#next - this.#first >= MAX_SENT_PACKETS - RESERVED_PACKETS;
+  }
   /** Slots of the ring; a parallel ring of another part uses the same number modulo it. */
   get capacity(): number {
     return this.#mask + 1;
   }
 
   /** Remembers the next number. @param sizeBytes what it counts in flight; 0 when it does not */
-  push(now: number, sizeBytes: number, ackEliciting: boolean): number {
+  push(now: number, sizeBytes: number, kind: PacketKind): number {
     const packetNumber = this.#claim();
     const i = packetNumber & this.#mask;
     this.#sentAt[i] = now;
     this.#size[i] = sizeBytes;
     this.#state[i] = PacketState.outstanding;
-    this.#ackEliciting[i] = ackEliciting ? 1 : 0;
+    this.#kind[i] = kind;
     return packetNumber;
   }
 
@@ -67,7 +80,11 @@ export class SentPackets {
     return this.#state[packetNumber & this.#mask] as PacketState;
   }
   isAckEliciting(packetNumber: number): boolean {
-    return this.#ackEliciting[packetNumber & this.#mask] === 1;
+    return this.#kind[packetNumber & this.#mask] !== PacketKind.quiet;
+  }
+  /** Its loss says nothing about congestion (spec mtu 2.2). */
+  isMtuProbe(packetNumber: number): boolean {
+    return this.#kind[packetNumber & this.#mask] === PacketKind.mtuProbe;
   }
   setState(packetNumber: number, state: PacketState): void {
     this.#state[packetNumber & this.#mask] = state;
@@ -97,7 +114,7 @@ export class SentPackets {
     this.#sentAt = grownRing(this.#sentAt, mask, new Float64Array(capacity), first, next);
     this.#size = grownRing(this.#size, mask, new Uint16Array(capacity), first, next);
     this.#state = grownRing(this.#state, mask, new Uint8Array(capacity), first, next);
-    this.#ackEliciting = grownRing(this.#ackEliciting, mask, new Uint8Array(capacity), first, next);
+    this.#kind = grownRing(this.#kind, mask, new Uint8Array(capacity), first, next);
     this.#mask = capacity - 1;
   }
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type AckRanges, Recovery } from '../../src/recovery/recovery.js';
+import { PacketKind } from '../../src/recovery/sent-packets.js';
 import { MAX_SENT_PACKETS } from '../../src/transport-constants.js';
 
 const MAX_PTO_MS = 10_000;
@@ -27,7 +28,7 @@ class Listener {
 function setup(packets: number, everyMs = 1) {
   const listener = new Listener();
   const recovery = new Recovery(listener, MAX_PTO_MS);
-  for (let i = 0; i < packets; i++) recovery.onPacketSent(1000 + i * everyMs, 1200, true, true);
+  for (let i = 0; i < packets; i++) recovery.onPacketSent(1000 + i * everyMs, 1200, PacketKind.ackEliciting);
   return { listener, recovery };
 }
 
@@ -96,7 +97,7 @@ describe('Recovery', () => {
     expect(listener.lost).toEqual([0, 1, 2]);
     recovery.onAck(1101, ranges([5, 5], [0, 2]));
     expect(recovery.outcome.spuriousLossSentAt).toBe(1000);
-    for (let i = 0; i < 10; i++) recovery.onPacketSent(1102, 1200, true, true);
+    for (let i = 0; i < 10; i++) recovery.onPacketSent(1102, 1200, PacketKind.ackEliciting);
     recovery.onAck(1150, ranges([14, 14], [5, 9]));
     // 3 and 4 are old by now; 10 and 11 are more than three numbers below the largest, and are waited for.
     expect(listener.lost).toEqual([0, 1, 2, 3, 4]);
@@ -111,14 +112,14 @@ describe('Recovery', () => {
   it('refuses an ACK of a skipped number (spec streams 2.2)', () => {
     const { recovery } = setup(1);
     recovery.sent.skip();
-    recovery.onPacketSent(1001, 1200, true, true);
+    recovery.onPacketSent(1001, 1200, PacketKind.ackEliciting);
     expect(recovery.onAck(1100, ranges([0, 2]))).toBe('ACK of a skipped packet number');
   });
 
   it('sees persistent congestion when three probe timeouts of packets are lost (spec recovery 5.3)', () => {
     const { recovery } = setup(1);
     recovery.onAck(1010, ranges([0, 0]));
-    for (let i = 0; i < 20; i++) recovery.onPacketSent(1020 + i * 100, 1200, true, true);
+    for (let i = 0; i < 20; i++) recovery.onPacketSent(1020 + i * 100, 1200, PacketKind.ackEliciting);
     recovery.onAck(3100, ranges([20, 20]));
     expect(recovery.outcome.persistentCongestion).toBe(true);
   });
@@ -126,9 +127,9 @@ describe('Recovery', () => {
   it('does not count time without a key as congestion (spec recovery 7)', () => {
     const { recovery } = setup(1);
     recovery.onAck(1010, ranges([0, 0]));
-    for (let i = 0; i < 20; i++) recovery.onPacketSent(1020 + i * 100, 1200, true, true);
+    for (let i = 0; i < 20; i++) recovery.onPacketSent(1020 + i * 100, 1200, PacketKind.ackEliciting);
     recovery.onSendingResumed(2900);
-    recovery.onPacketSent(2950, 1200, true, true);
+    recovery.onPacketSent(2950, 1200, PacketKind.ackEliciting);
     recovery.onAck(3100, ranges([21, 21]));
     expect(recovery.outcome.persistentCongestion).toBe(false);
   });
@@ -139,6 +140,42 @@ describe('Recovery', () => {
     recovery.onAck(1100, ranges([0, MAX_SENT_PACKETS - 2]));
     expect(recovery.sent.isFull).toBe(false);
     expect(recovery.sent.first).toBe(recovery.sent.next);
+  });
+
+  it('has room again although nothing is acknowledged any more, once a lost packet is old enough (spec recovery 3.3)', () => {
+    const { recovery } = setup(1);
+    while (recovery.hasRoom(1001)) recovery.onPacketSent(1001, 1200, PacketKind.ackEliciting);
+    recovery.onAck(1080, ranges([1, recovery.sent.next - 1]));
+    expect(recovery.ackElicitingInFlight).toBe(0);
+    expect(recovery.hasRoom(1080)).toBe(false);
+    expect(recovery.sent.isFull).toBe(false); // probes and acknowledgements still may
+    const deadline = recovery.pollTimeout();
+    expect(deadline?.reason).toBe('room for sent packets');
+    expect(deadline?.at).toBeLessThan(2_000);
+    recovery.handleTimeout(deadline?.at ?? 0);
+    expect(recovery.sent.first).toBe(recovery.sent.next);
+    expect(recovery.pollTimeout()).toBeUndefined();
+  });
+
+  it('counts a lost search for the MTU for no bandwidth that the path lacks (spec mtu 2.2)', () => {
+    const { recovery, listener } = setup(0);
+    recovery.onPacketSent(1000, 1472, PacketKind.mtuProbe);
+    for (let i = 0; i < 3; i++) recovery.onPacketSent(1001, 1200, PacketKind.ackEliciting);
+    recovery.onAck(1080, ranges([1, 3]));
+    expect(listener.lost).toEqual([0]);
+    expect(recovery.rates.lostBytes).toBe(0);
+    expect(recovery.rates.sample.lostSinceBytes).toBe(0);
+  });
+
+  it('learns nothing of a new path from what went over the old one (spec path 4)', () => {
+    const { recovery, listener } = setup(5);
+    recovery.onAck(1080, ranges([3, 4]));
+    expect(listener.lost).toEqual([0, 1]);
+    recovery.onNewPath();
+    recovery.onAck(1100, ranges([0, 4]));
+    expect(listener.acknowledged).toContain(0);
+    expect(recovery.outcome).toMatchObject({ ackedBytes: 0, spuriousLossSentAt: -1, sampledRtt: false });
+    expect(recovery.rates.sample.deliveryRate).toBe(0);
   });
 
   it('judges the round trip by RFC 9002: a stated delay never brings a sample below the minimum (spec recovery 2)', () => {
