@@ -110,7 +110,7 @@ class RunningClient implements Client {
       setAddress: (address) => {
         const { host } = options.relay;
         options.log.info({ address }, `no answer: trying ${host} at ${formatAddress(address)}`);
-        relay.setAddress(address);
+        relay.setAddress(this.#driver.now(), address);
         this.#driver.wake();
       },
       contact: () => this.#contact(),

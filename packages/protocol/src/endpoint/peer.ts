@@ -85,6 +85,8 @@ export class Peer {
   readonly #earlier = { streamBytesSent: 0, streamBytesReceived: 0, packetsLost: 0 };
   /** When an authenticated datagram last arrived. */
   #heardAt: number | undefined;
+  /** Since when an answer is due that did not come. */
+  #askingSince: number | undefined;
   #waitingSince: number | undefined;
   readonly #guard: PathGuard;
   #minDatagramBytes = MIN_HELLO_DATAGRAM_BYTES;
@@ -114,9 +116,12 @@ export class Peer {
     return this.#connection.openStream();
   }
 
-  setAddress(address: Address): void {
+  /** We know better where the peer is. Another address than the last is another path (spec path 4). */
+  setAddress(now: number, address: Address): void {
+    const isNew = this.#guard.proven?.address !== address.address;
     this.#guard.trust(address);
     this.session.setAddress(address);
+    this.#connection.handleMove(now, isNew);
   }
 
   /** Ends the connection politely: CLOSE with NONE. */
@@ -186,6 +191,7 @@ export class Peer {
     this.#guard.onReceived(now, { from, bytes, usesKeys }, this.session.address);
     const silentMs = this.#heardAt === undefined ? 0 : now - this.#heardAt;
     this.#heardAt = now;
+    this.#askingSince = undefined;
     if (this.#waitingSince !== undefined) {
       this.#waitingSince = undefined;
       this.#events.push({ type: 'resumed', peer: this, silentMs });
@@ -197,8 +203,10 @@ export class Peer {
     this.#provePath(now);
     this.#connection.handleSendable(now, this.session.sendableKeypairId(now) !== undefined);
     this.#connection.handleTimeout(now);
+    const { ptoCount } = this.#connection.parts.recovery;
+    if (ptoCount > 0) this.#askingSince ??= now;
     // spec recovery 4.1
-    if (this.#connection.parts.recovery.ptoCount >= DEAD_KEYS_PTO_COUNT) {
+    if (ptoCount >= DEAD_KEYS_PTO_COUNT) {
       this.session.requestHandshake(now);
       this.#wait(now);
     }
@@ -232,10 +240,11 @@ export class Peer {
     if (challenge !== undefined) this.#connection.challenge(challenge);
   }
 
-  /** spec outage 2: streams wait, and somebody may want to know. */
+  /** spec outage 2: streams wait, and somebody may want to know. Silence while nothing was asked is none of it. */
   #wait(now: number): void {
+    this.#askingSince ??= now;
     if (this.#waitingSince !== undefined || this.#heardAt === undefined || !this.#connected) return;
-    if (now - this.#heardAt < MIN_WAITING_MS) return;
+    if (now - this.#askingSince < MIN_WAITING_MS) return;
     this.#waitingSince = this.#heardAt;
     this.#events.push({ type: 'waiting', peer: this, since: this.#heardAt });
   }
@@ -279,7 +288,10 @@ export class Peer {
     const datagramBytes = Math.min(this.#connection.datagramBytes, roundedDown(allowed));
     const isHelloConfirmed = this.#connection.isHelloConfirmed(keypairId);
     this.#minDatagramBytes = isHelloConfirmed ? MIN_DATAGRAM_BYTES : MIN_HELLO_DATAGRAM_BYTES;
-    if (!this.#mayBeSent) return false;
+    if (!this.#mayBeSent) {
+      if (this.#closing !== undefined) this.#endClosing(); // without a word: it could not be sent
+      return false;
+    }
     const room = datagramBytes - HEADER_BYTES - TAG_BYTES;
     const limit = Math.min(batch.buffer.length, allowed);
     batch.lengthBytes = 0;
@@ -402,6 +414,7 @@ export class Peer {
     this.#replaceConnection(error);
     this.#connected = false;
     this.#waitingSince = undefined;
+    this.#askingSince = undefined;
   }
 
   #replaceConnection(error: ConnectionError): void {

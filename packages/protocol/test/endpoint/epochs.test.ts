@@ -220,6 +220,23 @@ describe('a connection', () => {
     expect(world.peers.client.stats().waitingSince).toBeUndefined();
   });
 
+  test('does not take hours without a word for waiting (spec outage 2)', () => {
+    const world = new World();
+    const stream = world.open('client');
+    world.run(1_000);
+    for (const end of [stream, ...world.incoming.relay]) end.finish();
+    world.pair.wake('client');
+    world.pair.wake('relay');
+    world.run(1_000);
+    for (const end of [stream, ...world.incoming.relay]) while (end.read() !== undefined);
+    world.run(3 * 3_600_000);
+    expect(world.peers.client.stats().openStreams).toBe(0);
+    world.open('client');
+    world.run(10_000);
+    expect(world.waits).toEqual([]);
+    expect(world.take('relay')).toContain('stream-opened 2');
+  });
+
   test('gives up the streams of a peer that was silent for longer than it may be (spec outage 4)', () => {
     const blackouts = [{ from: 1_000, until: 200_000 }];
     const world = connected(
