@@ -166,6 +166,23 @@ describe('connection', () => {
     expect(congestion.windowBytes).toBeGreaterThanOrEqual(before);
   });
 
+  it('keeps large datagrams when small ones are lost: that tells nothing of their size (spec mtu 4.2)', () => {
+    const pair = new ConnectedPair({ maxDatagramBytes: 1472 });
+    const stream = open(pair);
+    stream.write(pattern(10));
+    pair.run(1_000);
+    const { client } = pair;
+    const probeBytes = client.mtuProbeBytes(pair.now) as number;
+    client.pollMtuProbe(pair.now, new Uint8Array(probeBytes), 0, probeBytes - 32);
+    pair.inject('client', 1000, ack(client.parts.recovery.sent.next - 1));
+    expect(client.datagramBytes).toBe(1472);
+    pair.filter = () => false;
+    stream.write(pattern(10));
+    pair.run(3_000);
+    expect(client.parts.recovery.ptoCount).toBeGreaterThan(2);
+    expect(client.datagramBytes).toBe(1472);
+  });
+
   it('repeats nothing on a path that has lost nothing for a minute (spec recovery 8)', () => {
     const pair = new ConnectedPair();
     const stream = open(pair);

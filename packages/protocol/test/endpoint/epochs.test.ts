@@ -220,6 +220,15 @@ describe('a connection', () => {
     expect(world.peers.client.stats().waitingSince).toBeUndefined();
   });
 
+  test('begins anew at another address that was looked up, and goes on at another port (spec path 4)', () => {
+    const world = connected();
+    const { client } = world.peers;
+    client.setAddress(world.pair.now, { ...RELAY_ADDRESS, port: RELAY_ADDRESS.port + 1 });
+    expect(client.stats().smoothedRttMs).toBeDefined();
+    client.setAddress(world.pair.now, { ...RELAY_ADDRESS, address: '203.0.113.77' });
+    expect(client.stats().smoothedRttMs).toBeUndefined();
+  });
+
   test('does not take hours without a word for waiting (spec outage 2)', () => {
     const world = new World();
     const stream = world.open('client');
