@@ -15,14 +15,13 @@ import { DEAD_KEYS_PTO_COUNT, EPOCH_BYTES, PACKET_TYPE, PROTOCOL_VERSION } from 
 import { FrameReader, MALFORMED } from '../wire/frame-reader.js';
 import { FrameType, type Hello } from '../wire/frames.js';
 import { announcedVarintLength, readVarint } from '../wire/varint.js';
+import { Silence } from './silence.js';
 import type { TransmitBatch } from './transmit-batch.js';
 
 /** WireGuard's type-4 header: index and counter stand in front of the payload. */
 const HEADER_BYTES = 16;
 const TAG_BYTES = 16;
 const PADDING_BYTES = 16;
-/** A shorter silence is not worth telling (spec outage 2). */
-const MIN_WAITING_MS = 1_000;
 /** Less is not worth a packet: PATH_CHALLENGE has to fit, and HELLO where it has to stand in front. A keepalive of the peer's
  *  permits 96 bytes. */
 const MIN_DATAGRAM_BYTES = 64;
@@ -83,11 +82,7 @@ export class Peer {
   #connected = false;
   /** Of connections that are over. */
   readonly #earlier = { streamBytesSent: 0, streamBytesReceived: 0, packetsLost: 0 };
-  /** When an authenticated datagram last arrived. */
-  #heardAt: number | undefined;
-  /** Since when an answer is due that did not come. */
-  #askingSince: number | undefined;
-  #waitingSince: number | undefined;
+  readonly #silence = new Silence();
   readonly #guard: PathGuard;
   #minDatagramBytes = MIN_HELLO_DATAGRAM_BYTES;
   /** CLOSE has to go out, and with it the connection ends. */
@@ -149,7 +144,7 @@ export class Peer {
       congestionWindowBytes: congestion.windowBytes,
       bytesInFlight: recovery.bytesInFlight,
       openStreams: streams.openStreams,
-      waitingSince: this.#waitingSince,
+      waitingSince: this.#silence.waitingSince,
       unreadBytes: streams.credit.unreadBytes,
       unacknowledgedBytes: streams.bufferedBytes,
     };
@@ -189,13 +184,8 @@ export class Peer {
   /** An authenticated datagram arrived. @param usesKeys a transport message, and none of a handshake */
   handleContact(now: number, from: Address, bytes: number, usesKeys: boolean): void {
     this.#guard.onReceived(now, { from, bytes, usesKeys }, this.session.address);
-    const silentMs = this.#heardAt === undefined ? 0 : now - this.#heardAt;
-    this.#heardAt = now;
-    this.#askingSince = undefined;
-    if (this.#waitingSince !== undefined) {
-      this.#waitingSince = undefined;
-      this.#events.push({ type: 'resumed', peer: this, silentMs });
-    }
+    const silentMs = this.#silence.onHeard(now);
+    if (silentMs !== undefined) this.#events.push({ type: 'resumed', peer: this, silentMs });
     this.#connection.handleContact();
   }
 
@@ -204,7 +194,7 @@ export class Peer {
     this.#connection.handleSendable(now, this.session.sendableKeypairId(now) !== undefined);
     this.#connection.handleTimeout(now);
     const { ptoCount } = this.#connection.parts.recovery;
-    if (ptoCount > 0) this.#askingSince ??= now;
+    if (ptoCount > 0) this.#silence.ask(now);
     // spec recovery 4.1
     if (ptoCount >= DEAD_KEYS_PTO_COUNT) {
       this.session.requestHandshake(now);
@@ -240,21 +230,19 @@ export class Peer {
     if (challenge !== undefined) this.#connection.challenge(challenge);
   }
 
-  /** spec outage 2: streams wait, and somebody may want to know. Silence while nothing was asked is none of it. */
+  /** spec outage 2: streams wait, and somebody may want to know. */
   #wait(now: number): void {
-    this.#askingSince ??= now;
-    if (this.#waitingSince !== undefined || this.#heardAt === undefined || !this.#connected) return;
-    if (now - this.#askingSince < MIN_WAITING_MS) return;
-    this.#waitingSince = this.#heardAt;
-    this.#events.push({ type: 'waiting', peer: this, since: this.#heardAt });
+    const since = this.#connected ? this.#silence.wait(now) : undefined;
+    if (since !== undefined) this.#events.push({ type: 'waiting', peer: this, since });
   }
 
   /** spec outage 4: when streams that nobody asks for any more are given up. */
   get #silenceEndsAt(): number {
     const { streams, recovery } = this.#connection.parts;
     const isIdle = streams.openStreams === 0 && recovery.ackElicitingInFlight === 0;
-    if (this.#heardAt === undefined || isIdle) return Infinity;
-    return this.#heardAt + this.#context.transport.maxSilenceMs;
+    const { heardAt } = this.#silence;
+    if (heardAt === undefined || isIdle) return Infinity;
+    return heardAt + this.#context.transport.maxSilenceMs;
   }
 
   pollEvent(): PeerEvent | ReturnType<Connection['pollEvent']> {
@@ -413,8 +401,7 @@ export class Peer {
     this.#epochs = new Epochs(drawEpoch(this.#context.random));
     this.#replaceConnection(error);
     this.#connected = false;
-    this.#waitingSince = undefined;
-    this.#askingSince = undefined;
+    this.#silence.end();
   }
 
   #replaceConnection(error: ConnectionError): void {

@@ -212,6 +212,15 @@ export class Recovery {
     return -1;
   }
 
+  /** Any packet in flight larger than so many bytes? Looks at each: for rare events. */
+  hasInFlightAbove(bytes: number): boolean {
+    for (let n = this.#firstOutstanding(); n < this.sent.next; n++) {
+      const isOrdinary = this.sent.state(n) === PacketState.outstanding && !this.sent.isMtuProbe(n);
+      if (isOrdinary && this.sent.size(n) > bytes) return true;
+    }
+    return false;
+  }
+
   #forget(now: number): void {
     this.sent.forget(now - LOST_MEMORY_PTOS * this.rtt.probeTimeoutMs);
   }
@@ -221,15 +230,6 @@ export class Recovery {
     const { sent } = this;
     if (!sent.isNearlyFull || sent.state(sent.first) !== PacketState.lost) return Number.POSITIVE_INFINITY;
     return sent.sentAt(sent.first) + LOST_MEMORY_PTOS * this.rtt.probeTimeoutMs + GRANULARITY_MS;
-  }
-
-  /** Any packet in flight larger than so many bytes? Looks at each: for rare events. */
-  hasInFlightAbove(bytes: number): boolean {
-    for (let n = this.#firstOutstanding(); n < this.sent.next; n++) {
-      const isOrdinary = this.sent.state(n) === PacketState.outstanding && !this.sent.isMtuProbe(n);
-      if (isOrdinary && this.sent.size(n) > bytes) return true;
-    }
-    return false;
   }
 
   #probeAt(): number | undefined {
