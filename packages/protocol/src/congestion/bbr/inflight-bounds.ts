@@ -5,7 +5,7 @@ import type { AckSample, LossSample } from '../controller.js';
 /** More lost than this share of what was in flight, beyond the path's own noise, while a queue stands: too much was in flight. */
 const LOSS_THRESHOLD = 0.02;
 /** Without a queue: less is noise, more may be a policer, which has none (spec congestion 4.3). */
-const MAX_NOISE = 0.4;
+const MAX_NOISE = 0.5;
 /** What a round trip counts for in the noise when the next has been added. */
 const NOISE_MEMORY = 7 / 8;
 const BETA = 0.7;
