@@ -1,6 +1,6 @@
 /** Listens where a forward says (spec forwarding 1.2). */
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
-import { bindError, systemCode } from '@underpass/runtime';
+import { bindError, systemCode, UnderpassError } from '@underpass/runtime';
 import { LISTEN_BACKLOG, MAX_SAME_PORT_TRIES } from './forward-constants.js';
 import { formatTarget, type LocalForward } from './forward-spec.js';
 
@@ -45,7 +45,8 @@ async function openServers(forward: LocalForward, onConnection: OnConnection): P
   }
 }
 
-/** Both families with one port; one alone when the other cannot be had. */
+/** Both families with one port. A machine without one family makes do with the other; a port that somebody has on one of them is
+ *  refused as a whole, because `localhost` would lead some programs to us and others there (spec forwarding 1.2). */
 async function openLoopback(port: number, onConnection: OnConnection): Promise<Server[]> {
   for (let tries = 1; ; tries++) {
     const ipv4 = await outcomeOf(open({ host: '127.0.0.1', port }, onConnection));
@@ -55,14 +56,27 @@ async function openLoopback(port: number, onConnection: OnConnection): Promise<S
         onConnection,
       ),
     );
-    if (ipv4 instanceof Error && ipv6 instanceof Error) throw ipv4;
+    if (!(ipv4 instanceof Error) && !(ipv6 instanceof Error)) return [ipv4, ipv6];
+    const [failure, other] = ipv4 instanceof Error ? [ipv4, ipv6] : [ipv6 as Error, ipv4];
+    if (other instanceof Error) throw isFamilyMissing(failure) ? other : failure;
+    if (isFamilyMissing(failure)) return [other];
+    const taken = addressOf(other).port;
+    other.close();
     // The system chose a port that is free for one family only.
-    if (port === 0 && tries < MAX_SAME_PORT_TRIES && !(ipv4 instanceof Error) && isPortTaken(ipv6)) {
-      ipv4.close();
-      continue;
-    }
-    return [ipv4, ipv6].filter((server): server is Server => !(server instanceof Error));
+    if (port === 0 && tries < MAX_SAME_PORT_TRIES && isPortTaken(failure)) continue;
+    throw isPortTaken(failure) ? takenOnOneFamily(failure === ipv4, taken, failure) : failure;
   }
+}
+
+function takenOnOneFamily(isIp4Taken: boolean, port: number, cause: Error): UnderpassError {
+  const places = ['127.0.0.1', '::1'].map((host) => formatTarget({ host, port }));
+  const [taken, free] = isIp4Taken ? places : places.reverse();
+  return new UnderpassError(
+    'address-in-use',
+    `${taken} is in use by another program; ${free} is free, but localhost would reach that program`,
+    'choose another port, or stop it',
+    { cause },
+  );
 }
 
 function open(options: ListenOptions, onConnection: OnConnection): Promise<Server> {

@@ -1,6 +1,13 @@
 /** Real TCP connections on loopback, gone when the test ends. */
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import {
+  type AddressInfo,
+  connect,
+  createServer,
+  type ListenOptions,
+  type Server,
+  type Socket,
+} from 'node:net';
 import { onTestFinished } from 'vitest';
 
 export interface SocketPair {
@@ -23,13 +30,14 @@ export async function socketPair(): Promise<SocketPair> {
 
 export async function listen(
   onConnection: (socket: Socket) => void = () => undefined,
+  at: ListenOptions = { host: '127.0.0.1' },
 ): Promise<{ readonly server: Server; readonly port: number }> {
   const sockets: Socket[] = [];
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     sockets.push(socket);
     onConnection(socket);
   });
-  server.listen(0, '127.0.0.1');
+  server.listen({ port: 0, ...at });
   await once(server, 'listening');
   onTestFinished(() => {
     server.close();

@@ -29,11 +29,28 @@ describe('a listener', () => {
     expect(error.code).toBe('ECONNREFUSED');
   });
 
-  it('makes do with one loopback address when the other is taken (spec forwarding 1.2)', async () => {
-    const { port } = await listen();
-    const { addresses } = await listenAt({ kind: 'loopback' }, port);
-    expect(addresses).toEqual([{ address: '::1', port }]);
-  });
+  it.each([
+    ['127.0.0.1', '127.0.0.1', '[::1]'],
+    ['0.0.0.0', '127.0.0.1', '[::1]'],
+    ['::1', '[::1]', '127.0.0.1'],
+  ])(
+    'fails when another program has the port at %s alone: localhost would reach that one (spec forwarding 1.2)',
+    async (host, taken, free) => {
+      const { port } = await listen(() => undefined, { host, ipv6Only: true });
+      const failure = await listenAt({ kind: 'loopback' }, port).catch((error: unknown) => error);
+      expect(failure).toBeInstanceOf(UnderpassError);
+      expect(failure).toMatchObject({
+        code: 'address-in-use',
+        message: `${taken}:${port} is in use by another program; ${free}:${port} is free, but localhost would reach that program`,
+        hint: 'choose another port, or stop it',
+      });
+      // Nothing of ours is left behind.
+      const [error] = (await once(connectTo(port, host === '::1' ? '127.0.0.1' : '::1'), 'error')) as [
+        NodeJS.ErrnoException,
+      ];
+      expect(error.code).toBe('ECONNREFUSED');
+    },
+  );
 
   it('fails when neither can be had, and says what to do', async () => {
     const { addresses } = await listenAt({ kind: 'loopback' });
