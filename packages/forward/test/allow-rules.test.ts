@@ -51,6 +51,10 @@ describe('an allow rule', () => {
     ['10.0.0.1/8:22', 'write 10.0.0.0/8'],
     ['[fd00::1/8]:22', 'write fd00::/8'],
     ['[::ffff:10.0.0.0/90]:22', 'expected a number from 96 to 128'],
+    // Bits behind the prefix inside the last byte that it covers in part.
+    ['10.200.0.0/9:22', 'write 10.128.0.0/9'],
+    ['192.168.7.129/25:22', 'write 192.168.7.128/25'],
+    ['[fd00:f000::/18]:22', 'write fd00:c000::/18'],
     ['10.0.0.0/33:22', 'expected a number from 0 to 32'],
     ['[fd00::/129]:22', 'expected a number from 0 to 128'],
     ['10.0.0.0/:22', 'is no prefix'],
