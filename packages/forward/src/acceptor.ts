@@ -11,7 +11,8 @@ import {
 } from '@underpass/protocol';
 import { monotonicMs, type StreamHandler, systemTimers, type Timers } from '@underpass/runtime';
 import type { AllowRule } from './allow-rules.js';
-import { judgeAddress, judgeTarget, type OwnAddresses } from './authorize.js';
+import { judgeAddresses, judgeTarget, type OwnAddresses } from './authorize.js';
+import { inDialOrder } from './dial-order.js';
 import { type ConnectTcp, dial } from './dialer.js';
 import {
   DIAL_TIMEOUT_MS,
@@ -218,25 +219,21 @@ class IncomingRequest implements StreamHandler {
 
   /** spec forwarding 3.4: each address is judged by itself, and only what was judged is connected to */
   #connect(target: Target, candidates: readonly string[], end: number): void {
-    const permitted: string[] = [];
-    let advice = '';
-    for (const candidate of candidates) {
-      const verdict = judgeAddress(
-        this.#options.rules(),
-        target,
-        candidate,
-        this.#options.ownAddresses ?? (() => []),
-      );
-      if (verdict.permitted) permitted.push(verdict.address);
-      else advice ||= verdict.advice;
-    }
+    const { rules, ownAddresses = () => [] } = this.#options;
+    const { permitted, advice } = judgeAddresses(
+      rules(),
+      target,
+      inDialOrder(candidates),
+      MAX_DIAL_ADDRESSES,
+      ownAddresses,
+    );
     if (permitted.length === 0) {
       this.refuse('not-allowed', advice);
       return;
     }
     this.#cancel = dial(
       {
-        addresses: permitted.slice(0, MAX_DIAL_ADDRESSES),
+        addresses: permitted,
         port: target.port,
         timeoutMs: Math.max(end - this.#now(), 0),
         timers: this.#timers,

@@ -30,22 +30,44 @@ export function judgeTarget(rules: readonly AllowRule[], target: Target): Target
   if (host.kind === 'address') return { kind: 'addresses', addresses: [formatAddress(host.address)] };
   // spec forwarding 3.6: never the DNS's word, whatever the resolver has to say
   if (host.kind === 'localhost') return { kind: 'addresses', addresses: LOOPBACK_ADDRESSES };
-  const mayMatch = rules.some(
-    (rule) =>
-      matchesPort(rule, target.port) && (rule.match.kind === 'networks' || matchesName(rule, host.name)),
-  );
-  if (mayMatch) return { kind: 'lookup', name: host.name };
+  if (allowsName(rules, host.name, target.port)) return { kind: 'lookup', name: host.name };
   // spec forwarding 3.4: without a lookup, so that the DNS learns nothing of refused names
-  const rule = `${host.name}:${target.port}`;
-  return { kind: 'refused', advice: `no rule allows ${rule}; the rule ${rule} would` };
+  return { kind: 'refused', advice: noRuleAllows(`${host.name}:${target.port}`) };
 }
 
-/** Looks at one address that `target` stands for. Called with the very text that is connected to afterwards. */
+/** Judges what a name resolved to, in that order, until `limit` of them are permitted. The machine's own addresses, which cost
+ *  system calls, are read at most once.
+ *  @returns no address and the reason why the first was refused, or the permitted ones */
+export function judgeAddresses(
+  rules: readonly AllowRule[],
+  target: Target,
+  candidates: readonly string[],
+  limit: number,
+  ownAddresses: OwnAddresses,
+): { readonly permitted: readonly string[]; readonly advice: string } {
+  let own: ReadonlySet<string> | undefined;
+  const isOwn = (text: string): boolean => {
+    own ??= inOneForm(ownAddresses());
+    return own.has(text);
+  };
+  const permitted: string[] = [];
+  let advice = '';
+  for (const candidate of candidates) {
+    const verdict = judgeAddress(rules, target, candidate, isOwn);
+    if (verdict.permitted) permitted.push(verdict.address);
+    else advice ||= verdict.advice;
+    if (permitted.length === limit) break;
+  }
+  return { permitted, advice };
+}
+
+/** Looks at one address that `target` stands for. Called with the very text that is connected to afterwards.
+ *  @param isOwn  whether an address, in its shortest form, is one of this machine's */
 export function judgeAddress(
   rules: readonly AllowRule[],
   target: Target,
   addressText: string,
-  ownAddresses: OwnAddresses = () => [],
+  isOwn: (text: string) => boolean = () => false,
 ): AddressVerdict {
   const address = parseAddress(addressText);
   if (address === undefined) {
@@ -56,28 +78,31 @@ export function judgeAddress(
   }
   const host = parseHost(target.host);
   const name = host?.kind === 'name' ? host.name : undefined;
-  const block = specialBlockOf(address) ?? ownBlock(address, ownAddresses);
-  const permitted = rules.some(
-    (rule) => matchesPort(rule, target.port) && permitsAddress(rule, name, address, block),
-  );
+  // spec forwarding 3.4: the rules may have changed while the name was resolved
+  if (name !== undefined && !allowsName(rules, name, target.port)) {
+    return { permitted: false, advice: noRuleAllows(`${name}:${target.port}`) };
+  }
+  const block = specialBlockOf(address) ?? ownBlock(address, isOwn);
+  const permitted =
+    (name !== undefined && block === undefined) ||
+    rules.some((rule) => matchesPort(rule, target.port) && permitsAddress(rule, address, block));
   if (permitted) return { permitted, address: formatAddress(address) };
   return { permitted, advice: adviceFor(target, name, address, block) };
 }
 
-function permitsAddress(
-  rule: AllowRule,
-  name: string | undefined,
-  address: IpAddress,
-  block: SpecialBlock | undefined,
-): boolean {
-  if (rule.match.kind === 'networks') {
-    return rule.match.networks.some(
-      // spec forwarding 3.5: a rule that is wider than the special-purpose block was not written with it in mind
-      (network) => contains(network, address) && (block === undefined || liesWithin(network, block)),
-    );
-  }
-  if (block !== undefined) return false;
-  return name === undefined ? rule.match.kind === 'any' : matchesName(rule, name);
+/** Whether one of the rules is for this name: without one it is not even looked up. */
+function allowsName(rules: readonly AllowRule[], name: string, port: number): boolean {
+  return rules.some((rule) => matchesPort(rule, port) && matchesName(rule, name));
+}
+
+/** Whether an address may be connected to for its own sake, whatever name it came from. */
+function permitsAddress(rule: AllowRule, address: IpAddress, block: SpecialBlock | undefined): boolean {
+  if (rule.match.kind === 'any') return block === undefined;
+  if (rule.match.kind !== 'networks') return false;
+  return rule.match.networks.some(
+    // spec forwarding 3.5: a rule that is wider than the special-purpose block was not written with it in mind
+    (network) => contains(network, address) && (block === undefined || liesWithin(network, block)),
+  );
 }
 
 function matchesPort(rule: AllowRule, port: number): boolean {
@@ -97,13 +122,15 @@ function matchesName(rule: AllowRule, name: string): boolean {
   }
 }
 
-function ownBlock(address: IpAddress, ownAddresses: OwnAddresses): SpecialBlock | undefined {
-  const text = formatAddress(address);
-  const own = ownAddresses().some((candidate) => {
-    const parsed = parseAddress(candidate);
-    return parsed !== undefined && formatAddress(parsed) === text;
-  });
-  return own ? { ...singleAddress(address), name: 'an address of the relay itself' } : undefined;
+function ownBlock(address: IpAddress, isOwn: (text: string) => boolean): SpecialBlock | undefined {
+  if (!isOwn(formatAddress(address))) return undefined;
+  return { ...singleAddress(address), name: 'an address of the relay itself' };
+}
+
+/** Without those that are no address as we read one, such as `fe80::1%eth0`, which is link-local anyway. */
+function inOneForm(addresses: readonly string[]): ReadonlySet<string> {
+  const parsed = addresses.map(parseAddress).filter((address) => address !== undefined);
+  return new Set(parsed.map(formatAddress));
 }
 
 function adviceFor(
@@ -117,6 +144,9 @@ function adviceFor(
     const what = name === undefined ? literal : `${name} resolves to ${formatAddress(address)}, which`;
     return `${what} is ${block.name} and allowed only by an address rule within that block; the rule ${literal} would allow it`;
   }
-  const asked = name === undefined ? literal : `${name}:${target.port}`;
+  return noRuleAllows(literal);
+}
+
+function noRuleAllows(asked: string): string {
   return `no rule allows ${asked}; the rule ${asked} would`;
 }

@@ -9,6 +9,8 @@ export const REQUEST_TIMEOUT_MS = 10_000;
 export const DIAL_TIMEOUT_MS = 10_000;
 /** Permitted addresses of one name that are tried (spec forwarding 2.4). */
 export const MAX_DIAL_ADDRESSES = 6;
+/** Addresses of one name that are looked at; the rest of a longer answer is ignored (spec forwarding 2.4). */
+export const MAX_ANSWER_ADDRESSES = 64;
 /** A peer's requests between arrival and status (spec forwarding 2.5). */
 export const MAX_DIALS_PER_PEER = 64;
 /** Names in resolution, of one peer and of all (spec forwarding 2.5). */

@@ -22,7 +22,7 @@ interface Setup {
   readonly allow?: readonly string[];
   readonly resolve?: NameResolver;
   readonly connectTcp?: ConnectTcp;
-  readonly ownAddresses?: readonly string[];
+  readonly ownAddresses?: () => readonly string[];
 }
 
 /** What an observer heard, in order. */
@@ -54,7 +54,7 @@ function setUp(setup: Setup = {}) {
       onRefused: (refused, _target, status, advice) => heard.push({ refused, status, advice }),
       onEnd: (ended, _target, { clean }) => heard.push({ ended, clean }),
     },
-    ownAddresses: () => setup.ownAddresses ?? [],
+    ownAddresses: setup.ownAddresses ?? (() => []),
     connectTcp: setup.connectTcp ?? connects.connectTcp,
     timers,
     now: timers.now,
@@ -215,7 +215,7 @@ describe('a name', () => {
     connects.fail('ECONNREFUSED');
     connects.fail('ENETUNREACH');
     expect(resolved).toEqual(['example.com']);
-    expect(connects.made).toEqual(['192.0.43.8 80', '2001:500:8f::53 80']);
+    expect(connects.made).toEqual(['2001:500:8f::53 80', '192.0.43.8 80']);
     expect(refusalOf(stream)).toBe(byteOf('unreachable'));
     expect(heard).toHaveLength(1);
   });
@@ -243,7 +243,7 @@ describe('a name', () => {
     const { accept } = setUp({
       allow: ['example.com:80'],
       resolve: async () => ['192.0.43.8'],
-      ownAddresses: ['192.0.43.8'],
+      ownAddresses: () => ['192.0.43.8'],
     });
     const { stream } = accept(request('example.com'));
     await settled();
@@ -288,6 +288,22 @@ describe('a name', () => {
     expect(refusalOf(stream)).toBeUndefined();
     timers.advance(1);
     expect(refusalOf(stream)).toBe(byteOf('timed-out'));
+  });
+
+  it('with thousands of addresses costs a few of them, and one look at our own (spec forwarding 2.4)', async () => {
+    let reads = 0;
+    const { accept, connects } = setUp({
+      allow: ['example.com:80'],
+      resolve: async () =>
+        Array.from({ length: 4000 }, (_, index) => `192.0.${43 + (index >> 8)}.${index & 255}`),
+      ownAddresses: () => {
+        reads++;
+        return [];
+      },
+    });
+    accept(request('example.com'));
+    await settled();
+    expect([connects.made, reads]).toEqual([['192.0.43.0 80'], 1]);
   });
 
   it('with many addresses is tried at six of them (spec forwarding 2.4)', async () => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import ipaddr from 'ipaddr.js';
 import { describe, expect, it } from 'vitest';
-import { judgeAddress, judgeTarget } from '../src/authorize.js';
+import { judgeAddress, judgeAddresses, judgeTarget } from '../src/authorize.js';
 import { parseAddress } from '../src/host.js';
 import { specialBlockOf } from '../src/special-purpose.js';
 import { rules } from './rules.js';
@@ -34,9 +34,13 @@ describe('a target as it was asked for', () => {
     [['*.example.com:80'], 'badexample.com', 'refused'],
     [['*:80'], 'anything.example', 'lookup'],
     [['*:443'], 'anything.example', 'refused'],
-    [['10.0.0.0/8:80'], 'db.internal', 'lookup'],
-    [['10.0.0.0/8:5432'], 'db.internal', 'refused'],
-    [['10.0.0.0/8:1-100'], 'db.internal', 'lookup'],
+    [['10.0.0.0/8:80', '*.internal:80'], 'db.internal', 'lookup'],
+    // An address rule says nothing of names: the DNS would learn of any that a peer makes up.
+    [['10.0.0.0/8:80'], 'db.internal', 'refused'],
+    [['10.0.0.0/8:80', '*.internal:443'], 'db.internal', 'refused'],
+    [['localhost:80'], 'secret.example', 'refused'],
+    [['127.0.0.1:80', '[::1]:*'], 'localhost.example', 'refused'],
+    [['0.0.0.0/0:*', '[::/0]:*'], 'secret.example', 'refused'],
   ])('rules %j: the name %s gives %s', (texts, host, kind) => {
     expect(judge(texts, host)).toMatchObject({ kind });
   });
@@ -96,9 +100,14 @@ describe('an address that a target stands for', () => {
     [['example.com:80'], 'example.com', '192.0.43.8', true],
     [['*.example.com:80'], 'a.example.com', '192.0.43.8', true],
     [['*:80'], 'a.example.com', '192.0.43.8', true],
-    [['192.0.43.8:80'], 'a.example.com', '192.0.43.8', true],
-    [['192.0.43.8:80'], 'a.example.com', '192.0.43.9', false],
-    [['10.0.0.0/8:80'], 'db.internal', '10.1.2.3', true],
+    // A name needs a rule of its own, and a private address that it leads to another one.
+    [['192.0.43.8:80'], 'a.example.com', '192.0.43.8', false],
+    [['10.0.0.0/8:80'], 'db.internal', '10.1.2.3', false],
+    [['db.internal:80'], 'db.internal', '10.1.2.3', false],
+    [['db.internal:80', '10.0.0.0/8:81'], 'db.internal', '10.1.2.3', false],
+    [['db.internal:80', '10.0.0.0/8:80'], 'db.internal', '10.1.2.3', true],
+    [['db.internal:80', '10.0.0.0/8:80'], 'db.internal', '192.0.43.8', true],
+    [['*:80', '10.0.0.0/8:80'], 'db.internal', '10.1.2.3', true],
     [['10.0.0.0/8:80', 'evil.example:80'], 'evil.example', '192.168.0.1', false],
   ])('rules %j: %s at %s is permitted: %s', (texts, host, address, expected) => {
     expect(permits(texts, host, address)).toBe(expected);
@@ -155,7 +164,8 @@ describe('an address that a target stands for', () => {
     const literal = address.includes(':') ? `[${address}]` : address;
     for (const rule of [`${block}:80`, `${literal}:80`]) {
       expect(permits([rule], address)).toBe(true);
-      expect(permits([rule], 'evil.example', address)).toBe(true);
+      expect(permits([rule], 'good.example', address)).toBe(false);
+      expect(permits([rule, 'good.example:80'], 'good.example', address)).toBe(true);
       expect(permits([rule], address, address, 81)).toBe(false);
     }
   });
@@ -201,14 +211,14 @@ describe('an address that a target stands for', () => {
   it('of the relay itself is granted by its own address rule only', () => {
     const own = () => ['192.0.43.8', '::ffff:192.0.43.9', 'fe80::1%eth0'];
     const verdict = (texts: string[], host: string, address = host) =>
-      judgeAddress(rules(...texts), { host, port: 80 }, address, own);
+      judgeAddresses(rules(...texts), { host, port: 80 }, [address], 1, own);
     expect(verdict(['*:80', '192.0.43.0/24:80'], '192.0.43.8')).toEqual({
-      permitted: false,
+      permitted: [],
       advice: expect.stringContaining('an address of the relay itself'),
     });
-    expect(verdict(['evil.example:80'], 'evil.example', '192.0.43.9').permitted).toBe(false);
-    expect(verdict(['192.0.43.8:80'], '192.0.43.8').permitted).toBe(true);
-    expect(verdict(['*:80'], '192.0.43.10').permitted).toBe(true);
+    expect(verdict(['evil.example:80'], 'evil.example', '192.0.43.9').permitted).toEqual([]);
+    expect(verdict(['192.0.43.8:80'], '192.0.43.8').permitted).toEqual(['192.0.43.8']);
+    expect(verdict(['*:80'], '192.0.43.10').permitted).toEqual(['192.0.43.10']);
   });
 
   it.each(['', 'example.com', '127.1', '1.2.3.4 ', 'fe80::1%eth0', '1.2.3.4/32'])(
@@ -228,9 +238,33 @@ describe('an address that a target stands for', () => {
     );
     expect(advice(['*:80'], '::1')).toContain('the rule [::1]:80 would allow it');
     expect(advice([], '192.0.43.8')).toBe('no rule allows 192.0.43.8:80; the rule 192.0.43.8:80 would');
-    expect(advice(['10.0.0.0/8:80'], 'a.example', '192.0.43.8')).toBe(
-      'no rule allows a.example:80; the rule a.example:80 would',
-    );
+    for (const address of ['192.0.43.8', '10.1.2.3']) {
+      expect(advice(['10.0.0.0/8:80'], 'a.example', address)).toBe(
+        'no rule allows a.example:80; the rule a.example:80 would',
+      );
+    }
+  });
+});
+
+describe('the addresses of a name', () => {
+  it('are judged until there are enough, and the own addresses are read once', () => {
+    let reads = 0;
+    const own = () => {
+      reads++;
+      return ['192.0.43.0'];
+    };
+    const answer = Array.from({ length: 100 }, (_, index) => `192.0.43.${index}`);
+    const target = { host: 'example.com', port: 80 };
+    const { permitted } = judgeAddresses(rules('example.com:80'), target, answer, 3, own);
+    expect(permitted).toEqual(['192.0.43.1', '192.0.43.2', '192.0.43.3']);
+    expect(reads).toBe(1);
+  });
+
+  it('are all refused for the reason of the first', () => {
+    const target = { host: 'example.com', port: 80 };
+    expect(
+      judgeAddresses(rules('example.com:80'), target, ['10.0.0.1', '127.0.0.1'], 6, () => []),
+    ).toMatchObject({ permitted: [], advice: expect.stringContaining('the rule 10.0.0.1:80 would') });
   });
 });
 
@@ -306,14 +340,17 @@ describe('for any rules and targets', () => {
     );
   });
 
-  it('the rule in the advice allows what was refused', () => {
+  it('the rules in the advice, one for the name and one for the address, allow what was refused', () => {
     fc.assert(
       fc.property(fc.array(ruleText, { maxLength: 3 }), host, address, port, (texts, name, resolved, at) => {
         const target = { host: name, port: at };
-        const verdict = judgeAddress(rules(...texts), target, resolved);
-        if (verdict.permitted) return;
-        const advised = /the rule (\S+) would/.exec(verdict.advice)?.[1] ?? '';
-        expect(judgeAddress(rules(...texts, advised), target, resolved).permitted).toBe(true);
+        const list = [...texts];
+        for (let added = 0; added < 2; added++) {
+          const verdict = judgeAddress(rules(...list), target, resolved);
+          if (verdict.permitted) return;
+          list.push(/the rule (\S+) would/.exec(verdict.advice)?.[1] ?? '');
+        }
+        expect(judgeAddress(rules(...list), target, resolved).permitted).toBe(true);
       }),
       { numRuns: 2000 },
     );
