@@ -80,6 +80,17 @@ export interface RunningClient {
   readonly ports: readonly number[];
 }
 
+/** The command line of a client of that relay.
+ *  @param forwards  as after `-L` */
+export function clientArguments(setup: RelaySetup, relayPort: number, forwards: readonly string[]): string[] {
+  return [
+    'client',
+    ...['--relay', `127.0.0.1:${relayPort}`, '--relay-key', setup.relayKey.publicKey],
+    ...['--key', setup.clientKey.file, '--log-level', 'debug'],
+    ...forwards.flatMap((forward) => ['-L', forward]),
+  ];
+}
+
 /** @param forwards  as after `-L` */
 export async function startClient(
   setup: RelaySetup,
@@ -87,13 +98,7 @@ export async function startClient(
   forwards: readonly string[],
   more: readonly string[] = [],
 ): Promise<RunningClient> {
-  const program = startUnderpass([
-    'client',
-    ...['--relay', `127.0.0.1:${relayPort}`, '--relay-key', setup.relayKey.publicKey],
-    ...['--key', setup.clientKey.file, '--log-level', 'debug'],
-    ...forwards.flatMap((forward) => ['-L', forward]),
-    ...more,
-  ]);
+  const program = startUnderpass([...clientArguments(setup, relayPort, forwards), ...more]);
   const ports: number[] = [];
   for (const forward of forwards) {
     const listening = await program.event('listening', (event) => event.forward === forward);

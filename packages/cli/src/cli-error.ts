@@ -50,4 +50,9 @@ const SYSTEM_REASONS: Readonly<Record<string, string>> = {
   ELOOP: 'too many symbolic links',
   ENOSPC: 'no space left',
   EROFS: 'the file system is read-only',
+  EDQUOT: 'the quota is used up',
+  EFBIG: 'the file has reached its size limit',
+  EIO: 'input/output error',
+  EPIPE: 'the reader has gone away',
+  EAGAIN: 'the reader is too slow',
 };

@@ -1,7 +1,11 @@
-/** The program's log: words on a terminal, JSON lines otherwise, always to stderr, never with a key in it. */
+/** The program's log: words on a terminal, JSON lines otherwise, always to stderr, never with a key in it, and never
+ *  without limits: `LogLimiter` bounds what is written, `LineWriter` what waits. */
+import { isatty } from 'node:tty';
 import type { Log } from '@underpass/runtime';
 import pino from 'pino';
 import { prettyFactory } from 'pino-pretty';
+import { type LineKind, LogLimiter, type Suppression } from './log-limiter.js';
+import { lossText, setLossLine, stderrWriter } from './stderr.js';
 import { usesColor, withoutControlCharacters } from './terminal.js';
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
@@ -10,28 +14,85 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 /** Fields that must not be logged; here in case somebody hands over a whole options object. */
 const SECRET_FIELDS = ['privateKey', 'presharedKey', '*.privateKey', '*.presharedKey'];
 
-/** Written synchronously, so that the last line before an exit is not lost. */
-export function openLog(level: LogLevel, stderr: NodeJS.WriteStream = process.stderr): Log {
-  return pino(
+/** Where the log goes. */
+export interface LogOutput {
+  readonly isTTY: boolean;
+  /** Takes one line, without its line end. */
+  readonly writeLine: (line: string) => void;
+}
+
+/** Lines reach stderr before this returns if stderr can take them, so that the last one before an exit is not lost. */
+export function openLog(level: LogLevel, output: LogOutput = stderrOutput()): Log {
+  const limiter = new LogLimiter({
+    now: () => performance.now(),
+    schedule: (delayMs, callback) => void setTimeout(callback, delayMs).unref(),
+    onSuppressed: (suppression) => sayHowMany(log, suppression),
+  });
+  const log = pino(
     {
       level,
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: SECRET_FIELDS, remove: true },
+      hooks: {
+        logMethod(line, write, levelNumber) {
+          if (limiter.admits(kindOf(line[0], pino.levels.labels[levelNumber] ?? ''))) write.apply(this, line);
+        },
+      },
     },
-    stderr.isTTY ? terminalDestination(stderr) : stderr,
+    { write: destinationOf(output) },
   );
+  process.once('exit', () => limiter.report());
+  return log;
+}
+
+function stderrOutput(): LogOutput {
+  const isTTY = isatty(2);
+  if (!isTTY) setLossLine(jsonLossLine);
+  return { isTTY, writeLine: (line) => stderrWriter().write(line) };
+}
+
+function destinationOf({ isTTY, writeLine }: LogOutput): (line: string) => void {
+  if (!isTTY) return (line) => writeLine(line.trimEnd());
+  const format = terminalFormat();
+  return (line) => writeLine(format(line).trimEnd());
 }
 
 /** `12:34:56 connected to …`: the words only; the fields are for programs, and for people at level debug. */
-function terminalDestination(stderr: NodeJS.WriteStream): { write(line: string): void } {
-  const format = prettyFactory({
-    colorize: usesColor(stderr),
+function terminalFormat(): (line: string) => string {
+  return prettyFactory({
+    colorize: usesColor({ isTTY: true }),
     translateTime: 'SYS:HH:MM:ss',
     hideObject: true,
     messageFormat: (fields, messageKey) => withoutControlCharacters(String(fields[messageKey] ?? '')),
     customPrettifiers: { time: (time) => String(time) },
   });
-  return { write: (line) => stderr.write(format(line)) };
+}
+
+function kindOf(fields: unknown, level: string): LineKind {
+  return { level, event: stringField(fields, 'event'), peer: stringField(fields, 'peer') };
+}
+
+function stringField(fields: unknown, name: string): string | undefined {
+  if (typeof fields !== 'object' || fields === null) return undefined;
+  const value: unknown = Reflect.get(fields, name);
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** `laptop: 14430 more 'refused' lines in 10 s, not shown`. */
+function sayHowMany(log: pino.Logger, { level, event, peer, lines, windowMs }: Suppression): void {
+  const whose = peer === undefined ? '' : `${peer}: `;
+  const which = event === undefined ? '' : `'${event}' `;
+  const text = `${whose}${lines} more ${which}${lines === 1 ? 'line' : 'lines'} in ${Math.ceil(windowMs / 1000)} s, not shown`;
+  log[levelOf(level)]({ event: 'suppressed', of: event, peer, lines }, text);
+}
+
+function levelOf(label: string): 'debug' | 'info' | 'warn' | 'error' {
+  return label === 'debug' || label === 'info' || label === 'error' ? label : 'warn';
+}
+
+function jsonLossLine(lines: number, reason: string): string {
+  const time = new Date().toISOString();
+  return JSON.stringify({ level: 'warn', time, event: 'log-lost', lines, msg: lossText(lines, reason) });
 }

@@ -7,24 +7,32 @@ import { pubkeyCommand } from './commands/pubkey.js';
 import { relayCommand } from './commands/relay.js';
 import { ExitCode } from './exit-code.js';
 import { failureOf } from './failure-lines.js';
-import { printErrorLine } from './terminal.js';
+import { printErrorLine, requireOutput } from './terminal.js';
 import { VERSION } from './version.js';
 
 /** @param argv the arguments alone, without node and the script
  *  @returns the exit code; errors have been printed */
 export async function runProgram(argv: readonly string[]): Promise<number> {
-  const program = buildProgram();
   try {
-    await program.parseAsync(argv, { from: 'user' });
-    return ExitCode.ok;
+    return await parse(argv);
   } catch (error) {
-    if (error instanceof CommanderError) {
-      // Commander has printed its line or the help already. A bare `underpass` shows help and is a usage error.
-      return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
-    }
     const failure = failureOf(error);
     for (const line of failure.lines) printErrorLine(line);
     return failure.exitCode;
+  }
+}
+
+/** @returns the exit code of what commander did by itself or of a command that succeeded */
+async function parse(argv: readonly string[]): Promise<number> {
+  try {
+    await buildProgram().parseAsync(argv, { from: 'user' });
+    return ExitCode.ok;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    // Commander has printed its line or the help already. A bare `underpass` shows help and is a usage error.
+    if (error.exitCode !== 0) return ExitCode.usage;
+    await requireOutput();
+    return ExitCode.ok;
   }
 }
 

@@ -5,17 +5,23 @@ import { printErrorLine } from './terminal.js';
 /** A clean stop takes at most this long; then the process ends anyway (docs/cli.md, 'Stopping'). */
 export const STOP_LIMIT_MS = 4_500;
 
+let hasSignal = false;
+
+/** Whether somebody has asked the process to stop. */
+export function isStopping(): boolean {
+  return hasSignal;
+}
+
 export type StopSignal = 'SIGINT' | 'SIGTERM' | 'SIGHUP';
 
 /** Resolves with the first signal.
  *  @param signals  SIGHUP is in it where it means 'the terminal went away' and not 'reload' */
 export function untilStopSignal(signals: readonly StopSignal[] = ['SIGINT', 'SIGTERM']): Promise<StopSignal> {
   return new Promise((resolve) => {
-    let isStopping = false;
     for (const signal of signals) {
       process.on(signal, () => {
-        if (isStopping) process.exit(signal === 'SIGHUP' ? 129 : signalExitCode(signal));
-        isStopping = true;
+        if (hasSignal) process.exit(signal === 'SIGHUP' ? 129 : signalExitCode(signal));
+        hasSignal = true;
         endProcessIn(STOP_LIMIT_MS);
         resolve(signal);
       });

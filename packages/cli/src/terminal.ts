@@ -1,13 +1,19 @@
 /** The only place that writes to the terminal. Logs go to stderr, results to stdout. */
+import { CliError, systemReason } from './cli-error.js';
+import { ExitCode } from './exit-code.js';
+import { stderrWriter } from './stderr.js';
 
-/** A reader that has gone away (`underpass keygen | true`, a closed ssh session) is no reason to crash or to stop
- *  forwarding: what cannot be printed is dropped. */
-export function tolerateClosedOutput(): void {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
-    });
-  }
+/** What stdout last failed with. */
+let outputFailure: NodeJS.ErrnoException | undefined;
+
+/** Nothing that happens to stdout or stderr ends the program: a full disk or a reader that has gone away is no reason to
+ *  stop forwarding. A command whose result goes to stdout asks `requireOutput` afterwards. */
+export function tolerateFailingOutput(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    outputFailure = error;
+  });
+  // Ours go through stderrWriter; these are Node's own warnings.
+  process.stderr.on('error', () => undefined);
 }
 
 /** A result, for a person or the next program in a pipe. */
@@ -15,9 +21,18 @@ export function printLine(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
+/** Waits until all results are written.
+ *  @throws CliError when they could not be. A reader that did not want them all (`| head`) is no failure */
+export async function requireOutput(): Promise<void> {
+  await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
+  const code = outputFailure?.code;
+  if (code === undefined || code === 'EPIPE') return;
+  throw new CliError(ExitCode.failure, `cannot write to standard output: ${systemReason(outputFailure)}`);
+}
+
 /** One line of failure or warning; control characters of foreign text do not reach the terminal. */
 export function printErrorLine(text: string): void {
-  process.stderr.write(`${withoutControlCharacters(text)}\n`);
+  stderrWriter().write(withoutControlCharacters(text));
 }
 
 /** Replaces what a terminal would act on: escape sequences, carriage returns, line ends. */

@@ -1,11 +1,12 @@
-import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { openLog } from '../src/log.js';
+import { type LogOutput, openLog } from '../src/log.js';
+import { LOG_BURST_LINES } from '../src/log-limiter.js';
 
 /** A stand-in for stderr. */
-function output(isTTY: boolean): { stream: NodeJS.WriteStream; text: () => string } {
-  const stream = Object.assign(new PassThrough(), { isTTY }) as unknown as NodeJS.WriteStream;
-  return { stream, text: () => String((stream as unknown as PassThrough).read() ?? '') };
+function output(isTTY: boolean): { stream: LogOutput; text: () => string } {
+  const lines: string[] = [];
+  const stream = { isTTY, writeLine: (line: string) => lines.push(line) };
+  return { stream, text: () => lines.map((line) => `${line}\n`).join('') };
 }
 
 describe('the log', () => {
@@ -37,6 +38,21 @@ describe('the log', () => {
     const { stream, text } = output(false);
     openLog('info', stream).info({ privateKey: 'secret', peer: { presharedKey: 'secret' } }, 'x');
     expect(text()).not.toContain('secret');
+  });
+
+  it('says nothing a thousand times, and does not let one peer silence another', () => {
+    const { stream, text } = output(false);
+    const log = openLog('info', stream);
+    for (let i = 0; i < 1000; i++) log.warn({ event: 'refused', peer: 'laptop', id: i }, 'not allowed');
+    log.warn({ event: 'refused', peer: 'phone' }, 'not allowed');
+    for (let i = 0; i < 1000; i++) log.debug({ event: 'refused', peer: 'tablet' }, 'below the level');
+    const peers = text()
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line).peer as string);
+    expect(peers.filter((peer) => peer === 'laptop')).toHaveLength(LOG_BURST_LINES);
+    expect(peers.filter((peer) => peer === 'phone')).toHaveLength(1);
+    expect(peers.filter((peer) => peer === 'tablet')).toHaveLength(0);
   });
 
   it('is quiet below its level', () => {

@@ -4,6 +4,7 @@ import { CliError } from '../cli-error.js';
 import { runDemo } from '../demo/run-demo.js';
 import { ExitCode } from '../exit-code.js';
 import { untilStopSignal } from '../stop-signal.js';
+import { requireOutput } from '../terminal.js';
 
 export function demoCommand(): Command {
   return new Command('demo')
@@ -11,7 +12,10 @@ export function demoCommand(): Command {
       'Show the tunnel at work: a relay, a client and a download between them, on this machine only.',
     )
     .addHelpText('after', '\nExample:\n  underpass demo')
-    .action(() => runDemo(rejectWhenStopped()));
+    .action(async () => {
+      await runDemo(rejectWhenStopped());
+      await requireOutput();
+    });
 }
 
 async function rejectWhenStopped(): Promise<never> {

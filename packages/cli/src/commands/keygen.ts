@@ -3,18 +3,19 @@ import { randomBytes } from 'node:crypto';
 import { fstatSync } from 'node:fs';
 import { Command } from 'commander';
 import { clampPrivateKey, encodeKey, KEY_BYTES } from '../key-text.js';
-import { printErrorLine, printLine } from '../terminal.js';
+import { printErrorLine, printLine, requireOutput } from '../terminal.js';
 
 export function keygenCommand(): Command {
   return new Command('keygen')
     .description('Print a new private key, as wg genkey does.')
     .addHelpText('after', '\nExample:\n  (umask 077; underpass keygen > client.key)')
-    .action(() => {
+    .action(async () => {
       warnWhenOthersCanRead(process.stdout.fd);
       const key = randomBytes(KEY_BYTES);
       clampPrivateKey(key);
       printLine(encodeKey(key));
       key.fill(0);
+      await requireOutput();
     });
 }
 

@@ -5,7 +5,7 @@ import { ExitCode } from '../exit-code.js';
 import { KEY_FILE_LIMIT_BYTES } from '../key-file.js';
 import { decodeKeyBytes, encodeKey, KEY_TEXT_BYTES } from '../key-text.js';
 import { publicKeyOf } from '../public-key.js';
-import { printLine } from '../terminal.js';
+import { printLine, requireOutput } from '../terminal.js';
 
 export function pubkeyCommand(): Command {
   return new Command('pubkey')
@@ -15,6 +15,7 @@ export function pubkeyCommand(): Command {
       const privateKey = privateKeyIn(await readStdin());
       printLine(encodeKey(publicKeyOf(privateKey)));
       privateKey.fill(0);
+      await requireOutput();
     });
 }
 

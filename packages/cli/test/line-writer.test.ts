@@ -1,0 +1,90 @@
+import { describe, expect, it } from 'vitest';
+import { LineWriter, MAX_PENDING_LOG_BYTES } from '../src/line-writer.js';
+
+/** A descriptor that takes `roomBytes` more, then fails with `code`. */
+class Descriptor {
+  roomBytes = Number.POSITIVE_INFINITY;
+  code = 'EAGAIN';
+  text = '';
+  readonly write = (bytes: Uint8Array): number => {
+    if (this.roomBytes === 0) throw Object.assign(new Error(this.code), { code: this.code });
+    const taken = Math.min(bytes.length, this.roomBytes);
+    this.roomBytes -= taken;
+    this.text += Buffer.from(bytes.subarray(0, taken)).toString();
+    return taken;
+  };
+}
+
+function setUp() {
+  const descriptor = new Descriptor();
+  const timers: (() => void)[] = [];
+  const writer = new LineWriter({
+    write: descriptor.write,
+    schedule: (_delayMs, callback) => timers.push(callback),
+    describeLoss: (lines, cause) => `${lines} lost: ${cause instanceof Error ? cause.message : '?'}`,
+  });
+  const runTimers = (): void => {
+    for (const callback of timers.splice(0)) callback();
+  };
+  return { descriptor, writer, timers, runTimers };
+}
+
+describe('a line writer', () => {
+  it('writes each line at once', () => {
+    const { descriptor, writer } = setUp();
+    writer.write('a');
+    expect(descriptor.text).toBe('a\n');
+    writer.write('b');
+    expect(descriptor.text).toBe('a\nb\n');
+  });
+
+  it.each(['EAGAIN', 'ENOSPC', 'EFBIG', 'EPIPE', 'EIO', 'EDQUOT', 'EBADF'])(
+    'survives %s and writes what waited, in order, when writing works again',
+    (code) => {
+      const { descriptor, writer, runTimers } = setUp();
+      descriptor.roomBytes = 0;
+      descriptor.code = code;
+      writer.write('a');
+      writer.write('b');
+      runTimers();
+      expect(descriptor.text).toBe('');
+      descriptor.roomBytes = Number.POSITIVE_INFINITY;
+      runTimers();
+      expect(descriptor.text).toBe('a\nb\n');
+      expect(writer.pendingBytes).toBe(0);
+    },
+  );
+
+  it('goes on in the middle of a line of which a part was taken', () => {
+    const { descriptor, writer } = setUp();
+    descriptor.roomBytes = 3;
+    writer.write('abcdef');
+    expect(descriptor.text).toBe('abc');
+    descriptor.roomBytes = Number.POSITIVE_INFINITY;
+    writer.write('next');
+    expect(descriptor.text).toBe('abcdef\nnext\n');
+  });
+
+  it('holds a bounded amount, counts what is lost beyond, and says so before anything newer', () => {
+    const { descriptor, writer, runTimers } = setUp();
+    descriptor.roomBytes = 0;
+    descriptor.code = 'ENOSPC';
+    const line = 'x'.repeat(1023);
+    const lineCount = 2 * (MAX_PENDING_LOG_BYTES / 1024);
+    for (let i = 0; i < lineCount; i++) writer.write(line);
+    writer.write('short, but later than lines that were lost');
+    expect(writer.pendingBytes).toBe(MAX_PENDING_LOG_BYTES);
+    descriptor.roomBytes = Number.POSITIVE_INFINITY;
+    runTimers();
+    writer.write('new');
+    const lines = descriptor.text.split('\n');
+    expect(lines.slice(lineCount / 2)).toEqual([`${lineCount / 2 + 1} lost: ENOSPC`, 'new', '']);
+  });
+
+  it('keeps one timer, however many lines wait', () => {
+    const { descriptor, writer, timers } = setUp();
+    descriptor.roomBytes = 0;
+    for (let i = 0; i < 100; i++) writer.write('x');
+    expect(timers).toHaveLength(1);
+  });
+});

@@ -1,0 +1,104 @@
+import { describe, expect, it } from 'vitest';
+import {
+  DEBUG_BURST_LINES,
+  LOG_BURST_LINES,
+  LOG_LINES_PER_SECOND,
+  LogLimiter,
+  MAX_LOG_BUCKETS,
+  SUPPRESSION_WINDOW_MS,
+  type Suppression,
+} from '../src/log-limiter.js';
+
+function setUp() {
+  let now = 5000;
+  const timers: { readonly at: number; readonly callback: () => void }[] = [];
+  const suppressions: Suppression[] = [];
+  const limiter = new LogLimiter({
+    now: () => now,
+    schedule: (delayMs, callback) => timers.push({ at: now + delayMs, callback }),
+    onSuppressed: (suppression) => suppressions.push(suppression),
+  });
+  const advance = (durationMs: number): void => {
+    now += durationMs;
+    const due = timers.filter(({ at }) => at <= now);
+    for (const timer of due) timers.splice(timers.indexOf(timer), 1);
+    for (const { callback } of due) callback();
+  };
+  /** How many of `lines` lines are admitted. */
+  const offer = (lines: number, peer = 'laptop', event = 'refused', level = 'warn'): number => {
+    let admitted = 0;
+    for (let i = 0; i < lines; i++) if (limiter.admits({ level, event, peer })) admitted++;
+    return admitted;
+  };
+  return { limiter, advance, offer, suppressions, timers };
+}
+
+describe('a log limiter', () => {
+  it('admits a burst, then one line a second', () => {
+    const { advance, offer } = setUp();
+    expect(offer(1000)).toBe(LOG_BURST_LINES);
+    advance(3000);
+    expect(offer(1000)).toBe(3 * LOG_LINES_PER_SECOND);
+  });
+
+  it('says at the end of the window how many lines it held back, of which peer and event', () => {
+    const { advance, offer, suppressions } = setUp();
+    offer(LOG_BURST_LINES + 14_430);
+    advance(SUPPRESSION_WINDOW_MS - 1);
+    expect(suppressions).toEqual([]);
+    advance(1);
+    expect(suppressions).toEqual([
+      { level: 'warn', event: 'refused', peer: 'laptop', lines: 14_430, windowMs: SUPPRESSION_WINDOW_MS },
+    ]);
+    advance(10 * SUPPRESSION_WINDOW_MS);
+    expect(suppressions).toHaveLength(1);
+  });
+
+  it('does not let one peer or event use up the lines of another', () => {
+    const { offer } = setUp();
+    offer(1000, 'laptop');
+    expect(offer(1, 'phone')).toBe(1);
+    expect(offer(1, 'laptop', 'peer-connected')).toBe(1);
+  });
+
+  it('admits more at level debug', () => {
+    const { offer } = setUp();
+    expect(offer(DEBUG_BURST_LINES + 1, 'laptop', 'stream-opened', 'debug')).toBe(DEBUG_BURST_LINES);
+  });
+
+  it('never holds back what the config bounds', () => {
+    const { offer } = setUp();
+    expect(offer(1000, '', 'listening')).toBe(1000);
+  });
+
+  it('remembers a bounded number of kinds; those beyond share one bucket', () => {
+    const { limiter, offer, suppressions, advance } = setUp();
+    let admitted = 0;
+    for (let i = 0; i < 5 * MAX_LOG_BUCKETS; i++) admitted += offer(1, `peer-${i}`);
+    expect(limiter.bucketCount).toBe(MAX_LOG_BUCKETS);
+    expect(admitted).toBe(MAX_LOG_BUCKETS + LOG_BURST_LINES);
+    advance(SUPPRESSION_WINDOW_MS);
+    expect(suppressions).toMatchObject([
+      { event: undefined, peer: undefined, lines: 4 * MAX_LOG_BUCKETS - LOG_BURST_LINES },
+    ]);
+  });
+
+  it('forgets kinds that are quiet, so that new ones get buckets of their own', () => {
+    const { limiter, offer, advance } = setUp();
+    for (let i = 0; i < MAX_LOG_BUCKETS; i++) offer(1, `peer-${i}`);
+    advance(60_000);
+    offer(1, 'new');
+    expect(limiter.bucketCount).toBe(1);
+  });
+
+  it('keeps one timer, and none when nothing is held back', () => {
+    const { offer, timers, advance } = setUp();
+    offer(LOG_BURST_LINES);
+    expect(timers).toHaveLength(0);
+    offer(5);
+    offer(100, 'phone');
+    expect(timers).toHaveLength(1);
+    advance(SUPPRESSION_WINDOW_MS);
+    expect(timers).toHaveLength(0);
+  });
+});
