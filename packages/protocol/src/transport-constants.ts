@@ -93,6 +93,10 @@ export const MIN_STREAM_SEND_BUFFER_BYTES = 64 * 1024;
 
 /** Packets that a connection remembers as sent; sending pauses when it is full. */
 export const MAX_SENT_PACKETS = 65_536;
+/** Frames of streams in them. */
+export const MAX_SENT_FRAMES = 2 * MAX_SENT_PACKETS;
+/** Separate pieces of streams that are acknowledged behind a gap, or lost: with more, nothing new is sent (spec streams 5.7). */
+export const MAX_SEND_PIECES = 32_768;
 
 /** Reassembly block: memory of a stream is a multiple of it. */
 export const RECEIVE_BLOCK_BYTES = 16_384;
@@ -106,4 +110,5 @@ assert(INITIAL_MAX_STREAM_DATA_BYTES <= MAX_STREAM_WINDOW_BYTES, 'limits only ri
 assert(INITIAL_MAX_STREAMS <= MAX_OPEN_STREAMS, 'limits only rise');
 assert(INITIAL_MAX_STREAM_DATA_BYTES % RECEIVE_BLOCK_BYTES === 0, 'windows are whole blocks');
 assert((MAX_SENT_PACKETS & (MAX_SENT_PACKETS - 1)) === 0, 'the ring is indexed by a mask');
+assert((MAX_SENT_FRAMES & (MAX_SENT_FRAMES - 1)) === 0, 'as is that of their frames');
 assert((BASE_DATAGRAM_BYTES - TRANSPORT_OVERHEAD_BYTES) % 16 === 0, 'a full payload needs no padding');

@@ -12,6 +12,8 @@ import {
 import { copyBytes } from '../copy-bytes.js';
 import { type Deadline, earlier } from '../deadline.js';
 import { ConnectionErrorCode, type DropReason } from '../failure.js';
+import { Content } from '../recovery/packet-log.js';
+import { SentFrameKind } from '../recovery/sent-frames.js';
 import type { Stream } from '../streams/stream.js';
 import type { FrameOutcome, StreamError, StreamEvent } from '../streams/stream-set.js';
 import { TokenBucket } from '../token-bucket.js';
@@ -28,7 +30,6 @@ import { FrameType, type Hello } from '../wire/frames.js';
 import type { TransportConfig } from './config.js';
 import type { Epochs } from './epochs.js';
 import { PacketBuilder } from './packet-builder.js';
-import { Content, type FurtherFrame } from './packet-contents.js';
 import { type ConnectionParts, composeParts, createController } from './parts.js';
 
 /** What became of a packet: nothing special, dropped, the peer's CLOSE, or our reason to close. */
@@ -278,38 +279,36 @@ export class Connection {
   // ---- what recovery tells (RecoveryListener) ---------------------------------------------------------------
 
   onPacketAcknowledged(now: number, packetNumber: number): void {
-    const { contents, streams, received, mtu, recovery } = this.#parts;
-    const flags = contents.flags(packetNumber);
-    const bytes = recovery.sent.size(packetNumber);
-    if ((flags & Content.mtuProbe) !== 0) mtu.onProbeAcknowledged(now, bytes);
-    else if (bytes > 0) mtu.onPacketAcknowledged(bytes, recovery.sent.sentAt(packetNumber));
-    if ((flags & Content.ack) !== 0) received.onAckAcknowledged(contents.ackLargest(packetNumber));
-    if ((flags & Content.hello) !== 0) this.#builder.onHelloAcknowledged(contents.keypair(packetNumber));
-    const stream = contents.stream(packetNumber);
-    if (stream !== undefined) {
-      const fin = (flags & Content.fin) !== 0;
-      streams.onFrameAcknowledged(stream, contents.start(packetNumber), contents.length(packetNumber), fin);
-    }
-    if ((flags & Content.more) !== 0) {
-      for (const frame of contents.further(packetNumber)) this.#furtherAcknowledged(frame);
-    }
-    contents.clear(packetNumber);
+    const { received, mtu, recovery } = this.#parts;
+    const { log } = recovery;
+    const i = log.slot(packetNumber);
+    const bytes = log.size[i] as number;
+    if (log.isMtuProbe(packetNumber)) mtu.onProbeAcknowledged(now, bytes);
+    else if (bytes > 0) mtu.onPacketAcknowledged(bytes, log.sentAt[i] as number);
+    const contents = log.contents[i] as number;
+    if ((contents & Content.ack) !== 0) received.onAckAcknowledged(log.ackLargest[i] as number);
+    if ((contents & Content.hello) !== 0) this.#builder.onHelloAcknowledged(log.keypair[i] as number);
+    const first = log.firstFrame[i] as number;
+    const end = first + (log.frameCount[i] as number);
+    for (let frame = first; frame < end; frame++) this.#frameAcknowledged(frame);
   }
 
   onPacketLost(now: number, packetNumber: number): void {
-    const { recovery, congestion, contents, mtu, tail } = this.#parts;
-    const { sent, rates } = recovery;
-    const bytes = sent.size(packetNumber);
+    const { recovery, congestion, mtu, tail } = this.#parts;
+    const { log, rates } = recovery;
+    const i = log.slot(packetNumber);
+    const bytes = log.size[i] as number;
+    const sentAt = log.sentAt[i] as number;
     // spec mtu 2.2
-    if ((contents.flags(packetNumber) & Content.mtuProbe) !== 0) mtu.onProbeLost(now);
+    if (log.isMtuProbe(packetNumber)) mtu.onProbeLost(now);
     else if (bytes > 0 && recovery.isOfThisPath(packetNumber)) {
       tail.onPacketLost(now);
-      mtu.onPacketLost(now, bytes, sent.sentAt(packetNumber));
+      mtu.onPacketLost(now, bytes, sentAt);
       const loss = this.#lossSample;
       loss.now = now;
       loss.packetNumber = packetNumber;
       loss.bytes = bytes;
-      loss.sentAt = sent.sentAt(packetNumber);
+      loss.sentAt = sentAt;
       loss.bytesInFlightAtSend = rates.bytesInFlightAtSend(packetNumber);
       loss.lostSinceSendBytes = rates.lostSinceBytes(packetNumber);
       loss.rateApplicationLimited = rates.wasApplicationLimited(packetNumber);
@@ -444,29 +443,51 @@ export class Connection {
 
   /** spec recovery 3.2: information again, not packets. */
   #sendAgain(packetNumber: number): void {
-    const { contents, streams } = this.#parts;
-    const flags = contents.flags(packetNumber);
-    const stream = contents.stream(packetNumber);
-    if (stream !== undefined) {
-      const fin = (flags & Content.fin) !== 0;
-      streams.onFrameLost(stream, contents.start(packetNumber), contents.length(packetNumber), fin);
-    }
-    if ((flags & Content.maxData) !== 0) streams.credit.isDue = true;
-    if ((flags & Content.maxStreams) !== 0) streams.places.isDue = true;
-    if ((flags & Content.more) === 0) return;
-    for (const frame of contents.further(packetNumber)) {
-      if (frame.kind === 'stream') streams.onFrameLost(frame.stream, frame.start, frame.length, frame.fin);
-      else if (frame.kind === 'reset') streams.onResetLost(frame.stream);
-      else if (frame.kind === 'stop') streams.onStopLost(frame.stream);
-      else streams.onMaxStreamDataLost(frame.stream);
-    }
+    const { recovery, streams } = this.#parts;
+    const { log } = recovery;
+    const i = log.slot(packetNumber);
+    const contents = log.contents[i] as number;
+    if ((contents & Content.maxData) !== 0) streams.credit.isDue = true;
+    if ((contents & Content.maxStreams) !== 0) streams.places.isDue = true;
+    const first = log.firstFrame[i] as number;
+    const end = first + (log.frameCount[i] as number);
+    for (let frame = first; frame < end; frame++) this.#frameAgain(frame);
   }
 
-  #furtherAcknowledged(frame: FurtherFrame): void {
-    const { streams } = this.#parts;
-    if (frame.kind === 'stream')
-      streams.onFrameAcknowledged(frame.stream, frame.start, frame.length, frame.fin);
-    else if (frame.kind === 'reset') streams.onResetAcknowledged(frame.stream);
+  #frameAcknowledged(frame: number): void {
+    const { recovery, streams } = this.#parts;
+    const { frames } = recovery.log;
+    const i = frames.slot(frame);
+    const id = frames.streamId[i] as number;
+    const kind = frames.kind[i] as SentFrameKind;
+    if (kind === SentFrameKind.stream || kind === SentFrameKind.streamFin) {
+      const fin = kind === SentFrameKind.streamFin;
+      streams.onFrameAcknowledged(id, frames.start[i] as number, frames.length[i] as number, fin);
+    } else if (kind === SentFrameKind.reset) streams.onResetAcknowledged(id);
+  }
+
+  #frameAgain(frame: number): void {
+    const { recovery, streams } = this.#parts;
+    const { frames } = recovery.log;
+    const i = frames.slot(frame);
+    const id = frames.streamId[i] as number;
+    switch (frames.kind[i] as SentFrameKind) {
+      case SentFrameKind.stream:
+        streams.onFrameLost(id, frames.start[i] as number, frames.length[i] as number, false);
+        break;
+      case SentFrameKind.streamFin:
+        streams.onFrameLost(id, frames.start[i] as number, frames.length[i] as number, true);
+        break;
+      case SentFrameKind.reset:
+        streams.onResetLost(id);
+        break;
+      case SentFrameKind.stop:
+        streams.onStopLost(id);
+        break;
+      case SentFrameKind.maxStreamData:
+        streams.onMaxStreamDataLost(id);
+        break;
+    }
   }
 }
 

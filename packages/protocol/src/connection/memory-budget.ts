@@ -1,9 +1,11 @@
 /** One number for the memory that one peer can make us hold, and how it is shared out (spec streams 5.5). */
 import { assert } from '../assert.js';
+import { PacketLog } from '../recovery/packet-log.js';
 import {
   INITIAL_MAX_STREAMS,
   MAX_REASSEMBLY_PIECES,
-  MAX_SENT_PACKETS,
+  MAX_SEND_PIECES,
+  MAX_SENT_FRAMES,
   RECEIVE_BLOCK_BYTES,
 } from '../transport-constants.js';
 import type { TransportConfig } from './config.js';
@@ -18,11 +20,14 @@ const MAX_STREAMS = 1024;
 const STREAM_SEND_BYTES = 8 * 1024;
 /** Where a piece begins and ends. */
 const PIECE_BYTES = 16;
+/** The objects that a stream is made of. */
+const STREAM_OBJECTS_BYTES = 2 * 1024;
 /** A stream's memory comes in blocks: at most one is partly used at each end. */
 const STREAM_OVERHEAD_BYTES =
-  2 * RECEIVE_BLOCK_BYTES + MAX_REASSEMBLY_PIECES * PIECE_BYTES + STREAM_SEND_BYTES;
-/** Of each packet that is remembered as sent: three rings of typed arrays. */
-const SENT_PACKET_BYTES = 128;
+  2 * RECEIVE_BLOCK_BYTES + MAX_REASSEMBLY_PIECES * PIECE_BYTES + STREAM_SEND_BYTES + STREAM_OBJECTS_BYTES;
+/** Packets remembered as sent, and pieces. The gaps between those that are acknowledged may all be lost, too, and so may what is on
+ *  both sides of a frame in flight. */
+const SENT_BYTES = PacketLog.MAX_BYTES + (2 * MAX_SEND_PIECES + MAX_SENT_FRAMES) * PIECE_BYTES;
 
 type Limits = Pick<
   TransportConfig,
@@ -39,7 +44,7 @@ export function transportFor(memoryBytes: number): Limits {
   assert(memoryBytes >= MIN_MEMORY_PER_PEER_BYTES, 'memory for at least the initial limits');
   const connectionWindowBytes = Math.floor(memoryBytes / 4 / RECEIVE_BLOCK_BYTES) * RECEIVE_BLOCK_BYTES;
   const sendBufferBytes = Math.floor((3 * memoryBytes) / 16);
-  const left = memoryBytes - connectionWindowBytes - sendBufferBytes - MAX_SENT_PACKETS * SENT_PACKET_BYTES;
+  const left = memoryBytes - connectionWindowBytes - sendBufferBytes - SENT_BYTES;
   const streams = Math.floor(left / STREAM_OVERHEAD_BYTES);
   return {
     connectionWindowBytes,
@@ -56,6 +61,6 @@ export function worstCaseBytes(limits: Limits): number {
     limits.connectionWindowBytes +
     limits.sendBufferBytes +
     limits.maxOpenStreams * STREAM_OVERHEAD_BYTES +
-    MAX_SENT_PACKETS * SENT_PACKET_BYTES
+    SENT_BYTES
   );
 }

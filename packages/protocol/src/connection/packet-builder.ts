@@ -1,6 +1,7 @@
 /** Fills packets: decides whether one may go out now, and what is in it (spec streams 1, 2; recovery 1, 4 to 6). */
 
-import { PacketKind } from '../recovery/sent-packets.js';
+import { Content, PacketKind } from '../recovery/packet-log.js';
+import { SentFrameKind } from '../recovery/sent-frames.js';
 import type { ConnectionStream } from '../streams/stream.js';
 import {
   EPOCH_BYTES,
@@ -24,7 +25,6 @@ import {
 } from '../wire/frames.js';
 import { writeVarint } from '../wire/varint.js';
 import type { Epochs } from './epochs.js';
-import { Content } from './packet-contents.js';
 import type { ConnectionParts } from './parts.js';
 
 /** Less room than this is not worth another STREAM frame. */
@@ -32,6 +32,8 @@ const MIN_STREAM_ROOM_BYTES = 24;
 /** A packet number is left out about once per window, at least this far apart (RFC 9000 §21.4). */
 const MIN_SKIP_DISTANCE = 64;
 const PADDING_MULTIPLE = 16;
+/** RESET_STREAM, STOP_SENDING and MAX_STREAM_DATA of one stream. */
+const MAX_CONTROL_FRAMES = 3;
 
 export class PacketBuilder {
   /** When the pacer lets the next packet go; undefined when it is not what holds us back. */
@@ -59,6 +61,7 @@ export class PacketBuilder {
   #at = 0;
   #end = 0;
   #ackEliciting = false;
+  #hasStreamData = false;
 
   constructor(parts: ConnectionParts, epochs: Epochs) {
     this.#parts = parts;
@@ -91,9 +94,9 @@ export class PacketBuilder {
    *  @param maxBytes room, a multiple of 16 or the most that the path takes
    *  @returns its length, or 0 when there is nothing to send now */
   build(now: number, keypairId: number, bytes: Uint8Array, start: number, maxBytes: number): number {
-    const { recovery, received, contents } = this.#parts;
+    const { recovery, received } = this.#parts;
     this.pacedAt = undefined;
-    if (recovery.sent.isFull) return 0;
+    if (recovery.log.isFull) return 0;
     const probing = recovery.probesDue > 0;
     const firstHello = keypairId !== this.#helloConfirmedUnder && keypairId !== this.#helloSentUnder;
     const challenge = this.challengeDue;
@@ -128,9 +131,8 @@ export class PacketBuilder {
     const sizeBytes = length + TRANSPORT_OVERHEAD_BYTES;
     const kind = this.#ackEliciting ? PacketKind.ackEliciting : PacketKind.quiet;
     const packetNumber = recovery.onPacketSent(now, sizeBytes, kind);
-    contents.commit(packetNumber, recovery.sent.first, recovery.sent.capacity);
     if (this.#ackEliciting) {
-      const isTail = contents.stream(packetNumber) !== undefined && !this.#hasData();
+      const isTail = this.#hasStreamData && !this.#hasData();
       this.#parts.tail.onPacketSent(now, packetNumber, sizeBytes, isTail);
       this.#parts.pacer.onPacketSent(sizeBytes);
       this.#parts.congestion.onPacketSent(now, sizeBytes, recovery.bytesInFlight);
@@ -141,14 +143,12 @@ export class PacketBuilder {
   /** Writes a packet of PING and padding, exactly `maxBytes` long (spec mtu 2.1).
    *  @returns its length, or 0 when no more packets can be remembered */
   buildMtuProbe(now: number, bytes: Uint8Array, start: number, maxBytes: number): number {
-    const { recovery, contents } = this.#parts;
+    const { recovery } = this.#parts;
     if (!recovery.hasRoom(now)) return 0;
     this.#begin(bytes, start, maxBytes);
     this.#addPing(now);
     this.#fill();
-    contents.addFlag(Content.mtuProbe);
     recovery.onPacketSent(now, maxBytes + TRANSPORT_OVERHEAD_BYTES, PacketKind.mtuProbe);
-    contents.commit(recovery.sent.next - 1, recovery.sent.first, recovery.sent.capacity);
     return maxBytes;
   }
 
@@ -170,18 +170,19 @@ export class PacketBuilder {
   }
 
   #begin(bytes: Uint8Array, start: number, maxBytes: number): void {
-    const { sent } = this.#parts.recovery;
-    if (sent.next === this.#nextSkip) {
-      sent.skip();
+    const { log } = this.#parts.recovery;
+    if (log.next === this.#nextSkip) {
+      log.skip();
       const window = Math.ceil(this.#parts.congestion.windowBytes / this.#parts.config.datagramBytes);
-      this.#nextSkip = sent.next + MIN_SKIP_DISTANCE + this.#draw(2 * Math.max(window, MIN_SKIP_DISTANCE));
+      this.#nextSkip = log.next + MIN_SKIP_DISTANCE + this.#draw(2 * Math.max(window, MIN_SKIP_DISTANCE));
     }
     this.#bytes = bytes;
     this.#end = start + maxBytes;
     this.#ackEliciting = false;
-    this.#parts.contents.begin();
+    this.#hasStreamData = false;
+    log.begin();
     bytes[start] = PACKET_TYPE;
-    this.#at = writeVarint(bytes, start + 1, sent.next);
+    this.#at = writeVarint(bytes, start + 1, log.next);
   }
 
   /** Window and pacer; notes what it is that holds us back. */
@@ -223,7 +224,7 @@ export class PacketBuilder {
   }
 
   #addHello(keypairId: number): void {
-    const { role, config, streams, contents } = this.#parts;
+    const { role, config, streams, recovery } = this.#parts;
     const frame = encodeHello({
       version: 1,
       epoch: this.#epochs.own,
@@ -239,16 +240,16 @@ export class PacketBuilder {
     this.#at += frame.length;
     this.#ackEliciting = true;
     this.#helloSentUnder = keypairId;
-    contents.addHello(keypairId);
+    recovery.log.addHello(keypairId);
   }
 
   #addAck(now: number): void {
-    const { received, contents } = this.#parts;
+    const { received, recovery } = this.#parts;
     if (!received.hasNews) return;
     const at = received.writeAck(now, this.#bytes, this.#at, this.#room());
     if (at === this.#at) return;
     this.#at = at;
-    contents.addAck(received.largest);
+    recovery.log.addAck(received.largest);
   }
 
   #addChallenge(data: Uint8Array): void {
@@ -284,7 +285,7 @@ export class PacketBuilder {
   }
 
   #addConnectionFrames(): void {
-    const { streams, contents, pathResponses } = this.#parts;
+    const { streams, recovery, pathResponses } = this.#parts;
     while (!pathResponses.isEmpty && this.#room() > PATH_DATA_BYTES) {
       const data = pathResponses.take() as Uint8Array;
       this.#at = writePath(this.#bytes, this.#at, FrameType.pathResponse, data);
@@ -292,11 +293,11 @@ export class PacketBuilder {
     }
     if (streams.credit.isDue && this.#addLimit(FrameType.maxData, streams.credit.granted)) {
       streams.credit.isDue = false;
-      contents.addFlag(Content.maxData);
+      recovery.log.addContent(Content.maxData);
     }
     if (streams.places.isDue && this.#addLimit(FrameType.maxStreams, streams.places.granted)) {
       streams.places.isDue = false;
-      contents.addFlag(Content.maxStreams);
+      recovery.log.addContent(Content.maxStreams);
     }
     const blocked = streams.takeDataBlocked();
     if (blocked !== undefined) this.#addLimit(FrameType.dataBlocked, blocked);
@@ -320,27 +321,27 @@ export class PacketBuilder {
   /** @returns false when something of it did not fit */
   #addControlOf(stream: ConnectionStream): boolean {
     const { sending, receiving, id } = stream;
-    const { contents } = this.#parts;
-    const none = { stream, start: 0, length: 0, fin: false };
+    const { log } = this.#parts.recovery;
+    if (!log.frames.hasRoomFor(MAX_CONTROL_FRAMES)) return false;
     if (sending.resetDue) {
       if (this.#room() < resetStreamLength(id, sending.resetCode, sending.finalSize)) return false;
       this.#at = writeResetStream(this.#bytes, this.#at, id, sending.resetCode, sending.finalSize);
       sending.resetDue = false;
-      contents.addFurther({ kind: 'reset', ...none });
+      log.addFrame(SentFrameKind.reset, id, 0, 0);
       this.#ackEliciting = true;
     }
     if (receiving.stopDue && receiving.stopCode !== undefined) {
       if (this.#room() < streamLimitLength(id, receiving.stopCode)) return false;
       this.#at = writeStreamLimit(this.#bytes, this.#at, FrameType.stopSending, id, receiving.stopCode);
       receiving.stopDue = false;
-      contents.addFurther({ kind: 'stop', ...none });
+      log.addFrame(SentFrameKind.stop, id, 0, 0);
       this.#ackEliciting = true;
     }
     if (receiving.limitDue) {
       if (this.#room() < streamLimitLength(id, receiving.limit)) return false;
       this.#at = writeStreamLimit(this.#bytes, this.#at, FrameType.maxStreamData, id, receiving.limit);
       receiving.limitDue = false;
-      contents.addFurther({ kind: 'max-stream-data', ...none });
+      log.addFrame(SentFrameKind.maxStreamData, id, 0, 0);
       this.#ackEliciting = true;
     }
     return true;
@@ -348,15 +349,18 @@ export class PacketBuilder {
 
   /** One frame a stream, in turn, until the packet is full. */
   #addStreams(): void {
-    const { streams, contents } = this.#parts;
-    while (this.#room() >= MIN_STREAM_ROOM_BYTES) {
+    const { streams, recovery } = this.#parts;
+    const { log } = recovery;
+    while (this.#room() >= MIN_STREAM_ROOM_BYTES && log.frames.hasRoomFor(1)) {
       const stream = streams.nextSendable();
       if (stream === undefined) return;
       const at = streams.writeStreamFrame(stream, this.#bytes, this.#at, this.#room());
       if (at === this.#at) return;
       this.#at = at;
       const { sending } = stream;
-      contents.addStream(stream, sending.frameStart, sending.frameLength, sending.frameFin);
+      const kind = sending.frameFin ? SentFrameKind.streamFin : SentFrameKind.stream;
+      log.addFrame(kind, stream.id, sending.frameStart, sending.frameLength);
+      this.#hasStreamData = true;
       this.#ackEliciting = true;
       streams.rotate();
       this.#addBlocked(stream);

@@ -18,7 +18,6 @@ import {
 } from '../transport-constants.js';
 import type { TransportConfig } from './config.js';
 import { Liveness } from './liveness.js';
-import { PacketContents } from './packet-contents.js';
 import { PathResponses } from './path-responses.js';
 import { TailRepeater } from './tail-repeater.js';
 
@@ -32,7 +31,6 @@ export interface ConnectionParts {
   readonly mtu: MtuSearch;
   readonly pacer: Pacer;
   readonly streams: StreamSet;
-  readonly contents: PacketContents;
   readonly pathResponses: PathResponses;
   readonly tail: TailRepeater;
   readonly liveness: Liveness;
@@ -61,7 +59,6 @@ export function composeParts(
     }),
     pacer: new Pacer(config.datagramBytes),
     streams: new StreamSet(role, config),
-    contents: new PacketContents(),
     pathResponses: new PathResponses(),
     tail: new TailRepeater(),
     liveness: new Liveness(role === 'client'),

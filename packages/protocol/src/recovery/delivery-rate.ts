@@ -1,8 +1,8 @@
 /** How fast the path delivers: one sample for each ACK (draft-ietf-ccwg-bbr §4.1; spec recovery 5.4). Bytes and milliseconds.
  *
  *  Each packet remembers what had been delivered when it was sent; when it is acknowledged the difference, over the longer of
- *  the time it took to send and the time it took to acknowledge, is the rate. A ring beside `SentPackets`. */
-import { grownRing } from './ring.js';
+ *  the time it took to send and the time it took to acknowledge, is the rate. The packets' columns are in the `PacketLog`. */
+import type { PacketLog } from './packet-log.js';
 
 /** Filled anew by each ACK. */
 export interface RateSample {
@@ -19,8 +19,6 @@ export interface RateSample {
   /** The sender had nothing more to send then: the path may be faster than the sample. */
   applicationLimited: boolean;
 }
-
-const INITIAL_CAPACITY = 1024;
 
 export class DeliveryRate {
   readonly sample: RateSample = {
@@ -39,45 +37,35 @@ export class DeliveryRate {
   /** While less than this is delivered, packets of a time without enough to send are in flight; 0: none. */
   #limitedUntilBytes = 0;
 
-  #mask = INITIAL_CAPACITY - 1;
-  #delivered = new Float64Array(INITIAL_CAPACITY);
-  #deliveredAtSend = new Float64Array(INITIAL_CAPACITY);
-  #firstSent = new Float64Array(INITIAL_CAPACITY);
-  #inFlight = new Float64Array(INITIAL_CAPACITY);
-  #lost = new Float64Array(INITIAL_CAPACITY);
-  #limited = new Uint8Array(INITIAL_CAPACITY);
-
   // The newest packet of the ACK that is being processed.
   #newestSentAt = 0;
   #sendElapsedMs = 0;
   #ackElapsedMs = 0;
 
+  readonly #log: PacketLog;
+
+  constructor(log: PacketLog) {
+    this.#log = log;
+  }
+
   get isApplicationLimited(): boolean {
     return this.#limitedUntilBytes > 0;
   }
 
-  /** @param bytesInFlight with this packet
-   *  @param first the oldest packet that is remembered, and `capacity` the slots of the ring it lies in */
-  onPacketSent(
-    now: number,
-    packetNumber: number,
-    sizeBytes: number,
-    bytesInFlight: number,
-    first: number,
-    capacity: number,
-  ): void {
-    if (capacity > this.#mask + 1) this.#grow(capacity, first, packetNumber);
+  /** @param bytesInFlight with this packet */
+  onPacketSent(now: number, packetNumber: number, sizeBytes: number, bytesInFlight: number): void {
     if (bytesInFlight === sizeBytes) {
       this.#firstSentAt = now;
       this.#deliveredAt = now;
     }
-    const i = packetNumber & this.#mask;
-    this.#firstSent[i] = this.#firstSentAt;
-    this.#deliveredAtSend[i] = this.#deliveredAt;
-    this.#delivered[i] = this.deliveredBytes;
-    this.#inFlight[i] = bytesInFlight;
-    this.#lost[i] = this.lostBytes;
-    this.#limited[i] = this.#limitedUntilBytes > 0 ? 1 : 0;
+    const log = this.#log;
+    const i = log.slot(packetNumber);
+    log.firstSentAt[i] = this.#firstSentAt;
+    log.deliveredAt[i] = this.#deliveredAt;
+    log.delivered[i] = this.deliveredBytes;
+    log.bytesInFlight[i] = bytesInFlight;
+    log.lostBytes[i] = this.lostBytes;
+    log.limited[i] = this.#limitedUntilBytes > 0 ? 1 : 0;
   }
 
   beginAck(): void {
@@ -93,19 +81,20 @@ export class DeliveryRate {
 
   /** A packet in flight was newly acknowledged. */
   onPacketAcknowledged(now: number, packetNumber: number, sizeBytes: number, sentAt: number): void {
-    const i = packetNumber & this.#mask;
+    const log = this.#log;
+    const i = log.slot(packetNumber);
     this.deliveredBytes += sizeBytes;
     this.#deliveredAt = now;
     // The greatest numbers come first: among packets of one moment the first is the newest.
     if (sentAt <= this.#newestSentAt) return;
     this.#newestSentAt = sentAt;
     const { sample } = this;
-    sample.priorDeliveredBytes = this.#delivered[i] as number;
-    sample.bytesInFlightAtSend = this.#inFlight[i] as number;
-    sample.lostSinceBytes = this.#lost[i] as number;
-    sample.applicationLimited = this.#limited[i] === 1;
-    this.#sendElapsedMs = sentAt - (this.#firstSent[i] as number);
-    this.#ackElapsedMs = now - (this.#deliveredAtSend[i] as number);
+    sample.priorDeliveredBytes = log.delivered[i] as number;
+    sample.bytesInFlightAtSend = log.bytesInFlight[i] as number;
+    sample.lostSinceBytes = log.lostBytes[i] as number;
+    sample.applicationLimited = log.limited[i] === 1;
+    this.#sendElapsedMs = sentAt - (log.firstSentAt[i] as number);
+    this.#ackElapsedMs = now - (log.deliveredAt[i] as number);
     this.#firstSentAt = sentAt;
   }
 
@@ -131,23 +120,12 @@ export class DeliveryRate {
   // ---- of a packet that is lost -----------------------------------------------------------------------------
 
   bytesInFlightAtSend(packetNumber: number): number {
-    return this.#inFlight[packetNumber & this.#mask] as number;
+    return this.#log.bytesInFlight[this.#log.slot(packetNumber)] as number;
   }
   lostSinceBytes(packetNumber: number): number {
-    return this.lostBytes - (this.#lost[packetNumber & this.#mask] as number);
+    return this.lostBytes - (this.#log.lostBytes[this.#log.slot(packetNumber)] as number);
   }
   wasApplicationLimited(packetNumber: number): boolean {
-    return this.#limited[packetNumber & this.#mask] === 1;
-  }
-
-  #grow(capacity: number, first: number, next: number): void {
-    const mask = this.#mask;
-    this.#delivered = grownRing(this.#delivered, mask, new Float64Array(capacity), first, next);
-    this.#deliveredAtSend = grownRing(this.#deliveredAtSend, mask, new Float64Array(capacity), first, next);
-    this.#firstSent = grownRing(this.#firstSent, mask, new Float64Array(capacity), first, next);
-    this.#inFlight = grownRing(this.#inFlight, mask, new Float64Array(capacity), first, next);
-    this.#lost = grownRing(this.#lost, mask, new Float64Array(capacity), first, next);
-    this.#limited = grownRing(this.#limited, mask, new Uint8Array(capacity), first, next);
-    this.#mask = capacity - 1;
+    return this.#log.limited[this.#log.slot(packetNumber)] === 1;
   }
 }

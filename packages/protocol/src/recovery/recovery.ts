@@ -13,8 +13,8 @@ import {
   TIME_THRESHOLD,
 } from '../transport-constants.js';
 import { DeliveryRate } from './delivery-rate.js';
+import { PacketKind, PacketLog, PacketState } from './packet-log.js';
 import { RttEstimator } from './rtt.js';
-import { PacketKind, PacketState, SentPackets } from './sent-packets.js';
 
 /** How long a packet declared lost is remembered, in probe timeouts (spec recovery 3.3). */
 const LOST_MEMORY_PTOS = 3;
@@ -49,8 +49,8 @@ export interface AckRanges {
 
 export class Recovery {
   rtt = new RttEstimator();
-  readonly sent = new SentPackets();
-  readonly rates = new DeliveryRate();
+  readonly log = new PacketLog();
+  readonly rates = new DeliveryRate(this.log);
   readonly outcome: RecoveryOutcome = {
     ackedBytes: 0,
     newestAckedSentAt: -1,
@@ -95,11 +95,10 @@ export class Recovery {
 
   /** Ack-eliciting packets are those that count in flight. */
   onPacketSent(now: number, sizeBytes: number, kind: PacketKind): number {
-    if (kind === PacketKind.quiet) return this.sent.push(now, 0, kind);
-    const packetNumber = this.sent.push(now, sizeBytes, kind);
+    if (kind === PacketKind.quiet) return this.log.push(now, 0, kind);
+    const packetNumber = this.log.push(now, sizeBytes, kind);
     this.bytesInFlight += sizeBytes;
-    const { first, capacity } = this.sent;
-    this.rates.onPacketSent(now, packetNumber, sizeBytes, this.bytesInFlight, first, capacity);
+    this.rates.onPacketSent(now, packetNumber, sizeBytes, this.bytesInFlight);
     this.#ackElicitingInFlight++;
     this.#lastAckElicitingSentAt = now;
     if (this.probesDue > 0) this.probesDue--;
@@ -108,33 +107,32 @@ export class Recovery {
 
   /** Whether one more packet can be remembered, and behind it those that must always be sent. */
   hasRoom(now: number): boolean {
-    if (this.sent.isNearlyFull) this.#forget(now);
-    return !this.sent.isNearlyFull;
+    if (this.log.isNearlyFull) this.#forget(now);
+    return !this.log.isNearlyFull;
   }
 
   /** @returns undefined, or what is wrong with the frame: the peer acknowledged what was never sent */
   onAck(now: number, ack: AckRanges): string | undefined {
     const outcome = this.#beginOutcome();
+    const { log } = this;
+    const problem = this.#problemOf(ack);
+    if (problem !== undefined) return problem;
     const largest = ack.rangeHigh[0] as number;
-    if (largest >= this.sent.next) return 'ACK of a packet never sent';
-    const isNewLargest = largest > this.#largestAcked;
-    const largestIsNew = largest >= this.sent.first && this.sent.state(largest) !== PacketState.acknowledged;
-    const largestSentAt = largestIsNew ? this.sent.sentAt(largest) : 0;
-    if (isNewLargest) this.#largestAcked = largest;
+    const largestIsNew = log.unacknowledgedAtOrBelow(largest) === largest;
+    const largestSentAt = largestIsNew ? (log.sentAt[log.slot(largest)] as number) : 0;
+    if (largest > this.#largestAcked) this.#largestAcked = largest;
 
     this.rates.beginAck();
     let newlyAcked = 0;
     let ackElicitingAcked = false;
-    // spec streams 2.2: loops run over our own packets, never over the peer's numbers
+    // spec streams 2.2: the loop runs over our own packets that are not acknowledged, never over the peer's numbers
     for (let r = 0; r < ack.rangeCount; r++) {
-      const low = Math.max(ack.rangeLow[r] as number, this.sent.first);
-      for (let n = ack.rangeHigh[r] as number; n >= low; n--) {
-        const state = this.sent.state(n);
-        if (state === PacketState.acknowledged) continue;
-        if (state === PacketState.skipped) return 'ACK of a skipped packet number';
+      const low = Math.max(ack.rangeLow[r] as number, log.first);
+      let n = log.unacknowledgedAtOrBelow(ack.rangeHigh[r] as number);
+      for (; n >= low; n = log.unacknowledgedAtOrBelow(n - 1)) {
         newlyAcked++;
-        if (this.sent.isAckEliciting(n)) ackElicitingAcked = true;
-        this.#acknowledge(now, n, state, largest, outcome);
+        if (log.isAckEliciting(n)) ackElicitingAcked = true;
+        this.#acknowledge(now, n, largest, outcome);
       }
     }
     if (newlyAcked === 0) return undefined;
@@ -191,7 +189,7 @@ export class Recovery {
 
   /** What is sent from now on goes over another path (spec path 4). */
   onNewPath(): void {
-    this.#pathFirst = this.sent.next;
+    this.#pathFirst = this.log.next;
     this.rtt = new RttEstimator();
     this.#packetThreshold = PACKET_THRESHOLD;
     this.ptoCount = 0;
@@ -201,35 +199,52 @@ export class Recovery {
   }
 
   isOutstanding(packetNumber: number): boolean {
-    return packetNumber >= this.sent.first && this.sent.state(packetNumber) === PacketState.outstanding;
+    return packetNumber >= this.log.first && this.#state(packetNumber) === PacketState.outstanding;
   }
 
   /** The oldest packet whose contents a probe may repeat, or -1. */
   oldestOutstanding(): number {
-    for (let n = this.#firstOutstanding(); n < this.sent.next; n++) {
-      if (this.sent.state(n) === PacketState.outstanding && this.sent.isAckEliciting(n)) return n;
+    for (let n = this.#firstOutstanding(); n < this.log.next; n++) {
+      if (this.#state(n) === PacketState.outstanding && this.log.isAckEliciting(n)) return n;
     }
     return -1;
   }
 
   /** Any packet in flight larger than so many bytes? Looks at each: for rare events. */
   hasInFlightAbove(bytes: number): boolean {
-    for (let n = this.#firstOutstanding(); n < this.sent.next; n++) {
-      const isOrdinary = this.sent.state(n) === PacketState.outstanding && !this.sent.isMtuProbe(n);
-      if (isOrdinary && this.sent.size(n) > bytes) return true;
+    const { log } = this;
+    for (let n = this.#firstOutstanding(); n < log.next; n++) {
+      const isOrdinary = this.#state(n) === PacketState.outstanding && !log.isMtuProbe(n);
+      if (isOrdinary && (log.size[log.slot(n)] as number) > bytes) return true;
     }
     return false;
   }
 
+  #state(packetNumber: number): PacketState {
+    return this.log.state[this.log.slot(packetNumber)] as PacketState;
+  }
+
+  /** What is wrong with an ACK frame; nothing has changed then. */
+  #problemOf(ack: AckRanges): string | undefined {
+    if ((ack.rangeHigh[0] as number) >= this.log.next) return 'ACK of a packet never sent';
+    for (let r = 0; r < ack.rangeCount; r++) {
+      if (this.log.hasSkippedIn(ack.rangeLow[r] as number, ack.rangeHigh[r] as number)) {
+        return 'ACK of a skipped packet number';
+      }
+    }
+    return undefined;
+  }
+
   #forget(now: number): void {
-    this.sent.forget(now - LOST_MEMORY_PTOS * this.rtt.probeTimeoutMs);
+    this.log.forget(now - LOST_MEMORY_PTOS * this.rtt.probeTimeoutMs);
   }
 
   /** When a lost packet that stands in the way of all others may be forgotten: no acknowledgement may come that would do it. */
   get #forgettingAt(): number {
-    const { sent } = this;
-    if (!sent.isNearlyFull || sent.state(sent.first) !== PacketState.lost) return Number.POSITIVE_INFINITY;
-    return sent.sentAt(sent.first) + LOST_MEMORY_PTOS * this.rtt.probeTimeoutMs + GRANULARITY_MS;
+    const { log } = this;
+    if (!log.isNearlyFull || this.#state(log.first) !== PacketState.lost) return Number.POSITIVE_INFINITY;
+    const sentAt = log.sentAt[log.slot(log.first)] as number;
+    return sentAt + LOST_MEMORY_PTOS * this.rtt.probeTimeoutMs + GRANULARITY_MS;
   }
 
   #probeAt(): number | undefined {
@@ -239,15 +254,17 @@ export class Recovery {
     return Math.max(this.#lastAckElicitingSentAt, this.#usableSince) + interval;
   }
 
-  #acknowledge(now: number, n: number, state: PacketState, largest: number, outcome: RecoveryOutcome): void {
-    const sentAt = this.sent.sentAt(n);
-    const size = this.sent.size(n);
+  #acknowledge(now: number, n: number, largest: number, outcome: RecoveryOutcome): void {
+    const { log } = this;
+    const i = log.slot(n);
+    const sentAt = log.sentAt[i] as number;
+    const size = log.size[i] as number;
     const isOfThisPath = n >= this.#pathFirst;
     if (size > 0 && isOfThisPath) this.rates.onPacketAcknowledged(now, n, size, sentAt);
-    if (state === PacketState.outstanding) {
+    if (log.state[i] === PacketState.outstanding) {
       this.bytesInFlight -= size;
       if (isOfThisPath) outcome.ackedBytes += size;
-      if (this.sent.isAckEliciting(n)) this.#ackElicitingInFlight--;
+      if (log.isAckEliciting(n)) this.#ackElicitingInFlight--;
       if (sentAt > outcome.newestAckedSentAt) outcome.newestAckedSentAt = sentAt;
     } else if (isOfThisPath) {
       // spec recovery 3.3
@@ -255,7 +272,7 @@ export class Recovery {
       const distance = Math.min(largest - n + 1, MAX_PACKET_THRESHOLD);
       if (distance > this.#packetThreshold) this.#packetThreshold = distance;
     }
-    this.sent.setState(n, PacketState.acknowledged);
+    log.acknowledge(n);
     this.#listener.onPacketAcknowledged(now, n);
   }
 
@@ -267,20 +284,20 @@ export class Recovery {
     let newestLostAt = 0;
     const end = this.#largestAcked;
     for (let n = this.#firstOutstanding(); n < end; n++) {
-      const state = this.sent.state(n);
+      const state = this.#state(n);
       if (state === PacketState.acknowledged) {
         // An acknowledged packet in between ends a run of losses (RFC 9002 §7.6.1).
         oldestLostAt = Number.POSITIVE_INFINITY;
         continue;
       }
       if (state !== PacketState.outstanding) continue;
-      const sentAt = this.sent.sentAt(n);
+      const sentAt = this.log.sentAt[this.log.slot(n)] as number;
       if (n > end - this.#packetThreshold && sentAt + delay > now) {
         this.#lossTimeAt = Math.min(this.#lossTimeAt, sentAt + delay);
         continue;
       }
       this.#lose(now, n, outcome);
-      if (!this.sent.isAckEliciting(n) || sentAt < Math.max(this.rtt.firstSampleAt, this.#usableSince))
+      if (!this.log.isAckEliciting(n) || sentAt < Math.max(this.rtt.firstSampleAt, this.#usableSince))
         continue;
       oldestLostAt = Math.min(oldestLostAt, sentAt);
       newestLostAt = Math.max(newestLostAt, sentAt);
@@ -292,22 +309,24 @@ export class Recovery {
   }
 
   #firstOutstanding(): number {
-    let n = Math.max(this.#oldest, this.sent.first);
-    while (n < this.sent.next && this.sent.state(n) !== PacketState.outstanding) n++;
+    const { log } = this;
+    let n = Math.max(this.#oldest, log.first);
+    while (n < log.next && this.#state(n) !== PacketState.outstanding) n++;
     this.#oldest = n;
     return n;
   }
 
   #lose(now: number, n: number, outcome: RecoveryOutcome): void {
-    const size = this.sent.size(n);
+    const { log } = this;
+    const size = log.size[log.slot(n)] as number;
     this.bytesInFlight -= size;
-    if (this.sent.isAckEliciting(n)) this.#ackElicitingInFlight--;
+    if (log.isAckEliciting(n)) this.#ackElicitingInFlight--;
     if (size > 0) {
       outcome.lostPackets++;
       this.packetsLost++;
-      if (n >= this.#pathFirst && !this.sent.isMtuProbe(n)) this.rates.lostBytes += size;
+      if (n >= this.#pathFirst && !log.isMtuProbe(n)) this.rates.lostBytes += size;
     }
-    this.sent.setState(n, PacketState.lost);
+    log.state[log.slot(n)] = PacketState.lost;
     this.#listener.onPacketLost(now, n);
   }
 

@@ -1,16 +1,21 @@
-/** Rings of typed arrays, and of objects, that are indexed by packet number, one slot each, and grow by doubling. */
+/** Rings of typed arrays that are indexed by a growing number, one slot each, and grow by doubling. */
 
-export type Column = { [index: number]: unknown; readonly length: number };
+export type Column =
+  | Float64Array<ArrayBuffer>
+  | Uint32Array<ArrayBuffer>
+  | Uint16Array<ArrayBuffer>
+  | Uint8Array<ArrayBuffer>;
 
-/** Copies the packets `first` to `next - 1` from a ring to a larger one. @returns the larger one */
+/** A ring of `capacity` slots with what stands in `old` under the numbers `first` to `next - 1`. */
 export function grownRing<T extends Column>(
   old: T,
   oldMask: number,
-  larger: T,
+  capacity: number,
   first: number,
   next: number,
 ): T {
-  const mask = larger.length - 1;
-  for (let n = first; n < next; n++) larger[n & mask] = old[n & oldMask] as T[number];
+  const larger = new (old.constructor as new (length: number) => T)(capacity);
+  const mask = capacity - 1;
+  for (let n = first; n < next; n++) larger[n & mask] = old[n & oldMask] as number;
   return larger;
 }

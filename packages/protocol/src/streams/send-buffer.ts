@@ -34,12 +34,16 @@ export class SendBuffer {
     return this.#sent;
   }
   /** Chunks and blocks that are held. */
-  get pieces(): number {
+  get chunks(): number {
     return this.#chunks.length - this.#head;
   }
   /** Bytes held in memory. */
   get bufferedBytes(): number {
     return this.#written - this.#acknowledged;
+  }
+  /** Separate ranges of bytes that are acknowledged behind a gap, or lost. */
+  get notedPieces(): number {
+    return this.#acknowledgedAbove.count + this.#lost.count;
   }
   get hasLost(): boolean {
     return !this.#lost.isEmpty;

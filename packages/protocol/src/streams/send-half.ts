@@ -128,12 +128,13 @@ export class SendHalf {
     this.buffer.clear();
   }
 
-  /** How many bytes may go out for the first time now (spec streams 5.6). */
+  /** How many bytes may go out for the first time now. */
   #newBytes(connectionCredit: number): number {
     const { buffer } = this;
     const waiting = buffer.written - buffer.sent;
     const credit = Math.max(0, Math.min(this.limit - buffer.sent, connectionCredit));
     if (credit >= waiting) return waiting;
+    // spec streams 5.6
     return credit < MIN_USEFUL_CREDIT_BYTES && !buffer.isSentAcknowledged ? 0 : credit;
   }
 

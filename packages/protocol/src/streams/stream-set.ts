@@ -1,6 +1,10 @@
 /** All streams of a connection: identifiers, limits, and whose turn it is to send (spec streams 4.1, 4.7, 5). */
 import { ConnectionErrorCode, StreamErrorCode } from '../failure.js';
-import { INITIAL_MAX_STREAM_DATA_BYTES, INITIAL_MAX_STREAMS } from '../transport-constants.js';
+import {
+  INITIAL_MAX_STREAM_DATA_BYTES,
+  INITIAL_MAX_STREAMS,
+  MAX_SEND_PIECES,
+} from '../transport-constants.js';
 import type { FrameReader } from '../wire/frame-reader.js';
 import { ConnectionCredit } from './connection-credit.js';
 import { PeerPlaces } from './peer-places.js';
@@ -64,8 +68,10 @@ export class StreamSet implements StreamOwner {
   #initialSendLimit = INITIAL_MAX_STREAM_DATA_BYTES;
 
   #buffered = 0;
-  /** MAX_DATA rose since streams that it held back were looked for. */
-  #maxDataRose = false;
+  /** Pieces that the send buffers note (spec streams 5.7). */
+  #pieces = 0;
+  /** New bytes may go out again: streams that were held back have to be looked for. */
+  #isCreditNew = false;
 
   constructor(role: 'client' | 'relay', limits: StreamLimits) {
     this.#ownBit = role === 'client' ? 0 : 1;
@@ -82,6 +88,10 @@ export class StreamSet implements StreamOwner {
   /** What every stream of the peer may send before more is granted. */
   get initialStreamWindow(): number {
     return INITIAL_MAX_STREAM_DATA_BYTES;
+  }
+  /** Pieces of what was sent that are noted as acknowledged or lost (spec streams 5.7). */
+  get notedPieces(): number {
+    return this.#pieces;
   }
   get bufferedBytes(): number {
     return this.#buffered;
@@ -137,7 +147,12 @@ export class StreamSet implements StreamOwner {
 
   onWritten(stream: ConnectionStream, bytes: number): void {
     this.#buffered += bytes;
-    if (bytes > 0) this.#enqueue(stream);
+    this.#enqueue(stream);
+  }
+
+  onSendBufferCleared(bytes: number, pieces: number): void {
+    this.#buffered -= bytes;
+    this.#notePieces(-pieces);
   }
 
   onControlDue(stream: ConnectionStream): void {
@@ -172,7 +187,7 @@ export class StreamSet implements StreamOwner {
 
   onMaxData(maximum: number): void {
     if (!this.credit.raise(maximum)) return;
-    this.#maxDataRose = true;
+    this.#isCreditNew = true;
     this.effects++;
   }
 
@@ -249,13 +264,13 @@ export class StreamSet implements StreamOwner {
 
   /** The stream whose turn it is, or undefined. Streams whose turn finds nothing to send leave the queue. */
   nextSendable(): ConnectionStream | undefined {
-    if (this.#maxDataRose) {
-      this.#maxDataRose = false;
+    if (this.#isCreditNew) {
+      this.#isCreditNew = false;
       for (const stream of this.#streams.values()) this.#enqueue(stream);
     }
     while (this.#queue.length > 0) {
       const stream = this.#queue[0] as ConnectionStream;
-      if (!stream.isClosed && stream.sending.hasFrame(this.credit.available)) return stream;
+      if (!stream.isClosed && stream.sending.hasFrame(this.#newBytesCredit)) return stream;
       this.#queue.shift();
       stream.isQueued = false;
     }
@@ -271,9 +286,10 @@ export class StreamSet implements StreamOwner {
   /** Writes one STREAM frame of `stream`. @returns the position behind it, or `position` when nothing fits */
   writeStreamFrame(stream: ConnectionStream, bytes: Uint8Array, position: number, room: number): number {
     const { sending } = stream;
-    const before = sending.buffer.sent;
-    const at = sending.writeFrame(bytes, position, room, stream.id, this.credit.available);
-    this.credit.sentBytes += sending.buffer.sent - before;
+    const { sent, notedPieces } = sending.buffer;
+    const at = sending.writeFrame(bytes, position, room, stream.id, this.#newBytesCredit);
+    this.credit.sentBytes += sending.buffer.sent - sent;
+    this.#notePieces(sending.buffer.notedPieces - notedPieces);
     return at;
   }
 
@@ -292,45 +308,53 @@ export class StreamSet implements StreamOwner {
 
   // ---- what became of it ------------------------------------------------------------------------------------
 
-  onFrameAcknowledged(stream: ConnectionStream, start: number, length: number, fin: boolean): void {
-    const before = stream.sending.buffer.bufferedBytes;
+  onFrameAcknowledged(id: number, start: number, length: number, fin: boolean): void {
+    const stream = this.#streams.get(id);
+    if (stream === undefined) return;
+    const { buffer } = stream.sending;
+    const { bufferedBytes, notedPieces } = buffer;
     stream.sending.onAcknowledged(start, length, fin);
-    this.#buffered -= before - stream.sending.buffer.bufferedBytes;
+    this.#buffered -= bufferedBytes - buffer.bufferedBytes;
+    this.#notePieces(buffer.notedPieces - notedPieces);
     this.#enqueue(stream); // little credit may have waited for this (spec streams 5.6)
     if (stream.wantsRoom) this.#waitingForRoom.add(stream);
     this.#closeIfOver(stream);
   }
 
-  onFrameLost(stream: ConnectionStream, start: number, length: number, fin: boolean): void {
-    if (stream.isClosed) return;
+  onFrameLost(id: number, start: number, length: number, fin: boolean): void {
+    const stream = this.#streams.get(id);
+    if (stream === undefined) return;
+    const { notedPieces } = stream.sending.buffer;
     stream.sending.onLost(start, length, fin);
+    this.#notePieces(stream.sending.buffer.notedPieces - notedPieces);
     this.#enqueueFirst(stream);
   }
 
-  onResetAcknowledged(stream: ConnectionStream): void {
+  onResetAcknowledged(id: number): void {
+    const stream = this.#streams.get(id);
+    if (stream === undefined) return;
     stream.sending.onResetAcknowledged();
     this.#closeIfOver(stream);
   }
 
-  onResetLost(stream: ConnectionStream): void {
-    if (stream.isClosed || stream.sending.state !== 'reset-sent') return;
+  onResetLost(id: number): void {
+    const stream = this.#streams.get(id);
+    if (stream?.sending.state !== 'reset-sent') return;
     stream.sending.resetDue = true;
     this.#controlDue.add(stream);
   }
 
-  onStopLost(stream: ConnectionStream): void {
-    if (stream.isClosed || stream.receiving.state !== 'receive') return;
+  onStopLost(id: number): void {
+    const stream = this.#streams.get(id);
+    if (stream?.receiving.state !== 'receive') return;
     stream.receiving.stopDue = true;
     this.#controlDue.add(stream);
   }
 
-  onMaxStreamDataLost(stream: ConnectionStream): void {
-    if (
-      stream.isClosed ||
-      stream.receiving.finalSize !== undefined ||
-      stream.receiving.stopCode !== undefined
-    )
-      return;
+  onMaxStreamDataLost(id: number): void {
+    const stream = this.#streams.get(id);
+    if (stream === undefined) return;
+    if (stream.receiving.finalSize !== undefined || stream.receiving.stopCode !== undefined) return;
     stream.receiving.limitDue = true;
     this.#controlDue.add(stream);
   }
@@ -385,15 +409,25 @@ export class StreamSet implements StreamOwner {
     this.#enqueue(stream);
   }
 
+  /** New bytes that may go out now, over all streams. */
+  get #newBytesCredit(): number {
+    return this.#pieces < MAX_SEND_PIECES ? this.credit.available : 0;
+  }
+
+  #notePieces(change: number): void {
+    if (this.#pieces >= MAX_SEND_PIECES && this.#pieces + change < MAX_SEND_PIECES) this.#isCreditNew = true;
+    this.#pieces += change;
+  }
+
   #enqueue(stream: ConnectionStream): void {
-    if (stream.isQueued || !stream.sending.hasFrame(this.credit.available)) return;
+    if (stream.isQueued || !stream.sending.hasFrame(this.#newBytesCredit)) return;
     stream.isQueued = true;
     this.#queue.push(stream);
   }
 
   /** Lost bytes go first: somebody already waits for them. */
   #enqueueFirst(stream: ConnectionStream): void {
-    if (stream.isQueued || !stream.sending.hasFrame(this.credit.available)) return;
+    if (stream.isQueued || !stream.sending.hasFrame(this.#newBytesCredit)) return;
     stream.isQueued = true;
     this.#queue.unshift(stream);
   }

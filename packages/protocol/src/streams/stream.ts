@@ -38,6 +38,8 @@ export interface StreamOwner {
   /** Bytes that the stream may still take into its send buffer. */
   sendRoom(stream: ConnectionStream): number;
   onWritten(stream: ConnectionStream, bytes: number): void;
+  /** A reset gave up this much of what was written, and so many noted pieces of it. */
+  onSendBufferCleared(bytes: number, pieces: number): void;
   /** A FIN, a RESET_STREAM or a STOP_SENDING is due. */
   onControlDue(stream: ConnectionStream): void;
   readBytes(stream: ConnectionStream): Uint8Array | undefined;
@@ -94,9 +96,9 @@ export class ConnectionStream implements Stream {
   }
 
   reset(code: number): void {
-    const buffered = this.sending.buffer.bufferedBytes;
+    const { bufferedBytes, notedPieces } = this.sending.buffer;
     if (!this.sending.reset(code)) return;
-    this.#owner.onWritten(this, -buffered);
+    this.#owner.onSendBufferCleared(bufferedBytes, notedPieces);
     this.#owner.onControlDue(this);
   }
 

@@ -79,6 +79,15 @@ export class HostilePeer {
     return packets;
   }
 
+  /** Acknowledges these packets, each in a packet of its own. @returns the code of the first failure, if any */
+  acknowledge(numbers: readonly number[]): ReturnType<HostilePeer['say']> {
+    for (const number of numbers) {
+      const code = this.say(ack(number, number));
+      if (code !== undefined) return code;
+    }
+    return undefined;
+  }
+
   /** A stream of the victim's. */
   open(): Stream {
     const stream = this.victim.openStream();
@@ -100,6 +109,19 @@ export class HostilePeer {
     this.#random = (Math.imul(this.#random, 1103515245) + 12345) >>> 0;
     return this.#random >>> 24;
   }
+}
+
+const CHUNK = new Uint8Array(65_536);
+const MAX_FILL_BYTES = 256 * 1024 * 1024;
+
+/** Writes zeros until the stream takes no more; a limit that does not hold is an error and no endless loop. @returns the bytes */
+export function fill(stream: Stream): number {
+  let bytes = 0;
+  for (let taken = CHUNK.length; taken > 0; bytes += taken) {
+    taken = stream.write(CHUNK);
+    if (bytes > MAX_FILL_BYTES) throw new Error('a stream takes bytes without end');
+  }
+  return bytes;
 }
 
 export interface Frame {

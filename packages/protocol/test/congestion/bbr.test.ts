@@ -3,13 +3,15 @@ import { Bbr } from '../../src/congestion/bbr/bbr.js';
 import { MaxFilter } from '../../src/congestion/bbr/max-filter.js';
 import { emptyAckSample, emptyLossSample } from '../../src/congestion/controller.js';
 import { DeliveryRate } from '../../src/recovery/delivery-rate.js';
+import { PacketKind, PacketLog } from '../../src/recovery/packet-log.js';
 
 const SIZE = 1200;
 
 /** A sender with always more to send, a bottleneck with a queue, and the controller: in virtual time. */
 class Path {
   readonly controller: Bbr;
-  readonly rates = new DeliveryRate();
+  readonly log = new PacketLog();
+  readonly rates = new DeliveryRate(this.log);
   now = 0;
   delivered = 0;
   lost = 0;
@@ -19,7 +21,6 @@ class Path {
   lossChance = 0;
   readonly queueMs: number;
   readonly baseMs = 50;
-  #next = 0;
   #inFlight: { n: number; sentAt: number; arrivesAt: number; isLost: boolean }[] = [];
   #bytesInFlight = 0;
   #busyUntil = 0;
@@ -52,8 +53,8 @@ class Path {
         return;
       }
       this.#bytesInFlight += SIZE;
-      const n = this.#next++;
-      this.rates.onPacketSent(this.now, n, SIZE, this.#bytesInFlight, this.#inFlight[0]?.n ?? n, 65_536);
+      const n = this.log.push(this.now, SIZE, PacketKind.ackEliciting);
+      this.rates.onPacketSent(this.now, n, SIZE, this.#bytesInFlight);
       this.controller.onPacketSent(this.now, SIZE, this.#bytesInFlight);
       const start = Math.max(this.#busyUntil, this.now);
       const isDropped = start - this.now > this.queueMs || this.#fraction() < this.lossChance;
@@ -78,6 +79,8 @@ class Path {
       newestSentAt = Math.max(newestSentAt, sentAt);
     }
     for (const { n, sentAt, isLost } of arrived.reverse()) if (isLost) this.#lose(n, sentAt);
+    for (const { n } of arrived) this.log.acknowledge(n);
+    this.log.forget(this.now);
     if (ackedBytes === 0) return;
     this.latestRttMs = this.now - newestSentAt;
     this.#minRttMs = Math.min(this.#minRttMs, this.latestRttMs);
@@ -220,11 +223,11 @@ describe('a probe for bandwidth', () => {
 
 describe('delivery rate (spec recovery 5.4)', () => {
   function send(rates: DeliveryRate, count: number, everyMs: number): void {
-    for (let n = 0; n < count; n++) rates.onPacketSent(n * everyMs, n, SIZE, (n + 1) * SIZE, 0, 1024);
+    for (let n = 0; n < count; n++) rates.onPacketSent(n * everyMs, n, SIZE, (n + 1) * SIZE);
   }
 
   it('is what was acknowledged over the time that it took', () => {
-    const rates = new DeliveryRate();
+    const rates = new DeliveryRate(new PacketLog());
     send(rates, 10, 1);
     for (let n = 0; n < 10; n++) {
       rates.beginAck();
@@ -236,7 +239,7 @@ describe('delivery rate (spec recovery 5.4)', () => {
   });
 
   it('is none over less than the shortest round trip', () => {
-    const rates = new DeliveryRate();
+    const rates = new DeliveryRate(new PacketLog());
     send(rates, 1, 1);
     rates.beginAck();
     rates.onPacketAcknowledged(20, 0, SIZE, 0);
@@ -245,7 +248,7 @@ describe('delivery rate (spec recovery 5.4)', () => {
   });
 
   it('is marked when there was nothing more to send', () => {
-    const rates = new DeliveryRate();
+    const rates = new DeliveryRate(new PacketLog());
     rates.markApplicationLimited(0);
     send(rates, 1, 1);
     rates.beginAck();

@@ -115,7 +115,7 @@ describe('connection', () => {
     const stream = open(pair);
     stream.write(pattern(10));
     pair.run(1_000);
-    const lost = pair.client.parts.recovery.sent.next;
+    const lost = pair.client.parts.recovery.log.next;
     pair.filter = ({ from, number }) => from !== 'client' || number !== lost;
     stream.write(pattern(10));
     const wroteAt = pair.now;
@@ -137,7 +137,7 @@ describe('connection', () => {
     const lost = { client: pair.client.parts.recovery.packetsLost };
     expect(lost.client).toBe(2);
     const start = pair.sent.length;
-    lose = new Set([pair.client.parts.recovery.sent.next]);
+    lose = new Set([pair.client.parts.recovery.log.next]);
     stream.write(pattern(10));
     const wroteAt = pair.now;
     pair.run(
@@ -174,7 +174,7 @@ describe('connection', () => {
     const { client } = pair;
     const probeBytes = client.mtuProbeBytes(pair.now) as number;
     client.pollMtuProbe(pair.now, new Uint8Array(probeBytes), 0, probeBytes - 32);
-    pair.inject('client', 1000, ack(client.parts.recovery.sent.next - 1));
+    pair.inject('client', 1000, ack(client.parts.recovery.log.next - 1));
     expect(client.datagramBytes).toBe(1472);
     pair.filter = () => false;
     stream.write(pattern(10));
@@ -418,9 +418,9 @@ describe('a peer that breaks the rules is answered with the code that says which
     for (let round = 0; round < 300; round++) {
       stream.write(pattern(1));
       pair.run(10_000, () => false);
-      const { sent } = pair.client.parts.recovery;
+      const { log } = pair.client.parts.recovery;
       const numbers = new Set(pair.sent.filter((p) => p.from === 'client').map((p) => p.number));
-      for (let n = 0; n < sent.next; n++)
+      for (let n = 0; n < log.next; n++)
         if (!numbers.has(n)) codes.add(failureCode(pair.inject('client', round, ack(n))));
       if (codes.size > 0) break;
     }

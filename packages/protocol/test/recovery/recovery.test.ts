@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { PacketKind } from '../../src/recovery/packet-log.js';
 import { type AckRanges, Recovery } from '../../src/recovery/recovery.js';
-import { PacketKind } from '../../src/recovery/sent-packets.js';
 import { MAX_SENT_PACKETS } from '../../src/transport-constants.js';
 
 const MAX_PTO_MS = 10_000;
@@ -109,11 +109,14 @@ describe('Recovery', () => {
     expect(recovery.onAck(1100, ranges([0, Number.MAX_SAFE_INTEGER]))).toBeDefined();
   });
 
-  it('refuses an ACK of a skipped number (spec streams 2.2)', () => {
-    const { recovery } = setup(1);
-    recovery.sent.skip();
-    recovery.onPacketSent(1001, 1200, PacketKind.ackEliciting);
-    expect(recovery.onAck(1100, ranges([0, 2]))).toBe('ACK of a skipped packet number');
+  it('refuses an ACK of a skipped number, and nothing changes (spec streams 2.2, recovery 3.4)', () => {
+    const { recovery, listener } = setup(1);
+    recovery.log.skip();
+    for (let i = 0; i < 4; i++) recovery.onPacketSent(1001, 1200, PacketKind.ackEliciting);
+    expect(recovery.onAck(1100, ranges([5, 5], [0, 1]))).toBe('ACK of a skipped packet number');
+    expect(listener.acknowledged).toEqual([]);
+    expect(recovery.largestAcked).toBe(-1);
+    expect(recovery.bytesInFlight).toBe(5 * 1200);
   });
 
   it('sees persistent congestion when three probe timeouts of packets are lost (spec recovery 5.3)', () => {
@@ -122,6 +125,17 @@ describe('Recovery', () => {
     for (let i = 0; i < 20; i++) recovery.onPacketSent(1020 + i * 100, 1200, PacketKind.ackEliciting);
     recovery.onAck(3100, ranges([20, 20]));
     expect(recovery.outcome.persistentCongestion).toBe(true);
+  });
+
+  it('begins the count again behind a packet that arrived (spec recovery 5.3)', () => {
+    const { recovery, listener } = setup(1);
+    recovery.onAck(1010, ranges([0, 0]));
+    for (let i = 0; i < 20; i++) recovery.onPacketSent(1020 + i * 25, 1200, PacketKind.ackEliciting);
+    recovery.onAck(1535, ranges([20, 20], [10, 10]));
+    expect(listener.lost).toHaveLength(18);
+    expect(18 * 25).toBeGreaterThan(3 * recovery.rtt.probeTimeoutMs);
+    expect(8 * 25).toBeLessThan(3 * recovery.rtt.probeTimeoutMs);
+    expect(recovery.outcome.persistentCongestion).toBe(false);
   });
 
   it('does not count time without a key as congestion (spec recovery 7)', () => {
@@ -136,24 +150,24 @@ describe('Recovery', () => {
 
   it('remembers at most so many packets, and forgets acknowledged ones first', () => {
     const { recovery } = setup(MAX_SENT_PACKETS - 1, 0);
-    expect(recovery.sent.isFull).toBe(true);
+    expect(recovery.log.isFull).toBe(true);
     recovery.onAck(1100, ranges([0, MAX_SENT_PACKETS - 2]));
-    expect(recovery.sent.isFull).toBe(false);
-    expect(recovery.sent.first).toBe(recovery.sent.next);
+    expect(recovery.log.isFull).toBe(false);
+    expect(recovery.log.first).toBe(recovery.log.next);
   });
 
   it('has room again although nothing is acknowledged any more, once a lost packet is old enough (spec recovery 3.3)', () => {
     const { recovery } = setup(1);
     while (recovery.hasRoom(1001)) recovery.onPacketSent(1001, 1200, PacketKind.ackEliciting);
-    recovery.onAck(1080, ranges([1, recovery.sent.next - 1]));
+    recovery.onAck(1080, ranges([1, recovery.log.next - 1]));
     expect(recovery.ackElicitingInFlight).toBe(0);
     expect(recovery.hasRoom(1080)).toBe(false);
-    expect(recovery.sent.isFull).toBe(false); // probes and acknowledgements still may
+    expect(recovery.log.isFull).toBe(false); // probes and acknowledgements still may
     const deadline = recovery.pollTimeout();
     expect(deadline?.reason).toBe('room for sent packets');
     expect(deadline?.at).toBeLessThan(2_000);
     recovery.handleTimeout(deadline?.at ?? 0);
-    expect(recovery.sent.first).toBe(recovery.sent.next);
+    expect(recovery.log.first).toBe(recovery.log.next);
     expect(recovery.pollTimeout()).toBeUndefined();
   });
 

@@ -51,14 +51,14 @@ describe('SendBuffer', () => {
   it('gathers what is written byte by byte: the memory of a chunk is more than its contents (spec streams 5.5)', () => {
     const buffer = new SendBuffer();
     for (let i = 0; i < 100_000; i++) buffer.write(chunk(i, 1));
-    expect(buffer.pieces).toBeLessThan(50);
+    expect(buffer.chunks).toBeLessThan(50);
     const packet = new Uint8Array(1000);
     for (let at = 0; at < 100_000; at += 1000) {
       buffer.copyToPacket(at, 1000, packet, 0);
       expect(packet).toEqual(chunk(at, 1000));
     }
     buffer.onAcknowledged(0, 100_000);
-    expect(buffer.pieces).toBe(0);
+    expect(buffer.chunks).toBe(0);
   });
 
   it('gives all memory back when it is cleared', () => {
