@@ -7,6 +7,7 @@ import nacl from 'tweetnacl';
 import { assert } from '../assert.js';
 import { copyBytes } from '../copy-bytes.js';
 import { writeUint32 } from '../little-endian.js';
+import { blake2sMac } from './blake2s-mac.js';
 import { isAllZero, wipe } from './bytes.js';
 import { type Aead, type CryptoSuite, KEY_BYTES, TAG_BYTES, XNONCE_BYTES } from './suite.js';
 
@@ -19,7 +20,7 @@ export function createPortableSuite(): CryptoSuite {
     },
     x25519PublicKey: (privateKey) => nacl.scalarMult.base(privateKey),
     hash: blake2sOfParts,
-    mac: (key, input) => blake2s(input, { key, dkLen: 16 }),
+    mac: blake2sMac,
     hmac: (key, input) => hmac(blake2s, key, input),
     aead: (key) => new PortableAead(key),
     xaeadSeal: (key, nonce, plaintext, additional) =>

@@ -2,7 +2,16 @@
  *
  *  Called twice for every packet that passes, so nothing is allocated that the libraries do not ask for. */
 import { createCipheriv, createDecipheriv } from 'node:crypto';
-import { type Aead, assert, copyBytes, KEY_BYTES, TAG_BYTES, wipe } from '@underpass/protocol';
+import {
+  type Aead,
+  assert,
+  type CryptoSuite,
+  copyBytes,
+  KEY_BYTES,
+  TAG_BYTES,
+  wipe,
+  XNONCE_BYTES,
+} from '@underpass/protocol';
 import type { Sodium } from './sodium.js';
 
 const NONCE_BYTES = 12;
@@ -83,6 +92,42 @@ export class SodiumAead extends KeyedAead implements Aead {
       return false; // its way to say that the tag does not match
     }
   }
+}
+
+/** XChaCha20-Poly1305 by sodium, for cookies. */
+export function sodiumXaead(sodium: Sodium): Pick<CryptoSuite, 'xaeadSeal' | 'xaeadOpen'> {
+  return {
+    xaeadSeal(key, nonce, plaintext, additional) {
+      const sealed = new Uint8Array(plaintext.length + TAG_BYTES);
+      sodium.crypto_aead_xchacha20poly1305_ietf_encrypt(
+        sealed,
+        plaintext,
+        orNull(additional),
+        null,
+        nonce,
+        key,
+      );
+      return sealed;
+    },
+    xaeadOpen(key, nonce, sealed, additional) {
+      assert(key.length === KEY_BYTES && nonce.length === XNONCE_BYTES, 'XChaCha20-Poly1305 key and nonce');
+      if (sealed.length < TAG_BYTES) return undefined;
+      const opened = new Uint8Array(sealed.length - TAG_BYTES);
+      try {
+        sodium.crypto_aead_xchacha20poly1305_ietf_decrypt(
+          opened,
+          null,
+          sealed,
+          orNull(additional),
+          nonce,
+          key,
+        );
+        return opened;
+      } catch {
+        return undefined; // its way to say that the tag does not match
+      }
+    },
+  };
 }
 
 /** sodium-native takes no empty array for "nothing". */

@@ -1,8 +1,9 @@
-/** The suite that uses what the machine has: sodium-native for the curve and the AEAD where it is installed, else node:crypto;
- *  node:crypto for BLAKE2s and HMAC. Keyed BLAKE2s, which it does not have, and XChaCha20 for cookies stay portable. */
+/** The suite that uses what the machine has: sodium-native for the curve, the AEAD and the cookies' XChaCha20 where it is
+ *  installed, else node:crypto for the curve and the AEAD; node:crypto for BLAKE2s and HMAC. Keyed BLAKE2s, which neither has,
+ *  stays portable, and without sodium so does XChaCha20. */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { type CryptoSuite, createPortableSuite } from '@underpass/protocol';
-import { NodeAead, SodiumAead } from './native-aead.js';
+import { NodeAead, SodiumAead, sodiumXaead } from './native-aead.js';
 import { nodeX25519, sodiumX25519 } from './native-x25519.js';
 import type { Sodium } from './sodium.js';
 
@@ -10,7 +11,8 @@ const BLAKE2S = 'blake2s256';
 
 /** @param sodium  undefined: node:crypto does the curve and the AEAD too, and takes about four times as long */
 export function createNativeSuite(sodium?: Sodium): CryptoSuite {
-  const { mac, xaeadSeal, xaeadOpen } = createPortableSuite();
+  const portable = createPortableSuite();
+  const { xaeadSeal, xaeadOpen } = sodium === undefined ? portable : sodiumXaead(sodium);
   return {
     name: sodium === undefined ? 'native (node:crypto)' : 'native (node:crypto + sodium)',
     ...(sodium === undefined ? nodeX25519 : sodiumX25519(sodium)),
@@ -19,7 +21,7 @@ export function createNativeSuite(sodium?: Sodium): CryptoSuite {
       for (const part of parts) state.update(part);
       return state.digest();
     },
-    mac,
+    mac: portable.mac,
     hmac: (key, input) => createHmac(BLAKE2S, key).update(input).digest(),
     aead: (key) => (sodium === undefined ? new NodeAead(key) : new SodiumAead(sodium, key)),
     xaeadSeal,

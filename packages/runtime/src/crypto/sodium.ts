@@ -19,6 +19,22 @@ export interface Sodium {
     publicNonce: Uint8Array,
     key: Uint8Array,
   ): number;
+  crypto_aead_xchacha20poly1305_ietf_encrypt(
+    ciphertext: Uint8Array,
+    message: Uint8Array,
+    additional: Uint8Array | null,
+    secretNonce: null,
+    publicNonce: Uint8Array,
+    key: Uint8Array,
+  ): number;
+  crypto_aead_xchacha20poly1305_ietf_decrypt(
+    message: Uint8Array,
+    secretNonce: null,
+    ciphertext: Uint8Array,
+    additional: Uint8Array | null,
+    publicNonce: Uint8Array,
+    key: Uint8Array,
+  ): number;
   crypto_scalarmult(shared: Uint8Array, privateKey: Uint8Array, publicKey: Uint8Array): void;
   crypto_scalarmult_base(publicKey: Uint8Array, privateKey: Uint8Array): void;
 }
