@@ -83,7 +83,10 @@ export class CoreOnSocket {
 
   #receive(datagram: Uint8Array, from: RemoteInfo): void {
     const received = this.core.handleDatagram(this.now, datagram, { address: from.address, port: from.port });
-    if (received.kind === 'dropped') this.drops.push(received.reason);
+    if (received.kind === 'dropped') {
+      this.drops.push(received.reason);
+      if (received.answer !== undefined) this.#socket.send(received.answer, from.port, from.address);
+    }
     if (received.kind === 'payload') this.#handlePacket(received.payload);
     this.#turn();
     const met = this.#waiters.filter(({ isMet }) => isMet());

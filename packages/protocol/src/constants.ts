@@ -79,8 +79,10 @@ export const RATE_LIMIT_IDLE_MS = 1_000;
 /** Sources remembered at one time; further ones are refused. */
 export const MAX_RATE_LIMITED_SOURCES = 65_536;
 
-/** Cookie replies that may wait for `pollTransmit`; further ones are not made. */
-export const MAX_QUEUED_COOKIE_REPLIES = 128;
+/** Spec handshake 5.3: cookie replies made in one window, 8,000 a second. Where more are wanted, chance decides. At 15,000 forged
+ *  initiations a second each message of an honest client has one chance in two. */
+export const COOKIE_REPLIES_PER_WINDOW = 160;
+export const COOKIE_REPLY_WINDOW_MS = 20;
 /** Random indices drawn before concluding that the source of randomness is broken. */
 export const MAX_INDEX_DRAWS = 64;
 

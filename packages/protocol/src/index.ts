@@ -8,7 +8,13 @@ export { MAX_PEERS } from './constants.js';
 export * from './copy-bytes.js';
 export * from './crypto/index.js';
 export * from './deadline.js';
-export { Endpoint, type EndpointEvent, type EndpointOptions, type PeerOptions } from './endpoint/endpoint.js';
+export {
+  Endpoint,
+  type EndpointEvent,
+  type EndpointOptions,
+  type PeerOptions,
+  type Reaction,
+} from './endpoint/endpoint.js';
 export type { Peer, PeerStats } from './endpoint/peer.js';
 export { TransmitBatch } from './endpoint/transmit-batch.js';
 export * from './failure.js';

@@ -26,6 +26,9 @@ export interface DatagramSocket {
   /** Sends `batch.buffer[0, lengthBytes)` as datagrams of `segmentBytes` to `batch.to`. The batch is the socket's until
    *  the system has taken all of it. Never throws; failures are counted in `sendErrors`. */
   send(batch: TransmitBatch): void;
+  /** Sends one datagram now, or drops it when the system takes no more: never queued, takes no batch. Never throws; failures
+   *  are counted in `sendErrors`. */
+  answer(datagram: Uint8Array, to: Address): void;
   /** What was sent but not yet taken by the system may be lost. */
   close(): Promise<void>;
 }

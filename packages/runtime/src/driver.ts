@@ -1,7 +1,8 @@
 /** The loop between an endpoint, which does no IO, and a socket, a clock and one timer.
  *
  *  Datagrams are handled as they come. Everything else happens once per turn of the event loop: events are dispatched, then
- *  batches are sent, then the timer is set. So all that one turn brings in shares packets and acknowledgements. */
+ *  batches are sent, then the timer is set. So all that one turn brings in shares packets and acknowledgements. A datagram that
+ *  had no effect causes no turn, so that a stranger's costs what it takes to drop it, and its answer, if any, takes no batch. */
 import type { ConnectionError, Endpoint, EndpointEvent, Peer, Stream } from '@underpass/protocol';
 import { StreamErrorCode } from '@underpass/protocol';
 import { monotonicMs, systemTimers, type Timers } from './clock.js';
@@ -99,11 +100,12 @@ export class Driver {
       onDatagram: (datagram, from) => {
         if (this.#closed) return;
         try {
-          this.#endpoint.handleDatagram(this.now(), datagram, from);
+          const reaction = this.#endpoint.handleDatagram(this.now(), datagram, from);
+          if (reaction === 'poll') this.#schedule();
+          else if (reaction !== 'none') this.#socket.answer(reaction, from);
         } catch (error) {
           this.#onFatal(error);
         }
-        this.#schedule();
       },
       onBatchFree: () => this.#schedule(),
       onTooLarge: (to, bytes) => {

@@ -160,6 +160,13 @@ class UdpSocket implements DatagramSocket {
     this.#sendSegments(batch, address, to.port);
   }
 
+  answer(datagram: Uint8Array, to: Address): void {
+    if (this.#closed || this.#socket.getSendQueueCount() > 0) return;
+    const address = this.#dualStack ? toDualStack(to.address) : to.address;
+    // Without a callback dgram makes no closure, and a failure is an 'error' event, which is counted.
+    this.#socket.send(datagram, to.port, address);
+  }
+
   /** The one place that knows how a batch becomes system calls: one for each datagram. */
   #sendSegments(batch: PendingBatch, address: string, port: number): void {
     const { buffer, lengthBytes, segmentBytes, onSent } = batch;

@@ -5,6 +5,7 @@ import {
   type DriverHandler,
   MAX_BATCHES_PER_TURN,
   MAX_EVENTS_PER_TURN,
+  MAX_TIMER_MS,
   MIN_TIMER_MS,
 } from '../src/index.js';
 import {
@@ -46,6 +47,24 @@ describe('a turn of the driver', () => {
     expect(turns.waiting).toHaveLength(1);
     expect(turns.run()).toBe(1);
     expect(socket.sent).toBe(1);
+  });
+
+  it('does not follow a datagram that had no effect', () => {
+    const { endpoint, turns, receive } = setUp();
+    endpoint.reaction = 'none';
+    for (let i = 0; i < 10; i++) receive();
+    expect(endpoint.received).toHaveLength(10);
+    expect(turns.waiting).toHaveLength(0);
+  });
+
+  it('does not follow an answer either, which leaves at once and takes no batch', () => {
+    const { endpoint, socket, turns, receive } = setUp();
+    const answer = Uint8Array.of(3, 0, 0, 0);
+    endpoint.reaction = answer;
+    socket.free = 0;
+    receive();
+    expect(socket.answers).toEqual([{ bytes: answer, to: { address: '192.0.2.1', port: 1 } }]);
+    expect(turns.waiting).toHaveLength(0);
   });
 
   it('does nothing until it is woken', () => {
@@ -159,6 +178,23 @@ describe('the timer', () => {
     turns.run();
     timers.advance(MIN_TIMER_MS);
     expect(endpoint.timeouts).toBe(1);
+  });
+
+  it('looks at a far deadline at least every 2 s, because timers stand still while the machine sleeps (spec outage 5)', () => {
+    const { endpoint, timers, turns, driver } = setUp();
+    const delays: number[] = [];
+    const set = timers.set.bind(timers);
+    timers.set = (callback, delayMs) => {
+      delays.push(delayMs);
+      return set(callback, delayMs);
+    };
+    endpoint.deadline = { at: 100_000, reason: 'key-wipe' };
+    driver.wake();
+    turns.run();
+    for (let i = 0; i < 3; i++) timers.advance(MAX_TIMER_MS);
+    expect(MAX_TIMER_MS).toBe(2_000);
+    expect(delays).toEqual([MAX_TIMER_MS, MAX_TIMER_MS, MAX_TIMER_MS, MAX_TIMER_MS]);
+    expect(endpoint.timeouts).toBe(0);
   });
 
   it('does not spin when a deadline stays in the past', () => {

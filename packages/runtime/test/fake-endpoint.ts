@@ -4,6 +4,7 @@ import {
   type Deadline,
   type EndpointEvent,
   type Peer,
+  type Reaction,
   type Stream,
   TransmitBatch,
 } from '@underpass/protocol';
@@ -25,8 +26,12 @@ export class FakeEndpoint implements DrivenEndpoint {
   closed = false;
   destroyed = false;
 
-  handleDatagram(_now: number, datagram: Uint8Array): void {
+  /** What becomes of a datagram. */
+  reaction: Reaction = 'poll';
+
+  handleDatagram(_now: number, datagram: Uint8Array): Reaction {
     this.received.push(datagram);
+    return this.reaction;
   }
   handleTooLarge(): void {}
   handleTimeout(): void {
@@ -74,6 +79,10 @@ export class FakeSocket implements DatagramSocket {
     if (this.free === 0) return undefined;
     this.free--;
     return new TransmitBatch();
+  }
+  readonly answers: { readonly bytes: Uint8Array; readonly to: Address }[] = [];
+  answer(bytes: Uint8Array, to: Address): void {
+    this.answers.push({ bytes, to });
   }
   releaseBatch(): void {
     this.free++;

@@ -210,6 +210,18 @@ describe.each([
     },
   );
 
+  it('answers at once, without a batch, and after closing not at all', async () => {
+    const dual = await openTracked({ port: 0 });
+    const v4 = await openTracked({ host: '127.0.0.1', port: 0 });
+    while (dual.acquireBatch() !== undefined);
+    const there = receive(v4, 1);
+    dual.answer(Uint8Array.of(3, 0, 0, 0), v4.address);
+    expect([...((await there)[0]?.bytes ?? [])]).toEqual([3, 0, 0, 0]);
+    await dual.close();
+    dual.answer(Uint8Array.of(3, 0, 0, 0), v4.address);
+    expect(dual.sendErrors).toEqual({});
+  });
+
   it('sends nothing to port 0, to nobody, or once closed', async () => {
     const a = await openTracked({ port: 0 });
     sendText(a, 'x', 1, { address: '127.0.0.1', port: 0 });

@@ -174,11 +174,11 @@ export class Pair {
     const buffer = new BufferLike(LEADING_BYTES + datagram.length + LEADING_BYTES);
     buffer.set(datagram, LEADING_BYTES);
     this.#trace(`${to} receives ${describe(datagram)}`);
-    endpoint.handleDatagram(this.now, buffer.subarray(LEADING_BYTES, LEADING_BYTES + datagram.length), {
-      ...from,
-    });
+    const view = buffer.subarray(LEADING_BYTES, LEADING_BYTES + datagram.length);
+    const reaction = endpoint.handleDatagram(this.now, view, { ...from });
     buffer.fill(POISON);
-    this.wake(to);
+    if (reaction === 'poll') this.wake(to);
+    else if (reaction !== 'none') this.#send(to, from, reaction);
   }
 
   #runTurn(side: Side, driven: Driven): void {

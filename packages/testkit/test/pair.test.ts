@@ -11,7 +11,7 @@ import { describe, expect, test } from 'vitest';
 /** An endpoint that does nothing, but for what a test plants. */
 function endpoint(planted: Partial<DrivenEndpoint>): DrivenEndpoint {
   return {
-    handleDatagram: () => {},
+    handleDatagram: () => 'poll',
     handleTimeout: () => {},
     pollTransmit: () => false,
     pollEvent: () => undefined,
@@ -114,6 +114,7 @@ describe('the pair', () => {
       handleDatagram: (_now, datagram) => {
         received.push(datagram);
         copies.push([...datagram]);
+        return 'poll';
       },
     });
     expect(run(sender(25, 10), relay)).toEqual([]);
@@ -137,6 +138,27 @@ describe('the pair', () => {
     expect(calls).toEqual([500, 750]);
   });
 
+  test('polls nothing after a datagram that asks for nothing, and sends an answer at once', () => {
+    let polls = 0;
+    const answers: number[][] = [];
+    const client = sender(20, 10);
+    client.handleDatagram = (_now, datagram) => {
+      answers.push([...datagram]);
+      return 'none';
+    };
+    const relay = endpoint({
+      handleDatagram: (_now, datagram) => (datagram[9] === 9 ? Uint8Array.of(...HEADER, 7) : 'none'),
+      pollTransmit: () => {
+        polls++;
+        return false;
+      },
+    });
+    expect(run(client, relay)).toEqual([]);
+    expect(answers).toEqual([[...HEADER, 7]]);
+    // The turn in which it started.
+    expect(polls).toBe(1);
+  });
+
   test('tells when a forgery is answered', () => {
     const answers = endpoint({
       handleDatagram(_now, _datagram, from) {
@@ -148,6 +170,7 @@ describe('the pair', () => {
           this.pollTransmit = () => false;
           return true;
         };
+        return 'poll';
       },
     });
     const network = { ...PERFECT_NETWORK, toRelay: { ...PERFECT_LINK, forgeryChance: 1, delayMs: 1 } };

@@ -1,13 +1,14 @@
 /** One UDP socket's worth of protocol: every peer's sessions and connections, no socket, no clock, no timer inside.
  *
  *  The caller's loop: `handle…` what came in, then `pollEvent` until undefined, then `pollTransmit` until false, then wait
- *  until `pollTimeout().at` or the next datagram. Commands on peers and streams ask for the same loop. */
+ *  until `pollTimeout().at` or the next datagram. Commands on peers and streams ask for the same loop. A datagram that had no
+ *  effect asks for nothing, so that strangers cause no work; `handleDatagram` says which it was. */
 import type { Address } from '../address.js';
 import { DEFAULT_TRANSPORT, type TransportConfig } from '../connection/config.js';
 import type { CryptoSuite } from '../crypto/suite.js';
 import { type Deadline, earlier } from '../deadline.js';
 import { DROP_REASONS, type DropReason } from '../failure.js';
-import { WireGuard } from '../session/index.js';
+import { type OutgoingMessage, WireGuard } from '../session/index.js';
 import type { Stream } from '../streams/stream.js';
 import { earliest, Peer, type PeerContext } from './peer.js';
 import type { TransmitBatch } from './transmit-batch.js';
@@ -55,6 +56,9 @@ export type EndpointEvent =
   | { readonly type: 'stream-stopped'; readonly stream: Stream; readonly code: number }
   /** Both directions are over and everything we sent was acknowledged: the last event of a stream. */
   | { readonly type: 'stream-closed'; readonly stream: Stream };
+
+/** What the caller does after a datagram: nothing, its loop, or send these bytes to where the datagram came from, now or not at all. */
+export type Reaction = 'none' | 'poll' | Uint8Array;
 
 export class Endpoint {
   /** Datagrams that had no effect, by reason. */
@@ -121,18 +125,20 @@ export class Endpoint {
   // ---- the world comes in -----------------------------------------------------------------------------------
 
   /** One UDP payload; opened in place. What streams keep of it is copied. */
-  handleDatagram(now: number, datagram: Uint8Array, from: Address): void {
+  handleDatagram(now: number, datagram: Uint8Array, from: Address): Reaction {
     const received = this.#wireGuard.handleDatagram(now, datagram, from);
     if (received.kind === 'dropped') {
       this.#drops[received.reason]++;
-      return;
+      return received.answer ?? 'none';
     }
-    if (received.kind === 'cookie-reply') return;
+    // It waits in the jar until the next handshake message.
+    if (received.kind === 'cookie-reply') return 'none';
     const peer = received.peer.application as Peer;
     peer.handleContact(now, from, datagram.length, received.kind !== 'handshake');
-    if (received.kind !== 'payload') return;
+    if (received.kind !== 'payload') return 'poll';
     const reason = peer.handlePayload(now, received.keypairId, received.payload);
     if (reason !== undefined) this.#drops[reason]++;
+    return 'poll';
   }
 
   /** The system refused to send a datagram of so many bytes: it is larger than the path. */
@@ -166,23 +172,37 @@ export class Endpoint {
 
   /** Fills `batch`. @returns false when there is nothing to send now */
   pollTransmit(now: number, batch: TransmitBatch): boolean {
-    // Connections first: what they say spares the sessions a keepalive.
-    for (let tried = 0; tried < this.#peers.length; tried++) {
-      if (this.#transmitTurn >= this.#peers.length) this.#transmitTurn = 0;
-      const peer = this.#peers[this.#transmitTurn++] as Peer;
-      if (peer.pollTransmit(now, batch)) return true;
-    }
-    const message = this.#wireGuard.pollTransmit(now, batch.buffer);
-    if (message === undefined) return false;
-    batch.lengthBytes = message.length;
-    batch.segmentBytes = message.length;
-    batch.to = message.to;
-    return true;
+    // A session that cannot renew its keys ends, so handshakes go before bulk data. Data spares the session a keepalive, so
+    // keepalives go last. Both of these may want a handshake first.
+    return (
+      setMessage(batch, this.#wireGuard.pollHandshake(now, batch.buffer)) ||
+      this.#pollConnections(now, batch) ||
+      setMessage(batch, this.#wireGuard.pollKeepalive(now, batch.buffer)) ||
+      setMessage(batch, this.#wireGuard.pollHandshake(now, batch.buffer))
+    );
   }
 
   pollTimeout(): Deadline | undefined {
     return earlier(this.#wireGuard.pollTimeout(), earliest(this.#peers));
   }
+
+  #pollConnections(now: number, batch: TransmitBatch): boolean {
+    for (let tried = 0; tried < this.#peers.length; tried++) {
+      if (this.#transmitTurn >= this.#peers.length) this.#transmitTurn = 0;
+      const peer = this.#peers[this.#transmitTurn++] as Peer;
+      if (peer.pollTransmit(now, batch)) return true;
+    }
+    return false;
+  }
+}
+
+/** Makes the message that lies at the beginning of the buffer the whole batch. @returns false when there is none */
+function setMessage(batch: TransmitBatch, message: OutgoingMessage | undefined): boolean {
+  if (message === undefined) return false;
+  batch.lengthBytes = message.length;
+  batch.segmentBytes = message.length;
+  batch.to = message.to;
+  return true;
 }
 
 function withPeer(event: NonNullable<ReturnType<Peer['pollEvent']>>, peer: Peer): EndpointEvent {

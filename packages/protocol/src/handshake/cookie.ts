@@ -3,7 +3,8 @@
 import type { Address } from '../address.js';
 import { COOKIE_REFRESH_MS } from '../constants.js';
 import { copyBytes } from '../copy-bytes.js';
-import { asciiBytes, wipe } from '../crypto/bytes.js';
+import { asciiBytes, isAllZero, wipe } from '../crypto/bytes.js';
+import { RandomPool } from '../crypto/random-pool.js';
 import { type CryptoSuite, KEY_BYTES, XNONCE_BYTES } from '../crypto/suite.js';
 import type { DropReason } from '../failure.js';
 import { writeUint32 } from '../little-endian.js';
@@ -14,12 +15,18 @@ import {
   parseCookieReply,
   TYPE_OFFSET,
 } from '../wire/messages.js';
-import { cookieKey, hasValidMac2, mac1Of } from './mac.js';
+import { CookieReplyBudget } from './cookie-reply-budget.js';
+import { cookieKey, hasValidMac2, mac1Of, mac2Of } from './mac.js';
 
-/** The side under load: makes cookies out of a secret and the sender's address, and keeps nothing per sender. */
+/** The side under load: makes cookies out of a secret and the sender's address, and keeps nothing for each sender.
+ *
+ *  A flood goes through here at tens of thousands of messages a second, so a cookie is computed once for each message: `cookie`
+ *  makes it, and `hasValidMac2` and `createReply` take it. */
 export class CookieChecker {
   readonly #suite: CryptoSuite;
   readonly #random: (length: number) => Uint8Array;
+  readonly #nonces: RandomPool;
+  readonly #budget: CookieReplyBudget;
   readonly #key: Uint8Array;
   #secret: Uint8Array | undefined;
   #secretAt = 0;
@@ -27,21 +34,41 @@ export class CookieChecker {
   constructor(suite: CryptoSuite, random: (length: number) => Uint8Array, localPublicKey: Uint8Array) {
     this.#suite = suite;
     this.#random = random;
+    this.#nonces = new RandomPool(random);
+    this.#budget = new CookieReplyBudget(() => this.#nonces.uint16());
     this.#key = cookieKey(suite, localPublicKey);
   }
 
-  hasValidMac2(now: number, message: Uint8Array, from: Address): boolean {
-    return hasValidMac2(this.#suite, this.#cookie(now, from), message);
+  /** spec handshake 5.2: MAC(secret, address || port); only we ever compute it, so the address can be its text. */
+  cookie(now: number, from: Address): Uint8Array {
+    if (this.#secret === undefined || now - this.#secretAt >= COOKIE_REFRESH_MS) {
+      wipe(this.#secret);
+      this.#secret = copyBytes(this.#random(KEY_BYTES));
+      this.#secretAt = now;
+    }
+    return this.#suite.mac(this.#secret, asciiBytes(`${from.address} ${from.port}`));
   }
 
-  /** @returns message 3 in answer to `message`, which is a message 1 or 2 with a right mac1 */
-  createReply(now: number, message: Uint8Array, senderIndex: number, from: Address): Uint8Array {
+  /** A message without a cookie has zeros there, and costs no hash. */
+  hasValidMac2(message: Uint8Array, cookie: Uint8Array): boolean {
+    return !isAllZero(mac2Of(message)) && hasValidMac2(this.#suite, cookie, message);
+  }
+
+  /** Whether one more reply may be made now (spec handshake 5.3). */
+  mayReply(now: number): boolean {
+    return this.#budget.take(now);
+  }
+
+  /** @param message a message 1 or 2 with a right mac1
+   *  @param cookie the one for the sender's address
+   *  @returns message 3 in answer to it */
+  createReply(message: Uint8Array, senderIndex: number, cookie: Uint8Array): Uint8Array {
     const reply = new Uint8Array(COOKIE_REPLY_BYTES);
     writeUint32(reply, TYPE_OFFSET, MessageType.cookieReply);
     writeUint32(reply, CookieReplyOffset.receiverIndex, senderIndex);
-    const nonce = this.#random(XNONCE_BYTES);
+    const nonce = this.#nonces.take(XNONCE_BYTES);
     reply.set(nonce, CookieReplyOffset.nonce);
-    const sealed = this.#suite.xaeadSeal(this.#key, nonce, this.#cookie(now, from), mac1Of(message));
+    const sealed = this.#suite.xaeadSeal(this.#key, nonce, cookie, mac1Of(message));
     reply.set(sealed, CookieReplyOffset.encryptedCookie);
     return reply;
   }
@@ -49,16 +76,6 @@ export class CookieChecker {
   wipe(): void {
     wipe(this.#secret, this.#key);
     this.#secret = undefined;
-  }
-
-  /** spec handshake 5.2: MAC(secret, address || port); only we ever compute it, so the address can be its text. */
-  #cookie(now: number, from: Address): Uint8Array {
-    if (this.#secret === undefined || now - this.#secretAt >= COOKIE_REFRESH_MS) {
-      wipe(this.#secret);
-      this.#secret = copyBytes(this.#random(KEY_BYTES));
-      this.#secretAt = now;
-    }
-    return this.#suite.mac(this.#secret, asciiBytes(`${from.address} ${from.port}`));
   }
 }
 

@@ -20,6 +20,8 @@ export interface SessionContext {
   readonly indices: IndexTable<IndexEntry>;
   /** Counts up over all peers. */
   nextKeypairId(): number;
-  /** The peer has something to say: `pollTransmit` will ask it. */
-  wantTransmit(peer: WireGuardPeer): void;
+  /** The peer has a handshake message to send: `pollHandshake` will ask it. */
+  wantHandshake(peer: WireGuardPeer): void;
+  /** The peer has a keepalive to send: `pollKeepalive` will ask it. */
+  wantKeepalive(peer: WireGuardPeer): void;
 }

@@ -155,7 +155,7 @@ export class WireGuardPeer {
     const at = this.#initiator.mayInitiateAt;
     if (now >= at) {
       this.#initiationDue = true;
-      this.#context.wantTransmit(this);
+      this.#context.wantHandshake(this);
     } else if (!this.#timers.isSet('handshake-retry')) {
       this.#timers.set('handshake-retry', at + this.#initiator.jitterMs);
     }
@@ -202,7 +202,7 @@ export class WireGuardPeer {
     this.#responseCopies = 0;
     this.#timers.set('key-wipe', now + KEY_WIPE_AFTER_MS);
     this.#noteReceived(now, message.length, from);
-    this.#context.wantTransmit(this);
+    this.#context.wantHandshake(this);
     return undefined;
   }
 
@@ -217,7 +217,7 @@ export class WireGuardPeer {
     this.#noteHandshakeComplete();
     // spec session 2.4: unless data goes out first
     this.#keepaliveDue = true;
-    this.#context.wantTransmit(this);
+    this.#context.wantKeepalive(this);
     return undefined;
   }
 
@@ -256,10 +256,10 @@ export class WireGuardPeer {
     return this.#timers.pollTimeout();
   }
 
-  /** @returns the length of the message written into `into`, or 0 when there is none */
-  pollTransmit(now: number, into: Uint8Array): number {
+  /** @returns the length of the message 1 or 2 written into `into`, or 0 when there is none */
+  pollHandshake(now: number, into: Uint8Array): number {
     if (this.#address === undefined) return 0;
-    const response = this.#responder.takeResponse();
+    const response = this.#responder.takeResponse(now);
     if (response !== undefined) {
       into.set(response);
       this.#noteSent(now, response.length);
@@ -274,7 +274,21 @@ export class WireGuardPeer {
       this.#isInitiationCopyDue = false;
       if (this.#copyInitiation(now, into)) return INITIATION_BYTES;
     }
-    return this.#keepaliveDue ? this.#sendKeepalive(now, into) : 0;
+    return 0;
+  }
+
+  /** @returns the length of the keepalive written into `into`, or 0 when there is none */
+  pollKeepalive(now: number, into: Uint8Array): number {
+    if (this.#address === undefined || !this.#keepaliveDue) return 0;
+    this.#keepaliveDue = false;
+    if (this.sendableKeypairId(now) === undefined) {
+      this.requestHandshake(now);
+      return 0;
+    }
+    const another = this.#anotherKeepalive;
+    const length = this.seal(now, into, 0, 0);
+    if (another) this.#timers.set('passive-keepalive', now + KEEPALIVE_TIMEOUT_MS);
+    return length;
   }
 
   /** Wipes all that is secret. */
@@ -318,46 +332,34 @@ export class WireGuardPeer {
     if (delayMs !== undefined) this.#timers.set(name, now + delayMs);
   }
 
-  #sendKeepalive(now: number, into: Uint8Array): number {
-    this.#keepaliveDue = false;
-    if (this.sendableKeypairId(now) === undefined) {
-      this.requestHandshake(now);
-      return this.pollTransmit(now, into);
-    }
-    const another = this.#anotherKeepalive;
-    const length = this.seal(now, into, 0, 0);
-    if (another) this.#timers.set('passive-keepalive', now + KEEPALIVE_TIMEOUT_MS);
-    return length;
-  }
-
   #handleTimer(now: number, name: TimerName): void {
     switch (name) {
       case 'handshake-retry':
         if (this.#tries >= MAX_HANDSHAKE_TRIES) this.#giveUp(now);
         else {
           this.#initiationDue = true;
-          this.#context.wantTransmit(this);
+          this.#context.wantHandshake(this);
         }
         break;
       case 'initiation-copy':
         this.#isInitiationCopyDue = true;
-        this.#context.wantTransmit(this);
+        this.#context.wantHandshake(this);
         break;
       case 'response-copy':
         this.#responder.repeatResponse();
-        this.#context.wantTransmit(this);
+        this.#context.wantHandshake(this);
         break;
       case 'no-answer': // spec session 5.4
         this.requestHandshake(now);
         break;
       case 'passive-keepalive': // spec session 6.2
         this.#keepaliveDue = true;
-        this.#context.wantTransmit(this);
+        this.#context.wantKeepalive(this);
         break;
       case 'persistent-keepalive': // spec session 6.4
         this.#timers.set(name, now + this.#persistentKeepaliveMs);
         this.#keepaliveDue = true;
-        this.#context.wantTransmit(this);
+        this.#context.wantKeepalive(this);
         break;
       case 'key-wipe': // spec session 8.1
         this.#forgetSessions();

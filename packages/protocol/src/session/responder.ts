@@ -63,7 +63,6 @@ export class Responder {
       indices.delete(localIndex);
       return undefined;
     }
-    this.#secrets.writeMacs(now, response);
     this.#response = response;
     this.#isResponseDue = true;
     entry.keypair = new Keypair(suite, keys, {
@@ -76,11 +75,13 @@ export class Responder {
     return entry.keypair;
   }
 
-  /** Message 2, if one waits to be sent. */
-  takeResponse(): Uint8Array | undefined {
-    if (!this.#isResponseDue) return undefined;
+  /** Message 2, if one waits to be sent. A copy carries the mac2 of a cookie that came meanwhile. */
+  takeResponse(now: number): Uint8Array | undefined {
+    const response = this.#response;
+    if (!this.#isResponseDue || response === undefined) return undefined;
     this.#isResponseDue = false;
-    return this.#response;
+    this.#secrets.writeMacs(now, response);
+    return response;
   }
 
   /** The same message 2 once more (spec session 5.7). */

@@ -3,12 +3,12 @@
 
 import type { Address } from '../address.js';
 import { assert } from '../assert.js';
-import { MAX_PEERS, MAX_QUEUED_COOKIE_REPLIES } from '../constants.js';
+import { MAX_PEERS } from '../constants.js';
 import { copyBytes } from '../copy-bytes.js';
 import { bytesKey, wipe } from '../crypto/bytes.js';
 import { type CryptoSuite, KEY_BYTES, TAG_BYTES } from '../crypto/suite.js';
 import { type Deadline, earlier } from '../deadline.js';
-import type { DropReason } from '../failure.js';
+import { DROP_REASONS, type DropReason } from '../failure.js';
 import { CookieChecker } from '../handshake/cookie.js';
 import { consumeInitiation } from '../handshake/initiation.js';
 import { LoadMeter } from '../handshake/load-meter.js';
@@ -52,7 +52,14 @@ export type Received =
   | { readonly kind: 'keepalive' | 'handshake'; readonly peer: WireGuardPeer }
   /** Who watches the path can make one: it is no sign of the peer. */
   | { readonly kind: 'cookie-reply' }
-  | { readonly kind: 'dropped'; readonly reason: DropReason };
+  | {
+      readonly kind: 'dropped';
+      readonly reason: DropReason;
+      /** A cookie reply, to be sent to where the datagram came from, at once or not at all (spec handshake 5.3). */
+      readonly answer?: Uint8Array;
+    };
+
+type Dropped = Extract<Received, { kind: 'dropped' }>;
 
 export interface OutgoingMessage {
   readonly to: Address;
@@ -70,9 +77,9 @@ export class WireGuard {
   readonly #load = new LoadMeter();
   readonly #limiter = new RateLimiter();
   readonly #peers = new Map<string, WireGuardPeer>();
-  /** Peers that may have something to say, in the order they said so. */
-  readonly #talkers = new Set<WireGuardPeer>();
-  readonly #cookieReplies: { readonly to: Address; readonly message: Uint8Array }[] = [];
+  /** Peers that may have a handshake message to send, and peers that may have a keepalive, in the order they said so. */
+  readonly #shakingHands = new Set<WireGuardPeer>();
+  readonly #keepingAlive = new Set<WireGuardPeer>();
   #keypairs = 0;
   /** One object for all transport messages: they come too often for one each. */
   readonly #payload: {
@@ -95,7 +102,8 @@ export class WireGuard {
       local: { privateKey: copyBytes(options.privateKey), publicKey: this.publicKey },
       indices: this.#indices,
       nextKeypairId: () => ++this.#keypairs,
-      wantTransmit: (peer) => this.#talkers.add(peer),
+      wantHandshake: (peer) => this.#shakingHands.add(peer),
+      wantKeepalive: (peer) => this.#keepingAlive.add(peer),
     };
     this.#mac1Key = mac1Key(suite, this.publicKey);
     this.#cookies = new CookieChecker(suite, random, this.publicKey);
@@ -120,7 +128,8 @@ export class WireGuard {
 
   removePeer(peer: WireGuardPeer): void {
     if (!this.#peers.delete(bytesKey(peer.publicKey))) return;
-    this.#talkers.delete(peer);
+    this.#shakingHands.delete(peer);
+    this.#keepingAlive.delete(peer);
     peer.destroy();
   }
 
@@ -128,8 +137,8 @@ export class WireGuard {
   close(): void {
     for (const peer of this.#peers.values()) peer.destroy();
     this.#peers.clear();
-    this.#talkers.clear();
-    this.#cookieReplies.length = 0;
+    this.#shakingHands.clear();
+    this.#keepingAlive.clear();
     this.#cookies.wipe();
     wipe(this.#context.local.privateKey);
   }
@@ -158,18 +167,32 @@ export class WireGuard {
 
   // ---- effects go out ---------------------------------------------------------------------------------------
 
-  /** Writes one handshake message, cookie reply or keepalive into `into`, at least 148 bytes.
+  /** Everything in turn, where there is nothing but WireGuard: one message into `into`, at least 148 bytes.
    *  @returns where it goes, valid until the next call, or undefined when there is nothing to send */
   pollTransmit(now: number, into: Uint8Array): OutgoingMessage | undefined {
-    const reply = this.#cookieReplies.shift();
-    if (reply !== undefined) {
-      into.set(reply.message);
-      return { to: reply.to, length: reply.message.length };
-    }
-    for (const peer of this.#talkers) {
-      const length = peer.pollTransmit(now, into);
+    // A keepalive without keys is a handshake.
+    return this.pollHandshake(now, into) ?? this.pollKeepalive(now, into) ?? this.pollHandshake(now, into);
+  }
+
+  /** Writes one initiation or response into `into`, at least 148 bytes. To be polled before anything that bulk data could
+   *  delay: a session that cannot renew its keys ends.
+   *  @returns where it goes, or undefined when there is nothing to send */
+  pollHandshake(now: number, into: Uint8Array): OutgoingMessage | undefined {
+    for (const peer of this.#shakingHands) {
+      const length = peer.pollHandshake(now, into);
       if (length > 0) return { to: peer.address as Address, length };
-      this.#talkers.delete(peer);
+      this.#shakingHands.delete(peer);
+    }
+    return undefined;
+  }
+
+  /** Writes one keepalive into `into`, at least 32 bytes. To be polled after data, which makes it needless.
+   *  @returns where it goes, or undefined when there is nothing to send */
+  pollKeepalive(now: number, into: Uint8Array): OutgoingMessage | undefined {
+    for (const peer of this.#keepingAlive) {
+      this.#keepingAlive.delete(peer);
+      const length = peer.pollKeepalive(now, into);
+      if (length > 0) return { to: peer.address as Address, length };
     }
     return undefined;
   }
@@ -199,7 +222,7 @@ export class WireGuard {
   #handleInitiation(now: number, datagram: Uint8Array, from: Address): Received {
     const senderIndex = readUint32(datagram, InitiationOffset.senderIndex);
     const refused = this.#guard(now, datagram, senderIndex, from);
-    if (refused !== undefined) return dropped(refused);
+    if (refused !== undefined) return refused;
     const { suite, local } = this.#context;
     const initiation = consumeInitiation(suite, local, datagram, (key) => this.#peers.get(bytesKey(key)));
     if (typeof initiation === 'string') return dropped(initiation);
@@ -215,10 +238,11 @@ export class WireGuard {
   }
 
   #handleResponse(now: number, datagram: Uint8Array, from: Address): Received {
-    const refused = this.#guard(now, datagram, readUint32(datagram, ResponseOffset.senderIndex), from);
-    if (refused !== undefined) return dropped(refused);
+    // Cheaper than a mac: one that nothing waits for is no load and gets no cookie (spec handshake 3.1).
     const peer = this.#indices.get(readUint32(datagram, ResponseOffset.receiverIndex))?.peer;
     if (peer === undefined) return dropped('unknown-index');
+    const refused = this.#guard(now, datagram, readUint32(datagram, ResponseOffset.senderIndex), from);
+    if (refused !== undefined) return refused;
     const failed = peer.handleResponse(now, from, datagram);
     if (failed !== undefined) return dropped(failed);
     return { kind: 'handshake', peer };
@@ -232,21 +256,26 @@ export class WireGuard {
   }
 
   /** What comes before any expensive computation (spec handshake 6).
-   *  @returns why the handshake message is dropped, or undefined */
-  #guard(now: number, message: Uint8Array, senderIndex: number, from: Address): DropReason | undefined {
-    if (!hasValidMac1(this.#context.suite, this.#mac1Key, message)) return 'wrong-mac1';
+   *  @returns the end of the handshake message, or undefined when it may go on */
+  #guard(now: number, message: Uint8Array, senderIndex: number, from: Address): Dropped | undefined {
+    if (!hasValidMac1(this.#context.suite, this.#mac1Key, message)) return dropped('wrong-mac1');
     if (!this.#load.count(now)) return undefined;
-    if (!this.#cookies.hasValidMac2(now, message, from)) {
-      if (this.#cookieReplies.length < MAX_QUEUED_COOKIE_REPLIES) {
-        const reply = this.#cookies.createReply(now, message, senderIndex, from);
-        this.#cookieReplies.push({ to: from, message: reply });
-      }
-      return 'cookie-required';
+    const cookies = this.#cookies;
+    const cookie = cookies.cookie(now, from);
+    if (cookies.hasValidMac2(message, cookie)) {
+      return this.#limiter.allow(now, from.address) ? undefined : dropped('rate-limited');
     }
-    return this.#limiter.allow(now, from.address) ? undefined : 'rate-limited';
+    if (!cookies.mayReply(now)) return dropped('cookie-required');
+    const answer = cookies.createReply(message, senderIndex, cookie);
+    return { kind: 'dropped', reason: 'cookie-required', answer };
   }
 }
 
-function dropped(reason: DropReason): Received {
-  return { kind: 'dropped', reason };
+/** One object for each reason: a flood makes no garbage. */
+const DROPPED = new Map(
+  DROP_REASONS.map((reason): [DropReason, Dropped] => [reason, { kind: 'dropped', reason }]),
+);
+
+function dropped(reason: DropReason): Dropped {
+  return DROPPED.get(reason) as Dropped;
 }

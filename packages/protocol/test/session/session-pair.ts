@@ -4,6 +4,7 @@ import {
   createPortableSuite,
   type OutgoingMessage,
   type Received,
+  sameAddress,
   WireGuard,
   type WireGuardPeer,
 } from '@underpass/protocol';
@@ -146,7 +147,10 @@ export class SessionPair {
     const received = side.core.handleDatagram(this.now, Buffer.from(bytes), from);
     side.received.push(received.kind);
     if (received.kind === 'payload') side.payloads.push(new Uint8Array(received.payload));
-    if (received.kind === 'dropped') side.drops.push(received.reason);
+    if (received.kind === 'dropped') {
+      side.drops.push(received.reason);
+      if (received.answer !== undefined) this.#transmit(side, received.answer, from);
+    }
     return received;
   }
 
@@ -162,7 +166,10 @@ export class SessionPair {
     const name = MESSAGE_NAMES[bytes[0] as number] as Sent['name'];
     const message = { at: this.now, from: side.name, name, bytes: bytes.slice(), to };
     this.sent.push(message);
-    if (this.deliver(message)) this.receive(this.other(side), bytes.slice(), side.address);
+    const other = this.other(side);
+    if (sameAddress(to, other.address) && this.deliver(message)) {
+      this.receive(other, bytes.slice(), side.address);
+    }
   }
 }
 

@@ -1,8 +1,7 @@
 import { type Address, WireGuard } from '@underpass/protocol';
 import { describe, expect, it } from 'vitest';
+import { COOKIE_REPLIES_PER_WINDOW, UNDER_LOAD_HANDSHAKES_PER_SECOND } from '../../src/constants.js';
 import { countingRandom, SessionPair, SUITE } from './session-pair.js';
-
-const UNDER_LOAD_HANDSHAKES_PER_SECOND = 128;
 
 /** Message 1 of strangers: right mac1, unknown key. */
 function strangers(target: Uint8Array, count: number): Uint8Array[] {
@@ -67,16 +66,48 @@ describe('under load (spec handshake 6)', () => {
     expect(pair.sent).toEqual([]);
   });
 
-  it('makes no more cookie replies than MAX_QUEUED_COOKIE_REPLIES between two polls', () => {
+  it('answers at the moment of receipt, at most so many in a window, and takes no turn for it (spec handshake 5.3)', () => {
     const pair = new SessionPair();
     floodUntilLoaded(pair);
     const [message] = strangers(pair.b.core.publicKey, 1) as [Uint8Array];
-    for (let i = 0; i < 300; i++) pair.receive(pair.b, message.slice(), pair.a.address);
     pair.deliver = () => false;
-    pair.exchange();
-    expect(pair.sent).toHaveLength(128);
+    for (let i = 0; i < 300; i++)
+      pair.receive(pair.b, message.slice(), { address: '203.0.113.9', port: i + 1 });
+    expect(pair.sent).toHaveLength(COOKIE_REPLIES_PER_WINDOW);
     // No amplification: the reply is smaller than what asked for it.
     for (const { bytes } of pair.sent) expect(bytes).toHaveLength(64);
+    expect(pair.b.core.pollTransmit(0, new Uint8Array(148))).toBeUndefined();
+  });
+
+  it('drops a response that nothing waits for before any hash, and counts it for no load (spec handshake 3.1)', () => {
+    const pair = new SessionPair();
+    const [message] = strangers(pair.b.core.publicKey, 1) as [Uint8Array];
+    const response = message.slice(0, 92);
+    response[0] = 2;
+    for (let i = 0; i < 2 * UNDER_LOAD_HANDSHAKES_PER_SECOND; i++) {
+      pair.receive(pair.b, response.slice(), pair.a.address);
+    }
+    expect(new Set(pair.b.drops)).toEqual(new Set(['unknown-index']));
+    pair.connect();
+    expect(pair.a.peer.sendableKeypairId(0)).toBeDefined();
+  });
+
+  it('takes a response whose mac2 came with a copy, because the initiator asked for it (spec session 5.7)', () => {
+    const pair = new SessionPair();
+    pair.connect();
+    pair.takeSent();
+    pair.now = 130_000;
+    // The initiator is flooded itself, so it asks its responder for a cookie.
+    const [message] = strangers(pair.a.core.publicKey, 1) as [Uint8Array];
+    for (let i = 0; i <= UNDER_LOAD_HANDSHAKES_PER_SECOND; i++) {
+      pair.receive(pair.a, message.slice(), { address: `203.0.113.${i}`, port: 5 });
+    }
+    pair.takeSent();
+    pair.connect();
+    expect(pair.takeSent()).toEqual(['130000 a initiation', '130000 b response', '130000 a cookie-reply']);
+    pair.runUntil(130_300);
+    expect(pair.takeSent()).toEqual(['130300 b response', '130300 a keepalive']);
+    expect(pair.a.drops.at(-1)).toBe('cookie-required');
   });
 
   it('takes a cookie reply once, and none for a message that was not sent', () => {

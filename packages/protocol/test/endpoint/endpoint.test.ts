@@ -1,0 +1,145 @@
+/** What the endpoint asks of its caller, and in what order it gives: no turn for strangers, handshakes first. */
+import { type Address, Endpoint, type Reaction, type Stream, TransmitBatch } from '@underpass/protocol';
+import { createInsecureTestSuite, SeededRandom } from '@underpass/testkit';
+import { describe, expect, it } from 'vitest';
+import { mac1Key, writeMacs } from '../../src/handshake/mac.js';
+
+const RELAY: Address = { address: '198.51.100.1', port: 51_820 };
+const STRANGER: Address = { address: '203.0.113.66', port: 666 };
+const suite = createInsecureTestSuite();
+
+interface Client {
+  readonly endpoint: Endpoint;
+  readonly address: Address;
+}
+
+/** A relay and some clients on a network that delivers at once. */
+class Star {
+  now = 0;
+  readonly relay: Endpoint;
+  readonly clients: readonly Client[];
+  readonly batch = new TransmitBatch();
+  /** The newest datagram of a client. */
+  newest = new Uint8Array(0);
+
+  constructor(clients: number) {
+    this.relay = this.#create('relay', 0);
+    this.clients = Array.from({ length: clients }, (_, i) => ({
+      endpoint: this.#create('client', i + 1),
+      address: { address: `192.0.2.${i + 1}`, port: 1000 },
+    }));
+    for (const { endpoint } of this.clients) {
+      endpoint.addPeer({ publicKey: this.relay.publicKey, address: RELAY });
+      this.relay.addPeer({ publicKey: endpoint.publicKey });
+    }
+  }
+
+  #create(role: 'client' | 'relay', seed: number): Endpoint {
+    const random = new SeededRandom(seed + 100);
+    return new Endpoint({
+      role,
+      privateKey: random.bytes(32),
+      suite,
+      random: (length) => random.bytes(length),
+      unixTimeMs: () => 1_700_000_000_000 + this.now,
+    });
+  }
+
+  /** Sends all that one client has to send now. */
+  deliverFrom({ endpoint, address }: Client): void {
+    while (endpoint.pollTransmit(this.now, this.batch)) {
+      const { buffer, lengthBytes, segmentBytes } = this.batch;
+      for (let at = 0; at < lengthBytes; at += segmentBytes) {
+        this.newest = buffer.slice(at, Math.min(at + segmentBytes, lengthBytes));
+        this.relay.handleDatagram(this.now, this.newest.slice(), address);
+      }
+    }
+  }
+
+  /** Sends all that the relay has to send now. */
+  deliverFromRelay(): void {
+    while (this.relay.pollTransmit(this.now, this.batch)) {
+      const { buffer, lengthBytes, segmentBytes, to } = this.batch;
+      const client = this.clients.find(({ address }) => address.address === to?.address);
+      for (let at = 0; at < lengthBytes; at += segmentBytes) {
+        const end = Math.min(at + segmentBytes, lengthBytes);
+        client?.endpoint.handleDatagram(this.now, buffer.slice(at, end), RELAY);
+      }
+    }
+  }
+
+  connect(client: Client): void {
+    client.endpoint.peers[0]?.connect(this.now);
+    for (let i = 0; i < 5; i++) {
+      this.deliverFrom(client);
+      this.deliverFromRelay();
+      this.now += 100;
+    }
+    expect(client.endpoint.peers[0]?.stats().connected).toBe(true);
+  }
+}
+
+describe('after a datagram', () => {
+  function receive(star: Star, bytes: Uint8Array, from = STRANGER): Reaction {
+    return star.relay.handleDatagram(star.now, bytes.slice(), from);
+  }
+
+  it('without an effect the caller has nothing to do, whatever it was', () => {
+    const star = new Star(1);
+    const [client] = star.clients as [Client];
+    star.connect(client);
+    const initiation = new Uint8Array(148).fill(7);
+    initiation.set([1, 0, 0, 0]);
+    const forged = initiation.slice();
+    writeMacs(suite, mac1Key(suite, star.relay.publicKey), undefined, forged);
+    const altered = star.newest.slice();
+    altered[20] = (altered[20] as number) ^ 1;
+    const unknownIndex = star.newest.slice();
+    unknownIndex[4] = (unknownIndex[4] as number) ^ 1;
+    const cases: readonly [string, Uint8Array][] = [
+      ['malformed', Uint8Array.of(1)],
+      ['wrong-mac1', initiation],
+      ['handshake-failed', forged],
+      ['unknown-index', unknownIndex],
+      ['authentication-failed', altered],
+      ['replayed-counter', star.newest],
+    ];
+    for (const [reason, bytes] of cases) {
+      const before = { ...star.relay.drops };
+      expect([reason, receive(star, bytes)]).toEqual([reason, 'none']);
+      expect(star.relay.drops).toEqual({
+        ...before,
+        [reason]: before[reason as keyof typeof before] + 1,
+      });
+    }
+  });
+
+  it('that is genuine the caller polls', () => {
+    const star = new Star(1);
+    const [{ endpoint }] = star.clients as [Client];
+    endpoint.peers[0]?.connect(0);
+    endpoint.pollTransmit(0, star.batch);
+    expect(receive(star, star.batch.buffer.subarray(0, star.batch.lengthBytes))).toBe('poll');
+  });
+});
+
+describe('what goes out first', () => {
+  it('is a handshake message, however much data another peer is waiting for', () => {
+    const star = new Star(2);
+    const [busy, newcomer] = star.clients as [Client, Client];
+    star.connect(busy);
+    busy.endpoint.peers[0]?.openStream()?.write(Uint8Array.of(1));
+    star.deliverFrom(busy);
+    let stream: Stream | undefined;
+    for (let event = star.relay.pollEvent(); event !== undefined; event = star.relay.pollEvent()) {
+      if (event.type === 'stream-opened') stream = event.stream;
+    }
+    newcomer.endpoint.peers[0]?.connect(star.now);
+    star.deliverFrom(newcomer);
+    expect(stream?.write(new Uint8Array(50_000))).toBeGreaterThan(0);
+    expect(star.relay.pollTransmit(star.now, star.batch)).toBe(true);
+    expect([star.batch.to, star.batch.buffer[0]]).toEqual([newcomer.address, 2]);
+    expect(star.relay.pollTransmit(star.now, star.batch)).toBe(true);
+    expect([star.batch.to, star.batch.buffer[0]]).toEqual([busy.address, 4]);
+  });
+});
