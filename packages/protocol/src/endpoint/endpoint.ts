@@ -57,6 +57,9 @@ export type EndpointEvent =
   /** Both directions are over and everything we sent was acknowledged: the last event of a stream. */
   | { readonly type: 'stream-closed'; readonly stream: Stream };
 
+/** Events of one peer before it is the next one's turn. More than one, because looking for the next costs a look at each peer. */
+export const EVENTS_PER_TURN = 16;
+
 /** What the caller does after a datagram: nothing, its loop, or send these bytes to where the datagram came from, now or not at all. */
 export type Reaction = 'none' | 'poll' | Uint8Array;
 
@@ -73,6 +76,7 @@ export class Endpoint {
   /** Where the last polls stopped, so that no peer starves another. */
   #transmitTurn = 0;
   #eventTurn = 0;
+  #eventsInTurn = 0;
 
   constructor(options: EndpointOptions) {
     this.#drops = Object.fromEntries(DROP_REASONS.map((reason) => [reason, 0])) as Record<DropReason, number>;
@@ -160,12 +164,19 @@ export class Endpoint {
       if (event !== undefined) return withPeer(event, peer);
       this.#removed.shift();
     }
-    for (let tried = 0; tried < this.#peers.length; tried++) {
+    // One more than there are peers: the first may only have had its turn.
+    for (let tried = 0; tried <= this.#peers.length; tried++) {
       if (this.#eventTurn >= this.#peers.length) this.#eventTurn = 0;
-      const peer = this.#peers[this.#eventTurn] as Peer;
-      const event = peer.pollEvent();
-      if (event !== undefined) return withPeer(event, peer);
+      const peer = this.#peers[this.#eventTurn];
+      if (this.#eventsInTurn < EVENTS_PER_TURN) {
+        const event = peer?.pollEvent();
+        if (peer !== undefined && event !== undefined) {
+          this.#eventsInTurn++;
+          return withPeer(event, peer);
+        }
+      }
       this.#eventTurn++;
+      this.#eventsInTurn = 0;
     }
     return undefined;
   }

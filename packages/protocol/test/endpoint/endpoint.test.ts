@@ -1,5 +1,12 @@
-/** What the endpoint asks of its caller, and in what order it gives: no turn for strangers, handshakes first. */
-import { type Address, Endpoint, type Reaction, type Stream, TransmitBatch } from '@underpass/protocol';
+/** What the endpoint asks of its caller, and in what order it gives: no turn for strangers, handshakes first, fair turns. */
+import {
+  type Address,
+  Endpoint,
+  type EndpointEvent,
+  type Reaction,
+  type Stream,
+  TransmitBatch,
+} from '@underpass/protocol';
 import { createInsecureTestSuite, SeededRandom } from '@underpass/testkit';
 import { describe, expect, it } from 'vitest';
 import { mac1Key, writeMacs } from '../../src/handshake/mac.js';
@@ -142,4 +149,34 @@ describe('what goes out first', () => {
     expect(star.relay.pollTransmit(star.now, star.batch)).toBe(true);
     expect([star.batch.to, star.batch.buffer[0]]).toEqual([busy.address, 4]);
   });
+});
+
+describe('events', () => {
+  it.each([0, 1])(
+    'come from each peer in turn, so that one with many does not delay another: peer %i has many',
+    (index) => {
+      const star = new Star(2);
+      const [loud, quiet] = (index === 0 ? star.clients : star.clients.toReversed()) as [Client, Client];
+      for (const client of [quiet, loud]) {
+        star.connect(client);
+        while (star.relay.pollEvent() !== undefined);
+      }
+      for (const [client, streams] of [
+        [loud, 300],
+        [quiet, 1],
+      ] as const) {
+        for (let i = 0; i < streams; i++) client.endpoint.peers[0]?.openStream()?.write(Uint8Array.of(i));
+        star.deliverFrom(client);
+      }
+      const quietPeer = star.relay.peers[1 - index];
+      const order: EndpointEvent[] = [];
+      for (let event = star.relay.pollEvent(); event !== undefined; event = star.relay.pollEvent()) {
+        order.push(event);
+      }
+      expect(order.length).toBeGreaterThan(300);
+      const at = order.findIndex((event) => event.type === 'stream-opened' && event.peer === quietPeer);
+      expect(at).toBeGreaterThanOrEqual(0);
+      expect(at).toBeLessThanOrEqual(32);
+    },
+  );
 });
