@@ -1,5 +1,5 @@
 /** Signals, restarts and reloads. */
-import { readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { runUnderpass, startUnderpass } from './running-program.js';
@@ -98,6 +98,23 @@ describe('SIGHUP', () => {
     expect(await howItEnds(await connect(client.ports[0] ?? 0))).toBe('ECONNRESET');
   });
 
+  it('never ends a relay, however early it comes', async () => {
+    const setup = setUpRelay([]);
+    // The process sends itself one every few milliseconds from the moment that its own code begins to run.
+    const preload = path.join(setup.directory, 'preload.cjs');
+    writeFileSync(
+      preload,
+      "let left = 500; const timer = setInterval(() => { if (left-- > 0) process.kill(process.pid, 'SIGHUP'); else clearInterval(timer); }, 1).unref();\n" +
+        "setImmediate(() => process.kill(process.pid, 'SIGHUP'));\n",
+    );
+    const program = startUnderpass(['relay', '--config', setup.config], {
+      NODE_OPTIONS: `--require ${preload}`,
+    });
+    await program.event('listening');
+    await program.event('reloaded');
+    expect(program.exit).toBeUndefined();
+  });
+
   it('with a broken config changes nothing and says what is wrong', async () => {
     const setup = setUpRelay([]);
     const { program } = await startRelay(setup);
@@ -109,7 +126,29 @@ describe('SIGHUP', () => {
   });
 });
 
+describe('SIGUSR1', () => {
+  it('opens no inspector', async () => {
+    const { program } = await startRelay(setUpRelay([]));
+    program.child.kill('SIGUSR1');
+    program.child.kill('SIGHUP');
+    await program.event('reloaded');
+    program.child.kill('SIGTERM');
+    expect(await program.ended()).toEqual({ code: 0, signal: null });
+    expect(program.plainLines).toEqual([]);
+  });
+});
+
 describe('the first underpass relay', () => {
+  it('that cannot listen leaves no config behind, only its key', async () => {
+    const { port } = await startRelay(setUpRelay([]));
+    const home = temporaryDirectory();
+    const { code } = await runUnderpass(['relay', '--listen', `127.0.0.1:${port}`], {
+      environment: { XDG_CONFIG_HOME: home },
+    });
+    expect(code).toBe(1);
+    expect(readdirSync(path.join(home, 'underpass'))).toEqual(['relay.key']);
+  });
+
   it('writes a private config and key, says what to do next, and runs; the second uses them', async () => {
     const home = temporaryDirectory();
     const environment = { XDG_CONFIG_HOME: home };

@@ -1,6 +1,6 @@
 /** What the program says, and with which exit code, when the command line, a config or a key file is wrong: the
  *  messages are part of the contract and stand here word for word. */
-import { chmodSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { runUnderpass } from './running-program.js';
@@ -8,6 +8,9 @@ import { temporaryDirectory } from './temporary-directory.js';
 import { newKey, setUpRelay } from './tunnel.js';
 
 const KEY = 'Igge9KzRytKNwrgkzDE/8hrLu6Ly0OqVdvOPWhA5KR4=';
+
+const KEY_REFUSED =
+  'underpass: --key wants the path of a key file and got what looks like a key itself: it was visible to other users, make a new one';
 
 describe('a wrong command line ends with code 2 and one line', () => {
   it.each<[string[], string]>([
@@ -38,7 +41,21 @@ describe('a wrong command line ends with code 2 and one line', () => {
     ],
     [
       ['client', '--relay-key', 'short'],
-      "underpass: option '--relay-key <public-key>' argument 'short' is invalid. Expected 44 characters of base64, as underpass pubkey prints them: see underpass client --help",
+      'underpass: --relay-key is not a public key: expected 44 characters of base64, as underpass pubkey prints them',
+    ],
+    ...['--key', '--preshared-key'].map((option): [string[], string] => [
+      ['client', option, KEY],
+      `underpass: ${option} wants the path of a key file and got what looks like a key itself: it was visible to other users, make a new one`,
+    ]),
+    ...['--config', '--key-log'].map((option): [string[], string] => [
+      ['relay', option, KEY],
+      `underpass: ${option} wants the path of ${option === '--config' ? 'a config file' : 'a file to append to'} and got what looks like a key itself: it was visible to other users, make a new one`,
+    ]),
+    [['client', '--key', KEY.slice(0, 43)], KEY_REFUSED],
+    [[KEY], "underpass: unknown command '(a key, not shown)': see underpass --help"],
+    [
+      ['client', `--kee=${KEY}`],
+      "underpass: unknown option '--kee=(a key, not shown)': see underpass client --help",
     ],
     [
       ['client', '--persistent-keepalive', '-1'],
@@ -46,6 +63,20 @@ describe('a wrong command line ends with code 2 and one line', () => {
     ],
   ])('underpass %j', async (commandArguments, line) => {
     expect(await runUnderpass(commandArguments)).toEqual({ code: 2, stdout: '', lines: [line] });
+  });
+
+  it('never shows a private key that was given for a public one', async () => {
+    const directory = temporaryDirectory();
+    const { file } = newKey(directory, 'client');
+    const secret = readFileSync(file, 'utf8').trim();
+    const flags = ['--relay', 'localhost:1', '--relay-key', secret, '--key', file, '-L', '0:localhost:80'];
+    expect(await runUnderpass(['client', ...flags])).toEqual({
+      code: 2,
+      stdout: '',
+      lines: [
+        `underpass: --relay-key is the very key in ${file}, but one is public and the other private: if it is your private key, it was visible to other users: make a new one`,
+      ],
+    });
   });
 
   it('needs something to forward', async () => {

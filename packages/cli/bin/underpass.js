@@ -4,6 +4,11 @@
 // used, and loading an ES module uses it: so this file is none.
 process.env.UV_THREADPOOL_SIZE ??= '32';
 
+// SIGUSR1 would open Node's inspector on loopback, to every local user: whoever connects to it runs what they like.
+process.on('SIGUSR1', () => {});
+// To a relay SIGHUP means 'read the config again', which it is about to do.
+if (process.argv[2] === 'relay') process.on('SIGHUP', () => {});
+
 // V8 compiles well what has run often. Keystrokes come a few times a second, and in its first minutes a tunnel would carry each of them by
 // code that runs several times slower: so it is to compile sooner (docs/adr/0008). Only where V8 is known to take these flags.
 const nodeMajor = Number.parseInt(process.versions.node, 10);

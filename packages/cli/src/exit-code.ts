@@ -13,6 +13,6 @@ export const ExitCode = {
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
 /** What shells report for a process that a signal ended; used when a second signal cuts a stop short. */
-export function signalExitCode(signal: 'SIGINT' | 'SIGTERM'): number {
-  return 128 + (signal === 'SIGINT' ? 2 : 15);
+export function signalExitCode(signal: 'SIGHUP' | 'SIGINT' | 'SIGTERM'): number {
+  return 128 + { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 }[signal];
 }

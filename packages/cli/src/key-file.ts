@@ -1,16 +1,19 @@
 /** Files that hold a secret key: base64 text, readable by their owner and nobody else. */
-import { closeSync, fstatSync, openSync, readSync, type Stats, writeSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { CliError, systemReason } from './cli-error.js';
 import { ExitCode } from './exit-code.js';
-import { decodeKeyBytes, encodeKey, KEY_TEXT_BYTES } from './key-text.js';
+import { quoteArgument, requireSecret } from './file-trust.js';
+import { decodeKeyBytes, encodeKey, isClamped, KEY_TEXT_BYTES } from './key-text.js';
+import { asciiOf } from './text-encoding.js';
+import { writeFileWhole } from './write-file.js';
 
 /** A key and its newline, with room for stray blanks; a larger file is not a key. */
 export const KEY_FILE_LIMIT_BYTES = 1024;
 
-/** Reads a private or preshared key and wipes what it read.
+/** Reads a preshared key, or a private one whatever it looks like, and wipes what it read.
  *
- *  The mode is asked of the open file, not of the name, so that nobody can swap it in between. A pipe will do
- *  as well (`--key <(pass show relay)`).
+ *  Owner and mode are asked of the open file (`requireSecret`). A link will do, and so will a pipe
+ *  (`--key <(pass show relay)`).
  *
  *  @throws CliError with `ExitCode.config`: unreadable, not the user's own, open to others, or not a key */
 export function readKeyFile(path: string): Uint8Array {
@@ -25,12 +28,16 @@ export function readKeyFile(path: string): Uint8Array {
   }
   const buffer = new Uint8Array(KEY_FILE_LIMIT_BYTES + 1);
   try {
-    refuseUnlessPrivate(path, fstatSync(file));
+    const stats = fstatSync(file);
+    if (!stats.isFile() && !stats.isFIFO()) {
+      throw keyFileError(`${path} is not a file`, 'give the path of a file that holds a key');
+    }
+    requireSecret(path, stats, 'the key file');
     const length = readUpTo(file, buffer, path);
     const key = length > KEY_FILE_LIMIT_BYTES ? undefined : decodeKeyText(buffer.subarray(0, length));
     if (key === undefined) {
       throw keyFileError(
-        `${path} does not hold a key`,
+        `${path} ${length === 0 ? 'is empty' : 'does not hold a key'}`,
         `expected ${KEY_TEXT_BYTES} characters of base64, as underpass keygen prints them`,
       );
     }
@@ -41,49 +48,38 @@ export function readKeyFile(path: string): Uint8Array {
   }
 }
 
+/** As `readKeyFile`, for a file that must hold a private key.
+ *  @throws CliError also when it is more likely a public one */
+export function readPrivateKeyFile(path: string): Uint8Array {
+  const key = readKeyFile(path);
+  if (isClamped(key)) return key;
+  key.fill(0);
+  throw keyFileError(
+    `${path} does not hold a private key as underpass keygen and wg genkey make them: it may be a public key`,
+    'give the file of the private key',
+  );
+}
+
 /** Writes a new key file with mode 0600.
- *  @throws CliError when the file exists already, or cannot be made */
+ *  @throws CliError when the file exists already, or cannot be made; nothing is left of it then */
 export function writeKeyFile(path: string, key: Uint8Array): void {
   try {
-    const file = openSync(path, 'wx', 0o600);
-    try {
-      writeSync(file, `${encodeKey(key)}\n`);
-    } finally {
-      closeSync(file);
-    }
+    writeFileWhole(path, `${encodeKey(key)}\n`, { mode: 0o600 });
   } catch (error) {
     throw keyFileError(`cannot write the key file ${path}: ${systemReason(error)}`, '', error);
   }
 }
 
-/** The key in a text that may have blanks around it, as a file or a pipe has. */
-export function decodeKeyText(text: Uint8Array): Uint8Array | undefined {
+/** The key in a text that may have blanks around it, as a file or a pipe has, and an encoding of its own. */
+function decodeKeyText(bytes: Uint8Array): Uint8Array | undefined {
+  const text = asciiOf(bytes);
   let start = 0;
   let end = text.length;
   while (start < end && isBlank(text[start])) start++;
   while (end > start && isBlank(text[end - 1])) end--;
-  return decodeKeyBytes(text.subarray(start, end));
-}
-
-function refuseUnlessPrivate(path: string, stats: Stats): void {
-  if (!stats.isFile() && !stats.isFIFO()) {
-    throw keyFileError(`${path} is not a file`, 'give the path of a file that holds a key');
-  }
-  if (process.platform === 'win32') return; // no mode bits there; the profile directory's ACL protects it
-  const user = process.geteuid?.();
-  if (user !== undefined && stats.uid !== user) {
-    throw keyFileError(
-      `the key file ${path} belongs to another user (uid ${stats.uid}, this program runs as ${user})`,
-      `run as its owner, or: chown ${user} ${quoteArgument(path)}`,
-    );
-  }
-  if ((stats.mode & 0o077) !== 0) {
-    const mode = (stats.mode & 0o777).toString(8).padStart(4, '0');
-    throw keyFileError(
-      `the key file ${path} is open to other users (mode ${mode})`,
-      `run: chmod 600 ${quoteArgument(path)}`,
-    );
-  }
+  const key = decodeKeyBytes(text.subarray(start, end));
+  text.fill(0);
+  return key;
 }
 
 function readUpTo(file: number, buffer: Uint8Array, path: string): number {
@@ -106,11 +102,6 @@ function isBlank(byte: number | undefined): boolean {
 
 function isMissing(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ENOENT';
-}
-
-/** A path as one would type it in a shell. */
-export function quoteArgument(path: string): string {
-  return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }
 
 function keyFileError(message: string, hint: string, cause?: unknown): CliError {

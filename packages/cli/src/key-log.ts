@@ -1,14 +1,18 @@
 /** `--key-log FILE`: the secrets of each handshake, in the format that Wireshark reads
  *  (Preferences, Protocols, WireGuard, Key log file). */
-import { closeSync, fchmodSync, fstatSync, openSync, writeSync } from 'node:fs';
+import { closeSync, constants, fchmodSync, fstatSync, openSync, writeSync } from 'node:fs';
 import type { Log } from '@underpass/runtime';
 import { CliError, systemReason } from './cli-error.js';
 import { ExitCode } from './exit-code.js';
-import { quoteArgument } from './key-file.js';
+import { requireSecret } from './file-trust.js';
+
+const { O_APPEND, O_CREAT, O_WRONLY } = constants;
+/** Windows has no such flag, and links there take an administrator. */
+const O_NOFOLLOW = constants.O_NOFOLLOW ?? 0;
 
 /** Opens or makes the file with mode 0600 and warns that it is as good as the keys.
  *  @returns what takes each line
- *  @throws CliError when the file cannot be opened, or exists and is open to other users */
+ *  @throws CliError when the file cannot be opened, is a link, belongs to somebody else or is open to other users */
 export function openKeyLog(path: string, log: Log): (line: string) => void {
   const file = openPrivately(path);
   log.warn({ event: 'key-log', file: path }, `whoever has ${path} can read this traffic: key log is on`);
@@ -27,26 +31,29 @@ export function openKeyLog(path: string, log: Log): (line: string) => void {
 function openPrivately(path: string): number {
   let file: number;
   try {
-    file = openSync(path, 'a', 0o600);
+    // The last part of the path must not be a link: in a directory like /tmp anybody can lay one to a file of ours.
+    file = openSync(path, O_APPEND | O_CREAT | O_WRONLY | O_NOFOLLOW, 0o600);
   } catch (error) {
-    throw keyLogError(
-      `cannot open the key log ${path}: ${systemReason(error)}`,
-      'choose another file',
-      error,
-    );
+    const isLink = error instanceof Error && 'code' in error && error.code === 'ELOOP';
+    const reason = isLink ? 'it is a symbolic link' : systemReason(error);
+    const message = `cannot open the key log ${path}: ${reason}`;
+    throw new CliError(ExitCode.config, message, 'choose another file', { cause: error });
   }
-  const stats = fstatSync(file);
-  if (process.platform !== 'win32' && (stats.mode & 0o077) !== 0) {
+  try {
+    const stats = fstatSync(file);
+    requireSecret(path, stats, 'the key log');
+    // Other names of the file may stand where other users look.
+    if (stats.isFile() && stats.nlink > 1) {
+      throw new CliError(
+        ExitCode.config,
+        `the key log ${path} has other names (hard links)`,
+        'choose another file',
+      );
+    }
+    if (stats.isFile()) fchmodSync(file, 0o600); // a strange umask may have left it without the owner's own bits
+  } catch (error) {
     closeSync(file);
-    throw keyLogError(
-      `the key log ${path} is open to other users, and whoever reads it can read the traffic`,
-      `run: chmod 600 ${quoteArgument(path)}`,
-    );
+    throw error;
   }
-  if (stats.isFile()) fchmodSync(file, 0o600); // a strange umask may have left it without the owner's own bits
   return file;
-}
-
-function keyLogError(message: string, hint: string, cause?: unknown): CliError {
-  return new CliError(ExitCode.config, message, hint, cause === undefined ? undefined : { cause });
 }

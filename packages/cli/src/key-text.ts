@@ -47,10 +47,21 @@ export function looksLikeKey(text: string): boolean {
   return /^[A-Za-z0-9+/]{40,46}={0,2}$/.test(text.trim());
 }
 
+/** The text without anything that is exactly a key. */
+export function withoutKeys(text: string): string {
+  return text.replace(/(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{43}=/g, '(a key, not shown)');
+}
+
 /** The curve's own form of a private key (RFC 7748 §5), which is what `wg genkey` prints. Changes `key`. */
 export function clampPrivateKey(key: Uint8Array): void {
   key[0] = (key[0] ?? 0) & 248;
   key[31] = ((key[31] ?? 0) & 127) | 64;
+}
+
+/** Whether a key has the form of `clampPrivateKey`, as all private keys have that keygen and wg genkey made. Of public keys
+ *  one in 16 has it by chance. */
+export function isClamped(key: Uint8Array): boolean {
+  return ((key[0] ?? 0) & 7) === 0 && ((key[31] ?? 0) & 0xc0) === 0x40;
 }
 
 function digitValue(byte: number): number {

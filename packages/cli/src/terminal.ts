@@ -1,6 +1,7 @@
 /** The only place that writes to the terminal. Logs go to stderr, results to stdout. */
 import { CliError, systemReason } from './cli-error.js';
 import { ExitCode } from './exit-code.js';
+import { withoutKeys } from './key-text.js';
 import { stderrWriter } from './stderr.js';
 
 /** What stdout last failed with. */
@@ -30,9 +31,10 @@ export async function requireOutput(): Promise<void> {
   throw new CliError(ExitCode.failure, `cannot write to standard output: ${systemReason(outputFailure)}`);
 }
 
-/** One line of failure or warning; control characters of foreign text do not reach the terminal. */
+/** One line of failure or warning; control characters of foreign text do not reach the terminal, and neither does a key: what
+ *  somebody typed into the wrong place is quoted in many messages. */
 export function printErrorLine(text: string): void {
-  stderrWriter().write(withoutControlCharacters(text));
+  stderrWriter().write(withoutKeys(withoutControlCharacters(text)));
 }
 
 /** Replaces what a terminal would act on: escape sequences, carriage returns, line ends. */

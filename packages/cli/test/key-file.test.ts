@@ -1,10 +1,11 @@
-import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { CliError } from '../src/cli-error.js';
 import { ExitCode } from '../src/exit-code.js';
-import { KEY_FILE_LIMIT_BYTES, quoteArgument, readKeyFile, writeKeyFile } from '../src/key-file.js';
+import { KEY_FILE_LIMIT_BYTES, readKeyFile, readPrivateKeyFile, writeKeyFile } from '../src/key-file.js';
 import { encodeKey } from '../src/key-text.js';
+import { publicKeyOf } from '../src/public-key.js';
 import { temporaryDirectory } from './temporary-directory.js';
 
 const KEY = new Uint8Array(32).fill(9);
@@ -78,8 +79,45 @@ describe('a key file', () => {
     expect(refusal(path.join(temporaryDirectory(), 'none')).cause).toBeInstanceOf(Error);
   });
 
-  it('is quoted for the shell only where it must be', () => {
-    expect(quoteArgument('/etc/a-b_c.key')).toBe('/etc/a-b_c.key');
-    expect(quoteArgument("it's here")).toBe("'it'\\''s here'");
+  it('is refused when it belongs to another user, even to root', (context) => {
+    if (process.geteuid?.() !== 0) return context.skip('needs root, for chown');
+    const file = path.join(temporaryDirectory(), 'relay.key');
+    writeKeyFile(file, KEY);
+    chownSync(file, 4711, 0);
+    const error = refusal(file);
+    expect(error.exitCode).toBe(ExitCode.config);
+    expect(error.message).toContain('belongs to another user (uid 4711, this program runs as 0)');
+    expect(error.hint).toContain('chown 0 ');
+  });
+
+  it.each<[string, (text: string) => Buffer]>([
+    ['UTF-8 with a byte order mark', (text) => Buffer.from(`\ufeff${text}`, 'utf8')],
+    ['UTF-16 as PowerShell writes it', (text) => Buffer.from(`\ufeff${text}`, 'utf16le')],
+    ['UTF-16 with the other byte order', (text) => Buffer.from(`\ufeff${text}`, 'utf16le').swap16()],
+  ])('may be in %s', (_encoding, encode) => {
+    const file = path.join(temporaryDirectory(), 'relay.key');
+    writeFileSync(file, encode(`${encodeKey(KEY)}\r\n`), { mode: 0o600 });
+    expect(readKeyFile(file)).toEqual(KEY);
+  });
+
+  it('is refused when UTF-16 holds other letters whose low bytes are a key', () => {
+    const file = path.join(temporaryDirectory(), 'relay.key');
+    const bytes = Buffer.from(`\ufeff${encodeKey(KEY)}`, 'utf16le');
+    bytes[3] = 0x30;
+    writeFileSync(file, bytes, { mode: 0o600 });
+    expect(refusal(file).message).toContain('does not hold a key');
+  });
+
+  it('that is empty says so', () => {
+    const file = path.join(temporaryDirectory(), 'relay.key');
+    writeFileSync(file, '', { mode: 0o600 });
+    expect(refusal(file).message).toContain('is empty');
+  });
+
+  it('of a private key is refused when it holds a public one', () => {
+    const file = path.join(temporaryDirectory(), 'relay.key');
+    writeKeyFile(file, publicKeyOf(KEY));
+    expect(() => readPrivateKeyFile(file)).toThrow('it may be a public key');
+    expect(readKeyFile(file)).toEqual(publicKeyOf(KEY));
   });
 });

@@ -1,4 +1,4 @@
-import { chmodSync, readFileSync, statSync } from 'node:fs';
+import { chmodSync, chownSync, linkSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { silentLog } from '@underpass/runtime';
 import { describe, expect, it } from 'vitest';
@@ -24,5 +24,24 @@ describe('a key log', () => {
     chmodSync(file, 0o604);
     expect(() => openKeyLog(file, silentLog)).toThrow('open to other users');
     expect(() => openKeyLog(path.dirname(file), silentLog)).toThrow('it is a directory');
+  });
+
+  it('is refused when it is a link, which another user may have laid', () => {
+    const directory = temporaryDirectory();
+    const target = path.join(directory, 'precious');
+    writeFileSync(target, 'precious', { mode: 0o600 });
+    symlinkSync(target, path.join(directory, 'link'));
+    expect(() => openKeyLog(path.join(directory, 'link'), silentLog)).toThrow('it is a symbolic link');
+    linkSync(target, path.join(directory, 'other-name'));
+    expect(() => openKeyLog(path.join(directory, 'other-name'), silentLog)).toThrow('has other names');
+    expect(readFileSync(target, 'utf8')).toBe('precious');
+  });
+
+  it('is refused when it belongs to another user', (context) => {
+    if (process.geteuid?.() !== 0) return context.skip('needs root, for chown');
+    const file = path.join(temporaryDirectory(), 'keys.log');
+    writeFileSync(file, '', { mode: 0o600 });
+    chownSync(file, 4711, 4711);
+    expect(() => openKeyLog(file, silentLog)).toThrow('belongs to another user');
   });
 });

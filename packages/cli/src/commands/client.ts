@@ -6,7 +6,7 @@ import { Command } from 'commander';
 import { usageError } from '../cli-error.js';
 import { type ClientConfig, loadClientConfig } from '../config/client-config.js';
 import type { HostPort } from '../host-port.js';
-import { readKeyFile } from '../key-file.js';
+import { readKeyFile, readPrivateKeyFile } from '../key-file.js';
 import { openKeyLog } from '../key-log.js';
 import { encodeKey } from '../key-text.js';
 import { type LogLevel, openLog } from '../log.js';
@@ -15,6 +15,7 @@ import { untilStopSignal } from '../stop-signal.js';
 import { logClientEvent, logClientSummary, logForward } from './client-log.js';
 import { endWithInternalError } from './internal-error.js';
 import {
+  fileOption,
   hostPortValue,
   keepaliveValue,
   keyLogOption,
@@ -43,11 +44,13 @@ Example:
 export function clientCommand(): Command {
   return new Command('client')
     .description('Forward local ports through a relay.')
-    .option('--config <file>', 'a client config file; or, without one:')
+    .addOption(fileOption('--config <file>', 'a config file', 'a client config file; or, without one:'))
     .option('--relay <host:port>', 'where the relay is', hostPortValue)
     .option('--relay-key <public-key>', "the relay's public key", publicKeyValue)
-    .option('--key <file>', "this client's private key file (mode 0600)")
-    .option('--preshared-key <file>', 'a key file that both sides have (mode 0600)')
+    .addOption(fileOption('--key <file>', 'a key file', "this client's private key file (mode 0600)"))
+    .addOption(
+      fileOption('--preshared-key <file>', 'a key file', 'a key file that both sides have (mode 0600)'),
+    )
     .option(
       '-L, --local-forward <[bind:]port:host:hostport>',
       'forward a local port to a target as the relay sees it; may be repeated',
@@ -139,8 +142,14 @@ function clientConfigFrom(flags: ClientFlags): ClientConfig {
       'give --config FILE, or --relay HOST:PORT, --relay-key PUBLIC_KEY and --key FILE',
     );
   }
-  const privateKey = readKeyFile(key);
+  const privateKey = readPrivateKeyFile(key);
   const publicKey = publicKeyOf(privateKey);
+  if (encodeKey(privateKey) === encodeKey(relayKey)) {
+    throw usageError(
+      `--relay-key is the very key in ${key}, but one is public and the other private`,
+      'if it is your private key, it was visible to other users: make a new one',
+    );
+  }
   if (encodeKey(publicKey) === encodeKey(relayKey)) {
     throw usageError(
       "--relay-key is this client's own public key",

@@ -1,9 +1,11 @@
 /** How option values are read; what is wrong with one becomes a usage error that names the option. */
+import { existsSync } from 'node:fs';
 import { type LocalForward, parseLocalForward } from '@underpass/forward';
 import { InvalidArgumentError, Option } from 'commander';
+import { usageError } from '../cli-error.js';
 import { MAX_KEEPALIVE_SECONDS } from '../config/fields.js';
 import { type HostPort, type ListenAddress, parseHostPort, parseListenAddress } from '../host-port.js';
-import { decodeKey } from '../key-text.js';
+import { decodeKey, looksLikeKey } from '../key-text.js';
 import { LOG_LEVELS } from '../log.js';
 
 export function listenValue(text: string): ListenAddress {
@@ -14,8 +16,33 @@ export function hostPortValue(text: string): HostPort {
   return expected(parseHostPort(text), 'Expected HOST:PORT, IPv6 in brackets');
 }
 
+/** What is wrong with it is said without showing it: it may be a private key. */
 export function publicKeyValue(text: string): Uint8Array {
-  return expected(decodeKey(text), 'Expected 44 characters of base64, as underpass pubkey prints them');
+  const key = decodeKey(text);
+  if (key !== undefined) return key;
+  throw usageError(
+    '--relay-key is not a public key',
+    'expected 44 characters of base64, as underpass pubkey prints them',
+  );
+}
+
+/** An option that takes the path of a file.
+ *  @param wanted  what the file is: `a key file` */
+export function fileOption(flags: string, wanted: string, description: string): Option {
+  const name = flags.split(' ', 1)[0] ?? flags;
+  return new Option(flags, description).argParser((text) => {
+    if (!isKeyAndNoPath(text)) return text;
+    throw usageError(
+      `${name} wants the path of ${wanted} and got what looks like a key itself`,
+      'it was visible to other users, make a new one',
+    );
+  });
+}
+
+/** A path can have a key's shape, too, but then it is there or begins like one. */
+function isKeyAndNoPath(text: string): boolean {
+  if (decodeKey(text.trim()) !== undefined) return true;
+  return looksLikeKey(text) && !/^[./~]/.test(text) && !existsSync(text);
 }
 
 export function keepaliveValue(text: string): number {
@@ -38,8 +65,9 @@ export function logLevelOption(): Option {
 }
 
 export function keyLogOption(): Option {
-  return new Option(
+  return fileOption(
     '--key-log <file>',
+    'a file to append to',
     'append handshake secrets for Wireshark; whoever has the file can read the traffic',
   );
 }

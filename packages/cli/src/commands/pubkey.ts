@@ -6,6 +6,7 @@ import { KEY_FILE_LIMIT_BYTES } from '../key-file.js';
 import { decodeKeyBytes, encodeKey, KEY_TEXT_BYTES } from '../key-text.js';
 import { publicKeyOf } from '../public-key.js';
 import { printLine, requireOutput } from '../terminal.js';
+import { asciiOf } from '../text-encoding.js';
 
 export function pubkeyCommand(): Command {
   return new Command('pubkey')
@@ -22,10 +23,11 @@ export function pubkeyCommand(): Command {
 /** The key that stands at the start, followed by nothing but blanks: what `wg pubkey` accepts. Wipes `text`.
  *  @throws CliError */
 export function privateKeyIn(text: Uint8Array): Uint8Array {
-  const key = decodeKeyBytes(text.subarray(0, KEY_TEXT_BYTES));
-  const hasMore = text.subarray(KEY_TEXT_BYTES).some((byte) => !isBlankOrNul(byte));
   const isEmpty = text.length === 0;
-  text.fill(0);
+  const ascii = asciiOf(text);
+  const key = decodeKeyBytes(ascii.subarray(0, KEY_TEXT_BYTES));
+  const hasMore = ascii.subarray(KEY_TEXT_BYTES).some((byte) => !isBlankOrNul(byte));
+  ascii.fill(0);
   if (key !== undefined && !hasMore) return key;
   const found = isEmpty
     ? 'stdin is empty'

@@ -1,5 +1,5 @@
 /** `underpass relay`: runs the relay that a config file describes, and writes the first one. */
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { formatTarget } from '@underpass/forward';
 import { type Relay, startRelay } from '@underpass/relay';
 import { type Log, shortKey } from '@underpass/runtime';
@@ -7,7 +7,6 @@ import { Command } from 'commander';
 import { defaultRelayConfigFile } from '../config/default-paths.js';
 import { writeFirstRelayConfig } from '../config/first-relay-config.js';
 import { loadRelayConfig, type RelayConfig } from '../config/relay-config.js';
-import { failureOf } from '../failure-lines.js';
 import type { ListenAddress } from '../host-port.js';
 import { openKeyLog } from '../key-log.js';
 import { encodeKey } from '../key-text.js';
@@ -15,8 +14,9 @@ import { type LogLevel, openLog } from '../log.js';
 import { untilStopSignal } from '../stop-signal.js';
 import { printLine } from '../terminal.js';
 import { endWithInternalError } from './internal-error.js';
-import { keyLogOption, listenValue, logLevelOption } from './option-values.js';
+import { fileOption, keyLogOption, listenValue, logLevelOption } from './option-values.js';
 import { logRelayEvent, logRelaySummary } from './relay-log.js';
+import { reload } from './reload.js';
 
 interface RelayFlags {
   readonly config?: string;
@@ -28,9 +28,12 @@ interface RelayFlags {
 export function relayCommand(): Command {
   return new Command('relay')
     .description('Run a relay: clients with a key that it knows may reach what its config allows.')
-    .option(
-      '--config <file>',
-      'the config file (default: ~/.config/underpass/relay.toml, written if missing)',
+    .addOption(
+      fileOption(
+        '--config <file>',
+        'a config file',
+        'the config file (default: ~/.config/underpass/relay.toml, written if missing)',
+      ),
     )
     .option('--listen <[host:]port>', 'listen here and not where the config says', listenValue)
     .addOption(keyLogOption())
@@ -40,10 +43,44 @@ export function relayCommand(): Command {
 }
 
 async function runRelay(flags: RelayFlags): Promise<void> {
+  // From here on SIGHUP reloads: while the relay starts it is kept for later. The program's entry ignores it until now.
+  let onReload = (): void => {
+    isReloadDue = true;
+  };
+  let isReloadDue = false;
+  process.on('SIGHUP', () => onReload());
+
   const file = flags.config ?? defaultRelayConfigFile();
   const isFirstRun = flags.config === undefined && !existsSync(file);
   if (isFirstRun)
     writeFirstRelayConfig(file, flags.listen === undefined ? undefined : listenText(flags.listen));
+  let started: StartedRelay;
+  try {
+    started = await start(file, flags);
+  } catch (error) {
+    // What it says cannot work: the next start shall not find it. The key stays, nothing is wrong with it.
+    if (isFirstRun) rmSync(file, { force: true });
+    throw error;
+  }
+  const { relay, config, log } = started;
+  const stop = untilStopSignal();
+  if (isFirstRun) printNextSteps(file, config, relay);
+  announce(relay, file, config, log);
+  onReload = () => reload(relay, file, config, log);
+  if (isReloadDue) onReload();
+  const signal = await stop;
+  logRelaySummary(log, relay.status());
+  await relay.close();
+  log.info({ event: 'stopped', signal }, 'stopped');
+}
+
+interface StartedRelay {
+  readonly relay: Relay;
+  readonly config: RelayConfig;
+  readonly log: Log;
+}
+
+async function start(file: string, flags: RelayFlags): Promise<StartedRelay> {
   const config = loadRelayConfig(file);
   const log = openLog(flags.logLevel ?? config.logLevel ?? 'info');
   const keyLog = flags.keyLog === undefined ? undefined : openKeyLog(flags.keyLog, log);
@@ -59,17 +96,10 @@ async function runRelay(flags: RelayFlags): Promise<void> {
     ...(config.maxOutageMs && { maxOutageMs: config.maxOutageMs }),
     ...(keyLog === undefined ? {} : { keyLog }),
   });
-  const stop = untilStopSignal();
-  process.on('SIGHUP', () => reload(relay, file, config, log));
-  if (isFirstRun) printNextSteps(file, config, relay);
-  announce(relay, config, log);
-  const signal = await stop;
-  logRelaySummary(log, relay.status());
-  await relay.close();
-  log.info({ event: 'stopped', signal }, 'stopped');
+  return { relay, config, log };
 }
 
-function announce(relay: Relay, config: RelayConfig, log: Log): void {
+function announce(relay: Relay, file: string, config: RelayConfig, log: Log): void {
   const place = formatTarget({ host: relay.address.address, port: relay.address.port });
   log.info(
     {
@@ -79,40 +109,13 @@ function announce(relay: Relay, config: RelayConfig, log: Log): void {
       publicKey: shortKey(config.publicKey),
       peers: config.peers.length,
     },
-    `listening on UDP ${place} as ${shortKey(config.publicKey)} for ${count(config.peers.length, 'peer')}`,
+    `listening on UDP ${place} as ${shortKey(config.publicKey)} for ${count(config.peers.length, 'peer')} (to reload ${file}: ${reloadCommand()})`,
   );
   if (config.peers.length === 0) {
     log.warn(
       { event: 'no-peers' },
-      'nobody can connect yet: add a [[peer]] to the config and reload with SIGHUP',
+      `nobody can connect yet: add a [[peer]] to ${file}, then reload it: ${reloadCommand()}`,
     );
-  }
-}
-
-/** SIGHUP: the list of peers is read again; whoever stays keeps every stream. A broken file changes nothing. */
-function reload(relay: Relay, file: string, running: RelayConfig, log: Log): void {
-  try {
-    const config = loadRelayConfig(file);
-    config.privateKey.fill(0);
-    relay.setPeers(config.peers);
-    log.info(
-      { event: 'reloaded', peers: config.peers.length },
-      `reloaded ${file}: ${count(config.peers.length, 'peer')}`,
-    );
-    const isOther = encodeKey(config.publicKey) !== encodeKey(running.publicKey);
-    const hasMoved = listenText(config.listen) !== listenText(running.listen);
-    const isTunedAnew =
-      config.congestion !== running.congestion ||
-      config.memoryPerPeerBytes !== running.memoryPerPeerBytes ||
-      config.maxOutageMs !== running.maxOutageMs;
-    if (isOther || hasMoved || isTunedAnew) {
-      log.warn(
-        { event: 'restart-needed' },
-        'listen, private_key_file, congestion, memory_per_peer_mib and max_outage_hours take effect with the next start only',
-      );
-    }
-  } catch (error) {
-    for (const line of failureOf(error).lines) log.error({ event: 'reload-failed' }, `not reloaded: ${line}`);
   }
 }
 
@@ -129,13 +132,17 @@ What to do next:
   2. Here, add a [[peer]] with that public key and what it may reach to
        ${file}
      and reload:
-       kill -HUP ${process.pid}
+       ${reloadCommand()}
   3. On the client, with this machine's name or address:
        underpass client --relay HOST:${relay.address.port} --relay-key ${publicKey} \\
          --key client.key -L 8080:localhost:80
 
 Later starts need no options: underpass relay
 `);
+}
+
+function reloadCommand(): string {
+  return `kill -HUP ${process.pid}`;
 }
 
 function listenText(listen: ListenAddress): string {

@@ -11,10 +11,11 @@ import {
   congestionField,
   hostPortField,
   keepaliveSecondsField,
-  keyFileField,
   localForwardField,
   logLevelField,
   memoryMibField,
+  presharedKeyFileField,
+  privateKeyFileField,
   publicKeyField,
 } from './fields.js';
 import { type Problem, problemLines, schemaProblems } from './schema-problems.js';
@@ -48,10 +49,13 @@ export function clientConfigOf(document: TomlDocument): ClientConfig {
   }
   const table = result.data;
   const publicKey = publicKeyOf(table.private_key_file);
-  if (encodeKey(publicKey) === encodeKey(table.relay_public_key)) {
+  const relayKey = encodeKey(table.relay_public_key);
+  const isOwn = relayKey === encodeKey(publicKey);
+  if (isOwn || relayKey === encodeKey(table.private_key_file)) {
+    const found = isOwn ? "this client's own public key" : "this client's private key (not shown)";
     const problem: Problem = {
       line: document.lineOf(['relay_public_key']),
-      text: "relay_public_key: found this client's own public key, expected the relay's",
+      text: `relay_public_key: found ${found}, expected the relay's public key`,
     };
     throw new ConfigError(problemLines(document, [problem]));
   }
@@ -74,8 +78,8 @@ function clientSchema(directory: string) {
     {
       relay: hostPortField,
       relay_public_key: publicKeyField,
-      private_key_file: keyFileField(directory),
-      preshared_key_file: keyFileField(directory).optional(),
+      private_key_file: privateKeyFileField(directory),
+      preshared_key_file: presharedKeyFileField(directory).optional(),
       persistent_keepalive_seconds: keepaliveSecondsField.optional(),
       local_forwards: z
         .array(localForwardField, { error: 'a list of forwards, for example ["8080:localhost:80"]' })

@@ -8,7 +8,7 @@ import {
 import { z } from 'zod';
 import { CliError } from '../cli-error.js';
 import { type HostPort, type ListenAddress, parseHostPort, parseListenAddress } from '../host-port.js';
-import { readKeyFile } from '../key-file.js';
+import { readKeyFile, readPrivateKeyFile } from '../key-file.js';
 import { decodeKey, looksLikeKey } from '../key-text.js';
 import { LOG_LEVELS } from '../log.js';
 import { resolveFrom } from './default-paths.js';
@@ -77,9 +77,18 @@ export const localForwardField: z.ZodType<LocalForward> = explainedField(
   parseLocalForward,
 );
 
-/** The path of a key file, read at once: the value is the key.
+/** The path of a private key's file, read at once: the value is the key.
  *  @param directory where a relative path starts */
-export function keyFileField(directory: string): z.ZodType<Uint8Array> {
+export function privateKeyFileField(directory: string): z.ZodType<Uint8Array> {
+  return fileField(directory, readPrivateKeyFile);
+}
+
+/** As `privateKeyFileField`, of a preshared key. */
+export function presharedKeyFileField(directory: string): z.ZodType<Uint8Array> {
+  return fileField(directory, readKeyFile);
+}
+
+function fileField(directory: string, read: (file: string) => Uint8Array): z.ZodType<Uint8Array> {
   const expected = 'the path of a key file (a string)';
   return z.string({ error: expected }).transform((text, context) => {
     if (looksLikeKey(text)) {
@@ -90,7 +99,7 @@ export function keyFileField(directory: string): z.ZodType<Uint8Array> {
       );
     }
     try {
-      return readKeyFile(resolveFrom(directory, text));
+      return read(resolveFrom(directory, text));
     } catch (error) {
       if (!(error instanceof CliError)) throw error;
       return refuse(context, text, `${error.message}: ${error.hint}`);

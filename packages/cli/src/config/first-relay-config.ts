@@ -1,11 +1,12 @@
 /** What the first `underpass relay` writes: a config that lets nobody in yet, and a key of its own. */
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { CliError, systemReason } from '../cli-error.js';
 import { ExitCode } from '../exit-code.js';
-import { readKeyFile, writeKeyFile } from '../key-file.js';
+import { readPrivateKeyFile, writeKeyFile } from '../key-file.js';
 import { clampPrivateKey, KEY_BYTES } from '../key-text.js';
+import { writeFileWhole } from '../write-file.js';
 
 /** WireGuard's usual port: to whoever looks at the wire it is WireGuard. */
 export const DEFAULT_RELAY_PORT = 51_820;
@@ -22,7 +23,7 @@ export function writeFirstRelayConfig(file: string, listen = String(DEFAULT_RELA
     throw writeError(directory, error);
   }
   if (existsSync(keyFile)) {
-    readKeyFile(keyFile).fill(0); // says now what the config would say later
+    readPrivateKeyFile(keyFile).fill(0); // says now what the config would say later
   } else {
     const key = randomBytes(KEY_BYTES);
     clampPrivateKey(key);
@@ -30,7 +31,7 @@ export function writeFirstRelayConfig(file: string, listen = String(DEFAULT_RELA
     key.fill(0);
   }
   try {
-    writeFileSync(file, firstRelayConfig(listen), { flag: 'wx', mode: 0o600 });
+    writeFileWhole(file, firstRelayConfig(listen), { mode: 0o600 });
   } catch (error) {
     throw writeError(file, error);
   }

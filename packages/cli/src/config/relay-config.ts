@@ -11,12 +11,13 @@ import { publicKeyOf } from '../public-key.js';
 import {
   allowField,
   congestionField,
-  keyFileField,
   listenField,
   logLevelField,
   memoryMibField,
   outageHoursField,
   peerNameField,
+  presharedKeyFileField,
+  privateKeyFileField,
   publicKeyField,
 } from './fields.js';
 import { type Problem, problemLines, schemaProblems, valueAt } from './schema-problems.js';
@@ -46,7 +47,11 @@ export function relayConfigOf(document: TomlDocument): RelayConfig {
   problems.push(...repeatedPeers(document, 'name', String));
   problems.push(...repeatedPeers(document, 'public_key', () => 'the same key'));
   const publicKey = result.success ? publicKeyOf(result.data.private_key_file) : undefined;
-  if (publicKey !== undefined) problems.push(...peersWithKey(document, publicKey));
+  if (result.success && publicKey !== undefined) {
+    problems.push(...peersWithKey(document, encodeKey(publicKey), "this relay's own public key"));
+    const privateKey = encodeKey(result.data.private_key_file);
+    problems.push(...peersWithKey(document, privateKey, "this relay's private key (not shown)"));
+  }
   if (!result.success || publicKey === undefined || problems.length > 0) {
     throw new ConfigError(problemLines(document, problems));
   }
@@ -69,7 +74,7 @@ function relaySchema(directory: string) {
     {
       name: peerNameField,
       public_key: publicKeyField,
-      preshared_key_file: keyFileField(directory).optional(),
+      preshared_key_file: presharedKeyFileField(directory).optional(),
       allow: z.array(allowField, { error: 'a list of rules, for example ["localhost:80"]' }),
     },
     { error: 'a table [[peer]]' },
@@ -77,7 +82,7 @@ function relaySchema(directory: string) {
   return z.strictObject(
     {
       listen: listenField,
-      private_key_file: keyFileField(directory),
+      private_key_file: privateKeyFileField(directory),
       peer: z.array(peer, { error: 'tables [[peer]], with double brackets' }).optional(),
       congestion: congestionField.optional(),
       memory_per_peer_mib: memoryMibField.optional(),
@@ -122,12 +127,12 @@ function repeatedPeers(
   });
 }
 
-function peersWithKey(document: TomlDocument, publicKey: Uint8Array): Problem[] {
-  const own = encodeKey(publicKey);
+/** @param what  whose key `own` is */
+function peersWithKey(document: TomlDocument, own: string, what: string): Problem[] {
   return rawPeers(document).flatMap((_peer, index) => {
     const path = ['peer', index, 'public_key'];
     if (valueAt(document.value, path) !== own) return [];
-    const text = "peer.public_key: found this relay's own public key, expected the client's";
+    const text = `peer.public_key: found ${what}, expected the client's public key`;
     return [{ line: document.lineOf(path), text }];
   });
 }

@@ -1,9 +1,11 @@
 /** Reads a TOML file into a value that still knows which line each key came from. */
-import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 import { parse, TomlError } from 'smol-toml';
 import { CliError, ConfigError, systemReason } from '../cli-error.js';
 import { ExitCode } from '../exit-code.js';
+import { requireUnchangedByOthers } from '../file-trust.js';
+import { textOf } from '../text-encoding.js';
 import { KeyLines, type KeyPath } from './key-lines.js';
 
 /** Thousands of peers fit; a larger file is not a config. */
@@ -18,7 +20,7 @@ export interface TomlDocument {
   lineOf(path: KeyPath): number;
 }
 
-/** @throws CliError when the file cannot be read, ConfigError when it is not TOML */
+/** @throws CliError when the file cannot be read or others can change it, ConfigError when it is not TOML */
 export function readTomlDocument(file: string): TomlDocument {
   return parseTomlDocument(file, readLimited(file));
 }
@@ -46,10 +48,12 @@ function readLimited(file: string): string {
   try {
     const handle = openSync(file, 'r');
     try {
-      if (fstatSync(handle).size > CONFIG_LIMIT_BYTES) {
+      const stats = fstatSync(handle);
+      if (stats.size > CONFIG_LIMIT_BYTES) {
         throw new ConfigError([`${file}:1: larger than ${CONFIG_LIMIT_BYTES} bytes: not a config file`]);
       }
-      return readFileSync(handle, 'utf8');
+      if (stats.isFile()) requireUnchangedByOthers(realpathSync(file), stats, 'the config file');
+      return textOf(readFileSync(handle));
     } finally {
       closeSync(handle);
     }

@@ -1,6 +1,6 @@
 /** The keys and the two config files of the demo, in a directory that only its user can open. */
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { CliError, systemReason } from '../cli-error.js';
@@ -8,6 +8,7 @@ import { ExitCode } from '../exit-code.js';
 import { writeKeyFile } from '../key-file.js';
 import { clampPrivateKey, encodeKey, KEY_BYTES } from '../key-text.js';
 import { publicKeyOf } from '../public-key.js';
+import { writeFileWhole } from '../write-file.js';
 
 export class DemoFiles {
   readonly relayPublicKey: Uint8Array;
@@ -61,7 +62,7 @@ local_forwards = ["127.0.0.1:0:127.0.0.1:${servicePort}"]
 
   #write(name: string, text: string): string {
     const file = this.#pathOf(name);
-    writeFileSync(file, text, { mode: 0o600 });
+    writeFileWhole(file, text, { mode: 0o600 });
     return file;
   }
 

@@ -8,7 +8,7 @@ import { encodeKey } from '../../src/key-text.js';
 import { publicKeyOf } from '../../src/public-key.js';
 import { temporaryDirectory } from '../temporary-directory.js';
 
-const PRIVATE_KEY = new Uint8Array(32).fill(0x41);
+const PRIVATE_KEY = new Uint8Array(32).fill(0x48);
 const RELAY = encodeKey(publicKeyOf(new Uint8Array(32).fill(0x42)));
 
 let directory = '';
@@ -79,7 +79,9 @@ describe('client.toml', () => {
     [
       "the client's own key for the relay",
       START.replace(RELAY, encodeKey(publicKeyOf(PRIVATE_KEY))),
-      ["client.toml:2: relay_public_key: found this client's own public key, expected the relay's"],
+      [
+        "client.toml:2: relay_public_key: found this client's own public key, expected the relay's public key",
+      ],
     ],
     [
       'one forward and no list',

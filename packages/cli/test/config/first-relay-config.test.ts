@@ -23,7 +23,7 @@ describe('the first config of a relay', () => {
 
   it('keeps a key that is there already, and refuses one that others can read', () => {
     const directory = temporaryDirectory();
-    const key = new Uint8Array(32).fill(3);
+    const key = new Uint8Array(32).fill(0x48);
     writeKeyFile(path.join(directory, 'relay.key'), key);
     chmodSync(path.join(directory, 'relay.key'), 0o640);
     expect(() => writeFirstRelayConfig(path.join(directory, 'relay.toml'))).toThrow('open to other users');

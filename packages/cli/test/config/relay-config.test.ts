@@ -9,7 +9,7 @@ import { decodeKey, encodeKey } from '../../src/key-text.js';
 import { publicKeyOf } from '../../src/public-key.js';
 import { temporaryDirectory } from '../temporary-directory.js';
 
-const PRIVATE_KEY = new Uint8Array(32).fill(0x41);
+const PRIVATE_KEY = new Uint8Array(32).fill(0x48);
 const OWN_KEY = encodeKey(publicKeyOf(PRIVATE_KEY));
 const ALICE = encodeKey(publicKeyOf(new Uint8Array(32).fill(0x42)));
 const BOB = encodeKey(publicKeyOf(new Uint8Array(32).fill(0x43)));
@@ -152,7 +152,14 @@ level = "debug"
     [
       "the relay's own key for a peer",
       START + peer('alice', OWN_KEY),
-      ["relay.toml:5: peer.public_key: found this relay's own public key, expected the client's"],
+      ["relay.toml:5: peer.public_key: found this relay's own public key, expected the client's public key"],
+    ],
+    [
+      "the relay's private key for a peer, without showing it",
+      START + peer('alice', encodeKey(PRIVATE_KEY)),
+      [
+        "relay.toml:5: peer.public_key: found this relay's private key (not shown), expected the client's public key",
+      ],
     ],
     [
       'a name with blanks',

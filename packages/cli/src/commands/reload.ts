@@ -1,0 +1,46 @@
+/** SIGHUP: the relay reads its config again. */
+import type { Relay } from '@underpass/relay';
+import type { Log } from '@underpass/runtime';
+import { loadRelayConfig, type RelayConfig } from '../config/relay-config.js';
+import { failureOf } from '../failure-lines.js';
+import { encodeKey } from '../key-text.js';
+
+/** Reads the list of peers again; whoever stays keeps every stream. A broken file changes nothing.
+ *  @param running  what the relay was started with */
+export function reload(relay: Pick<Relay, 'setPeers'>, file: string, running: RelayConfig, log: Log): void {
+  try {
+    const config = loadRelayConfig(file);
+    config.privateKey.fill(0);
+    relay.setPeers(config.peers);
+    const count = config.peers.length;
+    log.info(
+      { event: 'reloaded', peers: count },
+      `reloaded ${file}: ${count} ${count === 1 ? 'peer' : 'peers'}`,
+    );
+    const keys = changedForRestart(running, config);
+    if (keys.length > 0) {
+      const what = keys.length === 1 ? `${keys[0]} takes` : `${keys.join(', ')} take`;
+      log.warn(
+        { event: 'restart-needed', keys },
+        `a changed ${what} effect only when the relay is restarted`,
+      );
+    }
+  } catch (error) {
+    for (const line of failureOf(error).lines) log.error({ event: 'reload-failed' }, `not reloaded: ${line}`);
+  }
+}
+
+/** The keys of relay.toml whose change a reload does not carry out. */
+function changedForRestart(running: RelayConfig, config: RelayConfig): string[] {
+  const isSameListen =
+    config.listen.host === running.listen.host && config.listen.port === running.listen.port;
+  const same: Readonly<Record<string, boolean>> = {
+    listen: isSameListen,
+    private_key_file: encodeKey(config.publicKey) === encodeKey(running.publicKey),
+    congestion: config.congestion === running.congestion,
+    memory_per_peer_mib: config.memoryPerPeerBytes === running.memoryPerPeerBytes,
+    max_outage_hours: config.maxOutageMs === running.maxOutageMs,
+    'log.level': config.logLevel === running.logLevel,
+  };
+  return Object.keys(same).filter((key) => same[key] === false);
+}

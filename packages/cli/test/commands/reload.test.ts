@@ -1,0 +1,73 @@
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { silentLog } from '@underpass/runtime';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { reload } from '../../src/commands/reload.js';
+import { loadRelayConfig, type RelayConfig } from '../../src/config/relay-config.js';
+import { writeKeyFile } from '../../src/key-file.js';
+import { encodeKey } from '../../src/key-text.js';
+import { publicKeyOf } from '../../src/public-key.js';
+import { temporaryDirectory } from '../temporary-directory.js';
+
+const PEER = `
+[[peer]]
+name = "alice"
+public_key = "${encodeKey(publicKeyOf(new Uint8Array(32).fill(0x49)))}"
+allow = []
+`;
+const START = 'listen = "51820"\nprivate_key_file = "relay.key"\n';
+
+let file = '';
+let running: RelayConfig;
+beforeEach(() => {
+  const directory = temporaryDirectory();
+  file = path.join(directory, 'relay.toml');
+  writeKeyFile(path.join(directory, 'relay.key'), new Uint8Array(32).fill(0x48));
+  writeKeyFile(path.join(directory, 'other.key'), new Uint8Array(32).fill(0x50));
+  writeFileSync(file, START);
+  running = loadRelayConfig(file);
+});
+
+/** What a relay that runs with `START` logs and does when its config has become `text`. */
+function reloadWith(text: string) {
+  writeFileSync(file, text);
+  const lines: { readonly event: unknown; readonly keys?: unknown; readonly message: string }[] = [];
+  const add = (fields: object, message: string): void => void lines.push({ ...fields, message } as never);
+  let peers: readonly { readonly name: string }[] | undefined;
+  const relay = {
+    setPeers: (list: readonly { readonly name: string }[]): void => {
+      peers = list;
+    },
+  };
+  reload(relay, file, running, { ...silentLog, info: add, warn: add, error: add });
+  return { lines, peers };
+}
+
+describe('a reload', () => {
+  it('gives the relay its new peers', () => {
+    const { lines, peers } = reloadWith(START + PEER);
+    expect(peers).toMatchObject([{ name: 'alice' }]);
+    expect(lines.map(({ event }) => event)).toEqual(['reloaded']);
+  });
+
+  it.each<[string, string]>([
+    ['listen', START.replace('51820', '51821')],
+    ['listen', START.replace('51820', '127.0.0.1:51820')],
+    ['private_key_file', START.replace('relay.key', 'other.key')],
+    ['congestion', `${START}congestion = "cubic"\n`],
+    ['memory_per_peer_mib', `${START}memory_per_peer_mib = 64\n`],
+    ['max_outage_hours', `${START}max_outage_hours = 1\n`],
+    ['log.level', `${START}[log]\nlevel = "debug"\n`],
+  ])('warns that a changed %s needs a restart', (key, text) => {
+    const { lines } = reloadWith(text);
+    expect(lines[1]).toMatchObject({ event: 'restart-needed', keys: [key] });
+    expect(lines[1]?.message).toBe(`a changed ${key} takes effect only when the relay is restarted`);
+  });
+
+  it('of a broken config changes nothing and says why', () => {
+    const { lines, peers } = reloadWith(`${START}lisen = 1\n`);
+    expect(peers).toBeUndefined();
+    expect(lines).toMatchObject([{ event: 'reload-failed' }]);
+    expect(lines[0]?.message).toContain('relay.toml:3: lisen: unknown key');
+  });
+});

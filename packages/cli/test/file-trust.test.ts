@@ -1,0 +1,82 @@
+import { chmodSync, chownSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { quoteArgument, requireSecret, requireUnchangedByOthers } from '../src/file-trust.js';
+import { temporaryDirectory } from './temporary-directory.js';
+
+const isRoot = process.geteuid?.() === 0;
+
+/** A file in a directory of its own, and what the check says of it. */
+function setUp() {
+  const directory = path.join(temporaryDirectory(), 'underpass');
+  mkdirSync(directory, { mode: 0o755 });
+  const file = path.join(directory, 'relay.toml');
+  writeFileSync(file, '', { mode: 0o644 });
+  const check = (user?: { uid: number; gid: number }) => () =>
+    requireUnchangedByOthers(file, statSync(file), 'the config file', user);
+  return { directory, file, check };
+}
+
+describe('a file that grants access', () => {
+  it('may be read by everybody', () => {
+    expect(setUp().check()).not.toThrow();
+  });
+
+  it('is refused when others can write it', () => {
+    const { file, check } = setUp();
+    chmodSync(file, 0o646);
+    expect(check()).toThrow(`the config file ${file} can be changed by other users (mode 0646)`);
+  });
+
+  it('is refused when others can put another file in its place', () => {
+    const { directory, check } = setUp();
+    chmodSync(directory, 0o777);
+    expect(check()).toThrow(`the directory of the config file ${directory} can be changed by other users`);
+    chmodSync(directory, 0o1777);
+    expect(check()).not.toThrow();
+  });
+
+  it('is refused when a directory further up can be replaced', () => {
+    const { directory, check } = setUp();
+    chmodSync(path.dirname(directory), 0o757);
+    expect(check()).toThrow('can be changed by other users');
+  });
+
+  it.runIf(isRoot)('is refused when it or its directory belongs to another user', () => {
+    const { directory, file, check } = setUp();
+    chownSync(file, 4711, 4711);
+    expect(check()).toThrow('belongs to another user (uid 4711)');
+    chownSync(file, 0, 0);
+    chownSync(directory, 4711, 4711);
+    expect(check()).toThrow(`the directory of the config file ${directory} belongs to another user`);
+  });
+
+  it.runIf(isRoot)("may be written by the user's own group and belong to root", () => {
+    const { file, check } = setUp();
+    const user = { uid: 4711, gid: 4711 };
+    expect(check(user)).not.toThrow();
+    chownSync(file, 4711, 4711);
+    chmodSync(file, 0o664);
+    expect(check(user)).not.toThrow();
+    chownSync(file, 4711, 100);
+    expect(check(user)).toThrow('can be changed by other users');
+    expect(check({ uid: 4711, gid: 100 })).toThrow('can be changed by other users');
+  });
+});
+
+describe('a file with a secret', () => {
+  it.runIf(isRoot)('is refused to everybody but its owner', () => {
+    const { file } = setUp();
+    chmodSync(file, 0o600);
+    const stats = statSync(file);
+    expect(() => requireSecret(file, stats, 'the key file', { uid: 0, gid: 0 })).not.toThrow();
+    expect(() => requireSecret(file, stats, 'the key file', { uid: 1, gid: 0 })).toThrow('another user');
+  });
+});
+
+describe('a path in a message', () => {
+  it('is quoted for the shell only where it must be', () => {
+    expect(quoteArgument('/etc/a-b_c.key')).toBe('/etc/a-b_c.key');
+    expect(quoteArgument("it's here")).toBe("'it'\\''s here'");
+  });
+});
