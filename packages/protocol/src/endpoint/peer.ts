@@ -94,6 +94,7 @@ export class Peer {
     this.publicKey = session.publicKey;
     this.#guard = new PathGuard(context.random);
     if (session.address !== undefined) this.#guard.trust(session.address);
+    session.sendGuard = this.#guard;
     this.#epochs = new Epochs(drawEpoch(context.random));
     this.#connection = this.#newConnection();
   }
@@ -296,7 +297,6 @@ export class Peer {
       // A shorter datagram can only be the last of a batch
       if (length < room || session.sendableKeypairId(now) !== keypairId) break;
     }
-    this.#guard.onSent(batch.lengthBytes);
     if (batch.lengthBytes < batch.segmentBytes) batch.segmentBytes = batch.lengthBytes;
     return batch.lengthBytes > 0;
   }

@@ -1,6 +1,7 @@
 /** Which of a peer's addresses is proven (spec path 2, 3): until a new one is, little is sent there, and nothing is learned of it. */
 import type { Address } from '../address.js';
 import { sameAddress } from '../address.js';
+import { copyBytes } from '../copy-bytes.js';
 
 /** spec path 2: towards an address that is not proven, at most so many times what came from it. */
 export const AMPLIFICATION_LIMIT = 3;
@@ -16,33 +17,42 @@ export interface ReceivedDatagram {
   readonly usesKeys: boolean;
 }
 
-interface Candidate {
+/** An address that is not proven, and the bytes of UDP payload that came from it and went there, of every message type. */
+interface Unproven {
   readonly address: Address;
-  readonly challenge: Uint8Array;
   receivedBytes: number;
   sentBytes: number;
+  /** Absent at first contact: there the use of our keys is the proof. */
+  readonly trial: Trial | undefined;
+}
+
+interface Trial {
+  readonly challenge: Uint8Array;
   challengesSent: number;
-  /** When the next challenge goes out, or the candidate is given up. */
+  /** When the next challenge goes out, or the trial has failed. */
   nextAt: number;
 }
 
 /** What a validated move means for what is known of the path. */
 export type MoveKind = 'port' | 'address';
 
+/** Judges where one peer may be sent to.
+ *
+ *  It owns the last proven address, and at most one other that the session sends to meanwhile: where an initiation of an unknown
+ *  peer came from, or where a known peer seems to have moved. The session asks it before it sends and reports all that it sent,
+ *  handshakes and keepalives too; the endpoint reports what came, and sends its challenges. It moves no address itself. */
 export class PathGuard {
   readonly #random: (length: number) => Uint8Array;
-  /** Where the first response goes, as long as nothing is proven. */
-  #answered: Address | undefined;
   #proven: Address | undefined;
-  #candidate: Candidate | undefined;
+  #unproven: Unproven | undefined;
 
   constructor(random: (length: number) => Uint8Array) {
     this.#random = random;
   }
 
-  /** The address that is to be proven, or undefined. */
+  /** The address that has to answer a challenge, or undefined. */
   get candidate(): Address | undefined {
-    return this.#candidate?.address;
+    return this.#unproven?.trial === undefined ? undefined : this.#unproven.address;
   }
   get proven(): Address | undefined {
     return this.#proven;
@@ -51,78 +61,73 @@ export class PathGuard {
   /** We chose this address ourselves. */
   trust(address: Address): void {
     this.#proven = address;
-    this.#candidate = undefined;
+    this.#unproven = undefined;
   }
 
   /** An authenticated datagram arrived. @param current where the session sends to now */
   onReceived(now: number, { from, bytes, usesKeys }: ReceivedDatagram, current: Address | undefined): void {
-    if (this.#proven === undefined) {
-      // An initiation may be a copy; whoever then uses our keys has our response, and that went to where the initiation came from.
-      if (!usesKeys) {
-        this.#answered = current;
-        return;
-      }
-      this.#proven = this.#answered ?? current;
-    }
-    if (current === undefined || sameAddress(current, this.#proven)) {
-      this.#candidate = undefined;
+    if (current === undefined) return;
+    // An initiation may be a copy; whoever then uses our keys has our response, and that went to where the initiation came from.
+    if (this.#proven === undefined && usesKeys) this.#proven = this.#unproven?.address ?? current;
+    if (sameAddress(current, this.#proven)) {
+      this.#unproven = undefined;
       return;
     }
-    if (!sameAddress(current, this.#candidate?.address)) this.#propose(now, current);
-    const candidate = this.#candidate as Candidate;
-    if (sameAddress(from, candidate.address)) candidate.receivedBytes += bytes;
+    if (!sameAddress(current, this.#unproven?.address)) {
+      const trial = this.#proven === undefined ? undefined : this.#newTrial(now);
+      this.#unproven = { address: current, receivedBytes: 0, sentBytes: 0, trial };
+    }
+    const unproven = this.#unproven as Unproven;
+    if (sameAddress(from, unproven.address)) unproven.receivedBytes += bytes;
   }
 
-  /** Bytes of UDP payload that may be sent now. */
+  /** Bytes of UDP payload, of whatever message, that may be sent now. */
   get allowanceBytes(): number {
-    const candidate = this.#candidate;
-    if (candidate === undefined) return Number.POSITIVE_INFINITY;
-    return Math.max(0, AMPLIFICATION_LIMIT * candidate.receivedBytes - candidate.sentBytes);
+    const unproven = this.#unproven;
+    if (unproven === undefined) return Number.POSITIVE_INFINITY;
+    return Math.max(0, AMPLIFICATION_LIMIT * unproven.receivedBytes - unproven.sentBytes);
   }
 
   onSent(bytes: number): void {
-    if (this.#candidate !== undefined) this.#candidate.sentBytes += bytes;
+    if (this.#unproven !== undefined) this.#unproven.sentBytes += bytes;
   }
 
   /** @returns the 8 bytes to send in PATH_CHALLENGE now, or undefined */
   takeChallenge(now: number, probeTimeoutMs: number): Uint8Array | undefined {
-    const candidate = this.#candidate;
-    if (candidate === undefined || now < candidate.nextAt || candidate.challengesSent === MAX_CHALLENGES) {
+    const trial = this.#unproven?.trial;
+    if (trial === undefined || now < trial.nextAt || trial.challengesSent === MAX_CHALLENGES)
       return undefined;
-    }
-    candidate.challengesSent++;
-    candidate.nextAt = now + probeTimeoutMs;
-    return candidate.challenge;
+    trial.challengesSent++;
+    trial.nextAt = now + probeTimeoutMs;
+    return trial.challenge;
   }
 
   /** @returns the address to go back to when the candidate did not answer, or undefined */
   takeExpired(now: number): Address | undefined {
-    const candidate = this.#candidate;
-    if (candidate === undefined || candidate.challengesSent < MAX_CHALLENGES || now < candidate.nextAt) {
-      return undefined;
-    }
-    this.#candidate = undefined;
+    const trial = this.#unproven?.trial;
+    if (trial === undefined || trial.challengesSent < MAX_CHALLENGES || now < trial.nextAt) return undefined;
+    this.#unproven = undefined;
     return this.#proven;
   }
 
   /** PATH_RESPONSE arrived, from wherever. @returns what moved when it proves the candidate, or undefined */
   onResponse(data: Uint8Array): MoveKind | undefined {
-    const candidate = this.#candidate;
-    if (candidate === undefined) return undefined;
-    for (let i = 0; i < CHALLENGE_BYTES; i++) if (data[i] !== candidate.challenge[i]) return undefined;
-    const kind = this.#proven?.address === candidate.address.address ? 'port' : 'address';
-    this.#proven = candidate.address;
-    this.#candidate = undefined;
+    const unproven = this.#unproven;
+    if (unproven?.trial === undefined) return undefined;
+    const { challenge } = unproven.trial;
+    for (let i = 0; i < CHALLENGE_BYTES; i++) if (data[i] !== challenge[i]) return undefined;
+    const kind = this.#proven?.address === unproven.address.address ? 'port' : 'address';
+    this.#proven = unproven.address;
+    this.#unproven = undefined;
     return kind;
   }
 
   /** When something of the above is due, or infinity. */
   get dueAt(): number {
-    return this.#candidate?.nextAt ?? Number.POSITIVE_INFINITY;
+    return this.#unproven?.trial?.nextAt ?? Number.POSITIVE_INFINITY;
   }
 
-  #propose(now: number, address: Address): void {
-    const challenge = new Uint8Array(this.#random(CHALLENGE_BYTES));
-    this.#candidate = { address, challenge, receivedBytes: 0, sentBytes: 0, challengesSent: 0, nextAt: now };
+  #newTrial(now: number): Trial {
+    return { challenge: copyBytes(this.#random(CHALLENGE_BYTES)), challengesSent: 0, nextAt: now };
   }
 }

@@ -13,6 +13,7 @@ import {
   NO_ANSWER_TIMEOUT_MS,
   REKEY_AFTER_TIME_MS,
   REKEY_ON_RECEIVE_AFTER_MS,
+  REKEY_TIMEOUT_MS,
   RESPONSE_COPY_MS,
 } from '../constants.js';
 import type { Deadline } from '../deadline.js';
@@ -38,6 +39,14 @@ export interface WireGuardPeerOptions {
   readonly persistentKeepaliveMs?: number;
 }
 
+/** Judges what may be sent to the present address (spec path 2), and is told of every UDP payload that is. */
+export interface SendGuard {
+  readonly allowanceBytes: number;
+  onSent(bytes: number): void;
+}
+
+const NO_LIMIT: SendGuard = { allowanceBytes: Number.POSITIVE_INFINITY, onSent: () => {} };
+
 export interface SessionStats {
   /** Handshakes that both sides completed. */
   handshakes: number;
@@ -55,6 +64,8 @@ const PADDING_BYTES = 16;
 export class WireGuardPeer {
   /** Whatever the layer above wants to find again with a received payload. */
   application: unknown;
+  /** Asked before a handshake message or a keepalive is sent; `seal` leaves asking to its caller. */
+  sendGuard: SendGuard = NO_LIMIT;
   readonly #context: SessionContext;
   readonly #secrets: PeerSecrets;
   readonly #initiator: Initiator;
@@ -260,7 +271,7 @@ export class WireGuardPeer {
   pollHandshake(now: number, into: Uint8Array): number {
     if (this.#address === undefined) return 0;
     const response = this.#responder.takeResponse(now);
-    if (response !== undefined) {
+    if (response !== undefined && this.#mayBeSent(response.length)) {
       into.set(response);
       this.#noteSent(now, response.length);
       this.#setCopyTimer(now, 'response-copy', RESPONSE_COPY_MS[this.#responseCopies++]);
@@ -268,11 +279,15 @@ export class WireGuardPeer {
     }
     if (this.#initiationDue) {
       this.#initiationDue = false;
-      if (this.#initiate(now, into)) return INITIATION_BYTES;
+      if (!this.#mayBeSent(INITIATION_BYTES)) {
+        // As if it had been lost: by the next try the peer may have been heard again, or have another address.
+        this.#tries++;
+        this.#timers.set('handshake-retry', now + REKEY_TIMEOUT_MS + this.#initiator.jitterMs);
+      } else if (this.#initiate(now, into)) return INITIATION_BYTES;
     }
     if (this.#isInitiationCopyDue) {
       this.#isInitiationCopyDue = false;
-      if (this.#copyInitiation(now, into)) return INITIATION_BYTES;
+      if (this.#mayBeSent(INITIATION_BYTES) && this.#copyInitiation(now, into)) return INITIATION_BYTES;
     }
     return 0;
   }
@@ -285,6 +300,7 @@ export class WireGuardPeer {
       this.requestHandshake(now);
       return 0;
     }
+    if (!this.#mayBeSent(MIN_TRANSPORT_BYTES)) return 0;
     const another = this.#anotherKeepalive;
     const length = this.seal(now, into, 0, 0);
     if (another) this.#timers.set('passive-keepalive', now + KEEPALIVE_TIMEOUT_MS);
@@ -301,6 +317,10 @@ export class WireGuardPeer {
   }
 
   // ---- inside -----------------------------------------------------------------------------------------------
+
+  #mayBeSent(bytes: number): boolean {
+    return bytes <= this.sendGuard.allowanceBytes;
+  }
 
   #initiate(now: number, into: Uint8Array): boolean {
     if (!this.#initiator.initiate(now, this, into)) return false;
@@ -404,6 +424,7 @@ export class WireGuardPeer {
   #noteSent(now: number, bytes: number): void {
     this.#stats.datagramsSent++;
     this.#stats.bytesSent += bytes;
+    this.sendGuard.onSent(bytes);
     this.#keepaliveDue = false;
     this.#anotherKeepalive = false;
     this.#timers.cancel('passive-keepalive');

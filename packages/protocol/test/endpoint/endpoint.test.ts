@@ -24,7 +24,7 @@ interface Client {
 class Star {
   now = 0;
   readonly relay: Endpoint;
-  readonly clients: readonly Client[];
+  readonly clients: Client[];
   readonly batch = new TransmitBatch();
   /** The newest datagram of a client. */
   newest = new Uint8Array(0);
@@ -41,11 +41,20 @@ class Star {
     }
   }
 
-  #create(role: 'client' | 'relay', seed: number): Endpoint {
-    const random = new SeededRandom(seed + 100);
+  /** Another process with the same key. */
+  restart({ address }: Client): Client {
+    const seed = this.clients.findIndex((client) => client.address === address) + 1;
+    const endpoint = this.#create('client', seed, 'restarted');
+    endpoint.addPeer({ publicKey: this.relay.publicKey, address: RELAY });
+    this.clients[seed - 1] = { endpoint, address };
+    return this.clients[seed - 1] as Client;
+  }
+
+  #create(role: 'client' | 'relay', seed: number, run = 'first'): Endpoint {
+    const random = new SeededRandom(`${seed} ${run}`);
     return new Endpoint({
       role,
-      privateKey: random.bytes(32),
+      privateKey: new SeededRandom(seed + 100).bytes(32),
       suite,
       random: (length) => random.bytes(length),
       unixTimeMs: () => 1_700_000_000_000 + this.now,
@@ -86,11 +95,11 @@ class Star {
   }
 }
 
-describe('after a datagram', () => {
-  function receive(star: Star, bytes: Uint8Array, from = STRANGER): Reaction {
-    return star.relay.handleDatagram(star.now, bytes.slice(), from);
-  }
+function receive(star: Star, bytes: Uint8Array, from = STRANGER): Reaction {
+  return star.relay.handleDatagram(star.now, bytes.slice(), from);
+}
 
+describe('after a datagram', () => {
   it('without an effect the caller has nothing to do, whatever it was', () => {
     const star = new Star(1);
     const [client] = star.clients as [Client];
@@ -127,6 +136,35 @@ describe('after a datagram', () => {
     endpoint.peers[0]?.connect(0);
     endpoint.pollTransmit(0, star.batch);
     expect(receive(star, star.batch.buffer.subarray(0, star.batch.lengthBytes))).toBe('poll');
+  });
+});
+
+describe('a packet of a former run', () => {
+  it('has no effect when it comes late, under a keypair that still opens (spec streams 3.4)', () => {
+    const star = new Star(1);
+    const [client] = star.clients as [Client];
+    star.connect(client);
+    client.endpoint.peers[0]?.openStream()?.write(Uint8Array.of(1));
+    expect(client.endpoint.pollTransmit(star.now, star.batch)).toBe(true);
+    const late = star.batch.buffer.slice(0, star.batch.lengthBytes);
+    // The client's process ends, and another with the same key connects.
+    star.now += 6_000;
+    const restarted = star.restart(client);
+    star.connect(restarted);
+    const told: string[] = [];
+    for (let event = star.relay.pollEvent(); event !== undefined; event = star.relay.pollEvent()) {
+      told.push(event.type);
+    }
+    expect(told).toEqual(['connected', 'disconnected', 'connected']);
+    const before = star.relay.drops['stale-epoch'];
+    const { datagramsReceived, streamBytesReceived } = star.relay.peers[0]?.stats() ?? {};
+    receive(star, late, client.address);
+    expect(star.relay.peers[0]?.stats()).toMatchObject({
+      datagramsReceived: (datagramsReceived as number) + 1,
+      streamBytesReceived,
+    });
+    expect(star.relay.drops['stale-epoch']).toBe(before + 1);
+    expect(star.relay.pollEvent()).toBeUndefined();
   });
 });
 

@@ -23,8 +23,8 @@ class World {
   clientAddress = HOME;
   /** Every datagram of the relay's, and where it went. */
   readonly relaySent: { readonly at: number; readonly to: Address; readonly bytes: number }[] = [];
-  /** What the attacker does with a datagram of the client's before it goes on. */
-  onClientSends: (bytes: Uint8Array) => void = () => {};
+  /** What the attacker does with a datagram of the client's before it goes on, or does not. */
+  onClientSends: (bytes: Uint8Array) => 'withhold' | undefined = () => undefined;
   readonly client: Endpoint;
   readonly relay: Endpoint;
   readonly clientPeer: Peer;
@@ -107,7 +107,7 @@ class World {
   #send(side: 'client' | 'relay', to: Address, bytes: Uint8Array): void {
     const at = this.now + ONE_WAY_MS;
     if (side === 'client') {
-      this.onClientSends(bytes);
+      if (this.onClientSends(bytes) === 'withhold') return;
       this.#flights.push({ at, to: 'relay', from: this.clientAddress, bytes });
       return;
     }
@@ -179,9 +179,10 @@ describe('an attacker', () => {
     const known = world.relayPeer.stats().smoothedRttMs as number;
     let copied = 0;
     world.onClientSends = (bytes) => {
-      if (copied > 0) return;
+      if (copied > 0) return undefined;
       copied = bytes.length;
       world.inject(bytes, ATTACKER, 1);
+      return undefined;
     };
     world.run(1_000);
     expect(copied).toBeGreaterThan(0);
@@ -198,10 +199,11 @@ describe('an attacker', () => {
     world.onClientSends = (bytes) => {
       copied += bytes.length;
       world.inject(bytes, ATTACKER, 1);
+      return undefined;
     };
     world.run(3_000);
     expect(world.sentTo(ATTACKER)).toBeLessThanOrEqual(3 * copied);
-    world.onClientSends = () => {};
+    world.onClientSends = () => undefined;
     world.run(3_000);
     expect(world.relayPeer.stats().address).toEqual(HOME);
     expect(world.received).toBe(20_000_010);
@@ -210,18 +212,68 @@ describe('an attacker', () => {
   it('cannot turn the path with a datagram that it held back (spec path 1)', () => {
     let held: Uint8Array | undefined;
     world.onClientSends = (bytes) => {
-      held ??= bytes.slice();
+      held = bytes.slice();
+      return 'withhold';
     };
     upload.write(new Uint8Array(10));
     world.run(1);
-    world.onClientSends = () => {};
-    // The held one never arrived at first hand; newer ones did.
+    world.onClientSends = () => undefined;
     const genuine = held as Uint8Array;
+    // The relay never saw it, only newer ones: it opens, and is no replay.
     upload.write(new Uint8Array(10));
     world.run(500);
+    const { datagramsReceived } = world.relayPeer.stats();
     world.inject(genuine, ATTACKER, 0);
+    world.run(1);
+    expect(world.relayPeer.stats().datagramsReceived).toBe(datagramsReceived + 1);
     world.run(50);
     expect(world.sentTo(ATTACKER)).toBe(0);
     expect(world.relayPeer.stats().address).toEqual(HOME);
+  });
+
+  it.each([
+    ['while the relay has data for the client', 5_000_000],
+    ['while the relay has nothing to say', 0],
+  ])(
+    'that turns a handshake aside gets three times its bytes at most, responses among them, %s (spec path 2)',
+    (_, bytes) => {
+      world.run(6_000);
+      world.download(bytes);
+      world.run(100);
+      let copied = 0;
+      world.onClientSends = (datagram) => {
+        // The initiation alone, from the attacker's address; the client is cut off from now on.
+        if (datagram[0] === 1 && copied === 0) {
+          copied = datagram.length;
+          world.inject(datagram, ATTACKER, 1);
+        }
+        return 'withhold';
+      };
+      world.clientPeer.session.requestHandshake(world.now);
+      world.run(30_000);
+      expect(copied).toBe(148);
+      expect(world.sentTo(ATTACKER)).toBeGreaterThanOrEqual(92);
+      expect(world.sentTo(ATTACKER)).toBeLessThanOrEqual(3 * copied);
+    },
+  );
+
+  it('with the first handshake of a peer gets three times its bytes at most, whatever the relay has to say (spec path 2)', () => {
+    world = new World();
+    let copied = 0;
+    world.onClientSends = (datagram) => {
+      if (datagram[0] === 1 && copied === 0) {
+        copied = datagram.length;
+        world.inject(datagram, ATTACKER, 1);
+      }
+      return 'withhold';
+    };
+    world.clientPeer.connect(world.now);
+    world.run(50);
+    world.relayPeer.openStream()?.write(new Uint8Array(1000));
+    world.relayPeer.connect(world.now);
+    world.run(60_000);
+    expect(copied).toBe(148);
+    expect(world.sentTo(ATTACKER)).toBeGreaterThanOrEqual(92);
+    expect(world.sentTo(ATTACKER)).toBeLessThanOrEqual(3 * copied);
   });
 });

@@ -24,6 +24,44 @@ describe('PathGuard (spec path)', () => {
     expect(guard.dueAt).toBe(Infinity);
   });
 
+  it('limits what goes to the sender of the first initiation, which may be a copy (spec path 2)', () => {
+    const guard = new PathGuard((length) => new Uint8Array(length));
+    guard.onReceived(0, { from: AWAY, bytes: 148, usesKeys: false }, AWAY);
+    expect(guard.allowanceBytes).toBe(444);
+    guard.onSent(92);
+    expect(guard.allowanceBytes).toBe(352);
+    // It has nothing to prove but that it has our response.
+    expect(guard.candidate).toBeUndefined();
+    expect(guard.takeChallenge(1, 50)).toBeUndefined();
+    expect(guard.dueAt).toBe(Infinity);
+    // From somewhere else again: it starts from nothing.
+    guard.onReceived(5, { from: REBOUND, bytes: 148, usesKeys: false }, REBOUND);
+    expect(guard.allowanceBytes).toBe(444);
+  });
+
+  it('gives no allowance for what another address sent (spec path 2)', () => {
+    const guard = guardAt();
+    guard.onReceived(10, datagram(AWAY), AWAY);
+    // Reordered on its way from the old address: the session stays where it moved.
+    guard.onReceived(11, datagram(HOME), AWAY);
+    guard.onReceived(12, datagram(REBOUND), AWAY);
+    expect(guard.candidate).toEqual(AWAY);
+    expect(guard.allowanceBytes).toBe(300);
+  });
+
+  it('compares each byte of the answer (spec path 3)', () => {
+    const guard = guardAt();
+    guard.onReceived(10, datagram(AWAY), AWAY);
+    const challenge = guard.takeChallenge(10, 50) as Uint8Array;
+    for (let i = 0; i < 8; i++) {
+      const altered = new Uint8Array(challenge);
+      altered[i] = (altered[i] as number) ^ 1;
+      expect([i, guard.onResponse(altered)]).toEqual([i, undefined]);
+    }
+    expect(guard.onResponse(challenge.subarray(0, 7))).toBeUndefined();
+    expect(guard.onResponse(challenge)).toBe('address');
+  });
+
   it('does not take the sender of an initiation, which may be a copy, for proven (spec path 2)', () => {
     const guard = new PathGuard((length) => new Uint8Array(length));
     guard.onReceived(0, datagram(AWAY, false), AWAY);

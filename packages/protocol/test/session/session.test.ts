@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { SessionPair } from './session-pair.js';
 
 const DATA = Uint8Array.of(1, 2, 3);
+const ELSEWHERE = { address: '198.51.100.9', port: 9 };
 
 function payloadStarts(payloads: readonly Uint8Array[]): number[][] {
   return payloads.map((payload) => [...payload.subarray(0, 3)]);
@@ -118,6 +119,47 @@ describe('a handshake', () => {
   });
 });
 
+describe('crossing handshakes (spec session 2.2, 2.5)', () => {
+  /** Both initiate; what each sent before it knew of the other's handshake is kept back. */
+  function crossed() {
+    const pair = new SessionPair();
+    pair.connect();
+    pair.send(pair.a, DATA);
+    pair.now = 10_000;
+    const initiations = [pair.a, pair.b].map((side) => {
+      side.peer.requestHandshake(pair.now);
+      const buffer = new Uint8Array(148);
+      side.core.pollTransmit(pair.now, buffer);
+      return buffer;
+    }) as [Uint8Array, Uint8Array];
+    return { pair, initiations };
+  }
+
+  it('leave open what was sent under the keypair that was the next one', () => {
+    const { pair, initiations } = crossed();
+    // b answers a, a confirms: but the packets under this keypair are late.
+    pair.receive(pair.b, initiations[0], pair.a.address);
+    const response = new Uint8Array(148);
+    const { length } = pair.b.core.pollTransmit(pair.now, response) as { length: number };
+    pair.receive(pair.a, response.slice(0, length), pair.b.address);
+    const late = new Uint8Array(64);
+    late.set(DATA, 16);
+    const lateLength = pair.a.peer.seal(pair.now, late, 0, DATA.length);
+    // b's own handshake completes first.
+    pair.receive(pair.a, initiations[1], pair.b.address);
+    const answer = new Uint8Array(148);
+    const { length: answerLength } = pair.a.core.pollTransmit(pair.now, answer) as { length: number };
+    pair.receive(pair.b, answer.slice(0, answerLength), pair.a.address);
+    const before = pair.b.payloads.length;
+    expect(pair.receive(pair.b, late.slice(0, lateLength), pair.a.address).kind).toBe('payload');
+    expect(pair.b.payloads).toHaveLength(before + 1);
+    pair.exchange();
+    expect(pair.send(pair.a, DATA)).toBe(true);
+    expect(pair.send(pair.b, DATA)).toBe(true);
+    expect([...pair.a.drops, ...pair.b.drops]).toEqual([]);
+  });
+});
+
 describe('key confirmation (spec session 2.3, 2.4)', () => {
   it('lets the responder send under a keypair only after a packet under it', () => {
     const pair = new SessionPair();
@@ -164,7 +206,7 @@ describe('what arrives', () => {
     pair.connect();
     pair.send(pair.a, DATA);
     const packet = pair.sent.at(-1)?.bytes as Uint8Array;
-    pair.receive(pair.b, packet.slice(), { address: '198.51.100.9', port: 9 });
+    pair.receive(pair.b, packet.slice(), ELSEWHERE);
     expect(pair.b.drops).toEqual(['replayed-counter']);
     expect(pair.b.peer.address).toEqual(pair.a.address);
   });
@@ -178,8 +220,7 @@ describe('what arrives', () => {
     for (let bit = 0; bit < packet.length * 8; bit++) {
       const flipped = packet.slice();
       flipped[bit >> 3] = (flipped[bit >> 3] as number) ^ (1 << (bit & 7));
-      const from = { address: '198.51.100.9', port: 9 };
-      expect(pair.receive(pair.b, flipped, from).kind).toBe('dropped');
+      expect(pair.receive(pair.b, flipped, ELSEWHERE).kind).toBe('dropped');
     }
     expect(pair.b.peer.address).toEqual(pair.a.address);
     expect(pair.receive(pair.b, packet.slice(), pair.a.address).kind).toBe('payload');
@@ -200,6 +241,33 @@ describe('what arrives', () => {
     expect(pair.b.peer.address).toEqual(pair.a.address);
     pair.send(pair.b, DATA);
     expect(pair.sent.at(-1)?.to).toEqual(pair.a.address);
+  });
+
+  it('does not move the peer when it was overtaken by a newer packet (spec session 7, path 1)', () => {
+    const pair = new SessionPair();
+    pair.connect();
+    pair.deliver = () => false;
+    pair.send(pair.a, DATA);
+    const late = pair.sent.at(-1)?.bytes as Uint8Array;
+    pair.deliver = () => true;
+    pair.send(pair.a, DATA);
+    expect(pair.receive(pair.b, late.slice(), ELSEWHERE).kind).toBe('payload');
+    expect(pair.b.peer.address).toEqual(pair.a.address);
+  });
+
+  it('does not move the peer as the newest packet of an earlier keypair (spec session 7, path 1)', () => {
+    const pair = new SessionPair();
+    pair.connect();
+    pair.deliver = () => false;
+    pair.send(pair.a, DATA);
+    const late = pair.sent.at(-1)?.bytes as Uint8Array;
+    pair.deliver = () => true;
+    pair.now = 10_000;
+    pair.connect();
+    pair.send(pair.a, DATA);
+    expect(pair.b.peer.stats.handshakes).toBe(2);
+    expect(pair.receive(pair.b, late.slice(), ELSEWHERE).kind).toBe('payload');
+    expect(pair.b.peer.address).toEqual(pair.a.address);
   });
 
   it('is refused under a keypair of 180 s (spec session 5.1)', () => {
