@@ -31,6 +31,10 @@ export class SendHalf {
   get isOpen(): boolean {
     return (this.state === 'ready' || this.state === 'send') && !this.#finWanted;
   }
+  /** The writer has said that nothing follows. */
+  get isFinished(): boolean {
+    return this.#finWanted;
+  }
   get isOver(): boolean {
     return this.state === 'data-received' || this.state === 'reset-received';
   }

@@ -1,4 +1,5 @@
 /** One bidirectional stream: the application's face, and the two halves behind it. */
+import { assert } from '../assert.js';
 import type { ReceiveHalf } from './receive-half.js';
 import type { SendHalf } from './send-half.js';
 
@@ -9,8 +10,11 @@ export interface Stream {
   readonly incoming: boolean;
 
   /** Takes as many bytes of `chunk` as the send buffer has room for and keeps a reference to them until they are
-   *  acknowledged: the caller must not change them. After the end of this direction bytes are taken and thrown away.
-   *  @returns how many; when fewer than all, a `stream-writable` event follows once there is room */
+   *  acknowledged: the caller must not change them.
+   *
+   *  A direction that was reset takes nothing more, and `stream-stopped` or `stream-reset` says so: the peer's
+   *  STOP_SENDING may have come before the caller could know. Writing after `finish` is the caller's bug and throws.
+   *  @returns how many; when fewer than all, a `stream-writable` event follows once there is room, unless the direction was reset */
   write(chunk: Uint8Array): number;
 
   /** No more writes: FIN goes out after what was written. */
@@ -71,7 +75,8 @@ export class ConnectionStream implements Stream {
   }
 
   write(chunk: Uint8Array): number {
-    if (!this.sending.isOpen) return chunk.length;
+    assert(!this.sending.isFinished, 'nothing is written after finish');
+    if (!this.sending.isOpen) return 0;
     const length = Math.min(chunk.length, this.#owner.sendRoom(this));
     if (length < chunk.length) this.wantsRoom = true;
     if (length <= 0) return 0;
