@@ -11,6 +11,7 @@ export { REGRESSIONS, type Regression } from './regressions.js';
 export * from './run-scenario.js';
 export * from './scenario.js';
 export * from './seeded-random.js';
+export { formatSharingTable, measureSharing, SHARINGS } from './sharing-table.js';
 export * from './simulated-network.js';
 export * from './stream-model.js';
 export { SCENARIO_NAMES, type ScenarioName } from './troubles.js';

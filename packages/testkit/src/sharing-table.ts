@@ -1,9 +1,16 @@
-/** How two tunnels share a link: the third table of docs/loss.md, which a test compares with what the code does now. */
+/** How two tunnels share a link: the third table of docs/loss.md, printed by scripts/sharing-table.mjs, and bounds that a test
+ *  keeps on a slower link. */
 import type { CongestionControllerName } from '@underpass/protocol';
-import { measureTransfers } from './measure-transfer.js';
+import { type LinkOfTransfers, measureTransfers } from './measure-transfer.js';
 
 /** 20 Mbit/s, a round trip of 80 ms and a queue of 80 ms. */
-const LINK = { bytesPerMs: 2_500, roundTripMs: 80, queueMs: 80, lossChance: 0, durationMs: 60_000 } as const;
+export const SHARED_LINK: LinkOfTransfers = {
+  bytesPerMs: 2_500,
+  roundTripMs: 80,
+  queueMs: 80,
+  lossChance: 0,
+  durationMs: 60_000,
+};
 const LATER_MS = 5_000;
 
 export interface Sharing {
@@ -25,9 +32,9 @@ export interface SharingRow extends Sharing {
   readonly shares: readonly number[];
 }
 
-export function measureSharing(sharing: Sharing): SharingRow {
+export function measureSharing(sharing: Sharing, link: LinkOfTransfers = SHARED_LINK): SharingRow {
   const { first, second, startMs } = sharing;
-  const results = measureTransfers(LINK, [{ congestion: first }, { congestion: second, startMs }]);
+  const results = measureTransfers(link, [{ congestion: first }, { congestion: second, startMs }]);
   const shares = [0, 1, 2].map((third) => {
     const [one = 0, other = 0] = results.map(({ samples }) => {
       const length = samples.length / 3;
