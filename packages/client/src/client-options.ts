@@ -27,7 +27,7 @@ export type ClientEvent =
   | { readonly type: 'connected'; readonly handshakeRttMs: number | undefined }
   /** The connection and its streams are over; the next stream makes a new one. */
   | { readonly type: 'disconnected'; readonly reason: string }
-  /** Something is to be said and nothing is heard: streams wait. `silentMs` is how long already. */
+  /** An answer of the relay has been due for `silentMs`: streams wait. */
   | { readonly type: 'waiting'; readonly silentMs: number }
   | { readonly type: 'resumed'; readonly silentMs: number }
   /** A local program connected; `id` names the stream until its `stream-closed`. */

@@ -64,8 +64,11 @@ export const TAIL_REPEAT_UNSURE_MS = 60_000;
 export const TAIL_REPEAT_SHARE = 0.03;
 export const TAIL_REPEAT_BYTES_PER_MS = 3;
 export const TAIL_REPEAT_BURST_BYTES = 4_800;
-/** Probe timeouts in a row after which the keys may be dead (spec recovery 4.1). */
+/** The keys may be dead after so many probe timeouts in a row, or when an answer has been due for so long (spec recovery 4.1). */
 export const DEAD_KEYS_PTO_COUNT = 3;
+export const SUSPECT_AFTER_MS = 1_000;
+/** How long an answer has to be due before anybody is told that it is waited for (spec outage 2). */
+export const WAITING_AFTER_MS = 2_500;
 
 // ---- ours ---------------------------------------------------------------------------------------------------
 
@@ -111,4 +114,5 @@ assert(INITIAL_MAX_STREAMS <= MAX_OPEN_STREAMS, 'limits only rise');
 assert(INITIAL_MAX_STREAM_DATA_BYTES % RECEIVE_BLOCK_BYTES === 0, 'windows are whole blocks');
 assert((MAX_SENT_PACKETS & (MAX_SENT_PACKETS - 1)) === 0, 'the ring is indexed by a mask');
 assert((MAX_SENT_FRAMES & (MAX_SENT_FRAMES - 1)) === 0, 'as is that of their frames');
+assert(SUSPECT_AFTER_MS < WAITING_AFTER_MS, 'a new handshake is tried before anybody is told to wait');
 assert((BASE_DATAGRAM_BYTES - TRANSPORT_OVERHEAD_BYTES) % 16 === 0, 'a full payload needs no padding');

@@ -38,10 +38,10 @@ export type NameResolver = (name: string) => Promise<readonly string[]>;
 export type RelayEvent =
   | { readonly type: 'peer-connected'; readonly peer: string; readonly address: Address | undefined }
   | { readonly type: 'peer-disconnected'; readonly peer: string; readonly reason: string }
-  /** A target was connected. `id` names the stream of this peer until its `stream-closed`. */
-  /** Something is to be said and nothing is heard: streams wait. `silentMs` is how long already. */
+  /** An answer of the peer has been due for `silentMs`: streams wait. */
   | { readonly type: 'waiting'; readonly peer: string; readonly silentMs: number }
   | { readonly type: 'resumed'; readonly peer: string; readonly silentMs: number }
+  /** A target was connected. `id` names the stream of this peer until its `stream-closed`. */
   | {
       readonly type: 'stream-opened';
       readonly peer: string;

@@ -30,7 +30,7 @@ export interface StreamHandler {
 export interface DriverHandler {
   onConnected(peer: Peer): void;
   onDisconnected(peer: Peer, error: ConnectionError): void;
-  /** Something is to be said and nothing was heard since `since` (milliseconds of the driver's clock): streams wait. */
+  /** An answer has been due since `since` (milliseconds of the driver's clock): streams wait. */
   onWaiting?(peer: Peer, since: number): void;
   onResumed?(peer: Peer, silentMs: number): void;
   /** The other side opened `stream`. */

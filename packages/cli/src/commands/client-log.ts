@@ -23,7 +23,7 @@ export function logClientEvent(log: Log, event: ClientEvent): void {
     case 'waiting':
       log.warn(
         { event: event.type, silentMs: inMicroseconds(event.silentMs) },
-        `waiting: nothing heard from the relay for ${formatDuration(event.silentMs)}; connections stay open and go on when it answers`,
+        `the relay has not answered for ${formatDuration(event.silentMs)}: connections wait until it does`,
       );
       return;
     case 'resumed':

@@ -23,7 +23,7 @@ export function logRelayEvent(log: Log, event: RelayEvent): void {
     case 'waiting':
       log.info(
         { event: event.type, peer: event.peer, silentMs: inMicroseconds(event.silentMs) },
-        `${event.peer} does not answer for ${formatDuration(event.silentMs)}; its streams wait`,
+        `${event.peer} has not answered for ${formatDuration(event.silentMs)}: its connections wait until it does`,
       );
       return;
     case 'resumed':

@@ -197,8 +197,8 @@ export class Connection {
   }
 
   /** An authenticated datagram of the peer arrived, whatever was in it. */
-  handleContact(): void {
-    if (this.#sendable) this.#parts.recovery.onSignOfLife();
+  handleContact(now: number): void {
+    if (this.#sendable) this.#parts.recovery.onSignOfLife(now);
   }
 
   /** A handshake was answered in this time. */

@@ -41,7 +41,7 @@ export type EndpointEvent =
   | { readonly type: 'connected'; readonly peer: Peer }
   /** The connection is over (closed, broken, or the peer restarted); its streams got `stream-reset` events first. */
   | Extract<ReturnType<Peer['pollEvent']>, { type: 'disconnected' }>
-  /** Something is to be said and nothing is heard; streams wait. */
+  /** An answer has been due since `since`, and nothing is heard: streams wait. */
   | { readonly type: 'waiting'; readonly peer: Peer; readonly since: number }
   /** The peer is heard again. */
   | { readonly type: 'resumed'; readonly peer: Peer; readonly silentMs: number }

@@ -48,7 +48,7 @@ export interface PeerStats {
   readonly congestionWindowBytes: number;
   readonly bytesInFlight: number;
   readonly openStreams: number;
-  /** Since when nothing is heard although something is to be said (monotonic ms), or undefined. */
+  /** When the answer came due that has not come for so long that connections wait (monotonic ms), or undefined. */
   readonly waitingSince: number | undefined;
   /** Received bytes that no application has read yet, and written ones that the peer has not acknowledged. */
   readonly unreadBytes: number;
@@ -187,20 +187,14 @@ export class Peer {
     this.#guard.onReceived(now, { from, bytes, usesKeys }, this.session.address);
     const silentMs = this.#silence.onHeard(now);
     if (silentMs !== undefined) this.#events.push({ type: 'resumed', peer: this, silentMs });
-    this.#connection.handleContact();
+    this.#connection.handleContact(now);
   }
 
   handleTimeout(now: number): void {
     this.#provePath(now);
     this.#connection.handleSendable(now, this.session.sendableKeypairId(now) !== undefined);
     this.#connection.handleTimeout(now);
-    const { ptoCount } = this.#connection.parts.recovery;
-    if (ptoCount > 0) this.#silence.ask(now);
-    // spec recovery 4.1
-    if (ptoCount >= DEAD_KEYS_PTO_COUNT) {
-      this.session.requestHandshake(now);
-      this.#wait(now);
-    }
+    this.#judgeSilence(now);
     if (this.#silenceEndsAt <= now) {
       this.#fail({ code: ConnectionErrorCode.idleTimeout, reason: 'nothing heard for too long' });
     }
@@ -231,10 +225,23 @@ export class Peer {
     if (challenge !== undefined) this.#connection.challenge(challenge);
   }
 
-  /** spec outage 2: streams wait, and somebody may want to know. */
-  #wait(now: number): void {
-    const since = this.#connected ? this.#silence.wait(now) : undefined;
-    if (since !== undefined) this.#events.push({ type: 'waiting', peer: this, since });
+  /** Asks for new keys when these may be dead, and reports that streams wait. */
+  #judgeSilence(now: number): void {
+    const { ptoCount, rtt } = this.#connection.parts.recovery;
+    if (this.#silence.suspectAt(rtt.probeTimeoutMs) <= now) this.#silence.suspect();
+    // spec recovery 4.1
+    if (ptoCount >= DEAD_KEYS_PTO_COUNT || this.#silence.isSuspect) this.session.requestHandshake(now);
+    // spec outage 2
+    if (!this.#connected || this.#silence.waitingAt(rtt.probeTimeoutMs) > now) return;
+    this.#silence.wait();
+    this.#events.push({ type: 'waiting', peer: this, since: this.#silence.waitingSince as number });
+  }
+
+  /** When silence next has a consequence, or infinity. */
+  get #silenceDueAt(): number {
+    const { probeTimeoutMs } = this.#connection.parts.recovery.rtt;
+    const waitingAt = this.#connected ? this.#silence.waitingAt(probeTimeoutMs) : Infinity;
+    return Math.min(this.#silence.suspectAt(probeTimeoutMs), waitingAt, this.#silenceEndsAt);
   }
 
   /** spec outage 4: when streams that nobody asks for any more are given up. */
@@ -264,7 +271,7 @@ export class Peer {
       if (this.#closing !== undefined) this.#endClosing();
       else if (this.#connection.wantsToSend(now)) {
         session.requestHandshake(now);
-        this.#wait(now);
+        this.#silence.ask(now);
       }
       return false;
     }
@@ -297,12 +304,13 @@ export class Peer {
       // A shorter datagram can only be the last of a batch
       if (length < room || session.sendableKeypairId(now) !== keypairId) break;
     }
+    if (this.#connection.parts.recovery.ackElicitingInFlight > 0) this.#silence.ask(now);
     if (batch.lengthBytes < batch.segmentBytes) batch.segmentBytes = batch.lengthBytes;
     return batch.lengthBytes > 0;
   }
 
   pollTimeout(): Deadline | undefined {
-    const at = this.#silenceEndsAt;
+    const at = this.#silenceDueAt;
     const silence = at === Infinity ? undefined : { at, reason: 'silence' };
     const { dueAt } = this.#guard;
     const path = dueAt === Infinity ? undefined : { at: dueAt, reason: 'path validation' };

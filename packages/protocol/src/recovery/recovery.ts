@@ -71,6 +71,8 @@ export class Recovery {
   #packetThreshold = PACKET_THRESHOLD;
   #ackElicitingInFlight = 0;
   #lastAckElicitingSentAt = 0;
+  /** The probe timer counts from here. Sending moves it only when nothing was in flight (spec recovery 4). */
+  #probeFrom = 0;
   /** Packets before it went over another path: nothing of this one is learned from them (spec path 4). */
   #pathFirst = 0;
   /** Nothing below it is in flight any more. */
@@ -99,7 +101,7 @@ export class Recovery {
     const packetNumber = this.log.push(now, sizeBytes, kind);
     this.bytesInFlight += sizeBytes;
     this.rates.onPacketSent(now, packetNumber, sizeBytes, this.bytesInFlight);
-    this.#ackElicitingInFlight++;
+    if (this.#ackElicitingInFlight++ === 0) this.#probeFrom = now;
     this.#lastAckElicitingSentAt = now;
     if (this.probesDue > 0) this.probesDue--;
     return packetNumber;
@@ -142,6 +144,7 @@ export class Recovery {
     }
     this.ptoCount = 0;
     this.probesDue = 0;
+    this.#probeFrom = this.#lastAckElicitingSentAt;
     this.#detectLosses(now);
     this.rates.endAck(this.rtt.minMs);
     this.#forget(now);
@@ -160,7 +163,7 @@ export class Recovery {
       this.ptoCount++;
       this.probesDue = this.ptoCount > MAX_DATA_PROBES ? 1 : 2;
       // The next interval counts from this expiry, even if nothing can be sent at once.
-      this.#lastAckElicitingSentAt = now;
+      this.#probeFrom = now;
     }
   }
 
@@ -177,14 +180,15 @@ export class Recovery {
   onSendingResumed(now: number): void {
     this.#usableSince = now;
     this.ptoCount = 0;
-    this.#lastAckElicitingSentAt = now;
+    this.#probeFrom = now;
   }
 
   /** The peer was heard of by something else than an acknowledgement: whatever the back-off, probe at once (spec recovery 4.2). */
-  onSignOfLife(): void {
+  onSignOfLife(now: number): void {
     if (this.ptoCount === 0 || this.#ackElicitingInFlight === 0) return;
     this.ptoCount = 0;
     this.probesDue = 2;
+    this.#probeFrom = now;
   }
 
   /** What is sent from now on goes over another path (spec path 4). */
@@ -251,7 +255,7 @@ export class Recovery {
     if (this.#ackElicitingInFlight === 0) return undefined;
     const timeout = this.rtt.probeTimeoutMs;
     const interval = Math.min(timeout * 2 ** Math.min(this.ptoCount, 16), Math.max(this.#maxPtoMs, timeout));
-    return Math.max(this.#lastAckElicitingSentAt, this.#usableSince) + interval;
+    return Math.max(this.#probeFrom, this.#usableSince) + interval;
   }
 
   #acknowledge(now: number, n: number, largest: number, outcome: RecoveryOutcome): void {

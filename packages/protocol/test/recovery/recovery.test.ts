@@ -72,15 +72,53 @@ describe('Recovery', () => {
     expect(listener.lost).toEqual([]);
   });
 
+  it('probes although something is sent all the time, and backs off as if nothing were (spec recovery 4)', () => {
+    const { recovery } = setup(1);
+    const expiries: number[] = [];
+    for (let now = 1000; now < 20_000; now += 100) {
+      recovery.onPacketSent(now, 1200, PacketKind.ackEliciting);
+      for (
+        let due = recovery.pollTimeout();
+        due !== undefined && due.at <= now + 100;
+        due = recovery.pollTimeout()
+      ) {
+        expiries.push(due.at);
+        recovery.handleTimeout(due.at);
+        expect(expiries.length).toBeLessThan(20);
+      }
+    }
+    const first = 333 + 4 * 166.5 + 25;
+    expect(expiries[0]).toBe(1000 + first);
+    const intervals = expiries.slice(1).map((at, i) => at - (expiries[i] as number));
+    expect(intervals).toEqual(
+      [2 * first, 4 * first, 8 * first].map((ms) => expect.closeTo(Math.min(ms, MAX_PTO_MS), 6)),
+    );
+  });
+
+  it('counts from the newest packet that was under way at the last acknowledgement (spec recovery 4)', () => {
+    const { recovery } = setup(3, 10);
+    recovery.onAck(1100, ranges([0, 0]));
+    const { probeTimeoutMs } = recovery.rtt;
+    expect(recovery.pollTimeout()).toEqual({ at: 1020 + probeTimeoutMs, reason: 'probe timeout' });
+    recovery.onPacketSent(1150, 1200, PacketKind.ackEliciting);
+    expect(recovery.pollTimeout()?.at).toBe(1020 + probeTimeoutMs);
+    recovery.onAck(1160, ranges([0, 2]));
+    expect(recovery.pollTimeout()?.at).toBe(1150 + recovery.rtt.probeTimeoutMs);
+    recovery.onAck(1260, ranges([0, 3]));
+    expect(recovery.pollTimeout()).toBeUndefined();
+    recovery.onPacketSent(5000, 1200, PacketKind.ackEliciting);
+    expect(recovery.pollTimeout()?.at).toBe(5000 + recovery.rtt.probeTimeoutMs);
+  });
+
   it('probes at once when the peer is heard of after an expiry, whatever the back-off (spec recovery 4.2)', () => {
     const { recovery } = setup(1);
     for (let i = 0; i < 5; i++) recovery.handleTimeout(recovery.pollTimeout()?.at ?? 0);
     recovery.probesDue = 0;
-    recovery.onSignOfLife();
+    recovery.onSignOfLife(100_000);
     expect(recovery.probesDue).toBe(2);
     expect(recovery.ptoCount).toBe(0);
     recovery.probesDue = 0;
-    recovery.onSignOfLife();
+    recovery.onSignOfLife(100_000);
     expect(recovery.probesDue).toBe(0);
   });
 

@@ -1,0 +1,86 @@
+/** How soon a side notices that nothing gets through, and that something does again, whatever is sent meanwhile (spec outage 1, 2). */
+import type { Stream } from '@underpass/protocol';
+import { type NetworkConditions, PERFECT_LINK, PERFECT_NETWORK } from '@underpass/testkit';
+import { describe, expect, test } from 'vitest';
+import { World } from './world.js';
+
+const BROKEN_AT = 10_000;
+const MENDED_AT = 40_000;
+
+function network(roundTripMs: number, blackout = false): NetworkConditions {
+  const blackouts = blackout ? [{ from: BROKEN_AT, until: MENDED_AT }] : [];
+  const link = { ...PERFECT_LINK, delayMs: roundTripMs / 2, blackouts };
+  return { ...PERFECT_NETWORK, toRelay: link, toClient: link };
+}
+
+/** A client that writes 100 bytes to a stream of its own again and again. */
+class Writer {
+  readonly world: World;
+  readonly stream: Stream;
+  readonly #everyMs: number;
+
+  constructor(roundTripMs: number, everyMs: number, blackout = false) {
+    this.world = new World(network(roundTripMs, blackout));
+    this.#everyMs = everyMs;
+    this.stream = this.world.open('client');
+    this.runUntil(BROKEN_AT);
+    expect(this.world.take('client')).toEqual(['connected']);
+    expect(this.world.waits).toEqual([]);
+  }
+
+  runUntil(time: number): void {
+    while (this.world.pair.now < time) {
+      this.world.write('client', this.stream, 100);
+      this.world.run(this.#everyMs);
+    }
+  }
+
+  /** Bytes that the relay can read and could not before. */
+  bytesAtRelay(): number {
+    const stream = this.world.incoming.relay[0] as Stream;
+    let bytes = 0;
+    for (let chunk = stream.read(); chunk !== undefined; chunk = stream.read()) bytes += chunk.length;
+    return bytes;
+  }
+
+  /** How long after `since` the client had an event of that type, or infinity. */
+  waitedFor(type: 'waiting' | 'resumed', since: number): number {
+    const wait = this.world.waits.find((wait) => wait.side === 'client' && wait.type === type);
+    return (wait?.at ?? Number.POSITIVE_INFINITY) - since;
+  }
+}
+
+const CASES = [0, 100, 300].flatMap((roundTripMs) => [100, 500].map((everyMs) => ({ roundTripMs, everyMs })));
+
+describe.each(CASES)('with $roundTripMs ms of round trip and a write every $everyMs ms', (given) => {
+  const { roundTripMs, everyMs } = given;
+
+  test('a dead path shows within 3 s, and bytes flow within 2 s of its return (spec outage 1, 2)', () => {
+    const writer = new Writer(roundTripMs, everyMs, true);
+    writer.runUntil(MENDED_AT);
+    expect(writer.waitedFor('waiting', BROKEN_AT)).toBeLessThan(3_000);
+    writer.bytesAtRelay();
+    writer.runUntil(MENDED_AT + 2_000);
+    expect(writer.waitedFor('resumed', MENDED_AT)).toBeLessThan(2_000);
+    expect(writer.bytesAtRelay()).toBeGreaterThan(0);
+    expect(writer.world.take('client')).toEqual([]);
+  });
+
+  test('a relay that is gone shows within 3 s, and its next run within 2 s (spec outage 1, 2)', () => {
+    const writer = new Writer(roundTripMs, everyMs);
+    writer.world.pair.setEndpoint('relay', undefined);
+    writer.runUntil(MENDED_AT);
+    expect(writer.waitedFor('waiting', BROKEN_AT)).toBeLessThan(3_000);
+    writer.world.start('relay');
+    writer.runUntil(MENDED_AT + 2_000);
+    expect(writer.world.take('client')).toContain('disconnected peer peer restarted');
+  });
+
+  test('a relay that was restarted at once shows within 2 s (spec recovery 4.1)', () => {
+    const writer = new Writer(roundTripMs, everyMs);
+    writer.world.start('relay');
+    writer.runUntil(BROKEN_AT + 2_000);
+    expect(writer.world.take('client')).toContain('disconnected peer peer restarted');
+    expect(writer.world.waits).toEqual([]);
+  });
+});
