@@ -30,6 +30,8 @@ export type ClientEvent =
   /** An answer of the relay has been due for `silentMs`: streams wait. */
   | { readonly type: 'waiting'; readonly silentMs: number }
   | { readonly type: 'resumed'; readonly silentMs: number }
+  /** Full datagrams, of so many bytes of UDP payload, reach the relay only in fragments (spec mtu 3.6). */
+  | { readonly type: 'path-fragments'; readonly datagramBytes: number }
   /** A local program connected; `id` names the stream until its `stream-closed`. */
   | {
       readonly type: 'stream-opened';

@@ -95,6 +95,7 @@ class RunningClient implements Client {
         onWaiting: (_peer, since) => {
           this.#emit({ type: 'waiting', silentMs: this.#driver.now() - since });
         },
+        onPathFragments: (_peer, datagramBytes) => this.#emit({ type: 'path-fragments', datagramBytes }),
         onResumed: (_peer, silentMs) => this.#emit({ type: 'resumed', silentMs }),
         onStream: (_peer, stream) => {
           // A relay opens nothing as long as there are no reverse forwards.

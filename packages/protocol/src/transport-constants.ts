@@ -72,8 +72,13 @@ export const WAITING_AFTER_MS = 2_500;
 
 // ---- ours ---------------------------------------------------------------------------------------------------
 
-/** UDP payload that every path carries (RFC 9000 §14). */
-export const BASE_DATAGRAM_BYTES = 1200;
+/** UDP payload of a full datagram on a path of which nothing is known (spec mtu 1.2). Over IPv6 it is a packet of 1200 bytes, which
+ *  still fits IPv6's smallest MTU of 1280 inside one more tunnel. */
+export const BASE_DATAGRAM_BYTES = 1152;
+/** Headers of IPv6 and UDP, and the most that a WireGuard tunnel over IPv6 adds. */
+const IPV6_UDP_HEADER_BYTES = 48;
+const TUNNEL_OVERHEAD_BYTES = 80;
+const IPV6_MIN_MTU_BYTES = 1280;
 /** What an Ethernet path carries over IPv4: the search for the path's MTU goes no further. */
 export const MAX_PROBED_DATAGRAM_BYTES = 1472;
 /** The largest datagram that we take (spec streams 3.1). */
@@ -116,3 +121,7 @@ assert((MAX_SENT_PACKETS & (MAX_SENT_PACKETS - 1)) === 0, 'the ring is indexed b
 assert((MAX_SENT_FRAMES & (MAX_SENT_FRAMES - 1)) === 0, 'as is that of their frames');
 assert(SUSPECT_AFTER_MS < WAITING_AFTER_MS, 'a new handshake is tried before anybody is told to wait');
 assert((BASE_DATAGRAM_BYTES - TRANSPORT_OVERHEAD_BYTES) % 16 === 0, 'a full payload needs no padding');
+assert(
+  BASE_DATAGRAM_BYTES + IPV6_UDP_HEADER_BYTES + TUNNEL_OVERHEAD_BYTES <= IPV6_MIN_MTU_BYTES,
+  'the base fits every IPv6 path, in a tunnel too',
+);

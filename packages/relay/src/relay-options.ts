@@ -41,6 +41,8 @@ export type RelayEvent =
   /** An answer of the peer has been due for `silentMs`: streams wait. */
   | { readonly type: 'waiting'; readonly peer: string; readonly silentMs: number }
   | { readonly type: 'resumed'; readonly peer: string; readonly silentMs: number }
+  /** Full datagrams, of so many bytes of UDP payload, reach the peer only in fragments (spec mtu 3.6). */
+  | { readonly type: 'path-fragments'; readonly peer: string; readonly datagramBytes: number }
   /** A target was connected. `id` names the stream of this peer until its `stream-closed`. */
   | {
       readonly type: 'stream-opened';

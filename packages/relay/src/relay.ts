@@ -81,6 +81,9 @@ class RunningRelay implements Relay {
         onWaiting: (peer, since) => {
           this.#emitOf(peer, { type: 'waiting', silentMs: this.#driver.now() - since });
         },
+        onPathFragments: (peer, datagramBytes) => {
+          this.#emitOf(peer, { type: 'path-fragments', datagramBytes });
+        },
         onResumed: (peer, silentMs) => this.#emitOf(peer, { type: 'resumed', silentMs }),
         onStream: (peer, stream) => this.#memberOf(peer)?.acceptor.accept(stream),
       },
@@ -175,7 +178,12 @@ class RunningRelay implements Relay {
     this.#options.onEvent?.(event);
   }
 
-  #emitOf(peer: Peer, event: { type: 'waiting' | 'resumed'; silentMs: number }): void {
+  #emitOf(
+    peer: Peer,
+    event:
+      | { type: 'waiting' | 'resumed'; silentMs: number }
+      | { type: 'path-fragments'; datagramBytes: number },
+  ): void {
     const member = this.#memberOf(peer);
     if (member !== undefined) this.#emit({ ...event, peer: member.options.name });
   }

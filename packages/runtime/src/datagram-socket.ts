@@ -12,7 +12,7 @@ export interface DatagramListener {
 
 export interface DatagramSocket {
   readonly address: Address;
-  /** No datagram is ever cut into fragments, neither by this system nor on the way: one that is too large is lost. Only
+  /** A batch that may not fragment is never cut, neither by this system nor on the way: a datagram that is too large is lost. Only
    *  then can the path's size be searched for (spec mtu 1.4). */
   readonly refusesFragmentation: boolean;
   /** Datagrams that the system would not send, by its error's name. */

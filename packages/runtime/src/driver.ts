@@ -33,6 +33,8 @@ export interface DriverHandler {
   /** An answer has been due since `since` (milliseconds of the driver's clock): streams wait. */
   onWaiting?(peer: Peer, since: number): void;
   onResumed?(peer: Peer, silentMs: number): void;
+  /** Full datagrams, of so many bytes of UDP payload, reach the peer only in fragments (spec mtu 3.6). */
+  onPathFragments?(peer: Peer, datagramBytes: number): void;
   /** The other side opened `stream`. */
   onStream(peer: Peer, stream: Stream): void;
 }
@@ -218,6 +220,9 @@ export class Driver {
         return;
       case 'resumed':
         this.#handler.onResumed?.(event.peer, event.silentMs);
+        return;
+      case 'path-fragments':
+        this.#handler.onPathFragments?.(event.peer, event.datagramBytes);
         return;
       case 'stream-opened':
         this.#handler.onStream(event.peer, event.stream);

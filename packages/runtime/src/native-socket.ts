@@ -35,6 +35,8 @@ const IPV6_MTU_DISCOVER = 23;
 const IPV6_V6ONLY = 26;
 /** Never fragment, neither here nor on the way, and do not believe what ICMP said of the path; ip(7). */
 const PMTUDISC_PROBE = 3;
+/** Fragment where it is needed, here and on the way, and do not believe ICMP either. */
+const PMTUDISC_OMIT = 5;
 
 /** sockaddr_in and sockaddr_in6; ip(7), ipv6(7). */
 const ADDRESS_BYTES = { udp4: 16, udp6: 28 };
@@ -47,14 +49,43 @@ export interface NativeSocketOptions {
   readonly bufferBytes: number;
 }
 
-/** Opens and binds a socket that never lets a datagram be cut into fragments (spec mtu 1.4).
+/** Options of a socket whose descriptor belongs to Node by now. Each holds for the whole socket and for what waits in its queue, so
+ *  it is to be changed only while nothing waits. Linux can set the same for a single message only over IPv6. */
+export class NativeOptions {
+  readonly #library: CLibrary;
+  #fd: number;
+  #mayFragment = false;
+
+  constructor(library: CLibrary, fd: number) {
+    this.#library = library;
+    this.#fd = fd;
+  }
+
+  get mayFragment(): boolean {
+    return this.#mayFragment;
+  }
+
+  /** May IPv4 datagrams be cut into fragments, by this system and by routers (spec mtu 1.4)? */
+  set mayFragment(allowed: boolean) {
+    if (allowed === this.#mayFragment || this.#fd < 0) return;
+    const mode = allowed ? PMTUDISC_OMIT : PMTUDISC_PROBE;
+    if (setOption(this.#library, this.#fd, IPPROTO_IP, IP_MTU_DISCOVER, mode)) this.#mayFragment = allowed;
+  }
+
+  /** To be called before Node closes the descriptor: its number is another file's soon. */
+  release(): void {
+    this.#fd = -1;
+  }
+}
+
+/** Opens and binds a socket that at first never lets a datagram be cut into fragments (spec mtu 1.4).
  *
- *  @param adopt  makes the descriptor Node's, or throws and has not taken it
+ *  @param adopt  makes the descriptor Node's and keeps the options, or throws and has taken neither
  *  @returns what `adopt` does; undefined when something is in the way, whatever it is: nothing is left open then, and an ordinary
  *    socket will say what it was */
 export function openNativeSocket<T>(
   options: NativeSocketOptions,
-  adopt: (fd: number) => T,
+  adopt: (fd: number, options: NativeOptions) => T,
   library = cLibrary(),
 ): T | undefined {
   if (library === undefined) return undefined;
@@ -65,7 +96,7 @@ export function openNativeSocket<T>(
     // Node takes descriptor 0, free where a program runs without standard input, for none at all.
     if (fd > 0 && refuseFragments(library, fd, options) && bind(library, fd, options)) {
       askForBuffers(library, fd, options.bufferBytes);
-      const adopted = adopt(fd);
+      const adopted = adopt(fd, new NativeOptions(library, fd));
       // libuv lets others have the port too of a socket that it adopts. Ours alone, as that of any other socket.
       setOption(library, fd, SOL_SOCKET, SO_REUSEADDR, 0);
       return adopted;
@@ -109,9 +140,12 @@ function askForBuffers(library: CLibrary, fd: number, bytes: number): void {
 }
 
 function setOption(library: CLibrary, fd: number, level: number, name: number, value: number): boolean {
-  const bytes = new Uint8Array(Int32Array.of(value).buffer);
-  return library.setsockopt(fd, level, name, bytes, bytes.length) === 0;
+  optionValue[0] = value;
+  return library.setsockopt(fd, level, name, optionBytes, optionBytes.length) === 0;
 }
+
+const optionValue = new Int32Array(1);
+const optionBytes = new Uint8Array(optionValue.buffer);
 
 let known: { readonly library: CLibrary | undefined } | undefined;
 

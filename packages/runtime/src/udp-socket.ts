@@ -3,7 +3,7 @@ import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { isIP } from 'node:net';
 import { type Address, TransmitBatch } from '@underpass/protocol';
 import type { DatagramListener, DatagramSocket } from './datagram-socket.js';
-import { openNativeSocket } from './native-socket.js';
+import { type NativeOptions, openNativeSocket } from './native-socket.js';
 import { AddressCache, fromDualStack, toDualStack } from './socket-address.js';
 import { bindError, systemCode } from './underpass-error.js';
 
@@ -11,6 +11,9 @@ import { bindError, systemCode } from './underpass-error.js';
 export const SOCKET_BUFFER_BYTES = 4 * 1024 * 1024;
 /** Asking for less than this is not worth a further try. */
 const MIN_SOCKET_BUFFER_BYTES = 128 * 1024;
+
+/** Every IPv4 path carries such a datagram in one piece, for all we need to know (RFC 1122 §3.3.3 has hosts send 576 bytes). */
+const ALWAYS_WHOLE_BYTES = 548;
 
 /** Batches that may wait for the kernel at one time, 64 KiB each; further sending waits. */
 export const MAX_BATCHES = 16;
@@ -46,7 +49,7 @@ type Family = 'udp4' | 'udp6';
 
 /** @returns undefined when there is no koffi or it did not work out; an ordinary socket then does, or says why not */
 function openNative(family: Family, host: string, port: number): DatagramSocket | undefined {
-  return openNativeSocket({ family, host, port, bufferBytes: SOCKET_BUFFER_BYTES }, (fd) => {
+  return openNativeSocket({ family, host, port, bufferBytes: SOCKET_BUFFER_BYTES }, (fd, options) => {
     const socket = createSocket({ type: family, lookup: literalLookup });
     try {
       // Throws before it takes the descriptor, or never. Needs no waiting: the socket is bound.
@@ -55,7 +58,7 @@ function openNative(family: Family, host: string, port: number): DatagramSocket 
       socket.close();
       throw error;
     }
-    return new UdpSocket(socket, family, true);
+    return new UdpSocket(socket, family, options);
   });
 }
 
@@ -70,7 +73,7 @@ function openPlain(family: Family, host: string, port: number): Promise<Datagram
       socket.removeAllListeners('error');
       askForBuffer((bytes) => socket.setRecvBufferSize(bytes));
       askForBuffer((bytes) => socket.setSendBufferSize(bytes));
-      resolve(new UdpSocket(socket, family, false));
+      resolve(new UdpSocket(socket, family, undefined));
     });
   });
 }
@@ -112,6 +115,7 @@ class UdpSocket implements DatagramSocket {
   readonly refusesFragmentation: boolean;
   readonly sendErrors: Record<string, number> = {};
   readonly #socket: Socket;
+  readonly #options: NativeOptions | undefined;
   readonly #dualStack: boolean;
   readonly #senders = new AddressCache();
   readonly #free: PendingBatch[] = [];
@@ -120,9 +124,10 @@ class UdpSocket implements DatagramSocket {
   #closed = false;
   #listener: DatagramListener | undefined;
 
-  constructor(socket: Socket, family: Family, refusesFragmentation: boolean) {
+  constructor(socket: Socket, family: Family, options: NativeOptions | undefined) {
     this.#socket = socket;
-    this.refusesFragmentation = refusesFragmentation;
+    this.#options = options;
+    this.refusesFragmentation = options !== undefined;
     this.#dualStack = family === 'udp6';
     const { address, port } = socket.address();
     this.address = { address: fromDualStack(address), port };
@@ -170,12 +175,22 @@ class UdpSocket implements DatagramSocket {
   /** The one place that knows how a batch becomes system calls: one for each datagram. */
   #sendSegments(batch: PendingBatch, address: string, port: number): void {
     const { buffer, lengthBytes, segmentBytes, onSent } = batch;
+    if (segmentBytes > ALWAYS_WHOLE_BYTES) this.#setFragmentation(batch.mayFragment);
     // Counted before the first send, so that a batch cannot be reused half way.
     batch.outstanding = Math.ceil(lengthBytes / segmentBytes);
     for (let offset = 0; offset < lengthBytes; offset += segmentBytes) {
       const length = Math.min(segmentBytes, lengthBytes - offset);
       this.#socket.send(buffer, offset, length, port, address, onSent);
     }
+  }
+
+  /** spec mtu 1.4 */
+  #setFragmentation(mayFragment: boolean): void {
+    const options = this.#options;
+    if (options === undefined || options.mayFragment === mayFragment) return;
+    // Datagrams that wait would change with it. Until the queue is empty these leave as those before them did: then a large one is
+    // carried in fragments, or a small one lost, at worst once.
+    if (this.#socket.getSendQueueCount() === 0) options.mayFragment = mayFragment;
   }
 
   #onSent(batch: PendingBatch, error: Error | null): void {
@@ -210,6 +225,7 @@ class UdpSocket implements DatagramSocket {
   close(): Promise<void> {
     if (this.#closed) return Promise.resolve();
     this.#closed = true;
+    this.#options?.release();
     return new Promise((resolve) => this.#socket.close(() => resolve()));
   }
 }

@@ -1,8 +1,8 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { readdirSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { afterEach, describe, expect, it } from 'vitest';
-import { cLibrary, type NativeSocketOptions, openNativeSocket } from '../src/native-socket.js';
+import { cLibrary, NativeOptions, type NativeSocketOptions, openNativeSocket } from '../src/native-socket.js';
+import { loadGetsockopt } from './socket-options.js';
 
 const library = cLibrary();
 const v4: NativeSocketOptions = { family: 'udp4', host: '127.0.0.1', port: 0, bufferBytes: 65_536 };
@@ -80,14 +80,26 @@ describe.skipIf(library === undefined)('a native socket, with koffi, which is op
   });
 });
 
-describe('a native socket', () => {
-  /** A C library whose calls all succeed, and which descriptors it closed. */
-  function fake(fd: number) {
-    const closed: number[] = [];
-    const calls = { socket: () => fd, setsockopt: () => 0, bind: () => 0, inet_pton: () => 1 };
-    return { library: { ...calls, close: (which: number) => closed.push(which) }, closed };
-  }
+describe('the options of a native socket', () => {
+  it('are set when they change and only then, and not once the descriptor is given back (spec mtu 1.4)', () => {
+    const modes: number[] = [];
+    const options = new NativeOptions(
+      {
+        ...fake(7).library,
+        setsockopt: (_fd, _level, _name, value) =>
+          modes.push(new DataView(value.buffer).getInt32(0, true)) - modes.length,
+      },
+      7,
+    );
+    for (const allowed of [false, true, true, false]) options.mayFragment = allowed;
+    expect(modes).toEqual([5, 3]);
+    options.release();
+    options.mayFragment = true;
+    expect(modes).toEqual([5, 3]);
+  });
+});
 
+describe('a native socket', () => {
   it('is not descriptor 0, which Node would take for none', () => {
     const { library, closed } = fake(0);
     expect(openNativeSocket(v4, () => expect.unreachable(), library)).toBeUndefined();
@@ -107,28 +119,9 @@ describe('a native socket', () => {
   });
 });
 
-/** Linux's numbers, written down a second time. */
-const LEVELS = { SOL_SOCKET: 1, IPPROTO_IP: 0, IPPROTO_IPV6: 41 };
-const OPTIONS = {
-  SO_REUSEADDR: 2,
-  SO_SNDBUF: 7,
-  SO_RCVBUF: 8,
-  IP_MTU_DISCOVER: 10,
-  IPV6_MTU_DISCOVER: 23,
-  IPV6_V6ONLY: 26,
-};
-
-function loadGetsockopt() {
-  type Get = (fd: number, level: number, name: number, value: Int32Array, length: number[]) => number;
-  const koffi = createRequire(import.meta.url)('koffi') as {
-    load(path: null): { func(prototype: string): Get };
-  };
-  const get = koffi
-    .load(null)
-    .func('int getsockopt(int fd, int level, int name, _Out_ void *value, _Inout_ uint32_t *length)');
-  return (fd: number, level: keyof typeof LEVELS, name: keyof typeof OPTIONS): number => {
-    const value = new Int32Array(1);
-    expect(get(fd, LEVELS[level], OPTIONS[name], value, [4])).toBe(0);
-    return value[0] as number;
-  };
+/** A C library whose calls all succeed, and which descriptors it closed. */
+function fake(fd: number) {
+  const closed: number[] = [];
+  const calls = { socket: () => fd, setsockopt: () => 0, bind: () => 0, inet_pton: () => 1 };
+  return { library: { ...calls, close: (which: number) => closed.push(which) }, closed };
 }

@@ -1,5 +1,5 @@
 import { createSocket } from 'node:dgram';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import type { Address } from '@underpass/protocol';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -11,6 +11,7 @@ import {
   UnderpassError,
 } from '../src/index.js';
 import { cLibrary } from '../src/native-socket.js';
+import { loadGetsockopt } from './socket-options.js';
 
 const open: DatagramSocket[] = [];
 afterEach(async () => {
@@ -74,12 +75,19 @@ function refusals(socket: DatagramSocket, count: number): Promise<[Address, numb
 }
 
 /** Sends `lengthBytes` that mean nothing. */
-function sendBytes(socket: DatagramSocket, lengthBytes: number, segmentBytes: number, to: Address): void {
+function sendBytes(
+  socket: DatagramSocket,
+  lengthBytes: number,
+  segmentBytes: number,
+  to: Address,
+  mayFragment = false,
+): void {
   const batch = socket.acquireBatch();
   if (batch === undefined) throw new Error('no batch');
   batch.lengthBytes = lengthBytes;
   batch.segmentBytes = segmentBytes;
   batch.to = to;
+  batch.mayFragment = mayFragment;
   socket.send(batch);
 }
 
@@ -222,6 +230,29 @@ describe.each([
     expect(dual.sendErrors).toEqual({});
   });
 
+  it.runIf(native && hasKoffi)(
+    'lets the system fragment what may be cut, and nothing else; small datagrams change nothing (spec mtu 1.4)',
+    async () => {
+      const before = new Set(openSockets().values());
+      const a = await openTracked({ host: '127.0.0.1', port: 0 });
+      const [fd = -1] = [...openSockets()].find(([, name]) => !before.has(name)) ?? [];
+      const getsockopt = loadGetsockopt();
+      const mode = () => getsockopt(fd, 'IPPROTO_IP', 'IP_MTU_DISCOVER');
+      const modes = [mode()];
+      for (const [bytes, mayFragment] of [
+        [1152, true],
+        [1472, false],
+        [148, true],
+        [1152, true],
+      ] as const) {
+        sendBytes(a, bytes, bytes, { address: '127.0.0.1', port: 9 }, mayFragment);
+        modes.push(mode());
+      }
+      const [probe, omit] = [3, 5];
+      expect(modes).toEqual([probe, omit, probe, probe, omit]);
+    },
+  );
+
   it('sends nothing to port 0, to nobody, or once closed', async () => {
     const a = await openTracked({ port: 0 });
     sendText(a, 'x', 1, { address: '127.0.0.1', port: 0 });
@@ -267,3 +298,17 @@ describe.each([
     });
   });
 });
+
+/** This process's sockets: the kernel's name of each, by descriptor. */
+function openSockets(): Map<number, string> {
+  const found = new Map<number, string>();
+  for (const fd of readdirSync('/proc/self/fd')) {
+    try {
+      const name = readlinkSync(`/proc/self/fd/${fd}`);
+      if (name.startsWith('socket:')) found.set(Number(fd), name);
+    } catch {
+      // The one that readdir itself had open.
+    }
+  }
+  return found;
+}

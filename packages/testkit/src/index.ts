@@ -2,6 +2,7 @@
 export * from './buffer-like.js';
 export * from './content.js';
 export * from './digest.js';
+export * from './endpoint-pair.js';
 export * from './event-queue.js';
 export * from './loss-table.js';
 export { measureTransfer, type TransferConditions, type TransferResult } from './measure-transfer.js';

@@ -178,7 +178,7 @@ export class Pair {
     const reaction = endpoint.handleDatagram(this.now, view, { ...from });
     buffer.fill(POISON);
     if (reaction === 'poll') this.wake(to);
-    else if (reaction !== 'none') this.#send(to, from, reaction);
+    else if (reaction !== 'none') this.#send(to, from, reaction, true);
   }
 
   #runTurn(side: Side, driven: Driven): void {
@@ -205,19 +205,20 @@ export class Pair {
         this.#break(`${side} sends without end`);
         return;
       }
-      const { lengthBytes, segmentBytes, to } = batch;
+      const { lengthBytes, segmentBytes, mayFragment, to } = batch;
       if (to === undefined || segmentBytes < 1 || lengthBytes < 1 || lengthBytes > batch.buffer.length) {
         this.#break(`${side} made a batch of ${lengthBytes} bytes in segments of ${segmentBytes}`);
         return;
       }
       for (let at = 0; at < lengthBytes; at += segmentBytes) {
-        this.#send(side, to, batch.buffer.subarray(at, Math.min(at + segmentBytes, lengthBytes)));
+        const datagram = batch.buffer.subarray(at, Math.min(at + segmentBytes, lengthBytes));
+        this.#send(side, to, datagram, mayFragment);
       }
       batch.buffer.fill(POISON, 0, lengthBytes);
     }
   }
 
-  #send(side: Side, to: Address, datagram: Uint8Array): void {
+  #send(side: Side, to: Address, datagram: Uint8Array, mayFragment: boolean): void {
     this.datagramsSent++;
     this.digest.number(this.now);
     this.digest.text(side);
@@ -226,7 +227,7 @@ export class Pair {
     this.#trace(`${side} sends ${describe(datagram)}`);
     if (!isMessage(datagram)) this.#options.onViolation(`${side} sent what is no message, or cut it wrongly`);
     if (sameAddress(to, STRANGER_ADDRESS)) this.#options.onViolation(`${side} answered a forgery`);
-    this.network.send(side, to, datagram);
+    this.network.send(side, to, datagram, mayFragment);
   }
 
   #setTimer(side: Side, driven: Driven, endpoint: DrivenEndpoint): void {

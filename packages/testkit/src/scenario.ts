@@ -1,5 +1,5 @@
 /** What a seed stands for: a network, two processes and what their applications do, all drawn before anything runs. */
-import { CONGESTION_CONTROLLERS, type TransportConfig } from '@underpass/protocol';
+import { BASE_DATAGRAM_BYTES, CONGESTION_CONTROLLERS, type TransportConfig } from '@underpass/protocol';
 import type { TurnTiming } from './pair.js';
 import type { SeededRandom } from './seeded-random.js';
 import type { Interval, LinkConditions, Move, NetworkConditions, Side } from './simulated-network.js';
@@ -171,8 +171,8 @@ function drawTransport(random: SeededRandom, kind: StreamKind): Partial<Transpor
   const windowBytes = random.pick(kind === 'bulk' ? [1, 1, 2] : [1, 2, 8, 32]) * 1024 * 1024;
   return {
     congestion: random.pick(CONGESTION_CONTROLLERS),
-    datagramBytes: random.pick([1200, 1200, 1280, 1392]),
-    maxDatagramBytes: random.pick([1200, 1440, 1472]),
+    datagramBytes: random.pick([BASE_DATAGRAM_BYTES, BASE_DATAGRAM_BYTES, 1280, 1392]),
+    maxDatagramBytes: random.pick([BASE_DATAGRAM_BYTES, 1440, 1472]),
     connectionWindowBytes: windowBytes,
     maxStreamWindowBytes: Math.max(256 * 1024, windowBytes / 4),
     maxOpenStreams: random.pick([128, 200, 1024]),

@@ -35,7 +35,7 @@ export interface LinkConditions {
   readonly queueBytes: number;
   /** Moments between which nothing passes. */
   readonly blackouts: readonly Interval[];
-  /** Larger datagrams are lost without a word, from each moment on, in order. */
+  /** Larger datagrams travel in fragments or, where that is forbidden, are lost without a word; from each moment on, in order. */
   readonly pathBytes: readonly { readonly from: number; readonly maxBytes: number }[];
 }
 
@@ -159,12 +159,13 @@ export class SimulatedNetwork {
     };
   }
 
-  /** Takes one datagram; the caller may reuse its bytes. */
-  send(from: Side, to: Address, datagram: Uint8Array): void {
+  /** Takes one datagram; the caller may reuse its bytes.
+   *  @param mayFragment  it may be cut where the path is smaller: all fragments arrive, or none */
+  send(from: Side, to: Address, datagram: Uint8Array, mayFragment = false): void {
     const target = other(from);
     const link = target === 'relay' ? this.#conditions.toRelay : this.#conditions.toClient;
     if (this.#random.chance(link.forgeryChance)) this.#forge(target, link, datagram);
-    const departure = this.#departure(link, this.#links[target], datagram.length);
+    const departure = this.#departure(link, this.#links[target], datagram.length, mayFragment);
     if (departure === undefined) {
       this.counts.lost++;
       return;
@@ -190,14 +191,19 @@ export class SimulatedNetwork {
   }
 
   /** @returns when the datagram leaves, or undefined when it is lost */
-  #departure(link: LinkConditions, state: LinkState, bytes: number): number | undefined {
+  #departure(
+    link: LinkConditions,
+    state: LinkState,
+    bytes: number,
+    mayFragment: boolean,
+  ): number | undefined {
     const random = this.#random;
     const { now } = this.#queue;
     if (random.chance(link.burstChance)) state.burstUntil = now + random.between(0, link.burstMs);
     const isLost = random.chance(link.lossChance) || now < state.burstUntil;
     if (isLost || link.blackouts.some(({ from, until }) => now >= from && now < until)) return undefined;
     const path = link.pathBytes.findLast(({ from }) => now >= from);
-    if (path !== undefined && bytes > path.maxBytes) return undefined;
+    if (path !== undefined && bytes > path.maxBytes && !mayFragment) return undefined;
     if (link.bytesPerMs === undefined) return now;
     const waitingBytes = Math.max(0, state.busyUntil - now) * link.bytesPerMs;
     if (waitingBytes + bytes > link.queueBytes) return undefined;

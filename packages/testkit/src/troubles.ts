@@ -32,7 +32,7 @@ function busyMoment({ streams }: Scenario, random: SeededRandom): number {
   return random.pick(streams).openAt + random.magnitude(1, 3_000);
 }
 
-/** Every path carries the smallest size, and nothing larger can be relied on. */
+/** Both sides begin with the base size: nothing larger can be relied on. */
 function withBaseSize(scenario: Scenario): Scenario {
   const { client, relay } = scenario.transport;
   const transport = {
@@ -140,7 +140,7 @@ export const TROUBLES = {
     })),
   'small-paths': (scenario, random) =>
     onLinks(withBaseSize(scenario), () => ({
-      pathBytes: [0, 2_000, 30_000].map((from) => ({ from, maxBytes: random.integer(1_200, 1_500) })),
+      pathBytes: [0, 2_000, 30_000].map((from) => ({ from, maxBytes: random.integer(600, 1_500) })),
     })),
   everything: (scenario, random) => {
     let bent = scenario;

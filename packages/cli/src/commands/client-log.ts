@@ -2,7 +2,7 @@
 import type { BoundForward, ClientEvent, ClientStatus } from '@underpass/client';
 import { formatTarget } from '@underpass/forward';
 import type { Log } from '@underpass/runtime';
-import { formatDuration, inMicroseconds, totals, totalsText } from './traffic-totals.js';
+import { formatDuration, fragmentsText, inMicroseconds, totals, totalsText } from './traffic-totals.js';
 
 export function logClientEvent(log: Log, event: ClientEvent): void {
   switch (event.type) {
@@ -30,6 +30,12 @@ export function logClientEvent(log: Log, event: ClientEvent): void {
       log.info(
         { event: event.type, silentMs: inMicroseconds(event.silentMs) },
         `the relay answers again after ${formatDuration(event.silentMs)}`,
+      );
+      return;
+    case 'path-fragments':
+      log.warn(
+        { event: event.type, datagramBytes: event.datagramBytes },
+        fragmentsText('the relay', event.datagramBytes),
       );
       return;
     case 'stream-opened': {

@@ -2,7 +2,7 @@
 import { formatTarget } from '@underpass/forward';
 import type { RelayEvent, RelayStatus } from '@underpass/relay';
 import type { Log } from '@underpass/runtime';
-import { formatDuration, inMicroseconds, totals, totalsText } from './traffic-totals.js';
+import { formatDuration, fragmentsText, inMicroseconds, totals, totalsText } from './traffic-totals.js';
 
 export function logRelayEvent(log: Log, event: RelayEvent): void {
   switch (event.type) {
@@ -30,6 +30,12 @@ export function logRelayEvent(log: Log, event: RelayEvent): void {
       log.info(
         { event: event.type, peer: event.peer, silentMs: inMicroseconds(event.silentMs) },
         `${event.peer} answers again after ${formatDuration(event.silentMs)}`,
+      );
+      return;
+    case 'path-fragments':
+      log.warn(
+        { event: event.type, peer: event.peer, datagramBytes: event.datagramBytes },
+        fragmentsText(event.peer, event.datagramBytes),
       );
       return;
     case 'stream-opened': {

@@ -53,6 +53,15 @@ export function formatBytes(bytes: number): string {
   return unit === 0 ? `${bytes} bytes` : `${value.toFixed(1)} ${units[unit] ?? ''}`;
 }
 
+/** IP and UDP headers, IPv4's and IPv6's the longer. */
+const HEADER_BYTES = 48;
+
+/** What to say when the path to `who` cuts datagrams of so many bytes into fragments. */
+export function fragmentsText(who: string, datagramBytes: number): string {
+  const packetBytes = datagramBytes + HEADER_BYTES;
+  return `the path to ${who} does not carry packets of ${packetBytes} bytes in one piece: they travel in fragments, which is slower, and some firewalls drop them; raise the MTU of the link or tunnel below to ${packetBytes} or more`;
+}
+
 /** For people: seconds below two minutes, then minutes, then hours. */
 export function formatDuration(milliseconds: number): string {
   const seconds = milliseconds / 1000;

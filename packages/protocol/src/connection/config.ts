@@ -12,7 +12,7 @@ import {
 
 export interface TransportConfig {
   readonly congestion: CongestionControllerName;
-  /** UDP payload of a full datagram on any path, a multiple of 16 ... */
+  /** UDP payload of a full datagram on a path of which nothing is known, a multiple of 16 ... */
   readonly datagramBytes: number;
   /** ... and the most that the search for the path's MTU tries; the same switches it off (spec mtu 2). */
   readonly maxDatagramBytes: number;

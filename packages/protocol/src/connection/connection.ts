@@ -228,6 +228,16 @@ export class Connection {
     return this.#datagramBytes;
   }
 
+  /** UDP payload of a full datagram on a path of which nothing is known (spec mtu 1.2). */
+  get baseDatagramBytes(): number {
+    return this.#parts.config.datagramBytes;
+  }
+
+  /** The path carries not even that in one piece (spec mtu 3.6). */
+  get isBaseFragmented(): boolean {
+    return this.#parts.mtu.isBaseFragmented;
+  }
+
   /** The peer has our HELLO under this keypair: packets need not begin with it. */
   isHelloConfirmed(keypairId: number): boolean {
     return this.#builder.isHelloConfirmed(keypairId);

@@ -45,6 +45,8 @@ export type EndpointEvent =
   | { readonly type: 'waiting'; readonly peer: Peer; readonly since: number }
   /** The peer is heard again. */
   | { readonly type: 'resumed'; readonly peer: Peer; readonly silentMs: number }
+  /** The path carries no full datagram in one piece; told once for each path (spec mtu 3.6). */
+  | { readonly type: 'path-fragments'; readonly peer: Peer; readonly datagramBytes: number }
   /** The other side opened it. */
   | { readonly type: 'stream-opened'; readonly peer: Peer; readonly stream: Stream }
   /** Bytes or the FIN can be read: call `read` until undefined. */
@@ -212,6 +214,7 @@ function setMessage(batch: TransmitBatch, message: OutgoingMessage | undefined):
   if (message === undefined) return false;
   batch.lengthBytes = message.length;
   batch.segmentBytes = message.length;
+  batch.mayFragment = true;
   batch.to = message.to;
   return true;
 }

@@ -66,7 +66,8 @@ export type PeerEvent =
   | { readonly type: 'connected'; readonly peer: Peer }
   | { readonly type: 'disconnected'; readonly peer: Peer; readonly error: ConnectionError }
   | { readonly type: 'waiting'; readonly peer: Peer; readonly since: number }
-  | { readonly type: 'resumed'; readonly peer: Peer; readonly silentMs: number };
+  | { readonly type: 'resumed'; readonly peer: Peer; readonly silentMs: number }
+  | { readonly type: 'path-fragments'; readonly peer: Peer; readonly datagramBytes: number };
 
 export class Peer {
   readonly publicKey: Uint8Array;
@@ -85,6 +86,8 @@ export class Peer {
   readonly #silence = new Silence();
   readonly #guard: PathGuard;
   #minDatagramBytes = MIN_HELLO_DATAGRAM_BYTES;
+  /** 'path-fragments' was told of the present path. */
+  #toldOfFragments = false;
   /** CLOSE has to go out, and with it the connection ends. */
   #closing: StreamError | undefined;
 
@@ -117,7 +120,7 @@ export class Peer {
     const isNew = this.#guard.proven?.address !== address.address;
     this.#guard.trust(address);
     this.session.setAddress(address);
-    this.#connection.handleMove(now, isNew);
+    this.#movePath(now, isNew);
   }
 
   /** Ends the connection politely: CLOSE with NONE. */
@@ -215,7 +218,12 @@ export class Peer {
     const moved = response === undefined ? undefined : this.#guard.onResponse(response);
     if (moved === undefined) return;
     this.session.setAddress(this.#guard.proven as Address);
-    this.#connection.handleMove(now, moved === 'address');
+    this.#movePath(now, moved === 'address');
+  }
+
+  #movePath(now: number, isNew: boolean): void {
+    this.#connection.handleMove(now, isNew);
+    if (isNew) this.#toldOfFragments = false;
   }
 
   #provePath(now: number): void {
@@ -254,6 +262,11 @@ export class Peer {
   }
 
   pollEvent(): PeerEvent | ReturnType<Connection['pollEvent']> {
+    if (this.#connection.isBaseFragmented && !this.#toldOfFragments) {
+      this.#toldOfFragments = true;
+      const datagramBytes = this.#connection.baseDatagramBytes;
+      this.#events.push({ type: 'path-fragments', peer: this, datagramBytes });
+    }
     while (this.#lost.length > 0) {
       const event = (this.#lost[0] as Connection).pollEvent();
       if (event !== undefined) return event;
@@ -281,7 +294,11 @@ export class Peer {
     if (this.#pollMtuProbe(now, keypairId, batch)) return true;
     // spec path 2
     const allowed = this.#guard.allowanceBytes;
-    const datagramBytes = Math.min(this.#connection.datagramBytes, roundedDown(allowed));
+    // spec mtu 5: an address that is not proven may lie behind a smaller path
+    const isOnTrial = this.#guard.candidate !== undefined;
+    const fullBytes = isOnTrial ? this.#connection.baseDatagramBytes : this.#connection.datagramBytes;
+    const datagramBytes = Math.min(fullBytes, roundedDown(allowed));
+    batch.mayFragment = fullBytes === this.#connection.baseDatagramBytes;
     const isHelloConfirmed = this.#connection.isHelloConfirmed(keypairId);
     this.#minDatagramBytes = isHelloConfirmed ? MIN_DATAGRAM_BYTES : MIN_HELLO_DATAGRAM_BYTES;
     if (!this.#mayBeSent) {
@@ -330,6 +347,7 @@ export class Peer {
     if (probeBytes === undefined || !this.#connection.isHelloConfirmed(keypairId)) return false;
     if (this.#closing !== undefined || this.#guard.candidate !== undefined) return false;
     const room = probeBytes - HEADER_BYTES - TAG_BYTES;
+    batch.mayFragment = false;
     const length = this.#connection.pollMtuProbe(now, batch.buffer, HEADER_BYTES, room);
     if (length === 0) return false;
     batch.lengthBytes = this.session.seal(now, batch.buffer, 0, length, room);

@@ -6,6 +6,8 @@ export class TransmitBatch {
   readonly buffer: Uint8Array;
   lengthBytes = 0;
   segmentBytes = 0;
+  /** The system and routers may cut these datagrams into fragments (spec mtu 1.4). */
+  mayFragment = true;
   to: Address | undefined = undefined;
 
   constructor() {

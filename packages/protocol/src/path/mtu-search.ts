@@ -24,7 +24,7 @@ export const COOL_OFF_MS = 60_000;
 export const LIKELY_BYTES: readonly number[] = [1472, 1440, 1392];
 
 export interface MtuLimits {
-  /** What every path carries; never fallen below. A multiple of 16, like the other. */
+  /** The size that needs no probe, because it may travel in fragments; never fallen below. A multiple of 16, like the other. */
   readonly baseBytes: number;
   /** Never probed above. Equal to `baseBytes`: there is no search. */
   readonly maxBytes: number;
@@ -44,7 +44,7 @@ export class MtuSearch {
   #maxBytes: number;
   #datagramBytes: number;
 
-  /** What to ask for next; 0 while no search runs. Always above `#datagramBytes`. */
+  /** What to ask for next; 0 while no search runs. Above `#datagramBytes`, or the base itself (spec mtu 3.6). */
   #candidateBytes = 0;
   /** Probes of `#candidateBytes` lost in a row. */
   #losses = 0;
@@ -55,6 +55,8 @@ export class MtuSearch {
   #refusedBytes = Number.POSITIVE_INFINITY;
   /** The size that was found too large a second time. */
   #confirmedBytes = 0;
+  /** Whether a datagram of the base arrives in one piece (spec mtu 3.6). */
+  #base: 'unknown' | 'whole' | 'fragmented' = 'unknown';
   /** When no search runs: when the next begins. */
   #searchAt = Number.POSITIVE_INFINITY;
   /** The size in use when losses made it fall; 0: none. The next search comes to it last. */
@@ -88,6 +90,11 @@ export class MtuSearch {
     return this.#datagramBytes;
   }
 
+  /** The path carries no full datagram in one piece, so the system and routers cut it into fragments (spec mtu 3.6). */
+  get isBaseFragmented(): boolean {
+    return this.#base === 'fragmented';
+  }
+
   /** Size of the probe to send now, or undefined. To be asked also when the deadline of `pollTimeout` has come. */
   probeBytes(now: number): number | undefined {
     // spec mtu 2.3: one at a time; one that is forgotten is no loss
@@ -109,6 +116,7 @@ export class MtuSearch {
     this.#outstandingBytes = 0;
     // spec mtu 3.3: not of another path, and not what the system or a new limit forbids by now
     if (this.#isOutstandingStale || bytes !== this.#candidateBytes) return;
+    this.#base = 'whole';
     this.#datagramBytes = bytes;
     this.#fullSentAt = this.#outstandingSentAt;
     this.#refuteBursts(bytes, this.#outstandingSentAt);
@@ -123,7 +131,8 @@ export class MtuSearch {
     this.#losses++;
     // spec mtu 3.2
     if (this.#losses < MAX_PROBES) return;
-    if (bytes === this.#smallestTooLarge()) this.#confirmedBytes = bytes;
+    if (bytes === this.#baseBytes) this.#base = 'fragmented';
+    else if (bytes === this.#smallestTooLarge()) this.#confirmedBytes = bytes;
     else this.#tooLarge.push(bytes);
     this.#next(now);
   }
@@ -165,7 +174,12 @@ export class MtuSearch {
   /** The system refused a datagram of so many bytes as too large: EMSGSIZE, and no other error.
    *  @returns true when `datagramBytes` fell */
   onTooLarge(now: number, bytes: number): boolean {
-    // spec mtu 1.2: the base is taken to pass, whatever the system says
+    if (bytes <= this.#baseBytes && this.#candidateBytes === this.#baseBytes) {
+      this.#base = 'fragmented';
+      this.#next(now);
+      return false;
+    }
+    // spec mtu 1.2: the base needs no probe, whatever the system says
     const refused = Math.max(roundDown(bytes + MTU_STEP_BYTES - 1), this.#baseBytes + MTU_STEP_BYTES);
     if (refused >= this.#refusedBytes) return false;
     this.#refusedBytes = refused;
@@ -210,6 +224,7 @@ export class MtuSearch {
     this.#tooLarge = [this.#maxBytes + MTU_STEP_BYTES];
     this.#refusedBytes = refusedBytes;
     this.#confirmedBytes = 0;
+    this.#base = this.#datagramBytes > this.#baseBytes ? 'whole' : 'unknown';
     // spec mtu 4.3
     if (this.#suspectBytes > this.#datagramBytes && this.#suspectBytes <= this.#maxBytes) {
       this.#tooLarge.push(this.#suspectBytes);
@@ -239,7 +254,9 @@ export class MtuSearch {
     }
     const mayBeChance = tooLarge < this.#refusedBytes && tooLarge <= this.#maxBytes;
     // spec mtu 3.4
-    return mayBeChance && tooLarge !== this.#confirmedBytes ? tooLarge : 0;
+    if (mayBeChance && tooLarge !== this.#confirmedBytes) return tooLarge;
+    // spec mtu 3.6
+    return this.#base === 'unknown' && low < this.#maxBytes ? low : 0;
   }
 
   /** Down to the base, with no search before `searchAt`. */

@@ -1,5 +1,13 @@
 /** Moves of a peer, real and forged, between two endpoints whose datagrams a test can turn aside (spec path). */
-import { type Address, Endpoint, type Peer, type Stream, TransmitBatch } from '@underpass/protocol';
+import {
+  type Address,
+  BASE_DATAGRAM_BYTES,
+  Endpoint,
+  MAX_PROBED_DATAGRAM_BYTES,
+  type Peer,
+  type Stream,
+  TransmitBatch,
+} from '@underpass/protocol';
 import { createInsecureTestSuite, SeededRandom } from '@underpass/testkit';
 import { beforeEach, describe, expect, it } from 'vitest';
 
@@ -47,6 +55,7 @@ class World {
           suite,
           random: (length) => random.bytes(length),
           unixTimeMs: () => 1_700_000_000_000 + this.now,
+          transport: { maxDatagramBytes: MAX_PROBED_DATAGRAM_BYTES },
         }),
     ) as [Endpoint, Endpoint];
     this.client = client;
@@ -169,6 +178,18 @@ describe('a peer that moves', () => {
     const before = world.received;
     world.run(700);
     expect(world.received).toBeGreaterThan(before + 500_000);
+  });
+
+  it('gets no datagram larger than the base before it is believed: its path may be smaller (spec mtu 5)', () => {
+    world.download(1_000_000);
+    world.run(1_000);
+    expect(Math.max(...world.relaySent.map(({ bytes }) => bytes))).toBe(MAX_PROBED_DATAGRAM_BYTES);
+    world.clientAddress = AWAY;
+    // Much comes from there, so much may be sent.
+    upload.write(new Uint8Array(30_000));
+    world.run(30);
+    const sizes = world.relaySent.filter(({ to }) => to === AWAY).map(({ bytes }) => bytes);
+    expect(Math.max(...sizes)).toBe(BASE_DATAGRAM_BYTES);
   });
 });
 

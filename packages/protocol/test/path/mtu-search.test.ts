@@ -37,7 +37,9 @@ class Path {
       const bytes = search.probeBytes(this.now);
       if (bytes === undefined) return;
       this.probes.push(bytes);
-      expect(bytes).toBeGreaterThan(search.datagramBytes);
+      // spec mtu 3.6: the base itself is asked for only when nothing larger is left
+      if (bytes !== BASE || search.datagramBytes !== BASE)
+        expect(bytes).toBeGreaterThan(search.datagramBytes);
       expect(bytes % MTU_STEP_BYTES).toBe(0);
       search.onProbeSent(this.now, bytes);
       expect(search.probeBytes(this.now)).toBeUndefined();
@@ -370,8 +372,53 @@ describe('MtuSearch, when the system refuses a size', () => {
     const { search, path } = searched(MAX);
     expect(search.onTooLarge(path.now, 1000)).toBe(true);
     expect(search.datagramBytes).toBe(BASE);
-    expect(search.probeBytes(path.now)).toBeUndefined();
+    path.probes.length = 0;
+    path.run(search);
+    expect(path.probes).toEqual([BASE]);
     expect(search.pollTimeout()?.at).toBe(path.now + RAISE_MS);
+  });
+});
+
+describe('MtuSearch, when not even the base passes in one piece', () => {
+  it('finds that out last, and reports it (spec mtu 3.6)', () => {
+    const { search, path } = searched(BASE - 1);
+    expect(search.datagramBytes).toBe(BASE);
+    expect(path.probes.slice(-MAX_PROBES)).toEqual([BASE, BASE, BASE]);
+    expect(path.probes.filter((bytes) => bytes === BASE)).toHaveLength(MAX_PROBES);
+    expect(search.isBaseFragmented).toBe(true);
+    expect(search.pollTimeout()?.at).toBe(path.now + RAISE_MS);
+  });
+
+  it('reports nothing where the base passes, and does not ask where something larger does (spec mtu 3.6)', () => {
+    const exact = searched(BASE);
+    expect(exact.path.probes.at(-1)).toBe(BASE);
+    expect(exact.search.isBaseFragmented).toBe(false);
+    const larger = searched(BASE + MTU_STEP_BYTES);
+    expect(larger.path.probes).not.toContain(BASE);
+    expect(larger.search.isBaseFragmented).toBe(false);
+  });
+
+  it('knows it at once when the system refuses the probe (spec mtu 3.6, 4.4)', () => {
+    const search = create();
+    search.onTooLarge(0, BASE + MTU_STEP_BYTES);
+    expect(search.probeBytes(0)).toBe(BASE);
+    search.onProbeSent(0, BASE);
+    expect(search.onTooLarge(0, BASE)).toBe(false);
+    expect(search.isBaseFragmented).toBe(true);
+    search.onProbeLost(1);
+    expect(search.probeBytes(2)).toBeUndefined();
+  });
+
+  it('asks again when the path is another one, and with each search (spec mtu 3.6, 5)', () => {
+    const { search, path } = searched(BASE - 1);
+    path.now += RAISE_MS;
+    path.carriesBytes = BASE;
+    path.run(search);
+    expect(search.isBaseFragmented).toBe(false);
+    path.carriesBytes = BASE - 1;
+    search.restart(path.now);
+    path.run(search);
+    expect(search.isBaseFragmented).toBe(true);
   });
 });
 
@@ -429,7 +476,9 @@ describe('MtuSearch, on another path', () => {
           const before = search.datagramBytes;
           const probe = search.probeBytes(now);
           expect(search.pollTimeout()?.at ?? Number.POSITIVE_INFINITY).toBeGreaterThan(now);
-          if (probe !== undefined) expect(probe > before && probe <= MAX && probe % 16 === 0).toBe(true);
+          if (probe !== undefined) {
+            expect((probe > before || probe === BASE) && probe <= MAX && probe % 16 === 0).toBe(true);
+          }
           const calls = [
             () => probe !== undefined && search.onProbeSent(now, probe),
             () => probe !== undefined && search.onProbeSent(now, probe),
