@@ -1,6 +1,6 @@
 /** In which order the addresses of a name are tried: IPv6 and IPv4 in turn (RFC 8305 §4), so that a family that is dead costs one
  *  attempt and not all of them. */
-import { MAX_ANSWER_ADDRESSES } from './forward-constants.js';
+import { FAMILY_MEMORY_MS, MAX_ANSWER_ADDRESSES, MAX_REMEMBERED_FAMILIES } from './forward-constants.js';
 
 export type Family = 'ipv4' | 'ipv6';
 
@@ -21,4 +21,37 @@ export function inDialOrder(addresses: readonly string[], first?: Family): reado
     ordered.push(...ofPreferred.slice(index, index + 1), ...ofOther.slice(index, index + 1));
   }
   return ordered;
+}
+
+/** Remembers for some names which family connected first the last time, so that a family that is dead costs its quarter of a second
+ *  once and not with every connection. Old entries count no longer, and the oldest make room. */
+export class FamilyMemory {
+  readonly #now: () => number;
+  readonly #known = new Map<string, { readonly family: Family; readonly until: number }>();
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  get size(): number {
+    return this.#known.size;
+  }
+
+  get(name: string): Family | undefined {
+    const known = this.#known.get(name);
+    return known !== undefined && this.#now() < known.until ? known.family : undefined;
+  }
+
+  /** @param tried  among what `address` was chosen from; with one family alone there was no choice
+   *  @param address  what connected first */
+  remember(name: string, tried: readonly string[], address: string): void {
+    const family = familyOf(address);
+    // Not for longer each time it is used: the other family gets its chance again.
+    if (this.get(name) === family) return;
+    this.#known.delete(name);
+    if (new Set(tried.map(familyOf)).size < 2) return;
+    const [oldest] = this.#known.keys();
+    if (this.#known.size >= MAX_REMEMBERED_FAMILIES && oldest !== undefined) this.#known.delete(oldest);
+    this.#known.set(name, { family, until: this.#now() + FAMILY_MEMORY_MS });
+  }
 }

@@ -9,6 +9,8 @@ export const REQUEST_TIMEOUT_MS = 10_000;
 export const DIAL_TIMEOUT_MS = 10_000;
 /** Permitted addresses of one name that are tried (spec forwarding 2.4). */
 export const MAX_DIAL_ADDRESSES = 6;
+/** The next address of a name is tried beside the one before after this (spec forwarding 2.4; RFC 8305 §5). */
+export const CONNECTION_ATTEMPT_DELAY_MS = 250;
 /** Addresses of one name that are looked at; the rest of a longer answer is ignored (spec forwarding 2.4). */
 export const MAX_ANSWER_ADDRESSES = 64;
 /** A peer's requests between arrival and status (spec forwarding 2.5). */
@@ -24,6 +26,9 @@ export const SOCKET_BUFFER_BYTES = 256 * 1024;
 /** TCP connections of a client, or of one peer of a relay. Streams are limited too, but a connection outlives its stream
  *  while its program takes the last bytes. */
 export const MAX_CONNECTIONS = 1024;
+/** Names of a peer of which is known whether IPv6 or IPv4 connected first, and for how long that counts: networks change. */
+export const MAX_REMEMBERED_FAMILIES = 256;
+export const FAMILY_MEMORY_MS = 10 * 60_000;
 /** What one system call hands from a stream to a socket. */
 export const GATHER_BYTES = 128 * 1024;
 /** A socket asks for patience when it holds this much: the greatest default of any supported node. */

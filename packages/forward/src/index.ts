@@ -1,7 +1,8 @@
-export { Acceptor, type AcceptorObserver, type AcceptorOptions } from './acceptor.js';
+export { Acceptor } from './acceptor.js';
 export { type AllowRule, parseAllowRule } from './allow-rules.js';
 export { MAX_CONNECTIONS } from './forward-constants.js';
 export * from './forward-spec.js';
+export type { AcceptorObserver, AcceptorOptions } from './incoming-request.js';
 export { LookupQueue, type NameResolver } from './lookup-queue.js';
 export { type OpenerObserver, openThroughTunnel } from './opener.js';
 export type { PumpSummary } from './pump.js';

@@ -216,7 +216,7 @@ describe('a name', () => {
     connects.fail('ENETUNREACH');
     expect(resolved).toEqual(['example.com']);
     expect(connects.made).toEqual(['2001:500:8f::53 80', '192.0.43.8 80']);
-    expect(refusalOf(stream)).toBe(byteOf('unreachable'));
+    expect(refusalOf(stream)).toBe(byteOf('connection-refused'));
     expect(heard).toHaveLength(1);
   });
 
@@ -288,6 +288,27 @@ describe('a name', () => {
     expect(refusalOf(stream)).toBeUndefined();
     timers.advance(1);
     expect(refusalOf(stream)).toBe(byteOf('timed-out'));
+  });
+
+  it('with a dead family costs 250 ms once: the other is tried first the next time (spec forwarding 2.4)', async () => {
+    const { ours } = await socketPair();
+    const connects = new FakeConnects();
+    const { accept, timers } = setUp({
+      allow: ['example.com:80'],
+      resolve: async () => ['2001:500:8f::53', '2001:500:8f::54', '192.0.43.8'],
+      connectTcp: (address, port) => {
+        const socket = connects.connectTcp(address, port);
+        return address === '192.0.43.8' ? ours : socket;
+      },
+    });
+    accept(request('example.com'));
+    await settled();
+    timers.advance(250);
+    expect(connects.made).toEqual(['2001:500:8f::53 80', '192.0.43.8 80']);
+    ours.emit('connect');
+    accept(request('example.com'));
+    await settled();
+    expect(connects.made.slice(2)).toEqual(['192.0.43.8 80']);
   });
 
   it('with thousands of addresses costs a few of them, and one look at our own (spec forwarding 2.4)', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { inDialOrder } from '../src/dial-order.js';
-import { MAX_ANSWER_ADDRESSES } from '../src/forward-constants.js';
+import { FamilyMemory, inDialOrder } from '../src/dial-order.js';
+import { FAMILY_MEMORY_MS, MAX_ANSWER_ADDRESSES, MAX_REMEMBERED_FAMILIES } from '../src/forward-constants.js';
 
 // spec forwarding 2.4
 describe('the order in which addresses are tried', () => {
@@ -19,5 +19,44 @@ describe('the order in which addresses are tried', () => {
     const many = Array.from({ length: 4000 }, (_, index) => `10.0.${index >> 8}.${index & 255}`);
     expect(inDialOrder(many)).toEqual(many.slice(0, MAX_ANSWER_ADDRESSES));
     expect(inDialOrder([...many, '::1'])).not.toContain('::1');
+  });
+});
+
+// spec forwarding 2.4
+describe('what is remembered of a name', () => {
+  const BOTH = ['2001:db8::1', '192.0.2.1'];
+
+  it('is the family that connected first, for ten minutes and not for longer by being used', () => {
+    let now = 0;
+    const memory = new FamilyMemory(() => now);
+    expect(memory.get('a')).toBeUndefined();
+    memory.remember('a', BOTH, '192.0.2.1');
+    now = FAMILY_MEMORY_MS - 1;
+    memory.remember('a', BOTH, '192.0.2.1');
+    expect([memory.get('a'), memory.get('b')]).toEqual(['ipv4', undefined]);
+    now = FAMILY_MEMORY_MS;
+    expect(memory.get('a')).toBeUndefined();
+    memory.remember('a', BOTH, '2001:db8::1');
+    expect(memory.get('a')).toBe('ipv6');
+  });
+
+  it('changes when the other family is the first', () => {
+    const memory = new FamilyMemory(() => 0);
+    memory.remember('a', BOTH, '192.0.2.1');
+    memory.remember('a', BOTH, '2001:db8::1');
+    expect(memory.get('a')).toBe('ipv6');
+  });
+
+  it('is nothing where there was no choice', () => {
+    const memory = new FamilyMemory(() => 0);
+    memory.remember('a', ['192.0.2.1', '192.0.2.2'], '192.0.2.1');
+    expect(memory.size).toBe(0);
+  });
+
+  it('is bounded: the oldest names make room', () => {
+    const memory = new FamilyMemory(() => 0);
+    for (let i = 0; i <= MAX_REMEMBERED_FAMILIES; i++) memory.remember(`name${i}`, BOTH, '192.0.2.1');
+    expect(memory.size).toBe(MAX_REMEMBERED_FAMILIES);
+    expect([memory.get('name0'), memory.get('name1')]).toEqual([undefined, 'ipv4']);
   });
 });

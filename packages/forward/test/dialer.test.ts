@@ -16,7 +16,6 @@ function setUp(addresses: readonly string[]) {
       port: 80,
       timeoutMs: 10_000,
       timers,
-      now: timers.now,
       connectTcp: connects.connectTcp,
     },
     (outcome) => outcomes.push(outcome),
@@ -50,24 +49,59 @@ describe('dialling', () => {
     expect(outcomes).toEqual([{ ok: false, status }]);
   });
 
-  it('lets the last of several failures count (spec forwarding 2.4)', () => {
+  it.each([
+    [['ECONNREFUSED', 'ENETUNREACH'], 'connection-refused'],
+    [['ENETUNREACH', 'ECONNREFUSED'], 'connection-refused'],
+    [['ENETUNREACH', 'ETIMEDOUT'], 'timed-out'],
+    [['EMFILE', 'ECONNREFUSED'], 'internal-error'],
+  ])('lets the most telling of the failures %j count: %s (spec forwarding 2.4)', (codes, status) => {
     const { connects, outcomes } = setUp(['192.0.2.1', '192.0.2.2']);
-    connects.fail('ECONNREFUSED');
-    connects.fail('ENETUNREACH');
-    expect(outcomes).toEqual([{ ok: false, status: 'unreachable' }]);
+    for (const code of codes) connects.fail(code);
+    expect(outcomes).toEqual([{ ok: false, status }]);
   });
 
-  it('gives an address that swallows everything its share of the time only (spec forwarding 2.4)', () => {
-    const { connects, outcomes, timers } = setUp(['192.0.2.1', '192.0.2.2']);
-    timers.advance(4999);
+  it('tries the next address beside one that swallows everything after 250 ms (spec forwarding 2.4)', () => {
+    const { connects, outcomes, timers } = setUp(['2001:db8::1', '192.0.2.1', '192.0.2.2']);
+    timers.advance(249);
     expect(connects.made).toHaveLength(1);
     timers.advance(1);
-    expect(connects.made).toHaveLength(2);
-    expect(connects.sockets[0]?.destroyed).toBe(true);
-    timers.advance(4999);
+    expect(connects.made).toEqual(['2001:db8::1 80', '192.0.2.1 80']);
+    expect(connects.sockets[0]?.destroyed).toBe(false);
+    connects.succeed();
+    expect(outcomes).toEqual([{ ok: true, socket: connects.sockets[1], address: '192.0.2.1' }]);
+    expect(connects.sockets.map(({ destroyed }) => destroyed)).toEqual([true, false]);
+    timers.advance(20_000);
+    expect([connects.made.length, timers.pending]).toEqual([2, 0]);
+  });
+
+  it('takes the first that connects, also when that is the earlier attempt (spec forwarding 2.4)', () => {
+    const { connects, outcomes, timers } = setUp(['192.0.2.1', '192.0.2.2']);
+    timers.advance(250);
+    connects.sockets[0]?.emit('connect');
+    expect(outcomes).toEqual([{ ok: true, socket: connects.sockets[0], address: '192.0.2.1' }]);
+    expect(connects.sockets.map(({ destroyed }) => destroyed)).toEqual([false, true]);
+    connects.fail('ECONNREFUSED'); // on its way already
+    expect(outcomes).toHaveLength(1);
+  });
+
+  it('waits for attempts under way when the last address fails (spec forwarding 2.4)', () => {
+    const { connects, outcomes, timers } = setUp(['192.0.2.1', '192.0.2.2']);
+    timers.advance(250);
+    connects.fail('ECONNREFUSED');
+    timers.advance(9_749);
     expect(outcomes).toEqual([]);
     timers.advance(1);
+    expect(outcomes).toEqual([{ ok: false, status: 'connection-refused' }]);
+    expect([timers.pending, connects.sockets[0]?.destroyed]).toEqual([0, true]);
+  });
+
+  it('gives up on addresses that swallow everything after 10 s in all (spec forwarding 2.4)', () => {
+    const { connects, outcomes, timers } = setUp(['192.0.2.1', '192.0.2.2']);
+    timers.advance(9_999);
+    expect([connects.made.length, outcomes]).toEqual([2, []]);
+    timers.advance(1);
     expect(outcomes).toEqual([{ ok: false, status: 'timed-out' }]);
+    expect(connects.sockets.map(({ destroyed }) => destroyed)).toEqual([true, true]);
     expect(timers.pending).toBe(0);
   });
 
@@ -103,7 +137,7 @@ describe('dialling', () => {
 });
 
 function dialReally(port: number): Promise<DialOutcome> {
-  const options = { port, timeoutMs: 10_000, timers: systemTimers, now: () => 0 };
+  const options = { port, timeoutMs: 10_000, timers: systemTimers };
   return new Promise((resolve) => {
     dial({ addresses: ['127.0.0.1'], ...options }, resolve);
   });

@@ -1,0 +1,275 @@
+/** One stream that the peer opened, from its request to its status (spec forwarding 2.3 to 2.6).
+ *
+ *  It reads the request, judges the target, resolves the name, judges what comes, dials, writes the status and then leaves the bytes to a
+ *  pump. At each step it waits for one thing, and `#cancel` calls that off: the peer may give up at any time. */
+import type { Socket } from 'node:net';
+import {
+  decodeRequest,
+  encodeStatus,
+  MAX_REQUEST_BYTES,
+  type RequestStatus,
+  type Stream,
+  StreamErrorCode,
+} from '@underpass/protocol';
+import type { StreamHandler, Timers } from '@underpass/runtime';
+import type { AllowRule } from './allow-rules.js';
+import { judgeAddresses, judgeTarget, type OwnAddresses } from './authorize.js';
+import { type FamilyMemory, inDialOrder } from './dial-order.js';
+import { type ConnectTcp, dial } from './dialer.js';
+import { DIAL_TIMEOUT_MS, MAX_DIAL_ADDRESSES, REQUEST_TIMEOUT_MS } from './forward-constants.js';
+import { formatTarget, type Target } from './forward-spec.js';
+import type { LookupOutcome, LookupQueue } from './lookup-queue.js';
+import { Pump, type PumpSummary } from './pump.js';
+import type { Tunnel } from './tunnel.js';
+
+export interface AcceptorObserver {
+  /** `address` is what was connected to. */
+  onOpened(id: number, target: Target, address: string): void;
+  /** @param target  undefined when the request could not be read
+   *  @param advice  what happened, and what would change it */
+  onRefused(id: number, target: Target | undefined, status: RequestStatus, advice: string): void;
+  /** Of a stream that was opened; comes last. */
+  onEnd(id: number, target: Target, summary: PumpSummary): void;
+}
+
+export interface AcceptorOptions {
+  readonly tunnel: Tunnel;
+  readonly lookups: LookupQueue;
+  /** The peer's rules, as they are at the moment of each request. */
+  readonly rules: () => readonly AllowRule[];
+  readonly observer: AcceptorObserver;
+  /** The addresses of this machine (docs/adr/0004-allow-rules.md). */
+  readonly ownAddresses?: OwnAddresses;
+  readonly connectTcp?: ConnectTcp;
+  readonly timers?: Timers;
+  readonly now?: () => number;
+}
+
+/** What an acceptor counts. */
+export interface RequestObserver {
+  readonly families: FamilyMemory;
+  onDecided(): void;
+  onConnected(socket: Socket): void;
+  onDisconnected(socket: Socket): void;
+}
+
+export class IncomingRequest implements StreamHandler {
+  readonly #stream: Stream;
+  readonly #options: AcceptorOptions;
+  readonly #timers: Timers;
+  readonly #now: () => number;
+  readonly #observer: RequestObserver;
+  #received: Uint8Array = new Uint8Array(0);
+  #target: Target | undefined;
+  #isDecided = false;
+  /** The peer does not read the answer. */
+  #isStopped = false;
+  /** Calls off what is being waited for. */
+  #cancel: (() => void) | undefined;
+  #pump: Pump | undefined;
+
+  constructor(
+    stream: Stream,
+    options: AcceptorOptions,
+    timers: Timers,
+    now: () => number,
+    observer: RequestObserver,
+  ) {
+    this.#stream = stream;
+    this.#options = options;
+    this.#timers = timers;
+    this.#now = now;
+    this.#observer = observer;
+  }
+
+  start(): void {
+    const timer = this.#timers.set(() => {
+      this.refuse('malformed-request', `no complete request within ${REQUEST_TIMEOUT_MS / 1000} s`);
+    }, REQUEST_TIMEOUT_MS);
+    this.#cancel = () => this.#timers.clear(timer);
+    this.#readRequest();
+  }
+
+  // ---- the stream's events ----------------------------------------------------------------------------------
+
+  onReadable(): void {
+    if (this.#pump !== undefined) this.#pump.onReadable();
+    else if (!this.#isDecided && this.#target === undefined) this.#readRequest();
+  }
+  onWritable(): void {
+    this.#pump?.onWritable();
+  }
+  onStopped(): void {
+    this.#isStopped = true;
+    this.#pump?.onStopped();
+  }
+  onReset(): void {
+    if (this.#pump !== undefined) this.#pump.onReset();
+    else this.#abandon();
+  }
+  onClosed(): void {
+    if (this.#pump === undefined) this.#abandon();
+  }
+
+  // ---- from request to status -------------------------------------------------------------------------------
+
+  #readRequest(): void {
+    for (;;) {
+      const chunk = this.#stream.read();
+      if (chunk === undefined) {
+        if (this.#stream.readFinished) {
+          this.refuse('malformed-request', 'the stream ended before the request was complete');
+        }
+        return;
+      }
+      this.#received = concatenated(this.#received, chunk);
+      const decoded = decodeRequest(this.#received);
+      if (decoded.ok) {
+        const { host, port } = decoded.value;
+        this.#received = this.#received.subarray(decoded.bytesRead);
+        this.#stopWaiting();
+        this.#judge({ host, port });
+        return;
+      }
+      if (decoded.reason === 'malformed' || this.#received.length >= MAX_REQUEST_BYTES) {
+        this.refuse('malformed-request', 'the request could not be read');
+        return;
+      }
+    }
+  }
+
+  #judge(target: Target): void {
+    this.#target = target;
+    const end = this.#now() + DIAL_TIMEOUT_MS;
+    const verdict = judgeTarget(this.#options.rules(), target);
+    if (verdict.kind === 'refused') this.refuse('not-allowed', verdict.advice);
+    else if (verdict.kind === 'addresses') this.#connect(target, verdict.addresses, end);
+    else this.#lookUp(target, verdict.name, end);
+  }
+
+  #lookUp(target: Target, name: string, end: number): void {
+    const { lookups } = this.#options;
+    const timer = this.#timers.set(() => {
+      this.#stopWaiting();
+      this.refuse('timed-out', `${name} was not resolved within ${DIAL_TIMEOUT_MS / 1000} s`);
+    }, DIAL_TIMEOUT_MS);
+    const callOff = lookups.lookup(this.#options, name, (outcome: LookupOutcome) => {
+      this.#timers.clear(timer);
+      this.#cancel = undefined;
+      if (!outcome.ok || outcome.addresses.length === 0) {
+        this.refuse('name-not-found', `${name} does not resolve here: check the name and this machine's DNS`);
+      } else this.#connect(target, outcome.addresses, end);
+    });
+    this.#cancel = () => {
+      this.#timers.clear(timer);
+      callOff();
+    };
+  }
+
+  /** spec forwarding 3.4: each address is judged by itself, and only what was judged is connected to */
+  #connect(target: Target, candidates: readonly string[], end: number): void {
+    const { rules, ownAddresses = () => [] } = this.#options;
+    const { families } = this.#observer;
+    const { permitted, advice } = judgeAddresses(
+      rules(),
+      target,
+      inDialOrder(candidates, families.get(target.host)),
+      MAX_DIAL_ADDRESSES,
+      ownAddresses,
+    );
+    if (permitted.length === 0) {
+      this.refuse('not-allowed', advice);
+      return;
+    }
+    this.#cancel = dial(
+      {
+        addresses: permitted,
+        port: target.port,
+        timeoutMs: Math.max(end - this.#now(), 0),
+        timers: this.#timers,
+        ...(this.#options.connectTcp && { connectTcp: this.#options.connectTcp }),
+      },
+      (outcome) => {
+        this.#cancel = undefined;
+        if (outcome.ok) {
+          families.remember(target.host, candidates, outcome.address);
+          this.#open(target, outcome.socket, outcome.address);
+        } else this.refuse(outcome.status, adviceFor(outcome.status, target));
+      },
+    );
+  }
+
+  #open(target: Target, socket: Socket, address: string): void {
+    const { tunnel, observer } = this.#options;
+    const { id } = this.#stream;
+    this.#decide();
+    this.#stream.write(encodeStatus('opened'));
+    this.#pump = new Pump({
+      socket,
+      stream: this.#stream,
+      wake: () => tunnel.wake(),
+      onEnd: (summary) => {
+        this.#observer.onDisconnected(socket);
+        observer.onEnd(id, target, summary);
+      },
+    });
+    this.#observer.onConnected(socket);
+    observer.onOpened(id, target, address);
+    this.#pump.start(this.#received);
+    if (this.#isStopped) this.#pump.onStopped();
+    tunnel.wake();
+  }
+
+  /** spec forwarding 2.6 */
+  refuse(status: RequestStatus, advice: string): void {
+    this.#stopWaiting();
+    this.#decide();
+    this.#stream.write(encodeStatus(status));
+    this.#stream.finish();
+    this.#stream.stopSending(StreamErrorCode.refused);
+    this.#options.observer.onRefused(this.#stream.id, this.#target, status, advice);
+    this.#options.tunnel.wake();
+  }
+
+  /** The peer gave up first, or is gone. */
+  #abandon(): void {
+    if (this.#isDecided) return;
+    this.#stopWaiting();
+    this.#decide();
+    this.#stream.reset(StreamErrorCode.cancelled);
+    this.#options.tunnel.wake();
+  }
+
+  #stopWaiting(): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+  }
+
+  #decide(): void {
+    if (this.#isDecided) return;
+    this.#isDecided = true;
+    this.#observer.onDecided();
+  }
+}
+
+function adviceFor(status: RequestStatus, target: Target): string {
+  const where = formatTarget(target);
+  switch (status) {
+    case 'connection-refused':
+      return `${where} refused the connection: nothing listens there`;
+    case 'timed-out':
+      return `${where} did not answer within ${DIAL_TIMEOUT_MS / 1000} s: a firewall, or nobody there`;
+    case 'unreachable':
+      return `${where} cannot be reached from here: no route to it`;
+    default:
+      return `${where} could not be connected: this machine is out of sockets or memory`;
+  }
+}
+
+function concatenated(a: Uint8Array, b: Uint8Array): Uint8Array {
+  if (a.length === 0) return b;
+  const whole = new Uint8Array(a.length + b.length);
+  whole.set(a);
+  whole.set(b, a.length);
+  return whole;
+}
