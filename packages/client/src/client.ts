@@ -7,6 +7,7 @@ import {
   MAX_CONNECTIONS,
   openThroughTunnel,
   resetSockets,
+  SocketWatch,
   type TcpListener,
 } from '@underpass/forward';
 import {
@@ -77,6 +78,7 @@ class RunningClient implements Client {
   readonly #machinery: Machinery;
   readonly #listeners: TcpListener[] = [];
   readonly #sockets = new Set<Socket>();
+  readonly #watch = new SocketWatch(systemTimers);
   #waiting: { readonly resolve: () => void; readonly reject: (error: Error) => void }[] = [];
   #closing: Promise<void> | undefined;
   #connections = 0;
@@ -197,15 +199,22 @@ class RunningClient implements Client {
     const stream = this.#sockets.size < MAX_CONNECTIONS ? this.#relay.openStream() : undefined;
     this.#sockets.add(socket);
     this.#emit({ type: 'stream-opened', id, target, from });
-    openThroughTunnel(this.#driver, stream, socket, target, {
-      onRefused: (status) => {
-        this.#emit({ type: 'refused', id, target, status, advice: adviceFor(target, status) });
+    openThroughTunnel(
+      this.#driver,
+      stream,
+      socket,
+      target,
+      {
+        onRefused: (status) => {
+          this.#emit({ type: 'refused', id, target, status, advice: adviceFor(target, status) });
+        },
+        onEnd: (summary) => {
+          this.#sockets.delete(socket);
+          this.#emit({ type: 'stream-closed', id, target, ...summary });
+        },
       },
-      onEnd: (summary) => {
-        this.#sockets.delete(socket);
-        this.#emit({ type: 'stream-closed', id, target, ...summary });
-      },
-    });
+      this.#watch,
+    );
   }
 }
 

@@ -20,6 +20,7 @@ import { DIAL_TIMEOUT_MS, MAX_DIAL_ADDRESSES, REQUEST_TIMEOUT_MS } from './forwa
 import { formatTarget, type Target } from './forward-spec.js';
 import type { LookupOutcome, LookupQueue } from './lookup-queue.js';
 import { Pump, type PumpSummary } from './pump.js';
+import type { SocketWatch } from './socket-watch.js';
 import type { Tunnel } from './tunnel.js';
 
 export interface AcceptorObserver {
@@ -41,6 +42,8 @@ export interface AcceptorOptions {
   /** The addresses of this machine (docs/adr/0004-allow-rules.md). */
   readonly ownAddresses?: OwnAddresses;
   readonly connectTcp?: ConnectTcp;
+  /** Shared by all peers. */
+  readonly watch: SocketWatch;
   readonly timers?: Timers;
   readonly now?: () => number;
 }
@@ -207,6 +210,7 @@ export class IncomingRequest implements StreamHandler {
     this.#pump = new Pump({
       socket,
       stream: this.#stream,
+      watch: this.#options.watch,
       wake: () => tunnel.wake(),
       onEnd: (summary) => {
         this.#observer.onDisconnected(socket);

@@ -7,4 +7,5 @@ export { LookupQueue, type NameResolver } from './lookup-queue.js';
 export { type OpenerObserver, openThroughTunnel } from './opener.js';
 export type { PumpSummary } from './pump.js';
 export { resetSockets } from './reset-socket.js';
+export { SocketWatch } from './socket-watch.js';
 export { type ListenAddress, listenTcp, type TcpListener } from './tcp-listener.js';

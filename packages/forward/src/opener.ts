@@ -11,6 +11,7 @@ import {
 import type { Target } from './forward-spec.js';
 import { Pump, type PumpSummary } from './pump.js';
 import { resetSocket } from './reset-socket.js';
+import type { SocketWatch } from './socket-watch.js';
 import type { Tunnel } from './tunnel.js';
 
 export interface OpenerObserver {
@@ -30,6 +31,7 @@ export function openThroughTunnel(
   socket: Socket,
   target: Target,
   observer: OpenerObserver,
+  watch: SocketWatch,
 ): void {
   if (stream === undefined) {
     refuseWithoutStream(socket, observer);
@@ -40,6 +42,7 @@ export function openThroughTunnel(
   const pump = new Pump({
     socket,
     stream,
+    watch,
     wake: () => tunnel.wake(),
     preface: (bytes) => {
       const decoded = decodeStatus(bytes);

@@ -4,6 +4,7 @@ import { type Stream, StreamErrorCode } from '@underpass/protocol';
 import type { StreamHandler } from '@underpass/runtime';
 import { GATHER_BYTES, TCP_KEEPALIVE_MS } from './forward-constants.js';
 import { resetSocket } from './reset-socket.js';
+import { confirmEnd, type SocketWatch, type Watched } from './socket-watch.js';
 
 export interface PumpSummary {
   /** From the socket to the stream. */
@@ -24,15 +25,18 @@ export interface PumpOptions {
   /** To be called after commands on the stream. */
   readonly wake: () => void;
   readonly preface?: Preface;
+  /** Looks after the socket while it is not read. */
+  readonly watch: SocketWatch;
   /** The socket is closed and the stream has all that came from it: nothing follows. */
   readonly onEnd: (summary: PumpSummary) => void;
 }
 
-export class Pump implements StreamHandler {
-  readonly #socket: Socket;
+export class Pump implements StreamHandler, Watched {
+  readonly socket: Socket;
   readonly #stream: Stream;
   readonly #wake: () => void;
   readonly #onEnd: (summary: PumpSummary) => void;
+  readonly #watch: SocketWatch;
   #preface: Preface | undefined;
   /** Read from the socket and not yet taken by the stream; the socket is paused meanwhile. */
   #rest: Uint8Array | undefined;
@@ -50,21 +54,23 @@ export class Pump implements StreamHandler {
   #bytesReceived = 0;
 
   constructor(options: PumpOptions) {
-    this.#socket = options.socket;
+    this.socket = options.socket;
     this.#stream = options.stream;
     this.#wake = options.wake;
     this.#preface = options.preface;
+    this.#watch = options.watch;
     this.#onEnd = options.onEnd;
   }
 
   /** @param firstBytes  read from the stream already, for the socket */
   start(firstBytes?: Uint8Array): void {
-    const socket = this.#socket;
+    const socket = this.socket;
     socket.setNoDelay(true);
     socket.setKeepAlive(true, TCP_KEEPALIVE_MS);
     socket.on('error', () => this.abort(StreamErrorCode.connectionReset));
     socket.on('close', () => this.#onSocketClose());
-    socket.on('end', () => this.#onSocketEnd());
+    // spec forwarding 4.2: a reset must not pass for the end
+    socket.on('end', () => confirmEnd(socket, () => this.#onSocketEnd()));
     socket.on('drain', () => this.#onDrain());
     // The stream keeps the chunk until it is acknowledged: node hands out a buffer of its own for each read.
     socket.on('data', (chunk: Buffer) => this.#onSocketData(chunk));
@@ -87,7 +93,7 @@ export class Pump implements StreamHandler {
       this.#receivingOver = true;
       this.#stream.stopSending(code);
     }
-    resetSocket(this.#socket);
+    resetSocket(this.socket);
     this.#wake();
     this.#endIfOver();
   }
@@ -98,7 +104,7 @@ export class Pump implements StreamHandler {
     if (this.#sendingOver) return;
     this.#rest = this.#giveToStream(chunk);
     // spec forwarding 4.4: the local writer stops when the send buffer is full
-    if (this.#rest !== undefined) this.#socket.pause();
+    if (this.#rest !== undefined) this.#stopReading();
     this.#wake();
   }
 
@@ -107,7 +113,7 @@ export class Pump implements StreamHandler {
     this.#rest = this.#giveToStream(this.#rest);
     if (this.#rest !== undefined) return;
     if (this.#socketEnded) this.#finishSending();
-    else this.#socket.resume();
+    else this.#resumeReading();
     this.#wake();
   }
 
@@ -120,6 +126,7 @@ export class Pump implements StreamHandler {
 
   #onSocketEnd(): void {
     this.#socketEnded = true;
+    this.#watch.add(this);
     if (this.#rest === undefined) this.#finishSending();
     this.#wake();
   }
@@ -138,9 +145,29 @@ export class Pump implements StreamHandler {
     this.#sendingOver = true;
     this.#clean = false;
     this.#rest = undefined;
-    this.#socket.pause();
+    this.#stopReading();
     if (this.#receivingOver) this.#resetWhenFlushed();
     this.#endIfOver();
+  }
+
+  // ---- while the socket is not read (spec forwarding 4.6) ------------------------------------------------------
+
+  #stopReading(): void {
+    this.socket.pause();
+    this.#watch.add(this);
+  }
+
+  #resumeReading(): void {
+    this.#watch.delete(this);
+    this.socket.resume();
+  }
+
+  get movedBytes(): number {
+    return this.#bytesSent + this.#bytesReceived;
+  }
+
+  onVanished(): void {
+    this.abort(StreamErrorCode.connectionReset);
   }
 
   // ---- stream to socket -------------------------------------------------------------------------------------
@@ -162,7 +189,7 @@ export class Pump implements StreamHandler {
 
   /** Gathers what the stream has into one system call. @returns true when there may be more, and room for it */
   #fillSocket(): boolean {
-    const socket = this.#socket;
+    const socket = this.socket;
     let gathered = 0;
     socket.cork();
     while (gathered < GATHER_BYTES) {
@@ -198,7 +225,7 @@ export class Pump implements StreamHandler {
       return;
     }
     this.#receivingOver = true;
-    this.#socket.end();
+    this.socket.end();
     if (this.#sendingOver && !this.#socketEnded) this.#resetWhenFlushed();
   }
 
@@ -219,12 +246,13 @@ export class Pump implements StreamHandler {
   // ---- the end ----------------------------------------------------------------------------------------------
 
   #resetWhenFlushed(): void {
-    if (this.#socket.writableFinished) resetSocket(this.#socket);
-    else this.#socket.once('finish', () => resetSocket(this.#socket));
+    if (this.socket.writableFinished) resetSocket(this.socket);
+    else this.socket.once('finish', () => resetSocket(this.socket));
   }
 
   #onSocketClose(): void {
     this.#socketClosed = true;
+    this.#watch.delete(this);
     // Both FINs are through, and the last bytes that were read wait for room in the stream: they are not lost.
     const restWaits = this.#socketEnded && this.#rest !== undefined && this.#receivingOver;
     if (!restWaits && !(this.#sendingOver && this.#receivingOver)) {

@@ -12,6 +12,7 @@ import { Acceptor } from '../src/acceptor.js';
 import type { ConnectTcp } from '../src/dialer.js';
 import { DIAL_TIMEOUT_MS, MAX_CONNECTIONS, MAX_DIALS_PER_PEER } from '../src/forward-constants.js';
 import { LookupQueue, type NameResolver } from '../src/lookup-queue.js';
+import { SocketWatch } from '../src/socket-watch.js';
 import { FakeConnects } from './fake-connects.js';
 import { FakeStream } from './fake-stream.js';
 import { FakeTimers } from './fake-timers.js';
@@ -55,6 +56,7 @@ function setUp(setup: Setup = {}) {
       onEnd: (ended, _target, { clean }) => heard.push({ ended, clean }),
     },
     ownAddresses: setup.ownAddresses ?? (() => []),
+    watch: new SocketWatch(timers),
     connectTcp: setup.connectTcp ?? connects.connectTcp,
     timers,
     now: timers.now,

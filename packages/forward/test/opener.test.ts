@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import { encodeRequest, encodeStatus, type RequestStatus, StreamErrorCode } from '@underpass/protocol';
-import type { StreamHandler } from '@underpass/runtime';
+import { type StreamHandler, systemTimers } from '@underpass/runtime';
 import { describe, expect, it } from 'vitest';
 import { openThroughTunnel } from '../src/opener.js';
+import { SocketWatch } from '../src/socket-watch.js';
 import { FakeStream } from './fake-stream.js';
 import { howItEnds, readAll, socketPair } from './sockets.js';
 
@@ -32,6 +33,7 @@ async function setUp(stream = new FakeStream()) {
           resolve();
         },
       },
+      new SocketWatch(systemTimers),
     );
   });
   return { ours, theirs, stream, heard, end, handler };
@@ -134,10 +136,9 @@ describe('a connection through the tunnel', () => {
     const ending = howItEnds(theirs);
     const heard: string[] = [];
     const closed = once(ours, 'close');
-    openThroughTunnel({ attach: () => undefined, wake: () => undefined }, undefined, ours, TARGET, {
-      onRefused: (status) => heard.push(status),
-      onEnd: () => heard.push('end'),
-    });
+    const tunnel = { attach: () => undefined, wake: () => undefined };
+    const observer = { onRefused: (status: string) => heard.push(status), onEnd: () => heard.push('end') };
+    openThroughTunnel(tunnel, undefined, ours, TARGET, observer, new SocketWatch(systemTimers));
     expect(await ending).toBe('ECONNRESET');
     await closed;
     expect(heard).toEqual(['too-many-streams', 'end']);

@@ -1,13 +1,18 @@
 import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { StreamErrorCode } from '@underpass/protocol';
+import { systemTimers } from '@underpass/runtime';
 import { describe, expect, it } from 'vitest';
-import { GATHER_BYTES, SOCKET_BUFFER_BYTES } from '../src/forward-constants.js';
+import { GATHER_BYTES, SOCKET_BUFFER_BYTES, WATCH_INTERVAL_MS } from '../src/forward-constants.js';
 import { Pump, type PumpSummary } from '../src/pump.js';
+import { isGone, SocketWatch } from '../src/socket-watch.js';
 import { FakeStream } from './fake-stream.js';
+import { FakeTimers } from './fake-timers.js';
 import { howItEnds, readAll, socketPair } from './sockets.js';
 
 async function setUp(stream = new FakeStream()) {
   const { ours, theirs } = await socketPair();
+  const timers = new FakeTimers();
   let ended: (summary: PumpSummary) => void;
   const end = new Promise<PumpSummary>((resolve) => {
     ended = resolve;
@@ -16,13 +21,14 @@ async function setUp(stream = new FakeStream()) {
   const pump = new Pump({
     socket: ours,
     stream,
+    watch: new SocketWatch(timers),
     wake: () => undefined,
     onEnd: (summary) => {
       ends++;
       ended(summary);
     },
   });
-  return { ours, theirs, stream, pump, end, ends: () => ends };
+  return { ours, theirs, stream, pump, end, ends: () => ends, timers };
 }
 
 describe('a pump', () => {
@@ -198,12 +204,114 @@ describe('a pump', () => {
     expect(stream.written).toHaveLength(0);
   });
 
+  // spec forwarding 4.6. The kernel knows of a reset soon, and Node never looks: the test asks the kernel, then moves the clock.
+  it('ends when the program sends FIN and vanishes later', async () => {
+    const { ours, theirs, stream, pump, end, timers } = await setUp();
+    pump.start();
+    const finished = once(theirs, 'finish');
+    theirs.end('question');
+    await stream.until(() => stream.finished);
+    await finished;
+    timers.advance(10 * WATCH_INTERVAL_MS);
+    expect(stream.stopCode).toBeUndefined();
+    theirs.resetAndDestroy();
+    await untilGone(ours);
+    timers.advance(WATCH_INTERVAL_MS);
+    expect(await end).toMatchObject({ clean: false });
+    expect([stream.stopCode, timers.pending]).toEqual([StreamErrorCode.connectionReset, 0]);
+  });
+
+  it('ends when the program resets while its socket is paused', async () => {
+    const { ours, theirs, stream, pump, end, timers } = await setUp();
+    theirs.on('error', () => undefined);
+    await pauseReading(pump, stream, theirs);
+    expect(ours.isPaused()).toBe(true);
+    theirs.resetAndDestroy();
+    await untilGone(ours);
+    timers.advance(WATCH_INTERVAL_MS);
+    expect(await end).toMatchObject({ clean: false });
+    expect([stream.resetCode, timers.pending]).toEqual([StreamErrorCode.connectionReset, 0]);
+  });
+
+  it('keeps the last bytes of a connection that both sides have ended for as long as the stream is full', async () => {
+    const { ours, theirs, stream, pump, end, timers } = await setUp();
+    stream.arriveFin();
+    await pauseReading(pump, stream, theirs);
+    theirs.end('all of it');
+    await untilGone(ours);
+    timers.advance(100 * WATCH_INTERVAL_MS);
+    expect(stream.resetCode).toBeUndefined();
+    stream.room = 1000;
+    pump.onWritable();
+    expect(await end).toMatchObject({ clean: true });
+    expect(String(stream.written)).toBe('xxall of it');
+  });
+
+  it('ends when a program that nobody listens to resets', async () => {
+    const { ours, theirs, pump, end, timers } = await setUp();
+    pump.start();
+    pump.onStopped();
+    theirs.resetAndDestroy();
+    await untilGone(ours);
+    timers.advance(WATCH_INTERVAL_MS);
+    expect(await end).toMatchObject({ clean: false });
+  });
+
+  it('does not take a reset behind unread bytes for the end (spec forwarding 4.2)', async () => {
+    const { ours, theirs, stream, pump, end } = await setUp();
+    await pauseReading(pump, stream, theirs);
+    await written(theirs, 'half an answer');
+    theirs.resetAndDestroy();
+    await untilGone(ours);
+    stream.room = 1000;
+    pump.onWritable();
+    await end;
+    expect([String(stream.written), stream.finished, stream.resetCode]).toEqual([
+      'xxhalf an answer',
+      false,
+      StreamErrorCode.connectionReset,
+    ]);
+  });
+
+  it('takes FIN for the end, also when a reset came behind it (spec forwarding 4.1)', async () => {
+    const { ours, theirs, stream, pump } = await setUp();
+    await pauseReading(pump, stream, theirs);
+    const finished = once(theirs, 'finish');
+    theirs.end('all of it');
+    await finished;
+    theirs.resetAndDestroy();
+    await untilGone(ours);
+    stream.room = 1000;
+    pump.onWritable();
+    await stream.until(() => stream.finished);
+    expect([String(stream.written), stream.resetCode]).toEqual(['xxall of it', undefined]);
+  });
+
+  it('carries on what a vanished program left while it still moves', async () => {
+    const { ours, theirs, stream, pump, timers } = await setUp();
+    stream.room = 10;
+    pump.start();
+    theirs.write(Buffer.alloc(1000));
+    await stream.until(() => stream.room === 0);
+    theirs.resetAndDestroy();
+    await untilGone(ours);
+    for (let i = 0; i < 5; i++) {
+      stream.room = 10;
+      pump.onWritable();
+      timers.advance(WATCH_INTERVAL_MS);
+      expect([stream.resetCode, stream.written.length]).toEqual([undefined, 20 + 10 * i]);
+    }
+    timers.advance(WATCH_INTERVAL_MS);
+    expect(stream.resetCode).toBe(StreamErrorCode.connectionReset);
+  });
+
   it('hands on nothing before the preface is over, and resets when the stream ends within it', async () => {
     const { ours, theirs } = await socketPair();
     const stream = new FakeStream();
     const pump = new Pump({
       socket: ours,
       stream,
+      watch: new SocketWatch(systemTimers),
       wake: () => undefined,
       preface: () => undefined,
       onEnd: () => undefined,
@@ -218,3 +326,25 @@ describe('a pump', () => {
     expect(theirs.bytesRead).toBe(0);
   });
 });
+
+/** Starts the pump and fills the stream, so that the socket is not read. */
+async function pauseReading(pump: Pump, stream: FakeStream, theirs: Socket): Promise<void> {
+  stream.room = 1;
+  pump.start();
+  theirs.resume();
+  await written(theirs, 'xx');
+  await stream.until(() => stream.room === 0);
+}
+
+/** The kernel has taken it. */
+function written(socket: Socket, bytes: string): Promise<void> {
+  return new Promise((resolve) => socket.write(bytes, () => resolve()));
+}
+
+/** The kernel has given the connection up. */
+async function untilGone(socket: Socket): Promise<void> {
+  for (let turns = 0; !isGone(socket); turns++) {
+    expect(turns).toBeLessThan(10_000);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}

@@ -1,7 +1,7 @@
 /** Many peers, each with a list of what it may reach. */
 import { lookup } from 'node:dns/promises';
 import { networkInterfaces } from 'node:os';
-import { Acceptor, formatTarget, LookupQueue, type Target } from '@underpass/forward';
+import { Acceptor, formatTarget, LookupQueue, SocketWatch, type Target } from '@underpass/forward';
 import {
   bytesKey,
   type ConnectionError,
@@ -17,6 +17,7 @@ import {
   Driver,
   openUdpSocket,
   secureRandom,
+  systemTimers,
   transportOver,
   UnderpassError,
   unixTimeMs,
@@ -62,6 +63,7 @@ class RunningRelay implements Relay {
   readonly #suite: CryptoSuite;
   readonly #driver: Driver;
   readonly #lookups: LookupQueue;
+  readonly #watch = new SocketWatch(systemTimers);
   /** By public key. */
   readonly #members = new Map<string, Member>();
   #closing: Promise<void> | undefined;
@@ -153,6 +155,7 @@ class RunningRelay implements Relay {
     const acceptor = new Acceptor({
       tunnel: this.#driver,
       lookups: this.#lookups,
+      watch: this.#watch,
       rules: () => member.options.allow,
       ownAddresses,
       observer: {

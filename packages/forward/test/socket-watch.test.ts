@@ -1,0 +1,93 @@
+import type { Socket } from 'node:net';
+import { describe, expect, it } from 'vitest';
+import { WATCH_INTERVAL_MS, WATCHED_PER_TURN } from '../src/forward-constants.js';
+import { isGone, SocketWatch, type Watched } from '../src/socket-watch.js';
+import { FakeTimers } from './fake-timers.js';
+import { socketPair } from './sockets.js';
+
+const ENOTCONN = -107;
+
+/** A connection whose kernel says what the test says, and which counts how often it was asked. */
+class FakeWatched implements Watched {
+  movedBytes = 0;
+  vanished = 0;
+  asked = 0;
+  answer = 0;
+  readonly socket = {
+    writable: true,
+    _handle: {
+      getpeername: () => {
+        this.asked++;
+        return this.answer;
+      },
+    },
+  } as unknown as Socket;
+
+  onVanished(): void {
+    this.vanished++;
+  }
+}
+
+function setUp(count: number) {
+  const timers = new FakeTimers();
+  const watch = new SocketWatch(timers);
+  const all = Array.from({ length: count }, () => new FakeWatched());
+  for (const watched of all) watch.add(watched);
+  return { timers, watch, all };
+}
+
+// spec forwarding 4.6
+describe('the watch over sockets that nobody polls', () => {
+  it('does nothing while there are none', () => {
+    const { timers, watch, all } = setUp(1);
+    watch.delete(all[0] as FakeWatched);
+    timers.advance(WATCH_INTERVAL_MS);
+    expect(timers.pending).toBe(0);
+  });
+
+  it('tells of one that is gone once, and forgets it', () => {
+    const { timers, watch, all } = setUp(2);
+    const [gone, alive] = all as [FakeWatched, FakeWatched];
+    gone.answer = ENOTCONN;
+    timers.advance(5 * WATCH_INTERVAL_MS);
+    expect([gone.vanished, gone.asked, alive.vanished, alive.asked, watch.size]).toEqual([1, 1, 0, 5, 1]);
+  });
+
+  it('leaves one alone while its bytes move', () => {
+    const { timers, all } = setUp(1);
+    const [gone] = all as [FakeWatched];
+    gone.answer = ENOTCONN;
+    gone.movedBytes = 1;
+    timers.advance(WATCH_INTERVAL_MS);
+    expect(gone.vanished).toBe(0);
+    timers.advance(WATCH_INTERVAL_MS);
+    expect(gone.vanished).toBe(1);
+  });
+
+  it('gives each its turn, a limited number at a time', () => {
+    const { timers, watch, all } = setUp(8 * WATCHED_PER_TURN);
+    timers.advance(WATCH_INTERVAL_MS);
+    expect(all.filter(({ asked }) => asked > 0)).toHaveLength(WATCHED_PER_TURN);
+    for (const watched of all) watched.answer = ENOTCONN;
+    timers.advance(3 * WATCH_INTERVAL_MS);
+    expect(all.every(({ vanished }) => vanished === 1)).toBe(true);
+    expect([watch.size, timers.pending]).toEqual([0, 0]);
+  });
+
+  it('lets one end others while it ends', () => {
+    const { timers, watch, all } = setUp(2);
+    const [first, second] = all as [FakeWatched, FakeWatched];
+    first.answer = ENOTCONN;
+    second.answer = ENOTCONN;
+    first.onVanished = () => watch.delete(second);
+    timers.advance(WATCH_INTERVAL_MS);
+    expect([second.vanished, watch.size]).toEqual([0, 0]);
+  });
+
+  it('cannot tell of a socket without a handle, and takes a live one for live', async () => {
+    const { ours } = await socketPair();
+    expect([isGone(ours), isGone({} as Socket)]).toEqual([false, false]);
+    ours.destroy();
+    expect(isGone(ours)).toBe(false);
+  });
+});
