@@ -83,6 +83,21 @@ export const MAX_RATE_LIMITED_SOURCES = 65_536;
  *  initiations a second each message of an honest client has one chance in two. */
 export const COOKIE_REPLIES_PER_WINDOW = 160;
 export const COOKIE_REPLY_WINDOW_MS = 20;
+/** Spec handshake 3.3: stamps ahead of our clock that are remembered one by one for each peer. A client that is two hours ahead and renews
+ *  its keys every two minutes needs 60. */
+export const MAX_STAMPS_AHEAD = 64;
+/** Spec handshake 7: refused handshakes that are so far behind the last accepted one come from a clock that went back, and how often one peer's
+ *  clock is reported. */
+export const CLOCK_BEHIND_MS = 60_000;
+export const CLOCK_BEHIND_SILENCE_MS = 10_000;
+/** Events about refused handshakes that wait to be polled; further ones are not made. */
+export const MAX_HANDSHAKE_NEWS = 16;
+/** Unknown keys: proofs checked and events made a second, over all keys, and how long a key that was reported is not reported again. */
+export const UNKNOWN_KEY_CHECKS_PER_SECOND = 8;
+export const UNKNOWN_KEY_EVENTS_PER_SECOND = 1;
+export const UNKNOWN_KEY_SILENCE_MS = 60_000;
+/** Unknown keys that are remembered as reported; the oldest is forgotten first. */
+export const MAX_REPORTED_KEYS = 16;
 /** Random indices drawn before concluding that the source of randomness is broken. */
 export const MAX_INDEX_DRAWS = 64;
 

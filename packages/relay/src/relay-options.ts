@@ -43,6 +43,15 @@ export type RelayEvent =
   | { readonly type: 'resumed'; readonly peer: string; readonly silentMs: number }
   /** Full datagrams, of so many bytes of UDP payload, reach the peer only in fragments (spec mtu 3.6). */
   | { readonly type: 'path-fragments'; readonly peer: string; readonly datagramBytes: number }
+  /** Somebody who holds the private half of a key that no peer has wants to connect. At most one event a second. */
+  | { readonly type: 'unknown-key'; readonly publicKey: Uint8Array; readonly address: Address }
+  /** The peer's handshakes are refused: its clock is behind what it was at an earlier one. Unix milliseconds. */
+  | {
+      readonly type: 'clock-behind';
+      readonly peer: string;
+      readonly clockMs: number;
+      readonly earlierClockMs: number;
+    }
   /** A target was connected. `id` names the stream of this peer until its `stream-closed`. */
   | {
       readonly type: 'stream-opened';

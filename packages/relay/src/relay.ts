@@ -49,6 +49,11 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   return relay;
 }
 
+type NamelessEvent =
+  | { readonly type: 'waiting' | 'resumed'; readonly silentMs: number }
+  | { readonly type: 'path-fragments'; readonly datagramBytes: number }
+  | { readonly type: 'clock-behind'; readonly clockMs: number; readonly earlierClockMs: number };
+
 /** A peer of the config and what it has to do with the endpoint. */
 interface Member {
   options: RelayPeerOptions;
@@ -87,6 +92,10 @@ class RunningRelay implements Relay {
           this.#emitOf(peer, { type: 'path-fragments', datagramBytes });
         },
         onResumed: (peer, silentMs) => this.#emitOf(peer, { type: 'resumed', silentMs }),
+        onUnknownKey: (publicKey, address) => this.#emit({ type: 'unknown-key', publicKey, address }),
+        onClockBehind: (peer, clockMs, earlierClockMs) => {
+          this.#emitOf(peer, { type: 'clock-behind', clockMs, earlierClockMs });
+        },
         onStream: (peer, stream) => this.#memberOf(peer)?.acceptor.accept(stream),
       },
       ...(options.onFatal && { onFatal: options.onFatal }),
@@ -181,12 +190,8 @@ class RunningRelay implements Relay {
     this.#options.onEvent?.(event);
   }
 
-  #emitOf(
-    peer: Peer,
-    event:
-      | { type: 'waiting' | 'resumed'; silentMs: number }
-      | { type: 'path-fragments'; datagramBytes: number },
-  ): void {
+  /** An event without its peer, who may be gone from the config meanwhile. */
+  #emitOf(peer: Peer, event: NamelessEvent): void {
     const member = this.#memberOf(peer);
     if (member !== undefined) this.#emit({ ...event, peer: member.options.name });
   }

@@ -3,7 +3,7 @@
  *  Datagrams are handled as they come. Everything else happens once per turn of the event loop: events are dispatched, then
  *  batches are sent, then the timer is set. So all that one turn brings in shares packets and acknowledgements. A datagram that
  *  had no effect causes no turn, so that a stranger's costs what it takes to drop it, and its answer, if any, takes no batch. */
-import type { ConnectionError, Endpoint, EndpointEvent, Peer, Stream } from '@underpass/protocol';
+import type { Address, ConnectionError, Endpoint, EndpointEvent, Peer, Stream } from '@underpass/protocol';
 import { StreamErrorCode } from '@underpass/protocol';
 import { monotonicMs, systemTimers, type Timers } from './clock.js';
 import type { DatagramSocket } from './datagram-socket.js';
@@ -35,6 +35,10 @@ export interface DriverHandler {
   onResumed?(peer: Peer, silentMs: number): void;
   /** Full datagrams, of so many bytes of UDP payload, reach the peer only in fragments (spec mtu 3.6). */
   onPathFragments?(peer: Peer, datagramBytes: number): void;
+  /** Somebody who holds the private half of `publicKey`, which belongs to no peer, wants to connect. */
+  onUnknownKey?(publicKey: Uint8Array, from: Address): void;
+  /** The peer's handshakes are refused: its clock is behind what it was at an earlier one. Unix milliseconds. */
+  onClockBehind?(peer: Peer, clockMs: number, earlierClockMs: number): void;
   /** The other side opened `stream`. */
   onStream(peer: Peer, stream: Stream): void;
 }
@@ -223,6 +227,12 @@ export class Driver {
         return;
       case 'path-fragments':
         this.#handler.onPathFragments?.(event.peer, event.datagramBytes);
+        return;
+      case 'unknown-key':
+        this.#handler.onUnknownKey?.(event.publicKey, event.from);
+        return;
+      case 'clock-behind':
+        this.#handler.onClockBehind?.(event.peer, event.clockMs, event.earlierClockMs);
         return;
       case 'stream-opened':
         this.#handler.onStream(event.peer, event.stream);

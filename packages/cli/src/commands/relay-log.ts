@@ -1,7 +1,8 @@
 /** A relay's events and totals as log lines. The `event` field is for programs (docs/cli.md, 'Log events'). */
 import { formatTarget } from '@underpass/forward';
 import type { RelayEvent, RelayStatus } from '@underpass/relay';
-import type { Log } from '@underpass/runtime';
+import { type Log, shortKey } from '@underpass/runtime';
+import { encodeKey } from '../key-text.js';
 import { formatDuration, fragmentsText, inMicroseconds, totals, totalsText } from './traffic-totals.js';
 
 export function logRelayEvent(log: Log, event: RelayEvent): void {
@@ -38,6 +39,23 @@ export function logRelayEvent(log: Log, event: RelayEvent): void {
         fragmentsText(event.peer, event.datagramBytes),
       );
       return;
+    case 'unknown-key': {
+      const publicKey = encodeKey(event.publicKey);
+      log.warn(
+        { event: event.type, publicKey, from: event.address },
+        `a client with the unknown key ${shortKey(event.publicKey)} knocks from ${formatTarget(targetOf(event.address))}: if it is yours, add a [[peer]] with public_key = "${publicKey}" and reload`,
+      );
+      return;
+    }
+    case 'clock-behind': {
+      const { type, peer } = event;
+      const [clock, earlierClock] = [utc(event.clockMs), utc(event.earlierClockMs)];
+      log.warn(
+        { event: type, peer, clock, earlierClock },
+        `${peer}'s clock went back (it says ${clock}, and said ${earlierClock} before): ${peer} is refused until it passes that time; set its clock, or restart this relay`,
+      );
+      return;
+    }
     case 'stream-opened': {
       const { type, peer, id, address } = event;
       const target = formatTarget(event.target);
@@ -71,6 +89,11 @@ export function logRelaySummary(log: Log, status: RelayStatus): void {
       `${name}: ${totalsText(stats)}`,
     );
   }
+}
+
+/** `2026-11-26T10:15:00Z` */
+function utc(unixMs: number): string {
+  return `${new Date(unixMs).toISOString().split('.')[0]}Z`;
 }
 
 function targetOf(address: { readonly address: string; readonly port: number }) {

@@ -47,6 +47,15 @@ export type EndpointEvent =
   | { readonly type: 'resumed'; readonly peer: Peer; readonly silentMs: number }
   /** The path carries no full datagram in one piece; told once for each path (spec mtu 3.6). */
   | { readonly type: 'path-fragments'; readonly peer: Peer; readonly datagramBytes: number }
+  /** A handshake came under a key that belongs to no peer, from somebody who holds its private half (spec handshake 7). */
+  | { readonly type: 'unknown-key'; readonly publicKey: Uint8Array; readonly from: Address }
+  /** The peer's handshakes are refused: its clock is behind what it was at an earlier one. Unix milliseconds. */
+  | {
+      readonly type: 'clock-behind';
+      readonly peer: Peer;
+      readonly clockMs: number;
+      readonly earlierClockMs: number;
+    }
   /** The other side opened it. */
   | { readonly type: 'stream-opened'; readonly peer: Peer; readonly stream: Stream }
   /** Bytes or the FIN can be read: call `read` until undefined. */
@@ -135,7 +144,7 @@ export class Endpoint {
     const received = this.#wireGuard.handleDatagram(now, datagram, from);
     if (received.kind === 'dropped') {
       this.#drops[received.reason]++;
-      return received.answer ?? 'none';
+      return received.answer ?? (this.#wireGuard.hasNews ? 'poll' : 'none');
     }
     // It waits in the jar until the next handshake message.
     if (received.kind === 'cookie-reply') return 'none';
@@ -160,6 +169,10 @@ export class Endpoint {
   // ---- effects go out ---------------------------------------------------------------------------------------
 
   pollEvent(): EndpointEvent | undefined {
+    const news = this.#wireGuard.pollNews();
+    if (news !== undefined) {
+      return news.type === 'unknown-key' ? news : { ...news, peer: news.peer.application as Peer };
+    }
     while (this.#removed.length > 0) {
       const peer = this.#removed[0] as Peer;
       const event = peer.pollEvent();

@@ -1,6 +1,7 @@
 /** What all peers of one WireGuard share. */
 import type { CryptoSuite } from '../crypto/suite.js';
 import type { KeyPair } from '../handshake/noise.js';
+import type { HandshakeNews } from './handshake-news.js';
 import type { IndexTable } from './index-table.js';
 import type { Keypair } from './keypair.js';
 import type { WireGuardPeer } from './peer.js';
@@ -18,6 +19,7 @@ export interface SessionContext {
   readonly keyLog: ((line: string) => void) | undefined;
   readonly local: KeyPair;
   readonly indices: IndexTable<IndexEntry>;
+  readonly news: HandshakeNews;
   /** Counts up over all peers. */
   nextKeypairId(): number;
   /** The peer has a handshake message to send: `pollHandshake` will ask it. */

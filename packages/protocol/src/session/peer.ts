@@ -202,7 +202,7 @@ export class WireGuardPeer {
     message: { state: HandshakeState; senderIndex: number; timestamp: Uint8Array; length: number },
   ): DropReason | undefined {
     const { state } = message;
-    const refused = this.#responder.admit(now, message.timestamp);
+    const refused = this.#responder.admit(now, this, message.timestamp);
     const keypair =
       refused === undefined ? this.#responder.respond(now, this, state, message.senderIndex) : undefined;
     if (keypair === undefined) {

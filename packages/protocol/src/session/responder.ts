@@ -1,6 +1,6 @@
 /** Our answers to one peer's handshakes (spec handshake 3.3 to 3.5). */
 
-import { HANDSHAKE_INITIATION_INTERVAL_MS } from '../constants.js';
+import { CLOCK_BEHIND_MS, CLOCK_BEHIND_SILENCE_MS, HANDSHAKE_INITIATION_INTERVAL_MS } from '../constants.js';
 import { copyBytes } from '../copy-bytes.js';
 import { wipe } from '../crypto/bytes.js';
 import { KEY_BYTES } from '../crypto/suite.js';
@@ -8,16 +8,18 @@ import type { DropReason } from '../failure.js';
 import type { HandshakeState } from '../handshake/noise.js';
 import { createResponse } from '../handshake/response.js';
 import { RESPONSE_BYTES } from '../wire/messages.js';
-import { compareTai64n } from '../wire/tai64n.js';
+import { unixMsFromTai64n } from '../wire/tai64n.js';
 import type { IndexEntry, SessionContext } from './context.js';
 import { Keypair } from './keypair.js';
 import type { PeerSecrets } from './peer-secrets.js';
+import { SeenStamps } from './seen-stamps.js';
 
 export class Responder {
   readonly #context: SessionContext;
   readonly #secrets: PeerSecrets;
   /** In memory only: it does not survive a restart, and neither do the keys a replay could be aimed at. */
-  #greatestTimestamp: Uint8Array | undefined;
+  readonly #seen = new SeenStamps();
+  #clockReportedAt = Number.NEGATIVE_INFINITY;
   #lastAdmittedAt = Number.NEGATIVE_INFINITY;
   #response: Uint8Array | undefined;
   #isResponseDue = false;
@@ -29,12 +31,14 @@ export class Responder {
 
   /** Whether an initiation that authenticated is new, and not too soon; it then counts as seen.
    *  @returns why it is dropped, or undefined */
-  admit(now: number, timestamp: Uint8Array): DropReason | undefined {
-    if (this.#greatestTimestamp !== undefined && compareTai64n(timestamp, this.#greatestTimestamp) <= 0) {
+  admit(now: number, owner: IndexEntry['peer'], timestamp: Uint8Array): DropReason | undefined {
+    const clockMs = this.#context.unixTimeMs();
+    if (!this.#seen.isNew(timestamp, clockMs)) {
+      this.#reportClock(now, owner, timestamp);
       return 'replayed-handshake';
     }
     if (now - this.#lastAdmittedAt <= HANDSHAKE_INITIATION_INTERVAL_MS) return 'handshake-flood';
-    this.#greatestTimestamp = copyBytes(timestamp);
+    this.#seen.add(timestamp, clockMs);
     this.#lastAdmittedAt = now;
     return undefined;
   }
@@ -93,5 +97,17 @@ export class Responder {
   forgetResponse(): void {
     this.#response = undefined;
     this.#isResponseDue = false;
+  }
+
+  /** spec handshake 7: copies and reordered initiations are a few seconds old, a clock that went back is further behind. */
+  #reportClock(now: number, owner: IndexEntry['peer'], timestamp: Uint8Array): void {
+    const { floor } = this.#seen;
+    if (floor === undefined) return;
+    const clockMs = unixMsFromTai64n(timestamp);
+    const earlierClockMs = unixMsFromTai64n(floor);
+    if (earlierClockMs - clockMs < CLOCK_BEHIND_MS) return;
+    if (now - this.#clockReportedAt < CLOCK_BEHIND_SILENCE_MS) return;
+    this.#clockReportedAt = now;
+    this.#context.news.addClockBehind(owner, clockMs, earlierClockMs);
   }
 }

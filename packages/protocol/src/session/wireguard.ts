@@ -25,6 +25,7 @@ import {
   TransportOffset,
 } from '../wire/messages.js';
 import type { IndexEntry, SessionContext } from './context.js';
+import { HandshakeNews, type HandshakeNewsEvent } from './handshake-news.js';
 import { IndexTable } from './index-table.js';
 import { WireGuardPeer, type WireGuardPeerOptions } from './peer.js';
 
@@ -77,6 +78,7 @@ export class WireGuard {
   readonly #load = new LoadMeter();
   readonly #limiter = new RateLimiter();
   readonly #peers = new Map<string, WireGuardPeer>();
+  readonly #news = new HandshakeNews();
   /** Peers that may have a handshake message to send, and peers that may have a keepalive, in the order they said so. */
   readonly #shakingHands = new Set<WireGuardPeer>();
   readonly #keepingAlive = new Set<WireGuardPeer>();
@@ -101,6 +103,7 @@ export class WireGuard {
       keyLog: options.keyLog,
       local: { privateKey: copyBytes(options.privateKey), publicKey: this.publicKey },
       indices: this.#indices,
+      news: this.#news,
       nextKeypairId: () => ++this.#keypairs,
       wantHandshake: (peer) => this.#shakingHands.add(peer),
       wantKeepalive: (peer) => this.#keepingAlive.add(peer),
@@ -167,6 +170,14 @@ export class WireGuard {
 
   // ---- effects go out ---------------------------------------------------------------------------------------
 
+  /** News waits for `pollNews`, also after a datagram that was dropped. */
+  get hasNews(): boolean {
+    return !this.#news.isEmpty;
+  }
+  pollNews(): HandshakeNewsEvent | undefined {
+    return this.#news.poll();
+  }
+
   /** Everything in turn, where there is nothing but WireGuard: one message into `into`, at least 148 bytes.
    *  @returns where it goes, valid until the next call, or undefined when there is nothing to send */
   pollTransmit(now: number, into: Uint8Array): OutgoingMessage | undefined {
@@ -224,7 +235,12 @@ export class WireGuard {
     const refused = this.#guard(now, datagram, senderIndex, from);
     if (refused !== undefined) return refused;
     const { suite, local } = this.#context;
-    const initiation = consumeInitiation(suite, local, datagram, (key) => this.#peers.get(bytesKey(key)));
+    let claimed: Uint8Array | undefined;
+    const initiation = consumeInitiation(suite, local, datagram, (key) => {
+      claimed = key;
+      return this.#peers.get(bytesKey(key));
+    });
+    if (initiation === 'unknown-peer') this.#reportUnknownKey(now, datagram, claimed as Uint8Array, from);
     if (typeof initiation === 'string') return dropped(initiation);
     const { peer, state, timestamp } = initiation;
     const failed = peer.handleInitiation(now, from, {
@@ -235,6 +251,18 @@ export class WireGuard {
     });
     if (failed !== undefined) return dropped(failed);
     return { kind: 'handshake', peer };
+  }
+
+  /** Only a sender that proves to hold the private half of the key is reported (spec handshake 7). */
+  #reportUnknownKey(now: number, datagram: Uint8Array, publicKey: Uint8Array, from: Address): void {
+    if (!this.#news.mayCheck(now, publicKey)) return;
+    const { suite, local } = this.#context;
+    const staticStatic = suite.x25519(local.privateKey, publicKey);
+    const proof = consumeInitiation(suite, local, datagram, () => ({ staticStatic }));
+    wipe(staticStatic);
+    if (typeof proof === 'string') return;
+    proof.state.wipe();
+    this.#news.addUnknownKey(now, publicKey, from);
   }
 
   #handleResponse(now: number, datagram: Uint8Array, from: Address): Received {

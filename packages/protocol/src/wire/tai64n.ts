@@ -16,6 +16,7 @@ const NANOSECONDS_PER_SECOND = 1_000_000_000;
 const LABEL_HIGH = 0x4000_0000;
 const TAI_OFFSET_SECONDS = 10;
 const TWO_32 = 2 ** 32;
+const MAX_DATE_MS = 8_640_000_000_000_000;
 
 export function tai64nFromUnixMs(unixTimeMs: number): Tai64n {
   const ms = Math.max(0, unixTimeMs);
@@ -47,6 +48,14 @@ export function encodeTai64n(stamp: Tai64n): Uint8Array {
   return bytes;
 }
 
+/** @returns Unix milliseconds, rounded down, and at most what a `Date` can hold: a peer may send any 12 bytes */
+export function unixMsFromTai64n(bytes: Uint8Array): number {
+  const seconds =
+    (readBigEndian(bytes, 0) - LABEL_HIGH) * TWO_32 + readBigEndian(bytes, 4) - TAI_OFFSET_SECONDS;
+  const milliseconds = Math.floor(seconds * 1000 + readBigEndian(bytes, 8) / 1_000_000);
+  return Math.min(Math.max(milliseconds, 0), MAX_DATE_MS);
+}
+
 /** Compares two encoded stamps byte by byte.
  *  @returns negative, zero or positive as `a` is earlier than, equal to or later than `b` */
 export function compareTai64n(a: Uint8Array, b: Uint8Array): number {
@@ -62,4 +71,10 @@ function writeBigEndian(bytes: Uint8Array, position: number, value: number): voi
   bytes[position + 1] = value >>> 16;
   bytes[position + 2] = value >>> 8;
   bytes[position + 3] = value;
+}
+
+function readBigEndian(bytes: Uint8Array, position: number): number {
+  let value = 0;
+  for (let i = 0; i < 4; i++) value = value * 256 + (bytes[position + i] as number);
+  return value;
 }

@@ -1,0 +1,31 @@
+/** The words of a relay's log, as its owner reads them. */
+import type { RelayEvent } from '@underpass/relay';
+import { describe, expect, test } from 'vitest';
+import { logRelayEvent } from '../../src/commands/relay-log.js';
+import { recordingLog } from './recording-log.js';
+
+const ADDRESS = { address: '10.77.0.1', port: 40_000 };
+
+function words(event: RelayEvent): string {
+  const log = recordingLog();
+  logRelayEvent(log, event);
+  expect(log.lines).toHaveLength(1);
+  return log.lines[0] as string;
+}
+
+describe('a relay tells its owner', () => {
+  test('who knocks with an unknown key, and what to paste where', () => {
+    const publicKey = Uint8Array.from({ length: 32 }, (_, i) => i);
+    expect(words({ type: 'unknown-key', publicKey, address: ADDRESS })).toBe(
+      'warn a client with the unknown key AAECAwQF… knocks from 10.77.0.1:40000: if it is yours, add a [[peer]] with public_key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=" and reload',
+    );
+  });
+
+  test('whose clock went back, with both times', () => {
+    const clockMs = Date.UTC(2026, 10, 26, 10, 15);
+    const earlierClockMs = Date.UTC(2027, 10, 26, 9, 0, 0, 500);
+    expect(words({ type: 'clock-behind', peer: 'laptop', clockMs, earlierClockMs })).toBe(
+      "warn laptop's clock went back (it says 2026-11-26T10:15:00Z, and said 2027-11-26T09:00:00Z before): laptop is refused until it passes that time; set its clock, or restart this relay",
+    );
+  });
+});
