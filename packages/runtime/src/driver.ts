@@ -39,6 +39,8 @@ export interface DriverHandler {
   onUnknownKey?(publicKey: Uint8Array, from: Address): void;
   /** The peer's handshakes are refused: its clock is behind what it was at an earlier one. Unix milliseconds. */
   onClockBehind?(peer: Peer, clockMs: number, earlierClockMs: number): void;
+  /** `peer.openStream` gives streams again, after it gave none. */
+  onStreamsAvailable?(peer: Peer): void;
   /** The other side opened `stream`. */
   onStream(peer: Peer, stream: Stream): void;
 }
@@ -233,6 +235,9 @@ export class Driver {
         return;
       case 'clock-behind':
         this.#handler.onClockBehind?.(event.peer, event.clockMs, event.earlierClockMs);
+        return;
+      case 'streams-available':
+        this.#handler.onStreamsAvailable?.(event.peer);
         return;
       case 'stream-opened':
         this.#handler.onStream(event.peer, event.stream);

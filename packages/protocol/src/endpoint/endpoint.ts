@@ -56,6 +56,8 @@ export type EndpointEvent =
       readonly clockMs: number;
       readonly earlierClockMs: number;
     }
+  /** `openStream` gives streams again, after it gave none. */
+  | { readonly type: 'streams-available'; readonly peer: Peer }
   /** The other side opened it. */
   | { readonly type: 'stream-opened'; readonly peer: Peer; readonly stream: Stream }
   /** Bytes or the FIN can be read: call `read` until undefined. */
@@ -233,5 +235,6 @@ function setMessage(batch: TransmitBatch, message: OutgoingMessage | undefined):
 }
 
 function withPeer(event: NonNullable<ReturnType<Peer['pollEvent']>>, peer: Peer): EndpointEvent {
-  return event.type === 'stream-opened' ? { type: event.type, peer, stream: event.stream } : event;
+  if (event.type === 'stream-opened') return { type: event.type, peer, stream: event.stream };
+  return event.type === 'streams-available' ? { type: event.type, peer } : event;
 }

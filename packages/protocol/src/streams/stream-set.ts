@@ -13,6 +13,8 @@ import { SendHalf } from './send-half.js';
 import { ConnectionStream, type StreamOwner } from './stream.js';
 
 export type StreamEvent =
+  /** A stream can be opened, after one could not. */
+  | { readonly type: 'streams-available' }
   | { readonly type: 'stream-opened'; readonly stream: ConnectionStream }
   | { readonly type: 'stream-readable'; readonly stream: ConnectionStream }
   | { readonly type: 'stream-writable'; readonly stream: ConnectionStream }
@@ -65,6 +67,8 @@ export class StreamSet implements StreamOwner {
   #openedByUs = 0;
   #openedByPeer = 0;
   #maxStreamsOfPeer = INITIAL_MAX_STREAMS; // how many we may open
+  /** One could not be opened. */
+  #wantsStream = false;
   #initialSendLimit = INITIAL_MAX_STREAM_DATA_BYTES;
 
   #buffered = 0;
@@ -106,7 +110,8 @@ export class StreamSet implements StreamOwner {
   // ---- commands ---------------------------------------------------------------------------------------------
 
   open(): ConnectionStream | undefined {
-    if (this.#openedByUs >= this.#maxStreamsOfPeer) return undefined;
+    this.#wantsStream = this.#openedByUs >= this.#maxStreamsOfPeer;
+    if (this.#wantsStream) return undefined;
     const id = 2 * this.#openedByUs++ + this.#ownBit;
     return this.#add(id, false);
   }
@@ -195,6 +200,9 @@ export class StreamSet implements StreamOwner {
     if (maximum <= this.#maxStreamsOfPeer) return;
     this.#maxStreamsOfPeer = maximum;
     this.effects++;
+    if (!this.#wantsStream) return;
+    this.#wantsStream = false;
+    this.#events.push({ type: 'streams-available' });
   }
 
   onMaxStreamData(id: number, maximum: number): FrameOutcome {
@@ -237,8 +245,7 @@ export class StreamSet implements StreamOwner {
     if (outcome !== 'ok') return problem(outcome);
     if (wasReset || receiving.state !== 'reset-received') return undefined;
     this.effects++;
-    // Before anything of ours ended or stopped the stream (spec streams 5.4).
-    if (!wasStopped && stream.sending.isOpen) stream.wasGivenUp = true;
+    if (!wasStopped && isUnanswered(stream)) stream.wasGivenUp = true;
     this.credit.receivedBytes += receiving.largest - before;
     // spec streams 4.4: what will never be read is given back to the connection
     this.credit.consume(receiving.largest - (wasStopped ? before : receiving.buffer.readOffset));
@@ -254,7 +261,7 @@ export class StreamSet implements StreamOwner {
     if (!(stream instanceof ConnectionStream)) return stream;
     if (stream.sending.isReset || stream.sending.isOver) return undefined;
     this.effects++;
-    if (stream.receiving.stopCode === undefined && stream.sending.isOpen) stream.wasGivenUp = true;
+    if (stream.receiving.stopCode === undefined && isUnanswered(stream)) stream.wasGivenUp = true;
     stream.reset(code);
     this.#events.push({ type: 'stream-stopped', stream, code });
     return undefined;
@@ -447,6 +454,11 @@ export class StreamSet implements StreamOwner {
     this.#events.push({ type: 'stream-closed', stream });
     if (stream.incoming) this.places.giveBack(this.now, stream.wasGivenUp);
   }
+}
+
+/** Nothing was written on it, and nothing ended (spec streams 5.4). */
+function isUnanswered({ sending }: ConnectionStream): boolean {
+  return sending.isOpen && sending.buffer.written === 0;
 }
 
 function problem(outcome: Exclude<ReceiveOutcome, 'ok'>): FrameOutcome {

@@ -62,7 +62,7 @@ export class ConnectionStream implements Stream {
   /** A `stream-readable` event waits to be polled. */
   readableQueued = false;
   isClosed = false;
-  /** The peer ended it before we did anything about it. */
+  /** The peer ended it before it was answered with a byte or an end (spec streams 5.4). */
   wasGivenUp = false;
   readonly #owner: StreamOwner;
 

@@ -81,6 +81,22 @@ describe('a peer that floods', () => {
     expect(peer.limits).toBe(MAX_OPEN_STREAMS + opened);
   });
 
+  it('is not held back when it resets streams that were answered (spec streams 5.4)', () => {
+    const peer = new HostilePeer();
+    for (let n = 0; n < 3000; n++) {
+      expect(peer.say(data(2 * n, 0, 1))).toBeUndefined();
+      const [stream] = peer.opened;
+      stream?.write(Uint8Array.of(0));
+      peer.say(reset(2 * n, 1), stop(2 * n));
+      stream?.reset(StreamErrorCode.connectionReset);
+      peer.events.length = 0;
+      const from = peer.received.length;
+      peer.wait(1);
+      for (const number of peer.received.slice(from)) peer.say(ack(number, number));
+    }
+    expect(peer.limits).toBe(MAX_OPEN_STREAMS + 3000);
+  });
+
   it('is not charged for streams that we refused first (spec streams 5.4)', () => {
     const peer = new HostilePeer();
     for (let n = 0; n < 3000; n++) {

@@ -493,8 +493,9 @@ function pump(pair: ConnectedPair, stream: Stream, total: number): Uint8Array {
       finished = true;
       stream.finish();
     }
-    const event = pair.events.relay.find((e) => e.type === 'stream-opened' && e.stream.id === stream.id);
-    const other = event?.stream;
+    const other = pair.events.relay
+      .filter((e) => e.type === 'stream-opened')
+      .find((e) => e.stream.id === stream.id)?.stream;
     for (let part = other?.read(); part !== undefined; part = other?.read()) {
       got.set(part, read);
       read += part.length;

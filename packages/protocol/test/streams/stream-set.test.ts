@@ -14,6 +14,22 @@ describe('StreamSet', () => {
   });
 });
 
+describe('a side that may open no more streams', () => {
+  it('hears once when it may again, and only if it asked for one (spec streams 5.4)', () => {
+    const streams = new StreamSet('client', LIMITS);
+    streams.onMaxStreams(200);
+    expect(streams.pollEvent()).toBeUndefined();
+    for (let i = 0; i < 200; i++) expect(streams.open()).toBeDefined();
+    expect(streams.open()).toBeUndefined();
+    streams.onMaxStreams(200);
+    expect(streams.pollEvent()).toBeUndefined();
+    streams.onMaxStreams(201);
+    streams.onMaxStreams(202);
+    expect([streams.pollEvent(), streams.pollEvent()]).toEqual([{ type: 'streams-available' }, undefined]);
+    expect(streams.open()).toBeDefined();
+  });
+});
+
 describe('a stream', () => {
   it('takes nothing once it was reset, by either side (spec streams 4.2)', () => {
     const streams = new StreamSet('client', LIMITS);
