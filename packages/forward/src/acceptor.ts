@@ -4,8 +4,9 @@ import type { Socket } from 'node:net';
 import type { Stream } from '@underpass/protocol';
 import { monotonicMs, systemTimers, type Timers } from '@underpass/runtime';
 import { FamilyMemory } from './dial-order.js';
-import { MAX_CONNECTIONS, MAX_DIALS_PER_PEER } from './forward-constants.js';
-import { type AcceptorOptions, IncomingRequest } from './incoming-request.js';
+import { DialQueue } from './dial-queue.js';
+import { MAX_CONNECTIONS } from './forward-constants.js';
+import { type AcceptorOptions, IncomingRequest, type SharedByRequests } from './incoming-request.js';
 import { resetSockets } from './reset-socket.js';
 
 export class Acceptor {
@@ -13,14 +14,27 @@ export class Acceptor {
   readonly #timers: Timers;
   readonly #now: () => number;
   readonly #sockets = new Set<Socket>();
-  readonly #families: FamilyMemory;
+  readonly #shared: SharedByRequests;
+  readonly #queue: DialQueue;
   #underWay = 0;
 
   constructor(options: AcceptorOptions) {
     this.#options = options;
     this.#timers = options.timers ?? systemTimers;
     this.#now = options.now ?? monotonicMs;
-    this.#families = new FamilyMemory(this.#now);
+    this.#queue = new DialQueue(() => this.#sockets.size + this.#queue.dials < MAX_CONNECTIONS);
+    this.#shared = {
+      families: new FamilyMemory(this.#now),
+      queue: this.#queue,
+      onDecided: () => {
+        this.#underWay--;
+      },
+      onConnected: (socket) => this.#sockets.add(socket),
+      onDisconnected: (socket) => {
+        this.#sockets.delete(socket);
+        this.#queue.startWaiting();
+      },
+    };
   }
 
   /** Requests between their arrival and their status. */
@@ -34,21 +48,10 @@ export class Acceptor {
 
   /** Takes a stream that the peer opened. */
   accept(stream: Stream): void {
-    const request = new IncomingRequest(stream, this.#options, this.#timers, this.#now, {
-      families: this.#families,
-      onDecided: () => {
-        this.#underWay--;
-      },
-      onConnected: (socket) => this.#sockets.add(socket),
-      onDisconnected: (socket) => this.#sockets.delete(socket),
-    });
+    const request = new IncomingRequest(stream, this.#options, this.#timers, this.#now, this.#shared);
     this.#underWay++;
     this.#options.tunnel.attach(stream, request);
-    if (this.#underWay > MAX_DIALS_PER_PEER) {
-      request.refuse('too-many-streams', `more than ${MAX_DIALS_PER_PEER} requests at a time`);
-    } else if (this.#underWay + this.#sockets.size > MAX_CONNECTIONS) {
-      request.refuse('too-many-streams', `more than ${MAX_CONNECTIONS} connections at a time`);
-    } else request.start();
+    request.start();
   }
 
   /** Resets the targets that are still connected. To be called when all streams are over: a target that takes its last

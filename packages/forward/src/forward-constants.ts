@@ -13,8 +13,11 @@ export const MAX_DIAL_ADDRESSES = 6;
 export const CONNECTION_ATTEMPT_DELAY_MS = 250;
 /** Addresses of one name that are looked at; the rest of a longer answer is ignored (spec forwarding 2.4). */
 export const MAX_ANSWER_ADDRESSES = 64;
-/** A peer's requests between arrival and status (spec forwarding 2.5). */
-export const MAX_DIALS_PER_PEER = 64;
+/** A peer's requests that are resolved or dialled at a time, over all targets (spec forwarding 2.5). Each may have an attempt to connect
+ *  for each of `MAX_DIAL_ADDRESSES`. */
+export const MAX_DIALS_PER_PEER = 512;
+/** A peer's requests that wait for that (spec forwarding 2.5). */
+export const MAX_WAITING_DIALS = 1024;
 /** Names in resolution, of one peer and of all (spec forwarding 2.5). */
 export const MAX_LOOKUPS_PER_PEER = 4;
 export const MAX_LOOKUPS = 16;
@@ -46,6 +49,7 @@ export const MAX_SAME_PORT_TRIES = 10;
 
 assert(MAX_CONNECTIONS >= MAX_OPEN_STREAMS, 'each stream may have its connection');
 assert(MAX_DIALS_PER_PEER < MAX_CONNECTIONS, 'connecting is a part of a connection');
+assert(MAX_WAITING_DIALS >= MAX_OPEN_STREAMS, 'each stream may wait, and none is refused for it');
 assert(
   SOCKET_HIGH_WATER_BYTES + GATHER_BYTES + RECEIVE_BLOCK_BYTES <= SOCKET_BUFFER_BYTES,
   'a gathered write on top of a socket that is nearly full stays within its limit',

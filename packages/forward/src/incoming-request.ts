@@ -15,8 +15,14 @@ import type { StreamHandler, Timers } from '@underpass/runtime';
 import type { AllowRule } from './allow-rules.js';
 import { judgeAddresses, judgeTarget, type OwnAddresses } from './authorize.js';
 import { type FamilyMemory, inDialOrder } from './dial-order.js';
+import type { DialQueue } from './dial-queue.js';
 import { type ConnectTcp, dial } from './dialer.js';
-import { DIAL_TIMEOUT_MS, MAX_DIAL_ADDRESSES, REQUEST_TIMEOUT_MS } from './forward-constants.js';
+import {
+  DIAL_TIMEOUT_MS,
+  MAX_DIAL_ADDRESSES,
+  MAX_WAITING_DIALS,
+  REQUEST_TIMEOUT_MS,
+} from './forward-constants.js';
 import { formatTarget, type Target } from './forward-spec.js';
 import type { LookupOutcome, LookupQueue } from './lookup-queue.js';
 import { Pump, type PumpSummary } from './pump.js';
@@ -48,9 +54,10 @@ export interface AcceptorOptions {
   readonly now?: () => number;
 }
 
-/** What an acceptor counts. */
-export interface RequestObserver {
+/** What the requests of a peer share, and what their acceptor counts. */
+export interface SharedByRequests {
   readonly families: FamilyMemory;
+  readonly queue: DialQueue;
   onDecided(): void;
   onConnected(socket: Socket): void;
   onDisconnected(socket: Socket): void;
@@ -61,7 +68,7 @@ export class IncomingRequest implements StreamHandler {
   readonly #options: AcceptorOptions;
   readonly #timers: Timers;
   readonly #now: () => number;
-  readonly #observer: RequestObserver;
+  readonly #shared: SharedByRequests;
   #received: Uint8Array = new Uint8Array(0);
   #target: Target | undefined;
   #isDecided = false;
@@ -69,6 +76,7 @@ export class IncomingRequest implements StreamHandler {
   #isStopped = false;
   /** Calls off what is being waited for. */
   #cancel: (() => void) | undefined;
+  #leaveQueue: (() => void) | undefined;
   #pump: Pump | undefined;
 
   constructor(
@@ -76,13 +84,13 @@ export class IncomingRequest implements StreamHandler {
     options: AcceptorOptions,
     timers: Timers,
     now: () => number,
-    observer: RequestObserver,
+    shared: SharedByRequests,
   ) {
     this.#stream = stream;
     this.#options = options;
     this.#timers = timers;
     this.#now = now;
-    this.#observer = observer;
+    this.#shared = shared;
   }
 
   start(): void {
@@ -143,19 +151,38 @@ export class IncomingRequest implements StreamHandler {
 
   #judge(target: Target): void {
     this.#target = target;
-    const end = this.#now() + DIAL_TIMEOUT_MS;
     const verdict = judgeTarget(this.#options.rules(), target);
-    if (verdict.kind === 'refused') this.refuse('not-allowed', verdict.advice);
-    else if (verdict.kind === 'addresses') this.#connect(target, verdict.addresses, end);
-    else this.#lookUp(target, verdict.name, end);
+    if (verdict.kind === 'refused') {
+      this.refuse('not-allowed', verdict.advice);
+      return;
+    }
+    const end = this.#now() + DIAL_TIMEOUT_MS;
+    const where = formatTarget(target);
+    const giveUp = (): void => {
+      const seconds = DIAL_TIMEOUT_MS / 1000;
+      const why = `${where} got no turn within ${seconds} s: too many connections wait to be made`;
+      this.refuse('timed-out', why);
+    };
+    const timer = this.#timers.set(giveUp, DIAL_TIMEOUT_MS);
+    this.#cancel = () => this.#timers.clear(timer);
+    this.#leaveQueue = this.#shared.queue.enter(where, () => {
+      this.#stopWaiting();
+      if (this.#now() >= end) giveUp();
+      else if (verdict.kind === 'addresses') this.#connect(target, verdict.addresses, end);
+      else this.#lookUp(target, verdict.name, end);
+    });
+    // Decided already, in the call above.
+    if (this.#isDecided) this.#leave();
+    else if (this.#leaveQueue === undefined) {
+      this.refuse('too-many-streams', `more than ${MAX_WAITING_DIALS} connections wait to be made`);
+    }
   }
 
   #lookUp(target: Target, name: string, end: number): void {
     const { lookups } = this.#options;
     const timer = this.#timers.set(() => {
-      this.#stopWaiting();
       this.refuse('timed-out', `${name} was not resolved within ${DIAL_TIMEOUT_MS / 1000} s`);
-    }, DIAL_TIMEOUT_MS);
+    }, end - this.#now());
     const callOff = lookups.lookup(this.#options, name, (outcome: LookupOutcome) => {
       this.#timers.clear(timer);
       this.#cancel = undefined;
@@ -172,7 +199,7 @@ export class IncomingRequest implements StreamHandler {
   /** spec forwarding 3.4: each address is judged by itself, and only what was judged is connected to */
   #connect(target: Target, candidates: readonly string[], end: number): void {
     const { rules, ownAddresses = () => [] } = this.#options;
-    const { families } = this.#observer;
+    const { families } = this.#shared;
     const { permitted, advice } = judgeAddresses(
       rules(),
       target,
@@ -205,6 +232,8 @@ export class IncomingRequest implements StreamHandler {
   #open(target: Target, socket: Socket, address: string): void {
     const { tunnel, observer } = this.#options;
     const { id } = this.#stream;
+    // Before the place is given back: somebody may be waiting for it.
+    this.#shared.onConnected(socket);
     this.#decide();
     this.#stream.write(encodeStatus('opened'));
     this.#pump = new Pump({
@@ -213,11 +242,10 @@ export class IncomingRequest implements StreamHandler {
       watch: this.#options.watch,
       wake: () => tunnel.wake(),
       onEnd: (summary) => {
-        this.#observer.onDisconnected(socket);
+        this.#shared.onDisconnected(socket);
         observer.onEnd(id, target, summary);
       },
     });
-    this.#observer.onConnected(socket);
     observer.onOpened(id, target, address);
     this.#pump.start(this.#received);
     if (this.#isStopped) this.#pump.onStopped();
@@ -249,10 +277,18 @@ export class IncomingRequest implements StreamHandler {
     this.#cancel = undefined;
   }
 
+  /** Gives back the place among those that are dialled. */
+  #leave(): void {
+    const leave = this.#leaveQueue;
+    this.#leaveQueue = undefined;
+    leave?.();
+  }
+
   #decide(): void {
     if (this.#isDecided) return;
     this.#isDecided = true;
-    this.#observer.onDecided();
+    this.#shared.onDecided();
+    this.#leave();
   }
 }
 

@@ -343,30 +343,34 @@ describe('a name', () => {
 });
 
 describe('a peer that', () => {
-  it('asks for too much at a time is told so, and served again afterwards (spec forwarding 2.5)', () => {
-    const { accept, acceptor, connects, heard } = setUp({ allow: ['192.0.43.8:80'] });
-    for (let i = 0; i < MAX_DIALS_PER_PEER; i++) accept(request('192.0.43.8'));
-    expect(acceptor.underWay).toBe(MAX_DIALS_PER_PEER);
-    expect(refusalOf(accept(request('192.0.43.8')).stream)).toBe(byteOf('too-many-streams'));
-    expect(connects.made).toHaveLength(MAX_DIALS_PER_PEER);
-    connects.fail('ECONNREFUSED');
-    accept(request('192.0.43.8'));
-    expect(heard.map((event) => 'status' in event && event.status)).toEqual([
-      'too-many-streams',
-      'connection-refused',
-    ]);
-    expect(connects.made).toHaveLength(MAX_DIALS_PER_PEER + 1);
+  it('waits for a dead target may reach others meanwhile, and waits no longer than 10 s (spec forwarding 2.5)', () => {
+    const { accept, acceptor, connects, heard, timers } = setUp({ allow: ['192.0.43.8:*'] });
+    const count = MAX_DIALS_PER_PEER;
+    for (let i = 0; i < count; i++) accept(request('192.0.43.8'));
+    expect([acceptor.underWay, connects.made.length, heard]).toEqual([count, count / 2, []]);
+    accept(request('192.0.43.8', 81));
+    expect(connects.made.at(-1)).toBe('192.0.43.8 81');
+    timers.advance(DIAL_TIMEOUT_MS);
+    expect(heard.map((event) => 'status' in event && event.status)).toEqual(
+      Array(count + 1).fill('timed-out'),
+    );
+    const noTurn = '192.0.43.8:80 got no turn within 10 s: too many connections wait to be made';
+    expect(heard.filter((event) => 'advice' in event && event.advice === noTurn)).toHaveLength(count / 2);
+    expect([acceptor.underWay, timers.pending]).toEqual([0, 0]);
   });
 
-  it('has too many connections is told so', async () => {
+  it('has too many connections waits until one ends (spec forwarding 2.5)', async () => {
     const connects = new FakeConnects();
     const { ours } = await socketPair();
-    const { accept, acceptor } = setUp({
+    const sockets: (typeof ours)[] = [];
+    const { accept, acceptor, heard } = setUp({
       allow: ['192.0.43.8:80'],
       connectTcp: (address, port) => {
         connects.connectTcp(address, port);
         // Enough of a socket to be open; only its number matters here.
-        return Object.create(ours, {}) as typeof ours;
+        const socket = Object.create(ours, {}) as typeof ours;
+        sockets.push(socket);
+        return socket;
       },
     });
     ours.setMaxListeners(0);
@@ -375,7 +379,12 @@ describe('a peer that', () => {
       ours.emit('connect');
     }
     expect(acceptor.connections).toBe(MAX_CONNECTIONS);
-    expect(refusalOf(accept(request('192.0.43.8')).stream)).toBe(byteOf('too-many-streams'));
+    const { stream } = accept(request('192.0.43.8'));
+    expect([refusalOf(stream), connects.made.length]).toEqual([undefined, MAX_CONNECTIONS]);
+    ours.destroy();
+    await once(ours, 'close');
+    expect(connects.made.length).toBe(MAX_CONNECTIONS + 1);
+    expect(heard.filter((event) => 'refused' in event)).toEqual([]);
   });
 
   it('gives up while its name is resolved or its target dialled leaves nothing behind', () => {

@@ -1,0 +1,87 @@
+import { describe, expect, it } from 'vitest';
+import { DialQueue } from '../src/dial-queue.js';
+import { MAX_DIALS_PER_PEER, MAX_WAITING_DIALS } from '../src/forward-constants.js';
+
+function setUp() {
+  let mayDial = true;
+  const queue = new DialQueue(() => mayDial);
+  const started: string[] = [];
+  const enter = (target: string, what = target) => queue.enter(target, () => started.push(what));
+  const enterMany = (target: string, count: number) =>
+    Array.from({ length: count }, (_, index) => enter(target, `${target} ${index}`) as () => void);
+  const permit = (may: boolean) => {
+    mayDial = may;
+    queue.startWaiting();
+  };
+  return { queue, started, enter, enterMany, permit };
+}
+
+// spec forwarding 2.5
+describe('the queue of dials', () => {
+  it('starts a request at once while there are places', () => {
+    const { queue, started, enter } = setUp();
+    const leave = enter('a');
+    expect([started, queue.dials, queue.waiting]).toEqual([['a'], 1, 0]);
+    leave?.();
+    expect(queue.dials).toBe(0);
+  });
+
+  it('leaves half of what is left to others, so that dead targets do not block the next', () => {
+    const { queue, started, enter, enterMany } = setUp();
+    const shares: number[] = [];
+    for (const target of ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']) {
+      const before = queue.dials;
+      enterMany(target, 100);
+      shares.push(queue.dials - before);
+    }
+    expect(shares).toEqual([100, 100, 100, 100, 56, 28, 14, 7]);
+    expect(queue.dials).toBeLessThan(MAX_DIALS_PER_PEER);
+    enter('alive');
+    expect(started.at(-1)).toBe('alive');
+  });
+
+  it('lets those of one target wait in order, and start as its places come back', () => {
+    const { queue, started, enterMany } = setUp();
+    const leaves = enterMany('a', 300);
+    expect([queue.dials, queue.waiting]).toEqual([256, 44]);
+    leaves[7]?.();
+    expect([queue.dials, started.at(-1)]).toEqual([256, 'a 256']);
+    leaves[299]?.();
+    expect(queue.waiting).toBe(42);
+    for (const leave of leaves.slice(0, 7)) leave();
+    expect(started.at(-1)).toBe('a 263');
+  });
+
+  it('gives targets their turns when places come back', () => {
+    const { started, enterMany, permit } = setUp();
+    permit(false);
+    enterMany('a', 3);
+    enterMany('b', 2);
+    expect(started).toEqual([]);
+    permit(true);
+    expect(started).toEqual(['a 0', 'b 0', 'a 1', 'b 1', 'a 2']);
+  });
+
+  it('has a limit for those that wait', () => {
+    const { queue, enter, enterMany, permit } = setUp();
+    permit(false);
+    const leaves = enterMany('a', MAX_WAITING_DIALS);
+    expect([enter('a'), enter('b'), queue.waiting]).toEqual([undefined, undefined, MAX_WAITING_DIALS]);
+    leaves[0]?.();
+    expect(enter('b')).toBeDefined();
+  });
+
+  it('starts thousands that give their place back at once, without a deep stack', () => {
+    const { queue, permit } = setUp();
+    permit(false);
+    let count = 0;
+    for (let i = 0; i < MAX_WAITING_DIALS; i++) {
+      const leave = queue.enter('a', () => {
+        count++;
+        leave?.();
+      });
+    }
+    permit(true);
+    expect([count, queue.dials, queue.waiting]).toEqual([MAX_WAITING_DIALS, 0, 0]);
+  });
+});
