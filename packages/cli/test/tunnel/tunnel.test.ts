@@ -308,7 +308,7 @@ describe('setPeers', () => {
 });
 
 describe('a limit', () => {
-  it('on requests and names of one peer holds, and leaves other peers alone (spec forwarding 2.5)', async () => {
+  it('on names of one peer holds, makes its requests wait, and leaves other peers alone (spec forwarding 2.5)', async () => {
     const { port } = await startEcho();
     const relayKeys = newKeys();
     const [greedy, modest] = [newKeys(), newKeys()];
@@ -330,17 +330,13 @@ describe('a limit', () => {
     const other = await runClient([`0:echo.example:${port}`], { ...to, privateKey: modest.privateKey });
     one.client.connect();
     await one.client.connected();
-    const sockets = await Promise.all(Array.from({ length: 70 }, () => connect(one.ports[0] ?? 0)));
-    for (const socket of sockets) socket.on('error', () => undefined);
-    await one.heard.next('refused', 6);
-    expect(one.heard.of('refused').map(({ status }) => status)).toEqual(
-      Array.from({ length: 6 }, () => 'too-many-streams'),
-    );
-    expect(resolving).toBe(4);
+    await Promise.all(Array.from({ length: 70 }, () => connect(one.ports[0] ?? 0)));
 
     const socket = await connect(other.ports[0] ?? 0);
     socket.end('unharmed');
     expect(String(await readAll(socket))).toBe('unharmed');
+    expect(resolving).toBeLessThanOrEqual(4);
+    expect(one.heard.of('refused')).toEqual([]);
   });
 
   it('on streams before the relay has spoken resets what is beyond it (spec forwarding 2.2)', async () => {
