@@ -4,7 +4,7 @@ import type { CryptoSuite, DropReason, PeerStats, RequestStatus } from '@underpa
 import type { Log, TransportTuning } from '@underpass/runtime';
 
 export interface ClientOptions extends TransportTuning {
-  /** The host is a name or an IP literal without brackets; a name is resolved when the client starts. */
+  /** The host is a name or an IP literal without brackets. A name is looked up at the start and, while there is no answer, again. */
   readonly relay: { readonly host: string; readonly port: number };
   readonly relayPublicKey: Uint8Array;
   readonly presharedKey?: Uint8Array;
@@ -12,6 +12,11 @@ export interface ClientOptions extends TransportTuning {
   readonly forwards: readonly LocalForward[];
   /** 0 or absent: off. */
   readonly persistentKeepaliveMs?: number;
+  /** Is a name that does not exist an error of `startClient`? Default: it is looked up until it does. */
+  readonly refuseUnknownName?: boolean;
+  /** A program's connection waits at most so long for a relay that was not reached yet, and is reset then (spec outage 8); 0: for
+   *  ever. Default: 30 s. */
+  readonly contactLimitMs?: number;
   readonly log: Log;
   /** The fastest that this machine has, unless given. */
   readonly suite?: CryptoSuite;
@@ -22,7 +27,34 @@ export interface ClientOptions extends TransportTuning {
   readonly onFatal?: (error: unknown) => void;
 }
 
+/** Why there is no contact, as far as this machine knows:
+ *  - unresolved: the relay's name has no address yet
+ *  - cannot-send: the system does not send there
+ *  - unreachable: a router on the way says that it cannot get there
+ *  - not-listening: the relay's machine says that nothing listens on the port
+ *  The last two are ICMP messages, which can be forged: they are for people to read. */
+export interface ContactProblem {
+  readonly kind: 'unresolved' | 'cannot-send' | 'unreachable' | 'not-listening';
+  /** The relay's host and port; the name while it has no address. */
+  readonly host: string;
+  readonly port: number;
+  /** The system's error by its name, for example ENETUNREACH. */
+  readonly code: string;
+}
+
 export type ClientEvent =
+  /** Why the relay cannot be reached; told when it is another reason than before. */
+  | { readonly type: 'contact-problem'; readonly problem: ContactProblem }
+  /** Nothing was heard for `silentMs`, though an answer is due; told again every few minutes. */
+  | {
+      readonly type: 'no-answer';
+      readonly relay: { readonly host: string; readonly port: number };
+      readonly silentMs: number;
+      readonly waitingConnections: number;
+      readonly problem: ContactProblem | undefined;
+    }
+  /** The relay was not reached within the limit: the local connection was reset. */
+  | { readonly type: 'given-up'; readonly id: number; readonly target: Target; readonly waitedMs: number }
   /** First contact, or contact with a relay that was restarted. */
   | { readonly type: 'connected'; readonly handshakeRttMs: number | undefined }
   /** The connection and its streams are over; the next stream makes a new one. */

@@ -1,11 +1,12 @@
 /** One relay and the local ports that lead through it. */
-import type { Socket } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import {
   formatTarget,
   type LocalForward,
   listenTcp,
   MAX_CONNECTIONS,
   openThroughTunnel,
+  resetSocket,
   resetSockets,
   SocketWatch,
   type TcpListener,
@@ -18,6 +19,7 @@ import {
   StreamErrorCode,
 } from '@underpass/protocol';
 import {
+  askPort,
   chooseSuite,
   type DatagramSocket,
   Driver,
@@ -28,13 +30,16 @@ import {
   unixTimeMs,
 } from '@underpass/runtime';
 import { adviceFor } from './advice.js';
+import { DEFAULT_CONTACT_LIMIT_MS, FIRST_LOOKUP_MS } from './client-constants.js';
 import type { BoundForward, Client, ClientEvent, ClientOptions, ClientStatus } from './client-options.js';
-import { type Contact, NameFollower, resolveRelay } from './relay-address.js';
+import { ContactLimit } from './contact-limit.js';
+import { ContactReport } from './contact-report.js';
+import { isUnknownName, unknownNameError } from './relay-address.js';
+import { type Contact, RelayFinder } from './relay-finder.js';
 
 /** Opens the UDP socket and every listener.
- *  @throws UnderpassError when the relay's name does not resolve or a listener cannot be opened */
+ *  @throws UnderpassError when a listener cannot be opened, or the relay's name does not exist and that is to be refused */
 export async function startClient(options: ClientOptions): Promise<Client> {
-  const [address] = await resolveRelay(options.relay);
   const socket = await openUdpSocket({ port: 0 });
   const suite = options.suite ?? chooseSuite();
   const endpoint = new Endpoint({
@@ -48,13 +53,13 @@ export async function startClient(options: ClientOptions): Promise<Client> {
   });
   const relay = endpoint.addPeer({
     publicKey: options.relayPublicKey,
-    address,
     ...(options.presharedKey && { presharedKey: options.presharedKey }),
     persistentKeepaliveMs: options.persistentKeepaliveMs ?? 0,
   });
   const client = new RunningClient(options, { endpoint, relay, socket, suiteName: suite.name });
   try {
     await client.listen();
+    await client.findRelay();
   } catch (error) {
     await client.close();
     throw error;
@@ -74,7 +79,9 @@ class RunningClient implements Client {
   readonly #options: ClientOptions;
   readonly #relay: Peer;
   readonly #driver: Driver;
-  readonly #name: NameFollower;
+  readonly #finder: RelayFinder;
+  readonly #report: ContactReport;
+  readonly #limit: ContactLimit;
   readonly #machinery: Machinery;
   readonly #listeners: TcpListener[] = [];
   readonly #sockets = new Set<Socket>();
@@ -82,6 +89,8 @@ class RunningClient implements Client {
   #waiting: { readonly resolve: () => void; readonly reject: (error: Error) => void }[] = [];
   #closing: Promise<void> | undefined;
   #connections = 0;
+  /** The relay was reached, and the connection with it is not over. */
+  #hasContact = false;
 
   constructor(options: ClientOptions, machinery: Machinery) {
     const { endpoint, relay, socket } = machinery;
@@ -95,10 +104,18 @@ class RunningClient implements Client {
         onConnected: () => this.#onConnected(),
         onDisconnected: (_peer, error) => this.#onDisconnected(error),
         onWaiting: (_peer, since) => {
+          this.#report.begin(true);
           this.#emit({ type: 'waiting', silentMs: this.#driver.now() - since });
         },
         onPathFragments: (_peer, datagramBytes) => this.#emit({ type: 'path-fragments', datagramBytes }),
-        onResumed: (_peer, silentMs) => this.#emit({ type: 'resumed', silentMs }),
+        onResumed: (_peer, silentMs) => {
+          this.#report.end();
+          this.#emit({ type: 'resumed', silentMs });
+        },
+        onSendError: (to, code) => {
+          this.#report.onSendError(to, code);
+          this.#finder.onSendError(to);
+        },
         onStream: (_peer, stream) => {
           // A relay opens nothing as long as there are no reverse forwards.
           stream.reset(StreamErrorCode.refused);
@@ -107,18 +124,45 @@ class RunningClient implements Client {
       },
       ...(options.onFatal && { onFatal: options.onFatal }),
     });
-    this.#name = new NameFollower({
+    this.#report = new ContactReport({
       relay: options.relay,
-      current: () => relay.stats().address,
+      emit: (event) => this.#emit(event),
+      address: () => relay.session.address,
+      askPort,
+      waitingConnections: () => this.#sockets.size,
+      now: () => this.#driver.now(),
+      timers: systemTimers,
+    });
+    this.#limit = new ContactLimit(options.contactLimitMs ?? DEFAULT_CONTACT_LIMIT_MS, systemTimers);
+    this.#finder = new RelayFinder({
+      relay: options.relay,
       setAddress: (address) => {
-        const { host } = options.relay;
-        options.log.info({ address }, `no answer: trying ${host} at ${formatAddress(address)}`);
+        this.#report.onResolved();
         relay.setAddress(this.#driver.now(), address);
+      },
+      tryAddress: (address) => {
+        options.log.debug({ address }, `trying the relay at ${formatTarget(hostOf(address))}`);
+        relay.tryAddress(this.#driver.now(), address);
         this.#driver.wake();
       },
       contact: () => this.#contact(),
+      onUnresolved: (code) => this.#report.onUnresolved(options.relay.host, options.relay.port, code),
       timers: systemTimers,
     });
+  }
+
+  /** @throws UnderpassError when the relay's name does not exist and that is to be refused */
+  async findRelay(): Promise<void> {
+    const { relay, refuseUnknownName = false } = this.#options;
+    const first = this.#finder.start();
+    if (!refuseUnknownName && isIP(relay.host) === 0) return;
+    let timer: object | undefined;
+    const patience = new Promise<undefined>((resolve) => {
+      timer = systemTimers.set(() => resolve(undefined), FIRST_LOOKUP_MS);
+    });
+    const code = await Promise.race([first, patience]);
+    if (timer !== undefined) systemTimers.clear(timer);
+    if (code !== undefined && isUnknownName(code)) throw unknownNameError(relay.host, code);
   }
 
   async listen(): Promise<void> {
@@ -131,6 +175,7 @@ class RunningClient implements Client {
 
   connect(): void {
     this.#relay.connect(this.#driver.now());
+    this.#seek();
     this.#driver.wake();
   }
 
@@ -158,7 +203,9 @@ class RunningClient implements Client {
   }
 
   async #close(): Promise<void> {
-    this.#name.stop();
+    this.#finder.stop();
+    this.#report.end();
+    this.#limit.end();
     for (const listener of this.#listeners) listener.close();
     for (const { reject } of this.#waiting.splice(0)) reject(new Error('the client is closed'));
     await this.#driver.close();
@@ -170,12 +217,24 @@ class RunningClient implements Client {
     this.#options.onEvent?.(event);
   }
 
+  /** Somebody wants contact. */
+  #seek(): void {
+    if (this.#hasContact) return;
+    this.#finder.seek();
+    this.#report.begin();
+  }
+
   #onConnected(): void {
+    this.#hasContact = true;
+    this.#report.end();
+    this.#limit.end();
     this.#emit({ type: 'connected', handshakeRttMs: this.#relay.stats().handshakeRttMs });
     for (const { resolve } of this.#waiting.splice(0)) resolve();
   }
 
   #onDisconnected(error: ConnectionError): void {
+    this.#hasContact = false;
+    this.#report.end();
     if (this.#closing !== undefined) return; // as it was asked to
     const reason = error.reason === '' ? `code ${error.code}` : error.reason;
     this.#emit({
@@ -199,6 +258,13 @@ class RunningClient implements Client {
     const stream = this.#sockets.size < MAX_CONNECTIONS ? this.#relay.openStream() : undefined;
     this.#sockets.add(socket);
     this.#emit({ type: 'stream-opened', id, target, from });
+    if (!this.#hasContact) {
+      this.#seek();
+      this.#limit.wait(id, (waitedMs) => {
+        this.#emit({ type: 'given-up', id, target, waitedMs });
+        resetSocket(socket);
+      });
+    }
     openThroughTunnel(
       this.#driver,
       stream,
@@ -210,6 +276,7 @@ class RunningClient implements Client {
         },
         onEnd: (summary) => {
           this.#sockets.delete(socket);
+          this.#limit.leave(id);
           this.#emit({ type: 'stream-closed', id, target, ...summary });
         },
       },
@@ -218,6 +285,6 @@ class RunningClient implements Client {
   }
 }
 
-function formatAddress({ address, port }: Address): string {
-  return formatTarget({ host: address, port });
+function hostOf({ address, port }: Address): { readonly host: string; readonly port: number } {
+  return { host: address, port };
 }

@@ -1,11 +1,10 @@
-/** Where the relay is: its name is looked up at the start, and again while it does not answer. */
+/** From the relay's name to its addresses. */
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
+import { type Family, inDialOrder } from '@underpass/forward';
 import type { Address } from '@underpass/protocol';
-import { systemCode, type Timers, UnderpassError } from '@underpass/runtime';
-
-/** How long the relay may be silent, while we speak, before its name is looked up again. */
-export const SILENCE_MS = 10_000;
+import { systemCode, UnderpassError } from '@underpass/runtime';
+import { MAX_RELAY_ADDRESSES } from './client-constants.js';
 
 /** Gives IP literals for a name, the preferred first; rejects when there are none. */
 export type NameLookup = (name: string) => Promise<readonly string[]>;
@@ -15,104 +14,36 @@ export interface RelayName {
   readonly port: number;
 }
 
-/** @returns at least one address, the preferred first
- *  @throws UnderpassError when the name does not resolve */
+/** @param first  the family to begin with; without it the resolver's choice
+ *  @returns at least one address, IPv6 and IPv4 in turn; or why there is none, as a system error's name */
 export async function resolveRelay(
-  relay: RelayName,
+  { host, port }: RelayName,
+  first?: Family,
   lookUp: NameLookup = systemLookup,
-): Promise<readonly [Address, ...Address[]]> {
-  const { host, port } = relay;
+): Promise<readonly [Address, ...Address[]] | string> {
   if (isIP(host) !== 0) return [{ address: host, port }];
   try {
-    const [first, ...others] = (await lookUp(host)).map((address) => ({ address, port }));
-    if (first === undefined) throw new Error('no address');
-    return [first, ...others];
+    const found = inDialOrder(await lookUp(host), first).slice(0, MAX_RELAY_ADDRESSES);
+    const [best, ...others] = found.map((address) => ({ address, port }));
+    return best === undefined ? 'ENODATA' : [best, ...others];
   } catch (error) {
-    throw new UnderpassError(
-      'name-not-found',
-      `the relay's name ${host} does not resolve (${systemCode(error)})`,
-      "check the name and this machine's network",
-      { cause: error },
-    );
+    return systemCode(error);
   }
+}
+
+/** No such name: trying again is of little use. Any other error may be gone in a minute. */
+export function isUnknownName(code: string): boolean {
+  return code === 'ENOTFOUND' || code === 'ENODATA';
+}
+
+export function unknownNameError(host: string, code: string): UnderpassError {
+  return new UnderpassError(
+    'name-not-found',
+    `the relay's name ${host} does not exist (${code})`,
+    "check the name and this machine's network",
+  );
 }
 
 async function systemLookup(name: string): Promise<readonly string[]> {
   return (await lookup(name, { all: true })).map(({ address }) => address);
-}
-
-/** What tells a silent relay from one that has nothing to say. */
-export interface Contact {
-  readonly datagramsSent: number;
-  readonly datagramsReceived: number;
-  /** Packets that the relay has to acknowledge. */
-  readonly bytesInFlight: number;
-  /** Without keys all that is sent are handshakes, and they want an answer. */
-  readonly hasKeys: boolean;
-}
-
-export interface NameFollowerOptions {
-  readonly relay: RelayName;
-  /** Where datagrams go now. */
-  readonly current: () => Address | undefined;
-  readonly setAddress: (address: Address) => void;
-  readonly contact: () => Contact;
-  readonly timers: Timers;
-  readonly lookUp?: NameLookup;
-}
-
-/** A relay with a name may have moved, or answer at another of its addresses only: while it is silent, its name is looked up
- *  again and its addresses are tried in turn. */
-export class NameFollower {
-  readonly #options: NameFollowerOptions;
-  #timer: object | undefined;
-  #last: Contact;
-
-  constructor(options: NameFollowerOptions) {
-    this.#options = options;
-    this.#last = options.contact();
-    if (isIP(options.relay.host) === 0) this.#wait();
-  }
-
-  stop(): void {
-    if (this.#timer !== undefined) this.#options.timers.clear(this.#timer);
-    this.#timer = undefined;
-  }
-
-  #wait(): void {
-    this.#timer = this.#options.timers.set(() => void this.#look(), SILENCE_MS);
-  }
-
-  async #look(): Promise<void> {
-    const before = this.#last;
-    this.#last = this.#options.contact();
-    if (isSilence(before, this.#last)) await this.#tryNext();
-    if (this.#timer !== undefined) this.#wait();
-  }
-
-  async #tryNext(): Promise<void> {
-    const { relay, current, setAddress, contact, lookUp } = this.#options;
-    try {
-      const addresses = await resolveRelay(relay, lookUp);
-      // Stopped, or heard from, meanwhile.
-      if (this.#timer === undefined || contact().datagramsReceived > this.#last.datagramsReceived) return;
-      const index = addresses.findIndex(({ address }) => address === current()?.address);
-      setAddress(addresses[(index + 1) % addresses.length] ?? addresses[0]);
-    } catch {
-      // No network, no names: the old address stays.
-    }
-  }
-}
-
-function isSilence(before: Contact, now: Contact): boolean {
-  return (
-    now.datagramsSent > before.datagramsSent &&
-    now.datagramsReceived === before.datagramsReceived &&
-    awaitsAnswer(before) &&
-    awaitsAnswer(now)
-  );
-}
-
-function awaitsAnswer({ bytesInFlight, hasKeys }: Contact): boolean {
-  return bytesInFlight > 0 || !hasKeys;
 }

@@ -1,11 +1,12 @@
 export { Acceptor } from './acceptor.js';
 export { type AllowRule, parseAllowRule } from './allow-rules.js';
+export { type Family, familyOf, inDialOrder } from './dial-order.js';
 export { MAX_CONNECTIONS } from './forward-constants.js';
 export * from './forward-spec.js';
 export type { AcceptorObserver, AcceptorOptions } from './incoming-request.js';
 export { LookupQueue, type NameResolver } from './lookup-queue.js';
 export { type OpenerObserver, openThroughTunnel } from './opener.js';
 export type { PumpSummary } from './pump.js';
-export { resetSockets } from './reset-socket.js';
+export { resetSocket, resetSockets } from './reset-socket.js';
 export { SocketWatch } from './socket-watch.js';
 export { type ListenAddress, listenTcp, type TcpListener } from './tcp-listener.js';

@@ -8,6 +8,9 @@ export interface DatagramListener {
   onBatchFree(): void;
   /** The system would not send a datagram of so many bytes because of its size (spec mtu 4.4). A batch may bring several. */
   onTooLarge?(to: Address, bytes: number): void;
+  /** The system would not send a datagram for another reason.
+   *  @param code  its error's name, for example ENETUNREACH */
+  onSendError?(to: Address, code: string): void;
 }
 
 export interface DatagramSocket {

@@ -35,6 +35,8 @@ export interface DriverHandler {
   onResumed?(peer: Peer, silentMs: number): void;
   /** Full datagrams, of so many bytes of UDP payload, reach the peer only in fragments (spec mtu 3.6). */
   onPathFragments?(peer: Peer, datagramBytes: number): void;
+  /** The system would not send a datagram. @param code  its error's name, for example ENETUNREACH */
+  onSendError?(to: Address, code: string): void;
   /** Somebody who holds the private half of `publicKey`, which belongs to no peer, wants to connect. */
   onUnknownKey?(publicKey: Uint8Array, from: Address): void;
   /** The peer's handshakes are refused: its clock is behind what it was at an earlier one. Unix milliseconds. */
@@ -116,6 +118,9 @@ export class Driver {
         }
       },
       onBatchFree: () => this.#schedule(),
+      onSendError: (to, code) => {
+        if (!this.#closed) this.#handler.onSendError?.(to, code);
+      },
       onTooLarge: (to, bytes) => {
         if (this.#closed) return;
         this.#endpoint.handleTooLarge(this.now(), to, bytes);

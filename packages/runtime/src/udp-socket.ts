@@ -1,4 +1,4 @@
-/** The UDP socket: the only file that imports node:dgram. */
+/** The UDP socket that carries the tunnel. Only this package imports node:dgram. */
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { isIP } from 'node:net';
 import { type Address, TransmitBatch } from '@underpass/protocol';
@@ -205,7 +205,12 @@ class UdpSocket implements DatagramSocket {
 
   #onSendError(batch: PendingBatch, error: Error): void {
     this.#count(error);
-    if (systemCode(error) !== 'EMSGSIZE' || batch.to === undefined) return;
+    if (batch.to === undefined) return;
+    const code = systemCode(error);
+    if (code !== 'EMSGSIZE') {
+      this.#listener?.onSendError?.(batch.to, code);
+      return;
+    }
     // Node reports on datagrams in the order in which it was given them, so only the last report is of the shorter one.
     const isLast = batch.outstanding === 1;
     const lastBytes = ((batch.lengthBytes - 1) % batch.segmentBytes) + 1;

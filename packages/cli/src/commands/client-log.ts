@@ -2,6 +2,7 @@
 import type { BoundForward, ClientEvent, ClientStatus } from '@underpass/client';
 import { formatTarget } from '@underpass/forward';
 import type { Log } from '@underpass/runtime';
+import { noAnswerText, problemLine } from './contact-text.js';
 import { formatDuration, fragmentsText, inMicroseconds, totals, totalsText } from './traffic-totals.js';
 
 export function logClientEvent(log: Log, event: ClientEvent): void {
@@ -12,6 +13,38 @@ export function logClientEvent(log: Log, event: ClientEvent): void {
       const handshake =
         handshakeRttMs === undefined ? '' : ` (handshake ${formatMilliseconds(handshakeRttMs)})`;
       log.info({ event: type, handshakeRttMs }, `connected to the relay${handshake}`);
+      return;
+    }
+    case 'contact-problem': {
+      const { type, problem } = event;
+      log.warn(
+        { event: type, problem: problem.kind, host: problem.host, port: problem.port, code: problem.code },
+        problemLine(problem),
+      );
+      return;
+    }
+    case 'no-answer': {
+      const { type, waitingConnections } = event;
+      log.warn(
+        {
+          event: type,
+          relay: formatTarget(event.relay),
+          silentMs: inMicroseconds(event.silentMs),
+          waitingConnections,
+          problem: event.problem?.kind,
+          code: event.problem?.code,
+        },
+        noAnswerText(event),
+      );
+      return;
+    }
+    case 'given-up': {
+      const { type, id, waitedMs } = event;
+      const target = formatTarget(event.target);
+      log.warn(
+        { event: type, id, target, waitedMs },
+        `the relay was not reached for ${formatDuration(waitedMs)}: a connection to ${target} was reset; a new one tries again`,
+      );
       return;
     }
     case 'disconnected':

@@ -1,10 +1,11 @@
 /** `underpass client`: forwards local ports through one relay. */
-import { type Client, startClient } from '@underpass/client';
+import { startClient } from '@underpass/client';
 import { formatTarget, type LocalForward } from '@underpass/forward';
-import { type Log, shortKey } from '@underpass/runtime';
+import { shortKey } from '@underpass/runtime';
 import { Command } from 'commander';
 import { usageError } from '../cli-error.js';
 import { type ClientConfig, loadClientConfig } from '../config/client-config.js';
+import { DEFAULT_CONNECT_TIMEOUT_SECONDS } from '../config/fields.js';
 import type { HostPort } from '../host-port.js';
 import { readKeyFile, readPrivateKeyFile } from '../key-file.js';
 import { openKeyLog } from '../key-log.js';
@@ -15,6 +16,7 @@ import { untilStopSignal } from '../stop-signal.js';
 import { logClientEvent, logClientSummary, logForward } from './client-log.js';
 import { endWithInternalError } from './internal-error.js';
 import {
+  connectTimeoutValue,
   fileOption,
   hostPortValue,
   keepaliveValue,
@@ -32,6 +34,7 @@ interface ClientFlags {
   readonly presharedKey?: string;
   readonly localForward?: readonly LocalForward[];
   readonly persistentKeepalive?: number;
+  readonly connectTimeout?: number;
   readonly keyLog?: string;
   readonly logLevel?: LogLevel;
 }
@@ -57,6 +60,11 @@ export function clientCommand(): Command {
       localForwardValue,
     )
     .option('--persistent-keepalive <seconds>', 'send something at least this often (0: off)', keepaliveValue)
+    .option(
+      '--connect-timeout <seconds>',
+      'reset a connection that waits so long for a relay that was not reached yet (default: 30, 0: never)',
+      connectTimeoutValue,
+    )
     .addOption(keyLogOption())
     .addOption(logLevelOption())
     .addHelpText('after', EXAMPLE)
@@ -76,6 +84,9 @@ async function runClient(flags: ClientFlags): Promise<void> {
     privateKey: config.privateKey,
     forwards: config.localForwards,
     persistentKeepaliveMs: config.persistentKeepaliveSeconds * 1000,
+    contactLimitMs: config.connectTimeoutSeconds * 1000,
+    // Somebody who reads this corrects a misspelt name at once; a service waits for its network.
+    refuseUnknownName: process.stderr.isTTY === true,
     log,
     onEvent: (event) => logClientEvent(log, event),
     onFatal: endWithInternalError,
@@ -97,27 +108,10 @@ async function runClient(flags: ClientFlags): Promise<void> {
     `connecting to ${relay} as ${shortKey(config.publicKey)}`,
   );
   client.connect();
-  const cancelWarning = warnOfSilence(client, relay, log);
   const signal = await stop;
-  cancelWarning();
   logClientSummary(log, client.status());
   await client.close();
   log.info({ event: 'stopped', signal }, 'stopped');
-}
-
-/** A relay answers nothing that does not authenticate, so a wrong key looks like a dead address: say so once. */
-const SILENCE_WARNING_MS = 10_000;
-
-function warnOfSilence(client: Client, relay: string, log: Log): () => void {
-  const timer = setTimeout(() => {
-    log.warn(
-      { event: 'no-answer', relay },
-      `no answer from ${relay} yet: check that the relay runs, that UDP gets there, and that each side has the other's public key (still trying)`,
-    );
-  }, SILENCE_WARNING_MS);
-  const cancel = (): void => clearTimeout(timer);
-  client.connected().then(cancel, cancel);
-  return cancel;
 }
 
 /** @throws CliError for a wrong combination of options, or what the files say */
@@ -129,6 +123,7 @@ function clientConfigFrom(flags: ClientFlags): ClientConfig {
       ...config,
       localForwards: [...config.localForwards, ...(flags.localForward ?? [])],
       persistentKeepaliveSeconds: flags.persistentKeepalive ?? config.persistentKeepaliveSeconds,
+      connectTimeoutSeconds: flags.connectTimeout ?? config.connectTimeoutSeconds,
     };
   }
   const { relay, relayKey, key } = flags;
@@ -163,6 +158,7 @@ function clientConfigFrom(flags: ClientFlags): ClientConfig {
     publicKey,
     presharedKey: flags.presharedKey === undefined ? undefined : readKeyFile(flags.presharedKey),
     persistentKeepaliveSeconds: flags.persistentKeepalive ?? 0,
+    connectTimeoutSeconds: flags.connectTimeout ?? DEFAULT_CONNECT_TIMEOUT_SECONDS,
     localForwards: flags.localForward ?? [],
     congestion: undefined,
     memoryPerPeerBytes: undefined,

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { type LocalForward, parseLocalForward } from '@underpass/forward';
 import { InvalidArgumentError, Option } from 'commander';
 import { usageError } from '../cli-error.js';
-import { MAX_KEEPALIVE_SECONDS } from '../config/fields.js';
+import { MAX_CONNECT_TIMEOUT_SECONDS, MAX_KEEPALIVE_SECONDS } from '../config/fields.js';
 import { type HostPort, type ListenAddress, parseHostPort, parseListenAddress } from '../host-port.js';
 import { decodeKey, looksLikeKey } from '../key-text.js';
 import { LOG_LEVELS } from '../log.js';
@@ -50,6 +50,14 @@ export function keepaliveValue(text: string): number {
   return expected(
     seconds <= MAX_KEEPALIVE_SECONDS ? seconds : undefined,
     `Expected whole seconds from 0 (off) to ${MAX_KEEPALIVE_SECONDS}`,
+  );
+}
+
+export function connectTimeoutValue(text: string): number {
+  const seconds = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+  return expected(
+    seconds <= MAX_CONNECT_TIMEOUT_SECONDS ? seconds : undefined,
+    `Expected whole seconds from 0 (never) to ${MAX_CONNECT_TIMEOUT_SECONDS}`,
   );
 }
 

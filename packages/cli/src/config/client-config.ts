@@ -9,6 +9,8 @@ import type { LogLevel } from '../log.js';
 import { publicKeyOf } from '../public-key.js';
 import {
   congestionField,
+  connectTimeoutField,
+  DEFAULT_CONNECT_TIMEOUT_SECONDS,
   hostPortField,
   keepaliveSecondsField,
   localForwardField,
@@ -29,6 +31,8 @@ export interface ClientConfig {
   readonly presharedKey: Uint8Array | undefined;
   /** 0: off. */
   readonly persistentKeepaliveSeconds: number;
+  /** How long a program's connection waits for a relay that was not reached yet; 0: for ever. */
+  readonly connectTimeoutSeconds: number;
   readonly localForwards: readonly LocalForward[];
   readonly congestion: CongestionControllerName | undefined;
   readonly memoryPerPeerBytes: number | undefined;
@@ -66,6 +70,7 @@ export function clientConfigOf(document: TomlDocument): ClientConfig {
     publicKey,
     presharedKey: table.preshared_key_file,
     persistentKeepaliveSeconds: table.persistent_keepalive_seconds ?? 0,
+    connectTimeoutSeconds: table.connect_timeout_seconds ?? DEFAULT_CONNECT_TIMEOUT_SECONDS,
     localForwards: table.local_forwards ?? [],
     congestion: table.congestion,
     memoryPerPeerBytes: table.memory_per_peer_mib,
@@ -81,6 +86,7 @@ function clientSchema(directory: string) {
       private_key_file: privateKeyFileField(directory),
       preshared_key_file: presharedKeyFileField(directory).optional(),
       persistent_keepalive_seconds: keepaliveSecondsField.optional(),
+      connect_timeout_seconds: connectTimeoutField.optional(),
       local_forwards: z
         .array(localForwardField, { error: 'a list of forwards, for example ["8080:localhost:80"]' })
         .optional(),

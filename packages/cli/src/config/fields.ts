@@ -67,6 +67,15 @@ export const keepaliveSecondsField = z
   .min(0, { error: keepaliveExpected })
   .max(MAX_KEEPALIVE_SECONDS, { error: keepaliveExpected });
 
+/** The default: what a person waits for who wonders whether anything happens. */
+export const DEFAULT_CONNECT_TIMEOUT_SECONDS = 30;
+export const MAX_CONNECT_TIMEOUT_SECONDS = 86_400;
+const connectTimeoutExpected = `a whole number of seconds from 0 (never) to ${MAX_CONNECT_TIMEOUT_SECONDS}`;
+export const connectTimeoutField = z
+  .int({ error: connectTimeoutExpected })
+  .min(0, { error: connectTimeoutExpected })
+  .max(MAX_CONNECT_TIMEOUT_SECONDS, { error: connectTimeoutExpected });
+
 export const allowField: z.ZodType<AllowRule> = explainedField(
   'a rule "HOST:PORT", "CIDR:PORT" or "*.DOMAIN:PORT" (a string)',
   parseAllowRule,

@@ -123,6 +123,14 @@ export class Peer {
     this.#movePath(now, isNew);
   }
 
+  /** Tries another of the peer's addresses: what is sent goes there from now on, and a handshake message goes there at once. When one
+   *  that was tried before answers first, that is where the peer is (spec outage 7). */
+  tryAddress(now: number, address: Address): void {
+    this.setAddress(now, address);
+    this.session.requestHandshake(now);
+    this.session.repeatInitiation();
+  }
+
   /** Ends the connection politely: CLOSE with NONE. */
   close(): void {
     this.#fail({ code: ConnectionErrorCode.none, reason: 'closed' });

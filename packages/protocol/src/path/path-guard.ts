@@ -5,6 +5,8 @@ import { copyBytes } from '../copy-bytes.js';
 
 /** spec path 2: towards an address that is not proven, at most so many times what came from it. */
 export const AMPLIFICATION_LIMIT = 3;
+/** Addresses of ours that may be tried one after the other until one answers (spec outage 7). */
+export const MAX_CHOSEN_ADDRESSES = 8;
 /** Challenges sent to one address before giving it up (RFC 9000 §8.2.4). */
 export const MAX_CHALLENGES = 3;
 const CHALLENGE_BYTES = 8;
@@ -45,6 +47,8 @@ export class PathGuard {
   readonly #random: (length: number) => Uint8Array;
   #proven: Address | undefined;
   #unproven: Unproven | undefined;
+  /** Addresses that we chose since the peer was last heard at one of them: each is as good as proven. */
+  #chosen: Address[] = [];
 
   constructor(random: (length: number) => Uint8Array) {
     this.#random = random;
@@ -58,8 +62,10 @@ export class PathGuard {
     return this.#proven;
   }
 
-  /** We chose this address ourselves. */
+  /** We chose this address ourselves. What was chosen before stays trusted until one of them answers. */
   trust(address: Address): void {
+    if (!this.#chosen.some((chosen) => sameAddress(chosen, address))) this.#chosen.push(address);
+    if (this.#chosen.length > MAX_CHOSEN_ADDRESSES) this.#chosen.shift();
     this.#proven = address;
     this.#unproven = undefined;
   }
@@ -67,6 +73,10 @@ export class PathGuard {
   /** An authenticated datagram arrived. @param current where the session sends to now */
   onReceived(now: number, { from, bytes, usesKeys }: ReceivedDatagram, current: Address | undefined): void {
     if (current === undefined) return;
+    if (sameAddress(from, current) && this.#chosen.some((chosen) => sameAddress(chosen, current))) {
+      this.#proven = current;
+      this.#chosen = [];
+    }
     // An initiation may be a copy; whoever then uses our keys has our response, and that went to where the initiation came from.
     if (this.#proven === undefined && usesKeys) this.#proven = this.#unproven?.address ?? current;
     if (sameAddress(current, this.#proven)) {

@@ -172,6 +172,13 @@ export class WireGuardPeer {
     }
   }
 
+  /** An initiation that waits for its response goes out once more with the next poll: the address is another now (spec outage 7). */
+  repeatInitiation(): void {
+    if (this.#initiator.pendingMessage === undefined) return;
+    this.#isInitiationCopyDue = true;
+    this.#context.wantHandshake(this);
+  }
+
   /** Ends the sessions, as far as we are concerned. */
   dropKeypairs(): void {
     this.#keypairs.destroyAll();

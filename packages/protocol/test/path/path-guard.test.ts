@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { Address } from '../../src/address.js';
-import { MAX_CHALLENGES, PathGuard, type ReceivedDatagram } from '../../src/path/path-guard.js';
+import {
+  MAX_CHALLENGES,
+  MAX_CHOSEN_ADDRESSES,
+  PathGuard,
+  type ReceivedDatagram,
+} from '../../src/path/path-guard.js';
 
 const HOME = { address: '192.0.2.1', port: 1000 };
 const REBOUND = { address: '192.0.2.1', port: 2000 };
@@ -22,6 +27,25 @@ describe('PathGuard (spec path)', () => {
     expect(guard.proven).toEqual(HOME);
     expect(guard.allowanceBytes).toBe(Infinity);
     expect(guard.dueAt).toBe(Infinity);
+  });
+
+  it('takes whichever of the addresses that we chose answers first, and the others no more (spec outage 7)', () => {
+    const guard = new PathGuard((length) => new Uint8Array(length));
+    for (let port = 1; port <= MAX_CHOSEN_ADDRESSES; port++) guard.trust({ address: '192.0.2.9', port });
+    guard.trust(HOME);
+    guard.trust(AWAY);
+    guard.onReceived(0, datagram(HOME, false), HOME);
+    expect([guard.proven, guard.candidate]).toEqual([HOME, undefined]);
+    guard.onReceived(1, datagram(AWAY), AWAY);
+    expect([guard.proven, guard.candidate]).toEqual([HOME, AWAY]);
+  });
+
+  it('remembers a limited number of addresses that we chose', () => {
+    const guard = new PathGuard((length) => new Uint8Array(length));
+    guard.trust(HOME);
+    for (let port = 1; port <= MAX_CHOSEN_ADDRESSES; port++) guard.trust({ address: '192.0.2.9', port });
+    guard.onReceived(0, datagram(HOME), HOME);
+    expect(guard.candidate).toEqual(HOME);
   });
 
   it('limits what goes to the sender of the first initiation, which may be a copy (spec path 2)', () => {

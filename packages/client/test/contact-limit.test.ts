@@ -1,0 +1,43 @@
+import { describe, expect, it } from 'vitest';
+import { ContactLimit } from '../src/contact-limit.js';
+import { FakeTimers } from './fake-timers.js';
+
+const LIMIT_MS = 30_000;
+
+function setUp(limitMs = LIMIT_MS) {
+  const timers = new FakeTimers();
+  const givenUp: string[] = [];
+  const limit = new ContactLimit(limitMs, timers);
+  const wait = (id: number): void =>
+    limit.wait(id, (waitedMs) => givenUp.push(`${timers.now} ${id} after ${waitedMs}`));
+  return { timers, givenUp, limit, wait };
+}
+
+describe('connections before the first contact (spec outage 8)', () => {
+  it('are each given up after the limit, once', async () => {
+    const { timers, givenUp, wait } = setUp();
+    wait(1);
+    await timers.runTo(10_000);
+    wait(2);
+    await timers.runTo(100_000);
+    expect(givenUp).toEqual(['30000 1 after 30000', '40000 2 after 30000']);
+  });
+
+  it('wait on when the relay is reached, and leave nothing behind when they are over', async () => {
+    const { timers, givenUp, limit, wait } = setUp();
+    wait(1);
+    wait(2);
+    limit.leave(1);
+    expect(timers.pending).toBe(1);
+    limit.end();
+    expect(timers.pending).toBe(0);
+    await timers.runTo(100_000);
+    expect(givenUp).toEqual([]);
+  });
+
+  it('wait for ever without a limit', () => {
+    const { timers, wait } = setUp(0);
+    wait(1);
+    expect(timers.pending).toBe(0);
+  });
+});

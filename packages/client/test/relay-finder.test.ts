@@ -1,0 +1,213 @@
+import type { Address } from '@underpass/protocol';
+import { describe, expect, it } from 'vitest';
+import {
+  ATTEMPT_DELAY_MS,
+  MAX_LOOKUP_RETRY_MS,
+  NEXT_ATTEMPT_DELAY_MS,
+  SILENCE_MS,
+} from '../src/client-constants.js';
+import { type Contact, RelayFinder } from '../src/relay-finder.js';
+import { FakeTimers } from './fake-timers.js';
+
+const V6 = '2001:db8::1';
+const V4 = '192.0.2.1';
+const OTHER_V4 = '192.0.2.2';
+
+/** A relay with a name. `answers` are what its lookups give, the last one again and again. */
+function setUp(host = 'relay.example', ...answers: readonly (readonly string[] | string)[]) {
+  const timers = new FakeTimers();
+  const state = {
+    contact: {
+      address: undefined,
+      datagramsSent: 0,
+      datagramsReceived: 0,
+      bytesInFlight: 0,
+      hasKeys: false,
+    } as Contact,
+    tried: [] as string[],
+    unresolved: [] as string[],
+    lookups: 0,
+  };
+  const useAddress = (address: Address): void => {
+    state.contact = { ...state.contact, address };
+  };
+  const finder = new RelayFinder({
+    relay: { host, port: 51_820 },
+    setAddress: useAddress,
+    tryAddress: (address) => {
+      state.tried.push(`${timers.now} ${address.address}`);
+      useAddress(address);
+      state.contact = { ...state.contact, datagramsSent: state.contact.datagramsSent + 1 };
+    },
+    contact: () => state.contact,
+    onUnresolved: (code) => state.unresolved.push(`${timers.now} ${code}`),
+    timers,
+    lookUp: async () => {
+      const answer = answers[state.lookups++] ?? answers.at(-1) ?? [];
+      if (typeof answer === 'string') throw Object.assign(new Error('x'), { code: answer });
+      return answer;
+    },
+  });
+  /** The relay is heard, from where it is now or from `address`. */
+  const hear = (address = state.contact.address?.address ?? ''): void => {
+    const { datagramsReceived } = state.contact;
+    state.contact = {
+      ...state.contact,
+      address: { address, port: 51_820 },
+      datagramsReceived: datagramsReceived + 1,
+      hasKeys: true,
+    };
+  };
+  /** Packets wait for an acknowledgement, and nothing comes. */
+  const ask = (): void => {
+    const { datagramsSent } = state.contact;
+    state.contact = { ...state.contact, datagramsSent: datagramsSent + 1, bytesInFlight: 100 };
+  };
+  return { finder, timers, state, hear, ask };
+}
+
+describe('the first contact', () => {
+  it('tries the next address after 250 ms, and stops when one answers (spec outage 7)', async () => {
+    const { finder, timers, state, hear } = setUp('relay.example', [V6, V4]);
+    finder.seek();
+    await finder.start();
+    await timers.runTo(ATTEMPT_DELAY_MS + 30);
+    hear();
+    await timers.runTo(SILENCE_MS - 1);
+    expect(state.tried).toEqual([`0 ${V6}`, `${ATTEMPT_DELAY_MS} ${V4}`]);
+  });
+
+  it('tries all of them again, one each second, until one answers (spec outage 7)', async () => {
+    const { finder, timers, state } = setUp('relay.example', [V6, V4]);
+    await finder.start();
+    expect(state.tried).toEqual([]);
+    finder.seek();
+    await timers.runTo(3_000);
+    const again = ATTEMPT_DELAY_MS + NEXT_ATTEMPT_DELAY_MS;
+    expect(state.tried.slice(2)).toEqual([`${again} ${V6}`, `${again + NEXT_ATTEMPT_DELAY_MS} ${V4}`]);
+  });
+
+  it('does not wait for an address to which the system does not even send (spec outage 7)', async () => {
+    const { finder, timers, state } = setUp('relay.example', [V6, V4]);
+    finder.seek();
+    await finder.start();
+    finder.onSendError({ address: V4, port: 51_820 });
+    finder.onSendError({ address: V6, port: 51_820 });
+    expect(state.tried).toEqual([`0 ${V6}`, `0 ${V4}`]);
+    // Where none can be sent to there is no hurry.
+    for (let i = 0; i < 10; i++) finder.onSendError({ address: V4, port: 51_820 });
+    await timers.runTo(NEXT_ATTEMPT_DELAY_MS - 1);
+    expect(state.tried).toHaveLength(2);
+  });
+
+  it('stops at once at the address that answered, not at the one tried last (spec outage 7)', async () => {
+    const { finder, timers, state, hear, ask } = setUp('relay.example', [V6, V4]);
+    finder.seek();
+    await finder.start();
+    await timers.runTo(ATTEMPT_DELAY_MS);
+    hear(V6);
+    await timers.runTo(2 * SILENCE_MS);
+    expect(state.tried).toHaveLength(2);
+    // The next search begins with the other: the one that answered is silent now.
+    ask();
+    await timers.runTo(3 * SILENCE_MS);
+    ask();
+    await timers.runTo(4 * SILENCE_MS + ATTEMPT_DELAY_MS);
+    expect(state.tried.slice(2)).toEqual([
+      `${4 * SILENCE_MS} ${V4}`,
+      `${4 * SILENCE_MS + ATTEMPT_DELAY_MS} ${V6}`,
+    ]);
+  });
+
+  it('waits for a name that does not resolve yet, and says so each time (spec outage 6)', async () => {
+    const { finder, timers, state } = setUp('relay.example', 'EAI_AGAIN', 'EAI_AGAIN', 'ENOTFOUND', [V4]);
+    finder.seek();
+    expect(await finder.start()).toBe('EAI_AGAIN');
+    await timers.runTo(60_000);
+    expect(state.unresolved).toEqual(['0 EAI_AGAIN', '1000 EAI_AGAIN', '3000 ENOTFOUND']);
+    expect(state.tried).toEqual([`7000 ${V4}`]);
+  });
+
+  it('asks for such a name at least every 15 s (spec outage 6)', async () => {
+    const { finder, timers, state } = setUp('relay.example', 'EAI_AGAIN');
+    await finder.start();
+    await timers.runTo(10 * MAX_LOOKUP_RETRY_MS);
+    expect(state.lookups).toBeGreaterThanOrEqual(10);
+    finder.stop();
+    const { lookups } = state;
+    await timers.runTo(20 * MAX_LOOKUP_RETRY_MS);
+    expect(state.lookups).toBe(lookups);
+    expect(timers.pending).toBe(0);
+  });
+});
+
+describe('a relay that falls silent', () => {
+  /** Reached at V4, long ago. */
+  async function reached(...later: readonly (readonly string[] | string)[]) {
+    const all = setUp('relay.example', [V4], ...later);
+    all.finder.seek();
+    await all.finder.start();
+    all.hear();
+    await all.timers.runTo(SILENCE_MS);
+    all.state.tried.length = 0;
+    return all;
+  }
+
+  it('is found where its name leads now (spec outage 6)', async () => {
+    const { timers, state, ask } = await reached([OTHER_V4]);
+    ask();
+    await timers.runTo(2 * SILENCE_MS);
+    expect(state.tried).toEqual([]);
+    ask();
+    await timers.runTo(3 * SILENCE_MS);
+    expect(state.tried).toEqual([`${3 * SILENCE_MS} ${OTHER_V4}`]);
+  });
+
+  it('is tried at the address that answered last every other time (spec outage 7)', async () => {
+    const { timers, state, ask } = await reached([V4, V6, OTHER_V4]);
+    ask();
+    await timers.runTo(2 * SILENCE_MS);
+    ask();
+    await timers.runTo(3 * SILENCE_MS + 3 * ATTEMPT_DELAY_MS);
+    expect(state.tried.map((text) => text.split(' ')[1])).toEqual([V6, V4, OTHER_V4, V4]);
+  });
+
+  it('is not looked for while it answers, nor while nobody wants an answer (spec outage 6)', async () => {
+    const { timers, state, hear, ask } = await reached([OTHER_V4]);
+    ask();
+    await timers.runTo(2 * SILENCE_MS);
+    ask();
+    hear();
+    await timers.runTo(3 * SILENCE_MS);
+    state.contact = { ...state.contact, bytesInFlight: 0 };
+    await timers.runTo(4 * SILENCE_MS);
+    // A persistent keepalive.
+    state.contact = { ...state.contact, datagramsSent: state.contact.datagramsSent + 1 };
+    await timers.runTo(6 * SILENCE_MS);
+    // Idle until the keys are gone.
+    state.contact = { ...state.contact, hasKeys: false };
+    await timers.runTo(9 * SILENCE_MS);
+    expect([state.tried, state.lookups]).toEqual([[], 1]);
+  });
+
+  it('stays where it was while names do not resolve (spec outage 6)', async () => {
+    const { timers, state, ask } = await reached('EAI_AGAIN', [OTHER_V4]);
+    ask();
+    await timers.runTo(2 * SILENCE_MS);
+    for (let looks = 3; looks <= 4; looks++) {
+      ask();
+      await timers.runTo(looks * SILENCE_MS);
+    }
+    expect(state.lookups).toBe(3);
+    expect(state.tried).toEqual([`${4 * SILENCE_MS} ${OTHER_V4}`]);
+    expect(state.unresolved).toEqual([]);
+  });
+
+  it('is tried once, and never looked for, when it was given as an address', async () => {
+    const { finder, timers, state } = setUp(V4);
+    finder.seek();
+    await finder.start();
+    await timers.runTo(10 * SILENCE_MS);
+    expect([state.tried, state.lookups, timers.pending]).toEqual([[`0 ${V4}`], 0, 0]);
+  });
+});
