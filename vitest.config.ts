@@ -1,28 +1,26 @@
-import { readdirSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { sourcesByName } from './scripts/sources.mjs';
 
-/** Tests run against the sources, so that a failing line is the line in `src`. */
-const packages = readdirSync(new URL('./packages/', import.meta.url));
-const alias = Object.fromEntries(
-  packages
-    .filter((name) => name !== 'cli')
-    .map((name) => [
-      `@underpass/${name}`,
-      fileURLToPath(new URL(`./packages/${name}/src/index.ts`, import.meta.url)),
-    ]),
-);
+/** Tests run against the sources, so that a failing line is the line in `src`. The longer name first: an alias also stands for
+ *  the beginning of a name. */
+const alias = Object.fromEntries([...sourcesByName()].sort(([a], [b]) => b.length - a.length));
 
-/** Tests shared by packages: no part of what testkit builds. */
-const testkitCrypto = fileURLToPath(new URL('./packages/testkit/crypto/index.ts', import.meta.url));
+/** Tests of one package. */
+const packages = { name: 'packages', include: ['packages/*/test/**/*.test.ts'] };
+
+/** Tests of the whole program run what users run: the bundle, which is made from the sources first. */
+const program = {
+  name: 'program',
+  include: ['test/**/*.test.ts'],
+  globalSetup: ['scripts/bundle-for-tests.mjs'],
+};
 
 export default defineConfig({
-  // The longer name first: an alias also stands for the beginning of a name.
-  resolve: { alias: { '@underpass/testkit/crypto': testkitCrypto, ...alias } },
+  resolve: { alias },
   test: {
-    include: ['packages/*/test/**/*.test.ts', 'test/**/*.test.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: 'forks',
+    projects: [packages, program].map((test) => ({ extends: true as const, test })),
   },
 });

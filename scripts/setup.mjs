@@ -1,7 +1,8 @@
 // Installs and builds, on a machine that has only Node and npm. A second run does only what is needed.
 //
-//   node scripts/setup.mjs [--quiet] [--without-native]
+//   node scripts/setup.mjs [--program] [--quiet] [--without-native]
 //
+//   --program         installs and builds no more than the program needs: no compiler, linter or test runner
 //   --quiet           says nothing when there is nothing to do
 //   --without-native  leaves out our optional native packages: everything works, slower. `npm test` and `npm run demo`
 //                     then do without them too, until `npm run setup`
@@ -17,11 +18,16 @@ const OLDEST_NODE = [20, 19];
 const root = fileURLToPath(new URL('..', import.meta.url));
 const stampFile = path.join(root, 'node_modules', '.underpass-setup');
 const quiet = process.argv.includes('--quiet');
+const programOnly = process.argv.includes('--program');
 const withoutNative = process.argv.includes('--without-native');
+
+/** What is installed, by what it serves: the marks in the stamp. */
+const PROGRAM_ONLY = ' program only';
+const WITHOUT_NATIVE = ' without native';
 
 checkNode();
 install();
-build();
+await build();
 
 function checkNode() {
   const [major, minor] = process.versions.node.split('.').map(Number);
@@ -31,11 +37,15 @@ function checkNode() {
 }
 
 function install() {
-  const stamp = installStamp();
-  if (existsSync(stampFile) && isInstalled(readFileSync(stampFile, 'utf8'), stamp)) return;
-  say('installing packages ...');
+  const found = existsSync(stampFile) ? readFileSync(stampFile, 'utf8') : undefined;
+  // Who has installed everything keeps everything.
+  const isPart = programOnly && (found === undefined || found.includes(PROGRAM_ONLY));
+  const stamp = manifestHash() + (isPart ? PROGRAM_ONLY : '') + (withoutNative ? WITHOUT_NATIVE : '');
+  if (found !== undefined && isInstalled(found, stamp)) return;
+  say(`installing packages ${isPart ? 'of the program ' : ''}...`);
   rmSync(stampFile, { force: true });
-  if (!run('npx', ['--yes', PNPM, 'install', '--frozen-lockfile', '--config.confirmModulesPurge=false'])) {
+  const options = ['--frozen-lockfile', '--config.confirmModulesPurge=false', ...(isPart ? ['--prod'] : [])];
+  if (!run('npx', ['--yes', PNPM, 'install', ...options])) {
     fail(
       'packages could not be installed (see above): it needs the npm registry; check the network, run it again',
     );
@@ -45,7 +55,7 @@ function install() {
   writeFileSync(stampFile, stamp);
 }
 
-/** Not `pnpm install --no-optional`: that leaves out the compiler too, whose program is an optional package of it.
+/** Not `pnpm install --no-optional`: that leaves out the bundler too, whose program is an optional package of it.
  *  The next install puts the links back. */
 function unlinkNative() {
   for (const name of packageNames()) {
@@ -59,18 +69,18 @@ function unlinkNative() {
 
 /** What is installed without native packages stays so until somebody runs `npm run setup`. */
 function isInstalled(found, wanted) {
-  return found === wanted || (quiet && found.replace(' without native', '') === wanted);
+  return found === wanted || (quiet && found.replace(WITHOUT_NATIVE, '') === wanted);
 }
 
 /** Everything that decides what is installed. */
-function installStamp() {
+function manifestHash() {
   const hash = createHash('sha256').update(process.versions.modules);
   const manifests = ['pnpm-lock.yaml', 'pnpm-workspace.yaml', 'package.json'];
   for (const name of packageNames()) manifests.push(`packages/${name}/package.json`);
   for (const file of manifests) {
     hash.update(file).update(readFileSync(path.join(root, file)));
   }
-  return hash.digest('hex') + (withoutNative ? ' without native' : '');
+  return hash.digest('hex');
 }
 
 function packageNames() {
@@ -79,8 +89,13 @@ function packageNames() {
     .sort();
 }
 
-function build() {
+/** The bundle is the program. What else runs from a build, such as the simulator, needs the compiler, which also
+ *  checks types. */
+async function build() {
   if (!quiet) say('building ...');
+  const { bundle } = await import('./bundle.mjs');
+  await bundle().catch(() => fail('the sources cannot be bundled (see above)'));
+  if (programOnly) return;
   const compiler = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc');
   if (!run(process.execPath, [compiler, '-b', 'packages/cli', 'packages/testkit'])) {
     fail('the sources do not compile (see above)');

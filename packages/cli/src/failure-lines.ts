@@ -1,5 +1,5 @@
 /** Turns whatever was thrown into lines for stderr and an exit code. */
-import { UnderpassError } from '@underpass/runtime';
+import { UnderpassError } from '@underpass/runtime/errors';
 import { CliError, ConfigError } from './cli-error.js';
 import { ExitCode } from './exit-code.js';
 import { VERSION } from './version.js';

@@ -4,12 +4,10 @@ import { isatty } from 'node:tty';
 import type { Log } from '@underpass/runtime';
 import pino from 'pino';
 import { prettyFactory } from 'pino-pretty';
+import type { LogLevel } from './log-level.js';
 import { type LineKind, LogLimiter, type Suppression } from './log-limiter.js';
 import { lossText, setLossLine, stderrWriter } from './stderr.js';
 import { usesColor, withoutControlCharacters } from './terminal.js';
-
-export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** Fields that must not be logged; here in case somebody hands over a whole options object. */
 const SECRET_FIELDS = ['privateKey', 'presharedKey', '*.privateKey', '*.presharedKey'];

@@ -1,10 +1,10 @@
 /** The command line: which commands there are, and what a wrong one gets. */
 import { Command, CommanderError } from 'commander';
-import { clientCommand } from './commands/client.js';
+import { clientCommand } from './commands/client-command.js';
 import { demoCommand } from './commands/demo.js';
 import { keygenCommand } from './commands/keygen.js';
 import { pubkeyCommand } from './commands/pubkey.js';
-import { relayCommand } from './commands/relay.js';
+import { relayCommand } from './commands/relay-command.js';
 import { ExitCode } from './exit-code.js';
 import { failureOf } from './failure-lines.js';
 import { printErrorLine, requireOutput } from './terminal.js';

@@ -53,7 +53,7 @@ function nonBlocking(descriptor: number): number {
       return descriptor; // no /proc, or a terminal of another user: then it blocks
     }
   }
-  if (isPipe(descriptor)) void process.stderr;
+  if (isPipe(descriptor)) process.stderr.on('error', () => undefined); // whoever else writes to it must not end us either
   return descriptor;
 }
 

@@ -13,8 +13,6 @@ export function tolerateFailingOutput(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     outputFailure = error;
   });
-  // Ours go through stderrWriter; these are Node's own warnings.
-  process.stderr.on('error', () => undefined);
 }
 
 /** A result, for a person or the next program in a pipe. */

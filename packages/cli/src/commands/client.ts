@@ -1,77 +1,22 @@
-/** `underpass client`: forwards local ports through one relay. */
+/** What `underpass client` does: forwards local ports through one relay. */
 import { startClient } from '@underpass/client';
-import { formatTarget, type LocalForward } from '@underpass/forward';
+import { formatTarget } from '@underpass/forward';
 import { shortKey } from '@underpass/runtime';
-import { Command } from 'commander';
 import { usageError } from '../cli-error.js';
 import { type ClientConfig, loadClientConfig } from '../config/client-config.js';
-import { DEFAULT_CONNECT_TIMEOUT_SECONDS } from '../config/fields.js';
-import type { HostPort } from '../host-port.js';
 import { readKeyFile, readPrivateKeyFile } from '../key-file.js';
 import { openKeyLog } from '../key-log.js';
 import { encodeKey } from '../key-text.js';
-import { type LogLevel, openLog } from '../log.js';
+import { DEFAULT_CONNECT_TIMEOUT_SECONDS } from '../limits.js';
+import { openLog } from '../log.js';
 import { publicKeyOf } from '../public-key.js';
 import { untilStopSignal } from '../stop-signal.js';
+import type { ClientFlags } from './client-command.js';
 import { logClientEvent, logClientSummary, logForward } from './client-log.js';
 import { endWithInternalError } from './internal-error.js';
-import {
-  connectTimeoutValue,
-  fileOption,
-  hostPortValue,
-  keepaliveValue,
-  keyLogOption,
-  localForwardValue,
-  logLevelOption,
-  publicKeyValue,
-} from './option-values.js';
 
-interface ClientFlags {
-  readonly config?: string;
-  readonly relay?: HostPort;
-  readonly relayKey?: Uint8Array;
-  readonly key?: string;
-  readonly presharedKey?: string;
-  readonly localForward?: readonly LocalForward[];
-  readonly persistentKeepalive?: number;
-  readonly connectTimeout?: number;
-  readonly keyLog?: string;
-  readonly logLevel?: LogLevel;
-}
-
-const EXAMPLE = `
-Example:
-  underpass client --relay vpn.example.org:51820 --relay-key PUBLIC_KEY --key client.key -L 8080:localhost:80
-  curl http://localhost:8080/`;
-
-export function clientCommand(): Command {
-  return new Command('client')
-    .description('Forward local ports through a relay.')
-    .addOption(fileOption('--config <file>', 'a config file', 'a client config file; or, without one:'))
-    .option('--relay <host:port>', 'where the relay is', hostPortValue)
-    .option('--relay-key <public-key>', "the relay's public key", publicKeyValue)
-    .addOption(fileOption('--key <file>', 'a key file', "this client's private key file (mode 0600)"))
-    .addOption(
-      fileOption('--preshared-key <file>', 'a key file', 'a key file that both sides have (mode 0600)'),
-    )
-    .option(
-      '-L, --local-forward <[bind:]port:host:hostport>',
-      'forward a local port to a target as the relay sees it; may be repeated',
-      localForwardValue,
-    )
-    .option('--persistent-keepalive <seconds>', 'send something at least this often (0: off)', keepaliveValue)
-    .option(
-      '--connect-timeout <seconds>',
-      'reset a connection that waits so long for a relay that was not reached yet (default: 30, 0: never)',
-      connectTimeoutValue,
-    )
-    .addOption(keyLogOption())
-    .addOption(logLevelOption())
-    .addHelpText('after', EXAMPLE)
-    .action((flags: ClientFlags) => runClient(flags));
-}
-
-async function runClient(flags: ClientFlags): Promise<void> {
+/** Runs until a signal stops it. */
+export async function runClient(flags: ClientFlags): Promise<void> {
   const config = clientConfigFrom(flags);
   if (config.localForwards.length === 0) {
     throw usageError('nothing to forward', 'give at least one -L [BIND:]PORT:HOST:HOSTPORT');

@@ -1,7 +1,6 @@
 /** `underpass demo`: shows the tunnel at work on this machine, in a few seconds. */
 import { Command } from 'commander';
 import { CliError } from '../cli-error.js';
-import { runDemo } from '../demo/run-demo.js';
 import { ExitCode } from '../exit-code.js';
 import { untilStopSignal } from '../stop-signal.js';
 import { requireOutput } from '../terminal.js';
@@ -13,6 +12,7 @@ export function demoCommand(): Command {
     )
     .addHelpText('after', '\nExample:\n  underpass demo')
     .action(async () => {
+      const { runDemo } = await import('../demo/run-demo.js');
       await runDemo(rejectWhenStopped());
       await requireOutput();
     });

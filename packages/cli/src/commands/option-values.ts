@@ -1,12 +1,12 @@
 /** How option values are read; what is wrong with one becomes a usage error that names the option. */
 import { existsSync } from 'node:fs';
-import { type LocalForward, parseLocalForward } from '@underpass/forward';
+import { type LocalForward, parseLocalForward } from '@underpass/forward/spec';
 import { InvalidArgumentError, Option } from 'commander';
 import { usageError } from '../cli-error.js';
-import { MAX_CONNECT_TIMEOUT_SECONDS, MAX_KEEPALIVE_SECONDS } from '../config/fields.js';
 import { type HostPort, type ListenAddress, parseHostPort, parseListenAddress } from '../host-port.js';
 import { decodeKey, looksLikeKey } from '../key-text.js';
-import { LOG_LEVELS } from '../log.js';
+import { MAX_CONNECT_TIMEOUT_SECONDS, MAX_KEEPALIVE_SECONDS } from '../limits.js';
+import { LOG_LEVELS } from '../log-level.js';
 
 export function listenValue(text: string): ListenAddress {
   return expected(parseListenAddress(text), 'Expected PORT or HOST:PORT, IPv6 in brackets');

@@ -1,48 +1,24 @@
-/** `underpass relay`: runs the relay that a config file describes, and writes the first one. */
+/** What `underpass relay` does: runs the relay that a config file describes, and writes the first one. */
 import { existsSync, rmSync } from 'node:fs';
 import { formatTarget } from '@underpass/forward';
 import { type Relay, startRelay } from '@underpass/relay';
 import { type Log, shortKey } from '@underpass/runtime';
-import { Command } from 'commander';
 import { defaultRelayConfigFile } from '../config/default-paths.js';
 import { writeFirstRelayConfig } from '../config/first-relay-config.js';
 import { loadRelayConfig, type RelayConfig } from '../config/relay-config.js';
 import type { ListenAddress } from '../host-port.js';
 import { openKeyLog } from '../key-log.js';
 import { encodeKey } from '../key-text.js';
-import { type LogLevel, openLog } from '../log.js';
+import { openLog } from '../log.js';
 import { untilStopSignal } from '../stop-signal.js';
 import { printLine } from '../terminal.js';
 import { endWithInternalError } from './internal-error.js';
-import { fileOption, keyLogOption, listenValue, logLevelOption } from './option-values.js';
+import type { RelayFlags } from './relay-command.js';
 import { logRelayEvent, logRelaySummary } from './relay-log.js';
 import { reload } from './reload.js';
 
-interface RelayFlags {
-  readonly config?: string;
-  readonly listen?: ListenAddress;
-  readonly keyLog?: string;
-  readonly logLevel?: LogLevel;
-}
-
-export function relayCommand(): Command {
-  return new Command('relay')
-    .description('Run a relay: clients with a key that it knows may reach what its config allows.')
-    .addOption(
-      fileOption(
-        '--config <file>',
-        'a config file',
-        'the config file (default: ~/.config/underpass/relay.toml, written if missing)',
-      ),
-    )
-    .option('--listen <[host:]port>', 'listen here and not where the config says', listenValue)
-    .addOption(keyLogOption())
-    .addOption(logLevelOption())
-    .addHelpText('after', '\nExample:\n  underpass relay --listen 51820')
-    .action((flags: RelayFlags) => runRelay(flags));
-}
-
-async function runRelay(flags: RelayFlags): Promise<void> {
+/** Runs until a signal stops it. */
+export async function runRelay(flags: RelayFlags): Promise<void> {
   // From here on SIGHUP reloads: while the relay starts it is kept for later. The program's entry ignores it until now.
   let onReload = (): void => {
     isReloadDue = true;

@@ -5,12 +5,12 @@ import { z } from 'zod';
 import { ConfigError } from '../cli-error.js';
 import type { HostPort } from '../host-port.js';
 import { encodeKey } from '../key-text.js';
-import type { LogLevel } from '../log.js';
+import { DEFAULT_CONNECT_TIMEOUT_SECONDS } from '../limits.js';
+import type { LogLevel } from '../log-level.js';
 import { publicKeyOf } from '../public-key.js';
 import {
   congestionField,
   connectTimeoutField,
-  DEFAULT_CONNECT_TIMEOUT_SECONDS,
   hostPortField,
   keepaliveSecondsField,
   localForwardField,

@@ -10,7 +10,8 @@ import { CliError } from '../cli-error.js';
 import { type HostPort, type ListenAddress, parseHostPort, parseListenAddress } from '../host-port.js';
 import { readKeyFile, readPrivateKeyFile } from '../key-file.js';
 import { decodeKey, looksLikeKey } from '../key-text.js';
-import { LOG_LEVELS } from '../log.js';
+import { MAX_CONNECT_TIMEOUT_SECONDS, MAX_KEEPALIVE_SECONDS, MAX_OUTAGE_HOURS } from '../limits.js';
+import { LOG_LEVELS } from '../log-level.js';
 import { resolveFrom } from './default-paths.js';
 import { describe, WHOLE_STORY } from './schema-problems.js';
 
@@ -50,7 +51,6 @@ export const memoryMibField = z
   .transform((mebibytes) => mebibytes * MIB);
 
 const HOUR_MS = 3_600_000;
-export const MAX_OUTAGE_HOURS = 8_760;
 const outageExpected = `a whole number of hours from 1 to ${MAX_OUTAGE_HOURS}`;
 /** In the file hours, as a value milliseconds. */
 export const outageHoursField = z
@@ -59,17 +59,12 @@ export const outageHoursField = z
   .max(MAX_OUTAGE_HOURS, { error: outageExpected })
   .transform((hours) => hours * HOUR_MS);
 
-/** Largest keepalive that WireGuard knows, in seconds. */
-export const MAX_KEEPALIVE_SECONDS = 65_535;
 const keepaliveExpected = `a whole number of seconds from 0 (off) to ${MAX_KEEPALIVE_SECONDS}`;
 export const keepaliveSecondsField = z
   .int({ error: keepaliveExpected })
   .min(0, { error: keepaliveExpected })
   .max(MAX_KEEPALIVE_SECONDS, { error: keepaliveExpected });
 
-/** The default: what a person waits for who wonders whether anything happens. */
-export const DEFAULT_CONNECT_TIMEOUT_SECONDS = 30;
-export const MAX_CONNECT_TIMEOUT_SECONDS = 86_400;
 const connectTimeoutExpected = `a whole number of seconds from 0 (never) to ${MAX_CONNECT_TIMEOUT_SECONDS}`;
 export const connectTimeoutField = z
   .int({ error: connectTimeoutExpected })

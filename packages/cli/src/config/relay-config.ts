@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { ConfigError } from '../cli-error.js';
 import type { ListenAddress } from '../host-port.js';
 import { encodeKey } from '../key-text.js';
-import type { LogLevel } from '../log.js';
+import type { LogLevel } from '../log-level.js';
 import { publicKeyOf } from '../public-key.js';
 import {
   allowField,

@@ -10,7 +10,9 @@ import { DemoReport, directionText, grouped, overheadPercent, speedText } from '
 import { type Download, download } from './download.js';
 import { type ReportedEvent, ReportingProcess } from './reporting-process.js';
 
-const PROGRAM = fileURLToPath(new URL('../../bin/underpass.js', import.meta.url));
+/** This very program, however it was started. */
+const PROGRAM = process.argv[1] ?? '';
+/** Bundled as a file of its own (scripts/bundle.mjs). */
 const HTTP_SERVICE = fileURLToPath(new URL('./http-service.js', import.meta.url));
 
 export const BODY_BYTES = 10 * 1024 * 1024;

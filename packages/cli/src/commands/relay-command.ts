@@ -1,0 +1,29 @@
+/** `underpass relay`: its options. What it does is loaded only when it is run. */
+import { Command } from 'commander';
+import type { ListenAddress } from '../host-port.js';
+import type { LogLevel } from '../log-level.js';
+import { fileOption, keyLogOption, listenValue, logLevelOption } from './option-values.js';
+
+export interface RelayFlags {
+  readonly config?: string;
+  readonly listen?: ListenAddress;
+  readonly keyLog?: string;
+  readonly logLevel?: LogLevel;
+}
+
+export function relayCommand(): Command {
+  return new Command('relay')
+    .description('Run a relay: clients with a key that it knows may reach what its config allows.')
+    .addOption(
+      fileOption(
+        '--config <file>',
+        'a config file',
+        'the config file (default: ~/.config/underpass/relay.toml, written if missing)',
+      ),
+    )
+    .option('--listen <[host:]port>', 'listen here and not where the config says', listenValue)
+    .addOption(keyLogOption())
+    .addOption(logLevelOption())
+    .addHelpText('after', '\nExample:\n  underpass relay --listen 51820')
+    .action(async (flags: RelayFlags) => (await import('./relay.js')).runRelay(flags));
+}

@@ -1,0 +1,3 @@
+// What vitest runs once before the tests of the whole program.
+
+export { bundle as setup } from './bundle.mjs';

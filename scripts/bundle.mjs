@@ -1,0 +1,69 @@
+// Bundles the program: everything that packages/cli needs, its dependencies among them, into a few files that Node
+// loads quickly (docs/adr/0011-bundle.md).
+//
+//   node scripts/bundle.mjs
+//
+// The optional native packages stay outside: they are loaded where they are installed.
+
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { sourcesByName } from './sources.mjs';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const cli = path.join(root, 'packages', 'cli');
+const outdir = path.join(cli, 'bundle');
+
+/** Our packages are bundled from their sources. */
+const ownSources = {
+  name: 'own-sources',
+  setup({ onResolve }) {
+    const sources = sourcesByName();
+    onResolve({ filter: /^@underpass\// }, (request) => ({
+      path: sources.get(request.path),
+      sideEffects: false,
+    }));
+  },
+};
+
+/** Writes packages/cli/bundle: main.js, http-service.js (of the demo), and a chunk for what each command alone needs. */
+export async function bundle() {
+  const { outputFiles } = await build({
+    entryPoints: {
+      main: path.join(cli, 'src', 'main.ts'),
+      'http-service': path.join(cli, 'src', 'demo', 'http-service.ts'),
+    },
+    plugins: [ownSources],
+    outdir,
+    write: false,
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20.19',
+    sourcemap: 'linked',
+    minifySyntax: true,
+    minifyWhitespace: true,
+    // Dependencies that are CommonJS ask for Node's modules with require, which an ES module does not have.
+    banner: {
+      js: "import { createRequire as underpassCreateRequire } from 'node:module'; const require = underpassCreateRequire(import.meta.url);",
+    },
+    legalComments: 'linked',
+    logLevel: 'warning',
+  });
+  writeChanged(outputFiles);
+}
+
+/** Leaves alone what is right already: a program may be running that has not loaded all of it yet. */
+function writeChanged(files) {
+  mkdirSync(outdir, { recursive: true });
+  const names = new Set(files.map((file) => path.basename(file.path)));
+  for (const name of readdirSync(outdir)) if (!names.has(name)) rmSync(path.join(outdir, name));
+  for (const file of files) {
+    if (existsSync(file.path) && readFileSync(file.path).equals(file.contents)) continue;
+    writeFileSync(file.path, file.contents);
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await bundle();
