@@ -38,6 +38,10 @@ export const GATHER_BYTES = 128 * 1024;
 const SOCKET_HIGH_WATER_BYTES = 64 * 1024;
 /** After so long without traffic the kernel asks whether the other end is still there. */
 export const TCP_KEEPALIVE_MS = 60_000;
+/** File descriptors that are looked for, and half of them kept, before one is taken for a connection (spec forwarding 2.7). */
+export const RESERVED_DESCRIPTORS = 16;
+/** A lack of them is reported this often at most. */
+export const DESCRIPTOR_WARNING_MS = 60_000;
 /** How often a socket that Node does not poll is asked whether the other end is still there (spec forwarding 4.6), and how many are asked
  *  in one turn: 1,000 questions take about 3 ms. */
 export const WATCH_INTERVAL_MS = 1_000;

@@ -11,9 +11,10 @@ import {
   type Stream,
   StreamErrorCode,
 } from '@underpass/protocol';
-import type { StreamHandler, Timers } from '@underpass/runtime';
+import { type StreamHandler, systemCode, type Timers } from '@underpass/runtime';
 import type { AllowRule } from './allow-rules.js';
 import { judgeAddresses, judgeTarget, type OwnAddresses } from './authorize.js';
+import { type DescriptorGuard, OUT_OF_DESCRIPTORS } from './descriptor-guard.js';
 import { type FamilyMemory, inDialOrder } from './dial-order.js';
 import type { DialQueue } from './dial-queue.js';
 import { type ConnectTcp, dial } from './dialer.js';
@@ -50,6 +51,7 @@ export interface AcceptorOptions {
   readonly connectTcp?: ConnectTcp;
   /** Shared by all peers. */
   readonly watch: SocketWatch;
+  readonly descriptors: DescriptorGuard;
   readonly timers?: Timers;
   readonly now?: () => number;
 }
@@ -168,6 +170,7 @@ export class IncomingRequest implements StreamHandler {
     this.#leaveQueue = this.#shared.queue.enter(where, () => {
       this.#stopWaiting();
       if (this.#now() >= end) giveUp();
+      else if (!this.#options.descriptors.hasRoom()) this.#refuseForDescriptors();
       else if (verdict.kind === 'addresses') this.#connect(target, verdict.addresses, end);
       else this.#lookUp(target, verdict.name, end);
     });
@@ -186,7 +189,8 @@ export class IncomingRequest implements StreamHandler {
     const callOff = lookups.lookup(this.#options, name, (outcome: LookupOutcome) => {
       this.#timers.clear(timer);
       this.#cancel = undefined;
-      if (!outcome.ok || outcome.addresses.length === 0) {
+      if (!outcome.ok && this.#isShortage(outcome.error)) this.#refuseForDescriptors();
+      else if (!outcome.ok || outcome.addresses.length === 0) {
         this.refuse('name-not-found', `${name} does not resolve here: check the name and this machine's DNS`);
       } else this.#connect(target, outcome.addresses, end);
     });
@@ -194,6 +198,16 @@ export class IncomingRequest implements StreamHandler {
       this.#timers.clear(timer);
       callOff();
     };
+  }
+
+  /** Resolvers report a lack of descriptors in several ways, some as a name that does not exist (spec forwarding 2.7). */
+  #isShortage(error: unknown): boolean {
+    const code = systemCode(error);
+    return code === 'EMFILE' || code === 'ENFILE' || !this.#options.descriptors.hasRoom();
+  }
+
+  #refuseForDescriptors(): void {
+    this.refuse('internal-error', OUT_OF_DESCRIPTORS);
   }
 
   /** spec forwarding 3.4: each address is judged by itself, and only what was judged is connected to */
@@ -224,6 +238,8 @@ export class IncomingRequest implements StreamHandler {
         if (outcome.ok) {
           families.remember(target.host, candidates, outcome.address);
           this.#open(target, outcome.socket, outcome.address);
+        } else if (outcome.status === 'internal-error' && !this.#options.descriptors.hasRoom()) {
+          this.#refuseForDescriptors();
         } else this.refuse(outcome.status, adviceFor(outcome.status, target));
       },
     );

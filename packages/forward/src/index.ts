@@ -1,6 +1,7 @@
 export { Acceptor } from './acceptor.js';
 export { type AllowRule, parseAllowRule } from './allow-rules.js';
 export { type Family, familyOf, inDialOrder } from './dial-order.js';
+export { DescriptorGuard, OUT_OF_DESCRIPTORS } from './descriptor-guard.js';
 export { MAX_CONNECTIONS } from './forward-constants.js';
 export * from './forward-spec.js';
 export type { AcceptorObserver, AcceptorOptions } from './incoming-request.js';
@@ -8,5 +9,5 @@ export { LookupQueue, type NameResolver } from './lookup-queue.js';
 export { type OpenerObserver, openThroughTunnel } from './opener.js';
 export type { PumpSummary } from './pump.js';
 export { resetSocket, resetSockets } from './reset-socket.js';
-export { SocketWatch } from './socket-watch.js';
+export { SocketWatch, type Watched } from './socket-watch.js';
 export { type ListenAddress, listenTcp, type TcpListener } from './tcp-listener.js';

@@ -9,8 +9,14 @@ import {
 import type { StreamHandler } from '@underpass/runtime';
 import { describe, expect, it } from 'vitest';
 import { Acceptor } from '../src/acceptor.js';
+import { DescriptorGuard, OUT_OF_DESCRIPTORS } from '../src/descriptor-guard.js';
 import type { ConnectTcp } from '../src/dialer.js';
-import { DIAL_TIMEOUT_MS, MAX_CONNECTIONS, MAX_DIALS_PER_PEER } from '../src/forward-constants.js';
+import {
+  DIAL_TIMEOUT_MS,
+  MAX_CONNECTIONS,
+  MAX_DIALS_PER_PEER,
+  RESERVED_DESCRIPTORS,
+} from '../src/forward-constants.js';
 import { LookupQueue, type NameResolver } from '../src/lookup-queue.js';
 import { SocketWatch } from '../src/socket-watch.js';
 import { FakeConnects } from './fake-connects.js';
@@ -23,6 +29,7 @@ interface Setup {
   readonly allow?: readonly string[];
   readonly resolve?: NameResolver;
   readonly connectTcp?: ConnectTcp;
+  readonly hasDescriptors?: () => boolean;
   readonly ownAddresses?: () => readonly string[];
 }
 
@@ -40,6 +47,7 @@ function setUp(setup: Setup = {}) {
   const resolved: string[] = [];
   let allow = rules(...(setup.allow ?? []));
   let streams = 0;
+  let warnings = 0;
   const acceptor = new Acceptor({
     tunnel: {
       attach: (stream, handler) => handlers.set(stream as FakeStream, handler),
@@ -57,6 +65,13 @@ function setUp(setup: Setup = {}) {
     },
     ownAddresses: setup.ownAddresses ?? (() => []),
     watch: new SocketWatch(timers),
+    descriptors: new DescriptorGuard({
+      onShortage: () => {
+        warnings++;
+      },
+      now: timers.now,
+      canOpen: () => setup.hasDescriptors?.() ?? true,
+    }),
     connectTcp: setup.connectTcp ?? connects.connectTcp,
     timers,
     now: timers.now,
@@ -77,7 +92,7 @@ function setUp(setup: Setup = {}) {
   const setRules = (...texts: readonly string[]) => {
     allow = rules(...texts);
   };
-  return { acceptor, accept, setRules, timers, connects, heard, resolved };
+  return { acceptor, accept, setRules, timers, connects, heard, resolved, warnings: () => warnings };
 }
 
 function request(host: string, port = 80): Uint8Array {
@@ -339,6 +354,52 @@ describe('a name', () => {
     for (let i = 0; i < 6; i++) connects.fail('ECONNREFUSED');
     expect(connects.made).toHaveLength(6);
     expect(refusalOf(stream)).toBe(byteOf('connection-refused'));
+  });
+});
+
+describe('a relay without file descriptors', () => {
+  const NONE = { hasDescriptors: () => false };
+  const refusal = [{ refused: 0, status: 'internal-error', advice: OUT_OF_DESCRIPTORS }];
+
+  it('says so, and touches neither DNS nor network (spec forwarding 2.7)', () => {
+    const { accept, heard, resolved, connects, warnings } = setUp({ ...NONE, allow: ['*:80'] });
+    expect(refusalOf(accept(request('example.com')).stream)).toBe(byteOf('internal-error'));
+    expect([heard, resolved, connects.made, warnings()]).toEqual([refusal, [], [], 1]);
+    accept(request('192.0.43.8'));
+    expect(warnings()).toBe(1);
+  });
+
+  it.each([
+    ['EMFILE', true],
+    ['ENFILE', true],
+    ['ENOTFOUND', false],
+  ])(
+    'does not take the failure %s of a name for a name that does not exist (spec forwarding 2.7)',
+    async (code, mayOpen) => {
+      let canOpen = true;
+      const { accept, heard } = setUp({
+        allow: ['*:80'],
+        hasDescriptors: () => canOpen,
+        resolve: () => {
+          canOpen = mayOpen;
+          return Promise.reject(Object.assign(new Error(code), { code }));
+        },
+      });
+      // The guard knows of some for as many requests as it does not look again.
+      for (let i = 0; i < RESERVED_DESCRIPTORS / 2; i++) accept(request('192.0.43.8'));
+      accept(request('example.com'));
+      await settled();
+      expect(heard).toMatchObject([{ status: 'internal-error', advice: OUT_OF_DESCRIPTORS }]);
+    },
+  );
+
+  it('reports one that ran out while it dialled (spec forwarding 2.7)', () => {
+    let canOpen = true;
+    const { accept, heard, connects } = setUp({ allow: ['*:80'], hasDescriptors: () => canOpen });
+    for (let i = 0; i < RESERVED_DESCRIPTORS / 2 + 1; i++) accept(request('192.0.43.8'));
+    canOpen = false;
+    connects.fail('EMFILE');
+    expect(heard).toMatchObject([{ status: 'internal-error', advice: OUT_OF_DESCRIPTORS }]);
   });
 });
 

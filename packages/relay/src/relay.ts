@@ -1,7 +1,15 @@
 /** Many peers, each with a list of what it may reach. */
 import { lookup } from 'node:dns/promises';
 import { networkInterfaces } from 'node:os';
-import { Acceptor, formatTarget, LookupQueue, SocketWatch, type Target } from '@underpass/forward';
+import {
+  Acceptor,
+  DescriptorGuard,
+  formatTarget,
+  LookupQueue,
+  OUT_OF_DESCRIPTORS,
+  SocketWatch,
+  type Target,
+} from '@underpass/forward';
 import {
   bytesKey,
   type ConnectionError,
@@ -69,6 +77,7 @@ class RunningRelay implements Relay {
   readonly #driver: Driver;
   readonly #lookups: LookupQueue;
   readonly #watch = new SocketWatch(systemTimers);
+  readonly #descriptors: DescriptorGuard;
   /** By public key. */
   readonly #members = new Map<string, Member>();
   #closing: Promise<void> | undefined;
@@ -79,6 +88,15 @@ class RunningRelay implements Relay {
     this.#socket = socket;
     this.#suite = suite;
     this.#lookups = new LookupQueue(options.resolve ?? systemLookup);
+    this.#descriptors = new DescriptorGuard({
+      onShortage: (refused) => {
+        options.log.warn(
+          { event: 'out-of-descriptors', refused },
+          `${OUT_OF_DESCRIPTORS}; requests are refused`,
+        );
+      },
+      now: () => this.#driver.now(),
+    });
     this.#driver = new Driver({
       endpoint,
       socket,
@@ -165,6 +183,7 @@ class RunningRelay implements Relay {
       tunnel: this.#driver,
       lookups: this.#lookups,
       watch: this.#watch,
+      descriptors: this.#descriptors,
       rules: () => member.options.allow,
       ownAddresses,
       observer: {

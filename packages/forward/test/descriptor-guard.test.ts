@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest';
+import { DescriptorGuard } from '../src/descriptor-guard.js';
+import { DESCRIPTOR_WARNING_MS, RESERVED_DESCRIPTORS } from '../src/forward-constants.js';
+
+function setUp(free: number) {
+  const state = { free, now: 0, looks: 0 };
+  const warnings: number[] = [];
+  const guard = new DescriptorGuard({
+    onShortage: (refused) => warnings.push(refused),
+    now: () => state.now,
+    canOpen: (count) => {
+      state.looks++;
+      return state.free >= count;
+    },
+  });
+  return { guard, state, warnings };
+}
+
+// spec forwarding 2.7
+describe('the guard over file descriptors', () => {
+  it('keeps some in reserve, whoever takes one each time', () => {
+    const { guard, state } = setUp(50);
+    let taken = 0;
+    while (taken < 100 && guard.hasRoom()) {
+      taken++;
+      state.free--;
+    }
+    expect(state.free).toBeGreaterThanOrEqual(RESERVED_DESCRIPTORS / 2 - 1);
+    expect(state.free).toBeLessThan(RESERVED_DESCRIPTORS);
+    state.free = 50;
+    expect(guard.hasRoom()).toBe(true);
+  });
+
+  it('does not look each time', () => {
+    const { guard, state } = setUp(1000);
+    for (let i = 0; i < 90; i++) expect(guard.hasRoom()).toBe(true);
+    expect(state.looks).toBe(10);
+  });
+
+  it('warns at once and then once a minute, with what was refused meanwhile', () => {
+    const { guard, state, warnings } = setUp(0);
+    for (let i = 0; i < 10; i++) expect(guard.hasRoom()).toBe(false);
+    expect(warnings).toEqual([1]);
+    state.now = DESCRIPTOR_WARNING_MS;
+    guard.refuse();
+    expect(warnings).toEqual([1, 10]);
+  });
+
+  it('looks again after something failed in between', () => {
+    const { guard, state } = setUp(1000);
+    expect(guard.hasRoom()).toBe(true);
+    guard.refuse();
+    state.free = 0;
+    expect(guard.hasRoom()).toBe(false);
+  });
+
+  it('finds what there really is', () => {
+    const guard = new DescriptorGuard({ onShortage: () => undefined, now: () => 0 });
+    expect(guard.hasRoom()).toBe(true);
+  });
+});
