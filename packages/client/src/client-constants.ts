@@ -17,6 +17,10 @@ export const FIRST_LOOKUP_MS = 3_000;
 /** A program's connection waits for so long for the first contact with a relay, unless the options say otherwise (spec outage 8). */
 export const DEFAULT_CONTACT_LIMIT_MS = 30_000;
 
+/** Programs that wait for a place among those that are carried, and for how long while the relay answers (spec forwarding 2.5). */
+export const MAX_WAITING_PROGRAMS = 1024;
+export const PLACE_TIMEOUT_MS = 10_000;
+
 /** When the reason is looked for why nothing is heard: later than any handshake on a good path. */
 export const ASK_WHY_MS = 2_500;
 /** When 'no answer' is first reported, and then again and again. */

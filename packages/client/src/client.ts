@@ -1,14 +1,18 @@
 /** One relay and the local ports that lead through it. */
 import { isIP, type Socket } from 'node:net';
 import {
+  DescriptorGuard,
   formatTarget,
   type LocalForward,
   listenTcp,
   MAX_CONNECTIONS,
+  OUT_OF_DESCRIPTORS,
   openThroughTunnel,
+  type PumpSummary,
   resetSocket,
   resetSockets,
   SocketWatch,
+  type Target,
   type TcpListener,
 } from '@underpass/forward';
 import {
@@ -16,6 +20,7 @@ import {
   type ConnectionError,
   Endpoint,
   type Peer,
+  type Stream,
   StreamErrorCode,
 } from '@underpass/protocol';
 import {
@@ -34,6 +39,7 @@ import { DEFAULT_CONTACT_LIMIT_MS, FIRST_LOOKUP_MS } from './client-constants.js
 import type { BoundForward, Client, ClientEvent, ClientOptions, ClientStatus } from './client-options.js';
 import { ContactLimit } from './contact-limit.js';
 import { ContactReport } from './contact-report.js';
+import { PlaceQueue } from './place-queue.js';
 import { isUnknownName, unknownNameError } from './relay-address.js';
 import { type Contact, RelayFinder } from './relay-finder.js';
 
@@ -86,11 +92,15 @@ class RunningClient implements Client {
   readonly #listeners: TcpListener[] = [];
   readonly #sockets = new Set<Socket>();
   readonly #watch = new SocketWatch(systemTimers);
+  readonly #places: PlaceQueue;
+  readonly #descriptors: DescriptorGuard;
   #waiting: { readonly resolve: () => void; readonly reject: (error: Error) => void }[] = [];
   #closing: Promise<void> | undefined;
   #connections = 0;
   /** The relay was reached, and the connection with it is not over. */
   #hasContact = false;
+  /** The relay does not answer for now. */
+  #isSilent = false;
 
   constructor(options: ClientOptions, machinery: Machinery) {
     const { endpoint, relay, socket } = machinery;
@@ -103,12 +113,15 @@ class RunningClient implements Client {
       handler: {
         onConnected: () => this.#onConnected(),
         onDisconnected: (_peer, error) => this.#onDisconnected(error),
+        onStreamsAvailable: () => this.#places.startWaiting(),
         onWaiting: (_peer, since) => {
+          this.#isSilent = true;
           this.#report.begin(true);
           this.#emit({ type: 'waiting', silentMs: this.#driver.now() - since });
         },
         onPathFragments: (_peer, datagramBytes) => this.#emit({ type: 'path-fragments', datagramBytes }),
         onResumed: (_peer, silentMs) => {
+          this.#isSilent = false;
           this.#report.end();
           this.#emit({ type: 'resumed', silentMs });
         },
@@ -132,6 +145,22 @@ class RunningClient implements Client {
       waitingConnections: () => this.#sockets.size,
       now: () => this.#driver.now(),
       timers: systemTimers,
+    });
+    this.#places = new PlaceQueue({
+      maxConnections: MAX_CONNECTIONS,
+      openStream: () => (this.#closing === undefined ? relay.openStream() : undefined),
+      isReachable: () => this.#hasContact && !this.#isSilent,
+      watch: this.#watch,
+      timers: systemTimers,
+    });
+    this.#descriptors = new DescriptorGuard({
+      onShortage: (refused) => {
+        options.log.warn(
+          { event: 'out-of-descriptors', refused },
+          `${OUT_OF_DESCRIPTORS}; connections of programs are reset`,
+        );
+      },
+      now: () => this.#driver.now(),
     });
     this.#limit = new ContactLimit(options.contactLimitMs ?? DEFAULT_CONTACT_LIMIT_MS, systemTimers);
     this.#finder = new RelayFinder({
@@ -226,8 +255,10 @@ class RunningClient implements Client {
 
   #onConnected(): void {
     this.#hasContact = true;
+    this.#isSilent = false;
     this.#report.end();
     this.#limit.end();
+    this.#places.startWaiting();
     this.#emit({ type: 'connected', handshakeRttMs: this.#relay.stats().handshakeRttMs });
     for (const { resolve } of this.#waiting.splice(0)) resolve();
   }
@@ -252,10 +283,14 @@ class RunningClient implements Client {
   }
 
   #carry(spec: LocalForward, socket: Socket): void {
+    if (!this.#descriptors.hasRoom()) {
+      socket.on('error', () => {});
+      resetSocket(socket);
+      return;
+    }
     const { target } = spec;
     const from = `${socket.remoteAddress ?? '?'} port ${socket.remotePort ?? '?'}`;
     const id = ++this.#connections;
-    const stream = this.#sockets.size < MAX_CONNECTIONS ? this.#relay.openStream() : undefined;
     this.#sockets.add(socket);
     this.#emit({ type: 'stream-opened', id, target, from });
     if (!this.#hasContact) {
@@ -265,6 +300,16 @@ class RunningClient implements Client {
         resetSocket(socket);
       });
     }
+    this.#places.enter({
+      socket,
+      onPlace: (stream) => this.#open(stream, id, target, socket),
+      onRefused: () => this.#open(undefined, id, target, socket),
+      onLeft: () => this.#onEnd(id, target, socket, { bytesSent: 0, bytesReceived: 0, clean: false }),
+    });
+  }
+
+  /** @param stream  undefined: the program is refused */
+  #open(stream: Stream | undefined, id: number, target: Target, socket: Socket): void {
     openThroughTunnel(
       this.#driver,
       stream,
@@ -275,13 +320,18 @@ class RunningClient implements Client {
           this.#emit({ type: 'refused', id, target, status, advice: adviceFor(target, status) });
         },
         onEnd: (summary) => {
-          this.#sockets.delete(socket);
-          this.#limit.leave(id);
-          this.#emit({ type: 'stream-closed', id, target, ...summary });
+          this.#onEnd(id, target, socket, summary);
+          if (stream !== undefined) this.#places.release();
         },
       },
       this.#watch,
     );
+  }
+
+  #onEnd(id: number, target: Target, socket: Socket, summary: PumpSummary): void {
+    this.#sockets.delete(socket);
+    this.#limit.leave(id);
+    this.#emit({ type: 'stream-closed', id, target, ...summary });
   }
 }
 

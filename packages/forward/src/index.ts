@@ -1,7 +1,7 @@
 export { Acceptor } from './acceptor.js';
 export { type AllowRule, parseAllowRule } from './allow-rules.js';
-export { type Family, familyOf, inDialOrder } from './dial-order.js';
 export { DescriptorGuard, OUT_OF_DESCRIPTORS } from './descriptor-guard.js';
+export { type Family, familyOf, inDialOrder } from './dial-order.js';
 export { MAX_CONNECTIONS } from './forward-constants.js';
 export * from './forward-spec.js';
 export type { AcceptorObserver, AcceptorOptions } from './incoming-request.js';

@@ -339,20 +339,26 @@ describe('a limit', () => {
     expect(one.heard.of('refused')).toEqual([]);
   });
 
-  it('on streams before the relay has spoken resets what is beyond it (spec forwarding 2.2)', async () => {
-    const client = await runClient(['0:localhost:80'], {
-      privateKey: newKeys().privateKey,
-      relay: { host: '127.0.0.1', port: 9 },
-      relayPublicKey: newKeys().publicKey,
+  it('on streams makes what is beyond it wait, and come to its turn (spec forwarding 2.5)', async () => {
+    const { port } = await startEcho();
+    const relayKeys = newKeys();
+    const clientKeys = newKeys();
+    const relay = await runRelay({ privateKey: relayKeys.privateKey, peers: [] });
+    const { client, heard, ports } = await runClient([`0:127.0.0.1:${port}`], {
+      privateKey: clientKeys.privateKey,
+      relay: at(relay),
+      relayPublicKey: relayKeys.publicKey,
     });
-    const sockets = await Promise.all(Array.from({ length: 129 }, () => connect(client.ports[0] ?? 0)));
-    for (const socket of sockets) socket.on('error', () => undefined);
-    expect(await client.heard.next('refused')).toMatchObject({
-      status: 'too-many-streams',
-      advice: 'too many connections at a time for localhost:80: close some, or try again',
-    });
-    expect((await client.heard.next('stream-closed')).clean).toBe(false);
-    expect(client.client.status().openStreams).toBe(128);
+    // Before the relay has spoken 128 streams may be opened.
+    const sockets = await Promise.all(Array.from({ length: 200 }, () => connect(ports[0] ?? 0)));
+    for (const socket of sockets) socket.end('hello');
+    await heard.next('stream-opened', 200);
+    expect([client.status().openStreams, client.status().relay.openStreams]).toEqual([200, 128]);
+    const allow = rules([`127.0.0.1:${port}`]);
+    relay.relay.setPeers([{ name: 'laptop', publicKey: clientKeys.publicKey, allow }]);
+    const answers = await Promise.all(sockets.map(readAll));
+    expect(answers.map(String)).toEqual(Array(200).fill('hello'));
+    expect(heard.of('refused')).toEqual([]);
   });
 });
 

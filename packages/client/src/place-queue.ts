@@ -1,0 +1,123 @@
+/** Which programs are carried and which wait (spec forwarding 2.5).
+ *
+ *  A program's connection needs a place: one of the client's connections, and a stream that the relay permits. Without one it waits, in the
+ *  order of arrival, unread but not unwatched, until a place comes back. The caller says when that may be so: `release` for each
+ *  connection that is over, `startWaiting` when the relay permits more streams. Who has waited for too long is refused, but not while the
+ *  relay is silent: then everybody waits. */
+import type { Socket } from 'node:net';
+import type { SocketWatch, Watched } from '@underpass/forward';
+import type { Stream } from '@underpass/protocol';
+import type { Timers } from '@underpass/runtime';
+import { MAX_WAITING_PROGRAMS, PLACE_TIMEOUT_MS } from './client-constants.js';
+
+/** What becomes of a program: one of the three is called, once. */
+export interface PlaceSeeker {
+  readonly socket: Socket;
+  onPlace(stream: Stream): void;
+  onRefused(): void;
+  /** It gave up while it waited; its socket is closed. */
+  onLeft(): void;
+}
+
+export interface PlaceQueueOptions {
+  readonly maxConnections: number;
+  /** Undefined when the relay permits no more for now. */
+  readonly openStream: () => Stream | undefined;
+  /** The relay answers, so that waiting has an end. */
+  readonly isReachable: () => boolean;
+  readonly watch: SocketWatch;
+  readonly timers: Timers;
+}
+
+export class PlaceQueue {
+  readonly #options: PlaceQueueOptions;
+  readonly #waiting = new Set<WaitingProgram>();
+  #carried = 0;
+
+  constructor(options: PlaceQueueOptions) {
+    this.#options = options;
+  }
+
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  enter(seeker: PlaceSeeker): void {
+    if (this.#waiting.size === 0 && this.#start(seeker)) return;
+    if (this.#waiting.size >= MAX_WAITING_PROGRAMS) {
+      seeker.onRefused();
+      return;
+    }
+    const program = new WaitingProgram(seeker, this.#options, () => this.#waiting.delete(program));
+    this.#waiting.add(program);
+  }
+
+  /** A connection that had a place is over. */
+  release(): void {
+    this.#carried--;
+    this.startWaiting();
+  }
+
+  startWaiting(): void {
+    for (const program of this.#waiting) {
+      if (!this.#start(program.seeker, () => program.stop())) return;
+    }
+  }
+
+  #start(seeker: PlaceSeeker, before: () => void = () => undefined): boolean {
+    const { maxConnections, openStream } = this.#options;
+    const stream = this.#carried < maxConnections ? openStream() : undefined;
+    if (stream === undefined) return false;
+    this.#carried++;
+    before();
+    seeker.onPlace(stream);
+    return true;
+  }
+}
+
+class WaitingProgram implements Watched {
+  readonly seeker: PlaceSeeker;
+  readonly movedBytes = 0;
+  readonly #options: PlaceQueueOptions;
+  readonly #leave: () => void;
+  #timer: object;
+
+  constructor(seeker: PlaceSeeker, options: PlaceQueueOptions, leave: () => void) {
+    this.seeker = seeker;
+    this.#options = options;
+    this.#leave = leave;
+    this.#timer = options.timers.set(this.#onTimeout, PLACE_TIMEOUT_MS);
+    options.watch.add(this);
+    seeker.socket.on('error', ignore).on('close', this.#onClose);
+  }
+
+  get socket(): Socket {
+    return this.seeker.socket;
+  }
+
+  onVanished(): void {
+    this.socket.destroy();
+  }
+
+  /** It waits no longer. */
+  stop(): void {
+    this.#options.timers.clear(this.#timer);
+    this.#options.watch.delete(this);
+    this.socket.off('error', ignore).off('close', this.#onClose);
+    this.#leave();
+  }
+
+  readonly #onClose = (): void => {
+    this.stop();
+    this.seeker.onLeft();
+  };
+
+  readonly #onTimeout = (): void => {
+    if (this.#options.isReachable()) {
+      this.stop();
+      this.seeker.onRefused();
+    } else this.#timer = this.#options.timers.set(this.#onTimeout, PLACE_TIMEOUT_MS);
+  };
+}
+
+function ignore(): void {}

@@ -1,0 +1,55 @@
+/** A process that has no file descriptors left: every program sees a failure, never an empty answer. */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { describe, expect, it } from 'vitest';
+import type { RunningProgram } from './running-program.js';
+import { connect, howItEnds, startEcho } from './tcp.js';
+import { setUpRelay, startClient, startRelay } from './tunnel.js';
+
+/** What 120 connections meet, beside an answer and a reset. */
+async function endsOf(port: number): Promise<string[]> {
+  const sockets = await Promise.all(Array.from({ length: 120 }, () => connect(port)));
+  const ends: string[] = [];
+  for (const socket of sockets) {
+    socket.write('x');
+    socket.on('data', () => ends.push('answer'));
+    void howItEnds(socket).then((how) => ends.push(how));
+  }
+  for (let turns = 0; ends.length < 120; turns++) {
+    expect(turns, `${ends.length} of 120 heard`).toBeLessThan(300);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  return ['answer', 'ECONNRESET', ...ends].filter((how, index, all) => all.indexOf(how) === index);
+}
+
+/** Leaves a running process room for a few connections; loading it took more. */
+function limitDescriptors(program: RunningProgram): void {
+  execFileSync('prlimit', ['--pid', String(program.child.pid), '--nofile=60:60']);
+}
+
+const hasPrlimit = spawnSync('prlimit', ['--version']).status === 0;
+
+// spec forwarding 2.7
+describe.skipIf(!hasPrlimit)('without file descriptors', () => {
+  it('a client resets what it cannot carry, and says once what to do', async () => {
+    const { port } = await startEcho();
+    const setup = setUpRelay([`127.0.0.1:${port}`]);
+    const relay = await startRelay(setup);
+    const client = await startClient(setup, relay.port, [`0:127.0.0.1:${port}`]);
+    limitDescriptors(client.program);
+    expect(await endsOf(client.ports[0] ?? 0)).toEqual(['answer', 'ECONNRESET']);
+    const warnings = client.program.events.filter(({ event }) => event === 'out-of-descriptors');
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]).toMatchObject({ level: 'warn', msg: expect.stringContaining('LimitNOFILE=') });
+  });
+
+  it('a relay refuses what it cannot connect, and says once what to do', async () => {
+    const { port } = await startEcho();
+    const setup = setUpRelay(['localhost:*']);
+    const relay = await startRelay(setup);
+    limitDescriptors(relay.program);
+    const client = await startClient(setup, relay.port, [`0:localhost:${port}`]);
+    expect(await endsOf(client.ports[0] ?? 0)).toEqual(['answer', 'ECONNRESET']);
+    expect(await client.program.event('refused')).toMatchObject({ status: 'internal-error' });
+    expect(relay.program.events.filter(({ event }) => event === 'out-of-descriptors')).toHaveLength(1);
+  });
+});
