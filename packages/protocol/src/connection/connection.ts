@@ -133,6 +133,7 @@ export class Connection {
       if (outcome === 'later') later = true;
       else if (outcome !== undefined) return { failed: outcome };
     }
+    this.#parts.streams.announceRoom();
     if (this.#hadEffect || this.#parts.streams.effects > effects) this.#idlePackets.give();
     else if (!this.#idlePackets.take(now))
       return failed(ConnectionErrorCode.protocolViolation, 'too many packets without effect');
@@ -392,7 +393,7 @@ export class Connection {
 
   /** Hands the outcome of an ACK or a timer to the congestion controller and the streams. */
   #afterRecovery(now: number): void {
-    const { recovery, congestion, streams } = this.#parts;
+    const { recovery, congestion } = this.#parts;
     const { outcome, rtt } = recovery;
     if (outcome.spuriousLossSentAt >= 0) congestion.onSpuriousLoss(now, outcome.spuriousLossSentAt);
     if (outcome.persistentCongestion) congestion.onPersistentCongestion(now);
@@ -403,7 +404,6 @@ export class Connection {
     }
     this.#updateDatagramBytes();
     this.#updateStreams(rtt.smoothedMs);
-    streams.announceRoom();
   }
 
   #updateDatagramBytes(): void {

@@ -1,8 +1,8 @@
 /** Flow control over all streams of a connection (spec streams 5.3): what the peer may send us, and what it lets us send. Bytes. */
 import { INITIAL_MAX_DATA_BYTES } from '../transport-constants.js';
 
-/** MAX_DATA goes out when less than this share of the window is left. */
-const RENEW_SHARE = 0.75;
+/** MAX_DATA goes out when it adds this share to what the peer may send. */
+const RENEW_SHARE = 0.25;
 
 export class ConnectionCredit {
   /** What MAX_DATA states: all that the peer may ever send. */
@@ -11,8 +11,7 @@ export class ConnectionCredit {
   isDue = false;
   /** New bytes of streams: what is sent again does not count. */
   sentBytes = 0;
-  /** Up to the greatest offset that arrived on each stream. */
-  receivedBytes = 0;
+  #received = 0;
 
   readonly #windowBytes: number;
   #consumed = 0;
@@ -48,21 +47,42 @@ export class ConnectionCredit {
 
   // ---- receiving --------------------------------------------------------------------------------------------
 
+  /** Up to the greatest offset that arrived on each stream. */
+  get receivedBytes(): number {
+    return this.#received;
+  }
   /** Bytes held for the reader. */
   get unreadBytes(): number {
-    return this.receivedBytes - this.#consumed;
+    return this.#received - this.#consumed;
+  }
+  /** What is left of the window beside them. */
+  get freeBytes(): number {
+    return this.#windowBytes - this.unreadBytes;
   }
 
   /** Whether the peer may send so much more. */
   permits(bytes: number): boolean {
-    return this.receivedBytes + bytes <= this.granted;
+    return this.#received + bytes <= this.granted;
+  }
+
+  /** So much more arrived. */
+  receive(bytes: number): void {
+    this.#received += bytes;
+    this.#renew();
   }
 
   /** The reader took so much, or will never take it: others may have its room. */
   consume(bytes: number): void {
     this.#consumed += bytes;
-    if (this.granted - this.#consumed > this.#windowBytes * RENEW_SHARE) return;
-    this.granted = this.#consumed + this.#windowBytes;
+    this.#renew();
+  }
+
+  /** A share of what is free and not of the window: with most of it unread, the rest would not come back before it is used up. */
+  #renew(): void {
+    const limit = this.#consumed + this.#windowBytes;
+    const gain = limit - this.granted;
+    if (gain <= 0 || gain < RENEW_SHARE * this.freeBytes) return;
+    this.granted = limit;
     this.isDue = true;
   }
 }

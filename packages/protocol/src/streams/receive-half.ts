@@ -1,10 +1,14 @@
 /** The receiving direction of a stream (spec streams 4.3 to 4.6, 5.1, 5.2). */
 import { ConnectionErrorCode } from '../failure.js';
+import { RECEIVE_BLOCK_BYTES } from '../transport-constants.js';
 import { ReceiveBuffer } from './receive-buffer.js';
 import { RECEIVE_TRANSITIONS, type ReceiveEvent, type ReceiveState } from './states.js';
 
 /** What a frame did: `later` means that it must come again and the packet goes unacknowledged. */
 export type ReceiveOutcome = 'ok' | 'later' | 'over-limit' | 'final-size';
+
+/** However little the connection's window can spare. */
+const MIN_WINDOW_BYTES = RECEIVE_BLOCK_BYTES;
 
 export class ReceiveHalf {
   state: ReceiveState = 'receive';
@@ -23,13 +27,11 @@ export class ReceiveHalf {
   stopCode: number | undefined;
   stopDue = false;
 
-  readonly #maxWindowBytes: number;
   #lastCreditAt = Number.NEGATIVE_INFINITY;
 
-  constructor(windowBytes: number, maxWindowBytes: number) {
+  constructor(windowBytes: number) {
     this.limit = windowBytes;
     this.windowBytes = windowBytes;
-    this.#maxWindowBytes = maxWindowBytes;
   }
 
   get isOver(): boolean {
@@ -76,10 +78,11 @@ export class ReceiveHalf {
     return 'ok';
   }
 
-  /** @param roundTripMs tells whether the window is what limits the sender */
-  read(now: number, roundTripMs: number): Uint8Array | undefined {
+  /** @param roundTripMs tells whether the window is what limits the sender
+   *  @param maxWindowBytes what the connection's window can spare for this stream now */
+  read(now: number, roundTripMs: number, maxWindowBytes: number): Uint8Array | undefined {
     const bytes = this.buffer.read();
-    if (bytes !== undefined) this.#giveCredit(now, roundTripMs);
+    if (bytes !== undefined) this.#giveCredit(now, roundTripMs, maxWindowBytes);
     this.#noteAllRead();
     return bytes;
   }
@@ -116,14 +119,15 @@ export class ReceiveHalf {
   }
 
   /** spec streams 5.2: half a window read is worth a frame; two frames within two round trips double the window. */
-  #giveCredit(now: number, roundTripMs: number): void {
+  #giveCredit(now: number, roundTripMs: number, maxWindowBytes: number): void {
     if (this.finalSize !== undefined) return;
     const read = this.buffer.readOffset;
     if (this.limit - read > this.windowBytes / 2) return;
-    if (now - this.#lastCreditAt < 2 * roundTripMs) {
-      this.windowBytes = Math.min(2 * this.windowBytes, this.#maxWindowBytes);
-    }
+    if (now - this.#lastCreditAt < 2 * roundTripMs) this.windowBytes *= 2;
+    this.windowBytes = Math.max(Math.min(this.windowBytes, maxWindowBytes), MIN_WINDOW_BYTES);
     this.#lastCreditAt = now;
+    // spec streams 5.1: limits only rise
+    if (read + this.windowBytes <= this.limit) return;
     this.limit = read + this.windowBytes;
     this.limitDue = true;
   }

@@ -41,6 +41,12 @@ export interface StreamError {
 /** What a frame did: undefined is well, 'later' leaves the packet unacknowledged, an error ends the connection. */
 export type FrameOutcome = undefined | 'later' | StreamError;
 
+/** A stream holds at most so many times what it leaves free in the send buffer: one alone has two thirds, and however many there are,
+ *  the next still finds a share (spec streams 5.8). */
+const FREE_BUFFER_SHARE = 2;
+/** The same of a stream's window and the connection's. */
+const WINDOW_SHARE = 1 / 4;
+
 export class StreamSet implements StreamOwner {
   /** Set by the connection at each call that brings the time. */
   now = 0;
@@ -143,11 +149,20 @@ export class StreamSet implements StreamOwner {
     const { sendBufferBytes, minStreamSendBufferBytes } = this.#limits;
     const own = stream.sending.buffer.bufferedBytes;
     const guaranteed = minStreamSendBufferBytes - own;
+    const free = sendBufferBytes - this.#buffered;
     const shared = Math.min(
-      sendBufferBytes - this.#buffered,
+      this.#permitted(stream),
       minStreamSendBufferBytes + this.sendAheadBytes - own,
+      (FREE_BUFFER_SHARE * free - own) / (1 + FREE_BUFFER_SHARE),
     );
     return Math.floor(Math.max(0, guaranteed, shared));
+  }
+
+  /** What a stream may take before it holds more than the peer lets it send, and a little to have ready when that rises: the rest
+   *  would only keep others from the buffer (spec streams 5.8). */
+  #permitted(stream: ConnectionStream): number {
+    const { limit, buffer } = stream.sending;
+    return limit + this.#limits.minStreamSendBufferBytes - buffer.written;
   }
 
   onWritten(stream: ConnectionStream, bytes: number): void {
@@ -168,7 +183,7 @@ export class StreamSet implements StreamOwner {
   }
 
   readBytes(stream: ConnectionStream): Uint8Array | undefined {
-    const bytes = stream.receiving.read(this.now, this.roundTripMs);
+    const bytes = stream.receiving.read(this.now, this.roundTripMs, this.#maxWindowBytes);
     if (bytes !== undefined) this.credit.consume(bytes.length);
     if (stream.receiving.limitDue) this.#controlDue.add(stream);
     this.#closeIfOver(stream);
@@ -226,7 +241,7 @@ export class StreamSet implements StreamOwner {
     if (receiving.buffer.arrivedBytes > arrivedBytes || largest > before || receiving.state !== state) {
       this.effects++;
     }
-    this.credit.receivedBytes += largest - before;
+    this.credit.receive(largest - before);
     if (receiving.stopCode !== undefined) this.credit.consume(largest - before);
     this.#announceReadable(stream);
     this.#closeIfOver(stream);
@@ -246,7 +261,7 @@ export class StreamSet implements StreamOwner {
     if (wasReset || receiving.state !== 'reset-received') return undefined;
     this.effects++;
     if (!wasStopped && isUnanswered(stream)) stream.wasGivenUp = true;
-    this.credit.receivedBytes += receiving.largest - before;
+    this.credit.receive(receiving.largest - before);
     // spec streams 4.4: what will never be read is given back to the connection
     this.credit.consume(receiving.largest - (wasStopped ? before : receiving.buffer.readOffset));
     receiving.tell();
@@ -366,10 +381,11 @@ export class StreamSet implements StreamOwner {
     this.#controlDue.add(stream);
   }
 
-  /** Tells the writers for whom acknowledgements made room. Call once per ACK frame, not per packet. */
+  /** Tells the writers for whom acknowledgements or new limits made room. */
   announceRoom(): void {
     for (const stream of this.#waitingForRoom) {
-      if (!stream.wantsRoom || !stream.sending.isOpen) {
+      if (!stream.wantsRoom || !stream.sending.isOpen || this.#permitted(stream) <= 0) {
+        // Of a stream at its limit nothing changes before its own next acknowledgement or MAX_STREAM_DATA.
         this.#waitingForRoom.delete(stream);
       } else if (this.sendRoom(stream) >= this.#limits.minStreamSendBufferBytes / 4) {
         stream.wantsRoom = false;
@@ -382,10 +398,15 @@ export class StreamSet implements StreamOwner {
   // ---- inside -----------------------------------------------------------------------------------------------
 
   #add(id: number, incoming: boolean): ConnectionStream {
-    const receiving = new ReceiveHalf(INITIAL_MAX_STREAM_DATA_BYTES, this.#limits.maxStreamWindowBytes);
+    const receiving = new ReceiveHalf(INITIAL_MAX_STREAM_DATA_BYTES);
     const stream = new ConnectionStream(id, incoming, new SendHalf(this.#initialSendLimit), receiving, this);
     this.#streams.set(id, stream);
     return stream;
+  }
+
+  /** A window may take a share of what unread bytes leave of the connection's: many that are full leave something still (spec streams 5.3). */
+  get #maxWindowBytes(): number {
+    return Math.min(this.#limits.maxStreamWindowBytes, WINDOW_SHARE * this.credit.freeBytes);
   }
 
   /** The stream that a frame names; undefined when it is over; an error when the peer may not name it. */
@@ -414,6 +435,7 @@ export class StreamSet implements StreamOwner {
     stream.sending.limit = maximum;
     this.effects++;
     this.#enqueue(stream);
+    if (stream.wantsRoom) this.#waitingForRoom.add(stream);
   }
 
   /** New bytes that may go out now, over all streams. */

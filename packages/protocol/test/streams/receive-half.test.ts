@@ -2,11 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { ReceiveHalf } from '../../src/streams/receive-half.js';
 import { MAX_REASSEMBLY_PIECES } from '../../src/transport-constants.js';
 
-const WINDOW = 1000;
-const MAX_WINDOW = 8000;
+const WINDOW = 16_384;
+const MAX_WINDOW = 8 * WINDOW;
 const RTT = 100;
 
-const half = () => new ReceiveHalf(WINDOW, MAX_WINDOW);
+const half = () => new ReceiveHalf(WINDOW);
 const arrive = (to: ReceiveHalf, offset: number, length: number, fin = false) =>
   to.onData(
     offset,
@@ -18,7 +18,8 @@ const arrive = (to: ReceiveHalf, offset: number, length: number, fin = false) =>
 /** Everything that can be read now. */
 function readAll(from: ReceiveHalf, now = 0): number[] {
   const bytes: number[] = [];
-  for (let view = from.read(now, RTT); view !== undefined; view = from.read(now, RTT)) bytes.push(...view);
+  for (let view = from.read(now, RTT, MAX_WINDOW); view !== undefined; view = from.read(now, RTT, MAX_WINDOW))
+    bytes.push(...view);
   return bytes;
 }
 
@@ -48,7 +49,7 @@ describe('ReceiveHalf', () => {
     const to = half();
     arrive(to, 0, 0, true);
     expect(to.isReadable).toBe(true);
-    expect(to.read(0, RTT)).toBeUndefined();
+    expect(to.read(0, RTT, MAX_WINDOW)).toBeUndefined();
     expect(to.state).toBe('data-read');
   });
 
@@ -82,7 +83,7 @@ describe('ReceiveHalf', () => {
   });
 
   it('wants a packet again whose piece would be one too many (spec streams 4.6)', () => {
-    const to = new ReceiveHalf(100_000, 100_000);
+    const to = new ReceiveHalf(100_000);
     for (let i = 0; i < MAX_REASSEMBLY_PIECES; i++) arrive(to, 10 + 2 * i, 1);
     expect(arrive(to, 50_000, 1)).toBe('later');
     expect(to.largest).toBe(10 + 2 * (MAX_REASSEMBLY_PIECES - 1) + 1);
@@ -91,7 +92,7 @@ describe('ReceiveHalf', () => {
 
   it('gives credit when half of the window has been read, and the window stays for a slow reader (spec streams 5.2)', () => {
     const to = half();
-    for (let now = 0; to.limit < 5000; now += 10 * RTT) {
+    for (let now = 0; to.limit < 5 * WINDOW; now += 10 * RTT) {
       arrive(to, to.buffer.readOffset, WINDOW / 2 - 1);
       readAll(to, now);
       expect(to.limitDue).toBe(false);
@@ -113,12 +114,23 @@ describe('ReceiveHalf', () => {
       windows.add(to.windowBytes);
       expect(to.limit - to.buffer.readOffset).toBeLessThanOrEqual(MAX_WINDOW);
     }
-    expect([...windows]).toEqual([1000, 2000, 4000, 8000]);
+    expect([...windows]).toEqual([WINDOW, 2 * WINDOW, 4 * WINDOW, MAX_WINDOW]);
+  });
+
+  it('falls back when the connection can spare less: what was granted stays (spec streams 5.1, 5.3)', () => {
+    const to = new ReceiveHalf(8 * WINDOW);
+    arrive(to, 0, 5 * WINDOW);
+    for (let n = 0; n < 4; n++) to.read(0, RTT, 0);
+    expect(to).toMatchObject({ windowBytes: WINDOW, limit: 8 * WINDOW, limitDue: false });
+    to.read(0, RTT, 0);
+    arrive(to, 5 * WINDOW, 3 * WINDOW);
+    readAll(to, 0);
+    expect(to.limit).toBeGreaterThan(8 * WINDOW);
   });
 
   it('gives no more credit once the end is known', () => {
     const to = half();
-    arrive(to, 0, 900, true);
+    arrive(to, 0, WINDOW - 1, true);
     readAll(to);
     expect(to.limitDue).toBe(false);
   });

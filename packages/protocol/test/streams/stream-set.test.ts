@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { transportFor } from '../../src/connection/memory-budget.js';
+import { ConnectionCredit } from '../../src/streams/connection-credit.js';
+import type { ConnectionStream } from '../../src/streams/stream.js';
 import { StreamSet } from '../../src/streams/stream-set.js';
 
 const LIMITS = transportFor(128 * 1024 * 1024);
@@ -27,6 +29,93 @@ describe('a side that may open no more streams', () => {
     streams.onMaxStreams(202);
     expect([streams.pollEvent(), streams.pollEvent()]).toEqual([{ type: 'streams-available' }, undefined]);
     expect(streams.open()).toBeDefined();
+  });
+});
+
+describe('the send buffer of many streams (spec streams 5.8)', () => {
+  const CHUNK = new Uint8Array(65_536);
+  function fill(stream: ConnectionStream): number {
+    let bytes = 0;
+    for (let n = 0; n < 1000; n++) {
+      const taken = stream.write(CHUNK);
+      bytes += taken;
+      if (taken < CHUNK.length) return bytes;
+    }
+    throw new Error('a stream takes bytes without end');
+  }
+  function withStreams(count: number) {
+    const streams = new StreamSet('relay', LIMITS);
+    streams.onHello(2 ** 40, 256 * 1024, 1024);
+    streams.sendAheadBytes = 2 ** 30;
+    const opened = Array.from({ length: count }, () => streams.open() as ConnectionStream);
+    return { streams, opened };
+  }
+
+  it('holds little of a stream that its limit stops, however much there is to write', () => {
+    const { streams, opened } = withStreams(1024);
+    for (const stream of opened) expect(fill(stream)).toBeLessThanOrEqual(256 * 1024 + 8 * 1024);
+    const packet = new Uint8Array(60_000);
+    for (let n = 0; n < 200_000; n++) {
+      const stream = streams.nextSendable();
+      if (stream === undefined) break;
+      streams.writeStreamFrame(stream, packet, 0, packet.length);
+      const { frameStart, frameLength } = stream.sending;
+      streams.onFrameAcknowledged(stream.id, frameStart, frameLength, false);
+      fill(stream);
+      streams.rotate();
+    }
+    // Each reader has all that it permits, and what waits behind is little.
+    expect(streams.bufferedBytes).toBe(1024 * 8 * 1024);
+    expect(opened.every((stream) => stream.sending.buffer.sent === 256 * 1024)).toBe(true);
+    const active = opened[7] as ConnectionStream;
+    streams.onMaxStreamData(active.id, 2 ** 30);
+    expect(fill(active)).toBeGreaterThan(8 * 1024 * 1024);
+  });
+
+  it('has a share for the next stream, however many hold all that they may', () => {
+    const { streams, opened } = withStreams(41);
+    for (const stream of opened) streams.onMaxStreamData(stream.id, 2 ** 30);
+    const alone = fill(opened[0] as ConnectionStream);
+    expect(alone).toBe((2 / 3) * LIMITS.sendBufferBytes);
+    for (const stream of opened.slice(1, 40)) fill(stream);
+    expect(fill(opened[40] as ConnectionStream)).toBeGreaterThanOrEqual(LIMITS.minStreamSendBufferBytes);
+    expect(streams.bufferedBytes).toBeLessThanOrEqual(LIMITS.sendBufferBytes + 41 * 8 * 1024);
+  });
+
+  it('says when MAX_STREAM_DATA makes room, without an acknowledgement', () => {
+    const { streams, opened } = withStreams(1);
+    const stream = opened[0] as ConnectionStream;
+    fill(stream);
+    streams.announceRoom();
+    expect(streams.pollEvent()).toBeUndefined();
+    streams.onMaxStreamData(stream.id, 512 * 1024);
+    streams.announceRoom();
+    expect(streams.pollEvent()).toMatchObject({ type: 'stream-writable', stream });
+    expect(fill(stream)).toBe(256 * 1024);
+  });
+});
+
+describe('the credit of a connection (spec streams 5.3)', () => {
+  const MIB = 1024 * 1024;
+
+  it('is renewed when it adds a quarter to what the peer may send', () => {
+    const credit = new ConnectionCredit(32 * MIB);
+    credit.receive(8 * MIB);
+    credit.consume(8 * MIB - 1);
+    expect(credit.isDue).toBe(false);
+    credit.consume(1);
+    expect(credit.isDue).toBe(true);
+    expect(credit.granted).toBe(40 * MIB);
+  });
+
+  it('is renewed sooner when most of the window is unread: what others gave back must not wait for more', () => {
+    const credit = new ConnectionCredit(32 * MIB);
+    credit.receive(4 * MIB);
+    credit.consume(4 * MIB);
+    expect(credit.isDue).toBe(false);
+    credit.receive(27 * MIB); // nobody reads it
+    expect(credit.granted).toBe(36 * MIB);
+    expect(credit.isDue).toBe(true);
   });
 });
 
