@@ -20,6 +20,7 @@ export const DROP_REASONS = [
   'unknown-payload',
   'no-hello', // a packet under a keypair that no HELLO has bound to an epoch
   'stale-epoch',
+  'epoch-flood', // the peer begins anew more often than its budget allows: left unacknowledged so that it comes again
   'duplicate-packet',
   'reassembly-full', // too many separate pieces: left unacknowledged so that it comes again
   'closed', // the connection is over and its peer not yet gone

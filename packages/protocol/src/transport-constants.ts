@@ -25,6 +25,10 @@ export const IDLE_PACKETS_PER_SECOND = 20;
 /** Streams that a peer may give up at one go and still have their places back at once, and how many more each second (spec streams 5.4). */
 export const GIVEN_UP_STREAMS_BURST = 1024;
 export const GIVEN_UP_STREAMS_PER_SECOND = 200;
+/** New epochs that a peer may state at one go, and how many more each second (spec streams 3.6): with a full set of streams in each, it
+ *  still opens no more of them than the budget above gives back. */
+export const EPOCHS_BURST = 8;
+export const EPOCHS_PER_SECOND = 0.2;
 /** Less credit than this is used only when nothing of the stream is unacknowledged (spec streams 5.6). */
 export const MIN_USEFUL_CREDIT_BYTES = 1024;
 /** Answers to PATH_CHALLENGE that may wait (spec streams 2.4). */
@@ -116,6 +120,10 @@ assert(
 assert(INITIAL_MAX_DATA_BYTES <= CONNECTION_WINDOW_BYTES, 'limits only rise');
 assert(INITIAL_MAX_STREAM_DATA_BYTES <= MAX_STREAM_WINDOW_BYTES, 'limits only rise');
 assert(INITIAL_MAX_STREAMS <= MAX_OPEN_STREAMS, 'limits only rise');
+assert(
+  EPOCHS_PER_SECOND * MAX_OPEN_STREAMS < 1.05 * GIVEN_UP_STREAMS_PER_SECOND,
+  'new epochs open no more streams than the budget of given-up ones',
+);
 assert(INITIAL_MAX_STREAM_DATA_BYTES % RECEIVE_BLOCK_BYTES === 0, 'windows are whole blocks');
 assert((MAX_SENT_PACKETS & (MAX_SENT_PACKETS - 1)) === 0, 'the ring is indexed by a mask');
 assert((MAX_SENT_FRAMES & (MAX_SENT_FRAMES - 1)) === 0, 'as is that of their frames');

@@ -16,12 +16,9 @@ import { Content } from '../recovery/packet-log.js';
 import { SentFrameKind } from '../recovery/sent-frames.js';
 import type { Stream } from '../streams/stream.js';
 import type { FrameOutcome, StreamError, StreamEvent } from '../streams/stream-set.js';
-import { TokenBucket } from '../token-bucket.js';
 import {
-  IDLE_PACKETS_PER_SECOND,
   MAX_DATA_PROBES,
   MAX_FRAMES_PER_PACKET,
-  MAX_IDLE_PACKETS,
   PROTOCOL_VERSION,
   TRANSPORT_OVERHEAD_BYTES,
 } from '../transport-constants.js';
@@ -31,6 +28,7 @@ import type { TransportConfig } from './config.js';
 import type { Epochs } from './epochs.js';
 import { PacketBuilder } from './packet-builder.js';
 import { type ConnectionParts, composeParts, createController } from './parts.js';
+import type { PeerBudgets } from './peer-budgets.js';
 
 /** What became of a packet: nothing special, dropped, the peer's CLOSE, or our reason to close. */
 export type PacketOutcome =
@@ -60,18 +58,19 @@ export class Connection {
   #closedByPeer: StreamError | undefined;
   /** The packet that is being handled changed something else than streams. */
   #hadEffect = false;
-  /** spec streams 2.5 */
-  readonly #idlePackets = new TokenBucket(MAX_IDLE_PACKETS, IDLE_PACKETS_PER_SECOND);
+  readonly #budgets: PeerBudgets;
 
   constructor(
     role: 'client' | 'relay',
     config: TransportConfig,
     epochs: Epochs,
+    budgets: PeerBudgets,
     random: (length: number) => Uint8Array,
   ) {
+    this.#budgets = budgets;
     this.#ackSample = emptyAckSample();
     this.#lossSample = emptyLossSample();
-    this.#parts = composeParts(role, config, random, this);
+    this.#parts = composeParts(role, config, random, budgets, this);
     this.#builder = new PacketBuilder(this.#parts, epochs);
     this.#datagramBytes = this.#parts.mtu.datagramBytes;
     this.#updateStreams(0);
@@ -134,8 +133,9 @@ export class Connection {
       else if (outcome !== undefined) return { failed: outcome };
     }
     this.#parts.streams.announceRoom();
-    if (this.#hadEffect || this.#parts.streams.effects > effects) this.#idlePackets.give();
-    else if (!this.#idlePackets.take(now))
+    // spec streams 2.5
+    if (this.#hadEffect || this.#parts.streams.effects > effects) this.#budgets.idlePackets.give();
+    else if (!this.#budgets.idlePackets.take(now))
       return failed(ConnectionErrorCode.protocolViolation, 'too many packets without effect');
     if (later) return LATER;
     received.record(now, packetNumber, ackEliciting);

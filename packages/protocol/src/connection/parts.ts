@@ -19,6 +19,7 @@ import {
 import type { TransportConfig } from './config.js';
 import { Liveness } from './liveness.js';
 import { PathResponses } from './path-responses.js';
+import type { PeerBudgets } from './peer-budgets.js';
 import { TailRepeater } from './tail-repeater.js';
 
 export interface ConnectionParts {
@@ -40,6 +41,7 @@ export function composeParts(
   role: 'client' | 'relay',
   config: TransportConfig,
   random: (length: number) => Uint8Array,
+  budgets: PeerBudgets,
   listener: RecoveryListener,
 ): ConnectionParts {
   // spec streams 3.5: what a peer may use before it has our HELLO
@@ -58,7 +60,7 @@ export function composeParts(
       maxBytes: Math.max(config.datagramBytes, config.maxDatagramBytes),
     }),
     pacer: new Pacer(config.datagramBytes),
-    streams: new StreamSet(role, config),
+    streams: new StreamSet(role, config, budgets.givenUpStreams),
     pathResponses: new PathResponses(),
     tail: new TailRepeater(),
     liveness: new Liveness(role === 'client'),

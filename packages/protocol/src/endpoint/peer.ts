@@ -4,6 +4,7 @@ import { type Address, sameAddress } from '../address.js';
 import type { TransportConfig } from '../connection/config.js';
 import { Connection } from '../connection/connection.js';
 import { Epochs } from '../connection/epochs.js';
+import { PeerBudgets } from '../connection/peer-budgets.js';
 import { copyBytes } from '../copy-bytes.js';
 import { type Deadline, earlier } from '../deadline.js';
 import { type ConnectionError, ConnectionErrorCode, type DropReason } from '../failure.js';
@@ -76,6 +77,7 @@ export class Peer {
   readonly #reader = new FrameReader();
   /** News of this peer in order; the events of lost connections go before them. */
   readonly #events: PeerEvent[] = [];
+  readonly #budgets = new PeerBudgets();
   #epochs: Epochs;
   #connection: Connection;
   /** Connections that are over but still have events to tell. */
@@ -178,7 +180,7 @@ export class Peer {
     const packetNumber = readVarint(payload, 1);
     if (packetNumber < 0) return this.#failWith(ConnectionErrorCode.frameEncoding, 'packet number too large');
     const start = 1 + announcedVarintLength(payload[1] as number);
-    const stopped = this.#passGate(keypairId, payload, start);
+    const stopped = this.#passGate(now, keypairId, payload, start);
     if (stopped !== undefined) return stopped;
     this.#reader.begin(payload, start, payload.length);
     const outcome = this.#connection.handlePacket(now, packetNumber, this.#reader);
@@ -372,7 +374,7 @@ export class Peer {
 
   /** Epoch before anything else: does this packet belong to the present run of both sides (spec streams 3)?
    *  @returns why not, or undefined */
-  #passGate(keypairId: number, payload: Uint8Array, start: number): DropReason | undefined {
+  #passGate(now: number, keypairId: number, payload: Uint8Array, start: number): DropReason | undefined {
     const standing = this.#epochs.standing(keypairId);
     if (payload[start] !== FrameType.hello) {
       if (standing === 'unbound') return 'no-hello';
@@ -382,10 +384,10 @@ export class Peer {
     if (this.#reader.next() === MALFORMED) {
       return this.#failWith(ConnectionErrorCode.frameEncoding, this.#reader.problem);
     }
-    return this.#admitHello(keypairId, this.#reader.hello as Hello);
+    return this.#admitHello(now, keypairId, this.#reader.hello as Hello);
   }
 
-  #admitHello(keypairId: number, hello: Hello): DropReason | undefined {
+  #admitHello(now: number, keypairId: number, hello: Hello): DropReason | undefined {
     const meaning = this.#epochs.judge(keypairId, hello);
     if (meaning === 'not-for-us') {
       this.#connection.requestHello();
@@ -398,6 +400,8 @@ export class Peer {
     if (hello.version !== PROTOCOL_VERSION) {
       return this.#failWith(ConnectionErrorCode.version, `version ${PROTOCOL_VERSION} is spoken here`);
     }
+    // spec streams 3.6
+    if (meaning !== 'known' && !this.#budgets.epochs.take(now)) return 'epoch-flood';
     if (meaning === 'restarted') {
       this.#replaceConnection({
         by: 'peer',
@@ -451,7 +455,7 @@ export class Peer {
 
   #newConnection(): Connection {
     const { role, transport, random } = this.#context;
-    return new Connection(role, transport, this.#epochs, random);
+    return new Connection(role, transport, this.#epochs, this.#budgets, random);
   }
 }
 

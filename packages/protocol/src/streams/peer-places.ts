@@ -1,21 +1,22 @@
 /** How many streams the peer may open: a place comes back when a stream is over, and not faster than a budget when the peer gave it up
  *  (spec streams 5.4). */
 import type { Deadline } from '../deadline.js';
-import { TokenBucket } from '../token-bucket.js';
-import { GIVEN_UP_STREAMS_BURST, GIVEN_UP_STREAMS_PER_SECOND } from '../transport-constants.js';
+import type { TokenBucket } from '../token-bucket.js';
 
 export class PeerPlaces {
   /** What MAX_STREAMS states: streams ever opened. */
   granted: number;
   /** MAX_STREAMS has to go out. */
   isDue = false;
-  readonly #budget = new TokenBucket(GIVEN_UP_STREAMS_BURST, GIVEN_UP_STREAMS_PER_SECOND);
+  readonly #budget: TokenBucket;
   /** Places that wait for the budget. */
   #owed = 0;
 
-  /** @param places streams that may be open at one time */
-  constructor(places: number) {
+  /** @param places streams that may be open at one time
+   *  @param budget for those that the peer gives up */
+  constructor(places: number, budget: TokenBucket) {
     this.granted = places;
+    this.#budget = budget;
   }
 
   /** A stream of the peer's is over. @param wasGivenUp by the peer, before we did anything about it */

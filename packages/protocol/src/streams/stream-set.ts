@@ -1,5 +1,6 @@
 /** All streams of a connection: identifiers, limits, and whose turn it is to send (spec streams 4.1, 4.7, 5). */
 import { ConnectionErrorCode, StreamErrorCode } from '../failure.js';
+import type { TokenBucket } from '../token-bucket.js';
 import {
   INITIAL_MAX_STREAM_DATA_BYTES,
   INITIAL_MAX_STREAMS,
@@ -83,11 +84,12 @@ export class StreamSet implements StreamOwner {
   /** New bytes may go out again: streams that were held back have to be looked for. */
   #isCreditNew = false;
 
-  constructor(role: 'client' | 'relay', limits: StreamLimits) {
+  /** @param givenUpBudget  for streams that the peer gives up; it outlives the connection (spec streams 5.4) */
+  constructor(role: 'client' | 'relay', limits: StreamLimits, givenUpBudget: TokenBucket) {
     this.#ownBit = role === 'client' ? 0 : 1;
     this.#limits = limits;
     this.credit = new ConnectionCredit(limits.connectionWindowBytes);
-    this.places = new PeerPlaces(limits.maxOpenStreams);
+    this.places = new PeerPlaces(limits.maxOpenStreams, givenUpBudget);
   }
 
   // ---- getters ----------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@ import { ConnectionErrorCode, StreamErrorCode } from '../../src/failure.js';
 import {
   GIVEN_UP_STREAMS_BURST,
   GIVEN_UP_STREAMS_PER_SECOND,
+  MAX_IDLE_PACKETS,
   MAX_OPEN_STREAMS,
 } from '../../src/transport-constants.js';
 import { FrameType } from '../../src/wire/frames.js';
@@ -15,6 +16,7 @@ import {
   hello,
   maxData,
   maxStreamData,
+  ping,
   reset,
   stop,
 } from './hostile-peer.js';
@@ -60,6 +62,28 @@ describe('a peer that floods', () => {
     const budget = GIVEN_UP_STREAMS_BURST + 10 * GIVEN_UP_STREAMS_PER_SECOND;
     expect(opened).toBeGreaterThan(MAX_OPEN_STREAMS + budget - 50);
     expect(opened).toBeLessThanOrEqual(MAX_OPEN_STREAMS + budget + 1);
+  });
+
+  it('with streams that it gives up, in a new epoch whenever its places are used up: the budget is the same (spec streams 5.4)', () => {
+    const peer = new HostilePeer();
+    const epochs = 8;
+    let givenBack = 0;
+    for (let epoch = 0; epoch < epochs; epoch++) {
+      const opened = giveUpStreams(peer, 0.25, (id) => [reset(id, 1), stop(id)]);
+      givenBack += opened - MAX_OPEN_STREAMS;
+      peer.beginAgain();
+    }
+    expect(givenBack).toBeGreaterThan(GIVEN_UP_STREAMS_BURST);
+    expect(givenBack).toBeLessThanOrEqual(GIVEN_UP_STREAMS_BURST + 2 * GIVEN_UP_STREAMS_PER_SECOND + epochs);
+  });
+
+  it('with packets that have no effect, and closes between them: the budget is the same (spec streams 2.5)', () => {
+    const peer = new HostilePeer();
+    for (let n = 0; n < 10_000; n++) expect(peer.say(ping)).toBeUndefined();
+    peer.beginAgain();
+    let packets = 10_000;
+    while (packets < MAX_TRIES && peer.say(ping) === undefined) packets++;
+    expect(packets).toBe(MAX_IDLE_PACKETS);
   });
 
   it('is not held back when its streams end as they should (spec streams 5.4)', () => {

@@ -2,6 +2,7 @@
 import { DEFAULT_TRANSPORT, type TransportConfig } from '../../src/connection/config.js';
 import { Connection } from '../../src/connection/connection.js';
 import { Epochs } from '../../src/connection/epochs.js';
+import { PeerBudgets } from '../../src/connection/peer-budgets.js';
 import type { Stream } from '../../src/streams/stream.js';
 import type { StreamEvent } from '../../src/streams/stream-set.js';
 import { END, FrameReader } from '../../src/wire/frame-reader.js';
@@ -22,20 +23,37 @@ const PACKET_BYTES = 1168;
 /** A relay's connection, and what its peer does to it. */
 export class HostilePeer {
   now = 1000;
-  readonly victim: Connection;
+  victim: Connection;
   /** What the victim's application was told. */
   readonly events: StreamEvent[] = [];
   /** Numbers of the packets that the victim sent. */
   readonly received: number[] = [];
   #nextNumber = 0;
+  readonly #config: Partial<TransportConfig>;
+  readonly #budgets = new PeerBudgets();
   #random = 7;
 
   constructor(config: Partial<TransportConfig> = {}) {
+    this.#config = config;
+    this.victim = this.#newVictim();
+  }
+
+  /** A new epoch: another connection of the same peer. */
+  beginAgain(): void {
+    this.victim.lose();
+    this.victim = this.#newVictim();
+    this.#nextNumber = 0;
+    this.events.length = 0;
+    this.received.length = 0;
+  }
+
+  #newVictim(): Connection {
+    const config = { ...DEFAULT_TRANSPORT, ...this.#config };
     const epochs = new Epochs(new Uint8Array(8).fill(2));
-    this.victim = new Connection('relay', { ...DEFAULT_TRANSPORT, ...config }, epochs, (length) =>
-      Uint8Array.from({ length }, () => this.draw()),
-    );
-    this.victim.handleSendable(this.now, true);
+    const random = (length: number) => Uint8Array.from({ length }, () => this.draw());
+    const victim = new Connection('relay', config, epochs, this.#budgets, random);
+    victim.handleSendable(this.now, true);
+    return victim;
   }
 
   /** One packet of these frames. @returns the code that it ended the connection with, 'dropped', or undefined when all is well */

@@ -4,6 +4,7 @@ import {
   MIN_MEMORY_PER_PEER_BYTES,
   transportFor,
 } from '../../src/connection/memory-budget.js';
+import { PeerBudgets } from '../../src/connection/peer-budgets.js';
 import { ConnectionErrorCode, StreamErrorCode } from '../../src/failure.js';
 import { PacketLog } from '../../src/recovery/packet-log.js';
 import type { ConnectionStream } from '../../src/streams/stream.js';
@@ -150,7 +151,7 @@ describe('a peer that wants memory (spec streams 5.5)', () => {
   });
 
   it('acknowledges every second byte that is typed: the pieces are counted, and end (spec streams 5.7)', () => {
-    const streams = new StreamSet('relay', LIMITS);
+    const streams = new StreamSet('relay', LIMITS, new PeerBudgets().givenUpStreams);
     streams.onHello(2 ** 40, 2 ** 40, 1024);
     streams.sendAheadBytes = 2 ** 30;
     const stream = streams.open() as ConnectionStream;

@@ -3,6 +3,7 @@
 import { DEFAULT_TRANSPORT, type TransportConfig } from '../../src/connection/config.js';
 import { Connection, type PacketOutcome } from '../../src/connection/connection.js';
 import { Epochs } from '../../src/connection/epochs.js';
+import { PeerBudgets } from '../../src/connection/peer-budgets.js';
 import type { StreamEvent } from '../../src/streams/stream-set.js';
 import { FrameReader } from '../../src/wire/frame-reader.js';
 import { FrameType } from '../../src/wire/frames.js';
@@ -39,8 +40,8 @@ export class ConnectedPair {
       relay: new Epochs(new Uint8Array(8).fill(2)),
     };
     const random = (length: number) => Uint8Array.from({ length }, () => this.#draw());
-    this.client = new Connection('client', transport, this.#epochs.client, random);
-    this.relay = new Connection('relay', transport, this.#epochs.relay, random);
+    this.client = new Connection('client', transport, this.#epochs.client, new PeerBudgets(), random);
+    this.relay = new Connection('relay', transport, this.#epochs.relay, new PeerBudgets(), random);
     this.client.handleSendable(this.now, true);
     this.relay.handleSendable(this.now, true);
   }

@@ -2,6 +2,7 @@
 import type { Stream } from '@underpass/protocol';
 import { type NetworkConditions, PERFECT_LINK, PERFECT_NETWORK, RELAY_ADDRESS } from '@underpass/testkit';
 import { describe, expect, test } from 'vitest';
+import { EPOCHS_BURST, EPOCHS_PER_SECOND } from '../../src/transport-constants.js';
 import { type Transports, World } from './world.js';
 
 /** A world with a stream of each side's, which both sides know. */
@@ -45,6 +46,37 @@ describe('a connection', () => {
     world.open('client');
     world.run(1_000);
     expect(world.take('relay')).toEqual(['stream-opened 0']);
+  });
+
+  test('begins anew only as often as the budget of the peer allows, and then again (spec streams 3.6)', () => {
+    const world = connected();
+    const seconds = 20;
+    for (let n = 0; n < 20 * seconds; n++) {
+      world.start('client');
+      world.peers.client.connect(world.pair.now);
+      world.open('client');
+      world.run(50);
+    }
+    const began = world.take('relay').filter((event) => event === 'connected').length;
+    expect(began).toBeGreaterThan(EPOCHS_BURST);
+    expect(began).toBeLessThanOrEqual(EPOCHS_BURST + EPOCHS_PER_SECOND * seconds + 1);
+    expect(world.endpoints.relay.drops['epoch-flood']).toBeGreaterThan(100);
+    // The last run waits for its turn, and then all is well.
+    world.run(15_000);
+    expect(world.take('relay').slice(-2)).toEqual(['connected', 'stream-opened 0']);
+  });
+
+  test('is refused as often to a peer that closes each (spec streams 3.6)', () => {
+    const world = connected();
+    for (let n = 0; n < 200; n++) {
+      world.endpoints.client.close();
+      world.pair.wake('client');
+      world.run(25);
+      world.open('client');
+      world.run(25);
+    }
+    const began = world.take('relay').filter((event) => event === 'connected').length;
+    expect(began).toBeLessThanOrEqual(EPOCHS_BURST + EPOCHS_PER_SECOND * 10 + 1);
   });
 
   test('goes on under new keys, although the first packets under them are lost (spec streams 3.2)', () => {

@@ -1,14 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { transportFor } from '../../src/connection/memory-budget.js';
+import { PeerBudgets } from '../../src/connection/peer-budgets.js';
 import { ConnectionCredit } from '../../src/streams/connection-credit.js';
 import type { ConnectionStream } from '../../src/streams/stream.js';
 import { StreamSet } from '../../src/streams/stream-set.js';
 
 const LIMITS = transportFor(128 * 1024 * 1024);
+const streamSet = (role: 'client' | 'relay') => new StreamSet(role, LIMITS, new PeerBudgets().givenUpStreams);
 
 describe('StreamSet', () => {
   it('keeps the highest limit on streams when MAX_STREAMS arrive out of order (spec streams 5.1)', () => {
-    const streams = new StreamSet('client', LIMITS);
+    const streams = streamSet('client');
     streams.onMaxStreams(200);
     streams.onMaxStreams(150);
     const opened = Array.from({ length: 201 }, () => streams.open());
@@ -18,7 +20,7 @@ describe('StreamSet', () => {
 
 describe('a side that may open no more streams', () => {
   it('hears once when it may again, and only if it asked for one (spec streams 5.4)', () => {
-    const streams = new StreamSet('client', LIMITS);
+    const streams = streamSet('client');
     streams.onMaxStreams(200);
     expect(streams.pollEvent()).toBeUndefined();
     for (let i = 0; i < 200; i++) expect(streams.open()).toBeDefined();
@@ -44,7 +46,7 @@ describe('the send buffer of many streams (spec streams 5.8)', () => {
     throw new Error('a stream takes bytes without end');
   }
   function withStreams(count: number) {
-    const streams = new StreamSet('relay', LIMITS);
+    const streams = streamSet('relay');
     streams.onHello(2 ** 40, 256 * 1024, 1024);
     streams.sendAheadBytes = 2 ** 30;
     const opened = Array.from({ length: count }, () => streams.open() as ConnectionStream);
@@ -121,7 +123,7 @@ describe('the credit of a connection (spec streams 5.3)', () => {
 
 describe('a stream', () => {
   it('takes nothing once it was reset, by either side (spec streams 4.2)', () => {
-    const streams = new StreamSet('client', LIMITS);
+    const streams = streamSet('client');
     const [own, stopped, lost] = [streams.open(), streams.open(), streams.open()];
     own?.reset(0);
     expect(own?.write(new Uint8Array(10))).toBe(0);
@@ -133,7 +135,7 @@ describe('a stream', () => {
   });
 
   it('does not let its writer write after the end: that is a bug of the writer', () => {
-    const stream = new StreamSet('client', LIMITS).open();
+    const stream = streamSet('client').open();
     stream?.write(new Uint8Array(10));
     stream?.finish();
     expect(() => stream?.write(new Uint8Array(1))).toThrow('nothing is written after finish');
