@@ -7,6 +7,7 @@ import { pubkeyCommand } from './commands/pubkey.js';
 import { relayCommand } from './commands/relay-command.js';
 import { ExitCode } from './exit-code.js';
 import { failureOf } from './failure-lines.js';
+import { helpFormat } from './help-format.js';
 import { printErrorLine, requireOutput } from './terminal.js';
 import { VERSION } from './version.js';
 
@@ -48,9 +49,12 @@ function buildProgram(): Command {
   const commands = [keygenCommand(), pubkeyCommand(), relayCommand(), clientCommand(), demoCommand()];
   for (const command of commands) program.addCommand(command);
   for (const command of [program, ...commands]) {
-    command.exitOverride().configureOutput({
-      outputError: (text) => printErrorLine(usageLine(text, command)),
-    });
+    command
+      .exitOverride()
+      .configureHelp(helpFormat)
+      .configureOutput({
+        outputError: (text) => printErrorLine(usageLine(text, command)),
+      });
   }
   return program;
 }

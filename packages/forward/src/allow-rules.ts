@@ -1,7 +1,7 @@
 /** One line of a peer's `allow` list: what it says and how it is read (spec forwarding 3.1). */
 import ipaddr from 'ipaddr.js';
 import type { Refusal } from './forward-spec.js';
-import { parsePort } from './forward-spec.js';
+import { parsePort, refuseUrl } from './forward-spec.js';
 import { formatAddress, isHostName, isIp6, isNumericName, LOOPBACK_ADDRESSES, parseAddress } from './host.js';
 import { literalNetwork, type Network } from './special-purpose.js';
 
@@ -32,6 +32,8 @@ const LOCALHOST: RuleMatch = { kind: 'networks', networks: LOOPBACK_ADDRESSES.ma
 /** @returns the rule, or the reason why the text is none */
 export function parseAllowRule(text: string): AllowRule | Refusal {
   if (text.length > MAX_RULE_LENGTH) return { reason: `the rule is longer than ${MAX_RULE_LENGTH} bytes` };
+  const url = refuseUrl(text);
+  if (url !== undefined) return url;
   const colon = text.lastIndexOf(':');
   if (colon === -1) return { reason: `'${text}' names no port: ${SHAPE}` };
   const hostText = text.slice(0, colon).toLowerCase();

@@ -139,9 +139,14 @@ function adviceFor(
   address: IpAddress,
   block: SpecialBlock | undefined,
 ): string {
-  const literal = formatTarget({ host: formatAddress(address), port: target.port });
+  // In the words of whoever asked: `localhost` is a rule, too, and covers both families.
+  const text = formatAddress(address);
+  if (parseHost(target.host)?.kind === 'localhost' && LOOPBACK_ADDRESSES.includes(text)) {
+    return noRuleAllows(`localhost:${target.port}`);
+  }
+  const literal = formatTarget({ host: text, port: target.port });
   if (block !== undefined) {
-    const what = name === undefined ? literal : `${name} resolves to ${formatAddress(address)}, which`;
+    const what = name === undefined ? literal : `${name} resolves to ${text}, which`;
     return `${what} is ${block.name} and allowed only by an address rule within that block; the rule ${literal} would allow it`;
   }
   return noRuleAllows(literal);

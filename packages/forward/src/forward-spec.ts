@@ -34,6 +34,8 @@ const SHAPE = 'expected [bind:]port:host:hostport, for example 8080:example.com:
 
 /** @returns the forward, or the reason why the text is none */
 export function parseLocalForward(text: string): LocalForward | Refusal {
+  const url = refuseUrl(text);
+  if (url !== undefined) return url;
   if (text.includes('/')) {
     return { reason: `'${text}': Unix sockets are not supported yet; ${SHAPE}` };
   }
@@ -59,6 +61,14 @@ export function parseLocalForward(text: string): LocalForward | Refusal {
   if (hostPort === undefined)
     return { reason: `'${hostPortText}' is no port of ${hostText}: expected a number from 1 to 65535` };
   return { text, bind, port, target: { host, port: hostPort } };
+}
+
+/** People paste addresses from a browser. */
+export function refuseUrl(text: string): Refusal | undefined {
+  const scheme = /[a-z][a-z0-9+.-]*:\/\//i.exec(text)?.[0];
+  if (scheme === undefined) return undefined;
+  const rest = text.replace(scheme, '').replace(/\/[^/]*$/, '');
+  return { reason: `'${text}' has ${scheme} in it, which is for browsers: write ${rest}` };
 }
 
 /** `host:port`, with brackets round an IPv6 literal. */

@@ -33,6 +33,8 @@ describe('an allow rule', () => {
 
   it.each([
     ['', 'names no port'],
+    ['http://localhost:80', 'has http:// in it, which is for browsers: write localhost:80'],
+    ['https://Example.com:443/index', 'write Example.com:443'],
     ['example.com', 'names no port'],
     [':80', 'no host before the port'],
     ['example.com:', "'' is no port"],

@@ -236,6 +236,9 @@ describe('an address that a target stands for', () => {
     expect(advice(['*:80'], 'evil.example', '127.0.0.1')).toBe(
       'evil.example resolves to 127.0.0.1, which is a loopback address and allowed only by an address rule within that block; the rule 127.0.0.1:80 would allow it',
     );
+    expect(advice([], 'localhost', '127.0.0.1')).toBe(
+      'no rule allows localhost:80; the rule localhost:80 would',
+    );
     expect(advice(['*:80'], '::1')).toContain('the rule [::1]:80 would allow it');
     expect(advice([], '192.0.43.8')).toBe('no rule allows 192.0.43.8:80; the rule 192.0.43.8:80 would');
     for (const address of ['192.0.43.8', '10.1.2.3']) {

@@ -45,6 +45,7 @@ describe('a forward specification', () => {
     ['8080:[fe80::1%eth0]:80', "'[fe80::1%eth0]' is no host"],
     ['8080:bücher.example:80', 'is no host'],
     ['!:8080:example.com:80', "'!' is no address to listen on"],
+    ['8080:http://example.com:80', 'has http:// in it, which is for browsers: write 8080:example.com:80'],
     ['8080:/var/run/app.sock', 'Unix sockets are not supported yet'],
     ['/tmp/local.sock:example.com:80', 'Unix sockets are not supported yet'],
   ])('refuses %j and names the part', (text, reason) => {

@@ -29,7 +29,8 @@ export interface ClientFlags {
 
 const EXAMPLE = `
 Example:
-  underpass client --relay vpn.example.org:51820 --relay-key PUBLIC_KEY --key client.key -L 8080:localhost:80
+  underpass client --relay vpn.example.org:51820 --relay-key PUBLIC_KEY \\
+    --key client.key -L 8080:localhost:80
   curl http://localhost:8080/`;
 
 export function clientCommand(): Command {

@@ -1,7 +1,24 @@
 /** The name somebody probably meant: for 'did you mean'. */
 
-/** @returns the candidate within a third of the word's length (at least one edit), or undefined */
+/** Fewer say too little. */
+const MIN_SHARED_LETTERS = 4;
+
+/** @returns the candidate within a third of the word's length (at least one edit); otherwise the only one that begins as
+ *  the word does, or is its beginning; or undefined */
 export function closestName(word: string, candidates: readonly string[]): string | undefined {
+  return nearestName(word, candidates) ?? extendedName(word.toLowerCase(), candidates);
+}
+
+/** `private_key` for `private_key_file`, `peers_allow` for `peers`. */
+function extendedName(word: string, candidates: readonly string[]): string | undefined {
+  if (word.length < MIN_SHARED_LETTERS) return undefined;
+  const found = candidates.filter(
+    (name) => name.startsWith(word) || (name.length >= MIN_SHARED_LETTERS && word.startsWith(name)),
+  );
+  return found.length === 1 ? found[0] : undefined;
+}
+
+function nearestName(word: string, candidates: readonly string[]): string | undefined {
   const limit = Math.max(1, Math.floor(word.length / 3));
   let best: string | undefined;
   let bestDistance = limit + 1;

@@ -18,9 +18,11 @@ import { describe, WHOLE_STORY } from './schema-problems.js';
 /** Longest name of a peer, and the characters that need no quoting anywhere. */
 const PEER_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
-export const listenField = parsedField<ListenAddress>(
-  '"PORT" or "HOST:PORT" (a string; IPv6 in brackets)',
-  parseListenAddress,
+const listenExpected = 'a port, or "HOST:PORT" (IPv6 in brackets)';
+/** A port may be a number, too: everybody writes it so at first. */
+export const listenField: z.ZodType<ListenAddress> = z.preprocess(
+  (value) => (typeof value === 'number' || typeof value === 'bigint' ? String(value) : value),
+  parsedField<ListenAddress>(listenExpected, parseListenAddress),
 );
 
 export const hostPortField = parsedField<HostPort>('"HOST:PORT" (a string; IPv6 in brackets)', parseHostPort);

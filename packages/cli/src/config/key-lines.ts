@@ -49,6 +49,7 @@ export class KeyLines {
     const path: PropertyKey[] = [];
     for (const [position, key] of keys.entries()) {
       path.push(key);
+      this.#record(path, line); // of a list as a whole: where its first element stands
       const count = tableCounts.get(nameOf(path));
       const isNew = isList && position === keys.length - 1;
       if (isNew) tableCounts.set(nameOf(path), (count ?? 0) + 1);

@@ -28,7 +28,7 @@ export function schemaProblems(
       const known = knownKeys(schema, issue.path);
       return issue.keys.map((key) => ({
         line: document.lineOf([...issue.path, key]),
-        text: unknownKeyText([...issue.path, key], key, known),
+        text: unknownKeyText([...issue.path, key], valueAt(document.value, [...issue.path, key]), known),
       }));
     }
     const isWholeStory = issue.code === 'custom' && issue.params?.wholeStory === true;
@@ -77,10 +77,20 @@ function keyName(path: KeyPath): string {
   return name === '' ? 'the file' : name;
 }
 
-function unknownKeyText(path: KeyPath, key: string, known: readonly string[]): string {
-  const closest = closestName(key, known);
-  const advice = closest !== undefined ? `did you mean ${closest}?` : `known here: ${known.join(', ')}`;
-  return `${keyName(path)}: unknown key; ${advice}`;
+function unknownKeyText(path: KeyPath, value: unknown, known: readonly string[]): string {
+  const closest = closestName(String(path.at(-1)), known);
+  const name = asWritten(keyName(path), value);
+  if (closest === undefined) return `${name}: unknown key; known here: ${known.join(', ')}`;
+  const isSecret = closest.endsWith('_file') && typeof value === 'string' && looksLikeKey(value);
+  const why = isSecret ? ' A key stands in a file of its own, never in this one.' : '';
+  return `${name}: unknown key; did you mean ${asWritten(closest, value)}?${why}`;
+}
+
+/** A list of tables has double brackets in the file. */
+function asWritten(name: string, value: unknown): string {
+  const isListOfTables =
+    Array.isArray(value) && value.length > 0 && value.every((item) => typeof item === 'object');
+  return isListOfTables ? `[[${name}]]` : name;
 }
 
 /** The keys that the schema's table at `path` has. */

@@ -8,13 +8,17 @@ describe('the closest name', () => {
     ['public-key', 'public_key'],
     ['peers', 'peer'],
     ['Listen', 'listen'],
+    ['private_key', 'private_key_file'],
+    ['listen_address', 'listen'],
   ])('takes %s for %s', (word, meant) => {
-    expect(closestName(word, ['listen', 'allow', 'public_key', 'peer'])).toBe(meant);
+    expect(closestName(word, ['listen', 'allow', 'public_key', 'peer', 'private_key_file'])).toBe(meant);
   });
 
   it('guesses nothing when nothing is near', () => {
     expect(closestName('endpoint', ['listen', 'allow'])).toBeUndefined();
     expect(closestName('x', [])).toBeUndefined();
+    expect(closestName('key', ['key_log_file', 'name'])).toBeUndefined();
+    expect(closestName('memory', ['memory_limit_mib', 'memory_per_peer_mib'])).toBeUndefined();
   });
 
   it('counts an edit for an insertion, a deletion, a substitution and a swap', () => {

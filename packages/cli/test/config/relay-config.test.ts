@@ -65,6 +65,10 @@ level = "debug"
     });
   });
 
+  it('may have its port as a number', () => {
+    expect(load('listen = 51820\nprivate_key_file = "relay.key"\n').listen).toEqual({ port: 51820 });
+  });
+
   it('needs no peers and no log table', () => {
     expect(load(START)).toMatchObject({ listen: { port: 51820 }, peers: [], logLevel: undefined });
   });
@@ -79,21 +83,43 @@ level = "debug"
       'missing keys',
       '',
       [
-        'relay.toml:1: listen: found nothing, expected "PORT" or "HOST:PORT" (a string; IPv6 in brackets)',
+        'relay.toml:1: listen: found nothing, expected a port, or "HOST:PORT" (IPv6 in brackets)',
         'relay.toml:1: private_key_file: found nothing, expected the path of a key file (a string)',
       ],
     ],
     [
-      'a number where a string must be',
-      'listen = 51820\nprivate_key_file = "relay.key"',
-      ['relay.toml:1: listen: found 51820, expected "PORT" or "HOST:PORT" (a string; IPv6 in brackets)'],
+      'a number that is no port',
+      'listen = 518200\nprivate_key_file = "relay.key"',
+      ['relay.toml:1: listen: found 518200, expected a port, or "HOST:PORT" (IPv6 in brackets)'],
+    ],
+    [
+      'another type where a port must be',
+      'listen = true\nprivate_key_file = "relay.key"',
+      ['relay.toml:1: listen: found true, expected a port, or "HOST:PORT" (IPv6 in brackets)'],
+    ],
+    [
+      'peers in the plural',
+      `${START}${peer('alice', ALICE).replace('[[peer]]', '[[peers]]')}`,
+      ['relay.toml:3: [[peers]]: unknown key; did you mean [[peer]]?'],
+    ],
+    [
+      'a private key in the config, without showing it',
+      `${START}private_key = "${encodeKey(PRIVATE_KEY)}"\n`,
+      [
+        'relay.toml:3: private_key: unknown key; did you mean private_key_file? A key stands in a file of its own, never in this one.',
+      ],
+    ],
+    [
+      'a rule that is a URL',
+      START + peer('alice', ALICE, 'allow = ["http://localhost:80"]'),
+      [
+        "relay.toml:6: peer.allow: 'http://localhost:80' has http:// in it, which is for browsers: write localhost:80",
+      ],
     ],
     [
       'a port out of range',
       'listen = "0.0.0.0:99999"\nprivate_key_file = "relay.key"',
-      [
-        'relay.toml:1: listen: found "0.0.0.0:99999", expected "PORT" or "HOST:PORT" (a string; IPv6 in brackets)',
-      ],
+      ['relay.toml:1: listen: found "0.0.0.0:99999", expected a port, or "HOST:PORT" (IPv6 in brackets)'],
     ],
     [
       'unknown keys near known ones',
