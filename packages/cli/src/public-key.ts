@@ -1,5 +1,6 @@
 /** The public half of a private key. */
 import { createPrivateKey, createPublicKey } from 'node:crypto';
+import { createNativeSuite, loadSodium } from '@underpass/runtime';
 
 /** PKCS #8 around a raw X25519 private key (RFC 8410 §7). */
 const PKCS8_PREFIX = Uint8Array.of(
@@ -23,7 +24,10 @@ const PKCS8_PREFIX = Uint8Array.of(
 
 /** @param privateKey 32 bytes, clamped or not */
 export function publicKeyOf(privateKey: Uint8Array): Uint8Array {
-  const encoded = Buffer.alloc(PKCS8_PREFIX.length + privateKey.length);
+  const sodium = loadSodium();
+  if (sodium !== undefined) return createNativeSuite(sodium).x25519PublicKey(privateKey);
+  // OpenSSL keeps a copy of the private key until its object is collected.
+  const encoded = Buffer.from(new ArrayBuffer(PKCS8_PREFIX.length + privateKey.length));
   encoded.set(PKCS8_PREFIX);
   encoded.set(privateKey, PKCS8_PREFIX.length);
   const key = createPublicKey(createPrivateKey({ key: encoded, format: 'der', type: 'pkcs8' }));

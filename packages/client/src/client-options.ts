@@ -7,6 +7,7 @@ export interface ClientOptions extends TransportTuning {
   /** The host is a name or an IP literal without brackets. A name is looked up at the start and, while there is no answer, again. */
   readonly relay: { readonly host: string; readonly port: number };
   readonly relayPublicKey: Uint8Array;
+  /** 32 bytes, both: copied before `startClient` resolves, so that the caller can wipe its own. */
   readonly presharedKey?: Uint8Array;
   readonly privateKey: Uint8Array;
   readonly forwards: readonly LocalForward[];

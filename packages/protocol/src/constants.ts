@@ -46,8 +46,6 @@ export const MAX_PERSISTENT_KEEPALIVE_MS = 65_535_000;
 export const REKEY_ON_RECEIVE_AFTER_MS = REJECT_AFTER_TIME_MS - KEEPALIVE_TIMEOUT_MS - REKEY_TIMEOUT_MS;
 /** Data sent and nothing received for this long: start a handshake. */
 export const NO_ANSWER_TIMEOUT_MS = KEEPALIVE_TIMEOUT_MS + REKEY_TIMEOUT_MS;
-/** No new keypair for this long: wipe all keys. */
-export const KEY_WIPE_AFTER_MS = 3 * REJECT_AFTER_TIME_MS;
 /** Initiations sent before giving up: the first, the 18 that fit into 90 s, and one more, as the known programs do. */
 export const MAX_HANDSHAKE_TRIES = REKEY_ATTEMPT_TIME_MS / REKEY_TIMEOUT_MS + 2;
 

@@ -6,6 +6,7 @@ import type { Log, TransportTuning } from '@underpass/runtime';
 export interface RelayPeerOptions {
   readonly name: string;
   readonly publicKey: Uint8Array;
+  /** 32 bytes; copied, so that the caller can wipe its own. */
   readonly presharedKey?: Uint8Array;
   /** Nothing that is not listed is allowed. */
   readonly allow: readonly AllowRule[];
@@ -14,6 +15,7 @@ export interface RelayPeerOptions {
 export interface RelayOptions extends TransportTuning {
   /** Without a host: every interface. Port 0: the system chooses. */
   readonly listen: { readonly host?: string; readonly port: number };
+  /** 32 bytes; copied, so that the caller can wipe its own. */
   readonly privateKey: Uint8Array;
   readonly peers: readonly RelayPeerOptions[];
   readonly log: Log;

@@ -145,8 +145,8 @@ class RunningRelay implements Relay {
     const wanted = new Map(peers.map((options) => [bytesKey(options.publicKey), options]));
     for (const [key, member] of this.#members) {
       const options = wanted.get(key);
-      if (options !== undefined && haveSamePresharedKey(options, member.options)) {
-        member.options = options;
+      if (options !== undefined && member.peer.hasPresharedKey(options.presharedKey)) {
+        member.options = withoutSecret(options);
         continue;
       }
       const wasConnected = member.peer.stats().connected;
@@ -196,7 +196,7 @@ class RunningRelay implements Relay {
         },
       },
     });
-    const member: Member = { options, peer, acceptor };
+    const member: Member = { options: withoutSecret(options), peer, acceptor };
     return member;
   }
 
@@ -280,9 +280,9 @@ function checkPeers(peers: readonly RelayPeerOptions[]): void {
   }
 }
 
-function haveSamePresharedKey(a: RelayPeerOptions, b: RelayPeerOptions): boolean {
-  if (a.presharedKey === undefined || b.presharedKey === undefined) return a.presharedKey === b.presharedKey;
-  return bytesKey(a.presharedKey) === bytesKey(b.presharedKey);
+/** The endpoint has a copy of the preshared key, and the caller wipes its own. */
+function withoutSecret({ name, publicKey, allow }: RelayPeerOptions): RelayPeerOptions {
+  return { name, publicKey, allow };
 }
 
 async function systemLookup(name: string): Promise<readonly string[]> {

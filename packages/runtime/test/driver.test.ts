@@ -188,7 +188,7 @@ describe('the timer', () => {
       delays.push(delayMs);
       return set(callback, delayMs);
     };
-    endpoint.deadline = { at: 100_000, reason: 'key-wipe' };
+    endpoint.deadline = { at: 100_000, reason: 'keypair-expiry' };
     driver.wake();
     turns.run();
     for (let i = 0; i < 3; i++) timers.advance(MAX_TIMER_MS);

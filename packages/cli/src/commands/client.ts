@@ -6,7 +6,7 @@ import { usageError } from '../cli-error.js';
 import { type ClientConfig, loadClientConfig } from '../config/client-config.js';
 import { readKeyFile, readPrivateKeyFile } from '../key-file.js';
 import { openKeyLog } from '../key-log.js';
-import { encodeKey } from '../key-text.js';
+import { isSameKey } from '../key-text.js';
 import { DEFAULT_CONNECT_TIMEOUT_SECONDS } from '../limits.js';
 import { openLog } from '../log.js';
 import { publicKeyOf } from '../public-key.js';
@@ -40,6 +40,9 @@ export async function runClient(flags: ClientFlags): Promise<void> {
     ...(config.memoryPerPeerBytes && { memoryPerPeerBytes: config.memoryPerPeerBytes }),
     ...(keyLog === undefined ? {} : { keyLog }),
   });
+  // The endpoint has copies.
+  config.privateKey.fill(0);
+  config.presharedKey?.fill(0);
   const stop = untilStopSignal(['SIGINT', 'SIGTERM', 'SIGHUP']);
   for (const forward of client.forwards) logForward(log, forward);
   const relay = formatTarget(config.relay);
@@ -84,13 +87,13 @@ function clientConfigFrom(flags: ClientFlags): ClientConfig {
   }
   const privateKey = readPrivateKeyFile(key);
   const publicKey = publicKeyOf(privateKey);
-  if (encodeKey(privateKey) === encodeKey(relayKey)) {
+  if (isSameKey(privateKey, relayKey)) {
     throw usageError(
       `--relay-key is the very key in ${key}, but one is public and the other private`,
       'if it is your private key, it was visible to other users: make a new one',
     );
   }
-  if (encodeKey(publicKey) === encodeKey(relayKey)) {
+  if (isSameKey(publicKey, relayKey)) {
     throw usageError(
       "--relay-key is this client's own public key",
       "give the relay's: on the relay, underpass pubkey < relay.key",

@@ -5,7 +5,7 @@ import { type Relay, startRelay } from '@underpass/relay';
 import { type Log, shortKey } from '@underpass/runtime';
 import { defaultRelayConfigFile } from '../config/default-paths.js';
 import { writeFirstRelayConfig } from '../config/first-relay-config.js';
-import { loadRelayConfig, type RelayConfig } from '../config/relay-config.js';
+import { loadRelayConfig, type RelayConfig, wipeKeys } from '../config/relay-config.js';
 import type { ListenAddress } from '../host-port.js';
 import { openKeyLog } from '../key-log.js';
 import { encodeKey } from '../key-text.js';
@@ -72,6 +72,7 @@ async function start(file: string, flags: RelayFlags): Promise<StartedRelay> {
     ...(config.maxOutageMs && { maxOutageMs: config.maxOutageMs }),
     ...(keyLog === undefined ? {} : { keyLog }),
   });
+  wipeKeys(config);
   return { relay, config, log };
 }
 

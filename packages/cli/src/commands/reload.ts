@@ -1,7 +1,7 @@
 /** SIGHUP: the relay reads its config again. */
 import type { Relay } from '@underpass/relay';
 import type { Log } from '@underpass/runtime';
-import { loadRelayConfig, type RelayConfig } from '../config/relay-config.js';
+import { loadRelayConfig, type RelayConfig, wipeKeys } from '../config/relay-config.js';
 import { failureOf } from '../failure-lines.js';
 import { encodeKey } from '../key-text.js';
 
@@ -10,8 +10,11 @@ import { encodeKey } from '../key-text.js';
 export function reload(relay: Pick<Relay, 'setPeers'>, file: string, running: RelayConfig, log: Log): void {
   try {
     const config = loadRelayConfig(file);
-    config.privateKey.fill(0);
-    relay.setPeers(config.peers);
+    try {
+      relay.setPeers(config.peers);
+    } finally {
+      wipeKeys(config);
+    }
     const count = config.peers.length;
     log.info(
       { event: 'reloaded', peers: count },

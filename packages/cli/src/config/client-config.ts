@@ -4,7 +4,7 @@ import type { CongestionControllerName } from '@underpass/protocol';
 import { z } from 'zod';
 import { ConfigError } from '../cli-error.js';
 import type { HostPort } from '../host-port.js';
-import { encodeKey } from '../key-text.js';
+import { isSameKey } from '../key-text.js';
 import { DEFAULT_CONNECT_TIMEOUT_SECONDS } from '../limits.js';
 import type { LogLevel } from '../log-level.js';
 import { publicKeyOf } from '../public-key.js';
@@ -53,9 +53,9 @@ export function clientConfigOf(document: TomlDocument): ClientConfig {
   }
   const table = result.data;
   const publicKey = publicKeyOf(table.private_key_file);
-  const relayKey = encodeKey(table.relay_public_key);
-  const isOwn = relayKey === encodeKey(publicKey);
-  if (isOwn || relayKey === encodeKey(table.private_key_file)) {
+  const relayKey = table.relay_public_key;
+  const isOwn = isSameKey(relayKey, publicKey);
+  if (isOwn || isSameKey(relayKey, table.private_key_file)) {
     const found = isOwn ? "this client's own public key" : "this client's private key (not shown)";
     const problem: Problem = {
       line: document.lineOf(['relay_public_key']),

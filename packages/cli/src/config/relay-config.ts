@@ -5,7 +5,7 @@ import type { RelayPeerOptions } from '@underpass/relay';
 import { z } from 'zod';
 import { ConfigError } from '../cli-error.js';
 import type { ListenAddress } from '../host-port.js';
-import { encodeKey } from '../key-text.js';
+import { decodeKey, isSameKey } from '../key-text.js';
 import type { LogLevel } from '../log-level.js';
 import { publicKeyOf } from '../public-key.js';
 import {
@@ -34,6 +34,12 @@ export interface RelayConfig {
   readonly logLevel: LogLevel | undefined;
 }
 
+/** Overwrites the keys, of which a relay that runs has copies. */
+export function wipeKeys({ privateKey, peers }: RelayConfig): void {
+  privateKey.fill(0);
+  for (const { presharedKey } of peers) presharedKey?.fill(0);
+}
+
 /** @throws CliError when the file cannot be read, ConfigError with all that is wrong in it */
 export function loadRelayConfig(file: string): RelayConfig {
   return relayConfigOf(readTomlDocument(file));
@@ -48,8 +54,8 @@ export function relayConfigOf(document: TomlDocument): RelayConfig {
   problems.push(...repeatedPeers(document, 'public_key', () => 'the same key'));
   const publicKey = result.success ? publicKeyOf(result.data.private_key_file) : undefined;
   if (result.success && publicKey !== undefined) {
-    problems.push(...peersWithKey(document, encodeKey(publicKey), "this relay's own public key"));
-    const privateKey = encodeKey(result.data.private_key_file);
+    problems.push(...peersWithKey(document, publicKey, "this relay's own public key"));
+    const privateKey = result.data.private_key_file;
     problems.push(...peersWithKey(document, privateKey, "this relay's private key (not shown)"));
   }
   if (!result.success || publicKey === undefined || problems.length > 0) {
@@ -128,10 +134,11 @@ function repeatedPeers(
 }
 
 /** @param what  whose key `own` is */
-function peersWithKey(document: TomlDocument, own: string, what: string): Problem[] {
+function peersWithKey(document: TomlDocument, own: Uint8Array, what: string): Problem[] {
   return rawPeers(document).flatMap((_peer, index) => {
     const path = ['peer', index, 'public_key'];
-    if (valueAt(document.value, path) !== own) return [];
+    const key = decodeKey(String(valueAt(document.value, path)));
+    if (key === undefined || !isSameKey(key, own)) return [];
     const text = `peer.public_key: found ${what}, expected the client's public key`;
     return [{ line: document.lineOf(path), text }];
   });

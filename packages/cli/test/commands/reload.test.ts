@@ -1,9 +1,12 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
+import type { RelayPeerOptions } from '@underpass/relay';
 import { silentLog } from '@underpass/runtime';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { CliError } from '../../src/cli-error.js';
 import { reload } from '../../src/commands/reload.js';
 import { loadRelayConfig, type RelayConfig } from '../../src/config/relay-config.js';
+import { ExitCode } from '../../src/exit-code.js';
 import { writeKeyFile } from '../../src/key-file.js';
 import { encodeKey } from '../../src/key-text.js';
 import { publicKeyOf } from '../../src/public-key.js';
@@ -49,6 +52,26 @@ describe('a reload', () => {
     expect(peers).toMatchObject([{ name: 'alice' }]);
     expect(lines.map(({ event }) => event)).toEqual(['reloaded']);
   });
+
+  it.each([false, true])(
+    'leaves no key behind, whether the relay takes the peers or not (throws: %s)',
+    (throws) => {
+      const seen: Uint8Array[] = [];
+      const relay = {
+        setPeers: (peers: readonly RelayPeerOptions[]): void => {
+          for (const { presharedKey } of peers) {
+            if (presharedKey === undefined) continue;
+            expect(presharedKey.some((byte) => byte !== 0)).toBe(true);
+            seen.push(presharedKey);
+          }
+          if (throws) throw new CliError(ExitCode.config, 'no', '');
+        },
+      };
+      writeFileSync(file, `${START}${PEER}preshared_key_file = "other.key"\n`);
+      reload(relay, file, running, silentLog);
+      expect(seen.map((key) => encodeKey(key))).toEqual([encodeKey(new Uint8Array(32))]);
+    },
+  );
 
   it.each<[string, string]>([
     ['listen', START.replace('51820', '51821')],

@@ -6,6 +6,28 @@ export function wipe(...secrets: (Uint8Array | undefined)[]): void {
   for (const secret of secrets) secret?.fill(0);
 }
 
+/** Zeros for a secret that lives for long. V8 keeps small arrays within its heap, and its collector moves them and leaves what was
+ *  there; an array over a buffer of its own stays where it is, so that wiping it leaves no other copy. */
+export function secretBytes(length: number): Uint8Array {
+  return new Uint8Array(new ArrayBuffer(length));
+}
+
+/** A copy of a secret that stays where it is, as `secretBytes` does. */
+export function copySecret(secret: Uint8Array): Uint8Array {
+  const copy = secretBytes(secret.length);
+  copy.set(secret);
+  return copy;
+}
+
+/** Draws a key and wipes what the source gave.
+ *  @returns a copy, because the source may give a view of something larger */
+export function drawSecret(random: (length: number) => Uint8Array, length: number): Uint8Array {
+  const drawn = random(length);
+  const secret = copySecret(drawn);
+  wipe(drawn);
+  return secret;
+}
+
 /** The bytes of a text of ASCII characters. */
 export function asciiBytes(text: string): Uint8Array {
   const bytes = new Uint8Array(text.length);

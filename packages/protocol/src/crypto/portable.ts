@@ -5,10 +5,9 @@ import { blake2s } from '@noble/hashes/blake2.js';
 import { hmac } from '@noble/hashes/hmac.js';
 import nacl from 'tweetnacl';
 import { assert } from '../assert.js';
-import { copyBytes } from '../copy-bytes.js';
 import { writeUint32 } from '../little-endian.js';
 import { blake2sMac } from './blake2s-mac.js';
-import { isAllZero, wipe } from './bytes.js';
+import { copySecret, isAllZero, wipe } from './bytes.js';
 import { type Aead, type CryptoSuite, KEY_BYTES, TAG_BYTES, XNONCE_BYTES } from './suite.js';
 
 export function createPortableSuite(): CryptoSuite {
@@ -47,7 +46,7 @@ class PortableAead implements Aead {
 
   constructor(key: Uint8Array) {
     assert(key.length === KEY_BYTES, 'an AEAD key has 32 bytes');
-    this.#key = copyBytes(key);
+    this.#key = copySecret(key);
   }
 
   seal(

@@ -112,6 +112,11 @@ export class Peer {
     this.session.requestHandshake(now);
   }
 
+  /** Compares without giving the key away. @param presharedKey undefined: whether there is none */
+  hasPresharedKey(presharedKey: Uint8Array | undefined): boolean {
+    return this.session.hasPresharedKey(presharedKey);
+  }
+
   /** @returns undefined when the other side's limit on streams is reached */
   openStream(): Stream | undefined {
     return this.#connection.openStream();

@@ -3,7 +3,7 @@
 import type { Address } from '../address.js';
 import { COOKIE_REFRESH_MS } from '../constants.js';
 import { copyBytes } from '../copy-bytes.js';
-import { asciiBytes, isAllZero, wipe } from '../crypto/bytes.js';
+import { asciiBytes, drawSecret, isAllZero, wipe } from '../crypto/bytes.js';
 import { RandomPool } from '../crypto/random-pool.js';
 import { type CryptoSuite, KEY_BYTES, XNONCE_BYTES } from '../crypto/suite.js';
 import type { DropReason } from '../failure.js';
@@ -43,7 +43,7 @@ export class CookieChecker {
   cookie(now: number, from: Address): Uint8Array {
     if (this.#secret === undefined || now - this.#secretAt >= COOKIE_REFRESH_MS) {
       wipe(this.#secret);
-      this.#secret = copyBytes(this.#random(KEY_BYTES));
+      this.#secret = drawSecret(this.#random, KEY_BYTES);
       this.#secretAt = now;
     }
     return this.#suite.mac(this.#secret, asciiBytes(`${from.address} ${from.port}`));

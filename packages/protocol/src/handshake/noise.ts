@@ -11,7 +11,7 @@
 import { assert } from '../assert.js';
 import { CONSTRUCTION } from '../constants.js';
 import { copyBytes } from '../copy-bytes.js';
-import { asciiBytes, wipe } from '../crypto/bytes.js';
+import { asciiBytes, copySecret, wipe } from '../crypto/bytes.js';
 import { kdf2, kdf3 } from '../crypto/kdf.js';
 import { type CryptoSuite, KEY_BYTES, TAG_BYTES } from '../crypto/suite.js';
 
@@ -257,7 +257,7 @@ export class HandshakeState {
 
   #writeEphemeral(ephemeralPrivate: Uint8Array, into: Uint8Array, offset: number): void {
     assert(ephemeralPrivate.length === KEY_BYTES, 'an ephemeral key has 32 bytes');
-    this.#ephemeralPrivate = copyBytes(ephemeralPrivate);
+    this.#ephemeralPrivate = copySecret(ephemeralPrivate);
     const ephemeral = this.#suite.x25519PublicKey(ephemeralPrivate);
     into.set(ephemeral, offset);
     this.symmetric.mixHash(ephemeral);

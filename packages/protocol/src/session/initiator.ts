@@ -3,7 +3,7 @@
 
 import { REKEY_TIMEOUT_JITTER_MS, REKEY_TIMEOUT_MS } from '../constants.js';
 import { copyBytes } from '../copy-bytes.js';
-import { wipe } from '../crypto/bytes.js';
+import { drawSecret, wipe } from '../crypto/bytes.js';
 import { KEY_BYTES } from '../crypto/suite.js';
 import type { DropReason } from '../failure.js';
 import { createInitiation } from '../handshake/initiation.js';
@@ -58,7 +58,7 @@ export class Initiator {
     this.#lastSentAt = now;
     this.#jitterMs = this.#drawJitter();
     const localIndex = indices.add({ peer: owner, keypair: undefined });
-    const ephemeralPrivate = copyBytes(random(KEY_BYTES));
+    const ephemeralPrivate = drawSecret(random, KEY_BYTES);
     this.#secrets.logHandshake(ephemeralPrivate);
     const timestamp = encodeTai64n(this.#lastTimestamp);
     const state = createInitiation(

@@ -40,11 +40,21 @@ export class KeypairSlots {
    *  @returns whether that was the first, and made it the current one */
   confirm(keypair: Keypair): boolean {
     if (keypair !== this.#next) return false;
-    this.#destroy(this.#previous);
+    // Empty until now: whoever fills the slot of the previous one empties that of the next, and the other way round.
     this.#previous = this.#current;
     this.#current = keypair;
     this.#next = undefined;
     return true;
+  }
+
+  /** Destroys keypairs that are too old to be used (spec session 5.1, 8.1).
+   *  @returns when the next one is, or undefined when none is left */
+  destroyExpired(now: number): number | undefined {
+    if (this.#previous?.isExpired(now) === true) this.#previous = this.#destroy(this.#previous);
+    if (this.#current?.isExpired(now) === true) this.#current = this.#destroy(this.#current);
+    if (this.#next?.isExpired(now) === true) this.#next = this.#destroy(this.#next);
+    const left = [this.#previous, this.#current, this.#next].filter((keypair) => keypair !== undefined);
+    return left.length === 0 ? undefined : Math.min(...left.map((keypair) => keypair.expiresAt));
   }
 
   destroyAll(): void {
@@ -56,7 +66,7 @@ export class KeypairSlots {
     this.#next = undefined;
   }
 
-  #destroy(keypair: Keypair | undefined): void {
+  #destroy(keypair: Keypair | undefined): undefined {
     if (keypair === undefined) return;
     keypair.destroy();
     this.#forget(keypair);

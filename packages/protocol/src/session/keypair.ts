@@ -48,8 +48,11 @@ export class Keypair {
   }
 
   /** spec session 5.1 */
+  get expiresAt(): number {
+    return this.createdAt + REJECT_AFTER_TIME_MS;
+  }
   isExpired(now: number): boolean {
-    return now - this.createdAt >= REJECT_AFTER_TIME_MS;
+    return now >= this.expiresAt;
   }
   canSend(now: number): boolean {
     return !this.isExpired(now) && this.#sent < REJECT_SEND_AFTER_MESSAGES;

@@ -2,12 +2,14 @@
 
 import { assert } from '../assert.js';
 import { copyBytes } from '../copy-bytes.js';
-import { wipe } from '../crypto/bytes.js';
+import { copySecret, wipe } from '../crypto/bytes.js';
 import { KEY_BYTES } from '../crypto/suite.js';
 import { CookieJar } from '../handshake/cookie.js';
 import { mac1Key, writeMacs } from '../handshake/mac.js';
 import type { SessionContext } from './context.js';
 import { keyLogLines } from './key-log.js';
+
+const NO_PRESHARED_KEY = new Uint8Array(KEY_BYTES);
 
 export class PeerSecrets {
   readonly publicKey: Uint8Array;
@@ -25,10 +27,17 @@ export class PeerSecrets {
     const { suite, local } = context;
     this.#context = context;
     this.publicKey = copyBytes(publicKey);
-    this.presharedKey = copyBytes(presharedKey ?? new Uint8Array(KEY_BYTES));
-    this.staticStatic = suite.x25519(local.privateKey, publicKey);
+    this.presharedKey = copySecret(presharedKey ?? NO_PRESHARED_KEY);
+    const staticStatic = suite.x25519(local.privateKey, publicKey);
+    this.staticStatic = staticStatic && copySecret(staticStatic);
+    wipe(staticStatic);
     this.cookieJar = new CookieJar(suite, publicKey);
     this.#mac1Key = mac1Key(suite, publicKey);
+  }
+
+  /** Whether the preshared key is this one, or, when asked for none, absent. */
+  hasPresharedKey(presharedKey: Uint8Array | undefined): boolean {
+    return this.#context.suite.equal(this.presharedKey, presharedKey ?? NO_PRESHARED_KEY);
   }
 
   /** Completes a message 1 or 2 to the peer. */

@@ -6,11 +6,11 @@ import {
   INITIATION_COPY_INTERVAL_MS,
   INITIATION_COPY_MS,
   KEEPALIVE_TIMEOUT_MS,
-  KEY_WIPE_AFTER_MS,
   MAX_HANDSHAKE_TRIES,
   MAX_PERSISTENT_KEEPALIVE_MS,
   MIN_PERSISTENT_KEEPALIVE_MS,
   NO_ANSWER_TIMEOUT_MS,
+  REJECT_AFTER_TIME_MS,
   REKEY_AFTER_TIME_MS,
   REKEY_ON_RECEIVE_AFTER_MS,
   REKEY_TIMEOUT_MS,
@@ -126,6 +126,11 @@ export class WireGuardPeer {
     return this.#stats;
   }
 
+  /** Compares without giving the key away. @param presharedKey undefined: whether there is none */
+  hasPresharedKey(presharedKey: Uint8Array | undefined): boolean {
+    return this.#secrets.hasPresharedKey(presharedKey);
+  }
+
   /** Sends there from now on, until the peer is heard from elsewhere. */
   setAddress(address: Address): void {
     this.#address = address;
@@ -218,7 +223,7 @@ export class WireGuardPeer {
     }
     this.#keypairs.addResponded(keypair);
     this.#responseCopies = 0;
-    this.#timers.set('key-wipe', now + KEY_WIPE_AFTER_MS);
+    this.#setExpiryTimer(now);
     this.#noteReceived(now, message.length, from);
     this.#context.wantHandshake(this);
     return undefined;
@@ -229,7 +234,7 @@ export class WireGuardPeer {
     const outcome = this.#initiator.complete(now, message);
     if (typeof outcome === 'string') return outcome;
     this.#keypairs.addInitiated(outcome.keypair);
-    this.#timers.set('key-wipe', now + KEY_WIPE_AFTER_MS);
+    this.#setExpiryTimer(now);
     this.#stats.handshakeRttMs = outcome.roundTripMs;
     this.#noteReceived(now, message.length, from);
     this.#noteHandshakeComplete();
@@ -316,7 +321,7 @@ export class WireGuardPeer {
 
   /** Wipes all that is secret. */
   destroy(): void {
-    this.#forgetSessions();
+    this.dropKeypairs();
     this.#secrets.wipe();
     this.#timers.cancelAll();
     this.#initiationDue = false;
@@ -362,7 +367,7 @@ export class WireGuardPeer {
   #handleTimer(now: number, name: TimerName): void {
     switch (name) {
       case 'handshake-retry':
-        if (this.#tries >= MAX_HANDSHAKE_TRIES) this.#giveUp(now);
+        if (this.#tries >= MAX_HANDSHAKE_TRIES) this.#giveUp();
         else {
           this.#initiationDue = true;
           this.#context.wantHandshake(this);
@@ -388,22 +393,25 @@ export class WireGuardPeer {
         this.#keepaliveDue = true;
         this.#context.wantKeepalive(this);
         break;
-      case 'key-wipe': // spec session 8.1
-        this.#forgetSessions();
+      case 'keypair-expiry': {
+        // spec session 8.1
+        const at = this.#keypairs.destroyExpired(now);
+        if (at !== undefined) this.#timers.set(name, at);
         break;
+      }
     }
   }
 
-  /** spec session 5.5 */
-  #giveUp(now: number): void {
-    this.#timers.cancel('passive-keepalive');
-    this.#anotherKeepalive = false;
-    if (!this.#timers.isSet('key-wipe')) this.#timers.set('key-wipe', now + KEY_WIPE_AFTER_MS);
+  /** A keypair was made; of several the oldest expires first. */
+  #setExpiryTimer(now: number): void {
+    if (!this.#timers.isSet('keypair-expiry')) this.#timers.set('keypair-expiry', now + REJECT_AFTER_TIME_MS);
   }
 
-  #forgetSessions(): void {
-    this.dropKeypairs();
-    this.#timers.cancel('key-wipe');
+  /** spec session 5.5 */
+  #giveUp(): void {
+    this.#initiator.abandon();
+    this.#timers.cancel('passive-keepalive');
+    this.#anotherKeepalive = false;
   }
 
   #noteHandshakeComplete(): void {

@@ -1,8 +1,7 @@
 /** Our answers to one peer's handshakes (spec handshake 3.3 to 3.5). */
 
 import { CLOCK_BEHIND_MS, CLOCK_BEHIND_SILENCE_MS, HANDSHAKE_INITIATION_INTERVAL_MS } from '../constants.js';
-import { copyBytes } from '../copy-bytes.js';
-import { wipe } from '../crypto/bytes.js';
+import { drawSecret, wipe } from '../crypto/bytes.js';
 import { KEY_BYTES } from '../crypto/suite.js';
 import type { DropReason } from '../failure.js';
 import type { HandshakeState } from '../handshake/noise.js';
@@ -54,7 +53,7 @@ export class Responder {
     const { suite, random, indices } = this.#context;
     const entry: IndexEntry = { peer: owner, keypair: undefined };
     const localIndex = indices.add(entry);
-    const ephemeralPrivate = copyBytes(random(KEY_BYTES));
+    const ephemeralPrivate = drawSecret(random, KEY_BYTES);
     this.#secrets.logHandshake(ephemeralPrivate);
     const response = new Uint8Array(RESPONSE_BYTES);
     const { presharedKey } = this.#secrets;

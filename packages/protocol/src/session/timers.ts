@@ -8,7 +8,7 @@ export const TIMERS = [
   'no-answer',
   'passive-keepalive',
   'persistent-keepalive',
-  'key-wipe',
+  'keypair-expiry',
 ] as const;
 export type TimerName = (typeof TIMERS)[number];
 
@@ -22,7 +22,7 @@ export class Timers {
     'no-answer': OFF,
     'passive-keepalive': OFF,
     'persistent-keepalive': OFF,
-    'key-wipe': OFF,
+    'keypair-expiry': OFF,
   };
 
   isSet(name: TimerName): boolean {

@@ -4,8 +4,7 @@
 import type { Address } from '../address.js';
 import { assert } from '../assert.js';
 import { MAX_PEERS } from '../constants.js';
-import { copyBytes } from '../copy-bytes.js';
-import { bytesKey, wipe } from '../crypto/bytes.js';
+import { bytesKey, copySecret, wipe } from '../crypto/bytes.js';
 import { type CryptoSuite, KEY_BYTES, TAG_BYTES } from '../crypto/suite.js';
 import { type Deadline, earlier } from '../deadline.js';
 import { DROP_REASONS, type DropReason } from '../failure.js';
@@ -101,7 +100,7 @@ export class WireGuard {
       random,
       unixTimeMs: options.unixTimeMs,
       keyLog: options.keyLog,
-      local: { privateKey: copyBytes(options.privateKey), publicKey: this.publicKey },
+      local: { privateKey: copySecret(options.privateKey), publicKey: this.publicKey },
       indices: this.#indices,
       news: this.#news,
       nextKeypairId: () => ++this.#keypairs,

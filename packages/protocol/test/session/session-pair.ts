@@ -1,6 +1,7 @@
 /** Two WireGuards in virtual time, joined by a link that delivers at once and can be told to lose messages. */
 import {
   type Address,
+  type CryptoSuite,
   createPortableSuite,
   type OutgoingMessage,
   type Received,
@@ -35,6 +36,9 @@ export interface PairOptions {
   readonly persistentKeepaliveMs?: number;
   readonly unixTimeMs?: () => number;
   readonly keyLog?: (line: string) => void;
+  readonly suite?: CryptoSuite;
+  /** Each side's randomness. */
+  readonly random?: (seed: number) => (length: number) => Uint8Array;
 }
 
 export const SUITE = createPortableSuite();
@@ -67,8 +71,8 @@ export class SessionPair {
       (privateKey, i) =>
         new WireGuard({
           privateKey,
-          suite: SUITE,
-          random: countingRandom(3 + i),
+          suite: options.suite ?? SUITE,
+          random: (options.random ?? countingRandom)(3 + i),
           unixTimeMs,
           ...(options.keyLog && { keyLog: options.keyLog }),
         }),

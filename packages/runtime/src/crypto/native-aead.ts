@@ -6,7 +6,7 @@ import {
   type Aead,
   assert,
   type CryptoSuite,
-  copyBytes,
+  copySecret,
   KEY_BYTES,
   TAG_BYTES,
   wipe,
@@ -26,7 +26,7 @@ abstract class KeyedAead {
 
   constructor(key: Uint8Array) {
     assert(key.length === KEY_BYTES, 'an AEAD key has 32 bytes');
-    this.key = copyBytes(key);
+    this.key = copySecret(key);
   }
 
   protected setNonce(counterHigh: number, counterLow: number): void {
