@@ -43,6 +43,20 @@ export interface ContactProblem {
   readonly code: string;
 }
 
+/** Why a client lost its connection:
+ *  - `relay-restarted`: another run of the relay answers
+ *  - `relay-stopped`: it said goodbye
+ *  - `removed`: it no longer knows this client
+ *  - `superseded`: another client with the same key has connected
+ *  - `error-at-relay`, `error`: one side found fault with the other */
+export type DisconnectCause =
+  | 'relay-restarted'
+  | 'relay-stopped'
+  | 'removed'
+  | 'superseded'
+  | 'error-at-relay'
+  | 'error';
+
 export type ClientEvent =
   /** Why the relay cannot be reached; told when it is another reason than before. */
   | { readonly type: 'contact-problem'; readonly problem: ContactProblem }
@@ -59,7 +73,14 @@ export type ClientEvent =
   /** First contact, or contact with a relay that was restarted. */
   | { readonly type: 'connected'; readonly handshakeRttMs: number | undefined }
   /** The connection and its streams are over; the next stream makes a new one. */
-  | { readonly type: 'disconnected'; readonly reason: string }
+  | {
+      readonly type: 'disconnected';
+      readonly cause: DisconnectCause;
+      /** In the words of the side that ended it. */
+      readonly reason: string;
+      /** Connections through the tunnel that ended with it. */
+      readonly lostStreams: number;
+    }
   /** An answer of the relay has been due for `silentMs`: streams wait. */
   | { readonly type: 'waiting'; readonly silentMs: number }
   | { readonly type: 'resumed'; readonly silentMs: number }

@@ -18,6 +18,7 @@ import {
 import {
   type Address,
   type ConnectionError,
+  ConnectionErrorCode,
   Endpoint,
   type Peer,
   type Stream,
@@ -36,7 +37,14 @@ import {
 } from '@underpass/runtime';
 import { adviceFor } from './advice.js';
 import { DEFAULT_CONTACT_LIMIT_MS, FIRST_LOOKUP_MS } from './client-constants.js';
-import type { BoundForward, Client, ClientEvent, ClientOptions, ClientStatus } from './client-options.js';
+import type {
+  BoundForward,
+  Client,
+  ClientEvent,
+  ClientOptions,
+  ClientStatus,
+  DisconnectCause,
+} from './client-options.js';
 import { ContactLimit } from './contact-limit.js';
 import { ContactReport } from './contact-report.js';
 import { PlaceQueue } from './place-queue.js';
@@ -112,7 +120,7 @@ class RunningClient implements Client {
       socket,
       handler: {
         onConnected: () => this.#onConnected(),
-        onDisconnected: (_peer, error) => this.#onDisconnected(error),
+        onDisconnected: (_peer, error, lostStreams) => this.#onDisconnected(error, lostStreams),
         onStreamsAvailable: () => this.#places.startWaiting(),
         onWaiting: (_peer, since) => {
           this.#isSilent = true;
@@ -263,15 +271,12 @@ class RunningClient implements Client {
     for (const { resolve } of this.#waiting.splice(0)) resolve();
   }
 
-  #onDisconnected(error: ConnectionError): void {
+  #onDisconnected(error: ConnectionError, lostStreams: number): void {
     this.#hasContact = false;
     this.#report.end();
     if (this.#closing !== undefined) return; // as it was asked to
     const reason = error.reason === '' ? `code ${error.code}` : error.reason;
-    this.#emit({
-      type: 'disconnected',
-      reason: error.by === 'peer' ? `by the relay: ${reason}` : reason,
-    });
+    this.#emit({ type: 'disconnected', cause: causeOf(error), reason, lostStreams });
   }
 
   #contact(): Contact {
@@ -332,6 +337,21 @@ class RunningClient implements Client {
     this.#sockets.delete(socket);
     this.#limit.leave(id);
     this.#emit({ type: 'stream-closed', id, target, ...summary });
+  }
+}
+
+function causeOf({ by, code }: ConnectionError): DisconnectCause {
+  if (code === ConnectionErrorCode.peerRestarted) return 'relay-restarted';
+  if (by === 'local') return 'error';
+  switch (code) {
+    case ConnectionErrorCode.none:
+      return 'relay-stopped';
+    case ConnectionErrorCode.removed:
+      return 'removed';
+    case ConnectionErrorCode.superseded:
+      return 'superseded';
+    default:
+      return 'error-at-relay';
   }
 }
 

@@ -41,6 +41,10 @@ export const ConnectionErrorCode = {
   version: 0x0b,
   idleTimeout: 0x0c,
   peerRestarted: 0x0d,
+  /** The other side no longer knows this peer. */
+  removed: 0x0e,
+  /** Another process with the same key has taken the connection's place. */
+  superseded: 0x0f,
 } as const;
 export type ConnectionErrorCode = (typeof ConnectionErrorCode)[keyof typeof ConnectionErrorCode];
 

@@ -7,6 +7,8 @@ import { assert } from './assert.js';
 export const PACKET_TYPE = 0x01;
 export const PROTOCOL_VERSION = 1;
 export const EPOCH_BYTES = 8;
+/** The greatest number that there is, so that no receiver has seen it (spec streams 8.1). */
+export const FAREWELL_PACKET_NUMBER = Number.MAX_SAFE_INTEGER;
 
 /** Limits that hold before HELLO (spec streams 3.5). */
 export const INITIAL_MAX_DATA_BYTES = 1024 * 1024;
@@ -91,6 +93,13 @@ export const MAX_RECEIVED_DATAGRAM_BYTES = 16_384;
 export const TRANSPORT_OVERHEAD_BYTES = 32;
 /** What one poll may fill: a UDP segmentation call takes no more. */
 export const BATCH_BYTES = 65_536;
+
+/** Farewells of spec streams 8.1 that wait to be sent because a process was superseded; further ones are not made. */
+export const MAX_FAREWELLS = 64;
+/** Epochs that are remembered as ended (spec streams 3.7). */
+export const MAX_ENDED_EPOCHS = 8;
+/** How often two processes with one key are reported, at most. */
+export const KEY_SHARED_SILENCE_MS = 10_000;
 
 /** A peer's share of memory for what it sends us, and the connection's window (spec streams 5.3). */
 export const CONNECTION_WINDOW_BYTES = 32 * 1024 * 1024;

@@ -39,7 +39,15 @@ export type NameResolver = (name: string) => Promise<readonly string[]>;
 /** `peer` is the peer's name. */
 export type RelayEvent =
   | { readonly type: 'peer-connected'; readonly peer: string; readonly address: Address | undefined }
-  | { readonly type: 'peer-disconnected'; readonly peer: string; readonly reason: string }
+  | {
+      readonly type: 'peer-disconnected';
+      readonly peer: string;
+      readonly reason: string;
+      /** Connections through the tunnel that ended with it. */
+      readonly lostStreams: number;
+    }
+  /** Two clients use the peer's key and end each other's connections. At most one event in 10 s. */
+  | { readonly type: 'key-shared'; readonly peer: string; readonly addresses: readonly Address[] }
   /** An answer of the peer has been due for `silentMs`: streams wait. */
   | { readonly type: 'waiting'; readonly peer: string; readonly silentMs: number }
   | { readonly type: 'resumed'; readonly peer: string; readonly silentMs: number }

@@ -11,8 +11,10 @@ import {
   type Target,
 } from '@underpass/forward';
 import {
+  type Address,
   bytesKey,
   type ConnectionError,
+  ConnectionErrorCode,
   type CryptoSuite,
   Endpoint,
   MAX_PEERS,
@@ -60,6 +62,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
 type NamelessEvent =
   | { readonly type: 'waiting' | 'resumed'; readonly silentMs: number }
   | { readonly type: 'path-fragments'; readonly datagramBytes: number }
+  | { readonly type: 'key-shared'; readonly addresses: readonly Address[] }
   | { readonly type: 'clock-behind'; readonly clockMs: number; readonly earlierClockMs: number };
 
 /** A peer of the config and what it has to do with the endpoint. */
@@ -102,7 +105,8 @@ class RunningRelay implements Relay {
       socket,
       handler: {
         onConnected: (peer) => this.#onConnected(peer),
-        onDisconnected: (peer, error) => this.#onDisconnected(peer, error),
+        onDisconnected: (peer, error, lostStreams) => this.#onDisconnected(peer, error, lostStreams),
+        onKeyShared: (peer, addresses) => this.#emitOf(peer, { type: 'key-shared', addresses }),
         onWaiting: (peer, since) => {
           this.#emitOf(peer, { type: 'waiting', silentMs: this.#driver.now() - since });
         },
@@ -149,14 +153,15 @@ class RunningRelay implements Relay {
         member.options = withoutSecret(options);
         continue;
       }
-      const wasConnected = member.peer.stats().connected;
+      const { connected, openStreams } = member.peer.stats();
+      const reason =
+        options === undefined ? 'removed from the config' : 'another preshared key in the config';
       this.#members.delete(key);
-      this.#endpoint.removePeer(member.peer);
+      this.#endpoint.removePeer(this.#driver.now(), member.peer, reason);
       void member.acceptor.close();
-      if (wasConnected) {
+      if (connected) {
         const peer = member.options.name;
-        const reason = options === undefined ? 'removed from the config' : 'has another preshared key';
-        this.#emit({ type: 'peer-disconnected', peer, reason });
+        this.#emit({ type: 'peer-disconnected', peer, reason, lostStreams: openStreams });
       }
     }
     for (const [key, options] of wanted) {
@@ -221,11 +226,15 @@ class RunningRelay implements Relay {
     this.#emit({ type: 'peer-connected', peer: member.options.name, address: peer.stats().address });
   }
 
-  #onDisconnected(peer: Peer, error: ConnectionError): void {
+  #onDisconnected(peer: Peer, error: ConnectionError, lostStreams: number): void {
     const member = this.#memberOf(peer);
     if (member === undefined) return;
-    const reason = error.reason === '' ? `code ${error.code}` : error.reason;
-    this.#emit({ type: 'peer-disconnected', peer: member.options.name, reason });
+    this.#emit({
+      type: 'peer-disconnected',
+      peer: member.options.name,
+      reason: reasonOf(error),
+      lostStreams,
+    });
   }
 
   #onRefused(
@@ -245,6 +254,12 @@ class RunningRelay implements Relay {
       advice: `${peer} asked for ${wish}: ${reason}`,
     });
   }
+}
+
+function reasonOf({ by, code, reason }: ConnectionError): string {
+  if (code === ConnectionErrorCode.peerRestarted) return 'the client was restarted';
+  if (code === ConnectionErrorCode.none && by === 'peer') return 'the client was stopped';
+  return reason === '' ? `code ${code}` : reason;
 }
 
 /** @throws UnderpassError */

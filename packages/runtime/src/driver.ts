@@ -29,7 +29,10 @@ export interface StreamHandler {
 
 export interface DriverHandler {
   onConnected(peer: Peer): void;
-  onDisconnected(peer: Peer, error: ConnectionError): void;
+  /** @param lostStreams how many streams ended with it */
+  onDisconnected(peer: Peer, error: ConnectionError, lostStreams: number): void;
+  /** Two processes use the peer's key, at these addresses. */
+  onKeyShared?(peer: Peer, addresses: readonly Address[]): void;
   /** An answer has been due since `since` (milliseconds of the driver's clock): streams wait. */
   onWaiting?(peer: Peer, since: number): void;
   onResumed?(peer: Peer, silentMs: number): void;
@@ -224,7 +227,7 @@ export class Driver {
         this.#handler.onConnected(event.peer);
         return;
       case 'disconnected':
-        this.#handler.onDisconnected(event.peer, event.error);
+        this.#handler.onDisconnected(event.peer, event.error, event.lostStreams);
         return;
       case 'waiting':
         this.#handler.onWaiting?.(event.peer, event.since);
@@ -234,6 +237,9 @@ export class Driver {
         return;
       case 'path-fragments':
         this.#handler.onPathFragments?.(event.peer, event.datagramBytes);
+        return;
+      case 'key-shared':
+        this.#handler.onKeyShared?.(event.peer, event.addresses);
         return;
       case 'unknown-key':
         this.#handler.onUnknownKey?.(event.publicKey, event.from);

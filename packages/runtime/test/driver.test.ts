@@ -258,20 +258,20 @@ describe('dispatching', () => {
     const stream = fakeStream();
     const { endpoint, turns, driver } = setUp({
       onConnected: (who) => seen.push(['connected', who]),
-      onDisconnected: (who, error) => seen.push(['disconnected', who, error.reason]),
+      onDisconnected: (who, error, lost) => seen.push(['disconnected', who, error.reason, lost]),
       onStream: (who, what) => seen.push(['stream', who, what]),
     });
     endpoint.events.push(
       { type: 'connected', peer },
       { type: 'stream-opened', peer, stream },
-      { type: 'disconnected', peer, error: { by: 'peer', code: 0, reason: 'bye' } },
+      { type: 'disconnected', peer, error: { by: 'peer', code: 0, reason: 'bye' }, lostStreams: 3 },
     );
     driver.wake();
     turns.run();
     expect(seen).toEqual([
       ['connected', peer],
       ['stream', peer, stream],
-      ['disconnected', peer, 'bye'],
+      ['disconnected', peer, 'bye', 3],
     ]);
   });
 

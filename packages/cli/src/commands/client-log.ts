@@ -1,9 +1,16 @@
 /** A client's events and totals as log lines. The `event` field is for programs (docs/cli.md, 'Log events'). */
-import type { BoundForward, ClientEvent, ClientStatus } from '@underpass/client';
+import type { BoundForward, ClientEvent, ClientStatus, DisconnectCause } from '@underpass/client';
 import { formatTarget } from '@underpass/forward';
 import type { Log } from '@underpass/runtime';
 import { noAnswerText, problemLine } from './contact-text.js';
-import { formatDuration, fragmentsText, inMicroseconds, totals, totalsText } from './traffic-totals.js';
+import {
+  formatDuration,
+  fragmentsText,
+  inMicroseconds,
+  lossText,
+  totals,
+  totalsText,
+} from './traffic-totals.js';
 
 export function logClientEvent(log: Log, event: ClientEvent): void {
   switch (event.type) {
@@ -49,8 +56,8 @@ export function logClientEvent(log: Log, event: ClientEvent): void {
     }
     case 'disconnected':
       log.warn(
-        { event: event.type, reason: event.reason },
-        `disconnected: ${event.reason}: the next connection through the tunnel connects again`,
+        { event: event.type, cause: event.cause, reason: event.reason, lost: event.lostStreams },
+        disconnectedText(event.cause, event.reason, lossText(event.lostStreams)),
       );
       return;
     case 'waiting':
@@ -91,6 +98,23 @@ export function logClientEvent(log: Log, event: ClientEvent): void {
       );
       return;
     }
+  }
+}
+
+function disconnectedText(cause: DisconnectCause, reason: string, loss: string): string {
+  switch (cause) {
+    case 'relay-restarted':
+      return `the relay was restarted: ${loss}`;
+    case 'relay-stopped':
+      return `the relay was stopped: ${loss}; new ones wait until it runs again`;
+    case 'removed':
+      return `the relay no longer accepts this client (${reason}): ${loss}; ask the relay's owner`;
+    case 'superseded':
+      return `another client with this client's key has connected: ${loss}; give each client a key of its own`;
+    case 'error-at-relay':
+      return `the relay ended the connection (${reason}): ${loss}; the next one connects again`;
+    case 'error':
+      return `disconnected (${reason}): ${loss}; the next connection through the tunnel connects again`;
   }
 }
 

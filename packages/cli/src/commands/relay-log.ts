@@ -3,7 +3,14 @@ import { formatTarget } from '@underpass/forward';
 import type { RelayEvent, RelayStatus } from '@underpass/relay';
 import { type Log, shortKey } from '@underpass/runtime';
 import { encodeKey } from '../key-text.js';
-import { formatDuration, fragmentsText, inMicroseconds, totals, totalsText } from './traffic-totals.js';
+import {
+  formatDuration,
+  fragmentsText,
+  inMicroseconds,
+  lossText,
+  totals,
+  totalsText,
+} from './traffic-totals.js';
 
 export function logRelayEvent(log: Log, event: RelayEvent): void {
   switch (event.type) {
@@ -17,8 +24,8 @@ export function logRelayEvent(log: Log, event: RelayEvent): void {
     }
     case 'peer-disconnected':
       log.info(
-        { event: event.type, peer: event.peer, reason: event.reason },
-        `${event.peer} disconnected: ${event.reason}`,
+        { event: event.type, peer: event.peer, reason: event.reason, lost: event.lostStreams },
+        `${event.peer} disconnected (${event.reason}): ${lossText(event.lostStreams)}`,
       );
       return;
     case 'waiting':
@@ -39,6 +46,15 @@ export function logRelayEvent(log: Log, event: RelayEvent): void {
         fragmentsText(event.peer, event.datagramBytes),
       );
       return;
+    case 'key-shared': {
+      const { type, peer, addresses } = event;
+      const places = addresses.map((address) => formatTarget(targetOf(address)));
+      log.warn(
+        { event: type, peer, addresses },
+        `${peer} connects in turn from ${places.join(' and ')}: two clients with one key end each other's connections; give each its own`,
+      );
+      return;
+    }
     case 'unknown-key': {
       const publicKey = encodeKey(event.publicKey);
       log.warn(

@@ -70,3 +70,9 @@ export function formatDuration(milliseconds: number): string {
   if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
   return `${Math.round(seconds / 3600)} h`;
 }
+
+/** `3 connections are lost`, for the end of a line that says why. */
+export function lossText(lostStreams: number): string {
+  if (lostStreams === 0) return 'no connection is lost';
+  return lostStreams === 1 ? '1 connection is lost' : `${lostStreams} connections are lost`;
+}

@@ -21,6 +21,20 @@ describe('a relay tells its owner', () => {
     );
   });
 
+  test('which clients share a key, and where they are', () => {
+    const addresses = [ADDRESS, { address: '2001:db8::1', port: 5 }];
+    expect(words({ type: 'key-shared', peer: 'laptop', addresses })).toBe(
+      "warn laptop connects in turn from 10.77.0.1:40000 and [2001:db8::1]:5: two clients with one key end each other's connections; give each its own",
+    );
+  });
+
+  test('why a peer is gone, and what it cost', () => {
+    const reason = 'the client was restarted';
+    expect(words({ type: 'peer-disconnected', peer: 'laptop', reason, lostStreams: 3 })).toBe(
+      'info laptop disconnected (the client was restarted): 3 connections are lost',
+    );
+  });
+
   test('whose clock went back, with both times', () => {
     const clockMs = Date.UTC(2026, 10, 26, 10, 15);
     const earlierClockMs = Date.UTC(2027, 10, 26, 9, 0, 0, 500);

@@ -206,7 +206,9 @@ describe('a relay that is started again', () => {
     expect(await ending).toBe('ECONNRESET');
     expect(await tunnel.client.heard.next('disconnected')).toEqual({
       type: 'disconnected',
-      reason: 'by the relay: closed',
+      cause: 'relay-stopped',
+      reason: 'closed',
+      lostStreams: 1,
     });
     const { port, host } = at(tunnel.relay);
     await runRelay({
@@ -266,7 +268,7 @@ describe('setPeers', () => {
     ['is gone', 'removed from the config', () => []],
     [
       'has another preshared key',
-      'has another preshared key',
+      'another preshared key in the config',
       (publicKey: Uint8Array) => [
         { name: 'laptop', publicKey, presharedKey: new Uint8Array(32).fill(7), allow: [] },
       ],
@@ -284,8 +286,15 @@ describe('setPeers', () => {
     expect(await ending).toBe('ECONNRESET');
     await tunnel.relay.heard.next('stream-closed');
     expect(tunnel.relay.heard.of('peer-disconnected')).toEqual([
-      { type: 'peer-disconnected', peer: 'laptop', reason },
+      { type: 'peer-disconnected', peer: 'laptop', reason, lostStreams: 1 },
     ]);
+    // spec streams 8.1: the client is told
+    expect(await tunnel.client.heard.next('disconnected')).toEqual({
+      type: 'disconnected',
+      cause: 'removed',
+      reason,
+      lostStreams: 1,
+    });
   });
 
   it('refuses two peers with one name or one key, and changes nothing', async () => {
@@ -376,7 +385,8 @@ describe('closing', () => {
     expect(await tunnel.relay.heard.next('peer-disconnected')).toEqual({
       type: 'peer-disconnected',
       peer: 'laptop',
-      reason: 'closed',
+      reason: 'the client was stopped',
+      lostStreams: 1,
     });
     await expect(connect(tunnel.port)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
     await expect(tunnel.client.client.connected()).rejects.toThrow('the client is closed');

@@ -264,6 +264,11 @@ export class Connection {
     return this.#builder.build(now, keypairId, bytes, start, maxBytes);
   }
 
+  /** What our HELLO says now. @param expectedEpoch whom it is for */
+  helloFor(expectedEpoch: Uint8Array): Hello {
+    return this.#builder.hello(expectedEpoch);
+  }
+
   pollClosePacket(
     keypairId: number,
     bytes: Uint8Array,

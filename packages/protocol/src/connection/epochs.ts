@@ -1,5 +1,5 @@
 /** Which run of each process a packet belongs to (spec streams 3). */
-import { EPOCH_BYTES } from '../transport-constants.js';
+import { EPOCH_BYTES, MAX_ENDED_EPOCHS } from '../transport-constants.js';
 import type { Hello } from '../wire/frames.js';
 
 const NO_EPOCH = new Uint8Array(EPOCH_BYTES);
@@ -8,10 +8,18 @@ const NO_EPOCH = new Uint8Array(EPOCH_BYTES);
  *  - `known`: the peer that we know; its keypair is now bound
  *  - `first`: the first word of a peer
  *  - `restarted`: the peer is a new run: the old connection is over
+ *  - `returned`: an epoch that another one has ended: two processes use the peer's key (spec streams 3.7)
  *  - `not-for-us`: it was meant for an earlier run of ours
  *  - `stale`: a late word of an earlier run of the peer
  *  - `violation`: another epoch under a keypair that is bound */
-export type HelloMeaning = 'known' | 'first' | 'restarted' | 'not-for-us' | 'stale' | 'violation';
+export type HelloMeaning =
+  | 'known'
+  | 'first'
+  | 'restarted'
+  | 'returned'
+  | 'not-for-us'
+  | 'stale'
+  | 'violation';
 
 /** Keypairs that a peer can hold at one time, and one more for a handshake in between. */
 const MAX_BOUND_KEYPAIRS = 4;
@@ -21,6 +29,8 @@ export class Epochs {
   #peer: Uint8Array | undefined;
   /** The greatest id of a keypair that was ever bound. */
   #newestBound = -1;
+  /** Epochs of the peer that ended because another began, newest last. */
+  readonly #ended: Uint8Array[] = [];
   /** Epoch that each keypair is bound to, newest last. */
   readonly #bound: { keypairId: number; epoch: Uint8Array }[] = [];
 
@@ -45,16 +55,22 @@ export class Epochs {
     if (this.#peer === undefined) return 'first';
     if (same(this.#peer, hello.epoch)) return 'known';
     // Keypair ids grow: what comes under one older than the newest bound one is from before the restart.
-    return keypairId < this.#newestBound ? 'stale' : 'restarted';
+    if (keypairId < this.#newestBound) return 'stale';
+    return this.#ended.some((epoch) => same(epoch, hello.epoch)) ? 'returned' : 'restarted';
   }
 
-  /** spec streams 3.2: the keypair speaks for this epoch from now on. */
-  bind(keypairId: number, hello: Hello): void {
+  /** spec streams 3.2: the keypair speaks for this epoch from now on. @returns whether it did not before */
+  bind(keypairId: number, hello: Hello): boolean {
+    if (this.#peer !== undefined && !same(this.#peer, hello.epoch)) {
+      this.#ended.push(this.#peer);
+      if (this.#ended.length > MAX_ENDED_EPOCHS) this.#ended.shift();
+    }
     this.#peer = hello.epoch;
-    if (this.#boundTo(keypairId) !== undefined) return;
+    if (this.#boundTo(keypairId) !== undefined) return false;
     this.#newestBound = Math.max(this.#newestBound, keypairId);
     this.#bound.push({ keypairId, epoch: hello.epoch });
     if (this.#bound.length > MAX_BOUND_KEYPAIRS) this.#bound.shift();
+    return true;
   }
 
   /** @returns `unbound`, `current`, or `stale` when the keypair speaks for an earlier run (spec streams 3.4) */

@@ -4,14 +4,15 @@ import { Content, PacketKind } from '../recovery/packet-log.js';
 import { SentFrameKind } from '../recovery/sent-frames.js';
 import type { ConnectionStream } from '../streams/stream.js';
 import {
-  EPOCH_BYTES,
   MAX_DATA_PROBES,
   PACKET_TYPE,
+  PROTOCOL_VERSION,
   TRANSPORT_OVERHEAD_BYTES,
 } from '../transport-constants.js';
 import {
   encodeHello,
   FrameType,
+  type Hello,
   limitLength,
   PATH_DATA_BYTES,
   resetStreamLength,
@@ -223,24 +224,29 @@ export class PacketBuilder {
     return this.#end - this.#at;
   }
 
-  #addHello(keypairId: number): void {
-    const { role, config, streams, recovery } = this.#parts;
-    const frame = encodeHello({
-      version: 1,
+  /** What our HELLO says now. @param expectedEpoch whom it is for */
+  hello(expectedEpoch: Uint8Array): Hello {
+    const { role, config, streams } = this.#parts;
+    return {
+      version: PROTOCOL_VERSION,
       epoch: this.#epochs.own,
-      expectedEpoch: this.#epochs.expected ?? new Uint8Array(EPOCH_BYTES),
+      expectedEpoch,
       role,
       maxData: streams.credit.granted,
       maxStreamData: streams.initialStreamWindow,
       maxStreams: streams.places.granted,
       maxDatagramBytes: config.maxReceivedDatagramBytes,
       softwareName: config.softwareName,
-    });
+    };
+  }
+
+  #addHello(keypairId: number): void {
+    const frame = encodeHello(this.hello(this.#epochs.expected));
     this.#bytes.set(frame, this.#at);
     this.#at += frame.length;
     this.#ackEliciting = true;
     this.#helloSentUnder = keypairId;
-    recovery.log.addHello(keypairId);
+    this.#parts.recovery.log.addHello(keypairId);
   }
 
   #addAck(now: number): void {

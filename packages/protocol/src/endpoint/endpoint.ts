@@ -10,6 +10,8 @@ import { type Deadline, earlier } from '../deadline.js';
 import { DROP_REASONS, type DropReason } from '../failure.js';
 import { type OutgoingMessage, WireGuard } from '../session/index.js';
 import type { Stream } from '../streams/stream.js';
+import { MAX_FAREWELLS } from '../transport-constants.js';
+import type { Farewell } from './farewell.js';
 import { earliest, Peer, type PeerContext } from './peer.js';
 import type { TransmitBatch } from './transmit-batch.js';
 
@@ -47,6 +49,8 @@ export type EndpointEvent =
   | { readonly type: 'resumed'; readonly peer: Peer; readonly silentMs: number }
   /** The path carries no full datagram in one piece; told once for each path (spec mtu 3.6). */
   | { readonly type: 'path-fragments'; readonly peer: Peer; readonly datagramBytes: number }
+  /** Two processes use the peer's key (spec streams 3.7). */
+  | Extract<ReturnType<Peer['pollEvent']>, { type: 'key-shared' }>
   /** A handshake came under a key that belongs to no peer, from somebody who holds its private half (spec handshake 7). */
   | { readonly type: 'unknown-key'; readonly publicKey: Uint8Array; readonly from: Address }
   /** The peer's handshakes are refused: its clock is behind what it was at an earlier one. Unix milliseconds. */
@@ -86,6 +90,8 @@ export class Endpoint {
   readonly #peers: Peer[] = [];
   /** Peers that were removed and still have events to tell. */
   #removed: Peer[] = [];
+  /** Sealed, to be sent before anything else. */
+  readonly #farewells: Farewell[] = [];
   /** Where the last polls stopped, so that no peer starves another. */
   #transmitTurn = 0;
   #eventTurn = 0;
@@ -119,12 +125,14 @@ export class Endpoint {
     return peer;
   }
 
-  /** Forgets the peer, its keys and its streams (which get `stream-reset`). */
-  removePeer(peer: Peer): void {
+  /** Forgets the peer, its keys and its streams (which get `stream-reset`). A connected peer is told with the next poll.
+   *  @param reason for people, printable ASCII, at most 128 characters */
+  removePeer(now: number, peer: Peer, reason: string): void {
     const index = this.#peers.indexOf(peer);
     if (index < 0) return;
     this.#peers.splice(index, 1);
-    peer.remove();
+    const farewell = peer.remove(now, reason);
+    if (farewell !== undefined) this.#farewells.push(farewell);
     this.#removed.push(peer);
     this.#wireGuard.removePeer(peer.session);
   }
@@ -154,7 +162,11 @@ export class Endpoint {
     peer.handleContact(now, from, datagram.length, received.kind !== 'handshake');
     if (received.kind !== 'payload') return 'poll';
     const reason = peer.handlePayload(now, received.keypairId, received.payload);
-    if (reason !== undefined) this.#drops[reason]++;
+    if (reason !== undefined) {
+      this.#drops[reason]++;
+      const farewell = peer.takeFarewell();
+      if (farewell !== undefined && this.#farewells.length < MAX_FAREWELLS) this.#farewells.push(farewell);
+    }
     return 'poll';
   }
 
@@ -203,6 +215,7 @@ export class Endpoint {
     // A session that cannot renew its keys ends, so handshakes go before bulk data. Data spares the session a keepalive, so
     // keepalives go last. Both of these may want a handshake first.
     return (
+      this.#pollFarewell(batch) ||
       setMessage(batch, this.#wireGuard.pollHandshake(now, batch.buffer)) ||
       this.#pollConnections(now, batch) ||
       setMessage(batch, this.#wireGuard.pollKeepalive(now, batch.buffer)) ||
@@ -212,6 +225,13 @@ export class Endpoint {
 
   pollTimeout(): Deadline | undefined {
     return earlier(this.#wireGuard.pollTimeout(), earliest(this.#peers));
+  }
+
+  #pollFarewell(batch: TransmitBatch): boolean {
+    const farewell = this.#farewells.shift();
+    if (farewell === undefined) return false;
+    batch.buffer.set(farewell.datagram);
+    return setMessage(batch, { to: farewell.to, length: farewell.datagram.length });
   }
 
   #pollConnections(now: number, batch: TransmitBatch): boolean {

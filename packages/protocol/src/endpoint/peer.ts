@@ -12,10 +12,17 @@ import { PathGuard } from '../path/path-guard.js';
 import type { WireGuardPeer } from '../session/index.js';
 import type { Stream } from '../streams/stream.js';
 import type { StreamError } from '../streams/stream-set.js';
-import { DEAD_KEYS_PTO_COUNT, EPOCH_BYTES, PACKET_TYPE, PROTOCOL_VERSION } from '../transport-constants.js';
+import {
+  DEAD_KEYS_PTO_COUNT,
+  EPOCH_BYTES,
+  KEY_SHARED_SILENCE_MS,
+  PACKET_TYPE,
+  PROTOCOL_VERSION,
+} from '../transport-constants.js';
 import { FrameReader, MALFORMED } from '../wire/frame-reader.js';
 import { FrameType, type Hello } from '../wire/frames.js';
 import { announcedVarintLength, readVarint } from '../wire/varint.js';
+import { type Farewell, writeFarewell } from './farewell.js';
 import { Silence } from './silence.js';
 import type { TransmitBatch } from './transmit-batch.js';
 
@@ -27,6 +34,8 @@ const PADDING_BYTES = 16;
  *  permits 96 bytes. */
 const MIN_DATAGRAM_BYTES = 64;
 const MIN_HELLO_DATAGRAM_BYTES = 192;
+/** HELLO and CLOSE with the longest texts, sealed. */
+const MAX_FAREWELL_BYTES = 400;
 
 export interface PeerStats {
   readonly address: Address | undefined;
@@ -65,7 +74,15 @@ export interface PeerContext {
 /** Connection-level news, beside the streams' own events. */
 export type PeerEvent =
   | { readonly type: 'connected'; readonly peer: Peer }
-  | { readonly type: 'disconnected'; readonly peer: Peer; readonly error: ConnectionError }
+  | {
+      readonly type: 'disconnected';
+      readonly peer: Peer;
+      readonly error: ConnectionError;
+      /** How many streams ended with it. */
+      readonly lostStreams: number;
+    }
+  /** Two processes use the peer's key: where the one is whose connection lasts, and the one that came back after its end. */
+  | { readonly type: 'key-shared'; readonly peer: Peer; readonly addresses: readonly Address[] }
   | { readonly type: 'waiting'; readonly peer: Peer; readonly since: number }
   | { readonly type: 'resumed'; readonly peer: Peer; readonly silentMs: number }
   | { readonly type: 'path-fragments'; readonly peer: Peer; readonly datagramBytes: number };
@@ -92,6 +109,10 @@ export class Peer {
   #toldOfFragments = false;
   /** CLOSE has to go out, and with it the connection ends. */
   #closing: StreamError | undefined;
+  /** Where the peer was when its present epoch was bound to its newest keypair. */
+  #runAddress: Address | undefined;
+  #keySharedAt = Number.NEGATIVE_INFINITY;
+  #farewell: Farewell | undefined;
 
   constructor(session: WireGuardPeer, context: PeerContext) {
     this.session = session;
@@ -351,9 +372,19 @@ export class Peer {
     return earlier(connection, earlier(silence, path));
   }
 
-  /** The peer is forgotten: its streams end, without a word to it. */
-  remove(): void {
-    this.#end({ by: 'local', code: ConnectionErrorCode.none, reason: 'removed' });
+  /** The peer is forgotten: its streams end. @returns what is to be sent to it, if it is connected */
+  remove(now: number, reason: string): Farewell | undefined {
+    const error = { code: ConnectionErrorCode.removed, reason };
+    const farewell = this.#connected ? this.#writeFarewell(now, this.#epochs.expected, error) : undefined;
+    this.#end({ by: 'local', ...error });
+    return farewell;
+  }
+
+  /** A farewell to another process with the peer's key, once. */
+  takeFarewell(): Farewell | undefined {
+    const farewell = this.#farewell;
+    this.#farewell = undefined;
+    return farewell;
   }
 
   /** A packet that is larger than the others goes alone (spec mtu 2). */
@@ -399,6 +430,10 @@ export class Peer {
       return 'stale-epoch';
     }
     if (meaning === 'stale') return 'stale-epoch';
+    if (meaning === 'returned') {
+      this.#supersede(now, keypairId, hello);
+      return 'stale-epoch';
+    }
     if (meaning === 'violation') {
       return this.#failWith(ConnectionErrorCode.protocolViolation, 'epoch changed under one keypair');
     }
@@ -414,12 +449,39 @@ export class Peer {
         reason: 'peer restarted',
       });
     }
-    this.#epochs.bind(keypairId, hello);
+    if (this.#epochs.bind(keypairId, hello)) this.#runAddress = this.session.address;
     if (meaning !== 'known') {
       this.#connected = true;
       this.#events.push({ type: 'connected', peer: this });
     }
     return undefined;
+  }
+
+  /** spec streams 3.7: a process whose connection another one with the same key has ended is told so; that other one goes on undisturbed. */
+  #supersede(now: number, keypairId: number, hello: Hello): void {
+    if (this.session.sendableKeypairId(now) !== keypairId) return;
+    const { address } = this.session;
+    const reason = 'another client with the same key has connected';
+    this.#farewell = this.#writeFarewell(now, hello.epoch, { code: ConnectionErrorCode.superseded, reason });
+    this.session.dropCurrentKeypair();
+    const proven = this.#guard.endTrial();
+    if (proven !== undefined) this.session.setAddress(proven);
+    if (now - this.#keySharedAt < KEY_SHARED_SILENCE_MS) return;
+    this.#keySharedAt = now;
+    const addresses = [this.#runAddress, address].filter((known) => known !== undefined);
+    this.#events.push({ type: 'key-shared', peer: this, addresses });
+  }
+
+  /** Seals a farewell under the current keypair. @returns undefined where none may be sent */
+  #writeFarewell(now: number, expectedEpoch: Uint8Array, error: StreamError): Farewell | undefined {
+    const { session } = this;
+    const to = session.address;
+    if (to === undefined || session.sendableKeypairId(now) === undefined) return undefined;
+    if (this.#guard.allowanceBytes < MAX_FAREWELL_BYTES) return undefined;
+    const buffer = new Uint8Array(MAX_FAREWELL_BYTES);
+    const hello = this.#connection.helloFor(expectedEpoch);
+    const length = writeFarewell(buffer, HEADER_BYTES, hello, error);
+    return { to, datagram: buffer.subarray(0, session.seal(now, buffer, 0, length)) };
   }
 
   #failWith(code: number, reason: string): DropReason {
@@ -452,10 +514,11 @@ export class Peer {
     this.#earlier.streamBytesSent += streams.credit.sentBytes;
     this.#earlier.streamBytesReceived += streams.credit.receivedBytes;
     this.#earlier.packetsLost += recovery.packetsLost;
+    const lostStreams = streams.openStreams;
     this.#connection.lose();
     this.#lost.push(this.#connection);
     this.#connection = this.#newConnection();
-    if (this.#connected) this.#events.push({ type: 'disconnected', peer: this, error });
+    if (this.#connected) this.#events.push({ type: 'disconnected', peer: this, error, lostStreams });
   }
 
   #newConnection(): Connection {

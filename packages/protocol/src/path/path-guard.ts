@@ -91,6 +91,12 @@ export class PathGuard {
     if (sameAddress(from, unproven.address)) unproven.receivedBytes += bytes;
   }
 
+  /** Whoever was heard from the unproven address was not the peer. @returns the address to go back to, or undefined */
+  endTrial(): Address | undefined {
+    if (this.#proven !== undefined) this.#unproven = undefined;
+    return this.#proven;
+  }
+
   /** Bytes of UDP payload, of whatever message, that may be sent now. */
   get allowanceBytes(): number {
     const unproven = this.#unproven;

@@ -57,6 +57,13 @@ export class KeypairSlots {
     return left.length === 0 ? undefined : Math.min(...left.map((keypair) => keypair.expiresAt));
   }
 
+  /** Forgets the current keypair and goes back to the one before it, which may be none. */
+  dropCurrent(): void {
+    this.#destroy(this.#current);
+    this.#current = this.#previous;
+    this.#previous = undefined;
+  }
+
   destroyAll(): void {
     this.#destroy(this.#previous);
     this.#destroy(this.#current);

@@ -184,6 +184,12 @@ export class WireGuardPeer {
     this.#context.wantHandshake(this);
   }
 
+  /** Forgets the current keypair, which another process with the peer's key has made, and goes back to the one before it. */
+  dropCurrentKeypair(): void {
+    this.#keypairs.dropCurrent();
+    this.#newestReceivedId = this.#keypairs.current?.id ?? -1;
+  }
+
   /** Ends the sessions, as far as we are concerned. */
   dropKeypairs(): void {
     this.#keypairs.destroyAll();

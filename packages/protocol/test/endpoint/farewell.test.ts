@@ -1,0 +1,118 @@
+/** Who is told that a connection is over, and why, when it is not its owner who ends it (spec streams 3.7, 8.1). */
+import { ConnectionErrorCode, type Peer, type Stream } from '@underpass/protocol';
+import { describe, expect, test } from 'vitest';
+import { type Line, Switchboard } from './switchboard.js';
+
+const RELAY = { address: '198.51.100.1', port: 51_820 };
+const HERE = { address: '192.0.2.1', port: 40_000 };
+const THERE = { address: '192.0.2.2', port: 40_000 };
+const KEYS = { client: new Uint8Array(32).fill(1), relay: new Uint8Array(32).fill(2) };
+
+class World {
+  readonly board = new Switchboard();
+  readonly relay = this.board.plug(RELAY, { role: 'relay', privateKey: KEYS.relay });
+  readonly relayPeer: Peer;
+
+  constructor() {
+    this.relayPeer = this.relay.endpoint.addPeer({
+      publicKey: this.board.suite.x25519PublicKey(KEYS.client),
+    });
+  }
+
+  /** A process with the client's key. */
+  client(address: typeof HERE): { line: Line; peer: Peer } {
+    const line = this.board.plug(address, { role: 'client', privateKey: KEYS.client });
+    return {
+      line,
+      peer: line.endpoint.addPeer({ publicKey: this.relay.endpoint.publicKey, address: RELAY }),
+    };
+  }
+}
+
+function write(peer: Peer): Stream {
+  const stream = peer.openStream() as Stream;
+  stream.write(new Uint8Array(10));
+  return stream;
+}
+
+function ends({ events }: Line): object[] {
+  return events.flatMap((event) =>
+    event.type === 'disconnected' ? [{ ...event.error, lost: event.lostStreams }] : [],
+  );
+}
+
+describe('two clients with one key (spec streams 3.7)', () => {
+  test('break each other: the one that comes back learns why, the other goes on, the relay says where both are', () => {
+    const world = new World();
+    const a = world.client(HERE);
+    const streamOfA = write(a.peer);
+    world.board.run(1_000);
+    const b = world.client(THERE);
+    const streamOfB = write(b.peer);
+    world.board.run(1_000);
+    expect(ends(world.relay)).toEqual([
+      { by: 'peer', code: ConnectionErrorCode.peerRestarted, reason: 'peer restarted', lost: 1 },
+    ]);
+    streamOfA.write(new Uint8Array(10));
+    world.board.run(10_000);
+    expect(ends(a.line)).toEqual([
+      {
+        by: 'peer',
+        code: ConnectionErrorCode.superseded,
+        reason: 'another client with the same key has connected',
+        lost: 1,
+      },
+    ]);
+    expect(world.relay.events.filter(({ type }) => type === 'key-shared')).toEqual([
+      { type: 'key-shared', peer: world.relayPeer, addresses: [THERE, HERE] },
+    ]);
+    // The other one's connection has not noticed.
+    streamOfB.write(new Uint8Array(10));
+    world.board.run(100);
+    expect(streamOfB.bufferedBytes).toBe(0);
+    expect(ends(b.line)).toEqual([]);
+    expect(ends(world.relay)).toHaveLength(1);
+    expect(world.relayPeer.stats().address).toEqual(THERE);
+  });
+
+  test('are reported once in ten seconds, however often they take turns', () => {
+    const world = new World();
+    const clients = [world.client(HERE), world.client(THERE)];
+    for (let turn = 0; turn < 12; turn++) {
+      write((clients[turn % 2] as (typeof clients)[number]).peer);
+      world.board.run(5_500);
+    }
+    const reports = world.relay.events.filter(({ type }) => type === 'key-shared').length;
+    expect(reports).toBeGreaterThan(2);
+    expect(reports).toBeLessThanOrEqual(7);
+    for (const { line } of clients) {
+      expect(ends(line)).toContainEqual(expect.objectContaining({ code: ConnectionErrorCode.superseded }));
+    }
+  });
+});
+
+describe('a peer that is removed (spec streams 8.1)', () => {
+  test('is told so at once, with the reason and a code of its own', () => {
+    const world = new World();
+    const { line, peer } = world.client(HERE);
+    write(peer);
+    world.board.run(1_000);
+    world.relay.endpoint.removePeer(world.board.now, world.relayPeer, 'removed from the config');
+    world.board.run(1);
+    expect(ends(line)).toEqual([
+      { by: 'peer', code: ConnectionErrorCode.removed, reason: 'removed from the config', lost: 1 },
+    ]);
+    expect(ends(world.relay)).toEqual([
+      { by: 'local', code: ConnectionErrorCode.removed, reason: 'removed from the config', lost: 1 },
+    ]);
+  });
+
+  test('hears nothing when it never connected', () => {
+    const world = new World();
+    const { line } = world.client(HERE);
+    world.board.run(1_000);
+    world.relay.endpoint.removePeer(world.board.now, world.relayPeer, 'removed from the config');
+    world.board.run(1_000);
+    expect(line.events).toEqual([]);
+  });
+});
