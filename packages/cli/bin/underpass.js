@@ -15,7 +15,7 @@ function prepareForTraffic() {
   // Node resolves names on a pool of threads, by default of four, of which slow names may hold two: one peer's would stop
   // everybody's. Twice MAX_LOOKUPS (spec forwarding 2.5) leaves a thread for each. It has to be said before the pool is
   // first used, and loading an ES module uses it: so this file is none.
-  process.env.UV_THREADPOOL_SIZE ??= '32';
+  process.env.UV_THREADPOOL_SIZE ??= '64';
 
   // V8 compiles well what has run often. Keystrokes come a few times a second, and in its first minutes a tunnel would
   // carry each of them by code that runs several times slower: so it is to compile sooner (docs/adr/0008). Only where V8

@@ -18,9 +18,13 @@ export const MAX_ANSWER_ADDRESSES = 64;
 export const MAX_DIALS_PER_PEER = 512;
 /** A peer's requests that wait for that (spec forwarding 2.5). */
 export const MAX_WAITING_DIALS = 1024;
-/** Names in resolution, of one peer and of all (spec forwarding 2.5). */
+/** Names in resolution (spec forwarding 2.5). A quick one is slow once it has taken `SLOW_LOOKUP_MS`; those of one peer and ... */
+export const SLOW_LOOKUP_MS = 250;
 export const MAX_LOOKUPS_PER_PEER = 4;
-export const MAX_LOOKUPS = 16;
+export const MAX_SLOW_LOOKUPS_PER_PEER = 8;
+/** ... those of all peers. */
+export const MAX_SLOW_LOOKUPS = 24;
+export const MAX_LOOKUPS = 32;
 /** What a socket may hold of bytes that its program has not taken (spec forwarding 4.4). */
 export const SOCKET_BUFFER_BYTES = 256 * 1024;
 
@@ -32,6 +36,8 @@ export const MAX_CONNECTIONS = 1024;
 /** Names of a peer of which is known whether IPv6 or IPv4 connected first, and for how long that counts: networks change. */
 export const MAX_REMEMBERED_FAMILIES = 256;
 export const FAMILY_MEMORY_MS = 10 * 60_000;
+/** Names of a peer that were slow the last time. */
+export const MAX_REMEMBERED_SLOW_NAMES = 256;
 /** What one system call hands from a stream to a socket. */
 export const GATHER_BYTES = 128 * 1024;
 /** A socket asks for patience when it holds this much: the greatest default of any supported node. */
@@ -53,6 +59,8 @@ export const MAX_SAME_PORT_TRIES = 10;
 
 assert(MAX_CONNECTIONS >= MAX_OPEN_STREAMS, 'each stream may have its connection');
 assert(MAX_DIALS_PER_PEER < MAX_CONNECTIONS, 'connecting is a part of a connection');
+assert(MAX_SLOW_LOOKUPS_PER_PEER < MAX_SLOW_LOOKUPS, 'the slow names of one peer leave some for others');
+assert(MAX_SLOW_LOOKUPS + MAX_LOOKUPS_PER_PEER <= MAX_LOOKUPS, 'slow names leave some for quick ones');
 assert(MAX_WAITING_DIALS >= MAX_OPEN_STREAMS, 'each stream may wait, and none is refused for it');
 assert(
   SOCKET_HIGH_WATER_BYTES + GATHER_BYTES + RECEIVE_BLOCK_BYTES <= SOCKET_BUFFER_BYTES,

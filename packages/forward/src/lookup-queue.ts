@@ -1,5 +1,17 @@
-/** Resolves names, few at a time: a resolution holds a thread and cannot be called off (spec forwarding 2.5). */
-import { MAX_LOOKUPS, MAX_LOOKUPS_PER_PEER } from './forward-constants.js';
+/** Resolves names, few at a time: a resolution holds a thread and cannot be called off (spec forwarding 2.5).
+ *
+ *  A resolution is quick until it has taken 250 ms, and slow from then on. Quick and slow ones are counted apart, so that a peer whose slow
+ *  names wait for a DNS server that does not answer still resolves others at once. A name that was slow the last time is taken for slow
+ *  from the start. Requests of one peer for the same name share one resolution. */
+import type { Timers } from '@underpass/runtime';
+import {
+  MAX_LOOKUPS,
+  MAX_LOOKUPS_PER_PEER,
+  MAX_REMEMBERED_SLOW_NAMES,
+  MAX_SLOW_LOOKUPS,
+  MAX_SLOW_LOOKUPS_PER_PEER,
+  SLOW_LOOKUP_MS,
+} from './forward-constants.js';
 
 /** Gives IP literals for a name; rejects with a system error (`ENOTFOUND`, `EAI_AGAIN`) when there are none. */
 export type NameResolver = (name: string) => Promise<readonly string[]>;
@@ -8,74 +20,147 @@ export type LookupOutcome =
   | { readonly ok: true; readonly addresses: readonly string[] }
   | { readonly ok: false; readonly error: unknown };
 
-interface Waiting {
-  readonly owner: object;
+type Done = (outcome: LookupOutcome) => void;
+
+/** A peer. */
+interface Owner {
+  quick: number;
+  slow: number;
+  /** Those that wait or run. */
+  readonly resolutions: Map<string, Resolution>;
+  /** Names that were slow the last time, the oldest first. */
+  readonly slowNames: Set<string>;
+}
+
+interface Resolution {
+  readonly owner: Owner;
   readonly name: string;
-  /** Undefined once nobody waits any more. */
-  done: ((outcome: LookupOutcome) => void) | undefined;
+  readonly waiters: Set<Done>;
+  /** Counted among the slow ones. */
+  isSlow: boolean;
+  /** It has taken as long as a slow one. */
+  isOverdue: boolean;
 }
 
 export class LookupQueue {
   readonly #resolve: NameResolver;
-  readonly #runningOf = new Map<object, number>();
+  readonly #timers: Timers;
+  readonly #owners = new WeakMap<object, Owner>();
+  readonly #running = new Set<Resolution>();
   /** In order of arrival; bounded by the dials that wait for it. */
-  readonly #waiting: Waiting[] = [];
-  #running = 0;
+  readonly #waiting = new Set<Resolution>();
+  #slow = 0;
 
-  constructor(resolve: NameResolver) {
+  constructor(resolve: NameResolver, timers: Timers) {
     this.#resolve = resolve;
+    this.#timers = timers;
   }
 
   get running(): number {
-    return this.#running;
+    return this.#running.size;
   }
   get waiting(): number {
-    return this.#waiting.length;
+    return this.#waiting.size;
   }
 
   /** Calls `done` once, later, unless it is called off first.
    *  @param owner  whose share of resolutions it is
    *  @returns calls it off */
-  lookup(owner: object, name: string, done: (outcome: LookupOutcome) => void): () => void {
-    const entry: Waiting = { owner, name, done };
-    this.#waiting.push(entry);
+  lookup(owner: object, name: string, done: Done): () => void {
+    const resolution = this.#resolutionOf(this.#ownerOf(owner), name);
+    const waiter: Done = (outcome) => done(outcome);
+    resolution.waiters.add(waiter);
     this.#startNext();
     return () => {
-      entry.done = undefined;
-      const index = this.#waiting.indexOf(entry);
-      if (index !== -1) this.#waiting.splice(index, 1);
+      resolution.waiters.delete(waiter);
+      if (resolution.waiters.size > 0 || !this.#waiting.delete(resolution)) return;
+      resolution.owner.resolutions.delete(name);
     };
   }
 
-  /** One peer's slow names must not hold up another's: who is at its own limit is passed over. */
+  #ownerOf(key: object): Owner {
+    const known = this.#owners.get(key);
+    if (known !== undefined) return known;
+    const owner: Owner = { quick: 0, slow: 0, resolutions: new Map(), slowNames: new Set() };
+    this.#owners.set(key, owner);
+    return owner;
+  }
+
+  #resolutionOf(owner: Owner, name: string): Resolution {
+    const underWay = owner.resolutions.get(name);
+    if (underWay !== undefined) return underWay;
+    const isSlow = owner.slowNames.has(name);
+    const resolution = { owner, name, waiters: new Set<Done>(), isSlow, isOverdue: false };
+    owner.resolutions.set(name, resolution);
+    this.#waiting.add(resolution);
+    return resolution;
+  }
+
+  /** One peer's names must not hold up another's, nor its slow ones its others: whoever is at a limit is passed over. */
   #startNext(): void {
-    while (this.#running < MAX_LOOKUPS) {
-      const index = this.#waiting.findIndex(
-        ({ owner }) => (this.#runningOf.get(owner) ?? 0) < MAX_LOOKUPS_PER_PEER,
-      );
-      const [next] = index === -1 ? [] : this.#waiting.splice(index, 1);
-      if (next === undefined) return;
-      this.#count(next.owner, 1);
-      void this.#run(next);
+    for (const resolution of this.#waiting) {
+      if (this.#running.size >= MAX_LOOKUPS) return;
+      if (!this.#hasPlace(resolution)) continue;
+      this.#waiting.delete(resolution);
+      this.#running.add(resolution);
+      this.#count(resolution, 1);
+      void this.#run(resolution);
     }
   }
 
-  async #run(entry: Waiting): Promise<void> {
+  #hasPlace({ owner, isSlow }: Resolution): boolean {
+    return isSlow ? this.#hasSlowPlace(owner) : owner.quick < MAX_LOOKUPS_PER_PEER;
+  }
+
+  #hasSlowPlace(owner: Owner): boolean {
+    return owner.slow < MAX_SLOW_LOOKUPS_PER_PEER && this.#slow < MAX_SLOW_LOOKUPS;
+  }
+
+  async #run(resolution: Resolution): Promise<void> {
+    const { owner, name, waiters } = resolution;
+    const timer = this.#timers.set(() => {
+      resolution.isOverdue = true;
+      this.#moveOverdue();
+      this.#startNext();
+    }, SLOW_LOOKUP_MS);
     let outcome: LookupOutcome;
     try {
-      outcome = { ok: true, addresses: await this.#resolve(entry.name) };
+      outcome = { ok: true, addresses: await this.#resolve(name) };
     } catch (error) {
       outcome = { ok: false, error };
     }
-    this.#count(entry.owner, -1);
+    this.#timers.clear(timer);
+    remember(owner.slowNames, name, !resolution.isOverdue);
+    this.#running.delete(resolution);
+    owner.resolutions.delete(name);
+    this.#count(resolution, -1);
+    this.#moveOverdue();
     this.#startNext();
-    entry.done?.(outcome);
+    for (const done of waiters) done(outcome);
   }
 
-  #count(owner: object, change: 1 | -1): void {
-    this.#running += change;
-    const running = (this.#runningOf.get(owner) ?? 0) + change;
-    if (running === 0) this.#runningOf.delete(owner);
-    else this.#runningOf.set(owner, running);
+  /** Counts among the slow what has become so, as far as there are places. */
+  #moveOverdue(): void {
+    for (const resolution of this.#running) {
+      if (!resolution.isOverdue || resolution.isSlow || !this.#hasSlowPlace(resolution.owner)) continue;
+      this.#count(resolution, -1);
+      resolution.isSlow = true;
+      this.#count(resolution, 1);
+    }
   }
+
+  #count({ owner, isSlow }: Resolution, change: 1 | -1): void {
+    if (isSlow) {
+      owner.slow += change;
+      this.#slow += change;
+    } else owner.quick += change;
+  }
+}
+
+function remember(slowNames: Set<string>, name: string, wasQuick: boolean): void {
+  slowNames.delete(name);
+  if (wasQuick) return;
+  slowNames.add(name);
+  const [oldest] = slowNames;
+  if (slowNames.size > MAX_REMEMBERED_SLOW_NAMES && oldest !== undefined) slowNames.delete(oldest);
 }

@@ -16,6 +16,7 @@ import {
   MAX_CONNECTIONS,
   MAX_DIALS_PER_PEER,
   RESERVED_DESCRIPTORS,
+  SLOW_LOOKUP_MS,
 } from '../src/forward-constants.js';
 import { LookupQueue, type NameResolver } from '../src/lookup-queue.js';
 import { SocketWatch } from '../src/socket-watch.js';
@@ -56,7 +57,7 @@ function setUp(setup: Setup = {}) {
     lookups: new LookupQueue((name) => {
       resolved.push(name);
       return setup.resolve?.(name) ?? new Promise(() => undefined);
-    }),
+    }, timers),
     rules: () => allow,
     observer: {
       onOpened: (opened, _target, address) => heard.push({ opened, address }),
@@ -461,6 +462,7 @@ describe('a peer that', () => {
       handler.onClosed?.();
       expect(stream.resetCode).toBe(StreamErrorCode.cancelled);
     }
+    timers.advance(SLOW_LOOKUP_MS); // the resolution goes on
     expect([acceptor.underWay, timers.pending, heard]).toEqual([0, 0, []]);
     expect(connects.sockets.map(({ destroyed }) => destroyed)).toEqual([true]);
   });

@@ -1,6 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { MAX_LOOKUPS, MAX_LOOKUPS_PER_PEER } from '../src/forward-constants.js';
+import {
+  MAX_LOOKUPS,
+  MAX_LOOKUPS_PER_PEER,
+  MAX_REMEMBERED_SLOW_NAMES,
+  MAX_SLOW_LOOKUPS,
+  MAX_SLOW_LOOKUPS_PER_PEER,
+  SLOW_LOOKUP_MS,
+} from '../src/forward-constants.js';
 import { type LookupOutcome, LookupQueue } from '../src/lookup-queue.js';
+import { FakeTimers } from './fake-timers.js';
 
 /** A resolver that answers when the test says so. */
 class SlowResolver {
@@ -29,16 +37,21 @@ const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resol
 
 function setUp() {
   const resolver = new SlowResolver();
-  const queue = new LookupQueue(resolver.resolve);
+  const timers = new FakeTimers();
+  const queue = new LookupQueue(resolver.resolve, timers);
   const outcomes: [string, LookupOutcome][] = [];
   const look = (owner: object, name: string) =>
     queue.lookup(owner, name, (outcome) => outcomes.push([name, outcome]));
-  return { resolver, queue, outcomes, look };
+  const lookMany = (owner: object, name: string, count: number) => {
+    for (let i = 0; i < count; i++) look(owner, `${name}${i}`);
+  };
+  return { resolver, queue, outcomes, look, lookMany, timers };
 }
 
+// spec forwarding 2.5
 describe('the queue of names', () => {
   it('tells what the resolver says, or why it does not', async () => {
-    const { resolver, outcomes, look } = setUp();
+    const { resolver, outcomes, look, timers } = setUp();
     const failure = new Error('ENOTFOUND');
     look({}, 'a');
     look({}, 'b');
@@ -48,45 +61,110 @@ describe('the queue of names', () => {
       ['a', { ok: true, addresses: ['192.0.2.1'] }],
       ['b', { ok: false, error: failure }],
     ]);
+    expect(timers.pending).toBe(0);
   });
 
-  it('resolves few names of one peer at a time; the others wait their turn (spec forwarding 2.5)', async () => {
-    const { resolver, queue, look } = setUp();
-    const peer = {};
-    for (let i = 0; i < 6; i++) look(peer, `name${i}`);
+  it('resolves few names of one peer at a time; the others wait their turn', async () => {
+    const { resolver, queue, lookMany } = setUp();
+    lookMany({}, 'name', 6);
     expect([queue.running, queue.waiting]).toEqual([MAX_LOOKUPS_PER_PEER, 2]);
     await resolver.answer('name2', []);
     expect(resolver.asked.at(-1)).toBe('name4');
     expect([queue.running, queue.waiting]).toEqual([MAX_LOOKUPS_PER_PEER, 1]);
   });
 
-  it("does not let one peer's names hold up another's (spec forwarding 2.5)", () => {
-    const { resolver, look } = setUp();
-    const slow = {};
-    for (let i = 0; i < 10; i++) look(slow, `slow${i}`);
+  it("does not let one peer's names hold up another's", () => {
+    const { resolver, look, lookMany } = setUp();
+    lookMany({}, 'slow', 10);
     look({}, 'other');
     expect(resolver.asked.at(-1)).toBe('other');
   });
 
-  it('resolves a limited number of names over all peers (spec forwarding 2.5)', async () => {
-    const { resolver, queue, look } = setUp();
-    for (let i = 0; i < 40; i++) look({}, `name${i}`);
-    expect([queue.running, queue.waiting]).toEqual([MAX_LOOKUPS, 40 - MAX_LOOKUPS]);
-    for (let i = 0; i < 40; i++) await resolver.answer(`name${i}`, []);
-    expect([queue.running, queue.waiting]).toEqual([0, 0]);
+  it("does not let a peer's slow names hold up its other ones", () => {
+    const { resolver, look, lookMany, timers } = setUp();
+    const peer = {};
+    lookMany(peer, 'slow', MAX_LOOKUPS_PER_PEER + 1);
+    look(peer, 'quick');
+    expect(resolver.asked).not.toContain('quick');
+    timers.advance(SLOW_LOOKUP_MS - 1);
+    expect(resolver.asked).not.toContain('quick');
+    timers.advance(1);
+    expect(resolver.asked.at(-1)).toBe('quick');
+  });
+
+  it('takes a name that was slow for slow from the start, until it is quick', async () => {
+    const { resolver, look, lookMany, timers } = setUp();
+    const peer = {};
+    for (let round = 0; round < 5; round++) {
+      lookMany(peer, 'slow', MAX_LOOKUPS_PER_PEER);
+      timers.advance(SLOW_LOOKUP_MS);
+      for (let i = 0; i < MAX_LOOKUPS_PER_PEER; i++) await resolver.answer(`slow${i}`, []);
+    }
+    lookMany(peer, 'slow', MAX_LOOKUPS_PER_PEER);
+    look(peer, 'quick');
+    expect(resolver.asked.at(-1)).toBe('quick');
+    for (let i = 0; i < MAX_LOOKUPS_PER_PEER; i++) await resolver.answer(`slow${i}`, []);
+    await resolver.answer('quick', []);
+    // They have become quick, and count as such.
+    lookMany(peer, 'slow', MAX_LOOKUPS_PER_PEER);
+    look(peer, 'other');
+    expect(resolver.asked).not.toContain('other');
+  });
+
+  it('has a limit for the slow names of one peer, and one for all, that leave others their share', () => {
+    const { queue, resolver, look, lookMany, timers } = setUp();
+    const peers = Array.from({ length: 4 }, () => ({}));
+    for (const [index, peer] of peers.entries()) lookMany(peer, `slow${index}-`, 50);
+    for (let i = 0; i < 20; i++) timers.advance(SLOW_LOOKUP_MS);
+    expect(queue.running).toBe(MAX_LOOKUPS);
+    const asked = (index: number) => resolver.asked.filter((name) => name.startsWith(`slow${index}-`)).length;
+    for (const index of peers.keys()) {
+      expect(asked(index)).toBeLessThanOrEqual(MAX_SLOW_LOOKUPS_PER_PEER + MAX_LOOKUPS_PER_PEER);
+    }
+    expect(MAX_SLOW_LOOKUPS).toBeLessThan(MAX_LOOKUPS);
+    look({}, 'waits');
+    expect(queue.waiting).toBe(4 * 50 - MAX_LOOKUPS + 1);
+  });
+
+  it('asks once for the same name, and tells all who wait for it', async () => {
+    const { resolver, queue, outcomes, look } = setUp();
+    const peer = {};
+    look(peer, 'a');
+    look(peer, 'a')();
+    look(peer, 'a');
+    look({}, 'a');
+    expect([resolver.asked, queue.running]).toEqual([['a', 'a'], 2]);
+    await resolver.answer('a', ['192.0.2.1']);
+    expect(outcomes).toHaveLength(1); // the second question's: the resolver of the test knows one of each name
+    expect(queue.running).toBe(1);
+  });
+
+  it('remembers a limited number of slow names', async () => {
+    const { resolver, look, timers } = setUp();
+    const peer = {};
+    for (let i = 0; i <= MAX_REMEMBERED_SLOW_NAMES; i++) {
+      look(peer, `slow${i}`);
+      timers.advance(SLOW_LOOKUP_MS);
+      await resolver.answer(`slow${i}`, []);
+    }
+    // The first is forgotten and takes a quick place.
+    for (let i = 0; i < MAX_LOOKUPS_PER_PEER - 1; i++) look(peer, `new${i}`);
+    look(peer, 'slow0');
+    look(peer, 'late');
+    expect(resolver.asked.at(-1)).toBe('slow0');
   });
 
   it('forgets a name that waits when it is called off', () => {
-    const { queue, look } = setUp();
+    const { queue, look, lookMany } = setUp();
     const peer = {};
-    for (let i = 0; i < MAX_LOOKUPS_PER_PEER; i++) look(peer, `name${i}`);
+    lookMany(peer, 'name', MAX_LOOKUPS_PER_PEER);
     const callOff = look(peer, 'late');
     callOff();
     callOff();
     expect(queue.waiting).toBe(0);
   });
 
-  it('counts a resolution that was called off until it ends (spec forwarding 2.5)', async () => {
+  it('counts a resolution that was called off until it ends', async () => {
     const { resolver, queue, outcomes, look } = setUp();
     look({}, 'a')();
     expect(queue.running).toBe(1);

@@ -21,7 +21,7 @@ export interface RelayOptions extends TransportTuning {
   readonly log: Log;
   /** Streams of a peer that stays away for so long are given up (spec outage 4); default: 24 h. */
   readonly maxOutageMs?: number;
-  /** The system's resolver unless given. It needs UV_THREADPOOL_SIZE=32, or slow names of one peer hold up those of others:
+  /** The system's resolver unless given. It needs UV_THREADPOOL_SIZE=64, or slow names of one peer hold up those of others:
    *  libuv lets names have half of its threads, by default two. */
   readonly resolve?: NameResolver;
   /** The fastest that this machine has, unless given. */

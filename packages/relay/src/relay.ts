@@ -90,7 +90,7 @@ class RunningRelay implements Relay {
     this.#endpoint = endpoint;
     this.#socket = socket;
     this.#suite = suite;
-    this.#lookups = new LookupQueue(options.resolve ?? systemLookup);
+    this.#lookups = new LookupQueue(options.resolve ?? systemLookup, systemTimers);
     this.#descriptors = new DescriptorGuard({
       onShortage: (refused) => {
         options.log.warn(
