@@ -108,8 +108,17 @@ class PlainAead implements Aead {
   #applyKeystream(high: number, low: number, buffer: Uint8Array, offset: number, length: number): void {
     let word = (this.#key[0] as number) ^ Math.imul(low + 1, 0x9e3779b1) ^ high;
     const end = offset + length;
-    for (let i = offset; i < end; i++) {
-      word = Math.imul(word ^ (word >>> 15), 0x2c1b3c6d) + 0x165667b1;
+    let i = offset;
+    for (; i + 4 <= end; i += 4) {
+      word = nextWord(word);
+      const mask = word ^ (word >>> 16);
+      buffer[i] = (buffer[i] as number) ^ mask;
+      buffer[i + 1] = (buffer[i + 1] as number) ^ (mask >>> 8);
+      buffer[i + 2] = (buffer[i + 2] as number) ^ (mask >>> 16);
+      buffer[i + 3] = (buffer[i + 3] as number) ^ (mask >>> 24);
+    }
+    for (; i < end; i++) {
+      word = nextWord(word);
       buffer[i] = (buffer[i] as number) ^ (word >>> 24);
     }
   }
@@ -133,7 +142,14 @@ class PlainAead implements Aead {
       b ^= b >>> 13;
     }
     const end = offset + length;
-    for (let i = offset; i < end; i++) {
+    let i = offset;
+    for (; i + 4 <= end; i += 4) {
+      const word = readWord(buffer, i);
+      a = Math.imul(a ^ word, 0x01000193);
+      b = Math.imul(b ^ word, 0x85ebca6b);
+      b ^= b >>> 13;
+    }
+    for (; i < end; i++) {
       const byte = buffer[i] as number;
       a = Math.imul(a ^ byte, 0x01000193);
       b = Math.imul(b ^ byte, 0x85ebca6b);
@@ -146,16 +162,22 @@ class PlainAead implements Aead {
   }
 }
 
+function nextWord(word: number): number {
+  return Math.imul(word ^ (word >>> 15), 0x2c1b3c6d) + 0x165667b1;
+}
+
+function readWord(bytes: Uint8Array, at: number): number {
+  return (
+    (bytes[at] as number) |
+    ((bytes[at + 1] as number) << 8) |
+    ((bytes[at + 2] as number) << 16) |
+    ((bytes[at + 3] as number) << 24)
+  );
+}
+
 function readWords(bytes: Uint8Array): number[] {
   const words: number[] = [];
-  for (let i = 0; i < bytes.length; i += 4) {
-    words.push(
-      (bytes[i] as number) |
-        ((bytes[i + 1] as number) << 8) |
-        ((bytes[i + 2] as number) << 16) |
-        ((bytes[i + 3] as number) << 24),
-    );
-  }
+  for (let i = 0; i < bytes.length; i += 4) words.push(readWord(bytes, i));
   return words;
 }
 
