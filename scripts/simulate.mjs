@@ -1,6 +1,6 @@
-// Runs simulations of the protocol: client, network and relay in virtual time, drawn from seeds, held against a model.
+// Runs simulations of the protocol: clients, networks and a relay in virtual time, drawn from seeds, held against a model and rules.
 
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -8,13 +8,21 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 
 const TESTKIT = new URL('../packages/testkit/dist/index.js', import.meta.url);
 const PROTOCOL = new URL('../packages/protocol/dist/index.js', import.meta.url);
+/** Not a scenario: all of them. */
+const MIXED = 'mixed';
 const DEFAULT_COUNT = '1000';
 const USAGE = `usage: npm run simulate -- [--seed N] [--seeds COUNT] [--scenario NAME] [--trace] [--portable]
+       npm run simulate -- --seed N [--scenario NAME] --save FILE
+       npm run simulate -- --replay FILE [--trace]
 
   --seed N          this seed alone; with --seeds, the first of so many
   --seeds COUNT     seeds 1 to COUNT (${DEFAULT_COUNT})
   --scenario NAME   one kind of trouble, much of it; 'list' prints the names
+                    'mixed': every other seed any, the rest each kind in turn
+  --stop            end at the first seed that shows a violation
   --trace           a line for each datagram and event of one seed
+  --save FILE       write the scenario that a seed stands for, and run it; to keep what showed a bug
+  --replay FILE     run a scenario that was written so
   --portable        with the real portable crypto, some 50 times slower
 
 Prints what was violated and how to see it again. Exit code: 0 nothing was, 1 something was, 2 wrong arguments.
@@ -31,10 +39,10 @@ async function main() {
     process.stdout.write(`${SCENARIO_NAMES.join('\n')}\n`);
     return;
   }
-  if (!SCENARIO_NAMES.includes(options.scenario)) {
+  if (options.scenario !== MIXED && !SCENARIO_NAMES.includes(options.scenario)) {
     fail(`no scenario ${options.scenario}; there are ${SCENARIO_NAMES.join(', ')}`);
   }
-  if (options.trace) await trace(options);
+  if (options.trace || options.save !== undefined || options.replay !== undefined) await runOne(options);
   else await runAll(options);
 }
 
@@ -46,6 +54,9 @@ function readArguments() {
         seed: { type: 'string' },
         scenario: { type: 'string', default: 'any' },
         trace: { type: 'boolean', default: false },
+        stop: { type: 'boolean', default: false },
+        save: { type: 'string' },
+        replay: { type: 'string' },
         portable: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
@@ -59,11 +70,16 @@ function readArguments() {
       '--seeds',
       values.seeds ?? (values.seed === undefined ? DEFAULT_COUNT : '1'),
     );
-    if (values.trace && count !== 1) throw new Error('--trace shows one seed: give --seed N');
+    const isOne = count === 1 || values.replay !== undefined;
+    if (values.trace && !isOne) throw new Error('--trace shows one seed: give --seed N');
+    if (values.save !== undefined && !isOne) throw new Error('--save writes one seed: give --seed N');
     return {
       from,
       to: from + count - 1,
       trace: values.trace,
+      stop: values.stop,
+      save: values.save,
+      replay: values.replay,
       portable: values.portable,
       scenario: values.scenario,
     };
@@ -88,27 +104,34 @@ async function suiteOptions(portable) {
   return { suite: createPortableSuite() };
 }
 
-async function trace({ from: seed, portable, scenario }) {
-  const { runScenario } = await import(TESTKIT);
-  const result = runScenario(seed, {
+async function runOne({ from, portable, scenario: name, trace, save, replay }) {
+  const { drawNamed, runDrawn } = await import(TESTKIT);
+  const { seed, scenario } =
+    replay === undefined
+      ? { seed: from, scenario: drawNamed(from, name) }
+      : JSON.parse(readFileSync(replay, 'utf8'));
+  const result = runDrawn(seed, scenario, {
     ...(await suiteOptions(portable)),
-    scenario,
-    trace: (line) => process.stdout.write(`${line}\n`),
+    ...(trace && { trace: (line) => process.stdout.write(`${line}\n`) }),
   });
   for (const violation of result.violations) process.stdout.write(`VIOLATION ${violation}\n`);
   process.stdout.write(`digest ${result.digest}\n${JSON.stringify(result.stats, undefined, 2)}\n`);
+  const reason = result.violations[0] ?? 'say what was wrong here';
+  if (save !== undefined) writeFileSync(save, `${JSON.stringify({ reason, seed, scenario })}\n`);
   process.exitCode = result.violations.length === 0 ? 0 : 1;
 }
 
 /** Hands one seed after another to whichever thread is free. */
-async function runAll({ from, to, portable, scenario }) {
+async function runAll({ from, to, portable, scenario, stop }) {
   const started = performance.now();
   const totals = {};
   const failed = [];
   let next = from;
   const onResult = (result) => {
     for (const [name, value] of Object.entries(result.stats)) totals[name] = (totals[name] ?? 0) + value;
-    if (result.violations.length > 0) failed.push(report(result, { portable, scenario }));
+    if (result.violations.length === 0) return;
+    failed.push(report(result, { portable, scenario: result.scenario }));
+    if (stop) next = to + 1;
   };
   const threads = Math.min(availableParallelism(), to - from + 1);
   const workers = Array.from({ length: threads }, () => {
@@ -129,8 +152,8 @@ async function runAll({ from, to, portable, scenario }) {
   process.exitCode = failed.length === 0 ? 0 : 1;
 }
 
-function report({ seed, violations }, { portable, scenario }) {
-  process.stdout.write(`seed ${seed}:\n`);
+function report({ seed, violations, broken }, { portable, scenario }) {
+  process.stdout.write(`seed ${seed}:\n  broken: ${broken.join(', ')}\n`);
   for (const violation of violations) process.stdout.write(`  ${violation}\n`);
   process.stdout.write(
     `  again: node scripts/simulate.mjs --seed ${seed}${scenario === 'any' ? '' : ` --scenario ${scenario}`} --trace${portable ? ' --portable' : ''}\n`,
@@ -144,20 +167,28 @@ function summarize({ seeds, failed, totals, seconds }) {
   const outcome = failed.length === 0 ? 'no violation' : `VIOLATIONS in ${failed.length} seeds`;
   process.stdout.write(
     `${totals.datagramsSent} datagrams: ${totals.lost} lost, ${totals.corrupted} corrupted, ` +
-      `${totals.duplicated} duplicated, ${totals.forged} forged, ${totals.misdirected} misdirected; ` +
-      `${totals.streams} streams (${totals.resets} reset, ${totals.stops} stopped, ${totals.lostStreams} lost), ` +
-      `${totals.rekeys} rekeys, ${totals.restarts} restarts, ${totals.closes} farewells, ${totals.moves} moves, ${totals.freezes} sleeps; ` +
+      `${totals.duplicated} duplicated, ${totals.forged} forged, ${totals.replayed} replayed, ` +
+      `${totals.misdirected} misdirected; ${totals.clients} clients, ${totals.streams} streams (${totals.resets} reset, ${totals.stops} stopped, ${totals.lostStreams} lost), ` +
+      `${totals.rekeys} rekeys, ${totals.restarts} restarts, ${totals.closes} farewells, ${totals.moves} moves, ${totals.freezes} sleeps, ` +
+      `${totals.removals} removals, ${totals.misbehaved} that broke the protocol, ${totals.floods} floods; ` +
       `${(totals.waitedMs / seeds / 1000).toFixed(1)} s to the end on average, ${totals.healed} networks had to heal first\n` +
       `simulate: ${seeds} seeds, ${hours.toFixed(0)} virtual hours, ${megabytes.toFixed(0)} MB in ` +
       `${seconds.toFixed(1)} s: ${outcome}\n`,
   );
 }
 
+function mixed(seed, names) {
+  return seed % 2 === 1 ? 'any' : names[(seed / 2) % names.length];
+}
+
 async function work() {
-  const { runScenario } = await import(TESTKIT);
-  const options = { ...(await suiteOptions(workerData.portable)), scenario: workerData.scenario };
+  const { runScenario, SCENARIO_NAMES } = await import(TESTKIT);
+  const options = await suiteOptions(workerData.portable);
   parentPort.on('message', (seed) => {
     if (seed === undefined) parentPort.close();
-    else parentPort.postMessage(runScenario(seed, options));
+    else {
+      const scenario = workerData.scenario === MIXED ? mixed(seed, SCENARIO_NAMES) : workerData.scenario;
+      parentPort.postMessage({ ...runScenario(seed, { ...options, scenario }), scenario });
+    }
   });
 }

@@ -2,13 +2,15 @@
 export * from './buffer-like.js';
 export * from './content.js';
 export * from './digest.js';
+export type { DriverOptions, Turn } from './endpoint-driver.js';
 export * from './endpoint-pair.js';
 export * from './event-queue.js';
 export * from './loss-table.js';
 export { measureTransfer, type TransferConditions, type TransferResult } from './measure-transfer.js';
 export * from './pair.js';
 export * from './plain-suite.js';
-export { REGRESSIONS, type Regression } from './regressions.js';
+export { RULES } from './rules/index.js';
+export type { Rule, Stage } from './rules/rule.js';
 export * from './run-scenario.js';
 export * from './scenario.js';
 export * from './seeded-random.js';
@@ -16,3 +18,4 @@ export { formatSharingTable, measureSharing, SHARINGS } from './sharing-table.js
 export * from './simulated-network.js';
 export * from './stream-model.js';
 export { SCENARIO_NAMES, type ScenarioName } from './troubles.js';
+export * from './world.js';

@@ -1,4 +1,4 @@
-/** One run of one side: an endpoint with its one peer, and the application on its streams.
+/** One run of one process: an endpoint with its peers, and the applications on its streams.
  *
  *  Which streams of two processes belong together follows from who talks to whom: a process tells its run in HELLO's software
  *  name, and a connection belongs to one run of each side (spec streams 3). */
@@ -16,23 +16,24 @@ import { BufferLike } from './buffer-like.js';
 import type { Content } from './content.js';
 import type { StreamPlan } from './scenario.js';
 import type { SeededRandom } from './seeded-random.js';
-import type { Side } from './simulated-network.js';
 import { type ActorHost, StreamActor } from './stream-actor.js';
 import { EndModel, type Report } from './stream-model.js';
+import { type NodeName, sideOf } from './world.js';
 
 export interface ProcessOptions {
-  readonly side: Side;
-  /** Counts the runs of this side from 1. */
+  readonly node: NodeName;
+  /** Counts the runs of this node from 1. */
   readonly run: number;
   readonly privateKey: Uint8Array;
-  readonly peer: PeerOptions;
+  readonly peers: readonly { readonly node: NodeName; readonly options: PeerOptions }[];
   readonly suite: CryptoSuite;
   readonly transport: Partial<TransportConfig>;
   readonly random: SeededRandom;
   readonly unixTimeMs: () => number;
+  readonly now: () => number;
   readonly content: Content;
-  /** The other side's process with that run, if there ever was one. */
-  readonly findOther: (run: number) => ProcessModel | undefined;
+  /** That node's process with that run, if there ever was one. */
+  readonly findProcess: (node: NodeName, run: number) => ProcessModel | undefined;
   readonly after: (delayMs: number, action: () => void) => void;
   readonly wake: () => void;
   readonly report: Report;
@@ -48,37 +49,149 @@ interface ConnectionRecord {
   /** The other side's run, once its HELLO arrived. */
   otherRun: number | undefined;
   readonly opened: Map<number, OpenedStream>;
+  /** Its end of every stream of the connection. */
+  readonly ends: Map<number, EndModel>;
 }
 
 export class ProcessModel {
   readonly endpoint: Endpoint;
-  readonly peer: Peer;
-  /** Ends of streams, of this run, that are or were there. */
-  readonly ends: EndModel[] = [];
+  readonly node: NodeName;
+  readonly run: number;
+  readonly name: string;
   isAlive = true;
   readonly #options: ProcessOptions;
+  readonly #links = new Map<NodeName, PeerLink>();
+  /** Links to peers that were removed: they may have something left to report. */
+  readonly #former: PeerLink[] = [];
   readonly #host: ActorHost;
-  readonly #actors = new Map<Stream, StreamActor>();
-  readonly #connections: ConnectionRecord[] = [{ otherRun: undefined, opened: new Map() }];
 
   constructor(options: ProcessOptions) {
     this.#options = options;
-    const { side, run, privateKey, suite, random, transport, unixTimeMs } = options;
+    const { node, run, privateKey, suite, random, transport, unixTimeMs } = options;
+    this.node = node;
+    this.run = run;
+    this.name = `${node}/${run}`;
     const bytes = random.derive('secrets');
     this.endpoint = new Endpoint({
-      role: side,
+      role: sideOf(node),
       privateKey,
       suite,
       random: (length) => BufferLike.from(bytes.bytes(length)),
       unixTimeMs,
-      transport: { ...transport, softwareName: `${side}/${run}` },
+      transport: { ...transport, softwareName: this.name },
     });
-    this.peer = this.endpoint.addPeer(options.peer);
     this.#host = {
       content: options.content,
+      now: options.now,
       after: (delayMs, action) => options.after(delayMs, () => this.isAlive && action()),
       wake: options.wake,
     };
+    for (const { node: peerNode, options: peerOptions } of options.peers) this.addPeer(peerNode, peerOptions);
+  }
+
+  /** Ends of streams, of this run, that are or were there. */
+  get ends(): EndModel[] {
+    return [...this.#former, ...this.#links.values()].flatMap((link) => link.ends);
+  }
+  get liveStreams(): number {
+    let count = 0;
+    for (const link of this.#links.values()) count += link.liveStreams;
+    return count;
+  }
+  get peers(): NodeName[] {
+    return [...this.#links.keys()];
+  }
+
+  link(node: NodeName): PeerLink | undefined {
+    return this.#links.get(node);
+  }
+
+  nodeOf(peer: Peer): NodeName | undefined {
+    return this.#linkOf(peer)?.node;
+  }
+
+  addPeer(node: NodeName, options: PeerOptions): void {
+    const { findProcess, content, report } = this.#options;
+    const link = new PeerLink({
+      process: this,
+      node,
+      peer: this.endpoint.addPeer(options),
+      host: this.#host,
+      content,
+      report,
+      findProcess,
+    });
+    this.#links.set(node, link);
+  }
+
+  /** Forgets a peer, which is told. Its streams end. */
+  removePeer(now: number, node: NodeName): void {
+    const link = this.#links.get(node);
+    if (link === undefined) return;
+    this.endpoint.removePeer(now, link.peer, 'removed');
+    this.#links.delete(node);
+    this.#former.push(link);
+  }
+
+  /** What this process opened under that id in a connection with that run of that node. */
+  openedFor(node: NodeName, otherRun: number, id: number): OpenedStream | undefined {
+    const links = [...this.#links.values(), ...this.#former].filter((link) => link.node === node);
+    for (const link of links) {
+      const opened = link.openedFor(otherRun, id);
+      if (opened !== undefined) return opened;
+    }
+    return undefined;
+  }
+
+  onEvent(event: EndpointEvent): void {
+    if ('peer' in event) {
+      this.#linkOf(event.peer)?.onEvent(event);
+      return;
+    }
+    if (!('stream' in event)) return;
+    for (const link of [...this.#links.values(), ...this.#former]) if (link.onStreamEvent(event)) return;
+    this.#options.report(
+      `${this.name} was told ${event.type} of stream ${event.stream.id}, which is not there`,
+    );
+  }
+
+  /** The process is gone; nobody looks at its streams any more. */
+  end(): void {
+    this.isAlive = false;
+    for (const link of this.#links.values()) link.end();
+  }
+
+  #linkOf(peer: Peer): PeerLink | undefined {
+    for (const link of [...this.#links.values(), ...this.#former]) if (link.peer === peer) return link;
+    return undefined;
+  }
+}
+
+interface PeerLinkOptions {
+  readonly process: ProcessModel;
+  readonly node: NodeName;
+  readonly peer: Peer;
+  readonly host: ActorHost;
+  readonly content: Content;
+  readonly report: Report;
+  readonly findProcess: (node: NodeName, run: number) => ProcessModel | undefined;
+}
+
+/** What a process has to do with one peer. */
+export class PeerLink {
+  readonly node: NodeName;
+  readonly peer: Peer;
+  readonly ends: EndModel[] = [];
+  readonly #options: PeerLinkOptions;
+  readonly #actors = new Map<Stream, StreamActor>();
+  readonly #connections: ConnectionRecord[] = [newConnection()];
+  /** Streams opened in the present connection. */
+  opened = 0;
+
+  constructor(options: PeerLinkOptions) {
+    this.#options = options;
+    this.node = options.node;
+    this.peer = options.peer;
   }
 
   get liveStreams(): number {
@@ -88,74 +201,59 @@ export class ProcessModel {
     return this.peer.stats();
   }
 
-  /** Opens a stream as planned. Events must have been dispatched before. @returns false when the other side's limit is reached */
-  open(plan: StreamPlan): boolean {
+  /** Opens a stream as planned. Events must have been dispatched before. @returns undefined when the other side's limit is reached */
+  open(plan: StreamPlan): EndModel | undefined {
     const stream = this.peer.openStream();
-    if (stream === undefined) return false;
-    const { opened } = this.#connection;
-    const model = this.#createModel(stream.id, plan.openerStart);
-    if (opened.has(stream.id)) this.#fail(`opened stream ${stream.id} twice`);
-    opened.set(stream.id, { plan, model });
-    this.#actors.set(stream, new StreamActor(this.#host, stream, plan.opener, model));
+    if (stream === undefined) return undefined;
+    const connection = this.#connection;
+    const model = this.#createModel(stream.id, plan.openerStart, connection);
+    if (connection.opened.has(stream.id)) this.#fail(`opened stream ${stream.id} twice`);
+    connection.opened.set(stream.id, { plan, model });
+    this.opened++;
+    this.#actors.set(stream, new StreamActor(this.#options.host, stream, plan.opener, model));
+    return model;
+  }
+
+  /** Bytes that the application has read of a stream of the present connection. */
+  readBytes(id: number): number | undefined {
+    return this.#connection.ends.get(id)?.readBytes;
+  }
+
+  onEvent(event: Extract<EndpointEvent, { peer: Peer }>): void {
+    if (event.type === 'connected') this.#connection.otherRun = this.#otherRun();
+    else if (event.type === 'disconnected') {
+      this.#connections.push(newConnection());
+      this.opened = 0;
+    } else if (event.type === 'stream-opened') this.#onStreamOpened(event.stream);
+  }
+
+  /** @returns false when the stream is not one of this peer's */
+  onStreamEvent(event: Extract<EndpointEvent, { type: `stream-${string}` }>): boolean {
+    const actor = this.#actors.get(event.stream);
+    if (actor === undefined) return false;
+    switch (event.type) {
+      case 'stream-readable':
+        actor.onReadable();
+        break;
+      case 'stream-writable':
+        actor.onWritable();
+        break;
+      case 'stream-reset':
+        actor.onReset(event.code);
+        break;
+      case 'stream-stopped':
+        actor.onStopped(event.code);
+        break;
+      case 'stream-closed':
+        actor.onClosed();
+        this.#actors.delete(event.stream);
+        break;
+    }
     return true;
   }
 
-  onEvent(event: EndpointEvent): void {
-    switch (event.type) {
-      case 'connected':
-        this.#connection.otherRun = this.#otherRun();
-        return;
-      case 'disconnected':
-        this.#connections.push({ otherRun: undefined, opened: new Map() });
-        return;
-      case 'stream-opened':
-        this.#onStreamOpened(event.stream);
-        return;
-      case 'stream-readable':
-        this.#actorOf(event)?.onReadable();
-        return;
-      case 'stream-writable':
-        this.#actorOf(event)?.onWritable();
-        return;
-      case 'stream-reset':
-        this.#actorOf(event)?.onReset(event.code);
-        return;
-      case 'stream-stopped':
-        this.#actorOf(event)?.onStopped(event.code);
-        return;
-      case 'stream-closed':
-        this.#actorOf(event)?.onClosed();
-        this.#actors.delete(event.stream);
-        return;
-    }
-  }
-
-  /** The process is gone; nobody looks at its streams any more. */
   end(): void {
-    this.isAlive = false;
     this.#actors.clear();
-  }
-
-  get #connection(): ConnectionRecord {
-    return this.#connections.at(-1) as ConnectionRecord;
-  }
-
-  #onStreamOpened(stream: Stream): void {
-    // What a connection still had to tell when it was lost comes before `disconnected`: then the peer's name is the next one's.
-    const run = this.#connection.otherRun ?? this.#otherRun();
-    if (run === undefined) {
-      this.#fail(`was told of stream ${stream.id} before HELLO`);
-      return;
-    }
-    const opened = this.#options.findOther(run)?.openedFor(this.#options.run, stream.id);
-    if (opened === undefined) {
-      this.#fail(`was told of stream ${stream.id}, which nobody opened`);
-      return;
-    }
-    const model = this.#createModel(stream.id, opened.plan.answererStart);
-    model.peer = opened.model;
-    opened.model.peer = model;
-    this.#actors.set(stream, new StreamActor(this.#host, stream, opened.plan.answerer, model));
   }
 
   /** What this process opened under that id in its connection with that run of the other side. */
@@ -166,27 +264,53 @@ export class ProcessModel {
       ?.opened.get(id);
   }
 
+  get #connection(): ConnectionRecord {
+    return this.#connections.at(-1) as ConnectionRecord;
+  }
+
+  #onStreamOpened(stream: Stream): void {
+    const { process, findProcess, host } = this.#options;
+    const connection = this.#connection;
+    // What a connection still had to tell when it was lost comes before `disconnected`: then the peer's name is the next one's.
+    const run = connection.otherRun ?? this.#otherRun();
+    if (run === undefined) {
+      this.#fail(`was told of stream ${stream.id} before HELLO`);
+      return;
+    }
+    const opened = findProcess(this.node, run)?.openedFor(process.node, process.run, stream.id);
+    if (opened === undefined) {
+      this.#fail(`was told of stream ${stream.id}, which nobody opened`);
+      return;
+    }
+    const model = this.#createModel(stream.id, opened.plan.answererStart, connection);
+    model.peer = opened.model;
+    opened.model.peer = model;
+    this.#actors.set(stream, new StreamActor(host, stream, opened.plan.answerer, model));
+  }
+
   #otherRun(): number | undefined {
     const name = this.peer.stats().software;
     return name === undefined ? undefined : Number(name.split('/')[1]);
   }
 
-  #createModel(id: number, contentStart: number): EndModel {
-    const { side, run, content, report } = this.#options;
-    const model = new EndModel(`${side}/${run} stream ${id}`, content, contentStart, report);
+  #createModel(id: number, contentStart: number, connection: ConnectionRecord): EndModel {
+    const { process, content, report } = this.#options;
+    const model = new EndModel(
+      `${process.name} stream ${id} with ${this.node}`,
+      content,
+      contentStart,
+      report,
+    );
     this.ends.push(model);
+    connection.ends.set(id, model);
     return model;
   }
 
-  #actorOf(event: { readonly type: string; readonly stream: Stream }): StreamActor | undefined {
-    const actor = this.#actors.get(event.stream);
-    if (actor === undefined)
-      this.#fail(`was told ${event.type} of stream ${event.stream.id}, which is not there`);
-    return actor;
-  }
-
   #fail(problem: string): void {
-    const { side, run, report } = this.#options;
-    report(`${side}/${run} ${problem}`);
+    this.#options.report(`${this.#options.process.name} ${problem}`);
   }
+}
+
+function newConnection(): ConnectionRecord {
+  return { otherRun: undefined, opened: new Map(), ends: new Map() };
 }

@@ -1,19 +1,35 @@
-/** Runs what a seed stands for, and says what was wrong with it: safety first, on the network as drawn; then liveness, once
- *  the network is healed; then silence. */
+/** Runs a scenario and says what was wrong with it: safety first, on the network as drawn; then liveness, once the network is
+ *  healed; then silence. The rules watch all of it. */
 import {
   type ConnectionError,
   ConnectionErrorCode,
   type CryptoSuite,
   DEFAULT_TRANSPORT,
+  type PeerOptions,
 } from '@underpass/protocol';
 import { Content } from './content.js';
-import { Pair } from './pair.js';
+import { ForgedInitiations } from './forged-initiations.js';
+import { CryptoLog } from './observer/crypto-log.js';
+import { type ObservedProcess, Observer } from './observer/observer.js';
 import { createInsecureTestSuite } from './plain-suite.js';
-import { ProcessModel } from './process-model.js';
-import { drawScenario, type Restart, type Scenario, type StreamPlan } from './scenario.js';
+import { type PeerLink, ProcessModel } from './process-model.js';
+import { judgeExpectation } from './rules/expectations.js';
+import { RULES } from './rules/index.js';
+import { Paths } from './rules/path-model.js';
+import { createStage } from './rules/stage.js';
+import {
+  drawScenario,
+  type Flood,
+  type Removal,
+  type Restart,
+  type Scenario,
+  type StreamPlan,
+} from './scenario.js';
 import { SeededRandom } from './seeded-random.js';
-import { type NetworkCounts, other, RELAY_ADDRESS, SIDES, type Side } from './simulated-network.js';
+import { type NetworkCounts, RELAY_ADDRESS } from './simulated-network.js';
+import type { EndModel } from './stream-model.js';
 import { type ScenarioName, TROUBLES } from './troubles.js';
+import { clientName, type NodeName, World } from './world.js';
 
 export interface RunOptions {
   /** Default: the insecure suite of the testkit, which is fast. */
@@ -27,15 +43,19 @@ export interface RunOptions {
 export interface RunStats extends NetworkCounts {
   datagramsSent: number;
   virtualMs: number;
+  clients: number;
   streams: number;
   /** Read by applications. */
   bytes: number;
   resets: number;
   stops: number;
-  /** Handshakes of the client beyond the first of each run. */
+  /** Handshakes of the clients beyond the first of each run. */
   rekeys: number;
   restarts: number;
   closes: number;
+  removals: number;
+  misbehaved: number;
+  floods: number;
   moves: number;
   freezes: number;
   /** Streams that a restart or a close ended. */
@@ -49,6 +69,8 @@ export interface RunStats extends NetworkCounts {
 export interface RunResult {
   readonly seed: number;
   readonly violations: readonly string[];
+  /** Names of the rules that were broken; `model` for what is no rule's. */
+  readonly broken: readonly string[];
   /** The same for the same seed and the same code: it covers every datagram and every event. */
   readonly digest: string;
   readonly stats: RunStats;
@@ -67,9 +89,28 @@ const UNIX_MS = 1_700_000_000_000;
 const MAX_VIOLATIONS = 20;
 /** Turns between two looks at how much memory is in use. */
 const STATS_EVERY_EVENTS = 16;
+/** No frame has this type (spec streams 2). */
+const UNKNOWN_FRAME = 0x3f;
 
+/** Draws what the seed stands for and runs it. */
 export function runScenario(seed: number, options: RunOptions = {}): RunResult {
-  return new ScenarioRun(seed, options).run();
+  return runDrawn(seed, drawNamed(seed, options.scenario), options);
+}
+
+/** What a seed stands for, now: the draw may be another tomorrow. */
+export function drawNamed(seed: number, name: ScenarioName = 'any'): Scenario {
+  const random = new SeededRandom(seed);
+  return TROUBLES[name](drawScenario(random.derive('scenario')), random.derive('trouble'));
+}
+
+/** Runs a scenario that was drawn before. @param seed of everything that the scenario does not say */
+export function runDrawn(seed: number, scenario: Scenario, options: RunOptions = {}): RunResult {
+  return new ScenarioRun(seed, scenario, options).run();
+}
+
+interface Keys {
+  readonly privateKey: Uint8Array;
+  readonly publicKey: Uint8Array;
 }
 
 class ScenarioRun {
@@ -78,243 +119,420 @@ class ScenarioRun {
   readonly #scenario: Scenario;
   readonly #suite: CryptoSuite;
   readonly #content: Content;
-  readonly #pair: Pair;
+  readonly #world: World;
+  readonly #observer: Observer;
   readonly #violations: string[] = [];
-  readonly #keys: Readonly<Record<Side, { privateKey: Uint8Array; publicKey: Uint8Array }>>;
-  readonly #presharedKey: Uint8Array | undefined;
-  /** Every run of each side, in order. */
-  readonly #processes: Record<Side, ProcessModel[]> = { client: [], relay: [] };
+  readonly #broken = new Set<string>();
+  readonly #nodes: readonly NodeName[];
+  readonly #keys = new Map<NodeName, Keys>();
+  readonly #presharedKeys = new Map<NodeName, Uint8Array>();
+  /** Every run of each node, in order. */
+  readonly #processes = new Map<NodeName, ProcessModel[]>();
+  /** The end of each planned stream that its opener has. */
+  readonly #opened = new Map<StreamPlan, EndModel>();
   #unopened = 0;
   #hasClosed = false;
+  readonly #removed = new Set<NodeName>();
   #waitedMs = 0;
   #events = 0;
 
-  constructor(seed: number, options: RunOptions) {
+  constructor(seed: number, scenario: Scenario, options: RunOptions) {
     this.#seed = seed;
     this.#random = new SeededRandom(seed);
-    const drawn = drawScenario(this.#random.derive('scenario'));
-    this.#scenario = TROUBLES[options.scenario ?? 'any'](drawn, this.#random.derive('trouble'));
+    this.#scenario = scenario;
     this.#suite = options.suite ?? createInsecureTestSuite();
     this.#content = new Content(this.#random.derive('content'));
+    this.#nodes = [...scenario.clients.map((_, i) => clientName(i)), 'relay'];
     const keys = this.#random.derive('keys');
-    const newKey = () => {
+    for (const node of this.#nodes) {
       const privateKey = keys.bytes(32);
-      return { privateKey, publicKey: this.#suite.x25519PublicKey(privateKey) };
-    };
-    this.#keys = { client: newKey(), relay: newKey() };
-    this.#presharedKey = this.#scenario.hasPresharedKey ? keys.bytes(32) : undefined;
-    this.#pair = new Pair({
-      network: this.#scenario.network,
-      timing: this.#scenario.timing,
+      this.#keys.set(node, { privateKey, publicKey: this.#suite.x25519PublicKey(privateKey) });
+      this.#processes.set(node, []);
+    }
+    for (const [i, client] of scenario.clients.entries()) {
+      if (client.hasPresharedKey) this.#presharedKeys.set(clientName(i), keys.bytes(32));
+    }
+    this.#observer = new Observer(() => this.#world.now);
+    this.#world = new World({
+      networks: scenario.clients.map(({ network }) => network),
+      timing: scenario.timing,
       random: this.#random.derive('pair'),
-      onEvent: (side, event) => {
-        if (event.type === 'disconnected') this.#checkDisconnect(side, event.error);
-        this.#process(side).onEvent(event);
-        if (++this.#events % STATS_EVERY_EVENTS === 0) this.#checkMemory(side);
+      watcher: this.#observer,
+      onEvent: (node, event) => {
+        if (event.type === 'disconnected')
+          this.#checkDisconnect(node, this.#process(node).nodeOf(event.peer), event.error);
+        this.#observer.onEvent(node, event);
+        this.#process(node).onEvent(event);
+        if (++this.#events % STATS_EVERY_EVENTS === 0) this.#checkMemory(node);
       },
       onViolation: (violation) => this.#report(violation),
       ...(options.trace && { trace: options.trace }),
     });
+    const paths = new Paths(({ node }) => (node === 'relay' ? undefined : RELAY_ADDRESS));
+    this.#observer.add(paths.before);
+    for (const rule of RULES) {
+      const stage = createStage({
+        scenario,
+        networks: this.#world.networks,
+        paths,
+        now: () => this.#world.now,
+        linkOf: (process, peer) => this.#findProcess(process.node, process.run)?.link(peer),
+        report: (violation) => this.#report(`${violation} [${rule.name}]`, rule.name),
+      });
+      this.#observer.add(rule.watch(stage));
+    }
+    this.#observer.add(paths.after);
   }
 
   run(): RunResult {
-    const { streams, restarts, close, freezes, plannedUntil } = this.#scenario;
-    const pair = this.#pair;
-    this.#start('relay');
-    this.#start('client');
-    this.#unopened = streams.length;
-    for (const plan of streams) pair.queue.schedule(plan.openAt, () => this.#open(plan));
-    for (const restart of restarts) pair.queue.schedule(restart.at, () => this.#restart(restart));
-    for (const { side, at, forMs } of freezes) pair.queue.schedule(at, () => pair.freeze(side, at + forMs));
-    if (close !== undefined) pair.queue.schedule(close.at, () => this.#close(close.side));
-    pair.run(plannedUntil);
-    pair.run(plannedUntil + PATIENCE_MS, () => this.#isOver);
+    const { clients, restarts, close, violation, removal, freezes, floods, plannedUntil } = this.#scenario;
+    const world = this.#world;
+    for (const node of [...this.#nodes].reverse()) this.#start(node);
+    for (const [i, { streams }] of clients.entries()) {
+      this.#unopened += streams.length;
+      for (const plan of streams) world.queue.schedule(plan.openAt, () => this.#open(clientName(i), plan));
+    }
+    for (const restart of restarts) world.queue.schedule(restart.at, () => this.#restart(restart));
+    for (const { node, at, forMs } of freezes) world.queue.schedule(at, () => world.freeze(node, at + forMs));
+    if (close !== undefined) world.queue.schedule(close.at, () => this.#close(close.node));
+    if (violation !== undefined) world.queue.schedule(violation.at, () => this.#misbehave(violation.node));
+    if (removal !== undefined) world.queue.schedule(removal.at, () => this.#remove(removal));
+    for (const flood of floods) this.#flood(flood);
+    world.run(plannedUntil);
+    world.run(plannedUntil + PATIENCE_MS, () => this.#isOver);
     const healed = !this.#isOver;
-    pair.network.heal();
-    pair.run(pair.now + HEALED_PATIENCE_MS, () => this.#isOver);
-    this.#waitedMs = Math.max(0, pair.now - plannedUntil);
-    for (const side of SIDES) for (const end of this.#process(side).ends) end.checkEnd();
+    for (const network of world.networks) network.heal();
+    world.run(world.now + HEALED_PATIENCE_MS, () => this.#isOver);
+    this.#waitedMs = Math.max(0, world.now - plannedUntil);
+    for (const node of this.#nodes) for (const end of this.#process(node).ends) end.checkEnd();
     if (this.#unopened > 0) this.#report(`${this.#unopened} streams could never be opened`);
+    this.#checkExpectations();
     this.#checkSilence();
     this.#checkReplays();
     if (!this.#content.isUntouched) this.#report('bytes that were written to a stream were changed');
     return {
       seed: this.#seed,
       violations: this.#violations,
-      digest: pair.digest.value,
+      broken: [...this.#broken],
+      digest: world.digest.value,
       stats: this.#stats(healed),
     };
   }
 
   // ---- processes ----------------------------------------------------------------------------------------------
 
-  #process(side: Side): ProcessModel {
-    return this.#processes[side].at(-1) as ProcessModel;
+  #process(node: NodeName): ProcessModel {
+    return this.#processes.get(node)?.at(-1) as ProcessModel;
   }
 
-  #start(side: Side): void {
-    const runs = this.#processes[side];
+  #findProcess(node: NodeName, run: number): ProcessModel | undefined {
+    return this.#processes.get(node)?.[run - 1];
+  }
+
+  #start(node: NodeName): void {
+    const runs = this.#processes.get(node) as ProcessModel[];
     const run = runs.length + 1;
-    const { transport, clientKeepaliveMs } = this.#scenario;
-    const pair = this.#pair;
-    const process = new ProcessModel({
-      side,
+    const world = this.#world;
+    const { privateKey } = this.#keys.get(node) as Keys;
+    const crypto = new CryptoLog(this.#suite, () => world.now);
+    const isRelay = node === 'relay';
+    const peers = isRelay ? this.#nodes.filter((peer) => peer !== 'relay') : (['relay'] as const);
+    const index = this.#nodes.indexOf(node);
+    const model = new ProcessModel({
+      node,
       run,
-      privateKey: this.#keys[side].privateKey,
-      peer: {
-        publicKey: this.#keys[other(side)].publicKey,
-        ...(this.#presharedKey && { presharedKey: this.#presharedKey }),
-        ...(side === 'client' && { address: RELAY_ADDRESS, persistentKeepaliveMs: clientKeepaliveMs }),
-      },
-      suite: this.#suite,
-      transport: transport[side],
-      random: this.#random.derive(`${side} ${run}`),
-      unixTimeMs: () => UNIX_MS + Math.floor(pair.now) + this.#wallOffset(side),
+      privateKey,
+      peers: peers.map((peer) => ({ node: peer, options: this.#peerOptions(node, peer) })),
+      suite: crypto.suite,
+      transport: isRelay ? this.#scenario.relayTransport : (this.#scenario.clients[index]?.transport ?? {}),
+      random: this.#random.derive(`${node} ${run}`),
+      unixTimeMs: () => UNIX_MS + Math.floor(world.now) + this.#wallOffset(node),
+      now: () => world.now,
       content: this.#content,
-      findOther: (otherRun) => this.#processes[other(side)][otherRun - 1],
-      after: (delayMs, action) => pair.queue.schedule(pair.now + delayMs, action),
-      wake: () => pair.wake(side),
+      findProcess: (other, otherRun) => this.#findProcess(other, otherRun),
+      after: (delayMs, action) => world.queue.schedule(world.now + delayMs, action),
+      wake: () => world.wake(node),
       report: (violation) => this.#report(violation),
     });
-    runs.push(process);
-    if (side === 'client') process.peer.connect(pair.now);
-    pair.setEndpoint(side, process.endpoint);
+    runs.push(model);
+    this.#observer.start(observed(model, crypto, privateKey, world.now));
+    if (!isRelay) model.link('relay')?.peer.connect(world.now);
+    world.setEndpoint(node, model.endpoint);
   }
 
-  #wallOffset(side: Side): number {
+  #peerOptions(node: NodeName, peer: NodeName): PeerOptions {
+    const client = node === 'relay' ? peer : node;
+    const presharedKey = this.#presharedKeys.get(client);
+    const keepaliveMs = this.#scenario.clients[this.#nodes.indexOf(client)]?.keepaliveMs ?? 0;
+    return {
+      publicKey: (this.#keys.get(peer) as Keys).publicKey,
+      ...(presharedKey && { presharedKey }),
+      ...(node !== 'relay' && { address: RELAY_ADDRESS, persistentKeepaliveMs: keepaliveMs }),
+    };
+  }
+
+  #wallOffset(node: NodeName): number {
     return this.#scenario.wallSteps
-      .filter((step) => step.side === side && step.at <= this.#pair.now)
+      .filter((step) => step.node === node && step.at <= this.#world.now)
       .reduce((sum, { byMs }) => sum + byMs, 0);
   }
 
-  #restart({ side, downMs }: Restart): void {
-    this.#process(side).end();
-    this.#pair.setEndpoint(side, undefined);
-    this.#pair.queue.schedule(this.#pair.now + downMs, () => {
-      if (!this.#process(side).isAlive) this.#start(side);
+  #restart({ node, downMs }: Restart): void {
+    this.#process(node).end();
+    this.#world.setEndpoint(node, undefined);
+    this.#world.queue.schedule(this.#world.now + downMs, () => {
+      if (!this.#process(node).isAlive) this.#start(node);
     });
   }
 
-  #close(side: Side): void {
+  #close(node: NodeName): void {
     this.#hasClosed = true;
-    const { endpoint, peer } = this.#process(side);
+    const { endpoint, peers } = this.#process(node);
     endpoint.close();
-    this.#pair.wake(side);
+    this.#world.wake(node);
     // A farewell that was lost is made up for by the next contact (spec streams 8).
-    this.#pair.queue.schedule(this.#pair.now + RECONNECT_AFTER_MS, () => {
-      peer.connect(this.#pair.now);
-      this.#pair.wake(side);
+    for (const peer of peers) this.#reconnect(node, peer);
+  }
+
+  #reconnect(node: NodeName, peer: NodeName): void {
+    const world = this.#world;
+    world.queue.schedule(world.now + RECONNECT_AFTER_MS, () => {
+      this.#process(node).link(peer)?.peer.connect(world.now);
+      world.wake(node);
     });
+  }
+
+  /** The next packet that the process seals cannot be read. */
+  #misbehave(node: NodeName): void {
+    this.#hasClosed = true;
+    const process = this.#observer.process(node);
+    if (process === undefined) return;
+    let left = 1;
+    process.crypto.tamper = (payload) => {
+      if (left === 0 || payload.length < 16 || payload[0] !== 1) return false;
+      left--;
+      payload.fill(UNKNOWN_FRAME, 9);
+      this.#world.queue.schedule(this.#world.now, () => this.#reconnect(node, 'relay'));
+      return true;
+    };
+  }
+
+  #remove({ node, backAfterMs }: Removal): void {
+    this.#hasClosed = true;
+    this.#removed.add(node);
+    this.#process('relay').removePeer(this.#world.now, node);
+    this.#world.wake('relay');
+    this.#world.queue.schedule(this.#world.now + backAfterMs, () => {
+      this.#process('relay').addPeer(node, this.#peerOptions('relay', node));
+      this.#world.wake('relay');
+    });
+  }
+
+  #flood({ at, forMs, perSecond, isFromClients }: Flood): void {
+    const world = this.#world;
+    const { publicKey } = this.#keys.get('relay') as Keys;
+    const stranger = new ForgedInitiations(this.#suite, this.#random.derive(`stranger ${at}`), publicKey);
+    const count = Math.ceil((forMs * perSecond) / 1000);
+    for (let i = 0; i < count; i++) {
+      world.queue.schedule(at + (1000 * i) / perSecond, () => {
+        const network = world.networks[i % world.networks.length];
+        const from = isFromClients ? network?.addressOf('client') : undefined;
+        world.receive('relay', stranger.next(), from ?? stranger.address);
+      });
+    }
   }
 
   // ---- streams ------------------------------------------------------------------------------------------------
 
-  #open(plan: StreamPlan): void {
-    const side = plan.openedBy;
-    const process = this.#process(side);
+  #open(client: NodeName, plan: StreamPlan): void {
+    const world = this.#world;
+    const node = plan.openedBy === 'client' ? client : 'relay';
+    const peer = plan.openedBy === 'client' ? 'relay' : client;
+    const process = this.#process(node);
     if (process.isAlive) {
-      this.#pair.dispatchEvents(side);
+      world.dispatchEvents(node);
       // After a farewell nobody opens more: two connections of the same two processes could not be told apart.
-      if (this.#hasClosed || process.open(plan)) {
+      if (this.#hasClosed) {
         this.#unopened--;
-        this.#pair.wake(side);
         return;
       }
+      const link = process.link(peer) as PeerLink;
+      const model = link.open(plan);
+      if (model !== undefined) {
+        this.#opened.set(plan, model);
+        this.#unopened--;
+        world.wake(node);
+        return;
+      }
+      this.#observer.onRefused(node, peer, link.opened);
     }
-    this.#pair.queue.schedule(this.#pair.now + OPEN_RETRY_MS, () => this.#open(plan));
+    world.queue.schedule(world.now + OPEN_RETRY_MS, () => this.#open(client, plan));
   }
 
   get #isOver(): boolean {
     if (this.#unopened > 0) return false;
-    return SIDES.every((side) => this.#process(side).isAlive && this.#process(side).liveStreams === 0);
+    return this.#nodes.every((node) => this.#process(node).isAlive && this.#process(node).liveStreams === 0);
   }
 
   // ---- what must hold -----------------------------------------------------------------------------------------
 
-  /** Connections outlive everything but restarts and farewells (spec streams 3). */
-  #checkDisconnect(side: Side, error: ConnectionError): void {
-    const { restarts, close } = this.#scenario;
-    const isRestart = error.code === ConnectionErrorCode.peerRestarted;
-    if (isRestart && (restarts.length > 0 || close !== undefined)) return;
-    if (error.code === ConnectionErrorCode.none && close !== undefined) return;
-    this.#report(`${side} lost its connection: ${error.code} ${error.reason} (by ${error.by})`);
+  /** Connections outlive everything but restarts, farewells and violations (spec streams 3), and what one peer does touches no other. */
+  #checkDisconnect(node: NodeName, peer: NodeName | undefined, error: ConnectionError): void {
+    const { restarts, close, violation, removal } = this.#scenario;
+    const isOf = (culprit: NodeName | undefined) =>
+      culprit !== undefined && (culprit === 'relay' || culprit === node || culprit === peer);
+    const { none, peerRestarted } = ConnectionErrorCode;
+    if (error.code === peerRestarted) {
+      if (restarts.some((restart) => isOf(restart.node))) return;
+      if ([close, violation, removal].some((cause) => isOf(cause?.node))) return;
+    }
+    if (error.code === none && isOf(close?.node)) return;
+    if (isOf(removal?.node)) return;
+    if (isOf(violation?.node)) return;
+    this.#report(`${node} lost its connection with ${peer}: ${error.code} ${error.reason} (by ${error.by})`);
   }
 
   /** Memory that the other side can make a process hold has a bound, and so has what its own application can. */
-  #checkMemory(side: Side): void {
-    const config = { ...DEFAULT_TRANSPORT, ...this.#scenario.transport[side] };
-    const { unreadBytes, unacknowledgedBytes, openStreams } = this.#process(side).stats;
-    if (unreadBytes < 0 || unreadBytes > config.connectionWindowBytes) {
-      this.#report(
-        `${side} holds ${unreadBytes} unread bytes, its window is ${config.connectionWindowBytes}`,
-      );
+  #checkMemory(node: NodeName): void {
+    const { clients, relayTransport } = this.#scenario;
+    const own = node === 'relay' ? relayTransport : clients[this.#nodes.indexOf(node)]?.transport;
+    const config = { ...DEFAULT_TRANSPORT, ...own };
+    const process = this.#process(node);
+    for (const peer of process.peers) {
+      const { unreadBytes, unacknowledgedBytes, openStreams } = (process.link(peer) as PeerLink).stats;
+      if (unreadBytes < 0 || unreadBytes > config.connectionWindowBytes) {
+        this.#report(
+          `${node} holds ${unreadBytes} unread bytes, its window is ${config.connectionWindowBytes}`,
+          'memory',
+        );
+      }
+      const sendLimit = config.sendBufferBytes + openStreams * config.minStreamSendBufferBytes;
+      if (unacknowledgedBytes < 0 || unacknowledgedBytes > sendLimit) {
+        this.#report(
+          `${node} holds ${unacknowledgedBytes} unacknowledged bytes, its limit is ${sendLimit}`,
+          'memory',
+        );
+      }
     }
-    const sendLimit = config.sendBufferBytes + openStreams * config.minStreamSendBufferBytes;
-    if (unacknowledgedBytes < 0 || unacknowledgedBytes > sendLimit) {
-      this.#report(`${side} holds ${unacknowledgedBytes} unacknowledged bytes, its limit is ${sendLimit}`);
+  }
+
+  #checkExpectations(): void {
+    for (const { streams, expectations } of this.#scenario.clients) {
+      for (const expectation of expectations) {
+        const plan = streams[expectation.stream] as StreamPlan;
+        const problem = judgeExpectation(expectation, plan, this.#opened.get(plan));
+        if (problem !== undefined) this.#report(`${problem} [expectations]`, 'expectations');
+      }
     }
   }
 
   /** spec streams 7, session 6.3: two peers with nothing to say fall silent, and nothing is left behind. */
   #checkSilence(): void {
     if (this.#violations.length > 0) return;
-    const pair = this.#pair;
-    pair.run(pair.now + SETTLING_MS);
+    const world = this.#world;
+    world.run(world.now + SETTLING_MS);
     // Persistent keepalives may have renewed the keys just now.
-    pair.run(pair.now + SETTLING_MS, () => this.#leftovers().length === 0);
-    for (const leftover of this.#leftovers()) this.#report(`${leftover} after everything came to its end`);
-    if (this.#scenario.clientKeepaliveMs > 0) return;
-    const before = pair.datagramsSent;
-    pair.run(pair.now + SILENCE_MS);
-    const sent = pair.datagramsSent - before;
-    if (sent > 0) this.#report(`${sent} datagrams were sent although there was nothing to say`);
+    world.run(world.now + SETTLING_MS, () => this.#leftovers().length === 0);
+    for (const leftover of this.#leftovers())
+      this.#report(`${leftover} after everything came to its end`, 'silence');
+    if (this.#scenario.clients.some(({ keepaliveMs }) => keepaliveMs > 0)) return;
+    const before = world.datagramsSent;
+    world.run(world.now + SILENCE_MS);
+    const sent = world.datagramsSent - before;
+    if (sent > 0) this.#report(`${sent} datagrams were sent although there was nothing to say`, 'silence');
+    this.#observer.end();
   }
 
   /** spec session 4: only a datagram that came twice is a replay; none here is far enough behind to be taken for one. */
   #checkReplays(): void {
-    const replays = SIDES.flatMap((side) => this.#processes[side]).reduce(
-      (sum, { endpoint }) => sum + endpoint.drops['replayed-counter'],
+    let replays = 0;
+    for (const runs of this.#processes.values()) {
+      for (const { endpoint } of runs) replays += endpoint.drops['replayed-counter'];
+    }
+    const copies = this.#world.networks.reduce(
+      (sum, { counts }) => sum + counts.duplicated + counts.replayed,
       0,
     );
-    const { duplicated } = this.#pair.network.counts;
-    if (replays > duplicated)
-      this.#report(`${replays} datagrams were taken for replays, ${duplicated} came twice`);
+    if (replays > copies)
+      this.#report(`${replays} datagrams were taken for replays, ${copies} came twice`, 'replays');
   }
 
   #leftovers(): string[] {
-    return SIDES.flatMap((side) => {
-      const { openStreams, unreadBytes, unacknowledgedBytes, bytesInFlight } = this.#process(side).stats;
-      return Object.entries({ openStreams, unreadBytes, unacknowledgedBytes, bytesInFlight })
-        .filter(([, value]) => value !== 0)
-        .map(([name, value]) => `${side} has ${name} ${value}`);
+    return this.#nodes.flatMap((node) => {
+      const process = this.#process(node);
+      return process.peers.flatMap((peer) => {
+        const { openStreams, unreadBytes, unacknowledgedBytes, bytesInFlight } = (
+          process.link(peer) as PeerLink
+        ).stats;
+        return Object.entries({ openStreams, unreadBytes, unacknowledgedBytes, bytesInFlight })
+          .filter(([, value]) => value !== 0)
+          .map(([name, value]) => `${node} has ${name} ${value}`);
+      });
     });
   }
 
-  #report(violation: string): void {
+  #report(violation: string, rule = 'model'): void {
+    this.#broken.add(rule);
     if (this.#violations.length >= MAX_VIOLATIONS) return;
-    this.#violations.push(`at ${this.#pair.now.toFixed(3)} ms: ${violation}`);
+    this.#violations.push(`at ${this.#world.now.toFixed(3)} ms: ${violation}`);
   }
 
   #stats(healed: boolean): RunStats {
-    const processes = SIDES.flatMap((side) => this.#processes[side]);
+    const processes = [...this.#processes.values()].flat();
     const ends = processes.flatMap((process) => process.ends);
-    const { restarts, close, network } = this.#scenario;
+    const { clients, restarts, close, removal, violation, floods, freezes } = this.#scenario;
+    const counts = this.#world.networks.map((network) => network.counts);
+    const total = (name: keyof NetworkCounts) => counts.reduce((sum, count) => sum + count[name], 0);
+    const handshakes = processes
+      .filter(({ node }) => node !== 'relay')
+      .reduce((sum, process) => sum + Math.max(0, (process.link('relay')?.stats.handshakes ?? 0) - 1), 0);
     return {
-      ...this.#pair.network.counts,
-      datagramsSent: this.#pair.datagramsSent,
-      virtualMs: this.#pair.now,
-      streams: this.#scenario.streams.length,
+      delivered: total('delivered'),
+      lost: total('lost'),
+      duplicated: total('duplicated'),
+      corrupted: total('corrupted'),
+      forged: total('forged'),
+      replayed: total('replayed'),
+      misdirected: total('misdirected'),
+      datagramsSent: this.#world.datagramsSent,
+      virtualMs: this.#world.now,
+      clients: clients.length,
+      streams: clients.reduce((sum, { streams }) => sum + streams.length, 0),
       bytes: ends.reduce((sum, end) => sum + end.readBytes, 0),
       resets: ends.filter((end) => end.sawReset).length,
       stops: ends.filter((end) => end.wasStopped).length,
-      rekeys: this.#processes.client.reduce((sum, { stats }) => sum + Math.max(0, stats.handshakes - 1), 0),
+      rekeys: handshakes,
       restarts: restarts.length,
       closes: close === undefined ? 0 : 1,
-      moves: network.moves.length,
-      freezes: this.#scenario.freezes.length,
+      removals: removal === undefined ? 0 : 1,
+      misbehaved: violation === undefined ? 0 : 1,
+      floods: floods.length,
+      moves: clients.reduce((sum, { network }) => sum + network.moves.length, 0),
+      freezes: freezes.length,
       lostStreams: ends.filter((end) => end.isLost).length,
       waitedMs: this.#waitedMs,
       healed: healed ? 1 : 0,
     };
   }
+}
+
+function observed(
+  model: ProcessModel,
+  crypto: CryptoLog,
+  privateKey: Uint8Array,
+  startedAt: number,
+): ObservedProcess {
+  return {
+    node: model.node,
+    run: model.run,
+    name: model.name,
+    startedAt,
+    endpoint: model.endpoint,
+    crypto,
+    get peers() {
+      return model.peers;
+    },
+    nodeOf: (peer) => model.nodeOf(peer),
+    isStaticKey: (key) => key.every((byte, i) => byte === privateKey[i]),
+  };
 }

@@ -1,8 +1,16 @@
 /** What a seed stands for: a network, two processes and what their applications do, all drawn before anything runs. */
 import { BASE_DATAGRAM_BYTES, CONGESTION_CONTROLLERS, type TransportConfig } from '@underpass/protocol';
-import type { TurnTiming } from './pair.js';
+import type { TurnTiming } from './endpoint-driver.js';
 import type { SeededRandom } from './seeded-random.js';
-import type { Interval, LinkConditions, Move, NetworkConditions, Side } from './simulated-network.js';
+import {
+  CLIENT_ADDRESS,
+  type Interval,
+  type LinkConditions,
+  type Move,
+  type NetworkConditions,
+  type Side,
+} from './simulated-network.js';
+import { clientName, type NodeName } from './world.js';
 
 /** What one side does with a stream. Times are from the moment it has the stream. */
 export interface EndPlan {
@@ -38,43 +46,81 @@ export interface StreamPlan {
 
 /** The process ends without a word, and another with the same key begins. */
 export interface Restart {
-  readonly side: Side;
+  readonly node: NodeName;
   readonly at: number;
   readonly downMs: number;
 }
 
 /** The process stands still, as when its machine sleeps: no timer, no datagram. */
 export interface Freeze {
-  readonly side: Side;
+  readonly node: NodeName;
   readonly at: number;
   readonly forMs: number;
 }
 
-/** Somebody sets a side's wall clock. */
+/** Somebody sets a machine's wall clock. */
 export interface WallStep {
-  readonly side: Side;
+  readonly node: NodeName;
   readonly at: number;
   readonly byMs: number;
 }
 
 /** The process says goodbye and lives on; whoever wants to send then starts a new connection. */
 export interface Close {
-  readonly side: Side;
+  readonly node: NodeName;
   readonly at: number;
 }
 
-export interface Scenario {
+/** A client's program goes wrong: it seals a packet that nobody can read. Its connection ends, and no other. */
+export interface Violation {
+  readonly node: NodeName;
+  readonly at: number;
+}
+
+/** The relay forgets a client while it is connected, and later perhaps knows it again. */
+export interface Removal {
+  readonly node: NodeName;
+  readonly at: number;
+  readonly backAfterMs: number;
+}
+
+/** A stranger who knows the relay's public key sends it initiations, from his own address or from others'. */
+export interface Flood {
+  readonly at: number;
+  readonly forMs: number;
+  readonly perSecond: number;
+  readonly isFromClients: boolean;
+}
+
+/** A stream that has all it needs: it must end so soon. */
+export interface Expectation {
+  /** Place among the client's streams. */
+  readonly stream: number;
+  readonly withinMs: number;
+}
+
+/** One client, what lies between it and the relay, and what the two have to say to each other. */
+export interface ClientPlan {
   readonly network: NetworkConditions;
-  readonly timing: TurnTiming;
-  readonly transport: Readonly<Record<Side, Partial<TransportConfig>>>;
+  readonly transport: Partial<TransportConfig>;
   readonly hasPresharedKey: boolean;
   /** 0: off. */
-  readonly clientKeepaliveMs: number;
+  readonly keepaliveMs: number;
   readonly streams: readonly StreamPlan[];
+  readonly expectations: readonly Expectation[];
+}
+
+export interface Scenario {
+  readonly timing: TurnTiming;
+  readonly relayTransport: Partial<TransportConfig>;
+  readonly clients: readonly ClientPlan[];
   readonly restarts: readonly Restart[];
   readonly close: Close | undefined;
+  readonly violation: Violation | undefined;
+  readonly removal: Removal | undefined;
   readonly freezes: readonly Freeze[];
   readonly wallSteps: readonly WallStep[];
+  readonly floods: readonly Flood[];
   /** The applications' last planned deed. */
   readonly plannedUntil: number;
 }
@@ -87,39 +133,88 @@ export function drawScenario(random: SeededRandom): Scenario {
   const isLong = shape.chance(0.2);
   const spreadMs = isLong ? shape.between(130_000, LONG_RUN_MS) : shape.magnitude(1, 8_000);
   const kind: StreamKind = shape.chance(0.7) ? 'mixed' : shape.chance(0.35) ? 'crowd' : 'bulk';
-  const streams = drawStreams(random.derive('streams'), kind, spreadMs);
-  const restarts = shape.chance(0.2) ? drawRestarts(shape, streams) : [];
+  const crowd = random.derive('crowd');
+  const count = crowd.chance(0.8) ? 1 : crowd.integer(2, 4);
+  const clients = Array.from({ length: count }, (_, i) => {
+    const own = i === 0 ? random : random.derive(clientName(i));
+    return drawClient(own, i === 0 ? kind : 'mixed', spreadMs, isLong, i);
+  });
+  const nodes: NodeName[] = ['relay', ...clients.map((_, i) => clientName(i))];
+  const streams = clients.flatMap((client) => client.streams);
+  const restarts = shape.chance(0.2) ? drawRestarts(shape, streams, nodes) : [];
+  const isQuiet = restarts.length === 0;
   const close: Close | undefined =
-    restarts.length === 0 && shape.chance(0.1)
-      ? { side: shape.pick(['client', 'relay']), at: drawBusyMoment(shape, streams) }
+    isQuiet && shape.chance(0.1)
+      ? { node: shape.pick(nodes), at: drawBusyMoment(shape, streams) }
       : undefined;
-  const network = drawNetwork(random.derive('conditions'), spreadMs, isLong);
-  // Without keepalives a client that waits in silence never learns that the relay restarted, and a relay never learns that
-  // the client's address changed.
-  const needsKeepalive = network.moves.length > 0 || restarts.length > 0;
-  const freezes = shape.chance(0.15) ? [drawFreeze(shape, streams)] : [];
-  // A wall clock that goes back while a process restarts locks it out until it has caught up: WireGuard's rule.
-  const wallSteps = restarts.length === 0 && shape.chance(0.2) ? [drawWallStep(shape, streams)] : [];
+  const isPlain = isQuiet && close === undefined;
+  const violation: Violation | undefined =
+    isPlain && crowd.chance(count > 1 ? 0.3 : 0.03)
+      ? { node: crowd.pick(nodes.slice(1)), at: drawBusyMoment(crowd, streams) }
+      : undefined;
+  const removal: Removal | undefined =
+    isPlain && violation === undefined && crowd.chance(count > 1 ? 0.3 : 0.03)
+      ? {
+          node: crowd.pick(nodes.slice(1)),
+          at: drawBusyMoment(crowd, streams),
+          backAfterMs: crowd.magnitude(1, 20_000),
+        }
+      : undefined;
+  const freezes = shape.chance(0.15) ? [drawFreeze(shape, streams, nodes)] : [];
+  const wallSteps = shape.chance(0.2) ? [drawWallStep(shape, streams, nodes, isQuiet)] : [];
+  const floods = crowd.chance(0.1) ? [drawFlood(crowd, streams)] : [];
   const times = [
     spreadMs,
     close?.at ?? 0,
+    violation?.at ?? 0,
+    removal === undefined ? 0 : removal.at + removal.backAfterMs,
     ...freezes.map(({ at, forMs }) => at + forMs),
     ...restarts.map(({ at, downMs }) => at + downMs),
+    ...floods.map(({ at, forMs }) => at + forMs),
   ];
-  for (const { until } of [...network.toRelay.blackouts, ...network.toClient.blackouts]) times.push(until);
+  for (const { network } of clients) {
+    for (const { until } of [...network.toRelay.blackouts, ...network.toClient.blackouts]) times.push(until);
+  }
+  // Without keepalives a client that waits in silence never learns that the relay restarted, and a relay never learns that
+  // the client's address changed.
+  const needsKeepalive = restarts.length > 0 || removal !== undefined;
   return {
-    network,
     timing: drawTiming(shape),
-    transport: { client: drawTransport(shape, kind), relay: drawTransport(shape, kind) },
-    hasPresharedKey: shape.chance(0.3),
-    clientKeepaliveMs: needsKeepalive || shape.chance(0.1) ? shape.integer(5_000, 25_000) : 0,
-    streams,
+    relayTransport: drawTransport(shape, kind),
+    clients: clients.map((client) => (needsKeepalive ? withKeepalive(client, shape) : client)),
     restarts,
     close,
+    violation,
+    removal,
     freezes,
     wallSteps,
+    floods,
     plannedUntil: Math.max(...times),
   };
+}
+
+function drawClient(
+  random: SeededRandom,
+  kind: StreamKind,
+  spreadMs: number,
+  isLong: boolean,
+  index: number,
+): ClientPlan {
+  const own = random.derive('client');
+  const network = drawNetwork(random.derive('conditions'), spreadMs, isLong, index);
+  const client: ClientPlan = {
+    network,
+    transport: drawTransport(own, kind),
+    hasPresharedKey: own.chance(0.3),
+    keepaliveMs: own.chance(0.1) ? own.integer(5_000, 25_000) : 0,
+    streams: drawStreams(random.derive('streams'), kind, spreadMs),
+    expectations: [],
+  };
+  return network.moves.length > 0 ? withKeepalive(client, own) : client;
+}
+
+function withKeepalive(client: ClientPlan, random: SeededRandom): ClientPlan {
+  return { ...client, keepaliveMs: client.keepaliveMs || random.integer(5_000, 25_000) };
 }
 
 /** Some time after a stream was opened: much is on its way then. */
@@ -127,30 +222,55 @@ function drawBusyMoment(random: SeededRandom, streams: readonly StreamPlan[]): n
   return random.pick(streams).openAt + random.magnitude(1, 3_000);
 }
 
-function drawFreeze(random: SeededRandom, streams: readonly StreamPlan[]): Freeze {
+function drawFreeze(
+  random: SeededRandom,
+  streams: readonly StreamPlan[],
+  nodes: readonly NodeName[],
+): Freeze {
   return {
-    side: random.pick(['client', 'relay']),
+    node: random.pick(nodes),
     at: drawBusyMoment(random, streams),
     // 200 s outlive every keypair
     forMs: random.magnitude(10, random.chance(0.3) ? 400_000 : 10_000),
   };
 }
 
-function drawWallStep(random: SeededRandom, streams: readonly StreamPlan[]): WallStep {
-  const sign = random.chance(0.5) ? 1 : -1;
+/** A clock that goes back while its process restarts locks that out until it has caught up: WireGuard's rule. */
+const MAX_STEP_BACK_MS = 60_000;
+
+function drawWallStep(
+  random: SeededRandom,
+  streams: readonly StreamPlan[],
+  nodes: readonly NodeName[],
+  isQuiet: boolean,
+): WallStep {
+  const byMs = random.magnitude(1_000, 100_000_000);
   return {
-    side: random.pick(['client', 'relay']),
+    node: random.pick(nodes),
     at: drawBusyMoment(random, streams),
-    byMs: sign * random.magnitude(1_000, 100_000_000),
+    byMs: random.chance(0.5) ? byMs : -(isQuiet ? byMs : Math.min(byMs, MAX_STEP_BACK_MS)),
   };
 }
 
-function drawRestarts(random: SeededRandom, streams: readonly StreamPlan[]): Restart[] {
+function drawFlood(random: SeededRandom, streams: readonly StreamPlan[]): Flood {
+  return {
+    at: drawBusyMoment(random, streams),
+    forMs: random.magnitude(100, 4_000),
+    perSecond: random.magnitude(10, 600),
+    isFromClients: random.chance(0.3),
+  };
+}
+
+function drawRestarts(
+  random: SeededRandom,
+  streams: readonly StreamPlan[],
+  nodes: readonly NodeName[],
+): Restart[] {
   const restarts: Restart[] = [];
   let at = drawBusyMoment(random, streams);
   for (let count = random.integer(1, 2); count > 0; count--) {
     const restart: Restart = {
-      side: random.pick(['client', 'relay']),
+      node: random.pick(nodes),
       at,
       downMs: random.chance(0.5) ? 0 : random.magnitude(1, 30_000),
     };
@@ -182,21 +302,37 @@ function drawTransport(random: SeededRandom, kind: StreamKind): Partial<Transpor
 
 // ---- network --------------------------------------------------------------------------------------------------
 
-function drawNetwork(random: SeededRandom, spreadMs: number, isLong: boolean): NetworkConditions {
+/** Clients have no address in common. */
+export function clientAddress(index: number): string {
+  return `192.0.2.${index + 1}`;
+}
+
+function drawNetwork(
+  random: SeededRandom,
+  spreadMs: number,
+  isLong: boolean,
+  index: number,
+): NetworkConditions {
   const toRelay = drawLink(random, spreadMs, isLong);
   const isSymmetric = random.chance(0.5);
   const toClient = isSymmetric ? toRelay : drawLink(random, spreadMs, isLong);
   const moves: Move[] = [];
   if (random.chance(0.15)) {
     for (let count = random.integer(1, 3); count > 0; count--) {
-      const address = random.chance(0.5) ? '192.0.2.1' : '203.0.113.7';
+      const address = random.chance(0.5) ? clientAddress(index) : `203.0.113.${7 + index}`;
       moves.push({
         at: random.between(0, 1.5 * spreadMs),
         address: { address, port: random.integer(1024, 65_535) },
       });
     }
   }
-  return { toRelay, toClient, moves };
+  return {
+    clientAddress: { ...CLIENT_ADDRESS, address: clientAddress(index) },
+    replayerAddress: { address: `203.0.113.${200 + index}`, port: 4_444 },
+    toRelay,
+    toClient,
+    moves,
+  };
 }
 
 function drawLink(random: SeededRandom, spreadMs: number, isLong: boolean): LinkConditions {
@@ -216,6 +352,8 @@ function drawLink(random: SeededRandom, spreadMs: number, isLong: boolean): Link
     duplicateDelayMs: random.magnitude(1, 20_000),
     corruptionChance: rough(0.4, 0, 0.05),
     forgeryChance: rough(0.3, 0, 0.05),
+    replayChance: rough(0.15, 0, 0.02),
+    replayDelayMs: random.magnitude(1, 20_000),
     bytesPerMs,
     queueBytes: Math.max(20_000, (bytesPerMs ?? 0) * random.magnitude(5, 500)),
     blackouts: random.chance(0.2) ? drawBlackouts(random, spreadMs, isLong) : [],

@@ -29,6 +29,9 @@ export interface LinkConditions {
   readonly corruptionChance: number;
   /** A stranger who sees the datagram sends one that looks like it. */
   readonly forgeryChance: number;
+  /** Somebody on the path sends a copy from his own address, up to `replayDelayMs` later: it may overtake the original. */
+  readonly replayChance: number;
+  readonly replayDelayMs: number;
   /** Undefined: no limit. */
   readonly bytesPerMs: number | undefined;
   /** What waits for its turn at that rate; more is lost. */
@@ -56,6 +59,8 @@ export const PERFECT_LINK: LinkConditions = {
   duplicateDelayMs: 0,
   corruptionChance: 0,
   forgeryChance: 0,
+  replayChance: 0,
+  replayDelayMs: 0,
   bytesPerMs: undefined,
   queueBytes: 0,
   blackouts: [],
@@ -69,6 +74,10 @@ export interface Move {
 }
 
 export interface NetworkConditions {
+  /** Where the client is at first; default: CLIENT_ADDRESS. */
+  readonly clientAddress?: Address;
+  /** Where copies come from; default: REPLAYER_ADDRESS. */
+  readonly replayerAddress?: Address;
   readonly toRelay: LinkConditions;
   readonly toClient: LinkConditions;
   readonly moves: readonly Move[];
@@ -84,6 +93,7 @@ export const CLIENT_ADDRESS: Address = { address: '192.0.2.1', port: 40_000 };
 export const RELAY_ADDRESS: Address = { address: '198.51.100.1', port: 51_820 };
 /** Where forgeries come from: nobody ever has a reason to send there. */
 export const STRANGER_ADDRESS: Address = { address: '203.0.113.66', port: 666 };
+export const REPLAYER_ADDRESS: Address = { address: '203.0.113.200', port: 4_444 };
 
 export interface NetworkCounts {
   delivered: number;
@@ -91,6 +101,7 @@ export interface NetworkCounts {
   duplicated: number;
   corrupted: number;
   forged: number;
+  replayed: number;
   /** Sent to an address that nobody has any more. */
   misdirected: number;
 }
@@ -117,6 +128,7 @@ export class SimulatedNetwork {
     duplicated: 0,
     corrupted: 0,
     forged: 0,
+    replayed: 0,
     misdirected: 0,
   };
   #conditions: NetworkConditions;
@@ -124,7 +136,13 @@ export class SimulatedNetwork {
   readonly #queue: EventQueue;
   readonly #deliver: Deliver;
   readonly #links: Links;
-  #clientAddress = CLIENT_ADDRESS;
+  /** When something was last lost, spoilt, doubled, overtaken or sent to an address that nobody has. */
+  troubledAt = Number.NEGATIVE_INFINITY;
+  #clientAddress: Address;
+  readonly #clientAddresses: Address[];
+  #sentOrder = 0;
+  /** The newest datagram that arrived at each side. */
+  readonly #arrivals: Record<Side, number> = { client: 0, relay: 0 };
 
   constructor(
     conditions: NetworkConditions,
@@ -138,11 +156,23 @@ export class SimulatedNetwork {
     this.#random = random;
     this.#queue = queue;
     this.#deliver = deliver;
+    this.#clientAddress = conditions.clientAddress ?? CLIENT_ADDRESS;
+    this.#clientAddresses = [this.#clientAddress, this.#replayerAddress];
     for (const move of conditions.moves) {
       queue.schedule(move.at, () => {
         this.#clientAddress = move.address;
+        this.#clientAddresses.push(move.address);
       });
     }
+  }
+
+  /** Whether that is an address which the client has now or had before. */
+  leadsTo(address: Address): boolean {
+    return this.#clientAddresses.some((known) => sameAddress(known, address));
+  }
+
+  get #replayerAddress(): Address {
+    return this.#conditions.replayerAddress ?? REPLAYER_ADDRESS;
   }
 
   addressOf(side: Side): Address {
@@ -153,6 +183,7 @@ export class SimulatedNetwork {
   heal(): void {
     const { toRelay, toClient } = this.#conditions;
     this.#conditions = {
+      ...this.#conditions,
       toRelay: { ...PERFECT_LINK, delayMs: toRelay.delayMs },
       toClient: { ...PERFECT_LINK, delayMs: toClient.delayMs },
       moves: [],
@@ -166,17 +197,33 @@ export class SimulatedNetwork {
     const link = target === 'relay' ? this.#conditions.toRelay : this.#conditions.toClient;
     if (this.#random.chance(link.forgeryChance)) this.#forge(target, link, datagram);
     const departure = this.#departure(link, this.#links[target], datagram.length, mayFragment);
+    const source = this.addressOf(from);
+    // He copies what passes; what is sent to himself he keeps, or he would be the path.
+    const isPassing = sameAddress(to, this.addressOf(target));
+    if (link.replayChance > 0 && this.#random.chance(link.replayChance) && isPassing)
+      this.#replay(target, link, datagram);
     if (departure === undefined) {
       this.counts.lost++;
+      this.troubledAt = this.#queue.now;
       return;
     }
-    const source = this.addressOf(from);
     this.#carry(target, link, departure, to, source, datagram);
     if (this.#random.chance(link.duplicateChance)) {
       this.counts.duplicated++;
+      this.troubledAt = this.#queue.now;
       const later = departure + this.#random.between(0, link.duplicateDelayMs);
       this.#carry(target, link, later, to, source, datagram);
     }
+  }
+
+  /** A genuine datagram, from an address that its sender never had. */
+  #replay(target: Side, link: LinkConditions, datagram: Uint8Array): void {
+    this.counts.replayed++;
+    this.troubledAt = this.#queue.now;
+    const copy = new Uint8Array(datagram);
+    this.#queue.schedule(this.#queue.now + this.#random.between(0, link.replayDelayMs), () => {
+      this.#deliver(target, copy, this.#replayerAddress);
+    });
   }
 
   /** Wrong in what a mac or a tag covers: mac2 at the end of handshake messages is only looked at under load. */
@@ -224,9 +271,16 @@ export class SimulatedNetwork {
     if (random.chance(link.stragglerChance)) delayMs += random.between(0, link.stragglerMs);
     const isSpoilt = random.chance(link.corruptionChance);
     const arrived = isSpoilt ? spoil(random, datagram) : new Uint8Array(datagram);
-    if (isSpoilt) this.counts.corrupted++;
+    if (isSpoilt) {
+      this.counts.corrupted++;
+      this.troubledAt = this.#queue.now;
+    }
+    const order = ++this.#sentOrder;
     this.#queue.schedule(departure + delayMs, () => {
+      if (order < this.#arrivals[target]) this.troubledAt = this.#queue.now;
+      else this.#arrivals[target] = order;
       if (!sameAddress(to, this.addressOf(target))) {
+        this.troubledAt = this.#queue.now;
         this.counts.misdirected++;
         return;
       }

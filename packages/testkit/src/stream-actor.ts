@@ -7,6 +7,7 @@ import type { EndModel } from './stream-model.js';
 /** What an actor needs of the process that it runs in. */
 export interface ActorHost {
   readonly content: Content;
+  now(): number;
   /** Does nothing if the process is gone by then. */
   after(delayMs: number, action: () => void): void;
   /** Commands were given: a turn has to follow. */
@@ -120,6 +121,7 @@ export class StreamActor {
       if (bytes !== undefined) this.model.onRead(bytes);
       if (this.#stream.readFinished) {
         this.model.onReadFinished();
+        this.model.readAllAt = this.#host.now();
         this.#finishIfDone();
       }
       if (bytes === undefined) break;

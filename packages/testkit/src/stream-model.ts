@@ -25,6 +25,8 @@ export class EndModel {
 
   readBytes = 0;
   hasReadAll = false;
+  /** When it had read all, in virtual milliseconds. */
+  readAllAt: number | undefined;
   sawReset = false;
   stopCode: number | undefined;
 

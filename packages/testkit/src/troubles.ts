@@ -1,8 +1,10 @@
 /** Named scenarios: what a seed draws, bent towards one kind of trouble, so that much of it happens. */
 import { BASE_DATAGRAM_BYTES } from '@underpass/protocol';
-import type { Scenario } from './scenario.js';
+import type { ClientPlan, Scenario, StreamPlan } from './scenario.js';
 import type { SeededRandom } from './seeded-random.js';
-import type { LinkConditions, Move, Side } from './simulated-network.js';
+import type { LinkConditions, Side } from './simulated-network.js';
+import { anotherClient, besideUnread, cleanTransfer, drawMoves, without } from './transfers.js';
+import { clientName, type NodeName } from './world.js';
 
 type Bend = (scenario: Scenario, random: SeededRandom) => Scenario;
 
@@ -12,15 +14,36 @@ function onLinks(
   scenario: Scenario,
   bend: (link: LinkConditions, to: Side) => Partial<LinkConditions>,
 ): Scenario {
-  const { network } = scenario;
+  return onClients(scenario, (client) => {
+    const { network } = client;
+    return {
+      network: {
+        ...network,
+        toRelay: { ...network.toRelay, ...bend(network.toRelay, 'relay') },
+        toClient: { ...network.toClient, ...bend(network.toClient, 'client') },
+      },
+    };
+  });
+}
+
+function onClients(
+  scenario: Scenario,
+  bend: (client: ClientPlan, index: number) => Partial<ClientPlan>,
+): Scenario {
   return {
     ...scenario,
-    network: {
-      ...network,
-      toRelay: { ...network.toRelay, ...bend(network.toRelay, 'relay') },
-      toClient: { ...network.toClient, ...bend(network.toClient, 'client') },
-    },
+    clients: scenario.clients.map((client, index) => ({ ...client, ...bend(client, index) })),
   };
+}
+
+function onStreams(scenario: Scenario, bend: (plan: StreamPlan, i: number) => StreamPlan): Scenario {
+  return onClients(scenario, ({ streams }) => ({
+    streams: streams.map(bend).sort((a, b) => a.openAt - b.openAt),
+  }));
+}
+
+function nodesOf({ clients }: Scenario): NodeName[] {
+  return ['relay', ...clients.map((_, i) => clientName(i))];
 }
 
 function until(scenario: Scenario, at: number): Scenario {
@@ -28,18 +51,17 @@ function until(scenario: Scenario, at: number): Scenario {
 }
 
 /** A moment at which a stream has just begun. */
-function busyMoment({ streams }: Scenario, random: SeededRandom): number {
-  return random.pick(streams).openAt + random.magnitude(1, 3_000);
+function busyMoment({ clients }: Scenario, random: SeededRandom): number {
+  return random.pick(clients.flatMap(({ streams }) => streams)).openAt + random.magnitude(1, 3_000);
 }
 
 /** Both sides begin with the base size: nothing larger can be relied on. */
 function withBaseSize(scenario: Scenario): Scenario {
-  const { client, relay } = scenario.transport;
-  const transport = {
-    client: { ...client, datagramBytes: BASE_DATAGRAM_BYTES },
-    relay: { ...relay, datagramBytes: BASE_DATAGRAM_BYTES },
+  const datagramBytes = BASE_DATAGRAM_BYTES;
+  return {
+    ...onClients(scenario, ({ transport }) => ({ transport: { ...transport, datagramBytes } })),
+    relayTransport: { ...scenario.relayTransport, datagramBytes },
   };
-  return { ...scenario, transport };
 }
 
 export const TROUBLES = {
@@ -62,7 +84,7 @@ export const TROUBLES = {
     onLinks(scenario, () => ({ duplicateChance: random.between(0.05, 0.5) })),
   blackouts: (scenario, random) => {
     const isOneWay = random.chance(0.5);
-    const blind = random.pick(['client', 'relay'] as const);
+    const blind: Side = random.pick(['client', 'relay']);
     const start = busyMoment(scenario, random);
     const blackouts = Array.from({ length: 5 }, (_, i) => {
       const from = start + 7_000 * i;
@@ -80,51 +102,119 @@ export const TROUBLES = {
     );
   },
   moves: (scenario, random) => {
-    const moves: Move[] = [];
     const start = busyMoment(scenario, random);
-    for (let i = 0; i < 12; i++) {
-      const address = random.chance(0.5) ? '192.0.2.1' : `203.0.113.${random.integer(1, 250)}`;
-      moves.push({ at: start + 3_000 * i, address: { address, port: random.integer(1_024, 65_535) } });
-    }
-    // A client that has nothing to say does not tell where it is.
-    const clientKeepaliveMs = scenario.clientKeepaliveMs || 10_000;
-    return until({ ...scenario, clientKeepaliveMs, network: { ...scenario.network, moves } }, start + 36_000);
+    const bent = onClients(scenario, ({ network, keepaliveMs }, index) => ({
+      // A client that has nothing to say does not tell where it is.
+      keepaliveMs: keepaliveMs || 10_000,
+      network: { ...network, moves: drawMoves(random, start, index, 0.5) },
+    }));
+    return until(bent, start + 36_000);
+  },
+  /** A NAT that forgets and gives another port. */
+  nat: (scenario, random) => {
+    const start = busyMoment(scenario, random);
+    const bent = onClients(scenario, ({ network, keepaliveMs }, index) => ({
+      keepaliveMs: keepaliveMs || 10_000,
+      network: { ...network, moves: drawMoves(random, start, index, 1) },
+    }));
+    return until(bent, start + 36_000);
+  },
+  replays: (scenario, random) =>
+    onLinks(scenario, () => ({
+      replayChance: random.between(0.02, 0.3),
+      replayDelayMs: random.magnitude(1, 30_000),
+      jitterMs: random.magnitude(1, 60),
+    })),
+  flood: (scenario, random) => {
+    const at = random.chance(0.5) ? 0 : busyMoment(scenario, random);
+    const forMs = random.magnitude(500, 5_000);
+    const flood = { at, forMs, perSecond: random.integer(130, 800), isFromClients: random.chance(0.3) };
+    return until({ ...scenario, floods: [flood] }, at + forMs);
   },
   sleep: (scenario, random) => {
     const freezes = Array.from({ length: random.integer(1, 3) }, (_, i) => ({
-      side: random.pick(['client', 'relay'] as const),
+      node: random.pick(nodesOf(scenario)),
       at: busyMoment(scenario, random) + 20_000 * i,
       forMs: random.magnitude(100, random.chance(0.2) ? 3 * HOUR_MS : 20_000),
     }));
     const end = Math.max(...freezes.map(({ at, forMs }) => at + forMs));
     return until({ ...scenario, freezes }, end);
   },
+  /** Wall clocks are set while their processes restart. */
+  clocks: (scenario, random) => {
+    const node = random.pick(nodesOf(scenario));
+    const at = busyMoment(scenario, random);
+    const restart = { node, at, downMs: random.magnitude(1, 5_000) };
+    const byMs = random.chance(0.5) ? random.magnitude(1_000, 1e11) : -random.magnitude(100, 60_000);
+    const bent = onClients(without(scenario), ({ keepaliveMs }) => ({ keepaliveMs: keepaliveMs || 10_000 }));
+    const wallSteps = [{ node, at: at + random.between(-1_000, restart.downMs), byMs }];
+    return until({ ...bent, restarts: [restart], wallSteps }, at + restart.downMs);
+  },
+  /** A program writes at some pace while the other side restarts. */
+  'paced-writes': (scenario, random) => {
+    const pauseMs = random.magnitude(10, 3_000);
+    const paced = onStreams(without(scenario), (plan) => ({
+      ...plan,
+      openAt: Math.min(plan.openAt, 2_000),
+      opener: {
+        ...plan.opener,
+        chunkBytes: 100,
+        writePauseMs: pauseMs,
+        sizeBytes: Math.ceil(20_000 / pauseMs) * 100,
+      },
+    }));
+    const bent = onClients(paced, ({ streams, keepaliveMs }) => ({
+      streams: streams.slice(0, 3),
+      keepaliveMs: keepaliveMs || 25_000,
+    }));
+    const restart = {
+      node: random.chance(0.8) ? ('relay' as const) : ('client' as const),
+      at: random.between(3_000, 10_000),
+      downMs: random.magnitude(1, 3_000),
+    };
+    return until({ ...bent, restarts: [restart] }, restart.at + restart.downMs);
+  },
+  /** A relay with several clients, one of which it forgets or which goes wrong. */
+  peers: (scenario, random) => {
+    const clients = [...scenario.clients];
+    while (clients.length < 3) clients.push(anotherClient(clients[0] as ClientPlan, clients.length));
+    const bent = { ...without(scenario), clients };
+    const node = clientName(random.integer(0, 2));
+    const at = busyMoment(bent, random);
+    return random.chance(0.5)
+      ? until({ ...bent, violation: { node, at } }, at)
+      : until(
+          {
+            ...onClients(bent, ({ keepaliveMs }) => ({ keepaliveMs: keepaliveMs || 10_000 })),
+            removal: { node, at, backAfterMs: random.magnitude(1, 20_000) },
+          },
+          at + 20_000,
+        );
+  },
+  clean: (scenario, random) => cleanTransfer(scenario, random),
+  unread: (scenario, random) => besideUnread(scenario, random),
   rekeys: (scenario, random) => {
     // A keypair is renewed after 120 s: blackouts around that moment, and streams that are busy then.
     const blackouts = [1, 2, 3].map((i) => {
       const from = 120_000 * i + random.between(-8_000, 8_000);
       return { from, until: from + random.magnitude(10, 20_000) };
     });
-    const streams = scenario.streams.map((plan, i) => ({
+    const busy = onStreams(scenario, (plan, i) => ({
       ...plan,
       openAt: 120_000 * (1 + (i % 3)) + random.between(-10_000, 2_000),
     }));
-    streams.sort((a, b) => a.openAt - b.openAt);
     return until(
-      onLinks({ ...scenario, streams }, () => ({ blackouts })),
+      onLinks(busy, () => ({ blackouts })),
       400_000,
     );
   },
-  'slow-readers': (scenario, random) => ({
-    ...scenario,
-    streams: scenario.streams.map((plan) => ({
+  'slow-readers': (scenario, random) =>
+    onStreams(scenario, (plan) => ({
       ...plan,
       answerer: { ...plan.answerer, readPieces: random.integer(1, 4), readPauseMs: random.magnitude(1, 300) },
     })),
-  }),
-  resets: (scenario, random) => ({
-    ...scenario,
-    streams: scenario.streams.map((plan) => ({
+  resets: (scenario, random) =>
+    onStreams(scenario, (plan) => ({
       ...plan,
       opener: {
         ...plan.opener,
@@ -132,7 +222,6 @@ export const TROUBLES = {
         stopAfterMs: random.chance(0.5) ? random.magnitude(1, 2_000) - 1 : undefined,
       },
     })),
-  }),
   narrow: (scenario, random) =>
     onLinks(scenario, () => ({
       bytesPerMs: random.magnitude(20, 300),

@@ -169,7 +169,8 @@ export class WireGuardPeer {
     if (this.#address === undefined || this.#secrets.staticStatic === undefined) return;
     this.#tries = 0;
     const at = this.#initiator.mayInitiateAt;
-    if (now >= at) {
+    // A retry that is set waits for its jitter, however often somebody asks.
+    if (now >= at && !this.#timers.isSet('handshake-retry')) {
       this.#initiationDue = true;
       this.#context.wantHandshake(this);
     } else if (!this.#timers.isSet('handshake-retry')) {

@@ -1,24 +1,37 @@
-/** Bytes in = bytes out, whatever the network does: seeds held against the model of @underpass/testkit. A seed that failed is
- *  seen again with `node scripts/simulate.mjs --seed N --trace`; those that showed a bug stay here for good. */
+/** Bytes in = bytes out, and every rule of @underpass/testkit kept, whatever the network does. A seed that failed is seen again with
+ *  `node scripts/simulate.mjs --seed N --trace`; scenarios that showed a bug stay for good, as they were drawn. */
+import { readdirSync, readFileSync } from 'node:fs';
 import { createPortableSuite } from '@underpass/protocol';
 import {
   createInsecureTestSuite,
-  REGRESSIONS,
   type RunStats,
+  runDrawn,
   runScenario,
   SCENARIO_NAMES,
+  type Scenario,
 } from '@underpass/testkit';
 
 import { describe, expect, test } from 'vitest';
 
-const SEEDS = 500;
+const SEEDS = 300;
 const GROUP = 20;
-const SEEDS_OF_EACH_SCENARIO = 20;
+const SEEDS_OF_EACH_SCENARIO = 8;
 
-describe('two endpoints over a bad network', () => {
+/** A scenario, not a seed: the same seed may be drawn differently tomorrow. */
+interface Regression {
+  readonly reason: string;
+  readonly seed: number;
+  readonly scenario: Scenario;
+}
+const REGRESSIONS_FOLDER = new URL('../../../testkit/regressions/', import.meta.url);
+const REGRESSIONS = readdirSync(REGRESSIONS_FOLDER).map(
+  (name): Regression => JSON.parse(readFileSync(new URL(name, REGRESSIONS_FOLDER), 'utf8')),
+);
+
+describe('a relay and its clients over a bad network', () => {
   const totals: Partial<Record<keyof RunStats, number>> = {};
   for (let first = 1; first <= SEEDS; first += GROUP) {
-    test(`keep what streams promise, seeds ${first} to ${first + GROUP - 1}`, () => {
+    test(`keep what streams promise and every rule, seeds ${first} to ${first + GROUP - 1}`, () => {
       for (let seed = first; seed < first + GROUP; seed++) {
         const { violations, stats } = runScenario(seed);
         expect(violations, `node scripts/simulate.mjs --seed ${seed} --trace`).toEqual([]);
@@ -31,7 +44,7 @@ describe('two endpoints over a bad network', () => {
 
   test('have met everything that a network and a program can do', () => {
     for (const [name, value] of Object.entries(totals)) {
-      if (name !== 'healed') expect(value, name).toBeGreaterThan(10);
+      if (name !== 'healed') expect(value, name).toBeGreaterThan(5);
     }
     expect(totals.bytes).toBeGreaterThan(50_000_000);
     expect(totals.datagramsSent).toBeGreaterThan(100_000);
@@ -42,20 +55,23 @@ describe('two endpoints over a bad network', () => {
   });
 });
 
-describe.each(SCENARIO_NAMES.filter((name) => name !== 'any'))('two endpoints in trouble: %s', (scenario) => {
-  test('keep what streams promise', () => {
-    for (let seed = 1; seed <= SEEDS_OF_EACH_SCENARIO; seed++) {
-      const { violations } = runScenario(seed, { scenario });
-      expect(violations, `node scripts/simulate.mjs --seed ${seed} --scenario ${scenario} --trace`).toEqual(
-        [],
-      );
-    }
-  });
-});
+describe.each(SCENARIO_NAMES.filter((name) => name !== 'any'))(
+  'a relay and its clients in trouble: %s',
+  (scenario) => {
+    test('keep what streams promise and every rule', () => {
+      for (let seed = 1; seed <= SEEDS_OF_EACH_SCENARIO; seed++) {
+        const { violations } = runScenario(seed, { scenario });
+        expect(violations, `node scripts/simulate.mjs --seed ${seed} --scenario ${scenario} --trace`).toEqual(
+          [],
+        );
+      }
+    });
+  },
+);
 
 describe('what once went wrong', () => {
   test.each(REGRESSIONS)('stays mended: $reason', ({ seed, scenario }) => {
-    expect(runScenario(seed, { scenario }).violations).toEqual([]);
+    expect(runDrawn(seed, scenario).violations).toEqual([]);
   });
 });
 
@@ -93,11 +109,11 @@ describe('the model', () => {
         return { open, seal: aead.seal.bind(aead), destroy: aead.destroy.bind(aead) };
       },
     };
-    const seeds = Array.from({ length: 60 }, (_, i) => 1 + i);
+    const seeds = Array.from({ length: 30 }, (_, i) => 1 + i);
     const caught = seeds
       .filter((seed) => runScenario(seed).stats.corrupted > 10)
       .map((seed) => runScenario(seed, { suite: gullible }).violations.length > 0);
-    expect(caught.length).toBeGreaterThan(3);
+    expect(caught.length).toBeGreaterThan(2);
     expect(caught).not.toContain(false);
   });
 });

@@ -1,0 +1,238 @@
+/** Drives one endpoint in virtual time as a program drives it: a datagram is handled as it arrives; everything else happens in
+ *  turns, which follow a little later: timers, events, what the application wants, sending. Between two turns nothing is polled. */
+import {
+  type Address,
+  type Deadline,
+  type Endpoint,
+  type EndpointEvent,
+  TransmitBatch,
+} from '@underpass/protocol';
+import { BufferLike } from './buffer-like.js';
+import type { EventQueue } from './event-queue.js';
+import type { SeededRandom } from './seeded-random.js';
+
+/** What a driver calls on an endpoint. */
+export type DrivenEndpoint = Pick<
+  Endpoint,
+  'handleDatagram' | 'handleTimeout' | 'pollTransmit' | 'pollEvent' | 'pollTimeout'
+>;
+
+/** How promptly a program does its turns. */
+export interface TurnTiming {
+  /** A turn follows what asked for it by up to so long. */
+  readonly turnDelayMs: number;
+  /** Timers fire whole multiples of it after they were set, at least one; 0: exactly. */
+  readonly timerGrainMs: number;
+}
+
+export const PROMPT: TurnTiming = { turnDelayMs: 0, timerGrainMs: 0 };
+
+/** One turn of a program, for whoever watches it. */
+export interface Turn {
+  /** Nobody asked for the turn and nothing was due: the driver calls early to see that nothing comes of it. */
+  readonly isUnasked: boolean;
+  /** What `pollTimeout` said before the turn and after it. */
+  readonly due: Deadline | undefined;
+  readonly nextDue: Deadline | undefined;
+  readonly datagramsSent: number;
+  readonly events: number;
+}
+
+export interface DriverOptions {
+  readonly queue: EventQueue;
+  readonly timing: TurnTiming;
+  readonly random: SeededRandom;
+  readonly endpoint: DrivenEndpoint;
+  readonly onEvent: (event: EndpointEvent) => void;
+  readonly onSend: (to: Address, datagram: Uint8Array, mayFragment: boolean) => void;
+  /** Just before and just after the endpoint handles a datagram, which it opens in place. */
+  readonly onArrival?: (datagram: Uint8Array, from: Address) => void;
+  readonly onHandled?: (datagram: Uint8Array, from: Address) => void;
+  readonly onTurn?: (turn: Turn) => void;
+  /** A promise of the endpoint is broken, and nothing sensible can follow. */
+  readonly onBroken: (violation: string) => void;
+  readonly trace: (text: string) => void;
+}
+
+/** More than a window of the largest connection holds. */
+const MAX_BATCHES_PER_TURN = 4096;
+const MAX_EVENTS_PER_TURN = 100_000;
+/** What the system keeps of datagrams that nobody reads. */
+const SOCKET_BUFFER_DATAGRAMS = 256;
+/** Turns in a row after which a deadline may still be in the past: none is needed. */
+const MAX_OVERDUE_TURNS = 8;
+/** What the bytes of a datagram become once the endpoint had its look at them. */
+const POISON = 0xee;
+/** Datagrams arrive in the middle of a larger buffer, as they do when the kernel coalesces them. */
+const LEADING_BYTES = 5;
+/** Of the waits for a deadline, how many are interrupted by a turn that nobody asked for. */
+const UNASKED_CHANCE = 0.02;
+
+export class EndpointDriver {
+  readonly #options: DriverOptions;
+  readonly #queue: EventQueue;
+  readonly #unasked: SeededRandom;
+  readonly #batch = new TransmitBatch();
+  #isStopped = false;
+  #turnScheduled = false;
+  /** A turn reports events: whatever the application then wants is sent in this very turn. */
+  #dispatching = false;
+  /** When the timer fires; a timer that was replaced does nothing. */
+  #timerAt: number | undefined;
+  #overdueTurns = 0;
+  /** Until when the process stands still; what arrives waits in the system's buffer. */
+  #frozenUntil = 0;
+  readonly #waiting: { readonly datagram: Uint8Array; readonly from: Address }[] = [];
+  #turnDatagrams = 0;
+  #turnEvents = 0;
+
+  constructor(options: DriverOptions) {
+    this.#options = options;
+    this.#queue = options.queue;
+    this.#unasked = options.random.derive('unasked');
+  }
+
+  get isFrozen(): boolean {
+    return this.#queue.now < this.#frozenUntil;
+  }
+
+  /** The process ends: nothing of it happens any more. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  /** The process does nothing until then. */
+  freeze(until: number): void {
+    this.#options.trace('freezes');
+    this.#frozenUntil = Math.max(this.#frozenUntil, until);
+    this.#queue.schedule(until, () => {
+      if (this.#isStopped || this.isFrozen) return;
+      this.#options.trace('thaws');
+      for (const { datagram, from } of this.#waiting.splice(0)) this.receive(datagram, from);
+      this.wake();
+    });
+  }
+
+  /** To be called after commands on the endpoint or a stream. */
+  wake(): void {
+    if (this.#turnScheduled || this.#dispatching) return;
+    this.#turnScheduled = true;
+    const { random, timing } = this.#options;
+    const at = this.#queue.now + random.between(0, timing.turnDelayMs);
+    this.#queue.schedule(at, () => {
+      if (!this.#isStopped) this.#runTurn(false);
+    });
+  }
+
+  receive(datagram: Uint8Array, from: Address): void {
+    if (this.isFrozen) {
+      if (this.#waiting.length < SOCKET_BUFFER_DATAGRAMS) this.#waiting.push({ datagram, from });
+      return;
+    }
+    const { endpoint, onArrival, onHandled, onSend } = this.#options;
+    const buffer = new BufferLike(LEADING_BYTES + datagram.length + LEADING_BYTES);
+    buffer.set(datagram, LEADING_BYTES);
+    const arrived = buffer.subarray(LEADING_BYTES, LEADING_BYTES + datagram.length);
+    onArrival?.(arrived, from);
+    const reaction = endpoint.handleDatagram(this.#queue.now, arrived, { ...from });
+    onHandled?.(arrived, from);
+    buffer.fill(POISON);
+    if (reaction === 'poll') this.wake();
+    else if (reaction !== 'none') onSend(from, reaction, true);
+  }
+
+  /** Hands the events that wait to `onEvent`. */
+  dispatchEvents(): void {
+    const { endpoint, onEvent, onBroken } = this.#options;
+    for (let count = 0; ; count++) {
+      const event = endpoint.pollEvent();
+      if (event === undefined) return;
+      if (count === MAX_EVENTS_PER_TURN) {
+        onBroken('has events without end');
+        return;
+      }
+      this.#turnEvents++;
+      onEvent(event);
+    }
+  }
+
+  #runTurn(isUnasked: boolean): void {
+    const { endpoint, onTurn, trace } = this.#options;
+    if (!isUnasked) this.#turnScheduled = false;
+    if (this.isFrozen) return;
+    const { now } = this.#queue;
+    this.#turnDatagrams = 0;
+    this.#turnEvents = 0;
+    const due = endpoint.pollTimeout();
+    if (isUnasked) endpoint.handleTimeout(now);
+    else if (due !== undefined && due.at <= now) {
+      trace(`timer ${due.reason}`);
+      endpoint.handleTimeout(now);
+    }
+    this.#dispatching = true;
+    this.dispatchEvents();
+    this.#dispatching = false;
+    this.#transmit();
+    this.dispatchEvents();
+    if (this.#isStopped) return;
+    const nextDue = endpoint.pollTimeout();
+    const [datagramsSent, events] = [this.#turnDatagrams, this.#turnEvents];
+    onTurn?.({ isUnasked, due, nextDue, datagramsSent, events });
+    this.#setTimer(nextDue);
+  }
+
+  #transmit(): void {
+    const { endpoint, onSend, onBroken } = this.#options;
+    const batch = this.#batch;
+    for (let count = 0; endpoint.pollTransmit(this.#queue.now, batch); count++) {
+      if (count === MAX_BATCHES_PER_TURN) {
+        onBroken('sends without end');
+        return;
+      }
+      const { lengthBytes, segmentBytes, mayFragment, to } = batch;
+      if (to === undefined || segmentBytes < 1 || lengthBytes < 1 || lengthBytes > batch.buffer.length) {
+        onBroken(`made a batch of ${lengthBytes} bytes in segments of ${segmentBytes}`);
+        return;
+      }
+      for (let at = 0; at < lengthBytes; at += segmentBytes) {
+        this.#turnDatagrams++;
+        onSend(to, batch.buffer.subarray(at, Math.min(at + segmentBytes, lengthBytes)), mayFragment);
+      }
+      batch.buffer.fill(POISON, 0, lengthBytes);
+    }
+  }
+
+  #setTimer(due: Deadline | undefined): void {
+    if (due === undefined) return;
+    const { now } = this.#queue;
+    if (!(due.at > now)) {
+      if (++this.#overdueTurns === MAX_OVERDUE_TURNS) {
+        this.#options.onBroken(`leaves a deadline in the past: ${due.reason} at ${due.at}, now ${now}`);
+        return;
+      }
+    } else this.#overdueTurns = 0;
+    const grain = this.#options.timing.timerGrainMs;
+    const delay = Math.max(0, due.at - now);
+    // `Math.max` because now + delay may be rounded to less than the deadline.
+    const at = grain === 0 ? Math.max(due.at, now) : now + grain * Math.max(1, Math.ceil(delay / grain));
+    // Deadlines mostly move away: a timer that fires early just looks again.
+    if (this.#timerAt !== undefined && this.#timerAt <= at) return;
+    this.#timerAt = at;
+    this.#queue.schedule(at, () => {
+      if (this.#isStopped || this.#timerAt !== at) return;
+      this.#timerAt = undefined;
+      this.wake();
+    });
+    if (this.#unasked.chance(UNASKED_CHANCE)) this.#scheduleUnasked(due);
+  }
+
+  /** spec session 1: the driver may call earlier than it has to, and nothing must come of it. */
+  #scheduleUnasked(due: Deadline): void {
+    const at = this.#unasked.between(this.#queue.now, due.at);
+    this.#queue.schedule(at, () => {
+      const next = this.#options.endpoint.pollTimeout();
+      if (this.#isStopped || this.#turnScheduled || next === undefined || next.at <= this.#queue.now) return;
+      this.#runTurn(true);
+    });
+  }
+}

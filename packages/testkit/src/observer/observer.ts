@@ -1,0 +1,270 @@
+/** Sees everything: each datagram as it is sent and as it arrives, with what is in it, and each turn of each process. It joins what
+ *  the network shows with what a process's cipher shows, and hands it to the rules. It changes nothing. */
+import type { Address, DropReason, Endpoint, EndpointEvent, Peer } from '@underpass/protocol';
+import { DROP_REASONS } from '@underpass/protocol';
+import type { Turn } from '../endpoint-driver.js';
+import type { NodeName, Watcher } from '../world.js';
+import type { CryptoLog, Sealed } from './crypto-log.js';
+import type { PacketView } from './packet-view.js';
+
+/** One run of one process. */
+export interface ObservedProcess {
+  readonly node: NodeName;
+  readonly run: number;
+  readonly name: string;
+  readonly startedAt: number;
+  readonly endpoint: Endpoint;
+  readonly crypto: CryptoLog;
+  /** Those that it has now. */
+  readonly peers: readonly NodeName[];
+  nodeOf(peer: Peer): NodeName | undefined;
+  isStaticKey(key: Uint8Array): boolean;
+}
+
+export const MessageKind = { initiation: 1, response: 2, cookieReply: 3, transport: 4 } as const;
+
+/** A datagram that a process sent. */
+export interface SentDatagram {
+  readonly by: ObservedProcess;
+  readonly at: number;
+  readonly to: Address;
+  /** Whose address that is, or was. */
+  readonly towards: NodeName | undefined;
+  readonly bytes: number;
+  /** A `MessageKind`. */
+  readonly kind: number;
+  /** Of handshake messages: the sender's index. */
+  readonly senderIndex: number;
+  /** The very bytes went out before. */
+  readonly isCopy: boolean;
+  /** Of a transport message. */
+  readonly key: string | undefined;
+  readonly counter: number;
+  readonly packet: PacketView | undefined;
+  readonly payloadBytes: number;
+}
+
+/** A datagram that reached a process, once it has been handled. */
+export interface ArrivedDatagram {
+  readonly at: number;
+  readonly by: ObservedProcess;
+  readonly from: Address;
+  readonly bytes: number;
+  readonly kind: number;
+  /** What it is a copy of: known only when it authenticated. */
+  readonly sent: SentDatagram | undefined;
+  /** Authentic and not seen before: it counts. */
+  readonly isFresh: boolean;
+  /** Fresh, with the greatest counter so far under the newest key that its sender used. */
+  readonly isNewest: boolean;
+  /** A handshake message that made a keypair. */
+  readonly madeKeypair: boolean;
+  /** Why the process says that it had no effect. */
+  readonly dropped: DropReason | undefined;
+}
+
+/** What a rule may want to see. Processes and peers are told apart by name: no rule holds the program's objects for long. */
+export interface RuleWatch {
+  onStart?(process: ObservedProcess): void;
+  onSent?(datagram: SentDatagram): void;
+  onArrived?(datagram: ArrivedDatagram): void;
+  onTurn?(process: ObservedProcess, turn: Turn): void;
+  onEvent?(process: ObservedProcess, event: EndpointEvent): void;
+  /** A stream could not be opened; so many were, in this connection. */
+  onRefused?(process: ObservedProcess, peer: NodeName, opened: number): void;
+  /** Everything came to its end, and then long silence passed. */
+  onEnd?(processes: readonly ObservedProcess[]): void;
+}
+
+/** Who holds which key, and what was sealed with it. */
+interface KeyRecord {
+  readonly sealed: Map<number, SentDatagram>;
+  /** Counters that arrived, by the process that opened them. */
+  readonly arrived: Set<number>;
+  greatest: number;
+  /** The place of the key among those that its reader was given. */
+  order: number;
+}
+
+/** spec session 4 */
+const REPLAY_WINDOW = 8128;
+
+export class Observer implements Watcher {
+  readonly #now: () => number;
+  readonly #watches: RuleWatch[] = [];
+  readonly #processes = new Map<NodeName, ObservedProcess>();
+  readonly #keys = new Map<string, KeyRecord>();
+  /** The newest key of each sender that a process has read, by both their names. */
+  readonly #newestKey = new Map<string, number>();
+  readonly #handshakes = new Map<string, SentDatagram>();
+  #keysBefore = 0;
+  readonly #dropsBefore = new Map<DropReason, number>();
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  add(watch: RuleWatch): void {
+    this.#watches.push(watch);
+  }
+
+  start(process: ObservedProcess): void {
+    this.#processes.set(process.node, process);
+    for (const watch of this.#watches) watch.onStart?.(process);
+  }
+
+  /** The process that runs as that node now. */
+  process(node: NodeName): ObservedProcess | undefined {
+    return this.#processes.get(node);
+  }
+
+  onEvent(node: NodeName, event: EndpointEvent): void {
+    const process = this.#processes.get(node);
+    if (process === undefined) return;
+    for (const watch of this.#watches) watch.onEvent?.(process, event);
+  }
+
+  onRefused(node: NodeName, peer: NodeName, opened: number): void {
+    const process = this.#processes.get(node);
+    if (process === undefined) return;
+    for (const watch of this.#watches) watch.onRefused?.(process, peer, opened);
+  }
+
+  end(): void {
+    const processes = [...this.#processes.values()];
+    for (const watch of this.#watches) watch.onEnd?.(processes);
+  }
+
+  // ---- what the world shows (Watcher) -------------------------------------------------------------------------
+
+  onSent(node: NodeName, to: Address, datagram: Uint8Array, towards: NodeName | undefined): void {
+    const by = this.#processes.get(node);
+    if (by === undefined) return;
+    const kind = datagram[0] as number;
+    const sealed = kind === MessageKind.transport ? takeSealed(by.crypto, datagram) : undefined;
+    const identity = kind === MessageKind.transport ? '' : handshakeIdentity(datagram);
+    const sent: SentDatagram = {
+      by,
+      at: this.#now(),
+      to: { address: to.address, port: to.port },
+      towards,
+      bytes: datagram.length,
+      kind,
+      senderIndex: kind === MessageKind.transport ? -1 : readIndex(datagram, 4),
+      isCopy: kind !== MessageKind.transport && this.#handshakes.has(identity),
+      key: sealed?.key,
+      counter: sealed?.counter ?? -1,
+      packet: sealed?.packet,
+      payloadBytes: sealed?.payloadBytes ?? 0,
+    };
+    if (sealed !== undefined) this.#key(sealed.key).sealed.set(sealed.counter, sent);
+    else if (kind !== MessageKind.transport && !sent.isCopy) this.#handshakes.set(identity, sent);
+    for (const watch of this.#watches) watch.onSent?.(sent);
+  }
+
+  onArrival(node: NodeName): void {
+    const process = this.#processes.get(node);
+    if (process === undefined) return;
+    process.crypto.opened = undefined;
+    this.#keysBefore = process.crypto.keys.length;
+    for (const reason of DROP_REASONS) this.#dropsBefore.set(reason, process.endpoint.drops[reason]);
+  }
+
+  onHandled(node: NodeName, datagram: Uint8Array, from: Address): void {
+    const by = this.#processes.get(node);
+    if (by === undefined) return;
+    const kind = datagram[0] as number;
+    const madeKeypair = by.crypto.keys.length > this.#keysBefore;
+    if (madeKeypair) this.#noteKeys(by);
+    const { opened } = by.crypto;
+    const record = opened === undefined ? undefined : this.#key(opened.key);
+    const sent =
+      opened === undefined
+        ? madeKeypair
+          ? this.#handshakes.get(handshakeIdentity(datagram))
+          : undefined
+        : record?.sealed.get(opened.counter);
+    const standing =
+      record === undefined ? undefined : this.#note(by, record, opened?.counter as number, sent);
+    const arrived: ArrivedDatagram = {
+      at: this.#now(),
+      by,
+      from,
+      bytes: datagram.length,
+      kind,
+      sent,
+      isFresh: standing !== undefined && standing !== 'seen',
+      isNewest: standing === 'newest',
+      madeKeypair,
+      dropped: DROP_REASONS.find((reason) => by.endpoint.drops[reason] !== this.#dropsBefore.get(reason)),
+    };
+    for (const watch of this.#watches) watch.onArrived?.(arrived);
+  }
+
+  onTurn(node: NodeName, turn: Turn): void {
+    const process = this.#processes.get(node);
+    if (process === undefined) return;
+    for (const watch of this.#watches) watch.onTurn?.(process, turn);
+  }
+
+  // ---- inside -------------------------------------------------------------------------------------------------
+
+  #key(key: string): KeyRecord {
+    let record = this.#keys.get(key);
+    if (record === undefined) {
+      record = { sealed: new Map(), arrived: new Set(), greatest: -1, order: -1 };
+      this.#keys.set(key, record);
+    }
+    return record;
+  }
+
+  /** Keys come in pairs, the sending one first. */
+  #noteKeys({ crypto }: ObservedProcess): void {
+    const order = crypto.keys.length - 1;
+    this.#key((crypto.keys[order] as { key: string }).key).order = order;
+  }
+
+  /** spec session 4, 7 */
+  #note(
+    by: ObservedProcess,
+    record: KeyRecord,
+    counter: number,
+    sent: SentDatagram | undefined,
+  ): 'seen' | 'fresh' | 'newest' {
+    if (record.arrived.has(counter) || counter < record.greatest - REPLAY_WINDOW) return 'seen';
+    record.arrived.add(counter);
+    const route = `${by.name} < ${sent?.by.node}`;
+    const newest = this.#newestKey.get(route) ?? -1;
+    const isNewest = counter > record.greatest && record.order >= newest;
+    if (counter > record.greatest) record.greatest = counter;
+    if (isNewest) this.#newestKey.set(route, record.order);
+    return isNewest ? 'newest' : 'fresh';
+  }
+}
+
+/** A process seals in the order in which it sends; what it sealed and did not send is passed over. */
+function takeSealed(crypto: CryptoLog, datagram: Uint8Array): Sealed | undefined {
+  const counter = readIndex(datagram, 8) + readIndex(datagram, 12) * 2 ** 32;
+  const at = crypto.sealed.findIndex((sealed) => sealed.counter === counter);
+  if (at < 0) return undefined;
+  const sealed = crypto.sealed[at];
+  crypto.sealed.splice(0, at + 1);
+  return sealed;
+}
+
+/** All of a handshake message but its macs. */
+function handshakeIdentity(datagram: Uint8Array): string {
+  return String.fromCharCode(
+    ...datagram.subarray(0, Math.min(datagram.length, datagram.length > 100 ? 116 : 60)),
+  );
+}
+
+function readIndex(bytes: Uint8Array, at: number): number {
+  return (
+    ((bytes[at] as number) |
+      ((bytes[at + 1] as number) << 8) |
+      ((bytes[at + 2] as number) << 16) |
+      ((bytes[at + 3] as number) << 24)) >>>
+    0
+  );
+}

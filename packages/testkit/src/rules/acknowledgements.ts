@@ -1,0 +1,141 @@
+import type { ArrivedDatagram, ObservedProcess, SentDatagram } from '../observer/observer.js';
+import type { NodeName } from '../world.js';
+import { PerPeer } from './per-peer.js';
+import { type Rule, tardinessMs } from './rule.js';
+
+/** spec recovery 1.1, 1.2 */
+const MAX_ACK_DELAY_MS = 25;
+const AT_ONCE_PACKETS = 2;
+const MAX_RANGES = 64;
+/** A process that sent so recently, under a key that is younger than this, can send. */
+const ABLE_MS = 2_000;
+const FRESH_KEY_MS = 170_000;
+
+interface Receiver {
+  /** Of the peer, as its HELLO stated it. */
+  epoch: string;
+  received: Set<number>;
+  largest: number;
+  /** When the oldest ack-eliciting packet that no ACK has covered arrived. */
+  oldestAt: number;
+  waiting: number[];
+  isDueAtOnce: boolean;
+  isSpoilt: boolean;
+  sentAt: number;
+}
+
+export const acknowledgements: Rule = {
+  name: 'acknowledgements',
+  holds:
+    'spec recovery 1.1: ack-eliciting packets are acknowledged within 25 ms; with the next poll when two of them are unacknowledged, or when one arrives out of order. Recovery 1.2: an ACK frame holds the largest number and at most 64 ranges, of packets that arrived.',
+  watch(stage) {
+    const receivers = new PerPeer<Receiver>(() => nothingReceived(''));
+    const slackMs = tardinessMs(stage.scenario);
+    const keyedAt = new Map<string, number>();
+
+    const receive = (receiver: Receiver, { at, sent }: ArrivedDatagram): void => {
+      const packet = sent?.packet;
+      if (sent === undefined || packet === undefined) return;
+      // Another run of the peer, or another connection of the same run, counts from the beginning.
+      if (packet.hello !== undefined && receiver.epoch !== packet.hello.epoch) {
+        Object.assign(receiver, nothingReceived(packet.hello.epoch));
+      }
+      const isInOrder = packet.packetNumber === receiver.largest + 1;
+      receiver.received.add(packet.packetNumber);
+      receiver.largest = Math.max(receiver.largest, packet.packetNumber);
+      if (!packet.isAckEliciting) return;
+      if (receiver.waiting.length === 0) receiver.oldestAt = at;
+      receiver.waiting.push(packet.packetNumber);
+      if (!isInOrder || receiver.waiting.length >= AT_ONCE_PACKETS) receiver.isDueAtOnce = true;
+    };
+
+    const acknowledge = (receiver: Receiver, { by, packet, payloadBytes, at }: SentDatagram): void => {
+      receiver.sentAt = at;
+      // A packet that was spoilt on purpose: nobody can say what was in it, and it ends the connection.
+      if (packet === undefined && payloadBytes > 0) receiver.isSpoilt = true;
+      const ack = packet?.ack;
+      if (ack === undefined) return;
+      if (ack.ranges.length > MAX_RANGES + 1)
+        stage.report(`${by.name} acknowledged ${ack.ranges.length} ranges`);
+      if (ack.ranges[0]?.[1] !== receiver.largest) {
+        stage.report(
+          `${by.name} acknowledged up to ${ack.ranges[0]?.[1]}, the largest that arrived is ${receiver.largest}`,
+        );
+      }
+      for (const [low, high] of ack.ranges) {
+        for (let n = low; n <= high; n++) {
+          if (receiver.received.has(n)) continue;
+          stage.report(`${by.name} acknowledged packet ${n}, which never arrived`);
+          return;
+        }
+      }
+      receiver.waiting = receiver.waiting.filter(
+        (n) => !ack.ranges.some(([low, high]) => low <= n && n <= high),
+      );
+      receiver.isDueAtOnce = false;
+      receiver.oldestAt = at;
+    };
+
+    const check = (receiver: Receiver, process: ObservedProcess, peer: NodeName): void => {
+      if (receiver.waiting.length === 0 || receiver.isSpoilt) return;
+      const now = stage.now();
+      const isAble =
+        now - receiver.sentAt < ABLE_MS &&
+        now - (keyedAt.get(`${process.name} ${peer}`) ?? 0) < FRESH_KEY_MS &&
+        stage.path(process, peer).isSettled &&
+        !stage.wasFrozen(process, receiver.oldestAt);
+      if (!isAble) return;
+      if (receiver.isDueAtOnce) {
+        stage.report(
+          `${process.name} ends its turn without acknowledging packet ${receiver.waiting.at(-1)} at once`,
+        );
+      } else if (now - receiver.oldestAt > MAX_ACK_DELAY_MS + slackMs) {
+        stage.report(
+          `${process.name} has not acknowledged packet ${receiver.waiting[0]} of ${receiver.oldestAt.toFixed(3)}`,
+        );
+      }
+      receiver.waiting = [];
+    };
+
+    return {
+      onArrived(datagram) {
+        const { by, sent, madeKeypair, dropped, isFresh } = datagram;
+        if (sent === undefined) return;
+        const receiver = receivers.of(by, sent.by.node);
+        if (madeKeypair) keyedAt.set(`${by.name} ${sent.by.node}`, datagram.at);
+        if (isFresh && dropped === undefined) receive(receiver, datagram);
+        if (sent.payloadBytes > 0 && sent.packet === undefined) receiver.isSpoilt = true;
+      },
+      onSent(datagram) {
+        const { by, towards } = datagram;
+        if (towards === undefined || datagram.key === undefined) return;
+        const receiver = receivers.of(by, towards);
+        acknowledge(receiver, datagram);
+      },
+      onTurn(process) {
+        for (const peer of process.peers) check(receivers.of(process, peer), process, peer);
+      },
+      onEvent(process, event) {
+        if (event.type !== 'disconnected') return;
+        const peer = process.nodeOf(event.peer);
+        // A restart was noticed with the packet that showed it.
+        if (peer !== undefined && event.error.code !== 0x0d) {
+          Object.assign(receivers.of(process, peer), nothingReceived(''));
+        }
+      },
+    };
+  },
+};
+
+function nothingReceived(epoch: string): Receiver {
+  return {
+    epoch,
+    received: new Set(),
+    largest: -1,
+    oldestAt: 0,
+    waiting: [],
+    isDueAtOnce: false,
+    isSpoilt: false,
+    sentAt: Number.NEGATIVE_INFINITY,
+  };
+}

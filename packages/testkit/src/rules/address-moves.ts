@@ -1,0 +1,27 @@
+import { type Address, sameAddress } from '@underpass/protocol';
+import { MessageKind } from '../observer/observer.js';
+import type { Rule } from './rule.js';
+
+export const addressMoves: Rule = {
+  name: 'address moves',
+  holds:
+    'spec path 1: only the transport message with the greatest counter so far under the newest keypair that the peer has used, or a handshake message that is accepted, moves the path; path 3: without an answer to three challenges it goes back to the last proven address.',
+  watch(stage) {
+    return {
+      onSent({ by, towards, to, kind, at }) {
+        if (towards === undefined || kind === MessageKind.cookieReply) return;
+        const path = stage.path(by, towards);
+        if (path.address === undefined || sameAddress(to, path.address)) return;
+        const isProven = sameAddress(to, path.proven) || sameAddress(to, path.formerlyProven);
+        if (isProven && path.mayGoBack(at)) return;
+        stage.report(
+          `${by.name} sends to ${show(to)}; ${towards} is at ${show(path.address)}, proven is ${show(path.proven)}`,
+        );
+      },
+    };
+  },
+};
+
+function show(address: Address | undefined): string {
+  return address === undefined ? 'nowhere' : `${address.address}:${address.port}`;
+}

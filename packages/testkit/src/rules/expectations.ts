@@ -1,0 +1,21 @@
+import type { Expectation, StreamPlan } from '../scenario.js';
+import type { EndModel } from '../stream-model.js';
+
+/** spec streams 5.3, recovery 5: a transfer on a clean path has a share of its rate, whatever other streams and other peers do.
+ *  It is no watch: streams are the applications', and they know when they began and ended. */
+export const EXPECTATION_NAME = 'expectations';
+
+/** @returns what is wrong, or undefined */
+export function judgeExpectation(
+  { withinMs }: Expectation,
+  plan: StreamPlan,
+  opener: EndModel | undefined,
+): string | undefined {
+  const reader = opener?.peer;
+  const endedAt = reader?.readAllAt;
+  if (endedAt === undefined)
+    return `a stream of ${plan.opener.sizeBytes} bytes never ended, ${withinMs.toFixed(0)} ms are enough`;
+  const tookMs = endedAt - plan.openAt;
+  if (tookMs <= withinMs) return undefined;
+  return `a stream of ${plan.opener.sizeBytes} bytes took ${tookMs.toFixed(0)} ms, ${withinMs.toFixed(0)} ms are enough`;
+}

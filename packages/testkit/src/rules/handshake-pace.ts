@@ -1,0 +1,125 @@
+import { MessageKind } from '../observer/observer.js';
+import { PerPeer } from './per-peer.js';
+import { type Rule, tardinessMs } from './rule.js';
+
+/** spec session 5 */
+const REKEY_TIMEOUT_MS = 5_000;
+const JITTER_MS = 334;
+const REKEY_AFTER_TIME_MS = 120_000;
+const REJECT_AFTER_TIME_MS = 180_000;
+const NO_ANSWER_MS = 15_000;
+/** An initiation, and what may follow it before the next. */
+const MAX_COPIES = 8;
+
+interface Handshakes {
+  initiatedAt: number;
+  copies: number;
+  responseCopies: number;
+  receivedAt: number;
+  /** When data was sent that nothing has answered, or infinity. */
+  unansweredSince: number;
+  /** What is wrong unless an initiation goes out in this turn. */
+  overdue: string | undefined;
+}
+
+export const handshakePace: Rule = {
+  name: 'handshake pace',
+  holds:
+    'spec session 5: initiations to one peer are at least 5 s apart; a keypair that is 180 s old is not used in either direction; its initiator renews it when it sends after 120 s; when data was sent and nothing was received for 15 s a handshake starts. Session 2.3: nothing is sent under a keypair before the initiator has used it.',
+  watch(stage) {
+    const slackMs = tardinessMs(stage.scenario);
+    const states = new PerPeer<Handshakes>(() => ({
+      initiatedAt: Number.NEGATIVE_INFINITY,
+      copies: 0,
+      responseCopies: 0,
+      receivedAt: 0,
+      unansweredSince: Infinity,
+      overdue: undefined,
+    }));
+    /** By process and key, both of a pair alike. */
+    const keys = new Map<
+      string,
+      { readonly at: number; readonly isInitiator: boolean; isConfirmed: boolean }
+    >();
+    return {
+      onArrived({ by, sent, kind, at, madeKeypair, isFresh }) {
+        if (sent === undefined) return;
+        const state = states.of(by, sent.by.node);
+        if (madeKeypair) {
+          const pair = {
+            at,
+            isInitiator: kind === MessageKind.response,
+            isConfirmed: kind === MessageKind.response,
+          };
+          for (const { key } of by.crypto.keys.slice(-2)) keys.set(`${by.name} ${key}`, pair);
+          state.responseCopies = 0;
+        }
+        if (madeKeypair || isFresh) {
+          state.receivedAt = at;
+          state.unansweredSince = Infinity;
+        }
+        const pair = keys.get(`${by.name} ${sent.key}`);
+        if (pair === undefined || !isFresh) return;
+        pair.isConfirmed = true;
+        if (at - pair.at >= REJECT_AFTER_TIME_MS) {
+          stage.report(`${by.name} opened a message under a keypair of ${Math.floor(at - pair.at)} ms`);
+        }
+      },
+      onSent({ by, towards, kind, key, at, isCopy, payloadBytes, packet }) {
+        if (towards === undefined) return;
+        const state = states.of(by, towards);
+        if (kind === MessageKind.initiation && isCopy) {
+          if (++state.copies > MAX_COPIES)
+            stage.report(`${by.name} sent an initiation ${state.copies + 1} times`);
+        } else if (kind === MessageKind.initiation) {
+          if (at - state.initiatedAt < REKEY_TIMEOUT_MS) {
+            stage.report(`${by.name} sent initiations ${(at - state.initiatedAt).toFixed(1)} ms apart`);
+          }
+          state.initiatedAt = at;
+          state.overdue = undefined;
+          state.copies = 0;
+          state.unansweredSince = Infinity;
+        } else if (kind === MessageKind.response && isCopy && ++state.responseCopies > 2) {
+          stage.report(`${by.name} sent a response ${state.responseCopies + 1} times`);
+        }
+        const pair = keys.get(`${by.name} ${key}`);
+        if (key === undefined || pair === undefined) return;
+        const ageMs = at - pair.at;
+        if (!pair.isConfirmed)
+          stage.report(`${by.name} sent under a keypair that the other side has not used`);
+        if (ageMs >= REJECT_AFTER_TIME_MS) {
+          stage.report(`${by.name} sent under a keypair of ${Math.floor(ageMs)} ms`);
+        }
+        const initiatedAgoMs = at - state.initiatedAt;
+        const patienceMs = REKEY_TIMEOUT_MS + JITTER_MS + slackMs;
+        if (
+          pair.isInitiator &&
+          ageMs > REKEY_AFTER_TIME_MS + patienceMs &&
+          initiatedAgoMs > patienceMs &&
+          !stage.wasFrozen(by, at - patienceMs)
+        ) {
+          state.overdue = `${by.name} sends under a keypair of ${Math.floor(ageMs)} ms and initiated ${Math.floor(initiatedAgoMs)} ms ago`;
+        }
+        if (payloadBytes > 0 && packet !== undefined)
+          state.unansweredSince = Math.min(state.unansweredSince, at);
+      },
+      onTurn(process) {
+        for (const peer of process.peers) {
+          const state = states.of(process, peer);
+          if (state.overdue !== undefined) stage.report(state.overdue);
+          state.overdue = undefined;
+          const silentMs = stage.now() - state.unansweredSince;
+          if (silentMs <= NO_ANSWER_MS + JITTER_MS + slackMs + REKEY_TIMEOUT_MS) continue;
+          const isAble =
+            stage.path(process, peer).isSettled && !stage.wasFrozen(process, state.unansweredSince);
+          if (isAble && !stage.wasEnded(process, peer)) {
+            stage.report(
+              `${process.name} got no answer for ${Math.floor(silentMs)} ms and started no handshake`,
+            );
+          }
+          state.unansweredSince = Infinity;
+        }
+      },
+    };
+  },
+};

@@ -1,0 +1,37 @@
+/** The rules that every run is held to, beside the model of its streams. */
+import { acknowledgements } from './acknowledgements.js';
+import { addressMoves } from './address-moves.js';
+import { amplification } from './amplification.js';
+import { credit } from './credit.js';
+import { datagramSizes } from './datagram-sizes.js';
+import { formerRuns } from './former-runs.js';
+import { handshakePace } from './handshake-pace.js';
+import { helloFirst } from './hello.js';
+import { keepalives } from './keepalives.js';
+import { keypairs } from './keypairs.js';
+import { numbers } from './numbers.js';
+import { places } from './places.js';
+import { probing } from './probing.js';
+import { repeats } from './repeats.js';
+import type { Rule } from './rule.js';
+import { wakeUps } from './wake-ups.js';
+import { congestionWindow } from './window.js';
+
+export const RULES: readonly Rule[] = [
+  numbers,
+  addressMoves,
+  amplification,
+  formerRuns,
+  keypairs,
+  handshakePace,
+  keepalives,
+  helloFirst,
+  acknowledgements,
+  probing,
+  repeats,
+  congestionWindow,
+  credit,
+  places,
+  datagramSizes,
+  wakeUps,
+];

@@ -1,0 +1,76 @@
+import { MessageKind } from '../observer/observer.js';
+import { PerPeer } from './per-peer.js';
+import { type Rule, tardinessMs } from './rule.js';
+
+/** spec session 6.2 */
+const KEEPALIVE_MS = 10_000;
+const EXPIRED_MS = 179_000;
+const ROUNDING_MS = 0.001;
+
+interface Quiet {
+  sentAt: number;
+  lastAt: number;
+  /** The oldest data that came and nothing was sent since, or infinity. */
+  dataAt: number;
+  key: string | undefined;
+  keyedAt: number;
+}
+
+export const keepalives: Rule = {
+  name: 'keepalives',
+  holds:
+    'spec session 6.2: when data was received and nothing was sent for 10 s, a keepalive goes out; 6.3: nothing else goes out but data and handshakes; 6.4: with a persistent interval, a keepalive at its end.',
+  watch(stage) {
+    const slackMs = tardinessMs(stage.scenario);
+    const states = new PerPeer<Quiet>(() => ({
+      sentAt: Number.NEGATIVE_INFINITY,
+      lastAt: Number.NEGATIVE_INFINITY,
+      dataAt: Infinity,
+      key: undefined,
+      keyedAt: Number.NEGATIVE_INFINITY,
+    }));
+    return {
+      onArrived({ by, sent, at, isFresh, madeKeypair }) {
+        if (sent === undefined) return;
+        const state = states.of(by, sent.by.node);
+        if (madeKeypair) state.keyedAt = at;
+        if (madeKeypair || isFresh) state.lastAt = at;
+        if (isFresh && sent.payloadBytes > 0) state.dataAt = Math.min(state.dataAt, at);
+      },
+      onSent({ by, towards, kind, key, at, payloadBytes }) {
+        if (towards === undefined || kind === MessageKind.cookieReply) return;
+        const state = states.of(by, towards);
+        const isKeepalive = kind === MessageKind.transport && payloadBytes === 0;
+        if (isKeepalive && key === state.key) {
+          const persistentMs = stage.keepaliveMs(by);
+          const quietMs = at - state.sentAt;
+          const isPersistent =
+            persistentMs > 0 && at - Math.max(state.sentAt, state.lastAt) >= persistentMs - ROUNDING_MS;
+          if (quietMs < KEEPALIVE_MS - ROUNDING_MS && !isPersistent) {
+            stage.report(`${by.name} sent a keepalive ${quietMs.toFixed(1)} ms after its last message`);
+          }
+        }
+        if (kind === MessageKind.transport) state.key = key;
+        state.sentAt = at;
+        state.dataAt = Infinity;
+      },
+      onTurn(process) {
+        for (const peer of process.peers) {
+          const state = states.of(process, peer);
+          const now = stage.now();
+          if (now - state.dataAt <= KEEPALIVE_MS + slackMs) continue;
+          const isAble =
+            now - state.keyedAt < EXPIRED_MS &&
+            stage.path(process, peer).isSettled &&
+            !stage.wasFrozen(process, state.dataAt);
+          if (isAble && !stage.wasEnded(process, peer)) {
+            stage.report(
+              `${process.name} has sent nothing for ${Math.floor(now - state.dataAt)} ms after data came`,
+            );
+          }
+          state.dataAt = Infinity;
+        }
+      },
+    };
+  },
+};

@@ -1,0 +1,67 @@
+import type { ObservedProcess } from '../observer/observer.js';
+import type { NodeName } from '../world.js';
+import { PerPeer } from './per-peer.js';
+import type { Rule } from './rule.js';
+
+/** spec recovery 8 */
+const UNSURE_MS = 60_000;
+const SHARE = 0.03;
+const BYTES_PER_MS = 3;
+const BURST_BYTES = 4_800;
+/** Of a packet beside its data. */
+const OVERHEAD_BYTES = 64;
+
+interface Flow {
+  /** When the first packet went out. */
+  firstAt: number;
+  readonly sentUpTo: Map<number, number>;
+  sentBytes: number;
+  repeatedBytes: number;
+}
+
+export const repeats: Rule = {
+  name: 'repeats',
+  holds:
+    'spec recovery 8: on a path that has lost nothing for longer than 60 s there are no repeats; before, they use at most 3 % of the bytes sent plus 3 bytes per millisecond, from a bucket of 4800 bytes.',
+  watch(stage) {
+    const flows = new PerPeer<Flow>(() => ({
+      firstAt: stage.now(),
+      sentUpTo: new Map(),
+      sentBytes: 0,
+      repeatedBytes: 0,
+    }));
+    const note = (flow: Flow, by: ObservedProcess, peer: NodeName, bytes: number): void => {
+      const now = stage.now();
+      const troubledAt = stage.troubledAt(by.node === 'relay' ? peer : by.node);
+      flow.repeatedBytes += bytes;
+      if (now - Math.max(flow.firstAt, troubledAt) > UNSURE_MS + 1) {
+        stage.report(`${by.name} sent ${bytes} bytes again that were not lost: nothing was for a minute`);
+      }
+      if (troubledAt >= flow.firstAt) return;
+      const allowed = BURST_BYTES + SHARE * flow.sentBytes + BYTES_PER_MS * (now - flow.firstAt);
+      if (flow.repeatedBytes > allowed) {
+        stage.report(
+          `${by.name} repeated ${flow.repeatedBytes} bytes on a path that loses nothing, ${allowed.toFixed(0)} are allowed`,
+        );
+      }
+    };
+    return {
+      onSent({ by, towards, packet, bytes }) {
+        if (towards === undefined || packet?.pieces === undefined) return;
+        const flow = flows.of(by, towards);
+        flow.sentBytes += bytes;
+        for (const { streamId, offset, length, fin } of packet.pieces) {
+          const end = offset + length + (fin ? 1 : 0);
+          const before = flow.sentUpTo.get(streamId) ?? 0;
+          if (offset < before && length > 0) note(flow, by, towards, length + OVERHEAD_BYTES);
+          flow.sentUpTo.set(streamId, Math.max(before, end));
+        }
+      },
+      onEvent(process, event) {
+        if (event.type !== 'disconnected') return;
+        const peer = process.nodeOf(event.peer);
+        if (peer !== undefined) flows.reset(process, peer);
+      },
+    };
+  },
+};

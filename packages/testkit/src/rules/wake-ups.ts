@@ -1,0 +1,41 @@
+import type { Turn } from '../endpoint-driver.js';
+import type { ObservedProcess } from '../observer/observer.js';
+import type { Rule } from './rule.js';
+
+const ROUNDING_MS = 1e-6;
+
+export const wakeUps: Rule = {
+  name: 'wake-ups',
+  holds:
+    'spec session 1: whoever drives the core calls it when the moment it named has come, and may call it earlier; a timer that is due has its effect once. So nothing comes of a call before, and a moment that is past is named no more after its turn.',
+  watch(stage) {
+    /** Processes that sent stream data in this turn: the pacer wakes for several datagrams, so a call between finds one ready. */
+    const pacers = new Set<string>();
+    const check = ({ name }: ObservedProcess, { due, nextDue, datagramsSent, events }: Turn): void => {
+      if (due === undefined || pacers.has(name)) return;
+      const early = `${name} was called before its deadline (${due.reason} at ${due.at})`;
+      if (datagramsSent > 0 || events > 0) {
+        stage.report(`${early} and had ${datagramsSent} datagrams to send and ${events} events`);
+      } else if (nextDue === undefined || Math.abs(nextDue.at - due.at) > ROUNDING_MS) {
+        stage.report(`${early}, which then was ${nextDue?.reason} at ${nextDue?.at}`);
+      }
+    };
+    return {
+      onSent({ by, packet }) {
+        if (packet?.pieces !== undefined) pacers.add(by.name);
+      },
+      onTurn(process, turn) {
+        const { due, nextDue } = turn;
+        // A key that arrives wakes what waited for it: that has its turn next, and then it is over.
+        const isPast = nextDue !== undefined && nextDue.at <= stage.now();
+        if (isPast && nextDue.at === due?.at && nextDue.reason === due.reason) {
+          stage.report(
+            `${process.name} still names a moment that is past after a turn: ${nextDue.reason} at ${nextDue.at}`,
+          );
+        }
+        if (turn.isUnasked) check(process, turn);
+        pacers.delete(process.name);
+      },
+    };
+  },
+};

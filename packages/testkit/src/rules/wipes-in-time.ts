@@ -1,0 +1,13 @@
+import type { ObservedProcess } from '../observer/observer.js';
+import type { Stage } from './rule.js';
+
+/** spec session 8.1, once nothing was said for longer than 540 s. With persistent keepalives keys are renewed for ever. */
+export function wipesInTime(stage: Stage, processes: readonly ObservedProcess[]): void {
+  if (stage.scenario.clients.some(({ keepaliveMs }) => keepaliveMs > 0)) return;
+  for (const { name, crypto, isStaticKey } of processes) {
+    const left = crypto.countEphemeralKeys(isStaticKey);
+    if (left > 0) stage.report(`${name} left ${left} ephemeral private keys in memory`);
+    if (crypto.liveCiphers > 0)
+      stage.report(`${name} left ${crypto.liveCiphers} ciphers that are not destroyed`);
+  }
+}

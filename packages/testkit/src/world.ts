@@ -1,0 +1,220 @@
+/** A relay and its clients, each joined to it by a simulated network of its own, in virtual time. */
+import { type Address, type EndpointEvent, sameAddress } from '@underpass/protocol';
+import { Digest } from './digest.js';
+import {
+  type DrivenEndpoint,
+  EndpointDriver,
+  PROMPT,
+  type Turn,
+  type TurnTiming,
+} from './endpoint-driver.js';
+import { EventQueue } from './event-queue.js';
+import type { SeededRandom } from './seeded-random.js';
+import {
+  type Links,
+  type NetworkConditions,
+  type Side,
+  SimulatedNetwork,
+  STRANGER_ADDRESS,
+} from './simulated-network.js';
+
+/** A process: the relay, or a client by its place among the clients. */
+export type NodeName = 'relay' | 'client' | `client-${number}`;
+
+/** The first is `client`, the others are `client-2` and so on. */
+export function clientName(index: number): NodeName {
+  return index === 0 ? 'client' : `client-${index + 1}`;
+}
+
+export function sideOf(node: NodeName): Side {
+  return node === 'relay' ? 'relay' : 'client';
+}
+
+/** Somebody who sees everything that happens and changes nothing. */
+export interface Watcher {
+  /** @param towards whose address that is, or was */
+  onSent?(node: NodeName, to: Address, datagram: Uint8Array, towards: NodeName | undefined): void;
+  onArrival?(node: NodeName, datagram: Uint8Array, from: Address): void;
+  /** `datagram` is as the endpoint left it: opened in place if it was opened. */
+  onHandled?(node: NodeName, datagram: Uint8Array, from: Address): void;
+  onTurn?(node: NodeName, turn: Turn): void;
+}
+
+export interface WorldOptions {
+  /** One for each client. */
+  readonly networks: readonly NetworkConditions[];
+  readonly random: SeededRandom;
+  readonly timing?: TurnTiming;
+  /** Time and a link that are shared with other worlds; default: its own. */
+  readonly shared?: { readonly queue: EventQueue; readonly links: Links };
+  readonly onEvent: (node: NodeName, event: EndpointEvent) => void;
+  /** A promise of the endpoint was broken. */
+  readonly onViolation: (violation: string) => void;
+  /** One line for each thing that happens. */
+  readonly trace?: (line: string) => void;
+  readonly watcher?: Watcher;
+}
+
+/** Of each end of a datagram. */
+const DIGESTED_BYTES = 16;
+
+export class World {
+  readonly queue: EventQueue;
+  readonly networks: readonly SimulatedNetwork[];
+  readonly digest = new Digest();
+  datagramsSent = 0;
+  readonly #options: WorldOptions;
+  readonly #random: SeededRandom;
+  readonly #drivers = new Map<NodeName, EndpointDriver>();
+  #isBroken = false;
+
+  constructor(options: WorldOptions) {
+    this.#options = options;
+    this.queue = options.shared?.queue ?? new EventQueue();
+    this.#random = options.random.derive('turns');
+    this.networks = options.networks.map((conditions, i) => {
+      const random = options.random.derive(i === 0 ? 'network' : `network ${i + 1}`);
+      const deliver = (to: Side, datagram: Uint8Array, from: Address) =>
+        this.receive(to === 'relay' ? 'relay' : clientName(i), datagram, from);
+      return new SimulatedNetwork(conditions, random, this.queue, deliver, options.shared?.links);
+    });
+  }
+
+  get now(): number {
+    return this.queue.now;
+  }
+
+  /** Starts a process with this endpoint, or ends the one that runs: then what arrives is lost. */
+  setEndpoint(node: NodeName, endpoint: DrivenEndpoint | undefined): void {
+    this.#drivers.get(node)?.stop();
+    this.#drivers.delete(node);
+    this.#trace(`${node} ${endpoint === undefined ? 'ends' : 'starts'}`);
+    if (endpoint === undefined) return;
+    const { watcher } = this.#options;
+    const driver: EndpointDriver = new EndpointDriver({
+      queue: this.queue,
+      timing: this.#options.timing ?? PROMPT,
+      random: this.#random,
+      endpoint,
+      onEvent: (event) => {
+        this.#note(node, event);
+        this.#options.onEvent(node, event);
+      },
+      onSend: (to, datagram, mayFragment) => this.#send(node, to, datagram, mayFragment),
+      onArrival: (datagram, from) => {
+        this.#trace(`${node} receives ${describe(datagram)} from ${from.address}:${from.port}`);
+        watcher?.onArrival?.(node, datagram, from);
+      },
+      onHandled: (datagram, from) => watcher?.onHandled?.(node, datagram, from),
+      onTurn: (turn) => watcher?.onTurn?.(node, turn),
+      onBroken: (violation) => this.#break(`${node} ${violation}`),
+      trace: (text) => this.#trace(`${node} ${text}`),
+    });
+    this.#drivers.set(node, driver);
+    driver.wake();
+  }
+
+  /** The process does nothing until then. */
+  freeze(node: NodeName, until: number): void {
+    this.#drivers.get(node)?.freeze(until);
+  }
+
+  /** To be called after commands on an endpoint or a stream. */
+  wake(node: NodeName): void {
+    this.#drivers.get(node)?.wake();
+  }
+
+  /** Hands the events that wait to `onEvent`. */
+  dispatchEvents(node: NodeName): void {
+    this.#drivers.get(node)?.dispatchEvents();
+  }
+
+  /** Lets time pass until `until`, or until `done`, or until nothing is left to happen. */
+  run(until: number, done: () => boolean = () => false): void {
+    while (!this.#isBroken && !done()) {
+      const next = this.queue.nextAt;
+      if (next === undefined || next > until) {
+        this.queue.now = until;
+        return;
+      }
+      this.#guard(() => this.queue.runNext());
+    }
+  }
+
+  /** A datagram reaches that process, from wherever. */
+  receive(to: NodeName, datagram: Uint8Array, from: Address): void {
+    this.#drivers.get(to)?.receive(datagram, from);
+  }
+
+  #send(node: NodeName, to: Address, datagram: Uint8Array, mayFragment: boolean): void {
+    this.datagramsSent++;
+    this.digest.number(this.now);
+    this.digest.text(node);
+    this.digest.text(`${to.address} ${to.port}`);
+    this.digest.number(datagram.length);
+    // The rest of a transport message is in its tag.
+    this.digest.bytes(datagram.subarray(0, DIGESTED_BYTES));
+    this.digest.bytes(datagram.subarray(-DIGESTED_BYTES));
+    this.#trace(`${node} sends ${describe(datagram)} to ${to.address}:${to.port}`);
+    const { onViolation, watcher } = this.#options;
+    if (!isMessage(datagram)) onViolation(`${node} sent what is no message, or cut it wrongly`);
+    // A relay under load asks whoever knows its public key for a cookie (spec handshake 6).
+    const isCookieReply = datagram[0] === 3;
+    if (sameAddress(to, STRANGER_ADDRESS) && !isCookieReply) onViolation(`${node} answered a forgery`);
+    const index = this.#networkFor(node, to);
+    const towards = node !== 'relay' ? 'relay' : index < 0 ? undefined : clientName(index);
+    watcher?.onSent?.(node, to, datagram, towards);
+    this.networks[index]?.send(sideOf(node), to, datagram, mayFragment);
+  }
+
+  /** A client has one network; the relay's datagrams go over the one whose client has, or had, that address. */
+  #networkFor(node: NodeName, to: Address): number {
+    const { networks } = this;
+    if (networks.length === 1) return 0;
+    return node === 'relay'
+      ? networks.findIndex((network) => network.leadsTo(to))
+      : networks.findIndex((_, i) => clientName(i) === node);
+  }
+
+  #note(node: NodeName, event: EndpointEvent): void {
+    const stream = 'stream' in event ? ` ${event.stream.id}` : '';
+    const code = 'code' in event ? ` ${event.code}` : '';
+    const error = 'error' in event ? ` ${event.error.by} ${event.error.code} ${event.error.reason}` : '';
+    const text = `${node} ${event.type}${stream}${code}${error}`;
+    this.digest.number(this.now);
+    this.digest.text(text);
+    this.#trace(text);
+  }
+
+  /** Nothing sensible can follow: the run ends here. */
+  #break(violation: string): void {
+    if (this.#isBroken) return;
+    this.#isBroken = true;
+    this.#options.onViolation(violation);
+  }
+
+  /** Nothing in the protocol throws, whatever arrives. */
+  #guard(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.#break(`threw ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    }
+  }
+
+  #trace(text: string): void {
+    this.#options.trace?.(`${this.now.toFixed(3).padStart(12)} ${text}`);
+  }
+}
+
+const MESSAGE_NAMES = ['', 'initiation', 'response', 'cookie reply', 'transport'];
+
+/** One of the four types, and three zero bytes (spec wire 2): what is cut at a wrong place does not begin so. */
+function isMessage(datagram: Uint8Array): boolean {
+  const [type = 0, ...reserved] = datagram.subarray(0, 4);
+  return type >= 1 && type <= 4 && reserved.length === 3 && reserved.every((byte) => byte === 0);
+}
+
+function describe(datagram: Uint8Array): string {
+  return `${MESSAGE_NAMES[datagram[0] ?? 0] || 'unknown'} of ${datagram.length} bytes`;
+}

@@ -1,0 +1,247 @@
+// Plants bugs, one at a time, in a copy of the program, and says who finds each: the simulator (and which rule), or the tests.
+//
+// A list is JSON: [{ "name", "file", "before", "after", "why", "found" }]. `before` is text that stands once in `file`, `after` takes its
+// place, `why` says what is wrong then. `found` says who is to find it: the name of a rule of the simulator, "simulator" for any of
+// them, "tests", or "nobody" with a reason in `why`.
+
+import { spawn } from 'node:child_process';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import ts from 'typescript';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const USAGE = `usage: node scripts/mutate.mjs LIST.json... [--seeds COUNT] [--only NAME] [--limit SECONDS] [--tests] [--check]
+
+  --seeds COUNT     seeds that the simulator runs for each bug, or until it finds it (500)
+  --only NAME       this bug alone
+  --limit SECONDS   of the simulator and of the tests, for each bug; who takes longer hangs, and that counts as found (300)
+  --tests           run the tests of the package too, where the simulator finds nothing
+  --check           say only whether each bug can be planted: its text stands once in its file
+
+Build first. Exit code: 0 everybody found what the list says, 1 somebody did not, 2 wrong arguments.
+`;
+const TESTED_WITH = [
+  'packages',
+  'docs',
+  'test',
+  'scripts',
+  'package.json',
+  'vitest.config.ts',
+  'tsconfig.base.json',
+];
+/** What a simulation needs of a built tree. */
+const SIMULATED_WITH = [
+  'packages/protocol/dist',
+  'packages/testkit/dist',
+  'packages/protocol/package.json',
+  'packages/testkit/package.json',
+  'scripts/simulate.mjs',
+];
+
+const { lists, options } = readArguments();
+const mutants = lists.flatMap((file) => JSON.parse(readFileSync(file, 'utf8'))).filter(isAsked);
+let failed = 0;
+let bySimulator = 0;
+for (const mutant of mutants) {
+  const problem = plantingProblem(mutant);
+  if (problem !== undefined) {
+    failed++;
+    print(`CANNOT PLANT  ${mutant.name}: ${problem}`);
+    continue;
+  }
+  if (options.check) continue;
+  const finder = await find(mutant);
+  if (finder.startsWith('simulator')) bySimulator++;
+  const isAsExpected = agrees(mutant.found, finder);
+  if (!isAsExpected) failed++;
+  print(
+    `${isAsExpected ? 'ok  ' : 'NOT '}  ${finder.padEnd(44)}  ${mutant.name} (${mutant.file.replace('packages/', '').replace('src/', '')})`,
+  );
+}
+const ran = options.check ? 'can be planted' : `were run, the simulator found ${bySimulator}`;
+print(`mutate: ${mutants.length} bugs ${ran}, ${failed} not as the list says`);
+process.exitCode = failed === 0 ? 0 : 1;
+
+function readArguments() {
+  try {
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
+      options: {
+        seeds: { type: 'string', default: '500' },
+        only: { type: 'string' },
+        limit: { type: 'string', default: '300' },
+        tests: { type: 'boolean', default: false },
+        check: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    });
+    if (values.help || positionals.length === 0) {
+      process.stdout.write(USAGE);
+      process.exit(values.help ? 0 : 2);
+    }
+    return { lists: positionals, options: values };
+  } catch (error) {
+    process.stderr.write(`mutate: ${error.message}; see --help\n`);
+    return process.exit(2);
+  }
+}
+
+function isAsked({ name }) {
+  return options.only === undefined || name === options.only;
+}
+
+function plantingProblem({ file, before, after }) {
+  const source = readFileSync(path.join(ROOT, file), 'utf8');
+  const places = source.split(before).length - 1;
+  if (before === after) return 'it changes nothing';
+  return places === 1 ? undefined : `its text stands ${places} times in ${file}`;
+}
+
+function mutated({ file, before, after }) {
+  const source = readFileSync(path.join(ROOT, file), 'utf8');
+  return source.replace(before, () => after);
+}
+
+/** @returns who found it, or 'nobody' */
+async function find(mutant) {
+  if (/^packages\/(protocol|testkit)\//.test(mutant.file)) {
+    const finder = await inCopy(SIMULATED_WITH, (tree) => simulate(tree, mutant));
+    if (finder !== undefined) return finder;
+  }
+  if (options.tests) {
+    const finder = await inCopy(TESTED_WITH, (tree) => test(tree, mutant));
+    if (finder !== undefined) return finder;
+  }
+  return 'nobody';
+}
+
+function agrees(expected, finder) {
+  if (expected === undefined) return true;
+  if (expected === 'simulator') return finder.startsWith('simulator');
+  if (expected === 'tests' || expected === 'nobody')
+    return options.tests ? finder.startsWith(expected) : finder === 'nobody';
+  return finder.startsWith('simulator') && finder.includes(expected);
+}
+
+async function inCopy(parts, action) {
+  const tree = mkdtempSync(path.join(tmpdir(), 'mutant-'));
+  try {
+    for (const part of parts) {
+      cpSync(path.join(ROOT, part), path.join(tree, part), {
+        recursive: true,
+        filter: (from) => path.basename(from) !== 'node_modules',
+      });
+    }
+    linkModules(tree);
+    return await action(tree);
+  } finally {
+    rmSync(tree, { recursive: true, force: true });
+  }
+}
+
+/** The packages of the copy know each other, and their dependencies are the original's. */
+function linkModules(tree) {
+  for (const folder of ['', ...readdirSync(path.join(tree, 'packages')).map((name) => `packages/${name}`)]) {
+    const modules = path.join(ROOT, folder, 'node_modules');
+    const target = path.join(tree, folder, 'node_modules');
+    mkdirSync(target, { recursive: true });
+    for (const name of readNames(modules)) {
+      if (name === '@underpass') continue;
+      symlinkSync(path.join(modules, name), path.join(target, name));
+    }
+    mkdirSync(path.join(target, '@underpass'), { recursive: true });
+    for (const name of readdirSync(path.join(tree, 'packages'))) {
+      symlinkSync(path.join(tree, 'packages', name), path.join(target, '@underpass', name));
+    }
+  }
+}
+
+function readNames(folder) {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+async function simulate(tree, mutant) {
+  const { outputText } = ts.transpileModule(mutated(mutant), {
+    compilerOptions: {
+      target: ts.ScriptTarget.ES2023,
+      module: ts.ModuleKind.ESNext,
+      verbatimModuleSyntax: true,
+    },
+  });
+  writeFileSync(path.join(tree, mutant.file.replace('/src/', '/dist/').replace(/\.ts$/, '.js')), outputText);
+  const parameters = ['scripts/simulate.mjs', '--seeds', options.seeds, '--scenario', 'mixed', '--stop'];
+  const { code, output } = await run(tree, [process.execPath, ...parameters]);
+  if (code === 0) return undefined;
+  if (code === undefined) return 'simulator (hangs)';
+  const seed = /^seed (\d+)/m.exec(output)?.[1];
+  const broken = /^ {2}broken: (.*)$/m.exec(output)?.[1];
+  return `simulator (${broken ?? 'it cannot run'}, seed ${seed ?? '?'})`;
+}
+
+async function test(tree, mutant) {
+  writeFileSync(path.join(tree, mutant.file), mutated(mutant));
+  const folder = mutant.file.split('/').slice(0, 2).join('/');
+  const vitest = path.join(ROOT, 'node_modules/vitest/vitest.mjs');
+  const parameters = [
+    'run',
+    `${folder}/test`,
+    '--bail',
+    '1',
+    '--reporter',
+    'json',
+    '--exclude',
+    '**/endpoint/pair.test.ts',
+  ];
+  const { code, output } = await run(tree, [process.execPath, vitest, ...parameters]);
+  if (code === 0) return undefined;
+  if (code === undefined) return 'tests (hang)';
+  return `tests (${path.basename(/"name":"([^"]*\.test\.ts)"/.exec(failedFile(output))?.[1] ?? '?')})`;
+}
+
+/** Of the reporter's JSON, the part that names the file whose test failed. */
+function failedFile(output) {
+  try {
+    const { testResults } = JSON.parse(output.slice(output.indexOf('{"num')));
+    return JSON.stringify(testResults.find(({ status }) => status === 'failed') ?? {});
+  } catch {
+    return '';
+  }
+}
+
+/** @returns the exit code, or undefined when it took too long, and what it printed */
+function run(tree, [program, ...parameters]) {
+  return new Promise((resolve) => {
+    const child = spawn(program, parameters, { cwd: tree, stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      child.kill('SIGKILL');
+    }, Number(options.limit) * 1000);
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output += data));
+    child.on('close', (code) => {
+      clearTimeout(timer);
+      resolve({ code: isLate ? undefined : code, output });
+    });
+  });
+}
+
+function print(line) {
+  process.stdout.write(`${line}\n`);
+}
