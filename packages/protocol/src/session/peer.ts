@@ -401,7 +401,8 @@ export class WireGuardPeer {
         this.#context.wantKeepalive(this);
         break;
       case 'keypair-expiry': {
-        // spec session 8.1
+        // spec session 8.1. Also an initiation that nobody tries any more: a handshake of the peer's came first.
+        if (!this.#timers.isSet('handshake-retry')) this.#initiator.abandon();
         const at = this.#keypairs.destroyExpired(now);
         if (at !== undefined) this.#timers.set(name, at);
         break;
