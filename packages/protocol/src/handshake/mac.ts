@@ -3,7 +3,7 @@
  *  mac1 shows that the sender knows whom it talks to, at the price of one hash; mac2 that it can receive at the address
  *  it sends from, and only a receiver under load asks for it. */
 import { LABEL_COOKIE, LABEL_MAC1 } from '../constants.js';
-import { asciiBytes } from '../crypto/bytes.js';
+import { asciiBytes, isAllZero } from '../crypto/bytes.js';
 import type { CryptoSuite } from '../crypto/suite.js';
 import { MAC_BYTES } from '../wire/messages.js';
 
@@ -36,6 +36,11 @@ export function writeMacs(
   mac1Of(message).set(suite.mac(key, beforeMac1(message)));
   if (cookie === undefined) mac2Of(message).fill(0);
   else mac2Of(message).set(suite.mac(cookie, beforeMac2(message)));
+}
+
+/** Whether there is one at all: a sender without a cookie leaves zeros (spec handshake 4.2). */
+export function hasMac2(message: Uint8Array): boolean {
+  return !isAllZero(mac2Of(message));
 }
 
 export function hasValidMac1(suite: CryptoSuite, key: Uint8Array, message: Uint8Array): boolean {

@@ -11,7 +11,7 @@ import { DROP_REASONS, type DropReason } from '../failure.js';
 import { CookieChecker } from '../handshake/cookie.js';
 import { consumeInitiation } from '../handshake/initiation.js';
 import { LoadMeter } from '../handshake/load-meter.js';
-import { hasValidMac1, mac1Key } from '../handshake/mac.js';
+import { hasMac2, hasValidMac1, mac1Key } from '../handshake/mac.js';
 import { RateLimiter } from '../handshake/rate-limiter.js';
 import { readUint32 } from '../little-endian.js';
 import {
@@ -288,12 +288,11 @@ export class WireGuard {
     if (!hasValidMac1(this.#context.suite, this.#mac1Key, message)) return dropped('wrong-mac1');
     if (!this.#load.count(now)) return undefined;
     const cookies = this.#cookies;
-    const cookie = cookies.cookie(now, from);
-    if (cookies.hasValidMac2(message, cookie)) {
+    if (hasMac2(message) && cookies.hasValidMac2(message, cookies.cookie(now, from))) {
       return this.#limiter.allow(now, from.address) ? undefined : dropped('rate-limited');
     }
     if (!cookies.mayReply(now)) return dropped('cookie-required');
-    const answer = cookies.createReply(message, senderIndex, cookie);
+    const answer = cookies.createReply(message, senderIndex, cookies.cookie(now, from));
     return { kind: 'dropped', reason: 'cookie-required', answer };
   }
 }
