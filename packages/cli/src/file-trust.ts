@@ -1,6 +1,7 @@
 /** Who may have written, or may read, a file that matters: the checks of sshd's StrictModes. All of them are asked of the
  *  open file, not of its name, so that nobody can swap it in between. */
 import { type Stats, statSync } from 'node:fs';
+import { homedir } from 'node:os';
 import path from 'node:path';
 import { CliError } from './cli-error.js';
 import { ExitCode } from './exit-code.js';
@@ -42,9 +43,9 @@ export function requireSecret(file: string, stats: Stats, what: string, user = c
 }
 
 /** Refuses a file that grants access, such as a config, unless only this user and root can change it: the file itself, or
- *  another in its place. Every directory above it is asked as well. A sticky directory such as /tmp will do, since others cannot
- *  replace a file there. So will write permission for the group that has the user's own number, in which nobody else is by
- *  the custom of most Linux distributions, whose default mode for new files is 0664.
+ *  another in its place. Every directory above it, up to the home directory, is asked as well. A sticky directory such as
+ *  /tmp will do, since others cannot replace a file there. So will write permission for the group that has the user's own
+ *  number, in which nobody else is by the custom of most Linux distributions, whose default mode for new files is 0664.
  *  @param what  as the message calls it: `the config file`
  *  @throws CliError with `ExitCode.config` */
 export function requireUnchangedByOthers(
@@ -93,12 +94,13 @@ function changeable(file: string, stats: Stats, what: string): CliError {
   );
 }
 
-/** From the innermost to the root. */
+/** From the innermost to the user's home directory, or to the root. What lies above a home belongs to the system. */
 function directoriesAbove(file: string): string[] {
   const directories: string[] = [];
   let directory = path.dirname(path.resolve(file));
   while (directories.at(-1) !== directory) {
     directories.push(directory);
+    if (directory === homedir()) break;
     directory = path.dirname(directory);
   }
   return directories;

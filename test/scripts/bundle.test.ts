@@ -1,0 +1,35 @@
+/** What a start has to load (docs/adr/0011-bundle.md). */
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+
+const BUNDLE = new URL('../../packages/cli/bundle/', import.meta.url);
+/** Two thirds of it are the argument parser; a start took a fifth of a second with ten times as much. */
+const MAX_START_BYTES = 160 * 1024;
+
+/** The text of a file and of all that it imports statically, by name. */
+function loadedBy(name: string, found = new Map<string, string>()): Map<string, string> {
+  if (found.has(name)) return found;
+  const text = readFileSync(new URL(name, BUNDLE), 'utf8');
+  found.set(name, text);
+  for (const [, next] of text.matchAll(/(?:from|import)"\.\/([^"]+)"/g)) loadedBy(next as string, found);
+  return found;
+}
+
+describe('the bundle', () => {
+  it('loads little to begin with, and nothing of the engine', () => {
+    const texts = [...loadedBy('main.js').values()];
+    const bytes = texts.reduce((sum, text) => sum + text.length, 0);
+    expect(bytes).toBeLessThan(MAX_START_BYTES);
+    for (const text of texts) expect(text).not.toMatch(/from"node:dgram"|class Endpoint\b/);
+  });
+
+  it('has the engine where the relay needs it', () => {
+    const [relay] = /[\w-]+\.js/.exec(/import\("\.\/relay-[^"]+"\)/.exec(startText())?.[0] ?? '') ?? [];
+    const texts = [...loadedBy(relay ?? '').values()];
+    expect(texts.some((text) => /from"node:dgram"/.test(text))).toBe(true);
+  });
+});
+
+function startText(): string {
+  return readFileSync(new URL('main.js', BUNDLE), 'utf8');
+}
