@@ -201,15 +201,16 @@ describe('what is in the way', () => {
     expect(lines).toEqual([expect.stringMatching(`^underpass: .*${port}.* in use`)]);
   });
 
-  it('of a relay whose name does not resolve is one line and code 1', async () => {
+  it('of a relay whose name does not resolve is reported, and tried again where nobody watches', async () => {
     const directory = temporaryDirectory();
     const { file, publicKey } = newKey(directory, 'client');
     const other = newKey(directory, 'relay').publicKey;
     expect(other).not.toBe(publicKey);
     const flags = ['--relay', 'no-such-host.invalid:1', '--relay-key', other, '--key', file];
-    const { code, lines } = await runUnderpass(['client', ...flags, '-L', '0:localhost:80']);
-    expect(code).toBe(1);
-    expect(lines).toEqual([expect.stringContaining('no-such-host.invalid')]);
+    const program = startUnderpass(['client', ...flags, '-L', '0:localhost:80']);
+    const problem = await program.event('contact-problem');
+    expect(problem).toMatchObject({ problem: 'unresolved', host: 'no-such-host.invalid' });
+    expect(program.exit).toBeUndefined();
   });
 });
 

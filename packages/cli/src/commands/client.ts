@@ -1,4 +1,5 @@
 /** What `underpass client` does: forwards local ports through one relay. */
+import { isatty } from 'node:tty';
 import { startClient } from '@underpass/client';
 import { formatTarget } from '@underpass/forward';
 import { shortKey } from '@underpass/runtime';
@@ -31,7 +32,7 @@ export async function runClient(flags: ClientFlags): Promise<void> {
     persistentKeepaliveMs: config.persistentKeepaliveSeconds * 1000,
     contactLimitMs: config.connectTimeoutSeconds * 1000,
     // Somebody who reads this corrects a misspelt name at once; a service waits for its network.
-    refuseUnknownName: process.stderr.isTTY === true,
+    refuseUnknownName: isatty(2),
     log,
     onEvent: (event) => logClientEvent(log, event),
     onFatal: endWithInternalError,
