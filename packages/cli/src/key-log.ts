@@ -7,8 +7,8 @@ import { ExitCode } from './exit-code.js';
 import { requireSecret } from './file-trust.js';
 
 const { O_APPEND, O_CREAT, O_WRONLY } = constants;
-/** Windows has no such flag, and links there take an administrator. */
-const O_NOFOLLOW = constants.O_NOFOLLOW ?? 0;
+/** Windows has neither flag: links there take an administrator, and named pipes are no files. */
+const { O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
 
 /** Opens or makes the file with mode 0600 and warns that it is as good as the keys.
  *  @returns what takes each line
@@ -20,7 +20,9 @@ export function openKeyLog(path: string, log: Log): (line: string) => void {
   return (line) => {
     if (!isWorking) return;
     try {
-      writeSync(file, `${line}\n`);
+      const bytes = Buffer.from(`${line}\n`);
+      // A pipe whose reader stalls must not hold up the tunnel, and a full disk may take a part.
+      if (writeSync(file, bytes) < bytes.length) throw new Error('a line was cut short');
     } catch (error) {
       isWorking = false;
       log.warn({ event: 'key-log-failed' }, `the key log ${path} stops here: ${systemReason(error)}`);
@@ -32,7 +34,7 @@ function openPrivately(path: string): number {
   let file: number;
   try {
     // The last part of the path must not be a link: in a directory like /tmp anybody can lay one to a file of ours.
-    file = openSync(path, O_APPEND | O_CREAT | O_WRONLY | O_NOFOLLOW, 0o600);
+    file = openSync(path, O_APPEND | O_CREAT | O_WRONLY | O_NOFOLLOW | O_NONBLOCK, 0o600);
   } catch (error) {
     const isLink = error instanceof Error && 'code' in error && error.code === 'ELOOP';
     const reason = isLink ? 'it is a symbolic link' : systemReason(error);

@@ -1,7 +1,19 @@
-import { chmodSync, chownSync, linkSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  linkSync,
+  openSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { silentLog } from '@underpass/runtime';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { openKeyLog } from '../src/key-log.js';
 import { temporaryDirectory } from './temporary-directory.js';
 
@@ -35,6 +47,19 @@ describe('a key log', () => {
     linkSync(target, path.join(directory, 'other-name'));
     expect(() => openKeyLog(path.join(directory, 'other-name'), silentLog)).toThrow('has other names');
     expect(readFileSync(target, 'utf8')).toBe('precious');
+  });
+
+  it('in a pipe whose reader stalls gives up instead of waiting', () => {
+    const file = path.join(temporaryDirectory(), 'pipe');
+    execFileSync('mkfifo', ['-m', '600', file]);
+    const reader = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
+    onTestFinished(() => closeSync(reader));
+    const warnings: string[] = [];
+    const log = { ...silentLog, warn: (_fields: object, message: string) => warnings.push(message) };
+    const write = openKeyLog(file, log);
+    for (let i = 0; i < 100; i++) write('x'.repeat(4000));
+    expect(warnings[1]).toContain('stops here');
+    expect(warnings).toHaveLength(2);
   });
 
   it('is refused when it belongs to another user', (context) => {

@@ -105,8 +105,6 @@ class RunningClient implements Client {
   #waiting: { readonly resolve: () => void; readonly reject: (error: Error) => void }[] = [];
   #closing: Promise<void> | undefined;
   #connections = 0;
-  /** The first lookup may still refuse the name. */
-  #isStarting = true;
   /** The relay was reached, and the connection with it is not over. */
   #hasContact = false;
   /** The relay does not answer for now. */
@@ -185,10 +183,7 @@ class RunningClient implements Client {
         this.#driver.wake();
       },
       contact: () => this.#contact(),
-      onUnresolved: (code) => {
-        const { host, port } = options.relay;
-        if (!this.#refuses(code)) this.#report.onUnresolved(host, port, code);
-      },
+      onUnresolved: (code) => this.#report.onUnresolved(options.relay.host, options.relay.port, code),
       timers: systemTimers,
     });
   }
@@ -204,14 +199,7 @@ class RunningClient implements Client {
     });
     const code = await Promise.race([first, patience]);
     if (timer !== undefined) systemTimers.clear(timer);
-    const isRefused = code !== undefined && this.#refuses(code);
-    this.#isStarting = false;
-    if (isRefused) throw unknownNameError(relay.host, code);
-  }
-
-  /** Does a lookup that failed so end the start? */
-  #refuses(code: string): boolean {
-    return this.#isStarting && this.#options.refuseUnknownName === true && isUnknownName(code);
+    if (code !== undefined && isUnknownName(code)) throw unknownNameError(relay.host, code);
   }
 
   async listen(): Promise<void> {

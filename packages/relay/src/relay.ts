@@ -40,13 +40,7 @@ const DEFAULT_MAX_OUTAGE_MS = 24 * 3_600_000;
  *  @throws UnderpassError when it cannot be bound, or two peers share a name or a key */
 export async function startRelay(options: RelayOptions): Promise<Relay> {
   checkPeers(options.peers);
-  const socket = await openUdpSocket({ ...options.listen, localAddresses: ownAddresses });
-  if (socket.mayAnswerFromAnotherAddress) {
-    options.log.warn(
-      { event: 'several-addresses' },
-      'this machine has several addresses, and answers may leave from another than a client asked, which NATs and firewalls drop: install koffi, or set listen to one address',
-    );
-  }
+  const socket = await openUdpSocket(options.listen);
   const suite = options.suite ?? chooseSuite();
   const endpoint = new Endpoint({
     role: 'relay',

@@ -1,7 +1,10 @@
 /** SIGHUP: the relay reads its config again. */
+import { statSync } from 'node:fs';
 import type { Relay } from '@underpass/relay';
 import type { Log } from '@underpass/runtime';
+import { CliError } from '../cli-error.js';
 import { loadRelayConfig, type RelayConfig, wipeKeys } from '../config/relay-config.js';
+import { ExitCode } from '../exit-code.js';
 import { failureOf } from '../failure-lines.js';
 import { encodeKey } from '../key-text.js';
 
@@ -9,6 +12,10 @@ import { encodeKey } from '../key-text.js';
  *  @param running  what the relay was started with */
 export function reload(relay: Pick<Relay, 'setPeers'>, file: string, running: RelayConfig, log: Log): void {
   try {
+    // To open one waits for somebody who writes to it, and everything else would wait, too.
+    if (statSync(file, { throwIfNoEntry: false })?.isFIFO()) {
+      throw new CliError(ExitCode.config, `${file} is a pipe`, 'only a config in a file can be read again');
+    }
     const config = loadRelayConfig(file);
     try {
       relay.setPeers(config.peers);

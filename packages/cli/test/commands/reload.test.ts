@@ -1,4 +1,5 @@
-import { writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { RelayPeerOptions } from '@underpass/relay';
 import { silentLog } from '@underpass/runtime';
@@ -32,8 +33,8 @@ beforeEach(() => {
 });
 
 /** What a relay that runs with `START` logs and does when its config has become `text`. */
-function reloadWith(text: string) {
-  writeFileSync(file, text);
+function reloadWith(text: string | undefined) {
+  if (text !== undefined) writeFileSync(file, text);
   const lines: { readonly event: unknown; readonly keys?: unknown; readonly message: string }[] = [];
   const add = (fields: object, message: string): void => void lines.push({ ...fields, message } as never);
   let peers: readonly { readonly name: string }[] | undefined;
@@ -85,6 +86,16 @@ describe('a reload', () => {
     const { lines } = reloadWith(text);
     expect(lines[1]).toMatchObject({ event: 'restart-needed', keys: [key] });
     expect(lines[1]?.message).toBe(`a changed ${key} takes effect only when the relay is restarted`);
+  });
+
+  it('of a pipe is refused, since it would wait for a writer', () => {
+    rmSync(file);
+    execFileSync('mkfifo', [file]);
+    const { lines, peers } = reloadWith(undefined);
+    expect(peers).toBeUndefined();
+    expect(lines[0]?.message).toBe(
+      `not reloaded: underpass: ${file} is a pipe: only a config in a file can be read again`,
+    );
   });
 
   it('of a broken config changes nothing and says why', () => {
