@@ -17,7 +17,6 @@ import {
   ConnectionErrorCode,
   type CryptoSuite,
   Endpoint,
-  MAX_PEERS,
   type Peer,
   type RequestStatus,
 } from '@underpass/protocol';
@@ -29,9 +28,9 @@ import {
   secureRandom,
   systemTimers,
   transportOver,
-  UnderpassError,
   unixTimeMs,
 } from '@underpass/runtime';
+import { checkPeers } from './check-peers.js';
 import type { Relay, RelayEvent, RelayOptions, RelayPeerOptions, RelayStatus } from './relay-options.js';
 
 const DEFAULT_MAX_OUTAGE_MS = 24 * 3_600_000;
@@ -260,39 +259,6 @@ function reasonOf({ by, code, reason }: ConnectionError): string {
   if (code === ConnectionErrorCode.peerRestarted) return 'the client was restarted';
   if (code === ConnectionErrorCode.none && by === 'peer') return 'the client was stopped';
   return reason === '' ? `code ${code}` : reason;
-}
-
-/** @throws UnderpassError */
-function checkPeers(peers: readonly RelayPeerOptions[]): void {
-  if (peers.length > MAX_PEERS) {
-    throw new UnderpassError(
-      'invalid-option',
-      `${peers.length} peers are more than the ${MAX_PEERS} that one relay can have`,
-      'share them out over several relays',
-    );
-  }
-  const names = new Set<string>();
-  const keys = new Map<string, string>();
-  for (const { name, publicKey } of peers) {
-    if (names.has(name)) {
-      throw new UnderpassError(
-        'invalid-option',
-        `two peers are named ${name}`,
-        'give each a name of its own',
-      );
-    }
-    names.add(name);
-    const key = bytesKey(publicKey);
-    const other = keys.get(key);
-    if (other !== undefined) {
-      throw new UnderpassError(
-        'invalid-option',
-        `${other} and ${name} have the same public key`,
-        'each peer needs a key of its own: two with one key take the connection from each other',
-      );
-    }
-    keys.set(key, name);
-  }
 }
 
 /** The endpoint has a copy of the preshared key, and the caller wipes its own. */

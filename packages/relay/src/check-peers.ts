@@ -1,0 +1,37 @@
+/** What a list of peers must fulfil before a relay takes any of it. */
+import { bytesKey, MAX_PEERS } from '@underpass/protocol';
+import { UnderpassError } from '@underpass/runtime';
+import type { RelayPeerOptions } from './relay-options.js';
+
+/** @throws UnderpassError when there are too many, or two share a name or a key */
+export function checkPeers(peers: readonly RelayPeerOptions[]): void {
+  if (peers.length > MAX_PEERS) {
+    throw new UnderpassError(
+      'invalid-option',
+      `${peers.length} peers are more than the ${MAX_PEERS} that one relay can have`,
+      'share them out over several relays',
+    );
+  }
+  const names = new Set<string>();
+  const keys = new Map<string, string>();
+  for (const { name, publicKey } of peers) {
+    if (names.has(name)) {
+      throw new UnderpassError(
+        'invalid-option',
+        `two peers are named ${name}`,
+        'give each a name of its own',
+      );
+    }
+    names.add(name);
+    const key = bytesKey(publicKey);
+    const other = keys.get(key);
+    if (other !== undefined) {
+      throw new UnderpassError(
+        'invalid-option',
+        `${other} and ${name} have the same public key`,
+        'each peer needs a key of its own: two with one key take the connection from each other',
+      );
+    }
+    keys.set(key, name);
+  }
+}

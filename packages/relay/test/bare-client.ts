@@ -1,0 +1,189 @@
+/** A client that is no more than an endpoint on a UDP socket, and a relay for it, on loopback. */
+import { randomBytes } from 'node:crypto';
+import { type AllowRule, parseAllowRule } from '@underpass/forward';
+import {
+  decodeStatus,
+  Endpoint,
+  encodeRequest,
+  type Peer,
+  type RequestStatus,
+  type Stream,
+} from '@underpass/protocol';
+import {
+  chooseSuite,
+  Driver,
+  openUdpSocket,
+  secureRandom,
+  silentLog,
+  transportOver,
+  unixTimeMs,
+} from '@underpass/runtime';
+import { onTestFinished } from 'vitest';
+import type { Relay, RelayEvent, RelayOptions } from '../src/index.js';
+import { startRelay } from '../src/index.js';
+
+const suite = chooseSuite();
+
+export interface Keys {
+  readonly privateKey: Uint8Array;
+  readonly publicKey: Uint8Array;
+}
+
+export function newKeys(): Keys {
+  const privateKey = randomBytes(32);
+  return { privateKey, publicKey: suite.x25519PublicKey(privateKey) };
+}
+
+export function rules(...texts: readonly string[]): AllowRule[] {
+  return texts.map((text) => {
+    const rule = parseAllowRule(text);
+    if ('reason' in rule) throw new Error(rule.reason);
+    return rule;
+  });
+}
+
+/** Remembers what happened, and lets a test wait for more. */
+class Changes {
+  #waiting: (() => void)[] = [];
+
+  readonly notify = (): void => {
+    for (const wake of this.#waiting.splice(0)) wake();
+  };
+  async until(isMet: () => boolean): Promise<void> {
+    while (!isMet()) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+}
+
+export interface TestRelay {
+  readonly relay: Relay;
+  readonly publicKey: Uint8Array;
+  readonly events: readonly RelayEvent[];
+  /** The first event of that type, past or future. */
+  next<K extends RelayEvent['type']>(type: K): Promise<Extract<RelayEvent, { type: K }>>;
+}
+
+export async function runRelay(
+  peers: RelayOptions['peers'],
+  more: Partial<RelayOptions> = {},
+): Promise<TestRelay> {
+  const { privateKey, publicKey } = newKeys();
+  const events: RelayEvent[] = [];
+  const changes = new Changes();
+  const relay = await startRelay({
+    listen: { host: '127.0.0.1', port: 0 },
+    privateKey,
+    peers,
+    log: silentLog,
+    onEvent: (event) => {
+      events.push(event);
+      changes.notify();
+    },
+    ...more,
+  });
+  onTestFinished(() => relay.close());
+  const next: TestRelay['next'] = async (type) => {
+    const find = () => events.find((event) => event.type === type);
+    await changes.until(() => find() !== undefined);
+    return find() as never;
+  };
+  return { relay, publicKey, events, next };
+}
+
+/** One request and what came back. */
+export interface Answer {
+  readonly stream: Stream;
+  readonly status: () => RequestStatus | undefined;
+  readonly bytes: () => Buffer;
+  until(isMet: (answer: Answer) => boolean): Promise<void>;
+  isOver: boolean;
+}
+
+export class BareClient {
+  readonly #driver: Driver;
+  readonly #relay: Peer;
+  /** Why connections ended. */
+  readonly disconnects: string[] = [];
+  readonly #changes = new Changes();
+
+  private constructor(driver: Driver, relay: Peer) {
+    this.#driver = driver;
+    this.#relay = relay;
+  }
+
+  static async connect(to: TestRelay, keys: Keys, presharedKey?: Uint8Array): Promise<BareClient> {
+    const socket = await openUdpSocket({ host: '127.0.0.1', port: 0 });
+    const endpoint = new Endpoint({
+      role: 'client',
+      privateKey: Uint8Array.from(keys.privateKey),
+      suite,
+      random: secureRandom,
+      unixTimeMs,
+      transport: transportOver(socket, {}),
+    });
+    const relay = endpoint.addPeer({
+      publicKey: to.publicKey,
+      address: to.relay.address,
+      ...(presharedKey && { presharedKey }),
+    });
+    const driver: Driver = new Driver({
+      endpoint,
+      socket,
+      handler: {
+        onConnected: () => client.#changes.notify(),
+        onDisconnected: (_peer, { reason }) => {
+          client.disconnects.push(reason);
+          client.#changes.notify();
+        },
+        onStream: () => undefined,
+      },
+    });
+    const client = new BareClient(driver, relay);
+    onTestFinished(() => driver.close());
+    relay.connect(driver.now());
+    driver.wake();
+    return client;
+  }
+
+  until(isMet: (client: this) => boolean): Promise<void> {
+    return this.#changes.until(() => isMet(this));
+  }
+  get isConnected(): boolean {
+    return this.#relay.stats().connected;
+  }
+
+  /** Asks for a target and sends `bytes` behind the request. */
+  ask(host: string, port: number, bytes = ''): Answer {
+    const stream = this.#relay.openStream();
+    if (stream === undefined) throw new Error('no stream');
+    const chunks: Uint8Array[] = [];
+    const changes = new Changes();
+    const all = (): Buffer => Buffer.concat(chunks);
+    const answer: Answer = {
+      stream,
+      status: () => {
+        const decoded = decodeStatus(all());
+        return decoded.ok ? decoded.value : undefined;
+      },
+      bytes: () => all().subarray(1),
+      until: (isMet) => changes.until(() => isMet(answer)),
+      isOver: false,
+    };
+    const end = (): void => {
+      answer.isOver = true;
+      changes.notify();
+    };
+    this.#driver.attach(stream, {
+      onReadable: () => {
+        for (let chunk = stream.read(); chunk !== undefined; chunk = stream.read()) chunks.push(chunk);
+        if (stream.readFinished) answer.isOver = true;
+        changes.notify();
+      },
+      onReset: end,
+      onClosed: end,
+    });
+    stream.write(encodeRequest({ kind: 'tcp', host, port }));
+    if (bytes !== '') stream.write(Buffer.from(bytes));
+    this.#driver.wake();
+    return answer;
+  }
+}

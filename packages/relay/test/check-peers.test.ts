@@ -1,0 +1,29 @@
+import { MAX_PEERS } from '@underpass/protocol';
+import { UnderpassError } from '@underpass/runtime';
+import { describe, expect, it } from 'vitest';
+import { checkPeers } from '../src/check-peers.js';
+
+function peer(name: string, key: number) {
+  return { name, publicKey: new Uint8Array(32).fill(key), allow: [] };
+}
+
+describe('a list of peers', () => {
+  it('is taken when names and keys differ', () => {
+    expect(() => checkPeers([])).not.toThrow();
+    expect(() => checkPeers([peer('a', 1), peer('A', 2), peer('b', 3)])).not.toThrow();
+  });
+
+  it.each([
+    ['two with one name', [peer('a', 1), peer('b', 2), peer('a', 3)], 'two peers are named a'],
+    ['two with one key', [peer('a', 1), peer('b', 2), peer('c', 1)], 'a and c have the same public key'],
+  ])('is refused for %s', (_what, peers, message) => {
+    const check = () => checkPeers(peers);
+    expect(check).toThrow(UnderpassError);
+    expect(check).toThrow(message);
+  });
+
+  it('has a limit', () => {
+    const peers = Array.from({ length: MAX_PEERS + 1 }, (_, index) => peer(`${index}`, 0));
+    expect(() => checkPeers(peers)).toThrow(`${MAX_PEERS + 1} peers are more than the ${MAX_PEERS}`);
+  });
+});

@@ -1,0 +1,188 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { BareClient, newKeys, rules, runRelay } from './bare-client.js';
+
+/** A TCP server on loopback. */
+async function startTarget(handle: (socket: Socket) => void): Promise<number> {
+  const sockets: Socket[] = [];
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    sockets.push(socket);
+    socket.on('error', () => undefined);
+    handle(socket);
+  });
+  onTestFinished(() => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return (server.address() as AddressInfo).port;
+}
+
+/** With an error or without. */
+function hasClosed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => socket.once('close', () => resolve()));
+}
+
+const echo = (socket: Socket): void => void socket.pipe(socket);
+
+describe('a relay', () => {
+  it('connects a peer to what its rules allow, and reports it by the name of the config', async () => {
+    const port = await startTarget(echo);
+    const keys = newKeys();
+    const allow = rules(`127.0.0.1:${port}`);
+    const relay = await runRelay([{ name: 'laptop', publicKey: keys.publicKey, allow }]);
+    const client = await BareClient.connect(relay, keys);
+    const answer = client.ask('127.0.0.1', port, 'hello');
+    await answer.until(({ bytes }) => bytes().length === 5);
+    expect([answer.status(), String(answer.bytes())]).toEqual(['opened', 'hello']);
+    answer.stream.finish();
+    client.ask('127.0.0.1', port); // wakes it
+    await answer.until(({ isOver }) => isOver);
+    expect(await relay.next('peer-connected')).toMatchObject({ peer: 'laptop' });
+    expect(await relay.next('stream-opened')).toMatchObject({
+      peer: 'laptop',
+      id: 0,
+      target: { host: '127.0.0.1', port },
+      address: '127.0.0.1',
+    });
+    expect(await relay.next('stream-closed')).toMatchObject({
+      id: 0,
+      bytesSent: 5,
+      bytesReceived: 5,
+      clean: true,
+    });
+    expect(relay.relay.status()).toMatchObject({
+      address: relay.relay.address,
+      peers: [{ name: 'laptop', allow: [`127.0.0.1:${port}`], stats: { connected: true } }],
+    });
+  });
+
+  it('refuses the rest, and says who asked for what and which rule would allow it (spec forwarding 3.2)', async () => {
+    const keys = newKeys();
+    const relay = await runRelay([{ name: 'laptop', publicKey: keys.publicKey, allow: [] }]);
+    const client = await BareClient.connect(relay, keys);
+    const answer = client.ask('192.0.43.8', 443);
+    await answer.until(({ isOver }) => isOver);
+    expect(answer.status()).toBe('not-allowed');
+    expect(await relay.next('refused')).toEqual({
+      type: 'refused',
+      peer: 'laptop',
+      id: 0,
+      target: { host: '192.0.43.8', port: 443 },
+      status: 'not-allowed',
+      advice: 'laptop asked for 192.0.43.8:443: no rule allows 192.0.43.8:443; the rule 192.0.43.8:443 would',
+    });
+  });
+
+  it('judges each peer by its own rules (spec forwarding 3.2)', async () => {
+    const port = await startTarget(echo);
+    const [one, other] = [newKeys(), newKeys()];
+    const relay = await runRelay([
+      { name: 'one', publicKey: one.publicKey, allow: rules(`127.0.0.1:${port}`) },
+      { name: 'other', publicKey: other.publicKey, allow: rules('127.0.0.1:1') },
+    ]);
+    const answers = [];
+    for (const keys of [one, other]) {
+      const answer = (await BareClient.connect(relay, keys)).ask('127.0.0.1', port, 'x');
+      await answer.until(({ status }) => status() !== undefined);
+      answers.push(answer.status());
+    }
+    expect(answers).toEqual(['opened', 'not-allowed']);
+  });
+
+  it('does not connect a peer to the addresses of this machine that no rule names (spec forwarding 3.5)', async () => {
+    const keys = newKeys();
+    const relay = await runRelay([{ name: 'laptop', publicKey: keys.publicKey, allow: rules('*:*') }], {
+      resolve: async () => ['127.0.0.1', '::1'],
+    });
+    const client = await BareClient.connect(relay, keys);
+    const answer = client.ask('relay.example', 22);
+    await answer.until(({ isOver }) => isOver);
+    expect(answer.status()).toBe('not-allowed');
+    expect((await relay.next('refused')).advice).toContain('relay.example resolves to 127.0.0.1');
+  });
+
+  it('takes new rules for the next request, and keeps the streams of who stays', async () => {
+    const port = await startTarget(echo);
+    const keys = newKeys();
+    const peer = (name: string, ...texts: string[]) => ({
+      name,
+      publicKey: keys.publicKey,
+      allow: rules(...texts),
+    });
+    const relay = await runRelay([peer('laptop', `127.0.0.1:${port}`)]);
+    const client = await BareClient.connect(relay, keys);
+    const answer = client.ask('127.0.0.1', port, 'before');
+    await answer.until(({ bytes }) => bytes().length === 6);
+    relay.relay.setPeers([peer('renamed')]);
+    const refused = client.ask('127.0.0.1', port);
+    answer.stream.write(Buffer.from(' and after'));
+    await refused.until(({ isOver }) => isOver);
+    expect([refused.status(), (await relay.next('refused')).peer]).toEqual(['not-allowed', 'renamed']);
+    await answer.until(({ bytes }) => bytes().length === 16);
+    expect(client.disconnects).toEqual([]);
+  });
+
+  it.each([
+    ['is gone from the config', () => []],
+    [
+      'has another preshared key',
+      (publicKey: Uint8Array) => [
+        { name: 'laptop', publicKey, presharedKey: new Uint8Array(32).fill(1), allow: [] },
+      ],
+    ],
+  ])('cuts off a peer that %s, and resets its targets', async (_what, peers) => {
+    let target: Socket | undefined;
+    const port = await startTarget((socket) => {
+      target = socket;
+      echo(socket);
+    });
+    const keys = newKeys();
+    const allow = rules(`127.0.0.1:${port}`);
+    const relay = await runRelay([{ name: 'laptop', publicKey: keys.publicKey, allow }]);
+    const client = await BareClient.connect(relay, keys);
+    const answer = client.ask('127.0.0.1', port, 'x');
+    await answer.until(({ bytes }) => bytes().length === 1);
+    const closed = hasClosed(target as Socket);
+    relay.relay.setPeers(peers(keys.publicKey));
+    await Promise.all([closed, client.until(({ disconnects }) => disconnects.length > 0)]);
+    expect(answer.isOver).toBe(true);
+    expect(await relay.next('peer-disconnected')).toMatchObject({ peer: 'laptop', lostStreams: 1 });
+  });
+
+  it('changes nothing when the new list is wrong', async () => {
+    const keys = newKeys();
+    const peer = { name: 'laptop', publicKey: keys.publicKey, allow: [] };
+    const relay = await runRelay([peer]);
+    expect(() => relay.relay.setPeers([peer, { ...peer, name: 'copy' }])).toThrow('the same public key');
+    expect(relay.relay.status().peers.map(({ name }) => name)).toEqual(['laptop']);
+  });
+
+  it('tells its peers when it closes, resets targets, and takes no more peers', async () => {
+    let target: Socket | undefined;
+    const port = await startTarget((socket) => {
+      target = socket;
+      echo(socket);
+    });
+    const keys = newKeys();
+    const allow = rules(`127.0.0.1:${port}`);
+    const relay = await runRelay([{ name: 'laptop', publicKey: keys.publicKey, allow }]);
+    const client = await BareClient.connect(relay, keys);
+    const answer = client.ask('127.0.0.1', port, 'x');
+    await answer.until(({ bytes }) => bytes().length === 1);
+    const closed = hasClosed(target as Socket);
+    await Promise.all([relay.relay.close(), relay.relay.close()]);
+    await Promise.all([closed, client.until(({ disconnects }) => disconnects.length > 0)]);
+    relay.relay.setPeers([]);
+    expect(relay.relay.status().peers).toHaveLength(1);
+  });
+
+  it('does not start when its port is taken', async () => {
+    const { relay } = await runRelay([]);
+    await expect(
+      runRelay([], { listen: { host: '127.0.0.1', port: relay.address.port } }),
+    ).rejects.toMatchObject({ code: 'address-in-use' });
+  });
+});
