@@ -147,7 +147,7 @@ export class Endpoint {
     this.#wireGuard.close();
   }
 
-  // ---- the world comes in -----------------------------------------------------------------------------------
+  // ---- inputs ------------------------------------------------------------------------------------------------
 
   /** One UDP payload; opened in place. What streams keep of it is copied. */
   handleDatagram(now: number, datagram: Uint8Array, from: Address): Reaction {
@@ -180,7 +180,7 @@ export class Endpoint {
     for (const peer of this.#peers) peer.handleTimeout(now);
   }
 
-  // ---- effects go out ---------------------------------------------------------------------------------------
+  // ---- outputs -----------------------------------------------------------------------------------------------
 
   pollEvent(): EndpointEvent | undefined {
     const news = this.#wireGuard.pollNews();

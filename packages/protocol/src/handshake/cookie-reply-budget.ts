@@ -6,8 +6,8 @@
 import { COOKIE_REPLIES_PER_WINDOW, COOKIE_REPLY_WINDOW_MS } from '../constants.js';
 
 const DRAWS = 65_536;
-/** Replies aimed at where more are wanted: below the limit, so that it is rarely reached before a window ends, and who comes
- *  last has the same chance. */
+/** Replies aimed at where more are wanted. Below the limit, so that it is rarely reached before the window ends: the last message
+ *  of a window then has the same chance as the first. */
 const AIM = (7 * COOKIE_REPLIES_PER_WINDOW) / 8;
 
 export class CookieReplyBudget {

@@ -23,7 +23,7 @@ export interface InitiationInput {
   readonly timestamp: Uint8Array;
 }
 
-/** Writes message 1 but for its macs.
+/** Writes message 1 without its macs.
  *  @param into at least 148 bytes
  *  @returns what is needed to read the response, or undefined when a Diffie-Hellman result is all zero */
 export function createInitiation(input: InitiationInput, into: Uint8Array): HandshakeState | undefined {

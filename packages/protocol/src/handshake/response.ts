@@ -22,7 +22,7 @@ export interface ResponseInput {
   readonly receiverIndex: number;
 }
 
-/** Writes message 2 but for its macs, and ends the handshake.
+/** Writes message 2 without its macs, and ends the handshake.
  *  @param into at least 92 bytes
  *  @returns undefined when a Diffie-Hellman result is all zero */
 export function createResponse(input: ResponseInput, into: Uint8Array): TransportKeys | undefined {

@@ -41,7 +41,7 @@ export class Initiator {
   get mayInitiateAt(): number {
     return this.#lastSentAt + REKEY_TIMEOUT_MS;
   }
-  /** Drawn anew with each handshake. */
+  /** Drawn again for each handshake. */
   get jitterMs(): number {
     return this.#jitterMs;
   }

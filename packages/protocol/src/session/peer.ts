@@ -207,7 +207,7 @@ export class WireGuardPeer {
     this.#timers.cancel('no-answer');
   }
 
-  // ---- for WireGuard: the world comes in ---------------------------------------------------------------------
+  // ---- for WireGuard: inputs and outputs --------------------------------------------------------------------
 
   /** X25519 of both static keys; undefined when no handshake is possible. */
   get staticStatic(): Uint8Array | undefined {

@@ -92,7 +92,7 @@ export class Responder {
     this.#isResponseDue = this.#response !== undefined;
   }
 
-  /** The other side has it, or has begun anew. */
+  /** The other side has it, or has started another handshake. */
   forgetResponse(): void {
     this.#response = undefined;
     this.#isResponseDue = false;

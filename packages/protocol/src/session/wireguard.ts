@@ -50,7 +50,7 @@ export type Received =
       readonly payload: Uint8Array;
     }
   | { readonly kind: 'keepalive' | 'handshake'; readonly peer: WireGuardPeer }
-  /** Who watches the path can make one: it is no sign of the peer. */
+  /** An on-path observer can forge one, so it doesn't prove the peer is alive. */
   | { readonly kind: 'cookie-reply' }
   | {
       readonly kind: 'dropped';
@@ -145,7 +145,7 @@ export class WireGuard {
     wipe(this.#context.local.privateKey);
   }
 
-  // ---- the world comes in -----------------------------------------------------------------------------------
+  // ---- inputs ------------------------------------------------------------------------------------------------
 
   /** One UDP payload; transport messages are opened in place. */
   handleDatagram(now: number, datagram: Uint8Array, from: Address): Received {
@@ -167,7 +167,7 @@ export class WireGuard {
     for (const peer of this.#peers.values()) peer.handleTimeout(now);
   }
 
-  // ---- effects go out ---------------------------------------------------------------------------------------
+  // ---- outputs -----------------------------------------------------------------------------------------------
 
   /** News waits for `pollNews`, also after a datagram that was dropped. */
   get hasNews(): boolean {
