@@ -94,7 +94,7 @@ export class Connection {
 
   /** A HELLO goes out with the next poll. */
   requestHello(): void {
-    this.#builder.helloDue = true;
+    this.#parts.pending.hello = true;
   }
 
   /** The connection is over: every stream ends. */
@@ -150,7 +150,7 @@ export class Connection {
     streams.places.pay(now);
     // With packets in flight the probe timer asks.
     if (liveness.takeDue(now, streams.openStreams) && recovery.ackElicitingInFlight === 0) {
-      this.#builder.pingDue = true;
+      this.#parts.pending.ping = true;
     }
     const repeated = tail.takeDue(now);
     if (repeated >= 0 && recovery.isOutstanding(repeated)) {
@@ -187,7 +187,7 @@ export class Connection {
 
   /** PATH_CHALLENGE with these 8 bytes goes out with the next poll. */
   challenge(data: Uint8Array): void {
-    this.#builder.challengeDue = data;
+    this.#parts.pending.challenge = data;
   }
 
   /** The bytes of a PATH_RESPONSE that the last packet brought. */
@@ -239,7 +239,7 @@ export class Connection {
     return this.#parts.mtu.isBaseFragmented;
   }
 
-  /** The peer has our HELLO under this keypair: packets need not begin with it. */
+  /** The peer has our HELLO under this keypair and wants no other: packets need not begin with one. */
   isHelloConfirmed(keypairId: number): boolean {
     return this.#builder.isHelloConfirmed(keypairId);
   }
@@ -337,7 +337,7 @@ export class Connection {
   // ---- inside -----------------------------------------------------------------------------------------------
 
   #handleFrame(now: number, type: number, frame: FrameReader): FrameOutcome {
-    const { streams, pathResponses } = this.#parts;
+    const { streams, pending } = this.#parts;
     switch (type) {
       case FrameType.stream:
       case FrameType.streamFin:
@@ -357,7 +357,7 @@ export class Connection {
       case FrameType.stopSending:
         return streams.onStopSending(frame.streamId, frame.code);
       case FrameType.pathChallenge:
-        pathResponses.add(frame.bytes.subarray(frame.dataStart, frame.dataStart + frame.dataLength));
+        pending.respond(frame.bytes.subarray(frame.dataStart, frame.dataStart + frame.dataLength));
         return undefined;
       case FrameType.pathResponse:
         this.#pathResponse = copyBytes(

@@ -33,6 +33,7 @@ const MIN_STREAM_ROOM_BYTES = 24;
 /** A packet number is left out about once per window, at least this far apart (RFC 9000 §21.4). */
 const MIN_SKIP_DISTANCE = 64;
 const PADDING_MULTIPLE = 16;
+const PING_BYTES = 1;
 /** RESET_STREAM, STOP_SENDING and MAX_STREAM_DATA of one stream. */
 const MAX_CONTROL_FRAMES = 3;
 
@@ -43,12 +44,6 @@ export class PacketBuilder {
   applicationLimited = true;
   /** When the window last was what held us back. */
   windowLimitedAt = Number.NEGATIVE_INFINITY;
-  /** A HELLO must go out whatever else there is (spec streams 3.3). */
-  helloDue = false;
-  /** PATH_CHALLENGE with these bytes must go out, in a datagram as large as permitted (spec path 3). */
-  challengeDue: Uint8Array | undefined;
-  /** A PING must go out (spec outage 3). */
-  pingDue = false;
 
   readonly #parts: ConnectionParts;
   readonly #epochs: Epochs;
@@ -72,19 +67,12 @@ export class PacketBuilder {
 
   /** Anything to send, if there were a key and a window. */
   wantsToSend(now: number): boolean {
-    const { recovery, received } = this.#parts;
-    return (
-      this.helloDue ||
-      this.pingDue ||
-      this.challengeDue !== undefined ||
-      recovery.probesDue > 0 ||
-      received.isAckDue(now) ||
-      this.#hasData()
-    );
+    const { recovery, received, pending } = this.#parts;
+    return pending.isUrgent || recovery.probesDue > 0 || received.isAckDue(now) || this.#hasData();
   }
 
   isHelloConfirmed(keypairId: number): boolean {
-    return keypairId === this.#helloConfirmedUnder;
+    return keypairId === this.#helloConfirmedUnder && !this.#parts.pending.hello;
   }
 
   onHelloAcknowledged(keypairId: number): void {
@@ -95,19 +83,12 @@ export class PacketBuilder {
    *  @param maxBytes room, a multiple of 16 or the most that the path takes
    *  @returns its length, or 0 when there is nothing to send now */
   build(now: number, keypairId: number, bytes: Uint8Array, start: number, maxBytes: number): number {
-    const { recovery, received } = this.#parts;
+    const { recovery, received, pending } = this.#parts;
     this.pacedAt = undefined;
     if (recovery.log.isFull) return 0;
     const probing = recovery.probesDue > 0;
     const firstHello = keypairId !== this.#helloConfirmedUnder && keypairId !== this.#helloSentUnder;
-    const challenge = this.challengeDue;
-    const mustSend =
-      probing ||
-      firstHello ||
-      this.helloDue ||
-      this.pingDue ||
-      challenge !== undefined ||
-      received.isAckDue(now);
+    const mustSend = probing || firstHello || pending.isUrgent || received.isAckDue(now);
     // spec recovery 4: beyond the window, but not for ever
     const isDataProbe = probing && recovery.ptoCount <= MAX_DATA_PROBES;
     const mayCarryData =
@@ -115,19 +96,24 @@ export class PacketBuilder {
     if (!mustSend && !mayCarryData) return 0;
 
     this.#begin(bytes, start, maxBytes);
-    if (keypairId !== this.#helloConfirmedUnder) this.#addHello(keypairId);
-    // In front of the ACK, which may take all the room that there is.
-    if (challenge !== undefined) this.#addChallenge(challenge);
+    const empty = this.#at;
+    if (pending.hello || keypairId !== this.#helloConfirmedUnder) this.#addHello(keypairId);
+    // In front of the ACK, which may take all the room but that of a PING.
+    const hasChallenge = this.#addChallenge();
     const before = this.#at;
     this.#addAck(now);
     const onlyAck = this.#at;
     if (mayCarryData) this.#addData();
-    if ((probing || this.pingDue) && !this.#ackEliciting) this.#addPing(now);
-    else if (!this.#ackEliciting && onlyAck > before && this.#isPingUseful(now)) this.#addPing(now);
-    this.helloDue = false;
-    this.pingDue = false;
+    if (!this.#ackEliciting) {
+      const isPingUseful = onlyAck > before && this.#isPingUseful(now);
+      if (probing || pending.ping || isPingUseful) this.#addPing(now);
+    }
+    // Any frame that is acknowledged asks as well as a PING.
+    if (this.#ackEliciting) pending.ping = false;
 
-    if (challenge !== undefined) this.#fill();
+    if (this.#at === empty) return 0;
+
+    if (hasChallenge) this.#fill();
     const length = Math.min(this.#pad(start), maxBytes);
     const sizeBytes = length + TRANSPORT_OVERHEAD_BYTES;
     const kind = this.#ackEliciting ? PacketKind.ackEliciting : PacketKind.quiet;
@@ -208,13 +194,8 @@ export class PacketBuilder {
   }
 
   #hasData(): boolean {
-    const { streams, pathResponses } = this.#parts;
-    if (
-      streams.credit.isDue ||
-      streams.places.isDue ||
-      streams.controlDue.size > 0 ||
-      !pathResponses.isEmpty
-    ) {
+    const { streams, pending } = this.#parts;
+    if (streams.credit.isDue || streams.places.isDue || streams.controlDue.size > 0 || pending.hasResponses) {
       return true;
     }
     return streams.nextSendable() !== undefined;
@@ -241,28 +222,34 @@ export class PacketBuilder {
   }
 
   #addHello(keypairId: number): void {
+    const { recovery, pending } = this.#parts;
     const frame = encodeHello(this.hello(this.#epochs.expected));
     this.#bytes.set(frame, this.#at);
     this.#at += frame.length;
     this.#ackEliciting = true;
     this.#helloSentUnder = keypairId;
-    this.#parts.recovery.log.addHello(keypairId);
+    pending.hello = false;
+    recovery.log.addHello(keypairId);
   }
 
   #addAck(now: number): void {
     const { received, recovery } = this.#parts;
     if (!received.hasNews) return;
-    const at = received.writeAck(now, this.#bytes, this.#at, this.#room());
+    const at = received.writeAck(now, this.#bytes, this.#at, this.#room() - PING_BYTES);
     if (at === this.#at) return;
     this.#at = at;
     recovery.log.addAck(received.largest);
   }
 
-  #addChallenge(data: Uint8Array): void {
-    if (this.#room() <= PATH_DATA_BYTES) return;
+  /** @returns whether there was one, and room for it */
+  #addChallenge(): boolean {
+    const { pending } = this.#parts;
+    const data = pending.challenge;
+    if (data === undefined || this.#room() <= PATH_DATA_BYTES) return false;
     this.#at = writePath(this.#bytes, this.#at, FrameType.pathChallenge, data);
     this.#ackEliciting = true;
-    this.challengeDue = undefined;
+    pending.challenge = undefined;
+    return true;
   }
 
   /** Padding to the end of the room. */
@@ -288,12 +275,13 @@ export class PacketBuilder {
     this.#addConnectionFrames();
     this.#addStreamControl();
     this.#addStreams();
+    this.#addDataBlocked();
   }
 
   #addConnectionFrames(): void {
-    const { streams, recovery, pathResponses } = this.#parts;
-    while (!pathResponses.isEmpty && this.#room() > PATH_DATA_BYTES) {
-      const data = pathResponses.take() as Uint8Array;
+    const { streams, recovery, pending } = this.#parts;
+    while (pending.hasResponses && this.#room() > PATH_DATA_BYTES) {
+      const data = pending.takeResponse() as Uint8Array;
       this.#at = writePath(this.#bytes, this.#at, FrameType.pathResponse, data);
       this.#ackEliciting = true;
     }
@@ -305,8 +293,15 @@ export class PacketBuilder {
       streams.places.isDue = false;
       recovery.log.addContent(Content.maxStreams);
     }
-    const blocked = streams.takeDataBlocked();
-    if (blocked !== undefined) this.#addLimit(FrameType.dataBlocked, blocked);
+  }
+
+  /** Behind the bytes that used the credit up, or in a later packet if they left no room. */
+  #addDataBlocked(): void {
+    const { streams } = this.#parts;
+    const limit = streams.dataBlockedAt;
+    if (limit !== undefined && this.#addLimit(FrameType.dataBlocked, limit)) {
+      streams.credit.blockedSentFor = limit;
+    }
   }
 
   #addLimit(type: FrameType, limit: number): boolean {

@@ -18,8 +18,8 @@ import {
 } from '../transport-constants.js';
 import type { TransportConfig } from './config.js';
 import { Liveness } from './liveness.js';
-import { PathResponses } from './path-responses.js';
 import type { PeerBudgets } from './peer-budgets.js';
+import { PendingFrames } from './pending-frames.js';
 import { TailRepeater } from './tail-repeater.js';
 
 export interface ConnectionParts {
@@ -32,7 +32,7 @@ export interface ConnectionParts {
   readonly mtu: MtuSearch;
   readonly pacer: Pacer;
   readonly streams: StreamSet;
-  readonly pathResponses: PathResponses;
+  readonly pending: PendingFrames;
   readonly tail: TailRepeater;
   readonly liveness: Liveness;
 }
@@ -61,7 +61,7 @@ export function composeParts(
     }),
     pacer: new Pacer(config.datagramBytes),
     streams: new StreamSet(role, config, budgets.givenUpStreams),
-    pathResponses: new PathResponses(),
+    pending: new PendingFrames(),
     tail: new TailRepeater(),
     liveness: new Liveness(role === 'client'),
   };

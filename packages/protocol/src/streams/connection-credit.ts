@@ -16,7 +16,8 @@ export class ConnectionCredit {
   readonly #windowBytes: number;
   #consumed = 0;
   #maximumOfPeer = INITIAL_MAX_DATA_BYTES;
-  #blockedSentFor = -1;
+  /** The limit for which DATA_BLOCKED was sent. */
+  blockedSentFor = -1;
 
   /** @param windowBytes the peer's share of memory: what is granted beyond what was read */
   constructor(windowBytes: number) {
@@ -38,10 +39,9 @@ export class ConnectionCredit {
     return true;
   }
 
-  /** The limit to tell in DATA_BLOCKED, once per limit, or undefined. To be asked when something waits. */
-  takeBlocked(): number | undefined {
-    if (this.available > 0 || this.#blockedSentFor === this.#maximumOfPeer) return undefined;
-    this.#blockedSentFor = this.#maximumOfPeer;
+  /** The limit for which DATA_BLOCKED has to go out, once per limit, or undefined. To be asked when something waits. */
+  get blockedAt(): number | undefined {
+    if (this.available > 0 || this.blockedSentFor === this.#maximumOfPeer) return undefined;
     return this.#maximumOfPeer;
   }
 

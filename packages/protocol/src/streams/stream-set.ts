@@ -325,9 +325,9 @@ export class StreamSet implements StreamOwner {
     this.#controlDue.delete(stream);
   }
 
-  /** The limit to tell in DATA_BLOCKED, once per limit; undefined when there is nothing to tell. */
-  takeDataBlocked(): number | undefined {
-    return this.#buffered === 0 ? undefined : this.credit.takeBlocked();
+  /** The limit for which DATA_BLOCKED has to go out, or undefined. */
+  get dataBlockedAt(): number | undefined {
+    return this.#buffered === 0 ? undefined : this.credit.blockedAt;
   }
 
   // ---- what became of it ------------------------------------------------------------------------------------

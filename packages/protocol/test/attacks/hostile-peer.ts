@@ -19,6 +19,9 @@ import { announcedVarintLength, readVarint, writeVarint } from '../../src/wire/v
 
 const KEYPAIR = 1;
 const PACKET_BYTES = 1168;
+const MAX_POLLS = 100_000;
+/** What stands behind a packet, and is to stay. */
+const BEHIND = 0xa5;
 
 /** A relay's connection, and what its peer does to it. */
 export class HostilePeer {
@@ -74,13 +77,21 @@ export class HostilePeer {
     return 'failed' in outcome ? outcome.failed.code : 'dropped';
   }
 
-  /** Takes the packets that the victim sends now. @returns each one's frames */
-  listen(): Frame[][] {
+  /** Leaves out one number. */
+  skip(): void {
+    this.#nextNumber++;
+  }
+
+  /** Takes the packets of at most so many bytes that the victim sends now. @returns each one's frames */
+  listen(packetBytes = PACKET_BYTES): Frame[][] {
     const packets: Frame[][] = [];
-    for (;;) {
-      const bytes = new Uint8Array(PACKET_BYTES);
-      const length = this.victim.pollPacket(this.now, KEYPAIR, bytes, 0, bytes.length);
+    for (let polls = 0; ; polls++) {
+      if (polls > MAX_POLLS) throw new Error('the victim sends packets without end');
+      const bytes = new Uint8Array(packetBytes + 64).fill(BEHIND);
+      const length = this.victim.pollPacket(this.now, KEYPAIR, bytes, 0, packetBytes);
       if (length === 0) return packets;
+      if (bytes.subarray(packetBytes).some((byte) => byte !== BEHIND))
+        throw new Error('written behind the packet');
       this.received.push(readVarint(bytes, 1));
       packets.push(parsed(bytes.subarray(0, length)));
     }
