@@ -69,16 +69,16 @@ describe('a line writer', () => {
     const { descriptor, writer, runTimers } = setUp();
     descriptor.roomBytes = 0;
     descriptor.code = 'ENOSPC';
-    const line = 'x'.repeat(1023);
-    const lineCount = 2 * (MAX_PENDING_LOG_BYTES / 1024);
-    for (let i = 0; i < lineCount; i++) writer.write(line);
-    writer.write('short, but later than lines that were lost');
-    expect(writer.pendingBytes).toBe(MAX_PENDING_LOG_BYTES);
+    const line = 'x'.repeat(999);
+    const heldCount = Math.floor(MAX_PENDING_LOG_BYTES / 1000);
+    for (let i = 0; i < heldCount + 100; i++) writer.write(line);
+    writer.write('it fits, but is later than lines that were lost');
+    expect(writer.pendingBytes).toBe(heldCount * 1000);
     descriptor.roomBytes = Number.POSITIVE_INFINITY;
     runTimers();
     writer.write('new');
     const lines = descriptor.text.split('\n');
-    expect(lines.slice(lineCount / 2)).toEqual([`${lineCount / 2 + 1} lost: ENOSPC`, 'new', '']);
+    expect(lines.slice(heldCount)).toEqual(['101 lost: ENOSPC', 'new', '']);
   });
 
   it('keeps one timer, however many lines wait', () => {

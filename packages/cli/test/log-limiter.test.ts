@@ -24,13 +24,17 @@ function setUp() {
     for (const timer of due) timers.splice(timers.indexOf(timer), 1);
     for (const { callback } of due) callback();
   };
+  /** Time passes while the process does not run. */
+  const stall = (durationMs: number): void => {
+    now += durationMs;
+  };
   /** How many of `lines` lines are admitted. */
   const offer = (lines: number, peer = 'laptop', event = 'refused', level = 'warn'): number => {
     let admitted = 0;
     for (let i = 0; i < lines; i++) if (limiter.admits({ level, event, peer })) admitted++;
     return admitted;
   };
-  return { limiter, advance, offer, suppressions, timers };
+  return { limiter, advance, stall, offer, suppressions, timers };
 }
 
 describe('a log limiter', () => {
@@ -39,6 +43,22 @@ describe('a log limiter', () => {
     expect(offer(1000)).toBe(LOG_BURST_LINES);
     advance(3000);
     expect(offer(1000)).toBe(3 * LOG_LINES_PER_SECOND);
+  });
+
+  it('saves up no more than a burst', () => {
+    const { advance, offer } = setUp();
+    offer(1);
+    advance(3_600_000);
+    expect(offer(1000)).toBe(LOG_BURST_LINES);
+  });
+
+  it('forgets no count, even if its timer is late', () => {
+    const { limiter, offer, stall, suppressions } = setUp();
+    offer(LOG_BURST_LINES + 1, 'laptop');
+    stall(60_000);
+    for (let i = 0; i < MAX_LOG_BUCKETS; i++) offer(1, `peer-${i}`);
+    limiter.report();
+    expect(suppressions).toMatchObject([{ peer: 'laptop', lines: 1 }]);
   });
 
   it('says at the end of the window how many lines it held back, of which peer and event', () => {

@@ -1,7 +1,7 @@
 /** client.toml: one relay and the forwards through it (docs/cli.md). */
 import type { LocalForward } from '@underpass/forward';
 import type { CongestionControllerName } from '@underpass/protocol';
-import { z } from 'zod';
+import * as z from 'zod';
 import { ConfigError } from '../cli-error.js';
 import type { HostPort } from '../host-port.js';
 import { isSameKey } from '../key-text.js';

@@ -5,7 +5,7 @@ import {
   MAX_MEMORY_PER_PEER_BYTES,
   MIN_MEMORY_PER_PEER_BYTES,
 } from '@underpass/protocol';
-import { z } from 'zod';
+import * as z from 'zod';
 import { CliError } from '../cli-error.js';
 import { type HostPort, type ListenAddress, parseHostPort, parseListenAddress } from '../host-port.js';
 import { readKeyFile, readPrivateKeyFile } from '../key-file.js';

@@ -2,7 +2,7 @@
 
 import type { CongestionControllerName } from '@underpass/protocol';
 import type { RelayPeerOptions } from '@underpass/relay';
-import { z } from 'zod';
+import * as z from 'zod';
 import { ConfigError } from '../cli-error.js';
 import type { ListenAddress } from '../host-port.js';
 import { decodeKey, isSameKey } from '../key-text.js';

@@ -1,5 +1,5 @@
 /** Turns what zod found wrong with a document into lines that say where, what was found and what was expected. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { looksLikeKey } from '../key-text.js';
 import { closestName } from './closest-name.js';
 import type { KeyPath } from './key-lines.js';
