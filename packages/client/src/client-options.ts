@@ -2,6 +2,7 @@
 import type { LocalForward, Target } from '@underpass/forward';
 import type { CryptoSuite, DropReason, PeerStats, RequestStatus } from '@underpass/protocol';
 import type { Log, TransportTuning } from '@underpass/runtime';
+import type { NameLookup } from './relay-address.js';
 
 export interface ClientOptions extends TransportTuning {
   /** The host is a name or an IP literal without brackets. A name is looked up at the start and, while there is no answer, again. */
@@ -18,6 +19,8 @@ export interface ClientOptions extends TransportTuning {
   /** A program's connection waits at most so long for a relay that was not reached yet, and is reset then (spec outage 8); 0: for
    *  ever. Default: 30 s. */
   readonly contactLimitMs?: number;
+  /** The system's resolver unless given. Gives IP literals for a name; rejects with a system error (`ENOTFOUND`, `EAI_AGAIN`). */
+  readonly lookUp?: NameLookup;
   readonly log: Log;
   /** The fastest that this machine has, unless given. */
   readonly suite?: CryptoSuite;

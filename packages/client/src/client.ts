@@ -173,6 +173,7 @@ class RunningClient implements Client {
     this.#limit = new ContactLimit(options.contactLimitMs ?? DEFAULT_CONTACT_LIMIT_MS, systemTimers);
     this.#finder = new RelayFinder({
       relay: options.relay,
+      ...(options.lookUp && { lookUp: options.lookUp }),
       setAddress: (address) => {
         this.#report.onResolved();
         relay.setAddress(this.#driver.now(), address);

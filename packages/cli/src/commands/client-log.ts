@@ -106,7 +106,7 @@ function disconnectedText(cause: DisconnectCause, reason: string, loss: string):
     case 'relay-restarted':
       return `the relay was restarted: ${loss}`;
     case 'relay-stopped':
-      return `the relay was stopped: ${loss}; new ones wait until it runs again`;
+      return `the relay was stopped: ${loss}; new ones wait for it, up to the connect timeout`;
     case 'removed':
       return `the relay no longer accepts this client (${reason}): ${loss}; ask the relay's owner`;
     case 'superseded':

@@ -1,5 +1,5 @@
 /** The words of a client's log, as its user reads them. */
-import type { ClientEvent, DisconnectCause } from '@underpass/client';
+import type { ClientEvent, ContactProblem, DisconnectCause } from '@underpass/client';
 import { describe, expect, test } from 'vitest';
 import { logClientEvent } from '../../src/commands/client-log.js';
 import { recordingLog } from './recording-log.js';
@@ -15,7 +15,11 @@ describe('a client tells its user', () => {
   test.each<[DisconnectCause, number, string]>([
     ['relay-restarted', 3, 'the relay was restarted: 3 connections are lost'],
     ['relay-restarted', 0, 'the relay was restarted: no connection is lost'],
-    ['relay-stopped', 1, 'the relay was stopped: 1 connection is lost; new ones wait until it runs again'],
+    [
+      'relay-stopped',
+      1,
+      'the relay was stopped: 1 connection is lost; new ones wait for it, up to the connect timeout',
+    ],
     [
       'removed',
       2,
@@ -28,6 +32,70 @@ describe('a client tells its user', () => {
     ],
   ])('that its connection ended: %s, %i lost', (cause, lostStreams, expected) => {
     expect(words({ type: 'disconnected', cause, reason: 'why', lostStreams })).toBe(`warn ${expected}`);
+  });
+
+  const at = { host: '10.77.0.2', port: 51_821 };
+  test.each<[ContactProblem, string]>([
+    [
+      { ...at, kind: 'cannot-send', code: 'ENETUNREACH' },
+      "this machine cannot send to 10.77.0.2 (network is unreachable): check this machine's network and its own firewall",
+    ],
+    [
+      { ...at, kind: 'cannot-send', code: 'EPERM' },
+      "this machine cannot send to 10.77.0.2 (operation not permitted): check this machine's network and its own firewall",
+    ],
+    [
+      { ...at, kind: 'not-listening', code: 'ECONNREFUSED' },
+      '10.77.0.2 answers, but nothing listens on UDP 51821: start the relay, or check the port; a firewall that rejects looks the same',
+    ],
+    [
+      { ...at, kind: 'unreachable', code: 'EHOSTUNREACH' },
+      '10.77.0.2 cannot be reached, says a router or the host itself (no route to host): check the address, and firewalls on the way',
+    ],
+    [
+      { host: 'relay.example', port: 1, kind: 'unresolved', code: 'EAI_AGAIN' },
+      "the relay's name relay.example does not resolve yet (EAI_AGAIN): check the name and this machine's network",
+    ],
+    [
+      { host: 'relay.example', port: 1, kind: 'unresolved', code: 'ENOTFOUND' },
+      "the relay's name relay.example does not exist (ENOTFOUND): check the name and this machine's network",
+    ],
+  ])('why the relay cannot be reached: %o (spec outage 9)', (problem, expected) => {
+    expect(words({ type: 'contact-problem', problem })).toBe(`warn ${expected} (still trying)`);
+  });
+
+  test.each<[number, ContactProblem | undefined, string]>([
+    [
+      0,
+      undefined,
+      "for 10 s: check that the relay runs, that UDP gets there, that each side has the other's public key, and this machine's clock",
+    ],
+    [
+      2,
+      { ...at, kind: 'not-listening', code: 'ECONNREFUSED' },
+      'for 10 s, 2 connections wait: 10.77.0.2 answers, but nothing listens on UDP 51821',
+    ],
+  ])(
+    'that nothing answers while %i connections wait (spec outage 9)',
+    (waitingConnections, problem, expected) => {
+      const event = { relay: at, silentMs: 10_000, waitingConnections, problem };
+      expect(words({ type: 'no-answer', ...event })).toBe(
+        `warn no answer from 10.77.0.2:51821 ${expected} (still trying)`,
+      );
+    },
+  );
+
+  test('that a connection was given up (spec outage 8)', () => {
+    const target = { host: 'localhost', port: 80 };
+    expect(words({ type: 'given-up', id: 1, target, waitedMs: 30_000 })).toBe(
+      'warn the relay was not reached for 30 s: a connection to localhost:80 was reset; a new one tries again',
+    );
+  });
+
+  test('that its packets travel in fragments (spec mtu 3.6)', () => {
+    expect(words({ type: 'path-fragments', datagramBytes: 1152 })).toMatch(
+      /^warn the path to the relay does not carry packets of 1200 bytes in one piece: they travel in fragments/,
+    );
   });
 
   test('that connections wait (spec outage 2)', () => {

@@ -245,6 +245,67 @@ describe('a relay that is started again', () => {
   });
 });
 
+describe('a relay that was never reached', () => {
+  it('makes a program wait no longer than the limit, and then resets it (spec outage 8)', async () => {
+    const client = await runClient(['0:localhost:80', '0:localhost:81'], {
+      privateKey: newKeys().privateKey,
+      relay: { host: '127.0.0.1', port: 9 },
+      relayPublicKey: newKeys().publicKey,
+      contactLimitMs: 20,
+    });
+    const socket = await connect(client.ports[0] ?? 0);
+    expect(await howItEnds(socket)).toBe('ECONNRESET');
+    expect(await client.heard.next('given-up')).toMatchObject({
+      target: { host: 'localhost', port: 80 },
+      waitedMs: 20,
+    });
+    expect(await client.heard.next('stream-closed')).toMatchObject({ clean: false });
+  });
+
+  it.each([
+    ['EAI_AGAIN', true, 'listens'],
+    ['ENOTFOUND', false, 'listens'],
+    ['ENOTFOUND', true, 'name-not-found'],
+  ])(
+    'has a name without an address (%s, refused if unknown: %s): it %s (spec outage 6)',
+    async (code, refuseUnknownName, outcome) => {
+      const started = runClient([], {
+        privateKey: newKeys().privateKey,
+        relay: { host: 'relay.example', port: 9 },
+        relayPublicKey: newKeys().publicKey,
+        refuseUnknownName,
+        lookUp: () => Promise.reject(Object.assign(new Error('no'), { code })),
+      });
+      if (outcome !== 'listens') {
+        await expect(started).rejects.toMatchObject({ code: outcome });
+        return;
+      }
+      const { client, heard } = await started;
+      expect(await heard.next('contact-problem')).toMatchObject({ problem: { kind: 'unresolved', code } });
+      expect(client.status().relay.address).toBeUndefined();
+    },
+  );
+
+  it('is found at the second address of its name when the first is dead (spec outage 7)', async () => {
+    const relayKeys = newKeys();
+    const clientKeys = newKeys();
+    const relay = await runRelay({
+      privateKey: relayKeys.privateKey,
+      peers: [{ name: 'laptop', publicKey: clientKeys.publicKey, allow: [] }],
+    });
+    const { client } = await runClient([], {
+      privateKey: clientKeys.privateKey,
+      relay: { host: 'relay.example', port: relay.relay.address.port },
+      relayPublicKey: relayKeys.publicKey,
+      // Nobody has the first: RFC 6666 sets it aside for packets that are to be thrown away.
+      lookUp: async () => ['100::1', '127.0.0.1'],
+    });
+    client.connect();
+    await client.connected();
+    expect(client.status().relay.address?.address).toBe('127.0.0.1');
+  });
+});
+
 describe('setPeers', () => {
   it('keeps every connection of those who stay, and judges new ones by the new rules (spec forwarding 3.2)', async () => {
     const { port } = await startEcho();
