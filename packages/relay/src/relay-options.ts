@@ -51,6 +51,9 @@ export type RelayEvent =
   /** An answer of the peer has been due for `silentMs`: streams wait. */
   | { readonly type: 'waiting'; readonly peer: string; readonly silentMs: number }
   | { readonly type: 'resumed'; readonly peer: string; readonly silentMs: number }
+  /** The system would not send to that address; told once in ten minutes for each kind of error.
+   *  `code` is the system's error by its name, for example ENETUNREACH. */
+  | { readonly type: 'cannot-send'; readonly address: Address; readonly code: string }
   /** Full datagrams, of so many bytes of UDP payload, reach the peer only in fragments (spec mtu 3.6). */
   | { readonly type: 'path-fragments'; readonly peer: string; readonly datagramBytes: number }
   /** Somebody who holds the private half of a key that no peer has wants to connect. At most one event a second. */

@@ -34,6 +34,8 @@ import { checkPeers } from './check-peers.js';
 import type { Relay, RelayEvent, RelayOptions, RelayPeerOptions, RelayStatus } from './relay-options.js';
 
 const DEFAULT_MAX_OUTAGE_MS = 24 * 3_600_000;
+/** From one report of a kind of send error to the next. */
+const SEND_ERROR_INTERVAL_MS = 600_000;
 
 /** Opens the UDP socket.
  *  @throws UnderpassError when it cannot be bound, or two peers share a name or a key */
@@ -82,6 +84,8 @@ class RunningRelay implements Relay {
   readonly #descriptors: DescriptorGuard;
   /** By public key. */
   readonly #members = new Map<string, Member>();
+  /** When each kind of send error was last told, by its code: the system has a few dozen. */
+  readonly #toldSendErrors = new Map<string, number>();
   #closing: Promise<void> | undefined;
 
   constructor(options: RelayOptions, endpoint: Endpoint, socket: DatagramSocket, suite: CryptoSuite) {
@@ -112,6 +116,7 @@ class RunningRelay implements Relay {
         onPathFragments: (peer, datagramBytes) => {
           this.#emitOf(peer, { type: 'path-fragments', datagramBytes });
         },
+        onSendError: (address, code) => this.#onSendError(address, code),
         onResumed: (peer, silentMs) => this.#emitOf(peer, { type: 'resumed', silentMs }),
         onUnknownKey: (publicKey, address) => this.#emit({ type: 'unknown-key', publicKey, address }),
         onClockBehind: (peer, clockMs, earlierClockMs) => {
@@ -234,6 +239,14 @@ class RunningRelay implements Relay {
       reason: reasonOf(error),
       lostStreams,
     });
+  }
+
+  /** Datagrams come by the thousand, and so do their errors. */
+  #onSendError(address: Address, code: string): void {
+    const now = this.#driver.now();
+    if (now - (this.#toldSendErrors.get(code) ?? -SEND_ERROR_INTERVAL_MS) < SEND_ERROR_INTERVAL_MS) return;
+    this.#toldSendErrors.set(code, now);
+    this.#emit({ type: 'cannot-send', address, code });
   }
 
   #onRefused(

@@ -14,6 +14,11 @@ const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
   EPERM: 'operation not permitted',
 };
 
+/** On the relay: that the system would not send to a client. */
+export function cannotSendText(host: string, code: string): string {
+  return `this machine cannot send to ${host} (${SYSTEM_ERRORS[code] ?? code}): check its network and its own firewall`;
+}
+
 /** What is wrong, without what to do: `this machine cannot send to 192.0.2.1 (network is unreachable)`. */
 function problemText({ kind, host, port, code }: ContactProblem): string {
   const reason = SYSTEM_ERRORS[code] ?? code;

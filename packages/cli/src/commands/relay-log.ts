@@ -3,6 +3,7 @@ import { formatTarget } from '@underpass/forward';
 import type { RelayEvent, RelayStatus } from '@underpass/relay';
 import { type Log, shortKey } from '@underpass/runtime';
 import { encodeKey } from '../key-text.js';
+import { cannotSendText } from './contact-text.js';
 import {
   formatDuration,
   fragmentsText,
@@ -40,6 +41,14 @@ export function logRelayEvent(log: Log, event: RelayEvent): void {
         `${event.peer} answers again after ${formatDuration(event.silentMs)}`,
       );
       return;
+    case 'cannot-send': {
+      const { type, address, code } = event;
+      log.warn(
+        { event: type, host: address.address, port: address.port, code },
+        cannotSendText(address.address, code),
+      );
+      return;
+    }
     case 'path-fragments':
       log.warn(
         { event: event.type, peer: event.peer, datagramBytes: event.datagramBytes },

@@ -21,6 +21,12 @@ describe('a relay tells its owner', () => {
     );
   });
 
+  test('that the system does not send to a client (spec outage 9)', () => {
+    expect(words({ type: 'cannot-send', address: ADDRESS, code: 'EPERM' })).toBe(
+      'warn this machine cannot send to 10.77.0.1 (operation not permitted): check its network and its own firewall',
+    );
+  });
+
   test('which clients share a key, and where they are', () => {
     const addresses = [ADDRESS, { address: '2001:db8::1', port: 5 }];
     expect(words({ type: 'key-shared', peer: 'laptop', addresses })).toBe(
