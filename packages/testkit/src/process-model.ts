@@ -40,6 +40,9 @@ export interface ProcessOptions {
 }
 
 interface OpenedStream {
+  readonly stream: Stream;
+  /** It outlived an earlier connection (spec streams 3.8). */
+  readonly isReopened: boolean;
   readonly plan: StreamPlan;
   readonly model: EndModel;
 }
@@ -208,7 +211,7 @@ export class PeerLink {
     const connection = this.#connection;
     const model = this.#createModel(stream.id, plan.openerStart, connection);
     if (connection.opened.has(stream.id)) this.#fail(`opened stream ${stream.id} twice`);
-    connection.opened.set(stream.id, { plan, model });
+    connection.opened.set(stream.id, { stream, plan, model, isReopened: false });
     this.opened++;
     this.#actors.set(stream, new StreamActor(this.#options.host, stream, plan.opener, model));
     return model;
@@ -222,8 +225,7 @@ export class PeerLink {
   onEvent(event: Extract<EndpointEvent, { peer: Peer }>): void {
     if (event.type === 'connected') this.#connection.otherRun = this.#otherRun();
     else if (event.type === 'disconnected') {
-      this.#connections.push(newConnection());
-      this.opened = 0;
+      this.#beginConnection();
     } else if (event.type === 'stream-opened') this.#onStreamOpened(event.stream);
   }
 
@@ -268,6 +270,18 @@ export class PeerLink {
     return this.#connections.at(-1) as ConnectionRecord;
   }
 
+  /** Streams that outlived the last connection have new ids (spec streams 3.8). */
+  #beginConnection(): void {
+    const alive = [...this.#connection.opened.values()].filter(({ stream }) => this.#actors.has(stream));
+    const next = newConnection();
+    for (const opened of alive) {
+      next.opened.set(opened.stream.id, { ...opened, isReopened: true });
+      next.ends.set(opened.stream.id, opened.model);
+    }
+    this.#connections.push(next);
+    this.opened = alive.length;
+  }
+
   #onStreamOpened(stream: Stream): void {
     const { process, findProcess, host } = this.#options;
     const connection = this.#connection;
@@ -283,6 +297,10 @@ export class PeerLink {
       return;
     }
     const model = this.#createModel(stream.id, opened.plan.answererStart, connection);
+    // spec streams 3.8
+    if (opened.isReopened && opened.model.peer !== undefined) {
+      this.#fail(`was asked a second time for what is now stream ${stream.id}`);
+    }
     model.peer = opened.model;
     opened.model.peer = model;
     this.#actors.set(stream, new StreamActor(host, stream, opened.plan.answerer, model));

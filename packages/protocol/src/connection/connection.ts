@@ -17,6 +17,7 @@ import { SentFrameKind } from '../recovery/sent-frames.js';
 import type { Stream } from '../streams/stream.js';
 import type { FrameOutcome, StreamError, StreamEvent } from '../streams/stream-set.js';
 import {
+  INITIAL_MAX_STREAMS,
   MAX_DATA_PROBES,
   MAX_FRAMES_PER_PACKET,
   PROTOCOL_VERSION,
@@ -95,6 +96,21 @@ export class Connection {
   /** A HELLO goes out with the next poll. */
   requestHello(): void {
     this.#parts.pending.hello = true;
+  }
+
+  /** Streams of which nothing was sent yet wait until this is called with false (spec streams 3.8). */
+  holdNewStreams(isHolding: boolean): void {
+    this.#parts.streams.isHoldingNew = isHolding;
+  }
+
+  /** Opens streams of an earlier connection again on which nobody can have acted (spec streams 3.8).
+   *  @param keypairId the first one that the present run of the peer has
+   *  @param maxStreams how many the peer permits, if its HELLO is there */
+  reopenStreams(earlier: Connection, keypairId: number, maxStreams: number): void {
+    const { streams } = this.#parts;
+    streams.onMaxStreams(maxStreams);
+    const most = Math.max(maxStreams, INITIAL_MAX_STREAMS);
+    for (const stream of earlier.#parts.streams.takeUnheard(keypairId, most)) streams.reopen(stream);
   }
 
   /** The connection is over: every stream ends. */
@@ -221,7 +237,9 @@ export class Connection {
 
   /** Anything that a key would let out: new data, or data in flight that nobody has acknowledged. */
   wantsToSend(now: number): boolean {
-    return this.#builder.wantsToSend(now) || this.#parts.recovery.ackElicitingInFlight > 0;
+    const { streams, recovery } = this.#parts;
+    const isHeld = streams.isHoldingNew && streams.openStreams > 0;
+    return this.#builder.wantsToSend(now) || recovery.ackElicitingInFlight > 0 || isHeld;
   }
 
   /** UDP payload of a full datagram now. */

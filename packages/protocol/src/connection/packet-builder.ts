@@ -56,6 +56,7 @@ export class PacketBuilder {
   #bytes: Uint8Array = new Uint8Array(0);
   #at = 0;
   #end = 0;
+  #keypairId = 0;
   #ackEliciting = false;
   #hasStreamData = false;
 
@@ -96,6 +97,7 @@ export class PacketBuilder {
     if (!mustSend && !mayCarryData) return 0;
 
     this.#begin(bytes, start, maxBytes);
+    this.#keypairId = keypairId;
     const empty = this.#at;
     if (pending.hello || keypairId !== this.#helloConfirmedUnder) this.#addHello(keypairId);
     // In front of the ACK, which may take all the room but that of a PING.
@@ -361,6 +363,7 @@ export class PacketBuilder {
       const { sending } = stream;
       const kind = sending.frameFin ? SentFrameKind.streamFin : SentFrameKind.stream;
       log.addFrame(kind, stream.id, sending.frameStart, sending.frameLength);
+      stream.noteSent(this.#keypairId);
       this.#hasStreamData = true;
       this.#ackEliciting = true;
       streams.rotate();

@@ -226,6 +226,7 @@ export class Peer {
     this.#guard.onReceived(now, { from, bytes, usesKeys }, this.session.address);
     const silentMs = this.#silence.onHeard(now);
     if (silentMs !== undefined) this.#events.push({ type: 'resumed', peer: this, silentMs });
+    this.#connection.holdNewStreams(false);
     this.#connection.handleContact(now);
   }
 
@@ -272,7 +273,11 @@ export class Peer {
   /** Asks for new keys when these may be dead, and reports that streams wait. */
   #judgeSilence(now: number): void {
     const { ptoCount, rtt } = this.#connection.parts.recovery;
-    if (this.#silence.suspectAt(rtt.probeTimeoutMs) <= now) this.#silence.suspect();
+    if (this.#silence.suspectAt(rtt.probeTimeoutMs) <= now) {
+      this.#silence.suspect();
+      // spec streams 3.8
+      this.#connection.holdNewStreams(true);
+    }
     // spec recovery 4.1
     if (ptoCount >= DEAD_KEYS_PTO_COUNT || this.#silence.isSuspect) this.session.requestHandshake(now);
     // spec outage 2
@@ -443,11 +448,12 @@ export class Peer {
     // spec streams 3.6
     if (meaning !== 'known' && !this.#budgets.epochs.take(now)) return 'epoch-flood';
     if (meaning === 'restarted') {
-      this.#replaceConnection({
+      const error = {
         by: 'peer',
         code: ConnectionErrorCode.peerRestarted,
         reason: 'peer restarted',
-      });
+      } as const;
+      this.#replaceConnection(error, { keypairId, maxStreams: hello.maxStreams });
     }
     if (this.#epochs.bind(keypairId, hello)) this.#runAddress = this.session.address;
     if (meaning !== 'known') {
@@ -504,20 +510,30 @@ export class Peer {
   #end(error: ConnectionError): void {
     this.session.dropKeypairs();
     this.#epochs = new Epochs(drawEpoch(this.#context.random));
-    this.#replaceConnection(error);
+    // spec streams 3.8: a peer that stops will come back, one that found fault with us may find it again.
+    const isStop = error.by === 'peer' && error.code === ConnectionErrorCode.none;
+    this.#replaceConnection(error, isStop ? { keypairId: Infinity, maxStreams: 0 } : undefined);
     this.#connected = false;
     this.#silence.end();
   }
 
-  #replaceConnection(error: ConnectionError): void {
+  /** @param reopening which streams begin again in the new connection: see `Connection.reopenStreams` */
+  #replaceConnection(
+    error: ConnectionError,
+    reopening?: { readonly keypairId: number; readonly maxStreams: number },
+  ): void {
     const { recovery, streams } = this.#connection.parts;
     this.#earlier.streamBytesSent += streams.credit.sentBytes;
     this.#earlier.streamBytesReceived += streams.credit.receivedBytes;
     this.#earlier.packetsLost += recovery.packetsLost;
+    const next = this.#newConnection();
+    if (reopening !== undefined) {
+      next.reopenStreams(this.#connection, reopening.keypairId, reopening.maxStreams);
+    }
     const lostStreams = streams.openStreams;
     this.#connection.lose();
     this.#lost.push(this.#connection);
-    this.#connection = this.#newConnection();
+    this.#connection = next;
     if (this.#connected) this.#events.push({ type: 'disconnected', peer: this, error, lostStreams });
   }
 

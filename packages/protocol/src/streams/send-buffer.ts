@@ -1,6 +1,7 @@
 /** Written bytes of one stream until they are acknowledged: which to send next, which to send again.
  *
  *  It keeps references to the application's chunks and copies once, into the packet; small ones it gathers in blocks first. */
+import { assert } from '../assert.js';
 import { RangeSet } from '../range-set.js';
 
 /** Emptied slots at the front of the chunk list that are tolerated before it is compacted. */
@@ -118,6 +119,15 @@ export class SendBuffer {
       this.#lost.add(from, until);
       from = until;
     }
+  }
+
+  /** Nothing that was sent has arrived: all of it is to be sent for the first time again. */
+  rewind(): void {
+    assert(this.#acknowledged === 0, 'nothing was acknowledged');
+    this.#sent = 0;
+    this.#cursor = this.#head;
+    this.#lost.clear();
+    this.#acknowledgedAbove.clear();
   }
 
   /** Gives all memory back. */

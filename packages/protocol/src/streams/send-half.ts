@@ -6,7 +6,7 @@ import { SEND_TRANSITIONS, type SendEvent, type SendState } from './states.js';
 
 export class SendHalf {
   state: SendState = 'ready';
-  readonly buffer = new SendBuffer();
+  readonly buffer: SendBuffer;
   /** The greatest offset that the peer allows. */
   limit: number;
   /** The limit for which STREAM_DATA_BLOCKED was sent. */
@@ -24,8 +24,17 @@ export class SendHalf {
   #finLost = false;
   #finAcknowledged = false;
 
-  constructor(limit: number) {
+  constructor(limit: number, buffer = new SendBuffer()) {
     this.limit = limit;
+    this.buffer = buffer;
+  }
+
+  /** The same bytes, and FIN if it was written, for a stream that is opened again (spec streams 3.8). This half is of no use any more. */
+  reopened(limit: number): SendHalf {
+    this.buffer.rewind();
+    const half = new SendHalf(limit, this.buffer);
+    if (this.#finWanted) half.finish();
+    return half;
   }
 
   get isOpen(): boolean {

@@ -1,4 +1,5 @@
 /** All streams of a connection: identifiers, limits, and whose turn it is to send (spec streams 4.1, 4.7, 5). */
+import { assert } from '../assert.js';
 import { ConnectionErrorCode, StreamErrorCode } from '../failure.js';
 import type { TokenBucket } from '../token-bucket.js';
 import {
@@ -81,6 +82,7 @@ export class StreamSet implements StreamOwner {
   #buffered = 0;
   /** Pieces that the send buffers note (spec streams 5.7). */
   #pieces = 0;
+  #isHoldingNew = false;
   /** New bytes may go out again: streams that were held back have to be looked for. */
   #isCreditNew = false;
 
@@ -128,6 +130,37 @@ export class StreamSet implements StreamOwner {
     const event = this.#events.shift();
     if (event?.type === 'stream-readable') event.stream.readableQueued = false;
     return event;
+  }
+
+  /** Takes out streams that we opened and on which nobody can have acted, the oldest first (spec streams 3.8).
+   *  @param keypairId the first one that the present run of the peer has */
+  takeUnheard(keypairId: number, most: number): ConnectionStream[] {
+    const taken = [...this.#streams.values()].filter((stream) => stream.isUnheard(keypairId)).slice(0, most);
+    for (const stream of taken) {
+      this.#streams.delete(stream.id);
+      this.#controlDue.delete(stream);
+      this.#waitingForRoom.delete(stream);
+    }
+    return taken;
+  }
+
+  /** Opens a stream again that `takeUnheard` of an earlier connection gave. There must be a place for it. */
+  reopen(stream: ConnectionStream): void {
+    assert(this.#openedByUs < this.#maxStreamsOfPeer, 'there is a place for it');
+    stream.reopen(2 * this.#openedByUs++ + this.#ownBit, this, this.#initialSendLimit);
+    this.#streams.set(stream.id, stream);
+    this.#buffered += stream.bufferedBytes;
+    if (stream.wantsRoom) this.#waitingForRoom.add(stream);
+    this.#enqueue(stream);
+  }
+
+  /** While it holds, streams of which nothing was sent yet stay unsent (spec streams 3.8). */
+  get isHoldingNew(): boolean {
+    return this.#isHoldingNew;
+  }
+  set isHoldingNew(isHolding: boolean) {
+    if (this.#isHoldingNew && !isHolding) this.#isCreditNew = true;
+    this.#isHoldingNew = isHolding;
   }
 
   /** The connection is over: every stream ends, at once. */
@@ -294,7 +327,7 @@ export class StreamSet implements StreamOwner {
     }
     while (this.#queue.length > 0) {
       const stream = this.#queue[0] as ConnectionStream;
-      if (!stream.isClosed && stream.sending.hasFrame(this.#newBytesCredit)) return stream;
+      if (!stream.isClosed && this.#hasFrame(stream)) return stream;
       this.#queue.shift();
       stream.isQueued = false;
     }
@@ -450,15 +483,19 @@ export class StreamSet implements StreamOwner {
     this.#pieces += change;
   }
 
+  #hasFrame(stream: ConnectionStream): boolean {
+    return stream.sending.hasFrame(this.#newBytesCredit) && !(this.#isHoldingNew && stream.isUnsent);
+  }
+
   #enqueue(stream: ConnectionStream): void {
-    if (stream.isQueued || !stream.sending.hasFrame(this.#newBytesCredit)) return;
+    if (stream.isQueued || !this.#hasFrame(stream)) return;
     stream.isQueued = true;
     this.#queue.push(stream);
   }
 
   /** Lost bytes go first: somebody already waits for them. */
   #enqueueFirst(stream: ConnectionStream): void {
-    if (stream.isQueued || !stream.sending.hasFrame(this.#newBytesCredit)) return;
+    if (stream.isQueued || !this.#hasFrame(stream)) return;
     stream.isQueued = true;
     this.#queue.unshift(stream);
   }

@@ -50,10 +50,13 @@ export interface StreamOwner {
   onDiscarded(stream: ConnectionStream, bytes: number): void;
 }
 
+/** No keypair: ids count from 1. */
+const NOTHING_SENT = 0;
+
 export class ConnectionStream implements Stream {
-  readonly id: number;
+  id: number;
   readonly incoming: boolean;
-  readonly sending: SendHalf;
+  sending: SendHalf;
   readonly receiving: ReceiveHalf;
   /** In the set's queue of streams that have a frame to send. */
   isQueued = false;
@@ -64,7 +67,8 @@ export class ConnectionStream implements Stream {
   isClosed = false;
   /** The peer ended it before it was answered with a byte or an end (spec streams 5.4). */
   wasGivenUp = false;
-  readonly #owner: StreamOwner;
+  #owner: StreamOwner;
+  #firstSentUnder = NOTHING_SENT;
 
   constructor(id: number, incoming: boolean, sending: SendHalf, receiving: ReceiveHalf, owner: StreamOwner) {
     this.id = id;
@@ -72,6 +76,31 @@ export class ConnectionStream implements Stream {
     this.sending = sending;
     this.receiving = receiving;
     this.#owner = owner;
+  }
+
+  /** Nothing of it has ever been in a packet. */
+  get isUnsent(): boolean {
+    return this.#firstSentUnder === NOTHING_SENT;
+  }
+
+  /** A packet carries something of it. */
+  noteSent(keypairId: number): void {
+    if (this.#firstSentUnder === NOTHING_SENT) this.#firstSentUnder = keypairId;
+  }
+
+  /** Nobody can have acted on it (spec streams 3.8). @param keypairId the first one that the present run of the peer has */
+  isUnheard(keypairId: number): boolean {
+    if (this.incoming || this.sending.isReset || this.receiving.stopCode !== undefined) return false;
+    return this.isUnsent || this.#firstSentUnder >= keypairId;
+  }
+
+  /** Begins again in another connection. */
+  reopen(id: number, owner: StreamOwner, sendLimit: number): void {
+    this.id = id;
+    this.#owner = owner;
+    this.sending = this.sending.reopened(sendLimit);
+    this.#firstSentUnder = NOTHING_SENT;
+    this.isQueued = false;
   }
 
   write(chunk: Uint8Array): number {

@@ -27,6 +27,8 @@ export class World {
   readonly events: Record<Side, string[]> = { client: [], relay: [] };
   /** When each side said that it waits, and that it is heard again. */
   readonly waits: { side: Side; type: string; at: number }[] = [];
+  /** Streams that ended with each connection. */
+  readonly lost: Record<Side, number[]> = { client: [], relay: [] };
   readonly incoming: Record<Side, Stream[]> = { client: [], relay: [] };
   readonly peers = {} as Record<Side, Peer>;
   readonly endpoints = {} as Record<Side, Endpoint>;
@@ -89,6 +91,7 @@ export class World {
   }
 
   #onEvent(side: Side, event: EndpointEvent): void {
+    if (event.type === 'disconnected') this.lost[side].push(event.lostStreams);
     if (event.type === 'waiting' || event.type === 'resumed') {
       this.waits.push({ side, type: event.type, at: this.pair.now });
       return;
