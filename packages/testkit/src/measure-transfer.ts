@@ -4,7 +4,7 @@ import { createEndpointPair } from './endpoint-pair.js';
 import { EventQueue } from './event-queue.js';
 import { Pair } from './pair.js';
 import { SeededRandom } from './seeded-random.js';
-import { idleLinks, type Links, PERFECT_LINK } from './simulated-network.js';
+import { idleLinks, type LinkConditions, type Links, PERFECT_LINK } from './simulated-network.js';
 
 export interface LinkOfTransfers {
   /** There and back, without the queue. */
@@ -14,6 +14,16 @@ export interface LinkOfTransfers {
   /** Of each datagram, in both directions. */
   readonly lossChance: number;
   readonly durationMs: number;
+  /** How each way's delay varies; default: not at all. */
+  readonly jitter?: Jitter;
+  readonly seed?: number;
+}
+
+export interface Jitter {
+  /** `drift` and `sine` move all datagrams together and keep their order; `independent` draws for each, so they overtake one another. */
+  readonly kind: 'drift' | 'sine' | 'independent';
+  /** To either side of half the round trip, each way. */
+  readonly spreadMs: number;
 }
 
 export interface TransferConditions extends LinkOfTransfers {
@@ -37,6 +47,7 @@ export interface TransferResult {
 }
 
 const SAMPLE_MS = 100;
+const SINE_PERIOD_MS = 600;
 const MEGABYTE = 1_000_000;
 /** As a process of a JavaScript runtime runs: its timers have a grain of a millisecond. */
 const TIMING = { turnDelayMs: 0.1, timerGrainMs: 1 };
@@ -58,7 +69,7 @@ export function measureTransfers(
   transfers: readonly SharingTransfer[],
 ): TransferResult[] {
   const shared = { queue: new EventQueue(), links: idleLinks() };
-  const random = new SeededRandom(1);
+  const random = new SeededRandom(link.seed ?? 1);
   const uploads = transfers.map(({ congestion, startMs = 0 }, i) => {
     const upload = new Upload(link, congestion, i === 0 ? random : random.derive(`upload ${i}`), shared);
     shared.queue.schedule(startMs, () => upload.start());
@@ -72,6 +83,17 @@ export function measureTransfers(
   return uploads.map((upload) => upload.result());
 }
 
+function delays(
+  delayMs: number,
+  { kind, spreadMs }: Jitter = { kind: 'independent', spreadMs: 0 },
+): Pick<LinkConditions, 'delayMs' | 'jitterMs' | 'wander'> {
+  if (kind === 'independent') {
+    return { delayMs: delayMs - spreadMs, jitterMs: 2 * spreadMs, wander: undefined };
+  }
+  const periodMs = kind === 'sine' ? SINE_PERIOD_MS : undefined;
+  return { delayMs, jitterMs: 0, wander: { spreadMs, periodMs } };
+}
+
 class Upload {
   readonly pair: Pair;
   readonly #peer: Peer;
@@ -83,14 +105,14 @@ class Upload {
   #firstMegabyteMs: number | undefined;
 
   constructor(
-    { bytesPerMs, queueMs, lossChance, roundTripMs }: LinkOfTransfers,
+    { bytesPerMs, queueMs, lossChance, roundTripMs, jitter }: LinkOfTransfers,
     congestion: CongestionControllerName,
     random: SeededRandom,
     shared: { readonly queue: EventQueue; readonly links: Links },
   ) {
     const link = {
       ...PERFECT_LINK,
-      delayMs: roundTripMs / 2,
+      ...delays(roundTripMs / 2, jitter),
       lossChance,
       bytesPerMs,
       queueBytes: queueMs * bytesPerMs,

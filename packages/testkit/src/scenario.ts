@@ -343,6 +343,7 @@ function drawLink(random: SeededRandom, spreadMs: number, isLong: boolean): Link
   return {
     delayMs: random.magnitude(1, 150),
     jitterMs: rough(0.5, 0, 30),
+    wander: undefined,
     stragglerChance: rough(0.3, 0, 0.05),
     stragglerMs: random.magnitude(10, 3_000),
     lossChance: rough(0.7, 0, 0.1),

@@ -15,6 +15,8 @@ export interface LinkConditions {
   readonly delayMs: number;
   /** Each datagram takes up to so much longer: more than the distance between two of them reorders. */
   readonly jitterMs: number;
+  /** The delay of all datagrams wanders together, so they keep their order. */
+  readonly wander: Wander | undefined;
   /** Some datagrams take this much longer still. */
   readonly stragglerChance: number;
   readonly stragglerMs: number;
@@ -42,6 +44,13 @@ export interface LinkConditions {
   readonly pathBytes: readonly { readonly from: number; readonly maxBytes: number }[];
 }
 
+/** A delay that changes smoothly by `spreadMs` to either side of `delayMs`. */
+export interface Wander {
+  readonly spreadMs: number;
+  /** The period of a sine wave; undefined: straight lines between random values. */
+  readonly periodMs: number | undefined;
+}
+
 export interface Interval {
   readonly from: number;
   readonly until: number;
@@ -50,6 +59,7 @@ export interface Interval {
 export const PERFECT_LINK: LinkConditions = {
   delayMs: 10,
   jitterMs: 0,
+  wander: undefined,
   stragglerChance: 0,
   stragglerMs: 0,
   lossChance: 0,
@@ -113,13 +123,30 @@ export interface LinkState {
   /** When the last byte that waits will have left. */
   busyUntil: number;
   burstUntil: number;
+  /** The line along which a wandering delay moves. */
+  readonly wander: Line;
+}
+
+interface Line {
+  from: number;
+  until: number;
+  fromMs: number;
+  untilMs: number;
 }
 /** By the side that it leads to. */
 export type Links = Readonly<Record<Side, LinkState>>;
 
 export function idleLinks(): Links {
-  return { client: { busyUntil: 0, burstUntil: 0 }, relay: { busyUntil: 0, burstUntil: 0 } };
+  return { client: idleLink(), relay: idleLink() };
 }
+
+function idleLink(): LinkState {
+  return { busyUntil: 0, burstUntil: 0, wander: { from: 0, until: 0, fromMs: 0, untilMs: 0 } };
+}
+
+const MIN_LINE_MS = 20;
+const LINE_PER_SPREAD = 2.5;
+const MAX_SILENT_LINES = 8;
 
 export class SimulatedNetwork {
   readonly counts: NetworkCounts = {
@@ -268,6 +295,9 @@ export class SimulatedNetwork {
   ): void {
     const random = this.#random;
     let delayMs = link.delayMs + random.between(0, link.jitterMs);
+    if (link.wander !== undefined) {
+      delayMs = Math.max(0, delayMs + wanderedMs(link.wander, this.#links[target].wander, departure, random));
+    }
     if (random.chance(link.stragglerChance)) delayMs += random.between(0, link.stragglerMs);
     const isSpoilt = random.chance(link.corruptionChance);
     const arrived = isSpoilt ? spoil(random, datagram) : new Uint8Array(datagram);
@@ -288,6 +318,28 @@ export class SimulatedNetwork {
       this.#deliver(target, arrived, from);
     });
   }
+}
+
+/** How far the delay is from its middle. A line lasts 2.5 times the spread, so its slope stays below 1 and what left first
+ *  arrives first.
+ *
+ *  @param line  moved on to the one that `at` lies on */
+function wanderedMs({ spreadMs, periodMs }: Wander, line: Line, at: number, random: SeededRandom): number {
+  if (periodMs !== undefined) return spreadMs * Math.sin((2 * Math.PI * at) / periodMs);
+  const lineMs = Math.max(MIN_LINE_MS, LINE_PER_SPREAD * spreadMs);
+  // After a long silence the delay starts somewhere else.
+  if (at > line.until + MAX_SILENT_LINES * lineMs) {
+    line.until = at;
+    line.untilMs = random.between(-spreadMs, spreadMs);
+  }
+  while (at >= line.until) {
+    line.from = line.until;
+    line.fromMs = line.untilMs;
+    line.until += lineMs;
+    line.untilMs = random.between(-spreadMs, spreadMs);
+  }
+  const share = (at - line.from) / (line.until - line.from);
+  return line.fromMs + share * (line.untilMs - line.fromMs);
 }
 
 /** A copy that differs: flipped bits, a missing end, or bytes too many. */
