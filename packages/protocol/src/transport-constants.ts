@@ -50,6 +50,10 @@ export const ACK_ELICITING_THRESHOLD = 2;
 export const PACKET_THRESHOLD = 3;
 export const MAX_PACKET_THRESHOLD = 64;
 export const TIME_THRESHOLD = 9 / 8;
+/** A late packet's round trip is remembered for one to two of these spans, and extends the time threshold to at most so many
+ *  round trips (spec recovery 3.3). */
+export const REORDERING_MEMORY_MS = 5_000;
+export const MAX_LATE_RTTS = 2;
 export const GRANULARITY_MS = 1;
 export const INITIAL_RTT_MS = 333;
 export const PERSISTENT_CONGESTION_THRESHOLD = 3;

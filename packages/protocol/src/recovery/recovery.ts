@@ -7,13 +7,11 @@ import {
   ACK_DELAY_UNITS_PER_MS,
   GRANULARITY_MS,
   MAX_DATA_PROBES,
-  MAX_PACKET_THRESHOLD,
-  PACKET_THRESHOLD,
   PERSISTENT_CONGESTION_THRESHOLD,
-  TIME_THRESHOLD,
 } from '../transport-constants.js';
 import { DeliveryRate } from './delivery-rate.js';
 import { PacketKind, PacketLog, PacketState } from './packet-log.js';
+import { Reordering } from './reordering.js';
 import { RttEstimator } from './rtt.js';
 
 /** How long a packet declared lost is remembered, in probe timeouts (spec recovery 3.3). */
@@ -68,7 +66,7 @@ export class Recovery {
 
   readonly #listener: RecoveryListener;
   #largestAcked = -1;
-  #packetThreshold = PACKET_THRESHOLD;
+  #reordering = new Reordering();
   #ackElicitingInFlight = 0;
   #lastAckElicitingSentAt = 0;
   /** The probe timer counts from here. Sending moves it only when nothing was in flight (spec recovery 4). */
@@ -122,7 +120,8 @@ export class Recovery {
     const largest = ack.rangeHigh[0] as number;
     const largestIsNew = log.unacknowledgedAtOrBelow(largest) === largest;
     const largestSentAt = largestIsNew ? (log.sentAt[log.slot(largest)] as number) : 0;
-    if (largest > this.#largestAcked) this.#largestAcked = largest;
+    const largestBefore = this.#largestAcked;
+    if (largest > largestBefore) this.#largestAcked = largest;
 
     this.rates.beginAck();
     let newlyAcked = 0;
@@ -133,7 +132,10 @@ export class Recovery {
       let n = log.unacknowledgedAtOrBelow(ack.rangeHigh[r] as number);
       for (; n >= low; n = log.unacknowledgedAtOrBelow(n - 1)) {
         newlyAcked++;
-        if (log.isAckEliciting(n)) ackElicitingAcked = true;
+        if (log.isAckEliciting(n)) {
+          ackElicitingAcked = true;
+          if (n < largestBefore) this.#noteLate(now, n);
+        }
         this.#acknowledge(now, n, largest, outcome);
       }
     }
@@ -195,7 +197,7 @@ export class Recovery {
   onNewPath(): void {
     this.#pathFirst = this.log.next;
     this.rtt = new RttEstimator();
-    this.#packetThreshold = PACKET_THRESHOLD;
+    this.#reordering = new Reordering();
     this.ptoCount = 0;
   }
   isOfThisPath(packetNumber: number): boolean {
@@ -273,16 +275,22 @@ export class Recovery {
     } else if (isOfThisPath) {
       // spec recovery 3.3
       outcome.spuriousLossSentAt = Math.max(outcome.spuriousLossSentAt, sentAt);
-      const distance = Math.min(largest - n + 1, MAX_PACKET_THRESHOLD);
-      if (distance > this.#packetThreshold) this.#packetThreshold = distance;
+      this.#reordering.onSpuriousLoss(largest - n);
     }
     log.acknowledge(n);
     this.#listener.onPacketAcknowledged(now, n);
   }
 
+  /** A packet is acknowledged after a later one (spec recovery 3.3). */
+  #noteLate(now: number, n: number): void {
+    if (n < this.#pathFirst) return;
+    this.#reordering.onLatePacket(now, now - (this.log.sentAt[this.log.slot(n)] as number));
+  }
+
   #detectLosses(now: number): void {
     const outcome = this.outcome;
-    const delay = Math.max(TIME_THRESHOLD * Math.max(this.rtt.smoothedMs, this.rtt.latestMs), GRANULARITY_MS);
+    const { packetThreshold } = this.#reordering;
+    const delay = this.#reordering.lossDelayMs(now, Math.max(this.rtt.smoothedMs, this.rtt.latestMs));
     this.#lossTimeAt = Number.POSITIVE_INFINITY;
     let oldestLostAt = Number.POSITIVE_INFINITY;
     let newestLostAt = 0;
@@ -296,7 +304,7 @@ export class Recovery {
       }
       if (state !== PacketState.outstanding) continue;
       const sentAt = this.log.sentAt[this.log.slot(n)] as number;
-      if (n > end - this.#packetThreshold && sentAt + delay > now) {
+      if (n > end - packetThreshold && sentAt + delay > now) {
         this.#lossTimeAt = Math.min(this.#lossTimeAt, sentAt + delay);
         continue;
       }

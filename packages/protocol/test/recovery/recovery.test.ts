@@ -141,6 +141,30 @@ describe('Recovery', () => {
     expect(listener.lost).toEqual([0, 1, 2, 3, 4]);
   });
 
+  it('waits longer for what is missing once packets arrived late, up to two round trips (spec recovery 3.3)', () => {
+    const { listener, recovery } = setup(3);
+    recovery.onAck(1100, ranges([1, 1]));
+    // Packet 0 was overtaken and took 105 ms, where 9/8 of a round trip would have been 111 ms: then 140 ms.
+    recovery.onAck(1105, ranges([0, 1]));
+    recovery.onPacketSent(1200, 1200, PacketKind.ackEliciting);
+    recovery.onPacketSent(1200, 1200, PacketKind.ackEliciting);
+    recovery.onAck(1300, ranges([4, 4]));
+    recovery.onAck(1340, ranges([3, 4]));
+    expect(listener.lost).toEqual([2]);
+    expect(recovery.outcome.spuriousLossSentAt).toBe(-1);
+    // The next one that is missing has as much time as packet 3 needed.
+    recovery.onPacketSent(1400, 1200, PacketKind.ackEliciting);
+    recovery.onPacketSent(1400, 1200, PacketKind.ackEliciting);
+    recovery.onAck(1500, ranges([6, 6]));
+    expect(recovery.pollTimeout()?.at).toBe(1400 + 140 + 1);
+    // Five to ten seconds later only 9/8 of a round trip is left.
+    recovery.onAck(12_000, ranges([5, 6]));
+    recovery.onPacketSent(30_000, 1200, PacketKind.ackEliciting);
+    recovery.onPacketSent(30_000, 1200, PacketKind.ackEliciting);
+    recovery.onAck(30_100, ranges([8, 8]));
+    expect((recovery.pollTimeout()?.at ?? 0) - 30_000).toBeLessThan(120);
+  });
+
   it('refuses an ACK of a packet never sent, whatever its size (spec streams 2.2)', () => {
     const { recovery } = setup(3);
     expect(recovery.onAck(1100, ranges([0, 3]))).toBeDefined();
