@@ -6,6 +6,7 @@ import { DeliveryRate } from '../../src/recovery/delivery-rate.js';
 import { PacketKind, PacketLog } from '../../src/recovery/packet-log.js';
 
 const SIZE = 1200;
+const WANDER_PERIOD_MS = 300;
 
 /** A sender with always more to send, a bottleneck with a queue, and the controller: in virtual time. */
 class Path {
@@ -19,6 +20,8 @@ class Path {
   latestRttMs = 0;
   bytesPerMs = 1000;
   lossChance = 0;
+  /** The delay swings by so much to either side. */
+  wanderMs = 0;
   readonly queueMs: number;
   readonly baseMs = 50;
   #inFlight: { n: number; sentAt: number; arrivesAt: number; isLost: boolean }[] = [];
@@ -59,7 +62,9 @@ class Path {
       const start = Math.max(this.#busyUntil, this.now);
       const isDropped = start - this.now > this.queueMs || this.#fraction() < this.lossChance;
       if (!isDropped) this.#busyUntil = start + SIZE / this.bytesPerMs;
-      this.#inFlight.push({ n, sentAt: this.now, arrivesAt: start + this.baseMs, isLost: isDropped });
+      const wanderedMs = this.wanderMs * Math.sin((2 * Math.PI * start) / WANDER_PERIOD_MS);
+      const arrivesAt = start + this.baseMs + wanderedMs;
+      this.#inFlight.push({ n, sentAt: this.now, arrivesAt, isLost: isDropped });
     }
   }
 
@@ -130,6 +135,47 @@ class Path {
   }
 }
 
+/** One acknowledgement each round trip, of a whole flight. */
+class Rounds {
+  static readonly bytesPerMs = 1000;
+  readonly controller = new Bbr(SIZE, () => 0.5);
+  readonly #flightBytes = Rounds.bytesPerMs * 50;
+  #round = 0;
+
+  /** @param flights how many flights remain in flight, and `lostShare` what was lost of one since the newest packet was sent */
+  acknowledge({ flights = 1, lostShare = 0 }): void {
+    const deliveredBytes = this.#flightBytes;
+    const priorDeliveredBytes = this.#round * deliveredBytes;
+    this.#round++;
+    this.controller.onAck({
+      ...emptyAckSample(),
+      now: this.#round * 50,
+      ackedBytes: deliveredBytes,
+      bytesInFlight: flights * deliveredBytes,
+      bytesInFlightAtSend: flights * deliveredBytes,
+      lostSinceSendBytes: lostShare * deliveredBytes,
+      hasRttSample: true,
+      latestRttMs: 50,
+      minRttMs: 50,
+      deliveryRate: Rounds.bytesPerMs,
+      deliveredBytes,
+      priorDeliveredBytes,
+      totalDeliveredBytes: priorDeliveredBytes + deliveredBytes,
+    });
+  }
+
+  lose(share: number): void {
+    this.controller.onPacketLost({
+      ...emptyLossSample(),
+      now: this.#round * 50,
+      bytes: SIZE,
+      bytesInFlightAtSend: this.#flightBytes,
+      lostSinceSendBytes: share * this.#flightBytes,
+      totalDeliveredBytes: this.#round * this.#flightBytes,
+    });
+  }
+}
+
 describe('BBR (spec congestion 4)', () => {
   it('finds the bandwidth within a second and keeps the pipe full', () => {
     const path = new Path();
@@ -155,6 +201,51 @@ describe('BBR (spec congestion 4)', () => {
     path.lossChance = lossChance;
     path.run(10_000);
     expect(path.throughput).toBeGreaterThan(0.8 * (1 - lossChance) * path.bytesPerMs);
+  });
+
+  it.each([0, 0.01, 0.1])(
+    'does not take a wandering delay for a queue at a random loss of %f (spec congestion 4.3)',
+    (lossChance) => {
+      const path = new Path(100);
+      path.lossChance = lossChance;
+      path.wanderMs = 30;
+      path.run(10_000);
+      expect(path.throughput).toBeGreaterThan(0.8 * (1 - lossChance) * path.bytesPerMs);
+    },
+  );
+
+  it('sees a queue that is longer than the delay wanders (spec congestion 4.3)', () => {
+    const path = new Path(1_000);
+    path.wanderMs = 15;
+    path.run(3_000);
+    let total = 0;
+    for (let i = 0; i < 500; i++) {
+      path.run(20);
+      total += path.latestRttMs;
+    }
+    expect(total / 500).toBeLessThan(2 * path.baseMs);
+  });
+
+  it('returns to its bounds when the losses that lowered them were spurious (§5.5.11)', () => {
+    const rounds = new Rounds();
+    const { controller } = rounds;
+    for (let i = 0; i < 12; i++) rounds.acknowledge({});
+    const before = controller.windowBytes;
+    rounds.lose(0.8);
+    rounds.acknowledge({ lostShare: 0.8 });
+    expect(controller.windowBytes).toBeLessThan(0.8 * before);
+    controller.onSpuriousLoss();
+    for (let i = 0; i < 3; i++) rounds.acknowledge({});
+    expect(controller.windowBytes).toBe(before);
+  });
+
+  it('drains for four rounds at most, even when what is in flight does not fall (§5.3.2)', () => {
+    const rounds = new Rounds();
+    const { controller } = rounds;
+    for (let i = 0; i < 20 && controller.isInSlowStart; i++) rounds.acknowledge({ flights: 100 });
+    expect(controller.pacingRate).toBeLessThan(0.6 * Rounds.bytesPerMs);
+    for (let i = 0; i < 4; i++) rounds.acknowledge({ flights: 100 });
+    expect(controller.pacingRate).toBeGreaterThan(0.8 * Rounds.bytesPerMs);
   });
 
   it('follows a path that becomes slower, and one that becomes faster', () => {

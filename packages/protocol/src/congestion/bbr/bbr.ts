@@ -7,6 +7,7 @@ import { BoundGrowth } from './bound-growth.js';
 import { FullPipe } from './full-pipe.js';
 import { InflightBounds } from './inflight-bounds.js';
 import { PathModel } from './path-model.js';
+import { StartupExit } from './startup-exit.js';
 
 type State = 'startup' | 'drain' | 'down' | 'cruise' | 'refill' | 'up' | 'probe-rtt';
 
@@ -29,6 +30,8 @@ const STARTUP_LOSS_EVENTS = 6;
 const MAX_DRAIN_ROUNDS = 3;
 /** A probe ends when a queue stood for so many rounds of it. */
 const MAX_QUEUE_ROUNDS = 3;
+/** ... and in each of the last so many: one long round may be the path's own wander. */
+const MIN_STANDING_ROUNDS = 2;
 const PROBE_RTT_DURATION_MS = 200;
 /** The next probe for bandwidth comes 2 to 3 s after the last, or after as many rounds as Reno needs to grow by one flight. */
 const MIN_PROBE_WAIT_MS = 2_000;
@@ -50,6 +53,7 @@ export class Bbr implements CongestionController {
   readonly #bounds = new InflightBounds();
   readonly #pipe = new FullPipe();
   readonly #growth = new BoundGrowth();
+  readonly #startupExit = new StartupExit();
   #datagramBytes: number;
   #state: State = 'startup';
   /** Bytes per millisecond: the bandwidth as far as the bounds permit. */
@@ -152,7 +156,7 @@ export class Bbr implements CongestionController {
   #updateModel(sample: AckSample): void {
     const model = this.#model;
     const bounds = this.#bounds;
-    bounds.beginAck(sample, model.isQueueing);
+    bounds.beginAck(sample, model.isQuiet(sample.latestRttMs));
     model.updateRound(sample);
     if (model.isRoundStart) this.#roundsSinceProbe++;
     model.updateBandwidth(sample);
@@ -167,11 +171,12 @@ export class Bbr implements CongestionController {
     }
     model.updateAggregation(sample, this.#bandwidth, this.windowBytes, this.#pipe.isFull);
     this.#pipe.check(sample, model.isRoundStart);
+    this.#resumeStartup();
     this.#checkStartup(sample);
     if (bounds.isLossRoundStart) bounds.endLossRound();
     this.#checkDrain(sample);
     this.#updateCycle(sample);
-    model.updateMinRtt(sample);
+    model.updateMinRtt(sample, this.#isDraining);
     this.#checkProbeRtt(sample);
     bounds.endAck(sample);
     this.#bandwidth = Math.min(model.maxBandwidth, bounds.shortTermBandwidth);
@@ -193,10 +198,24 @@ export class Bbr implements CongestionController {
       this.#undoState = 'startup';
       this.#pipe.isFull = true;
       bounds.longTermBytes = Math.max(this.#bandwidthDelay(1), bounds.latestBytes);
+      this.#startupExit.note(sample.latestRttMs, this.#model.rounds);
     }
     if (!this.#pipe.isFull) return;
     this.#state = 'drain';
     this.#drainStartRound = this.#model.rounds;
+  }
+
+  /** Back to Startup when the queue that seemed to end it was none (spec congestion 4.3). */
+  #resumeStartup(): void {
+    if (this.#state === 'startup' || this.#state === 'probe-rtt') return;
+    if (!this.#model.isRoundStart || !this.#startupExit.takeRefuted(this.#model)) return;
+    this.#bounds.longTermBytes = Number.POSITIVE_INFINITY;
+    this.#bounds.resetShortTerm();
+    this.#pipe.reset();
+    this.#pipe.isFull = false;
+    this.#ackPhase = 'none';
+    this.#isProbeSample = false;
+    this.#state = 'startup';
   }
 
   #checkDrain(sample: AckSample): void {
@@ -281,8 +300,12 @@ export class Bbr implements CongestionController {
   #isTimeToGoDown(sample: AckSample): boolean {
     const { longTermBytes } = this.#bounds;
     // Nothing is free that could be found (spec congestion 4.5).
-    if (this.#model.isQueueStanding && this.#model.rounds >= this.#upSinceRound + MAX_QUEUE_ROUNDS)
+    if (
+      this.#model.standingRounds >= MIN_STANDING_ROUNDS &&
+      this.#model.rounds >= this.#upSinceRound + MAX_QUEUE_ROUNDS
+    ) {
       return true;
+    }
     if (this.#wasTooHigh && sample.bytesInFlight >= longTermBytes) {
       this.#wasPrecautionary = true;
       return true;
@@ -389,7 +412,7 @@ export class Bbr implements CongestionController {
   }
 
   #windowGain(): number {
-    if (this.#state === 'cruise' && this.#model.isQueueStanding) return SHARED_WINDOW_GAIN;
+    if (this.#state === 'cruise' && this.#model.standingRounds > 0) return SHARED_WINDOW_GAIN;
     return GAINS[this.#state].window;
   }
 
@@ -422,6 +445,10 @@ export class Bbr implements CongestionController {
   }
   get #targetInflight(): number {
     return Math.min(this.#bandwidthDelay(1), this.windowBytes);
+  }
+  /** Our own queue is meant to shrink. */
+  get #isDraining(): boolean {
+    return this.#state === 'down' || this.#state === 'drain' || this.#state === 'probe-rtt';
   }
   get #isProbingBandwidth(): boolean {
     return this.#state === 'startup' || this.#state === 'refill' || this.#state === 'up';

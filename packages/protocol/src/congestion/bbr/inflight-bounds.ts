@@ -6,8 +6,8 @@ import type { AckSample, LossSample } from '../controller.js';
 const LOSS_THRESHOLD = 0.02;
 /** Without a queue: less is noise, more may be a policer, which has none (spec congestion 4.3). */
 const MAX_NOISE = 0.5;
-/** What a round trip counts for in the noise when the next has been added. */
-const NOISE_MEMORY = 7 / 8;
+/** A flight of packets that met no queue replaces this share of what is known of the noise. */
+const NOISE_RENEWAL = 1 / 8;
 const BETA = 0.7;
 /** Left free below the long-term bound for others. */
 const HEADROOM = 0.15;
@@ -27,9 +27,11 @@ export class InflightBounds {
   #hasLostInRound = false;
   /** Share of what is sent that the path loses even with its queue empty. */
   #noise = 0;
-  /** Bytes lost and sent in round trips without a queue, of late. */
+  /** Bytes lost, and bytes lost or acknowledged, where no queue was met, of late. */
   #quietLost = 0;
   #quietSent = 0;
+  /** Lost since the last ACK: the next one shows whether a queue was met. */
+  #unjudgedLost = 0;
   #lossRoundEndBytes = 0;
   #latestBandwidth = 0;
   #lastLost = -2;
@@ -58,6 +60,7 @@ export class InflightBounds {
       const { longTermBytes, shortTermBytes, shortTermBandwidth } = this;
       this.#undo = { longTermBytes, shortTermBytes, shortTermBandwidth };
     }
+    this.#unjudgedLost += loss.bytes;
     if (loss.packetNumber !== this.#lastLost + 1) this.lossEvents++;
     this.#lastLost = loss.packetNumber;
     this.#hasLostInRound = true;
@@ -78,16 +81,14 @@ export class InflightBounds {
 
   // ---- ACKs -------------------------------------------------------------------------------------------------
 
-  beginAck(sample: AckSample, isQueueing: boolean): void {
+  /** @param isQuiet the packets of this ACK met no queue */
+  beginAck(sample: AckSample, isQuiet: boolean): void {
+    this.#updateNoise(sample, isQuiet);
     this.#latestBandwidth = Math.max(this.#latestBandwidth, sample.deliveryRate);
     this.latestBytes = Math.max(this.latestBytes, sample.deliveredBytes);
     this.isLossRoundStart = sample.priorDeliveredBytes >= this.#lossRoundEndBytes;
     if (!this.isLossRoundStart) return;
     this.#lossRoundEndBytes = sample.totalDeliveredBytes;
-    if (isQueueing) return;
-    this.#quietLost = NOISE_MEMORY * this.#quietLost + sample.lostSinceSendBytes;
-    this.#quietSent = NOISE_MEMORY * this.#quietSent + sample.bytesInFlightAtSend;
-    this.#noise = Math.min(this.#quietLost / Math.max(this.#quietSent, 1), MAX_NOISE);
   }
 
   /** After a round trip with too many losses: down to what was really delivered, but not by more than a cut. */
@@ -130,26 +131,42 @@ export class InflightBounds {
 
   /** More was lost than the path's noise explains: others may need room. */
   isCongested(sample: AckSample, isQueueing: boolean, datagramBytes: number): boolean {
-    const noise = isQueueing ? this.#noise : MAX_NOISE;
-    return exceeds(sample, noise, isQueueing ? noise : 0, datagramBytes);
+    return isQueueing
+      ? this.#exceeds(sample, this.#noise, this.#noise, datagramBytes)
+      : this.#exceeds(sample, MAX_NOISE, 0, datagramBytes);
   }
 
   /** More was lost since a packet was sent than what was in flight then explains. */
   isTooHigh(sample: AckSample | LossSample, isQueueing: boolean, datagramBytes: number): boolean {
-    const noise = isQueueing ? this.#noise : MAX_NOISE;
-    return exceeds(sample, noise, isQueueing ? LOSS_THRESHOLD : 0, datagramBytes);
+    return isQueueing
+      ? this.#exceeds(sample, this.#noise, LOSS_THRESHOLD, datagramBytes)
+      : this.#exceeds(sample, MAX_NOISE, 0, datagramBytes);
   }
-}
 
-/** More was lost than noise and a share on top. Noise varies: two standard deviations of it are no evidence, which matters as long as
- *  few packets are in flight. */
-function exceeds(
-  { lostSinceSendBytes, bytesInFlightAtSend }: AckSample | LossSample,
-  noise: number,
-  share: number,
-  datagramBytes: number,
-): boolean {
-  const packets = bytesInFlightAtSend / datagramBytes;
-  const deviation = Math.sqrt(packets * noise * (1 - noise)) * datagramBytes;
-  return lostSinceSendBytes > bytesInFlightAtSend * (noise + share) + 2 * deviation;
+  /** Losses beside packets that met no queue are noise (spec congestion 4.3). */
+  #updateNoise(sample: AckSample, isQuiet: boolean): void {
+    const lost = this.#unjudgedLost;
+    this.#unjudgedLost = 0;
+    if (!isQuiet) return;
+    const sent = sample.ackedBytes + lost;
+    const memory = 1 - NOISE_RENEWAL * Math.min(1, sent / Math.max(sample.bytesInFlightAtSend, sent, 1));
+    this.#quietLost = memory * this.#quietLost + lost;
+    this.#quietSent = memory * this.#quietSent + sent;
+    this.#noise = Math.min(this.#quietLost / Math.max(this.#quietSent, 1), MAX_NOISE);
+  }
+
+  /** More was lost than noise and a share on top. Noise varies, and few packets tell little of it: two standard deviations are no evidence
+   *  (spec congestion 4.3). */
+  #exceeds(
+    { lostSinceSendBytes, bytesInFlightAtSend }: AckSample | LossSample,
+    noise: number,
+    share: number,
+    datagramBytes: number,
+  ): boolean {
+    const packets = bytesInFlightAtSend / datagramBytes;
+    const seen = this.#quietSent / datagramBytes + 1;
+    const likely = Math.max(noise, 0.5 / seen);
+    const deviation = Math.sqrt(packets * likely * (1 - likely) * (1 + packets / seen)) * datagramBytes;
+    return lostSinceSendBytes > bytesInFlightAtSend * (noise + share) + 2 * deviation;
+  }
 }

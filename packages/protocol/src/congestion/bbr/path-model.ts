@@ -1,6 +1,7 @@
 /** What BBR believes of the path (draft-ietf-ccwg-bbr §5.5): its bandwidth, its shortest round trip, how much ACKs come in bursts,
  *  and the rounds by which time is counted. Bytes and milliseconds. */
 import type { AckSample } from '../controller.js';
+import { DelayWander } from './delay-wander.js';
 import { MaxFilter } from './max-filter.js';
 
 /** Bandwidth is the maximum of two probing cycles. */
@@ -23,12 +24,14 @@ export class PathModel {
   rounds = 0;
   /** The ACK that is being processed is the first of a round trip. */
   isRoundStart = false;
+  /** For how many rounds, up to the last, even the shortest round trip met a queue: our own bursts do not explain that. */
+  standingRounds = 0;
 
-  /** The shortest round trip of this round, and of the last. */
+  /** The shortest round trip of this round. */
   #roundMinRttMs = Number.POSITIVE_INFINITY;
-  #lastRoundMinRttMs = 0;
   /** The last round of which a round trip was longer than an empty queue explains. */
   #lastQueueRound = Number.NEGATIVE_INFINITY;
+  readonly #wander = new DelayWander();
   #bandwidths = new MaxFilter(MAX_BANDWIDTH_CYCLES);
   #cycles = 0;
   #roundEndBytes = 0;
@@ -53,9 +56,15 @@ export class PathModel {
     return this.rounds - this.#lastQueueRound <= 1;
   }
 
-  /** Not even the shortest round trip of the last round was without a queue: it does not come of our own bursts. */
-  get isQueueStanding(): boolean {
-    return this.#isLong(this.#lastRoundMinRttMs);
+  /** A packet with this round trip met no queue, so losses beside it were not congestion (spec congestion 4.3). */
+  isQuiet(roundTripMs: number): boolean {
+    const excess = roundTripMs - this.minRttMs;
+    return excess <= Math.max(this.#toleranceMs, this.#wander.spreadMs / 2);
+  }
+
+  /** How far the delay rises and falls by itself. */
+  get wanderMs(): number {
+    return this.#wander.spreadMs;
   }
 
   updateRound(sample: AckSample): void {
@@ -63,7 +72,8 @@ export class PathModel {
     if (!this.isRoundStart) return;
     this.startRound(sample.totalDeliveredBytes);
     this.rounds++;
-    this.#lastRoundMinRttMs = this.#roundMinRttMs;
+    this.#wander.onRound();
+    this.standingRounds = this.#isLong(this.#roundMinRttMs) ? this.standingRounds + 1 : 0;
     this.#roundMinRttMs = Number.POSITIVE_INFINITY;
   }
 
@@ -85,7 +95,8 @@ export class PathModel {
     this.#bandwidths.expire(this.#cycles);
   }
 
-  updateMinRtt(sample: AckSample): void {
+  /** @param isDraining our own queue drains */
+  updateMinRtt(sample: AckSample, isDraining: boolean): void {
     const { now, latestRttMs } = sample;
     const isFirst = this.minRttMs === Number.POSITIVE_INFINITY;
     this.isProbeRttDue = !isFirst && now > this.#recentMinRttAt + PROBE_RTT_INTERVAL_MS;
@@ -100,15 +111,23 @@ export class PathModel {
       this.minRttMs = this.#recentMinRttMs;
       this.#minRttAt = this.#recentMinRttAt;
     }
-    if (sample.hasRttSample) this.#roundMinRttMs = Math.min(this.#roundMinRttMs, latestRttMs);
+    if (sample.hasRttSample) {
+      this.#roundMinRttMs = Math.min(this.#roundMinRttMs, latestRttMs);
+      if (isDraining) this.#wander.restart(latestRttMs);
+      else this.#wander.onRoundTrip(latestRttMs, this.#toleranceMs);
+    }
     if (this.#isLong(latestRttMs)) this.#lastQueueRound = this.rounds;
   }
 
   #isLong(roundTripMs: number): boolean {
     return (
       roundTripMs < Number.POSITIVE_INFINITY &&
-      roundTripMs - this.minRttMs > Math.max(this.minRttMs * QUEUE_SHARE, MIN_QUEUE_MS)
+      roundTripMs - this.minRttMs > Math.max(this.#toleranceMs, this.#wander.spreadMs)
     );
+  }
+
+  get #toleranceMs(): number {
+    return Math.max(this.minRttMs * QUEUE_SHARE, MIN_QUEUE_MS);
   }
 
   /** The queue was emptied just now. */
