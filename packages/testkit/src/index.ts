@@ -5,6 +5,7 @@ export * from './digest.js';
 export type { DriverOptions, Turn } from './endpoint-driver.js';
 export * from './endpoint-pair.js';
 export * from './event-queue.js';
+export { measureJitterTable } from './jitter-table.js';
 export * from './loss-table.js';
 export { measureTransfer, type TransferConditions, type TransferResult } from './measure-transfer.js';
 export * from './pair.js';

@@ -1,16 +1,31 @@
-/** What loss does to each controller: a change of behaviour shows as a changed table. To accept one:
- *  `npx vitest run packages/testkit/test/loss-table.test.ts -u`, then `node scripts/plot-loss.mjs`. */
+/** What loss leaves to each controller, on a slower link and for less time than docs/loss-table.txt. */
 import { describe, expect, it } from 'vitest';
-import { formatLossTable, measureLossTable } from '../src/loss-table.js';
+import { TABLE_LINK } from '../src/loss-table.js';
+import { measureTransfer } from '../src/measure-transfer.js';
 
-describe('throughput by loss, round trip and controller', () => {
-  it('is what docs/loss-table.txt says', { timeout: 120_000 }, async () => {
-    const rows = measureLossTable();
-    await expect(formatLossTable(rows)).toMatchFileSnapshot('../../../docs/loss-table.txt');
-    const of = (congestion: string, lossChance: number) =>
-      rows.find(
-        (row) => row.congestion === congestion && row.lossChance === lossChance && row.roundTripMs === 80,
-      );
-    expect(of('bbr', 0.01)?.goodput).toBeGreaterThan(4 * (of('cubic', 0.01)?.goodput as number));
+const SHORT_LINK = { ...TABLE_LINK, bytesPerMs: 1_000, durationMs: 5_000 };
+
+/** As a share of the link. */
+function use(congestion: 'cubic' | 'bbr', roundTripMs: number, lossChance: number): number {
+  const { bytes } = measureTransfer({ ...SHORT_LINK, congestion, roundTripMs, lossChance });
+  return bytes / SHORT_LINK.durationMs / SHORT_LINK.bytesPerMs;
+}
+
+describe('use of a link that loses datagrams', () => {
+  it.each([
+    { roundTripMs: 20, lossChance: 0, atLeast: 0.9 },
+    { roundTripMs: 80, lossChance: 0, atLeast: 0.8 },
+    { roundTripMs: 200, lossChance: 0, atLeast: 0.6 },
+    { roundTripMs: 80, lossChance: 0.01, atLeast: 0.75 },
+    { roundTripMs: 20, lossChance: 0.1, atLeast: 0.65 },
+    { roundTripMs: 80, lossChance: 0.1, atLeast: 0.5 },
+    { roundTripMs: 80, lossChance: 0.3, atLeast: 0.1 },
+  ])('is at least $atLeast with BBR at a round trip of $roundTripMs ms and a loss of $lossChance', (row) => {
+    expect(use('bbr', row.roundTripMs, row.lossChance)).toBeGreaterThan(row.atLeast);
+  });
+
+  it('is with CUBIC what BBR has without loss, and less than half of it at 1 %', () => {
+    expect(use('cubic', 80, 0)).toBeGreaterThan(0.8);
+    expect(use('cubic', 80, 0.01)).toBeLessThan(use('bbr', 80, 0.01) / 2);
   });
 });

@@ -63,15 +63,18 @@ describe('the network', () => {
     expect([...numbers].sort((a = 0, b = 0) => a - b)).toEqual(inOrder(100));
   });
 
-  test.each([undefined, 200])('keeps the order while its delay wanders to both sides (period %s ms)', (periodMs) => {
-    const { arrivals, numbers } = send(250, { delayMs: 40, wander: { spreadMs: 8, periodMs } });
-    const delays = arrivals.map(({ at }, i) => at - i);
-    expect(numbers).toEqual(inOrder(250));
-    expect(Math.min(...delays)).toBeGreaterThanOrEqual(32);
-    expect(Math.min(...delays)).toBeLessThan(35);
-    expect(Math.max(...delays)).toBeLessThanOrEqual(48);
-    expect(Math.max(...delays)).toBeGreaterThan(45);
-  });
+  test.each([undefined, 200])(
+    'keeps the order while its delay wanders to both sides (period %s ms)',
+    (periodMs) => {
+      const { arrivals, numbers } = send(250, { delayMs: 40, wander: { spreadMs: 8, periodMs } });
+      const delays = arrivals.map(({ at }, i) => at - i);
+      expect(numbers).toEqual(inOrder(250));
+      expect(Math.min(...delays)).toBeGreaterThanOrEqual(32);
+      expect(Math.min(...delays)).toBeLessThan(35);
+      expect(Math.max(...delays)).toBeLessThanOrEqual(48);
+      expect(Math.max(...delays)).toBeGreaterThan(45);
+    },
+  );
 
   test('repeats', () => {
     const { numbers, counts } = send(100, { duplicateChance: 0.3, duplicateDelayMs: 20 });
