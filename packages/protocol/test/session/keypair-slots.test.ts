@@ -93,6 +93,26 @@ describe('the slots of the responder (spec session 2.3)', () => {
   });
 });
 
+it('destroy each keypair when it is 180 s old, in whichever slot, and say when the next one is (spec session 5.1, 8.1)', () => {
+  const destroyed: number[] = [];
+  const slots = new KeypairSlots((keypair) => destroyed.push(keypair.id));
+  const make = (createdAt: number): Keypair => {
+    const keys = { send: new Uint8Array(32).fill(1), receive: new Uint8Array(32).fill(2) };
+    const options = { id: createdAt, createdAt, isInitiator: true, localIndex: 1, remoteIndex: 2 };
+    return new Keypair(SUITE, keys, options);
+  };
+  slots.addInitiated(make(1));
+  slots.addInitiated(make(2));
+  expect(slots.destroyExpired(180_000)).toBe(180_001);
+  expect(slots.destroyExpired(180_001)).toBe(180_002);
+  slots.addResponded(make(3));
+  expect(destroyed).toEqual([1]);
+  expect(slots.destroyExpired(180_002)).toBe(180_003);
+  expect(slots.current).toBeUndefined();
+  expect(slots.destroyExpired(180_003)).toBeUndefined();
+  expect(destroyed).toEqual([1, 2, 3]);
+});
+
 it('never hold more than three keypairs, and none after the end (spec session 2.1, 8.1)', () => {
   const { slots, make, destroyed } = setUp();
   let made = 0;
