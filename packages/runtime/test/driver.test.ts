@@ -307,6 +307,23 @@ describe('dispatching', () => {
   });
 });
 
+describe('a datagram that the system would not send', () => {
+  it('is reported to the handler, and no more once the driver is closed (spec outage 9)', async () => {
+    const to = { address: '192.0.2.1', port: 1 };
+    const seen: unknown[] = [];
+    const { socket, turns, driver } = setUp({
+      ...ignoringHandler,
+      onSendError: (where, code) => seen.push([where, code]),
+    });
+    socket.listener?.onSendError?.(to, 'ENETUNREACH');
+    const closed = driver.close();
+    turns.run();
+    await closed;
+    socket.listener?.onSendError?.(to, 'EPERM');
+    expect(seen).toEqual([[to, 'ENETUNREACH']]);
+  });
+});
+
 describe('closing', () => {
   it('sends the farewell, tells streams, then closes the socket and leaves no timer', async () => {
     const stream = fakeStream();

@@ -187,6 +187,26 @@ describe.each([
     expect(a.sendErrors).toEqual({ EMSGSIZE: expect.any(Number) });
   });
 
+  it.runIf(process.platform === 'linux')(
+    'says which datagrams the system would not send, and why',
+    async () => {
+      const a = await openTracked({ host: '127.0.0.1', port: 0 });
+      const refused = new Promise((resolve) => {
+        a.listen({
+          onDatagram: () => {},
+          onBatchFree: () => {},
+          onTooLarge: () => resolve('too large'),
+          onSendError: (to, code) => resolve([to, code]),
+        });
+      });
+      // To everybody, which a socket may only with an option that ours does not have.
+      const everybody = { address: '255.255.255.255', port: 9 };
+      sendText(a, 'x', 1, everybody);
+      expect(await refused).toEqual([everybody, 'EACCES']);
+      expect(a.sendErrors).toEqual({ EACCES: 1 });
+    },
+  );
+
   it('says which datagrams were too large: the size, and for whom', async () => {
     const a = await openTracked({ port: 0 });
     const to = { address: '127.0.0.1', port: 9 };
