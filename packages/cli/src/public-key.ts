@@ -1,6 +1,7 @@
 /** The public half of a private key. */
 import { createPrivateKey, createPublicKey } from 'node:crypto';
-import { createNativeSuite, loadSodium } from '@underpass/runtime';
+import { loadSodium } from '@underpass/runtime/sodium';
+import { KEY_BYTES } from './key-text.js';
 
 /** PKCS #8 around a raw X25519 private key (RFC 8410 §7). */
 const PKCS8_PREFIX = Uint8Array.of(
@@ -25,7 +26,11 @@ const PKCS8_PREFIX = Uint8Array.of(
 /** @param privateKey 32 bytes, clamped or not */
 export function publicKeyOf(privateKey: Uint8Array): Uint8Array {
   const sodium = loadSodium();
-  if (sodium !== undefined) return createNativeSuite(sodium).x25519PublicKey(privateKey);
+  if (sodium !== undefined) {
+    const publicKey = new Uint8Array(KEY_BYTES);
+    sodium.crypto_scalarmult_base(publicKey, privateKey);
+    return publicKey;
+  }
   // OpenSSL keeps a copy of the private key until its object is collected.
   const encoded = Buffer.from(new ArrayBuffer(PKCS8_PREFIX.length + privateKey.length));
   encoded.set(PKCS8_PREFIX);
