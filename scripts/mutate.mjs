@@ -7,6 +7,7 @@
 import { spawn } from 'node:child_process';
 import {
   cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -19,7 +20,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import ts from 'typescript';
+import { transform } from 'esbuild';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const USAGE = `usage: node scripts/mutate.mjs LIST.json... [--seeds COUNT] [--only NAME] [--limit SECONDS] [--tests] [--check]
@@ -103,6 +104,7 @@ function isAsked({ name }) {
 }
 
 function plantingProblem({ file, before, after }) {
+  if (!existsSync(path.join(ROOT, file))) return `there is no ${file}`;
   const source = readFileSync(path.join(ROOT, file), 'utf8');
   const places = source.split(before).length - 1;
   if (before === after) return 'it changes nothing';
@@ -177,21 +179,21 @@ function readNames(folder) {
 }
 
 async function simulate(tree, mutant) {
-  const { outputText } = ts.transpileModule(mutated(mutant), {
-    compilerOptions: {
-      target: ts.ScriptTarget.ES2023,
-      module: ts.ModuleKind.ESNext,
-      verbatimModuleSyntax: true,
-    },
+  const { code: compiled } = await transform(mutated(mutant), {
+    loader: 'ts',
+    target: 'node20',
+    format: 'esm',
   });
-  writeFileSync(path.join(tree, mutant.file.replace('/src/', '/dist/').replace(/\.ts$/, '.js')), outputText);
+  writeFileSync(path.join(tree, mutant.file.replace('/src/', '/dist/').replace(/\.ts$/, '.js')), compiled);
   const parameters = ['scripts/simulate.mjs', '--seeds', options.seeds, '--scenario', 'mixed', '--stop'];
   const { code, output } = await run(tree, [process.execPath, ...parameters]);
   if (code === 0) return undefined;
   if (code === undefined) return 'simulator (hangs)';
   const seed = /^seed (\d+)/m.exec(output)?.[1];
+  if (seed === undefined)
+    throw new Error(`${mutant.name}: the simulator cannot run: ${output.slice(0, 500)}`);
   const broken = /^ {2}broken: (.*)$/m.exec(output)?.[1];
-  return `simulator (${broken ?? 'it cannot run'}, seed ${seed ?? '?'})`;
+  return `simulator (${broken}, seed ${seed})`;
 }
 
 async function test(tree, mutant) {
