@@ -104,6 +104,8 @@ export const MAX_FAREWELLS = 64;
 export const MAX_ENDED_EPOCHS = 8;
 /** How often two processes with one key are reported, at most. */
 export const KEY_SHARED_SILENCE_MS = 10_000;
+/** How often moves of one peer are reported, at most. */
+export const MOVE_SILENCE_MS = 1_000;
 
 /** A peer's share of memory for what it sends us, and the connection's window (spec streams 5.3). */
 export const CONNECTION_WINDOW_BYTES = 32 * 1024 * 1024;

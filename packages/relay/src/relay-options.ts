@@ -46,6 +46,8 @@ export type RelayEvent =
       /** Connections through the tunnel that ended with it. */
       readonly lostStreams: number;
     }
+  /** The peer's new address is proven. At most one event a second. */
+  | { readonly type: 'moved'; readonly peer: string; readonly from: Address; readonly to: Address }
   /** Two clients use the peer's key and end each other's connections. At most one event in 10 s. */
   | { readonly type: 'key-shared'; readonly peer: string; readonly addresses: readonly Address[] }
   /** An answer of the peer has been due for `silentMs`: streams wait. */

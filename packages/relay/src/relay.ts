@@ -63,6 +63,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
 type NamelessEvent =
   | { readonly type: 'waiting' | 'resumed'; readonly silentMs: number }
   | { readonly type: 'path-fragments'; readonly datagramBytes: number }
+  | { readonly type: 'moved'; readonly from: Address; readonly to: Address }
   | { readonly type: 'key-shared'; readonly addresses: readonly Address[] }
   | { readonly type: 'clock-behind'; readonly clockMs: number; readonly earlierClockMs: number };
 
@@ -109,6 +110,7 @@ class RunningRelay implements Relay {
       handler: {
         onConnected: (peer) => this.#onConnected(peer),
         onDisconnected: (peer, error, lostStreams) => this.#onDisconnected(peer, error, lostStreams),
+        onMoved: (peer, from, to) => this.#emitOf(peer, { type: 'moved', from, to }),
         onKeyShared: (peer, addresses) => this.#emitOf(peer, { type: 'key-shared', addresses }),
         onWaiting: (peer, since) => {
           this.#emitOf(peer, { type: 'waiting', silentMs: this.#driver.now() - since });

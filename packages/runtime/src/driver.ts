@@ -31,6 +31,8 @@ export interface DriverHandler {
   onConnected(peer: Peer): void;
   /** @param lostStreams how many streams ended with it */
   onDisconnected(peer: Peer, error: ConnectionError, lostStreams: number): void;
+  /** The peer's new address is proven. */
+  onMoved?(peer: Peer, from: Address, to: Address): void;
   /** Two processes use the peer's key, at these addresses. */
   onKeyShared?(peer: Peer, addresses: readonly Address[]): void;
   /** An answer has been due since `since` (milliseconds of the driver's clock): streams wait. */
@@ -237,6 +239,9 @@ export class Driver {
         return;
       case 'path-fragments':
         this.#handler.onPathFragments?.(event.peer, event.datagramBytes);
+        return;
+      case 'moved':
+        this.#handler.onMoved?.(event.peer, event.from, event.to);
         return;
       case 'key-shared':
         this.#handler.onKeyShared?.(event.peer, event.addresses);

@@ -55,6 +55,12 @@ export function logRelayEvent(log: Log, event: RelayEvent): void {
         fragmentsText(event.peer, event.datagramBytes),
       );
       return;
+    case 'moved': {
+      const { type, peer } = event;
+      const [from, to] = [event.from, event.to].map((address) => formatTarget(targetOf(address)));
+      log.info({ event: type, peer, from: event.from, to: event.to }, `${peer} moved from ${from} to ${to}`);
+      return;
+    }
     case 'key-shared': {
       const { type, peer, addresses } = event;
       const places = addresses.map((address) => formatTarget(targetOf(address)));

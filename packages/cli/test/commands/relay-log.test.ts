@@ -27,6 +27,12 @@ describe('a relay tells its owner', () => {
     );
   });
 
+  test('where a peer moved', () => {
+    expect(words({ type: 'moved', peer: 'laptop', from: ADDRESS, to: { ...ADDRESS, port: 5 } })).toBe(
+      'info laptop moved from 10.77.0.1:40000 to 10.77.0.1:5',
+    );
+  });
+
   test('which clients share a key, and where they are', () => {
     const addresses = [ADDRESS, { address: '2001:db8::1', port: 5 }];
     expect(words({ type: 'key-shared', peer: 'laptop', addresses })).toBe(

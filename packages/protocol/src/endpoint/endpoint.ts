@@ -49,6 +49,8 @@ export type EndpointEvent =
   | { readonly type: 'resumed'; readonly peer: Peer; readonly silentMs: number }
   /** The path carries no full datagram in one piece; told once for each path (spec mtu 3.6). */
   | { readonly type: 'path-fragments'; readonly peer: Peer; readonly datagramBytes: number }
+  /** The peer's new address is proven (spec path 3); at most one event a second. */
+  | Extract<ReturnType<Peer['pollEvent']>, { type: 'moved' }>
   /** Two processes use the peer's key (spec streams 3.7). */
   | Extract<ReturnType<Peer['pollEvent']>, { type: 'key-shared' }>
   /** A handshake came under a key that belongs to no peer, from somebody who holds its private half (spec handshake 7). */

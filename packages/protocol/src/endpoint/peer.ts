@@ -16,6 +16,7 @@ import {
   DEAD_KEYS_PTO_COUNT,
   EPOCH_BYTES,
   KEY_SHARED_SILENCE_MS,
+  MOVE_SILENCE_MS,
   PACKET_TYPE,
   PROTOCOL_VERSION,
 } from '../transport-constants.js';
@@ -85,6 +86,8 @@ export type PeerEvent =
   | { readonly type: 'key-shared'; readonly peer: Peer; readonly addresses: readonly Address[] }
   | { readonly type: 'waiting'; readonly peer: Peer; readonly since: number }
   | { readonly type: 'resumed'; readonly peer: Peer; readonly silentMs: number }
+  /** The peer's new address is proven; `from` is the one reported before. */
+  | { readonly type: 'moved'; readonly peer: Peer; readonly from: Address; readonly to: Address }
   | { readonly type: 'path-fragments'; readonly peer: Peer; readonly datagramBytes: number };
 
 export class Peer {
@@ -111,6 +114,9 @@ export class Peer {
   #closing: StreamError | undefined;
   /** Where the peer was when its present epoch was bound to its newest keypair. */
   #runAddress: Address | undefined;
+  /** Where the peer was before moves that were not reported yet. */
+  #movedFrom: Address | undefined;
+  #moveReportedAt = Number.NEGATIVE_INFINITY;
   #keySharedAt = Number.NEGATIVE_INFINITY;
   #farewell: Farewell | undefined;
 
@@ -252,10 +258,17 @@ export class Peer {
   /** spec path 3 */
   #checkPathResponse(now: number): void {
     const response = this.#connection.takePathResponse();
+    const from = this.#guard.proven;
     const moved = response === undefined ? undefined : this.#guard.onResponse(response);
     if (moved === undefined) return;
-    this.session.setAddress(this.#guard.proven as Address);
+    const to = this.#guard.proven as Address;
+    this.session.setAddress(to);
     this.#movePath(now, moved === 'address');
+    this.#movedFrom ??= from;
+    if (this.#movedFrom === undefined || now - this.#moveReportedAt < MOVE_SILENCE_MS) return;
+    this.#events.push({ type: 'moved', peer: this, from: this.#movedFrom, to });
+    this.#moveReportedAt = now;
+    this.#movedFrom = undefined;
   }
 
   #movePath(now: number, isNew: boolean): void {

@@ -39,6 +39,8 @@ class World {
   readonly relayPeer: Peer;
   stream: Stream | undefined;
   received = 0;
+  /** Moves of the client that the relay reported, as ports. */
+  readonly moves: (number | undefined)[][] = [];
   #left = 0;
   #flights: Flight[] = [];
   readonly #batch = new TransmitBatch();
@@ -97,6 +99,7 @@ class World {
     const due = endpoint.pollTimeout();
     if (due !== undefined && due.at <= this.now) endpoint.handleTimeout(this.now);
     for (let event = endpoint.pollEvent(); event !== undefined; event = endpoint.pollEvent()) {
+      if (event.type === 'moved' && side === 'relay') this.moves.push([event.from.port, event.to.port]);
       if (event.type === 'stream-opened' && side === 'relay') this.stream = event.stream;
       if (event.type === 'stream-writable' && side === 'relay') this.#pour();
       if (event.type !== 'stream-opened' && event.type !== 'stream-readable') continue;
@@ -156,6 +159,26 @@ describe('a peer that moves', () => {
     world.download(500_000);
     world.run(2_000);
     expect(world.received).toBe(500_020);
+  });
+
+  it('is reported when its new address is proven, at most once a second (spec path 3)', () => {
+    const go = (address: Address): void => {
+      world.clientAddress = address;
+      upload.write(new Uint8Array(10));
+    };
+    go(AWAY);
+    world.run(15);
+    expect(world.moves).toEqual([]);
+    world.run(100);
+    expect(world.moves).toEqual([[HOME.port, AWAY.port]]);
+    go(HOME);
+    world.run(100);
+    expect(world.relayPeer.stats().address).toEqual(HOME);
+    expect(world.moves).toHaveLength(1);
+    world.run(1_000);
+    go(REBOUND);
+    world.run(100);
+    expect(world.moves.slice(1)).toEqual([[AWAY.port, REBOUND.port]]);
   });
 
   it('keeps what is known of the path when only its port changed (spec path 4)', () => {
