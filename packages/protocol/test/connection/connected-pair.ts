@@ -99,15 +99,16 @@ export class ConnectedPair {
   }
 
   #next(): number | undefined {
-    const times = this.#inFlight.map((flight) => flight.at);
+    let next = Number.POSITIVE_INFINITY;
+    for (const { at } of this.#inFlight) if (at < next) next = at;
     for (const side of ['client', 'relay'] as const) {
-      const deadline = this.of(side).pollTimeout();
-      if (deadline !== undefined) times.push(deadline.at);
+      next = Math.min(next, this.of(side).pollTimeout()?.at ?? Number.POSITIVE_INFINITY);
     }
-    return times.length === 0 ? undefined : Math.min(...times);
+    return next === Number.POSITIVE_INFINITY ? undefined : next;
   }
 
   #deliver(): void {
+    if (!this.#inFlight.some((flight) => flight.at <= this.now)) return;
     const arrived = this.#inFlight.filter((flight) => flight.at <= this.now);
     this.#inFlight = this.#inFlight.filter((flight) => flight.at > this.now);
     for (const { packet } of arrived) {
