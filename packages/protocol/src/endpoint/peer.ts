@@ -114,8 +114,8 @@ export class Peer {
   #closing: StreamError | undefined;
   /** Where the peer was when its present epoch was bound to its newest keypair. */
   #runAddress: Address | undefined;
-  /** Where the peer was before moves that were not reported yet. */
-  #movedFrom: Address | undefined;
+  /** Where the last 'connected' or 'moved' saw the peer. */
+  #reportedAddress: Address | undefined;
   #moveReportedAt = Number.NEGATIVE_INFINITY;
   #keySharedAt = Number.NEGATIVE_INFINITY;
   #farewell: Farewell | undefined;
@@ -258,17 +258,17 @@ export class Peer {
   /** spec path 3 */
   #checkPathResponse(now: number): void {
     const response = this.#connection.takePathResponse();
-    const from = this.#guard.proven;
     const moved = response === undefined ? undefined : this.#guard.onResponse(response);
     if (moved === undefined) return;
     const to = this.#guard.proven as Address;
     this.session.setAddress(to);
     this.#movePath(now, moved === 'address');
-    this.#movedFrom ??= from;
-    if (this.#movedFrom === undefined || now - this.#moveReportedAt < MOVE_SILENCE_MS) return;
-    this.#events.push({ type: 'moved', peer: this, from: this.#movedFrom, to });
+    const from = this.#reportedAddress;
+    if (from === undefined || sameAddress(from, to)) return; // 'connected' has said so
+    if (now - this.#moveReportedAt < MOVE_SILENCE_MS) return;
+    this.#events.push({ type: 'moved', peer: this, from, to });
     this.#moveReportedAt = now;
-    this.#movedFrom = undefined;
+    this.#reportedAddress = to;
   }
 
   #movePath(now: number, isNew: boolean): void {
@@ -471,6 +471,7 @@ export class Peer {
     if (this.#epochs.bind(keypairId, hello)) this.#runAddress = this.session.address;
     if (meaning !== 'known') {
       this.#connected = true;
+      this.#reportedAddress = this.session.address;
       this.#events.push({ type: 'connected', peer: this });
     }
     return undefined;

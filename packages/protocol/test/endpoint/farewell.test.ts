@@ -72,6 +72,8 @@ describe('two clients with one key (spec streams 3.7)', () => {
     expect(streamOfB.bufferedBytes).toBe(0);
     expect(ends(b.line)).toEqual([]);
     expect(ends(world.relay)).toHaveLength(1);
+    // 'connected' said where it is.
+    expect(world.relay.events.filter(({ type }) => type === 'moved')).toEqual([]);
     expect(world.relayPeer.stats().address).toEqual(THERE);
   });
 
