@@ -105,6 +105,8 @@ class RunningClient implements Client {
   #waiting: { readonly resolve: () => void; readonly reject: (error: Error) => void }[] = [];
   #closing: Promise<void> | undefined;
   #connections = 0;
+  /** The first lookup may still refuse the name. */
+  #isStarting = true;
   /** The relay was reached, and the connection with it is not over. */
   #hasContact = false;
   /** The relay does not answer for now. */
@@ -184,7 +186,10 @@ class RunningClient implements Client {
         this.#driver.wake();
       },
       contact: () => this.#contact(),
-      onUnresolved: (code) => this.#report.onUnresolved(options.relay.host, options.relay.port, code),
+      onUnresolved: (code) => {
+        const { host, port } = options.relay;
+        if (!this.#refuses(code)) this.#report.onUnresolved(host, port, code);
+      },
       timers: systemTimers,
     });
   }
@@ -200,7 +205,14 @@ class RunningClient implements Client {
     });
     const code = await Promise.race([first, patience]);
     if (timer !== undefined) systemTimers.clear(timer);
-    if (code !== undefined && isUnknownName(code)) throw unknownNameError(relay.host, code);
+    const isRefused = code !== undefined && this.#refuses(code);
+    this.#isStarting = false;
+    if (isRefused) throw unknownNameError(relay.host, code);
+  }
+
+  /** Does a lookup that failed so end the start? */
+  #refuses(code: string): boolean {
+    return this.#isStarting && this.#options.refuseUnknownName === true && isUnknownName(code);
   }
 
   async listen(): Promise<void> {

@@ -41,7 +41,13 @@ const SEND_ERROR_INTERVAL_MS = 600_000;
  *  @throws UnderpassError when it cannot be bound, or two peers share a name or a key */
 export async function startRelay(options: RelayOptions): Promise<Relay> {
   checkPeers(options.peers);
-  const socket = await openUdpSocket(options.listen);
+  const socket = await openUdpSocket({ ...options.listen, localAddresses: ownAddresses });
+  if (socket.mayAnswerFromAnotherAddress) {
+    options.log.warn(
+      { event: 'several-addresses' },
+      'this machine has several addresses, and answers may leave from another than a client asked, which NATs and firewalls drop: install koffi, or set listen to one address',
+    );
+  }
   const suite = options.suite ?? chooseSuite();
   const endpoint = new Endpoint({
     role: 'relay',

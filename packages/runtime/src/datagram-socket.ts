@@ -18,6 +18,8 @@ export interface DatagramSocket {
   /** A batch that may not fragment is never cut, neither by this system nor on the way: a datagram that is too large is lost. Only
    *  then can the path's size be searched for (spec mtu 1.4). */
   readonly refusesFragmentation: boolean;
+  /** This machine has several addresses, and an answer may leave from another than was asked (spec path 6). */
+  readonly mayAnswerFromAnotherAddress: boolean;
   /** Datagrams that the system would not send, by its error's name. */
   readonly sendErrors: Readonly<Record<string, number>>;
   /** Who hears of datagrams; before it is set they are lost. */

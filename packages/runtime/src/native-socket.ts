@@ -47,6 +47,8 @@ export interface NativeSocketOptions {
   readonly host: string;
   readonly port: number;
   readonly bufferBytes: number;
+  /** Another socket of this process has the port for all addresses and shares it for this moment. */
+  readonly sharesAddress?: boolean;
 }
 
 /** Options of a socket whose descriptor belongs to Node by now. Each holds for the whole socket and for what waits in its queue, so
@@ -72,6 +74,11 @@ export class NativeOptions {
     if (setOption(this.#library, this.#fd, IPPROTO_IP, IP_MTU_DISCOVER, mode)) this.#mayFragment = allowed;
   }
 
+  /** May other sockets that allow the same be bound to the port? Only while they are bound. */
+  set sharesAddress(shares: boolean) {
+    if (this.#fd >= 0) setOption(this.#library, this.#fd, SOL_SOCKET, SO_REUSEADDR, shares ? 1 : 0);
+  }
+
   /** To be called before Node closes the descriptor: its number is another file's soon. */
   release(): void {
     this.#fd = -1;
@@ -94,6 +101,7 @@ export function openNativeSocket<T>(
   if (fd < 0) return undefined;
   try {
     // Node takes descriptor 0, free where a program runs without standard input, for none at all.
+    if (options.sharesAddress === true) setOption(library, fd, SOL_SOCKET, SO_REUSEADDR, 1);
     if (fd > 0 && refuseFragments(library, fd, options) && bind(library, fd, options)) {
       askForBuffers(library, fd, options.bufferBytes);
       const adopted = adopt(fd, new NativeOptions(library, fd));

@@ -24,6 +24,12 @@ export class AddressCache {
   #last: Address = { address: '', port: 0 };
   #lastText = '';
   readonly #known = new Map<string, Address>();
+  readonly #local: { readonly local: string } | undefined;
+
+  /** @param local  this machine's address that all of them have sent to */
+  constructor(local?: string) {
+    this.#local = local === undefined ? undefined : { local };
+  }
 
   get size(): number {
     return this.#known.size;
@@ -34,7 +40,7 @@ export class AddressCache {
     if (port === this.#last.port && text === this.#lastText) return this.#last;
     let found = this.#known.get(text);
     if (found?.port !== port) {
-      found = { address: found?.address ?? fromDualStack(text), port };
+      found = { address: found?.address ?? fromDualStack(text), port, ...this.#local };
       if (this.#known.size >= MAX_CACHED_ADDRESSES) this.#known.clear();
       this.#known.set(text, found);
     }

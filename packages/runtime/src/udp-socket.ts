@@ -1,16 +1,12 @@
 /** The UDP socket that carries the tunnel. Only this package imports node:dgram. */
-import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
+import type { RemoteInfo } from 'node:dgram';
 import { isIP } from 'node:net';
 import { type Address, TransmitBatch } from '@underpass/protocol';
+import { monotonicMs } from './clock.js';
 import type { DatagramListener, DatagramSocket } from './datagram-socket.js';
-import { type NativeOptions, openNativeSocket } from './native-socket.js';
-import { AddressCache, fromDualStack, toDualStack } from './socket-address.js';
+import { ambiguousAddresses, LocalSockets } from './local-sockets.js';
+import { type Family, openNative, openPlain, type SystemSocket } from './system-socket.js';
 import { bindError, systemCode } from './underpass-error.js';
-
-/** Asked of the kernel for each direction; it may give less. At 1 Gbit/s this is 33 ms of not being scheduled. */
-export const SOCKET_BUFFER_BYTES = 4 * 1024 * 1024;
-/** Asking for less than this is not worth a further try. */
-const MIN_SOCKET_BUFFER_BYTES = 128 * 1024;
 
 /** Every IPv4 path carries such a datagram in one piece, for all we need to know (RFC 1122 §3.3.3 has hosts send 576 bytes). */
 const ALWAYS_WHOLE_BYTES = 548;
@@ -23,15 +19,24 @@ export interface UdpSocketOptions {
   readonly host?: string;
   /** 0: the system chooses. */
   readonly port: number;
+  /** This machine's addresses at the moment. With it, a socket for all of them answers from the address that was asked, where koffi
+   *  is installed. Without it the system chooses. */
+  readonly localAddresses?: () => readonly string[];
   /** May the system calls be our own where koffi is installed? Default: yes. */
   readonly native?: boolean;
 }
 
 /** @throws UnderpassError when the socket cannot be bound */
 export async function openUdpSocket(options: UdpSocketOptions): Promise<DatagramSocket> {
-  const { host, port, native = true } = options;
-  const open = async (family: Family, at: string): Promise<DatagramSocket> =>
-    (native ? openNative(family, at, port) : undefined) ?? (await openPlain(family, at, port));
+  const { host, port, native = true, localAddresses } = options;
+  const open = async (family: Family, at: string): Promise<DatagramSocket> => {
+    const opened = native ? openNative({ family, host: at, port }) : undefined;
+    const isForAll = at === '::' || at === '0.0.0.0';
+    return new UdpSocket(
+      opened ?? (await openPlain(family, at, port)),
+      isForAll ? localAddresses : undefined,
+    );
+  };
   try {
     if (host !== undefined) return await open(isIP(host) === 4 ? 'udp4' : 'udp6', host);
     try {
@@ -42,59 +47,6 @@ export async function openUdpSocket(options: UdpSocketOptions): Promise<Datagram
     }
   } catch (error) {
     throw bindError(`UDP port ${port}${host === undefined ? '' : ` on ${host}`}`, error);
-  }
-}
-
-type Family = 'udp4' | 'udp6';
-
-/** @returns undefined when there is no koffi or it did not work out; an ordinary socket then does, or says why not */
-function openNative(family: Family, host: string, port: number): DatagramSocket | undefined {
-  return openNativeSocket({ family, host, port, bufferBytes: SOCKET_BUFFER_BYTES }, (fd, options) => {
-    const socket = createSocket({ type: family, lookup: literalLookup });
-    try {
-      // Throws before it takes the descriptor, or never. Needs no waiting: the socket is bound.
-      socket.bind({ fd, exclusive: true });
-    } catch (error) {
-      socket.close();
-      throw error;
-    }
-    return new UdpSocket(socket, family, options);
-  });
-}
-
-function openPlain(family: Family, host: string, port: number): Promise<DatagramSocket> {
-  const socket = createSocket({ type: family, lookup: literalLookup });
-  return new Promise((resolve, reject) => {
-    socket.once('error', (error) => {
-      socket.close();
-      reject(error);
-    });
-    socket.bind({ address: host, port, exclusive: true }, () => {
-      socket.removeAllListeners('error');
-      askForBuffer((bytes) => socket.setRecvBufferSize(bytes));
-      askForBuffer((bytes) => socket.setSendBufferSize(bytes));
-      resolve(new UdpSocket(socket, family, undefined));
-    });
-  });
-}
-
-/** Every address that reaches `send` is a literal: answering at once spares a thread-pool call for each datagram. */
-function literalLookup(
-  hostname: string,
-  _options: unknown,
-  callback: (error: NodeJS.ErrnoException | null, address: string, family: number) => void,
-): void {
-  callback(null, hostname, hostname.includes(':') ? 6 : 4);
-}
-
-function askForBuffer(set: (bytes: number) => void): void {
-  for (let bytes = SOCKET_BUFFER_BYTES; bytes >= MIN_SOCKET_BUFFER_BYTES; bytes /= 2) {
-    try {
-      set(bytes);
-      return;
-    } catch {
-      // Linux gives what it may and says nothing; other systems refuse: ask for half.
-    }
   }
 }
 
@@ -113,26 +65,38 @@ class PendingBatch extends TransmitBatch {
 class UdpSocket implements DatagramSocket {
   readonly address: Address;
   readonly refusesFragmentation: boolean;
+  readonly mayAnswerFromAnotherAddress: boolean;
   readonly sendErrors: Record<string, number> = {};
-  readonly #socket: Socket;
-  readonly #options: NativeOptions | undefined;
-  readonly #dualStack: boolean;
-  readonly #senders = new AddressCache();
+  readonly #main: SystemSocket;
+  readonly #locals: LocalSockets | undefined;
   readonly #free: PendingBatch[] = [];
   #made = 0;
   #starved = false;
   #closed = false;
   #listener: DatagramListener | undefined;
 
-  constructor(socket: Socket, family: Family, options: NativeOptions | undefined) {
-    this.#socket = socket;
-    this.#options = options;
-    this.refusesFragmentation = options !== undefined;
-    this.#dualStack = family === 'udp6';
-    const { address, port } = socket.address();
-    this.address = { address: fromDualStack(address), port };
-    socket.on('message', (message, from) => this.#onMessage(message, from));
-    socket.on('error', (error) => this.#count(error));
+  /** @param localAddresses  given for a socket for all addresses that is to answer from the one that was asked */
+  constructor(main: SystemSocket, localAddresses: (() => readonly string[]) | undefined) {
+    this.#main = main;
+    this.address = main.address;
+    this.refusesFragmentation = main.options !== undefined;
+    this.#attach(main);
+    const isPossible = main.options !== undefined;
+    this.mayAnswerFromAnotherAddress =
+      localAddresses !== undefined && !isPossible && ambiguousAddresses(localAddresses()).length > 0;
+    if (localAddresses === undefined || !isPossible) return;
+    const onOpened = (socket: SystemSocket): void => this.#attach(socket);
+    this.#locals = new LocalSockets({ main, localAddresses, onOpened, now: monotonicMs });
+  }
+
+  #attach(via: SystemSocket): void {
+    via.socket.on('message', (message, from) => this.#onMessage(via, message, from));
+    via.socket.on('error', (error) => this.#count(error));
+  }
+
+  /** The socket that answers the sender. */
+  #socketFor({ local }: Address): SystemSocket {
+    return (local === undefined ? undefined : this.#locals?.get(local)) ?? this.#main;
   }
 
   listen(listener: DatagramListener): void {
@@ -161,36 +125,27 @@ class UdpSocket implements DatagramSocket {
       this.releaseBatch(batch);
       return;
     }
-    const address = this.#dualStack ? toDualStack(to.address) : to.address;
-    this.#sendSegments(batch, address, to.port);
+    this.#sendSegments(batch, this.#socketFor(to), to);
   }
 
   answer(datagram: Uint8Array, to: Address): void {
-    if (this.#closed || this.#socket.getSendQueueCount() > 0) return;
-    const address = this.#dualStack ? toDualStack(to.address) : to.address;
+    const via = this.#socketFor(to);
+    if (this.#closed || via.socket.getSendQueueCount() > 0) return;
     // Without a callback dgram makes no closure, and a failure is an 'error' event, which is counted.
-    this.#socket.send(datagram, to.port, address);
+    via.socket.send(datagram, to.port, via.textOf(to));
   }
 
   /** The one place that knows how a batch becomes system calls: one for each datagram. */
-  #sendSegments(batch: PendingBatch, address: string, port: number): void {
+  #sendSegments(batch: PendingBatch, via: SystemSocket, to: Address): void {
     const { buffer, lengthBytes, segmentBytes, onSent } = batch;
-    if (segmentBytes > ALWAYS_WHOLE_BYTES) this.#setFragmentation(batch.mayFragment);
+    const address = via.textOf(to);
+    if (segmentBytes > ALWAYS_WHOLE_BYTES) via.setFragmentation(batch.mayFragment);
     // Counted before the first send, so that a batch cannot be reused half way.
     batch.outstanding = Math.ceil(lengthBytes / segmentBytes);
     for (let offset = 0; offset < lengthBytes; offset += segmentBytes) {
       const length = Math.min(segmentBytes, lengthBytes - offset);
-      this.#socket.send(buffer, offset, length, port, address, onSent);
+      via.socket.send(buffer, offset, length, to.port, address, onSent);
     }
-  }
-
-  /** spec mtu 1.4 */
-  #setFragmentation(mayFragment: boolean): void {
-    const options = this.#options;
-    if (options === undefined || options.mayFragment === mayFragment) return;
-    // Datagrams that wait would change with it. Until the queue is empty these leave as those before them did: then a large one is
-    // carried in fragments, or a small one lost, at worst once.
-    if (this.#socket.getSendQueueCount() === 0) options.mayFragment = mayFragment;
   }
 
   #onSent(batch: PendingBatch, error: Error | null): void {
@@ -217,9 +172,10 @@ class UdpSocket implements DatagramSocket {
     this.#listener?.onTooLarge?.(batch.to, isLast ? lastBytes : batch.segmentBytes);
   }
 
-  #onMessage(message: Uint8Array, from: RemoteInfo): void {
+  #onMessage(via: SystemSocket, message: Uint8Array, from: RemoteInfo): void {
     if (from.port === 0) return;
-    this.#listener?.onDatagram(message, this.#senders.get(from.address, from.port));
+    if (via === this.#main) this.#locals?.onMainDatagram();
+    this.#listener?.onDatagram(message, via.senderOf(from.address, from.port));
   }
 
   #count(error: Error): void {
@@ -227,10 +183,9 @@ class UdpSocket implements DatagramSocket {
     this.sendErrors[name] = (this.sendErrors[name] ?? 0) + 1;
   }
 
-  close(): Promise<void> {
-    if (this.#closed) return Promise.resolve();
+  async close(): Promise<void> {
+    if (this.#closed) return;
     this.#closed = true;
-    this.#options?.release();
-    return new Promise((resolve) => this.#socket.close(() => resolve()));
+    await Promise.all([this.#main.close(), this.#locals?.close()]);
   }
 }

@@ -64,6 +64,7 @@ export class FakeEndpoint implements DrivenEndpoint {
 export class FakeSocket implements DatagramSocket {
   readonly address: Address = { address: '::', port: 4 };
   readonly refusesFragmentation = false;
+  readonly mayAnswerFromAnotherAddress = false;
   readonly sendErrors = {};
   free = 4;
   sent = 0;

@@ -282,6 +282,53 @@ describe.each([
     expect(a.sendErrors).toEqual({});
   });
 
+  // All of 127.0.0.0/8 is this machine's, whether an interface lists it or not.
+  it.runIf(native && hasKoffi).each(hasIpv6Loopback ? [undefined, '0.0.0.0'] : ['0.0.0.0'])(
+    'answers from the address that was asked, listening on %s (spec path 6)',
+    async (host) => {
+      const localAddresses = (): string[] => ['127.0.0.1', '127.0.0.2', '127.0.0.3', '::1'];
+      const relay = await openTracked({ ...(host && { host }), port: 0, localAddresses });
+      expect(relay.mayAnswerFromAnotherAddress).toBe(false);
+      const client = await openTracked({ host: '127.0.0.1', port: 0 });
+      for (const address of ['127.0.0.2', '127.0.0.1', '127.0.0.3']) {
+        const asked = { address, port: relay.address.port };
+        const there = receive(relay, 1);
+        sendText(client, 'question', 8, asked);
+        const [question] = await there;
+        expect(question?.from).toEqual({ ...client.address, local: address });
+        const back = receive(client, 2);
+        sendText(relay, 'answer', 6, question?.from as Address);
+        relay.answer(Uint8Array.of(3), question?.from as Address);
+        expect((await back).map(({ from }) => from)).toEqual([asked, asked]);
+      }
+    },
+  );
+
+  it.runIf(native && hasKoffi && hasIpv6Loopback)(
+    'answers IPv6 from the address that was asked beside sockets for IPv4 (spec path 6)',
+    async () => {
+      const localAddresses = (): string[] => ['127.0.0.1', '127.0.0.2', '::1'];
+      const relay = await openTracked({ port: 0, localAddresses });
+      const client = await openTracked({ host: '::1', port: 0 });
+      const asked = { address: '::1', port: relay.address.port };
+      const there = receive(relay, 1);
+      sendText(client, 'question', 8, asked);
+      const back = receive(client, 1);
+      sendText(relay, 'answer', 6, (await there)[0]?.from as Address);
+      expect((await back)[0]?.from).toEqual(asked);
+    },
+  );
+
+  it('knows when it may answer from another address than was asked (spec path 6)', async () => {
+    const several = (): string[] => ['192.0.2.1', '192.0.2.2'];
+    const all = await openTracked({ port: 0, localAddresses: several });
+    expect(all.mayAnswerFromAnotherAddress).toBe(!(native && hasKoffi));
+    const bound = await openTracked({ host: '127.0.0.1', port: 0, localAddresses: several });
+    expect(bound.mayAnswerFromAnotherAddress).toBe(false);
+    const one = await openTracked({ port: 0, localAddresses: () => ['127.0.0.1', '192.0.2.1'] });
+    expect(one.mayAnswerFromAnotherAddress).toBe(false);
+  });
+
   it('says in words that the port is in use', async () => {
     const a = await openTracked({ port: 0 });
     const error = await openTracked({ port: a.address.port }).catch((reason: unknown) => reason);
@@ -299,7 +346,7 @@ describe.each([
   });
 
   it('shares its port with nobody, not even with one who would share', async () => {
-    const a = await openTracked({ host: '127.0.0.1', port: 0 });
+    const a = await openTracked({ port: 0, localAddresses: () => ['127.0.0.1', '127.0.0.2'] });
     const other = createSocket({ type: 'udp4', reuseAddr: true });
     const code = await new Promise((resolve) => {
       other.once('error', (error) => resolve('code' in error ? error.code : error));

@@ -1,0 +1,117 @@
+import { describe, expect, it } from 'vitest';
+import {
+  ambiguousAddresses,
+  LOOK_INTERVAL_MS,
+  LocalSockets,
+  MAX_LOCAL_SOCKETS,
+} from '../src/local-sockets.js';
+import type { SystemSocket } from '../src/system-socket.js';
+
+describe('the addresses between which the system has a choice (spec path 6)', () => {
+  it.each([
+    [
+      'one of each kind leaves none',
+      ['127.0.0.1', '::1', '192.0.2.1', '2001:db8::1', 'fe80::1', 'fe80::2'],
+      [],
+    ],
+    ['two of IPv4', ['127.0.0.1', '192.0.2.1', '172.17.0.1'], ['192.0.2.1', '172.17.0.1']],
+    ['two of IPv6', ['192.0.2.1', '2001:db8::1', 'fd00::1', 'fe80::1'], ['2001:db8::1', 'fd00::1']],
+    ['two of loopback', ['127.0.0.1', '127.0.0.2', '192.0.2.1'], ['127.0.0.1', '127.0.0.2']],
+    ['the same on two interfaces is one', ['192.0.2.1', '192.0.2.1'], []],
+  ])('are: %s', (_, addresses, ambiguous) => {
+    expect(ambiguousAddresses(addresses)).toEqual(ambiguous);
+  });
+});
+
+/** Sockets that only remember. @param refused  addresses that cannot be bound to */
+function setUp(addresses: readonly string[], mainAddress = '::', refused: readonly string[] = []) {
+  const state = {
+    addresses,
+    now: 0,
+    looks: 0,
+    opened: [] as string[],
+    closed: [] as string[],
+    shared: [] as boolean[],
+  };
+  const main = {
+    address: { address: mainAddress, port: 51_820 },
+    options: {
+      set sharesAddress(shares: boolean) {
+        state.shared.push(shares);
+      },
+    },
+  };
+  const sockets = new LocalSockets({
+    main: main as unknown as SystemSocket,
+    localAddresses: () => {
+      state.looks++;
+      return state.addresses;
+    },
+    onOpened: () => {},
+    now: () => state.now,
+    open: ({ family, host, port }) => {
+      if (refused.includes(host)) return undefined;
+      state.opened.push(`${family} ${host} ${port}`);
+      return { close: async () => state.closed.push(host) } as unknown as SystemSocket;
+    },
+  });
+  return { sockets, state };
+}
+
+describe('a socket for each address (spec path 6)', () => {
+  it('is opened where the system has a choice, and the port is shared for that moment only', () => {
+    const { sockets, state } = setUp(['127.0.0.1', '192.0.2.1', '192.0.2.2', '2001:db8::1', '2001:db8::2']);
+    expect(state.opened).toEqual([
+      'udp4 192.0.2.1 51820',
+      'udp4 192.0.2.2 51820',
+      'udp6 2001:db8::1 51820',
+      'udp6 2001:db8::2 51820',
+    ]);
+    expect(state.shared).toEqual([true, false]);
+    expect(sockets.get('192.0.2.2')).toBeDefined();
+    expect(sockets.get('127.0.0.1')).toBeUndefined();
+  });
+
+  it('is not opened on a machine with one address of each kind', () => {
+    const { state } = setUp(['127.0.0.1', '::1', '192.0.2.1', '2001:db8::1']);
+    expect([state.opened, state.shared]).toEqual([[], []]);
+  });
+
+  it('is one for IPv4 alone beside a main socket that takes nothing else', () => {
+    const { sockets } = setUp(['192.0.2.1', '192.0.2.2', '2001:db8::1', '2001:db8::2'], '0.0.0.0');
+    expect(sockets.addresses).toEqual(['192.0.2.1', '192.0.2.2']);
+  });
+
+  it('comes and goes with its address, which a datagram at the main socket is a sign of, not too often', () => {
+    const { sockets, state } = setUp(['192.0.2.1']);
+    state.addresses = ['192.0.2.1', '192.0.2.2'];
+    state.now = LOOK_INTERVAL_MS - 1;
+    for (let i = 0; i < 100; i++) sockets.onMainDatagram();
+    expect(state.looks).toBe(1);
+    state.now++;
+    for (let i = 0; i < 100; i++) sockets.onMainDatagram();
+    expect(state.looks).toBe(2);
+    expect(sockets.addresses).toEqual(['192.0.2.1', '192.0.2.2']);
+    state.addresses = ['192.0.2.2', '192.0.2.3'];
+    state.now += LOOK_INTERVAL_MS;
+    sockets.onMainDatagram();
+    expect(sockets.addresses).toEqual(['192.0.2.2', '192.0.2.3']);
+    expect(state.closed).toEqual(['192.0.2.1']);
+  });
+
+  it('is tried again with the next look when the address cannot be bound to yet', () => {
+    const { sockets, state } = setUp(['2001:db8::1', '2001:db8::2'], '::', ['2001:db8::2']);
+    expect(sockets.addresses).toEqual(['2001:db8::1']);
+    expect(state.shared).toEqual([true, false]);
+    sockets.look();
+    expect(state.shared).toEqual([true, false, true, false]);
+  });
+
+  it('is one of a limited number, and all are closed together', async () => {
+    const many = Array.from({ length: MAX_LOCAL_SOCKETS + 10 }, (_, i) => `192.0.2.${i + 1}`);
+    const { sockets, state } = setUp(many);
+    expect(sockets.addresses).toHaveLength(MAX_LOCAL_SOCKETS);
+    await sockets.close();
+    expect(state.closed).toHaveLength(MAX_LOCAL_SOCKETS);
+  });
+});
