@@ -262,6 +262,7 @@ export class Peer {
     if (moved === undefined) return;
     const to = this.#guard.proven as Address;
     this.session.setAddress(to);
+    this.session.releaseInitiation();
     this.#movePath(now, moved === 'address');
     const from = this.#reportedAddress;
     if (from === undefined || sameAddress(from, to)) return; // 'connected' has said so

@@ -87,6 +87,8 @@ export class WireGuardPeer {
   /** Initiations sent since somebody last wanted a handshake (spec session 5.5). */
   #tries = 0;
   #initiationDue = false;
+  /** The limit of an unproven address kept the last initiation back. */
+  #isInitiationHeldBack = false;
   #isInitiationCopyDue = false;
   /** Copies sent of the present initiation and the present response. */
   #initiationCopies = 0;
@@ -178,6 +180,16 @@ export class WireGuardPeer {
     }
   }
 
+  /** The peer's address is proven: an initiation that its limit kept back goes out now. Waiting for the next try could outlast the
+   *  keypair (spec path 2). */
+  releaseInitiation(): void {
+    if (!this.#isInitiationHeldBack) return;
+    this.#isInitiationHeldBack = false;
+    this.#timers.cancel('handshake-retry');
+    this.#initiationDue = true;
+    this.#context.wantHandshake(this);
+  }
+
   /** An initiation that waits for its response goes out once more with the next poll: the address is another now (spec outage 7). */
   repeatInitiation(): void {
     if (this.#initiator.pendingMessage === undefined) return;
@@ -198,6 +210,7 @@ export class WireGuardPeer {
     this.#initiator.abandon();
     this.#responder.forgetResponse();
     this.#initiationDue = false;
+    this.#isInitiationHeldBack = false;
     this.#timers.cancel('handshake-retry');
     this.#timers.cancel('initiation-copy');
     this.#timers.cancel('response-copy');
@@ -298,8 +311,10 @@ export class WireGuardPeer {
     }
     if (this.#initiationDue) {
       this.#initiationDue = false;
+      this.#isInitiationHeldBack = false;
       if (!this.#mayBeSent(INITIATION_BYTES)) {
-        // As if it had been lost: by the next try the peer may have been heard again, or have another address.
+        // If the address is not proven before the next try, this one counts as lost.
+        this.#isInitiationHeldBack = true;
         this.#tries++;
         this.#timers.set('handshake-retry', now + REKEY_TIMEOUT_MS + this.#initiator.jitterMs);
       } else if (this.#initiate(now, into)) return INITIATION_BYTES;
@@ -332,6 +347,7 @@ export class WireGuardPeer {
     this.#secrets.wipe();
     this.#timers.cancelAll();
     this.#initiationDue = false;
+    this.#isInitiationHeldBack = false;
     this.#address = undefined;
   }
 
@@ -428,6 +444,7 @@ export class WireGuardPeer {
     this.#timers.cancel('response-copy');
     this.#responder.forgetResponse();
     this.#initiationDue = false;
+    this.#isInitiationHeldBack = false;
     this.#isInitiationCopyDue = false;
     this.#tries = 0;
     this.#renewedOnReceive = false;

@@ -61,6 +61,21 @@ describe('renewal', () => {
     ]);
   });
 
+  it('that the limit of an unproven address kept back starts once the address is proven (spec path 2)', () => {
+    const pair = new SessionPair();
+    pair.connect();
+    pair.now = 130_000;
+    pair.takeSent();
+    const guard = { allowanceBytes: 100, onSent: () => undefined };
+    pair.a.peer.sendGuard = guard;
+    pair.send(pair.a, new Uint8Array(8));
+    expect(pair.takeSent()).toEqual(['130000 a transport']);
+    guard.allowanceBytes = Infinity;
+    pair.a.peer.releaseInitiation();
+    pair.exchange();
+    expect(pair.takeSent()).toEqual(['130000 a initiation', '130000 b response', '130000 a keepalive']);
+  });
+
   it('is not started by the responder that sends', () => {
     const pair = connected();
     pair.runUntil(150_000);
