@@ -257,6 +257,14 @@ describe('keepalives', () => {
     expect(pair.takeSent()).toEqual(['0 a transport', '9000 b transport', '19000 a keepalive']);
   });
 
+  it('are not sent where no more may be sent (spec path 2)', () => {
+    const pair = connected();
+    pair.b.peer.sendGuard = { allowanceBytes: 31, onSent: () => undefined };
+    pair.send(pair.a, DATA);
+    pair.runUntil(30_000);
+    expect(pair.takeSent().filter((line) => line.includes(' b '))).toEqual([]);
+  });
+
   it('are not answered: an idle pair is silent (spec session 6.3)', () => {
     const pair = connected();
     pair.runUntil(500_000);

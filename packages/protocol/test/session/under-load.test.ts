@@ -1,6 +1,12 @@
 import { type Address, WireGuard } from '@underpass/protocol';
 import { describe, expect, it } from 'vitest';
-import { COOKIE_REPLIES_PER_WINDOW, UNDER_LOAD_HANDSHAKES_PER_SECOND } from '../../src/constants.js';
+import {
+  COOKIE_REPLIES_PER_WINDOW,
+  RATE_LIMIT_BURST,
+  UNDER_LOAD_HANDSHAKES_PER_SECOND,
+} from '../../src/constants.js';
+import { CookieJar } from '../../src/handshake/cookie.js';
+import { mac1Key, writeMacs } from '../../src/handshake/mac.js';
 import { countingRandom, SessionPair, SUITE } from './session-pair.js';
 
 /** Message 1 of strangers: right mac1, unknown key. */
@@ -108,6 +114,23 @@ describe('under load (spec handshake 6)', () => {
     pair.runUntil(130_300);
     expect(pair.takeSent()).toEqual(['130300 b response', '130300 a keepalive']);
     expect(pair.a.drops.at(-1)).toBe('cookie-required');
+  });
+
+  it('turns away a sender with a cookie that comes too often (spec handshake 6.3)', () => {
+    const pair = new SessionPair();
+    floodUntilLoaded(pair);
+    const { publicKey } = pair.b.core;
+    const from: Address = { address: '198.51.100.7', port: 7 };
+    const [message] = strangers(publicKey, 1) as [Uint8Array];
+    const jar = new CookieJar(SUITE, publicKey);
+    jar.noteSent(message);
+    const { answer } = pair.receive(pair.b, message, from) as { answer: Uint8Array };
+    expect(jar.handleReply(0, answer)).toBeUndefined();
+    writeMacs(SUITE, mac1Key(SUITE, publicKey), jar.cookie(0), message);
+    pair.b.drops.length = 0;
+    for (let i = 0; i < RATE_LIMIT_BURST + 2; i++) pair.receive(pair.b, message, from);
+    const proven = new Array(RATE_LIMIT_BURST).fill('unknown-peer');
+    expect(pair.b.drops).toEqual([...proven, 'rate-limited', 'rate-limited']);
   });
 
   it('takes a cookie reply once, and none for a message that was not sent', () => {
