@@ -1,11 +1,12 @@
 /** Who is told that a connection is over, and why, when it is not its owner who ends it (spec streams 3.7, 8.1). */
-import { ConnectionErrorCode, type Peer, type Stream } from '@underpass/protocol';
+import { ConnectionErrorCode, type Peer, type Stream, TransmitBatch } from '@underpass/protocol';
 import { describe, expect, test } from 'vitest';
 import { type Line, Switchboard } from './switchboard.js';
 
 const RELAY = { address: '198.51.100.1', port: 51_820 };
 const HERE = { address: '192.0.2.1', port: 40_000 };
 const THERE = { address: '192.0.2.2', port: 40_000 };
+const ELSEWHERE = { address: '192.0.2.3', port: 40_000 };
 const KEYS = { client: new Uint8Array(32).fill(1), relay: new Uint8Array(32).fill(2) };
 
 class World {
@@ -77,6 +78,24 @@ describe('two clients with one key (spec streams 3.7)', () => {
     expect(world.relayPeer.stats().address).toEqual(THERE);
   });
 
+  test('leave the one that goes on free to move (spec path 1)', () => {
+    const world = new World();
+    const a = world.client(HERE);
+    const streamOfA = write(a.peer);
+    world.board.run(1_000);
+    const b = world.client(THERE);
+    const streamOfB = write(b.peer);
+    world.board.run(1_000);
+    streamOfA.write(new Uint8Array(10));
+    world.board.run(10_000);
+    expect(ends(a.line)).toHaveLength(1);
+    b.line.address = ELSEWHERE;
+    streamOfB.write(new Uint8Array(10));
+    world.board.run(100);
+    expect(world.relayPeer.stats().address).toEqual(ELSEWHERE);
+    expect(streamOfB.bufferedBytes).toBe(0);
+  });
+
   test('are reported once in ten seconds, however often they take turns', () => {
     const world = new World();
     const clients = [world.client(HERE), world.client(THERE)];
@@ -107,6 +126,20 @@ describe('a peer that is removed (spec streams 8.1)', () => {
     expect(ends(world.relay)).toEqual([
       { by: 'local', code: ConnectionErrorCode.removed, reason: 'removed from the config', lost: 1 },
     ]);
+  });
+
+  test('hears nothing where it has not proven to be: that could be anybody (spec path 2)', () => {
+    const world = new World();
+    const { line, peer } = world.client(HERE);
+    const stream = write(peer);
+    world.board.run(1_000);
+    line.address = ELSEWHERE;
+    line.isPlugged = false;
+    stream.write(new Uint8Array(10));
+    world.board.run(10);
+    expect(world.relayPeer.stats().address).toEqual(ELSEWHERE);
+    world.relay.endpoint.removePeer(world.board.now, world.relayPeer, 'removed from the config');
+    expect(world.relay.endpoint.pollTransmit(world.board.now, new TransmitBatch())).toBe(false);
   });
 
   test('hears nothing when it never connected', () => {

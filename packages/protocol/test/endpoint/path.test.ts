@@ -216,6 +216,26 @@ describe('a peer that moves', () => {
   });
 });
 
+it('a peer that moves while the size of its path is looked for gets no probe before it is believed (spec mtu 5)', () => {
+  for (let movesAt = 0; movesAt < 120; movesAt += 3) {
+    world = new World();
+    world.clientPeer.openStream()?.write(new Uint8Array(10));
+    world.run(movesAt);
+    world.clientAddress = AWAY;
+    let came = 0;
+    world.onClientSends = (bytes) => {
+      came += bytes.length;
+      return undefined;
+    };
+    world.run(100);
+    const there = world.relaySent.filter(({ to }) => to === AWAY);
+    // The answer to the challenge takes one round trip.
+    const untilBelieved = there.filter(({ at }) => at < (there[0]?.at as number) + 2 * ONE_WAY_MS);
+    for (const { bytes } of untilBelieved) expect(bytes).toBeLessThanOrEqual(BASE_DATAGRAM_BYTES);
+    expect(untilBelieved.reduce((sum, { bytes }) => sum + bytes, 0)).toBeLessThanOrEqual(3 * came);
+  }
+});
+
 describe('an attacker', () => {
   it('with a copy that overtakes the original gets three times its size at most, and only until the next genuine datagram', () => {
     world.download(5_000_000);

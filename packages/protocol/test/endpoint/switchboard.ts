@@ -13,7 +13,8 @@ const MAX_STEPS = 20_000;
 
 export interface Line {
   readonly endpoint: Endpoint;
-  readonly address: Address;
+  /** Where it is; a test may move it. */
+  address: Address;
   /** What the endpoint reported, streams left out. */
   readonly events: Exclude<EndpointEvent, { type: `stream-${string}` }>[];
   /** While it is false everything to it is lost. */
