@@ -46,6 +46,14 @@ describe('epochs (spec streams 3.2 to 3.4)', () => {
     expect(epochs.judge(1, hello(FIRST_RUN, epoch(9)))).toBe('not-for-us');
   });
 
+  it('remember the newest keypairs alone: an older one has to state its epoch again (spec streams 3.2)', () => {
+    const epochs = new Epochs(OURS);
+    const keypairs = Array.from({ length: 100 }, (_, i) => i + 1);
+    for (const keypair of keypairs) expect(epochs.bind(keypair, hello(FIRST_RUN))).toBe(true);
+    const remembered = keypairs.filter((keypair) => epochs.standing(keypair) !== 'unbound');
+    expect(remembered).toEqual([97, 98, 99, 100]);
+  });
+
   it('see a change under one keypair as a violation', () => {
     const epochs = new Epochs(OURS);
     epochs.bind(1, hello(FIRST_RUN));

@@ -189,6 +189,23 @@ describe('what goes out first', () => {
   });
 });
 
+describe('data', () => {
+  it('goes to each peer in turn, a batch each', () => {
+    const star = new Star(2);
+    for (const client of star.clients) star.connect(client);
+    for (const peer of star.relay.peers) peer.openStream()?.write(new Uint8Array(50_000));
+    // Of one datagram, so that none takes all that a peer may have now.
+    const batch = Object.assign(new TransmitBatch(), { buffer: new Uint8Array(1_500) });
+    const order: unknown[] = [];
+    for (let polls = 0; polls < 8 && star.relay.pollTransmit(star.now, batch); polls++) {
+      order.push(batch.to?.address);
+    }
+    const turns = ['192.0.2.1', '192.0.2.2'];
+    expect([turns, turns.toReversed()]).toContainEqual(order.slice(0, 2));
+    for (let i = 2; i < 8; i++) expect(order[i]).toBe(order[i - 2]);
+  });
+});
+
 describe('events', () => {
   // Wherever the last poll stopped: each poll without an event moves on.
   it.each([0, 1, 2])(

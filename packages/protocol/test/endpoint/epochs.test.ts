@@ -72,10 +72,14 @@ describe('a connection', () => {
       world.endpoints.client.close();
       world.pair.wake('client');
       world.run(25);
-      world.open('client');
+      // Another process: one alone waits 5 s before its next handshake.
+      world.start('client');
+      world.peers.client.connect(world.pair.now);
+      world.pair.wake('client');
       world.run(25);
     }
     const began = world.take('relay').filter((event) => event === 'connected').length;
+    expect(began).toBeGreaterThanOrEqual(EPOCHS_BURST - 1);
     expect(began).toBeLessThanOrEqual(EPOCHS_BURST + EPOCHS_PER_SECOND * 10 + 1);
   });
 
@@ -111,6 +115,25 @@ describe('a connection', () => {
     world.run(10_000);
     expect(world.take('relay')).toEqual(['connected']);
     expect(world.take('client')).toEqual(['connected', 'stream-opened 1']);
+  });
+
+  test('that ends while an answer is due is asked for no more (spec outage 2, streams 8)', () => {
+    const blackouts = [{ from: 1_000, until: 3_600_000 }];
+    const world = connected({
+      ...PERFECT_NETWORK,
+      toRelay: { ...PERFECT_LINK, blackouts },
+      toClient: { ...PERFECT_LINK, blackouts },
+    });
+    world.open('client');
+    world.run(500);
+    world.endpoints.client.close();
+    world.pair.wake('client');
+    world.run(100);
+    expect(world.take('client').at(-1)).toBe('disconnected local closed');
+    const { datagramsSent } = world.peers.client.stats();
+    world.run(600_000);
+    expect(world.waits).toEqual([]);
+    expect(world.peers.client.stats().datagramsSent).toBe(datagramsSent);
   });
 
   test('ends at the next contact when CLOSE was lost (spec streams 8)', () => {
