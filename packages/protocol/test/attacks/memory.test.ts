@@ -18,7 +18,7 @@ import {
   MAX_SENT_PACKETS,
   RECEIVE_BLOCK_BYTES,
 } from '../../src/transport-constants.js';
-import { data, fill, HostilePeer, hello, maxData, maxStreamData, stop } from './hostile-peer.js';
+import { data, fill, HostilePeer, hello, maxData, maxStreamData, reset, stop } from './hostile-peer.js';
 
 const { flowControl, streamLimit, finalSize } = ConnectionErrorCode;
 const MEMORY = MIN_MEMORY_PER_PEER_BYTES;
@@ -72,6 +72,15 @@ describe('a peer that wants memory (spec streams 5.5)', () => {
     expect(code).toBe(flowControl);
     expect(streams - 1).toBe(LIMITS.connectionWindowBytes / INITIAL_MAX_STREAM_DATA_BYTES);
     expect(new HostilePeer(LIMITS).say(data(2 * LIMITS.maxOpenStreams, 0, 1))).toBe(streamLimit);
+  });
+
+  it('resets a stream at a size beyond the window of the connection (spec streams 4.4, 5.3)', () => {
+    const peer = new HostilePeer(LIMITS);
+    const streams = LIMITS.connectionWindowBytes / INITIAL_MAX_STREAM_DATA_BYTES;
+    for (let i = 0; i < streams; i++) {
+      expect(peer.say(data(2 * i, INITIAL_MAX_STREAM_DATA_BYTES - 1, 1))).toBeUndefined();
+    }
+    expect(peer.say(reset(2 * streams, 1))).toBe(flowControl);
   });
 
   it('changes the final size by a reset, to escape the limits', () => {

@@ -77,5 +77,8 @@ describe('ReceivedPackets', () => {
     expect(readAck(received, 0)).toEqual([[9, 9]]);
     expect(received.isDuplicate(3)).toBe(true);
     expect(received.isDuplicate(7)).toBe(false);
+    // The newest number stays: without it there would be nothing that an ACK could say.
+    received.onAckAcknowledged(9);
+    expect(readAck(received, 0)).toEqual([[9, 9]]);
   });
 });
