@@ -164,6 +164,17 @@ describe('the queue of names', () => {
     expect(queue.waiting).toBe(0);
   });
 
+  it('resolves a name that was called off while it waited, when it is asked for again', async () => {
+    const { resolver, outcomes, look, lookMany } = setUp();
+    const peer = {};
+    lookMany(peer, 'name', MAX_LOOKUPS_PER_PEER);
+    look(peer, 'late')();
+    look(peer, 'late');
+    await resolver.answer('name0', ['192.0.2.1']);
+    await resolver.answer('late', ['192.0.2.2']);
+    expect(outcomes.at(-1)).toEqual(['late', { ok: true, addresses: ['192.0.2.2'] }]);
+  });
+
   it('counts a resolution that was called off until it ends', async () => {
     const { resolver, queue, outcomes, look } = setUp();
     look({}, 'a')();

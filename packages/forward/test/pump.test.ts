@@ -13,6 +13,7 @@ import { howItEnds, readAll, socketPair } from './sockets.js';
 async function setUp(stream = new FakeStream()) {
   const { ours, theirs } = await socketPair();
   const timers = new FakeTimers();
+  const watch = new SocketWatch(timers);
   let ended: (summary: PumpSummary) => void;
   const end = new Promise<PumpSummary>((resolve) => {
     ended = resolve;
@@ -21,19 +22,19 @@ async function setUp(stream = new FakeStream()) {
   const pump = new Pump({
     socket: ours,
     stream,
-    watch: new SocketWatch(timers),
+    watch,
     wake: () => undefined,
     onEnd: (summary) => {
       ends++;
       ended(summary);
     },
   });
-  return { ours, theirs, stream, pump, end, ends: () => ends, timers };
+  return { ours, theirs, stream, pump, end, ends: () => ends, timers, watch };
 }
 
 describe('a pump', () => {
   it('carries both directions and ends clean when both have ended (spec forwarding 4.1)', async () => {
-    const { theirs, stream, pump, end, ends } = await setUp();
+    const { theirs, stream, pump, end, ends, watch } = await setUp();
     pump.start(Buffer.from('first '));
     stream.arrive('second');
     stream.arriveFin();
@@ -44,6 +45,7 @@ describe('a pump', () => {
     expect(String(stream.written)).toBe('answer');
     expect(await end).toEqual({ bytesSent: 6, bytesReceived: 12, clean: true });
     expect([stream.resetCode, stream.stopCode, ends()]).toEqual([undefined, undefined, 1]);
+    expect(watch.size).toBe(0);
   });
 
   it("hands on the program's FIN and goes on with what comes for it (spec forwarding 4.1)", async () => {
@@ -202,6 +204,18 @@ describe('a pump', () => {
     theirs.on('error', () => undefined);
     expect((await end).clean).toBe(false);
     expect(stream.written).toHaveLength(0);
+  });
+
+  it('resets a program that nobody listens to when it has been told the end already (spec forwarding 4.3)', async () => {
+    const { ours, stream, pump, end } = await setUp();
+    pump.start();
+    const finished = once(ours, 'finish');
+    stream.arriveFin();
+    pump.onReadable();
+    await finished;
+    pump.onStopped();
+    expect(ours.destroyed).toBe(true);
+    expect((await end).clean).toBe(false);
   });
 
   // spec forwarding 4.6. The kernel knows of a reset soon, and Node never looks: the test asks the kernel, then moves the clock.
