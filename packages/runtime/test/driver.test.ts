@@ -1,4 +1,4 @@
-import { StreamErrorCode } from '@underpass/protocol';
+import { type Address, StreamErrorCode } from '@underpass/protocol';
 import { describe, expect, it } from 'vitest';
 import {
   Driver,
@@ -308,6 +308,19 @@ describe('dispatching', () => {
 });
 
 describe('a datagram that the system would not send', () => {
+  it('because of its size is told to the endpoint, and smaller ones follow at once (spec mtu 4.4)', () => {
+    const to = { address: '192.0.2.1', port: 1 };
+    const { endpoint, socket, turns } = setUp();
+    const told: unknown[] = [];
+    endpoint.handleTooLarge = (_now?: number, where?: Address, bytes?: number) => {
+      told.push([where, bytes]);
+      endpoint.toSend = 1;
+    };
+    socket.listener?.onTooLarge?.(to, 1472);
+    turns.run();
+    expect([told, socket.sent]).toEqual([[[to, 1472]], 1]);
+  });
+
   it('is reported to the handler, and no more once the driver is closed (spec outage 9)', async () => {
     const to = { address: '192.0.2.1', port: 1 };
     const seen: unknown[] = [];

@@ -1,8 +1,8 @@
-import { createSocket } from 'node:dgram';
+import { createSocket, Socket } from 'node:dgram';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import type { Address } from '@underpass/protocol';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import {
   type DatagramSocket,
   MAX_BATCHES,
@@ -10,11 +10,12 @@ import {
   type UdpSocketOptions,
   UnderpassError,
 } from '../src/index.js';
-import { cLibrary } from '../src/native-socket.js';
+import { cLibrary, NativeOptions } from '../src/native-socket.js';
 import { loadGetsockopt } from './socket-options.js';
 
 const open: DatagramSocket[] = [];
 afterEach(async () => {
+  vi.restoreAllMocks();
   await Promise.all(open.splice(0).map((socket) => socket.close()));
 });
 
@@ -249,6 +250,51 @@ describe.each([
     dual.answer(Uint8Array.of(3, 0, 0, 0), v4.address);
     expect(dual.sendErrors).toEqual({});
   });
+
+  it('drops an answer while others wait for the system, so that a flood fills no queue', async () => {
+    const a = await openTracked({ host: '127.0.0.1', port: 0 });
+    const send = vi.spyOn(Socket.prototype, 'send');
+    const waiting = vi.spyOn(Socket.prototype, 'getSendQueueCount').mockReturnValue(1);
+    a.answer(Uint8Array.of(3, 0, 0, 0), a.address);
+    expect(send).not.toHaveBeenCalled();
+    waiting.mockReturnValue(0);
+    a.answer(Uint8Array.of(3, 0, 0, 0), a.address);
+    expect(send).toHaveBeenCalledOnce();
+  });
+
+  it('ignores what claims to come from port 0, where no answer could go', async () => {
+    const address = vi.spyOn(Socket.prototype, 'address');
+    const a = await openTracked({ host: '127.0.0.1', port: 0 });
+    const arrived = receive(a, 1);
+    const [socket] = address.mock.contexts as Socket[];
+    for (const port of [0, 7]) socket?.emit('message', Buffer.from([port]), { address: '192.0.2.1', port });
+    expect((await arrived).map(({ from }) => from.port)).toEqual([7]);
+  });
+
+  it('says of which size each datagram was that is too large for an interface, also of the last', async () => {
+    const a = await openTracked({ host: '127.0.0.1', port: 0 });
+    const callbacks: ((error: Error | null, bytes: number) => void)[] = [];
+    vi.spyOn(Socket.prototype, 'send').mockImplementation((...parameters: unknown[]) => {
+      callbacks.push(parameters.at(-1) as (typeof callbacks)[number]);
+    });
+    const refused = refusals(a, 2);
+    sendBytes(a, 3_900, 1_472, a.address);
+    for (const callback of callbacks.slice(0, 1)) callback(null, 0);
+    const tooLarge = Object.assign(new Error('too large'), { code: 'EMSGSIZE' });
+    for (const callback of callbacks.slice(1)) callback(tooLarge, 0);
+    expect((await refused).map(([, bytes]) => bytes)).toEqual([1_472, 956]);
+  });
+
+  it.runIf(native && hasKoffi)(
+    'forgets its descriptor before it closes it: the number is soon another’s',
+    async () => {
+      const release = vi.spyOn(NativeOptions.prototype, 'release');
+      const a = await openTracked({ host: '127.0.0.1', port: 0 });
+      expect(release).not.toHaveBeenCalled();
+      await a.close();
+      expect(release).toHaveBeenCalledOnce();
+    },
+  );
 
   it.runIf(native && hasKoffi)(
     'lets the system fragment what may be cut, and nothing else; small datagrams change nothing (spec mtu 1.4)',

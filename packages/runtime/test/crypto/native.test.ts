@@ -1,4 +1,4 @@
-import { createNativeSuite, loadSodium } from '@underpass/runtime';
+import { createNativeSuite, loadSodium, type Sodium } from '@underpass/runtime';
 import { describeLowOrder, describeSuite } from '@underpass/testkit/crypto';
 import { describe, expect, it } from 'vitest';
 
@@ -11,6 +11,18 @@ describe.skipIf(sodium === undefined)('with sodium-native, which is optional', (
   const createSodiumSuite = () => createNativeSuite(sodium);
   describeSuite('sodium', createSodiumSuite);
   describeLowOrder('sodium', createSodiumSuite);
+});
+
+it('wipes the key of a cipher that is destroyed', () => {
+  const keys: Uint8Array[] = [];
+  const suite = createNativeSuite({
+    crypto_aead_chacha20poly1305_ietf_encrypt: (...[, , , , , key]) => keys.push(key),
+  } as Sodium);
+  const aead = suite.aead(new Uint8Array(32).fill(7));
+  aead.seal(0, 0, new Uint8Array(16), 0, 0);
+  expect(keys).toEqual([new Uint8Array(32).fill(7)]);
+  aead.destroy();
+  expect(keys).toEqual([new Uint8Array(32)]);
 });
 
 it('says by its name what it uses', () => {
