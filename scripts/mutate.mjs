@@ -1,8 +1,8 @@
 // Plants bugs, one at a time, in a copy of the program, and says who finds each: the simulator (and which rule), or the tests.
 //
-// A list is JSON: [{ "name", "file", "before", "after", "why", "found" }]. `before` is text that stands once in `file`, `after` takes its
+// A list is JSON: [{ "name", "file", "before", "after", "why", "found", "scenario" }]. `before` is text that stands once in `file`, `after` takes its
 // place, `why` says what is wrong then. `found` says who is to find it: the name of a rule of the simulator, "simulator" for any of
-// them, "tests", or "nobody" with a reason in `why`.
+// them, "tests", or "nobody" with a reason in `why`. `scenario` is the kind of trouble that shows the bug; without it, all kinds.
 
 import { spawn } from 'node:child_process';
 import {
@@ -42,6 +42,8 @@ const TESTED_WITH = [
   'vitest.config.ts',
   'tsconfig.base.json',
 ];
+/** What `found` may be beside the name of a rule. */
+const NO_RULES = ['simulator', 'tests', 'nobody'];
 /** What a simulation needs of a built tree. */
 const SIMULATED_WITH = [
   'packages/protocol/dist',
@@ -185,7 +187,9 @@ async function simulate(tree, mutant) {
     format: 'esm',
   });
   writeFileSync(path.join(tree, mutant.file.replace('/src/', '/dist/').replace(/\.ts$/, '.js')), compiled);
-  const parameters = ['scripts/simulate.mjs', '--seeds', options.seeds, '--scenario', 'mixed', '--stop'];
+  const { scenario = 'mixed', found } = mutant;
+  const parameters = ['scripts/simulate.mjs', '--seeds', options.seeds, '--scenario', scenario, '--stop'];
+  if (found !== undefined && !NO_RULES.includes(found)) parameters.push('--rule', found);
   const { code, output } = await run(tree, [process.execPath, ...parameters]);
   if (code === 0) return undefined;
   if (code === undefined) return 'simulator (hangs)';

@@ -20,6 +20,7 @@ const USAGE = `usage: npm run simulate -- [--seed N] [--seeds COUNT] [--scenario
   --scenario NAME   one kind of trouble, much of it; 'list' prints the names
                     'mixed': every other seed any, the rest each kind in turn
   --stop            end at the first seed that shows a violation
+  --rule NAME       count only violations of this rule
   --trace           a line for each datagram and event of one seed
   --save FILE       write the scenario that a seed stands for, and run it; to keep what showed a bug
   --replay FILE     run a scenario that was written so
@@ -55,6 +56,7 @@ function readArguments() {
         scenario: { type: 'string', default: 'any' },
         trace: { type: 'boolean', default: false },
         stop: { type: 'boolean', default: false },
+        rule: { type: 'string' },
         save: { type: 'string' },
         replay: { type: 'string' },
         portable: { type: 'boolean', default: false },
@@ -78,6 +80,7 @@ function readArguments() {
       to: from + count - 1,
       trace: values.trace,
       stop: values.stop,
+      rule: values.rule,
       save: values.save,
       replay: values.replay,
       portable: values.portable,
@@ -122,7 +125,7 @@ async function runOne({ from, portable, scenario: name, trace, save, replay }) {
 }
 
 /** Hands one seed after another to whichever thread is free. */
-async function runAll({ from, to, portable, scenario, stop }) {
+async function runAll({ from, to, portable, scenario, stop, rule }) {
   const started = performance.now();
   const totals = {};
   const failed = [];
@@ -130,6 +133,7 @@ async function runAll({ from, to, portable, scenario, stop }) {
   const onResult = (result) => {
     for (const [name, value] of Object.entries(result.stats)) totals[name] = (totals[name] ?? 0) + value;
     if (result.violations.length === 0) return;
+    if (rule !== undefined && !result.broken.includes(rule)) return;
     failed.push(report(result, { portable, scenario: result.scenario }));
     if (stop) next = to + 1;
   };

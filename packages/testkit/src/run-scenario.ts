@@ -13,7 +13,7 @@ import { CryptoLog } from './observer/crypto-log.js';
 import { type ObservedProcess, Observer } from './observer/observer.js';
 import { createInsecureTestSuite } from './plain-suite.js';
 import { type PeerLink, ProcessModel } from './process-model.js';
-import { judgeExpectation } from './rules/expectations.js';
+import { judgeExpectation, judgeShares } from './rules/expectations.js';
 import { RULES } from './rules/index.js';
 import { Paths } from './rules/path-model.js';
 import { createStage } from './rules/stage.js';
@@ -420,7 +420,10 @@ class ScenarioRun {
     for (const { streams, expectations } of this.#scenario.clients) {
       for (const expectation of expectations) {
         const plan = streams[expectation.stream] as StreamPlan;
-        const problem = judgeExpectation(expectation, plan, this.#opened.get(plan));
+        const { besides } = expectation;
+        const own = this.#opened.get(plan);
+        const twin = besides === undefined ? undefined : this.#opened.get(streams[besides] as StreamPlan);
+        const problem = judgeExpectation(expectation, plan, own) ?? judgeShares(plan, own, twin);
         if (problem !== undefined) this.#report(`${problem} [expectations]`, 'expectations');
       }
     }

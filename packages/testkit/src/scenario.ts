@@ -97,6 +97,8 @@ export interface Expectation {
   /** Place among the client's streams. */
   readonly stream: number;
   readonly withinMs: number;
+  /** Another one like it, over the same connection at the same time: the two take turns and end together. */
+  readonly besides?: number;
 }
 
 /** One client, what lies between it and the relay, and what the two have to say to each other. */

@@ -1,5 +1,5 @@
 /** Scenarios whose outcome can be told beforehand: transfers that have all they need, and so a time in which they must end. */
-import type { ClientPlan, EndPlan, Scenario, StreamPlan } from './scenario.js';
+import type { ClientPlan, EndPlan, Expectation, Scenario, StreamPlan } from './scenario.js';
 import { clientAddress } from './scenario.js';
 import type { SeededRandom } from './seeded-random.js';
 import { CLIENT_ADDRESS, type Move, PERFECT_LINK } from './simulated-network.js';
@@ -70,15 +70,37 @@ export function cleanTransfer(scenario: Scenario, random: SeededRandom): Scenari
   const count = random.chance(0.6) ? 1 : 2;
   const clients = Array.from({ length: count }, (_, i) => {
     const plan = transfer(random, sizeBytes, 0);
-    return cleanClient(
-      scenario,
-      i,
-      { delayMs, bytesPerMs },
-      [plan],
-      [{ stream: 0, withinMs: timeFor(sizeBytes, delayMs, bytesPerMs) }],
-    );
+    const withinMs = timeFor(sizeBytes, delayMs, bytesPerMs);
+    return cleanClient(scenario, i, { delayMs, bytesPerMs }, [plan], [{ stream: 0, withinMs }]);
   });
-  return settled(scenario, clients);
+  const [first] = clients as [ClientPlan];
+  return settled(scenario, random.chance(0.5) ? clients : [withTwin(first), ...clients.slice(1)]);
+}
+
+/** Two equal transfers at the same time over one connection. */
+function withTwin(client: ClientPlan): ClientPlan {
+  const [plan] = client.streams as [StreamPlan];
+  const [expectation] = client.expectations as [Expectation];
+  const withinMs = 2 * expectation.withinMs;
+  return {
+    ...client,
+    streams: [plan, { ...plan, openerStart: plan.openerStart + 1 }],
+    expectations: [{ stream: 0, besides: 1, withinMs }],
+  };
+}
+
+/** A program that says something now and then for some minutes, over a path that loses nothing. */
+export function steadyWrites(scenario: Scenario, random: SeededRandom): Scenario {
+  const count = random.integer(60, 150);
+  const plan = transfer(random, 100 * count, 0);
+  const paced = {
+    ...plan,
+    opener: { ...plan.opener, chunkBytes: 100, writePauseMs: random.between(800, 2_000) },
+  };
+  const link = { ...PERFECT_LINK, delayMs: random.magnitude(2, 120) };
+  const client = cleanClient(scenario, 0, { delayMs: link.delayMs, bytesPerMs: 1_000 }, [paced], []);
+  const network = { ...client.network, toRelay: link, toClient: link };
+  return { ...settled(scenario, [{ ...client, network }]), plannedUntil: 130_000 };
 }
 
 /** Streams that nobody reads, and one over the same connection that is read. */

@@ -3,7 +3,7 @@ import { BASE_DATAGRAM_BYTES } from '@underpass/protocol';
 import type { ClientPlan, Scenario, StreamPlan } from './scenario.js';
 import type { SeededRandom } from './seeded-random.js';
 import type { LinkConditions, Side } from './simulated-network.js';
-import { anotherClient, besideUnread, cleanTransfer, drawMoves, without } from './transfers.js';
+import { anotherClient, besideUnread, cleanTransfer, drawMoves, steadyWrites, without } from './transfers.js';
 import { clientName, type NodeName } from './world.js';
 
 type Bend = (scenario: Scenario, random: SeededRandom) => Scenario;
@@ -192,6 +192,7 @@ export const TROUBLES = {
         );
   },
   clean: (scenario, random) => cleanTransfer(scenario, random),
+  steady: (scenario, random) => steadyWrites(scenario, random),
   unread: (scenario, random) => besideUnread(scenario, random),
   rekeys: (scenario, random) => {
     // A keypair is renewed after 120 s: blackouts around that moment, and streams that are busy then.

@@ -61,6 +61,8 @@ export interface ArrivedDatagram {
   readonly madeKeypair: boolean;
   /** Why the process says that it had no effect. */
   readonly dropped: DropReason | undefined;
+  /** Dropped because its index is unknown: what seems to have been sent under it. */
+  readonly unknown: SentDatagram | undefined;
 }
 
 /** What a rule may want to see. Processes and peers are told apart by name: no rule holds the program's objects for long. */
@@ -97,6 +99,8 @@ export class Observer implements Watcher {
   /** The newest key of each sender that a process has read, by both their names. */
   readonly #newestKey = new Map<string, number>();
   readonly #handshakes = new Map<string, SentDatagram>();
+  /** Which key was used with an index of the receiver's. */
+  readonly #keyOfIndex = new Map<number, string>();
   #keysBefore = 0;
   readonly #dropsBefore = new Map<DropReason, number>();
 
@@ -157,8 +161,11 @@ export class Observer implements Watcher {
       packet: sealed?.packet,
       payloadBytes: sealed?.payloadBytes ?? 0,
     };
-    if (sealed !== undefined) this.#key(sealed.key).sealed.set(sealed.counter, sent);
-    else if (kind !== MessageKind.transport && !sent.isCopy) this.#handshakes.set(identity, sent);
+    if (sealed !== undefined) {
+      this.#key(sealed.key).sealed.set(sealed.counter, sent);
+      this.#keyOfIndex.set(readIndex(datagram, 4), sealed.key);
+    }
+    if (kind !== MessageKind.transport && !sent.isCopy) this.#handshakes.set(identity, sent);
     for (const watch of this.#watches) watch.onSent?.(sent);
   }
 
@@ -186,6 +193,9 @@ export class Observer implements Watcher {
         : record?.sealed.get(opened.counter);
     const standing =
       record === undefined ? undefined : this.#note(by, record, opened?.counter as number, sent);
+    const dropped = DROP_REASONS.find(
+      (reason) => by.endpoint.drops[reason] !== this.#dropsBefore.get(reason),
+    );
     const arrived: ArrivedDatagram = {
       at: this.#now(),
       by,
@@ -196,7 +206,9 @@ export class Observer implements Watcher {
       isFresh: standing !== undefined && standing !== 'seen',
       isNewest: standing === 'newest',
       madeKeypair,
-      dropped: DROP_REASONS.find((reason) => by.endpoint.drops[reason] !== this.#dropsBefore.get(reason)),
+      dropped,
+      unknown:
+        dropped === 'unknown-index' && kind === MessageKind.transport ? this.#sentAs(datagram) : undefined,
     };
     for (const watch of this.#watches) watch.onArrived?.(arrived);
   }
@@ -216,6 +228,12 @@ export class Observer implements Watcher {
       this.#keys.set(key, record);
     }
     return record;
+  }
+
+  #sentAs(datagram: Uint8Array): SentDatagram | undefined {
+    const key = this.#keyOfIndex.get(readIndex(datagram, 4));
+    if (key === undefined || datagram.length < 16) return undefined;
+    return this.#key(key).sealed.get(readIndex(datagram, 8) + readIndex(datagram, 12) * 2 ** 32);
   }
 
   /** Keys come in pairs, the sending one first. */

@@ -22,6 +22,8 @@ interface Receiver {
   isDueAtOnce: boolean;
   isSpoilt: boolean;
   sentAt: number;
+  /** When an unproven address last limited what it may send. */
+  limitedAt: number;
 }
 
 export const acknowledgements: Rule = {
@@ -49,12 +51,27 @@ export const acknowledgements: Rule = {
       if (!isInOrder || receiver.waiting.length >= AT_ONCE_PACKETS) receiver.isDueAtOnce = true;
     };
 
-    const acknowledge = (receiver: Receiver, { by, packet, payloadBytes, at }: SentDatagram): void => {
-      receiver.sentAt = at;
+    const note = (receiver: Receiver, process: ObservedProcess, peer: NodeName): void => {
+      if (!stage.path(process, peer).isSettled) receiver.limitedAt = stage.now();
+    };
+
+    const isLate = ({ oldestAt }: Receiver) => stage.now() - oldestAt > MAX_ACK_DELAY_MS + slackMs;
+
+    const isAble = (receiver: Receiver, process: ObservedProcess, peer: NodeName): boolean =>
+      stage.now() - receiver.sentAt < ABLE_MS &&
+      stage.now() - (keyedAt.get(`${process.name} ${peer}`) ?? 0) < FRESH_KEY_MS &&
+      receiver.oldestAt > receiver.limitedAt &&
+      !stage.wasFrozen(process, receiver.oldestAt);
+
+    const acknowledge = (receiver: Receiver, sent: SentDatagram): void => {
+      const { by, towards, packet, payloadBytes, at } = sent;
       // A packet that was spoilt on purpose: nobody can say what was in it, and it ends the connection.
       if (packet === undefined && payloadBytes > 0) receiver.isSpoilt = true;
       const ack = packet?.ack;
-      if (ack === undefined) return;
+      if (ack === undefined) {
+        receiver.sentAt = at;
+        return;
+      }
       if (ack.ranges.length > MAX_RANGES + 1)
         stage.report(`${by.name} acknowledged ${ack.ranges.length} ranges`);
       if (ack.ranges[0]?.[1] !== receiver.largest) {
@@ -69,6 +86,15 @@ export const acknowledgements: Rule = {
           return;
         }
       }
+      const isOldestIn = ack.ranges.some(
+        ([low, high]) => low <= (receiver.waiting[0] ?? -1) && (receiver.waiting[0] ?? -1) <= high,
+      );
+      if (isOldestIn && isLate(receiver) && isAble(receiver, by, towards as NodeName)) {
+        stage.report(
+          `${by.name} acknowledged packet ${receiver.waiting[0]} ${(at - receiver.oldestAt).toFixed(3)} ms after it came`,
+        );
+      }
+      receiver.sentAt = at;
       receiver.waiting = receiver.waiting.filter(
         (n) => !ack.ranges.some(([low, high]) => low <= n && n <= high),
       );
@@ -78,18 +104,12 @@ export const acknowledgements: Rule = {
 
     const check = (receiver: Receiver, process: ObservedProcess, peer: NodeName): void => {
       if (receiver.waiting.length === 0 || receiver.isSpoilt) return;
-      const now = stage.now();
-      const isAble =
-        now - receiver.sentAt < ABLE_MS &&
-        now - (keyedAt.get(`${process.name} ${peer}`) ?? 0) < FRESH_KEY_MS &&
-        stage.path(process, peer).isSettled &&
-        !stage.wasFrozen(process, receiver.oldestAt);
-      if (!isAble) return;
+      if (!isAble(receiver, process, peer)) return;
       if (receiver.isDueAtOnce) {
         stage.report(
           `${process.name} ends its turn without acknowledging packet ${receiver.waiting.at(-1)} at once`,
         );
-      } else if (now - receiver.oldestAt > MAX_ACK_DELAY_MS + slackMs) {
+      } else if (isLate(receiver)) {
         stage.report(
           `${process.name} has not acknowledged packet ${receiver.waiting[0]} of ${receiver.oldestAt.toFixed(3)}`,
         );
@@ -102,6 +122,7 @@ export const acknowledgements: Rule = {
         const { by, sent, madeKeypair, dropped, isFresh } = datagram;
         if (sent === undefined) return;
         const receiver = receivers.of(by, sent.by.node);
+        note(receiver, by, sent.by.node);
         if (madeKeypair) keyedAt.set(`${by.name} ${sent.by.node}`, datagram.at);
         if (isFresh && dropped === undefined) receive(receiver, datagram);
         if (sent.payloadBytes > 0 && sent.packet === undefined) receiver.isSpoilt = true;
@@ -113,7 +134,11 @@ export const acknowledgements: Rule = {
         acknowledge(receiver, datagram);
       },
       onTurn(process) {
-        for (const peer of process.peers) check(receivers.of(process, peer), process, peer);
+        for (const peer of process.peers) {
+          const receiver = receivers.of(process, peer);
+          note(receiver, process, peer);
+          check(receiver, process, peer);
+        }
       },
       onEvent(process, event) {
         if (event.type !== 'disconnected') return;
@@ -137,5 +162,6 @@ function nothingReceived(epoch: string): Receiver {
     isDueAtOnce: false,
     isSpoilt: false,
     sentAt: Number.NEGATIVE_INFINITY,
+    limitedAt: Number.NEGATIVE_INFINITY,
   };
 }

@@ -5,6 +5,23 @@ import type { EndModel } from '../stream-model.js';
  *  It is no watch: streams are the applications', and they know when they began and ended. */
 export const EXPECTATION_NAME = 'expectations';
 
+/** Of two equal streams the slower one takes at most so much longer; turns are packets, so the rest is the end of the transfer. */
+const MAX_UNFAIRNESS = 0.25;
+
+/** spec streams 5.8: streams with bytes to send take turns. @returns what is wrong, or undefined */
+export function judgeShares(
+  plan: StreamPlan,
+  one: EndModel | undefined,
+  other: EndModel | undefined,
+): string | undefined {
+  const [oneAt, otherAt] = [one?.peer?.readAllAt, other?.peer?.readAllAt];
+  if (oneAt === undefined || otherAt === undefined) return undefined;
+  const tookMs = Math.max(oneAt, otherAt) - plan.openAt;
+  const apartMs = Math.abs(oneAt - otherAt);
+  if (apartMs <= MAX_UNFAIRNESS * tookMs) return undefined;
+  return `two equal streams ended ${apartMs.toFixed(0)} ms apart, and took ${tookMs.toFixed(0)} ms`;
+}
+
 /** @returns what is wrong, or undefined */
 export function judgeExpectation(
   { withinMs }: Expectation,

@@ -1,4 +1,4 @@
-import { MessageKind } from '../observer/observer.js';
+import { MessageKind, type ObservedProcess, type SentDatagram } from '../observer/observer.js';
 import { PerPeer } from './per-peer.js';
 import { type Rule, tardinessMs } from './rule.js';
 
@@ -25,7 +25,7 @@ interface Handshakes {
 export const handshakePace: Rule = {
   name: 'handshake pace',
   holds:
-    'spec session 5: initiations to one peer are at least 5 s apart; a keypair that is 180 s old is not used in either direction; its initiator renews it when it sends after 120 s; when data was sent and nothing was received for 15 s a handshake starts. Session 2.3: nothing is sent under a keypair before the initiator has used it.',
+    'spec session 5: initiations to one peer are at least 5 s apart; a keypair that is 180 s old is not used in either direction; its initiator renews it when it sends after 120 s; when data was sent and nothing was received for 15 s a handshake starts. Handshake 3.3: an initiation is accepted once. Session 2.3: nothing is sent under a keypair before the initiator has used it.',
   watch(stage) {
     const slackMs = tardinessMs(stage.scenario);
     const states = new PerPeer<Handshakes>(() => ({
@@ -41,6 +41,16 @@ export const handshakePace: Rule = {
       string,
       { readonly at: number; readonly isInitiator: boolean; isConfirmed: boolean }
     >();
+    const accepted = new Map<string, Set<SentDatagram>>();
+    const accept = (by: ObservedProcess, sent: SentDatagram): void => {
+      const ofProcess = accepted.get(by.name) ?? new Set();
+      accepted.set(by.name, ofProcess);
+      // A peer that was removed is forgotten, and its timestamps with it.
+      if (ofProcess.has(sent) && stage.scenario.removal === undefined) {
+        stage.report(`${by.name} accepted an initiation of ${sent.by.name} for the second time`);
+      }
+      ofProcess.add(sent);
+    };
     return {
       onArrived({ by, sent, kind, at, madeKeypair, isFresh }) {
         if (sent === undefined) return;
@@ -53,6 +63,7 @@ export const handshakePace: Rule = {
           };
           for (const { key } of by.crypto.keys.slice(-2)) keys.set(`${by.name} ${key}`, pair);
           state.responseCopies = 0;
+          if (kind === MessageKind.initiation) accept(by, sent);
         }
         if (madeKeypair || isFresh) {
           state.receivedAt = at;

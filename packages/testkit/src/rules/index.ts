@@ -10,10 +10,12 @@ import { helloFirst } from './hello.js';
 import { keepalives } from './keepalives.js';
 import { keypairs } from './keypairs.js';
 import { numbers } from './numbers.js';
+import { pacing } from './pacing.js';
 import { places } from './places.js';
 import { probing } from './probing.js';
 import { repeats } from './repeats.js';
 import type { Rule } from './rule.js';
+import { sentAgain } from './sent-again.js';
 import { wakeUps } from './wake-ups.js';
 import { congestionWindow } from './window.js';
 
@@ -29,7 +31,9 @@ export const RULES: readonly Rule[] = [
   acknowledgements,
   probing,
   repeats,
+  sentAgain,
   congestionWindow,
+  pacing,
   credit,
   places,
   datagramSizes,

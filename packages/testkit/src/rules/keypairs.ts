@@ -1,16 +1,56 @@
+import { type ArrivedDatagram, MessageKind } from '../observer/observer.js';
+import { PerPeer } from './per-peer.js';
 import type { Rule } from './rule.js';
 import { wipesInTime } from './wipes-in-time.js';
 
 /** A sending and a receiving cipher each. */
 const CIPHERS_PER_PEER = 3 * 2;
+/** spec session 5.1, with some room: a program may be late for the moment at which a keypair expires. */
+const KNOWN_MS = 175_000;
+
+interface Made {
+  /** The key under which the peer sends. */
+  readonly key: string;
+  readonly at: number;
+  readonly isInitiated: boolean;
+  isUsed: boolean;
+}
 
 export const keypairs: Rule = {
   name: 'keypairs',
   holds:
-    'spec session 2.1, 2.2: a peer has up to three keypairs, and what falls out of a slot is destroyed; session 8.1: ephemeral keys are overwritten when the handshake ends, and everything 540 s after the last new keypair.',
+    'spec session 2.1 to 2.3: a peer has up to three keypairs, and what falls out of a slot is destroyed; a packet under one that is in a slot is not unknown; session 8.1: ephemeral keys are overwritten when the handshake ends, and everything 540 s after the last new keypair.',
   watch(stage) {
+    const made = new PerPeer<{ pairs: Made[] }>(() => ({ pairs: [] }));
+    /** The newest keypair is known, and so is the one before it if it was in use, or ours completed after it. */
+    const check = ({ by, at, unknown }: ArrivedDatagram): void => {
+      if (unknown === undefined || unknown.towards !== by.node || stage.wasEnded(by, unknown.by.node)) return;
+      const { pairs } = made.of(by, unknown.by.node);
+      const newest = pairs.at(-1);
+      const before = pairs.at(-2);
+      const isBefore =
+        before !== undefined && before.key === unknown.key && (before.isUsed || newest?.isInitiated === true);
+      const pair = isBefore ? before : newest;
+      if (pair === undefined || pair.key !== unknown.key || at - pair.at > KNOWN_MS) return;
+      stage.report(
+        `${by.name} no longer knows a keypair of ${Math.floor(at - pair.at)} ms, ${isBefore ? 'the one before the newest' : 'the newest'}`,
+      );
+    };
     const peersOf = (node: string) => (node === 'relay' ? stage.scenario.clients.length : 1);
     return {
+      onArrived(datagram) {
+        const { by, at, sent, kind, madeKeypair, isFresh } = datagram;
+        check(datagram);
+        if (sent === undefined) return;
+        const { pairs } = made.of(by, sent.by.node);
+        if (madeKeypair) {
+          const isInitiated = kind === MessageKind.response;
+          // The receiving key is the second of the two.
+          pairs.push({ key: by.crypto.keys.at(-1)?.key ?? '', at, isInitiated, isUsed: isInitiated });
+        } else if (isFresh) {
+          for (const pair of pairs) if (pair.key === sent.key) pair.isUsed = true;
+        }
+      },
       onTurn({ name, node, crypto }) {
         const most = CIPHERS_PER_PEER * peersOf(node);
         if (crypto.liveCiphers > most) {

@@ -1,39 +1,74 @@
+import type { ObservedProcess } from '../observer/observer.js';
+import type { NodeName } from '../world.js';
+import { FlightModel } from './flight-model.js';
 import { PerPeer } from './per-peer.js';
 import { type Rule, tardinessMs } from './rule.js';
 
 /** spec outage 1, recovery 4 */
 const LONGEST_MS = { client: 1_500, relay: 10_000 } as const;
-/** As long as a single probe timeout is shorter. */
-const PROBE_TIMEOUT_RTTS = 6;
-const ACK_DELAY_MS = 25;
+/** The minimum round trip is forgotten after persistent congestion: then a stated delay may not be subtracted, and the variance follows. */
+const DOUBT_MS = 125;
+const INITIAL_RTT_MS = 333;
 const ABLE_KEY_MS = 175_000;
 
 interface Asking {
+  readonly flight: FlightModel;
   sentAt: number;
-  readonly unacknowledged: Set<number>;
   keyedAt: number;
-  isOnTrial: boolean;
+  /** When an unproven address last limited what it may send; another path may have made all round trips void. */
+  limitedAt: number;
 }
 
 export const probing: Rule = {
   name: 'probing',
   holds:
-    'spec recovery 4, outage 1: with ack-eliciting packets in flight a timer runs, and its interval exceeds neither 1.5 s at a client nor 10 s at a relay, unless a single probe timeout is longer.',
+    'spec recovery 4, outage 1: with ack-eliciting packets in flight a timer runs: a single probe timeout after an acknowledgement, doubled for each expiry, and its interval exceeds neither 1.5 s at a client nor 10 s at a relay, unless a single probe timeout is longer.',
   watch(stage) {
     const slackMs = tardinessMs(stage.scenario);
     const states = new PerPeer<Asking>(() => ({
+      flight: new FlightModel(),
       sentAt: 0,
-      unacknowledged: new Set(),
       keyedAt: Number.NEGATIVE_INFINITY,
-      isOnTrial: false,
+      limitedAt: Number.NEGATIVE_INFINITY,
     }));
+    /** The longest that it may be silent now. */
+    const mostMs = (state: Asking, isRelay: boolean, handshakeRttMs = 0): number => {
+      const { flight } = state;
+      const unknownMs = 3 * Math.max(INITIAL_RTT_MS, handshakeRttMs) + DOUBT_MS;
+      const isKnown = flight.hasSample && flight.ackedAt > state.limitedAt;
+      const single = isKnown ? flight.probeTimeoutMs + DOUBT_MS : Math.max(unknownMs, flight.probeTimeoutMs);
+      const longest = Math.max(LONGEST_MS[isRelay ? 'relay' : 'client'], single);
+      const isFresh = isKnown && state.sentAt > state.keyedAt && flight.ackedAt > state.keyedAt;
+      if (!isFresh) return longest + slackMs;
+      // Each packet since the acknowledgement may stand for an expiry. A loss timer goes before.
+      const backedOff = single * 2 ** Math.min(flight.sentSinceAck, 16);
+      return Math.max(Math.min(backedOff, longest), 2 * flight.rttMs + 1) + slackMs;
+    };
+    const judge = (state: Asking, process: ObservedProcess, peer: NodeName): void => {
+      if (!state.flight.hasTail) return;
+      const now = stage.now();
+      const silentMs = now - state.sentAt;
+      const { handshakeRttMs } = stage.stats(process, peer) ?? {};
+      if (silentMs <= mostMs(state, process.node === 'relay', handshakeRttMs)) return;
+      const isAble =
+        now - state.keyedAt < ABLE_KEY_MS &&
+        state.sentAt > state.limitedAt &&
+        !stage.wasFrozen(process, state.sentAt) &&
+        !stage.wasEnded(process, peer);
+      if (isAble && stage.path(process, peer).isSettled) {
+        stage.report(
+          `${process.name} waits for an acknowledgement and has not asked for ${Math.floor(silentMs)} ms; a probe timeout is ${state.flight.probeTimeoutMs.toFixed(1)} ms`,
+        );
+      }
+      state.sentAt = now;
+    };
     return {
       onSent({ by, towards, packet, at, key }) {
-        if (towards === undefined || key === undefined) return;
+        if (towards === undefined || key === undefined || packet === undefined) return;
         const state = states.of(by, towards);
-        if (packet?.isAckEliciting !== true) return;
-        state.sentAt = at;
-        state.unacknowledged.add(packet.packetNumber);
+        if (packet.isAckEliciting) judge(state, by, towards);
+        state.flight.onSent({ at }, packet);
+        if (packet.isAckEliciting) state.sentAt = at;
       },
       onArrived({ by, sent, isFresh, dropped, madeKeypair, at }) {
         if (sent === undefined) return;
@@ -42,32 +77,18 @@ export const probing: Rule = {
           state.keyedAt = at;
           state.sentAt = at;
         }
+        if (!stage.path(by, sent.by.node).isSettled) state.limitedAt = at;
         const ack = sent.packet?.ack;
         if (ack === undefined || !isFresh || dropped !== undefined) return;
-        const largest = ack.ranges[0]?.[1] ?? -1;
+        state.flight.onAck(at, ack);
         // What is below is acknowledged or declared lost sooner or later, and has its own timer.
-        for (const n of state.unacknowledged) if (n <= largest) state.unacknowledged.delete(n);
+        if (state.flight.ackedAt === at) state.sentAt = Math.max(state.sentAt, at);
       },
       onTurn(process) {
         for (const peer of process.peers) {
           const state = states.of(process, peer);
-          if (state.unacknowledged.size === 0) continue;
-          const stats = stage.stats(process, peer);
-          const rttMs = stats?.smoothedRttMs ?? Math.max(333, stats?.handshakeRttMs ?? 0);
-          const longest = LONGEST_MS[process.node === 'relay' ? 'relay' : 'client'];
-          const now = stage.now();
-          const mostMs = Math.max(longest, PROBE_TIMEOUT_RTTS * rttMs + ACK_DELAY_MS) + slackMs;
-          if (now - state.sentAt <= mostMs) continue;
-          const isAble =
-            now - state.keyedAt < ABLE_KEY_MS &&
-            !stage.wasFrozen(process, state.sentAt) &&
-            !stage.wasEnded(process, peer);
-          if (isAble && stage.path(process, peer).isSettled) {
-            stage.report(
-              `${process.name} waits for an acknowledgement and has not asked for ${Math.floor(now - state.sentAt)} ms`,
-            );
-          }
-          state.sentAt = now;
+          if (!stage.path(process, peer).isSettled) state.limitedAt = stage.now();
+          judge(state, process, peer);
         }
       },
       onEvent(process, event) {

@@ -1,0 +1,139 @@
+/** What one side has in flight towards a peer and how long the round trip takes, computed from outside (spec recovery 2 to 4). */
+import type { SentDatagram } from '../observer/observer.js';
+import type { AckView, PacketView } from '../observer/packet-view.js';
+
+const PACKET_THRESHOLD = 3;
+const TIME_THRESHOLD = 9 / 8;
+const MAX_ACK_DELAY_MS = 25;
+const GRANULARITY_MS = 1;
+const ROUNDING_MS = 0.01;
+/** Numbers so far below the largest acknowledged are of no interest. */
+const REMEMBERED_PACKETS = 5_000;
+
+interface Flying {
+  readonly at: number;
+  readonly isAckEliciting: boolean;
+}
+
+/** Follows one connection. The owner hands it every packet sent and every ACK that took effect. It begins again with a new epoch of the
+ *  sender's own. A packet that may be declared lost counts as lost, so `flying` holds only what the sender must still wait for. */
+export class FlightModel {
+  smoothedMs = 0;
+  varianceMs = 0;
+  latestMs = 0;
+  minMs = Number.POSITIVE_INFINITY;
+  hasSample = false;
+  largestAcked = -1;
+  /** When something new was last acknowledged. */
+  ackedAt = Number.NEGATIVE_INFINITY;
+  /** When an ack-eliciting packet last went out, and how many did since `ackedAt`. */
+  sentAt = Number.NEGATIVE_INFINITY;
+  sentSinceAck = 0;
+  /** When a probe timeout was last possible. */
+  probedAt = Number.NEGATIVE_INFINITY;
+  readonly flying = new Map<number, Flying>();
+  readonly #lost = new Set<number>();
+  #epoch = '';
+
+  /** A single probe timeout (spec recovery 4). */
+  get probeTimeoutMs(): number {
+    return this.smoothedMs + Math.max(4 * this.varianceMs, GRANULARITY_MS) + MAX_ACK_DELAY_MS;
+  }
+  get rttMs(): number {
+    return Math.max(this.smoothedMs, this.latestMs);
+  }
+  /** Ack-eliciting packets above everything acknowledged: only the probe timer asks for those. */
+  get hasTail(): boolean {
+    for (const [n, { isAckEliciting }] of this.flying)
+      if (isAckEliciting && n > this.largestAcked) return true;
+    return false;
+  }
+
+  isLost(packetNumber: number): boolean {
+    return this.#lost.has(packetNumber);
+  }
+
+  /** @returns whether another connection begins */
+  onSent({ at }: Pick<SentDatagram, 'at'>, packet: PacketView): boolean {
+    const isAnother = packet.hello !== undefined && packet.hello.epoch !== this.#epoch;
+    if (isAnother) this.#begin(packet.hello?.epoch ?? '');
+    this.flying.set(packet.packetNumber, { at, isAckEliciting: packet.isAckEliciting });
+    if (packet.isAckEliciting) {
+      this.sentAt = at;
+      this.sentSinceAck++;
+    }
+    return isAnother;
+  }
+
+  onAck(at: number, ack: AckView): void {
+    this.judge(at);
+    const largest = ack.ranges[0]?.[1] ?? -1;
+    let newest: Flying | undefined;
+    let isElicited = false;
+    let isNew = false;
+    for (const [n, flying] of this.flying) {
+      if (n > largest) break;
+      if (!ack.ranges.some(([low, high]) => low <= n && n <= high)) continue;
+      this.flying.delete(n);
+      isNew = true;
+      isElicited ||= flying.isAckEliciting;
+      if (n === largest) newest = flying;
+    }
+    for (const n of this.#lost) {
+      if (n < this.largestAcked - REMEMBERED_PACKETS) this.#lost.delete(n);
+      else isNew ||= ack.ranges.some(([low, high]) => low <= n && n <= high);
+    }
+    this.largestAcked = Math.max(this.largestAcked, largest);
+    if (newest !== undefined && isElicited) this.#sample(at - newest.at, ack.delayMs);
+    if (isNew) {
+      this.ackedAt = at;
+      this.sentSinceAck = 0;
+    }
+    this.judge(at);
+  }
+
+  /** Notes what may be declared lost by now, and whether the probe timer may have expired. */
+  judge(now: number): void {
+    let oldestAt = Number.POSITIVE_INFINITY;
+    for (const [n, { at, isAckEliciting }] of this.flying) {
+      const isOvertaken = n < this.largestAcked;
+      const isTooOld = now - at >= TIME_THRESHOLD * this.rttMs - ROUNDING_MS;
+      if (isOvertaken && (n <= this.largestAcked - PACKET_THRESHOLD || isTooOld)) {
+        this.flying.delete(n);
+        this.#lost.add(n);
+      } else if (isAckEliciting) {
+        oldestAt = Math.min(oldestAt, at);
+        if (!isOvertaken) break;
+      }
+    }
+    if (now - oldestAt >= this.probeTimeoutMs - ROUNDING_MS) this.probedAt = now;
+  }
+
+  #begin(epoch: string): void {
+    this.#epoch = epoch;
+    this.flying.clear();
+    this.#lost.clear();
+    this.hasSample = false;
+    this.minMs = Number.POSITIVE_INFINITY;
+    this.largestAcked = -1;
+    this.ackedAt = Number.NEGATIVE_INFINITY;
+    this.sentSinceAck = 0;
+    this.probedAt = Number.NEGATIVE_INFINITY;
+  }
+
+  /** spec recovery 2 */
+  #sample(sampleMs: number, statedDelayMs: number): void {
+    this.latestMs = sampleMs;
+    this.minMs = Math.min(this.minMs, sampleMs);
+    if (!this.hasSample) {
+      this.hasSample = true;
+      this.smoothedMs = sampleMs;
+      this.varianceMs = sampleMs / 2;
+      return;
+    }
+    const delayMs = Math.min(statedDelayMs, MAX_ACK_DELAY_MS);
+    const adjusted = sampleMs - delayMs >= this.minMs ? sampleMs - delayMs : sampleMs;
+    this.varianceMs = 0.75 * this.varianceMs + 0.25 * Math.abs(this.smoothedMs - adjusted);
+    this.smoothedMs = 0.875 * this.smoothedMs + 0.125 * adjusted;
+  }
+}

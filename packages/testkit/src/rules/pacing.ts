@@ -1,0 +1,53 @@
+import { DEFAULT_TRANSPORT } from '@underpass/protocol';
+import { PerPeer } from './per-peer.js';
+import type { Rule } from './rule.js';
+
+/** spec recovery 6 */
+const GAIN = 2;
+const TIMER_GRAIN_MS = 4;
+const BURST_DATAGRAMS = 10;
+/** Probes, a challenge, a HELLO and a search for the path's MTU are not paced. */
+const BEYOND_DATAGRAMS = 6;
+const DATAGRAM_BYTES = 1_472;
+
+interface Burst {
+  bytes: number;
+  windowBytes: number;
+  rttMs: number;
+}
+
+export const pacing: Rule = {
+  name: 'pacing',
+  holds:
+    "spec recovery 6: packets leave at most at twice the window per smoothed RTT, when the controller names no rate, from a bucket that holds what a timer's grain of 4 ms needs, at least 10 datagrams. So no turn sends more than the bucket.",
+  watch(stage) {
+    const bursts = new PerPeer<Burst>(() => ({ bytes: 0, windowBytes: Infinity, rttMs: 0 }));
+    return {
+      onSent({ by, towards, packet, bytes }) {
+        if (towards !== undefined && packet?.isAckEliciting === true) bursts.of(by, towards).bytes += bytes;
+      },
+      onTurn(process) {
+        const { congestion } = { ...DEFAULT_TRANSPORT, ...stage.transport(process) };
+        if (congestion === 'bbr') return;
+        for (const peer of process.peers) {
+          const burst = bursts.of(process, peer);
+          const { congestionWindowBytes = Infinity, smoothedRttMs = 0 } = stage.stats(process, peer) ?? {};
+          const windowBytes = Math.max(burst.windowBytes, congestionWindowBytes);
+          const rttMs = Math.min(burst.rttMs, smoothedRttMs);
+          const bucket = Math.max(
+            BURST_DATAGRAMS * DATAGRAM_BYTES,
+            (TIMER_GRAIN_MS * GAIN * windowBytes) / Math.max(rttMs, 0.01),
+          );
+          if (burst.bytes > bucket + BEYOND_DATAGRAMS * DATAGRAM_BYTES) {
+            stage.report(
+              `${process.name} sent ${burst.bytes} bytes in one turn; its pacer holds ${bucket.toFixed(0)}`,
+            );
+          }
+          burst.bytes = 0;
+          burst.windowBytes = congestionWindowBytes;
+          burst.rttMs = smoothedRttMs;
+        }
+      },
+    };
+  },
+};

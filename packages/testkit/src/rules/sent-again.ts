@@ -1,0 +1,90 @@
+import { type Address, sameAddress } from '@underpass/protocol';
+import { FlightModel } from './flight-model.js';
+import { PerPeer } from './per-peer.js';
+import type { Rule } from './rule.js';
+
+/** spec recovery 8 */
+const TAIL_REPEAT_MS = 4;
+const ROUNDING_MS = 0.01;
+/** What a probe timeout put in line may have to wait for the window. */
+const PATIENCE_MS = 100;
+
+interface Carrier {
+  readonly start: number;
+  readonly end: number;
+  readonly packetNumber: number;
+}
+
+interface Connection {
+  readonly flight: FlightModel;
+  readonly carriers: Map<number, Carrier[]>;
+  lastData: { packetNumber: number; at: number } | undefined;
+  /** Packets behind which no data came for 4 ms. */
+  readonly tails: Set<number>;
+  address: Address | undefined;
+  hasMoved: boolean;
+}
+
+export const sentAgain: Rule = {
+  name: 'sent again',
+  holds:
+    'spec recovery 3.1: a packet is lost when it is 3 below the largest acknowledged, or 9/8 of a round trip after it was sent when a later one is acknowledged; recovery 4: nothing is probed before a probe timeout; recovery 8: the last data is repeated after 4 ms. So stream data is sent again for one of these reasons only.',
+  watch(stage) {
+    const connections = new PerPeer<Connection>(() => ({
+      flight: new FlightModel(),
+      carriers: new Map(),
+      lastData: undefined,
+      tails: new Set(),
+      address: undefined,
+      hasMoved: false,
+    }));
+    return {
+      onSent({ by, towards, packet, at }) {
+        if (towards === undefined || packet === undefined) return;
+        const connection = connections.of(by, towards);
+        const { flight, carriers } = connection;
+        // Another path has another round trip, and nobody can say from outside when the program took it.
+        const { address } = stage.path(by, towards);
+        connection.hasMoved ||= connection.address !== undefined && !sameAddress(address, connection.address);
+        connection.address = address;
+        if (packet.hello !== undefined || packet.pieces !== undefined) flight.judge(at);
+        const { lastData, tails } = connection;
+        if (flight.onSent({ at }, packet)) {
+          carriers.clear();
+          tails.clear();
+          connection.lastData = undefined;
+        } else if (lastData !== undefined && at - lastData.at >= TAIL_REPEAT_MS - ROUNDING_MS) {
+          tails.add(lastData.packetNumber);
+        }
+        for (const { streamId, offset, length } of packet.pieces ?? []) {
+          if (length === 0) continue;
+          const ofStream = carriers.get(streamId) ?? [];
+          carriers.set(streamId, ofStream);
+          const earlier = ofStream.filter(({ start, end }) => start <= offset && offset < end);
+          ofStream.push({ start: offset, end: offset + length, packetNumber: packet.packetNumber });
+          connection.lastData = { packetNumber: packet.packetNumber, at };
+          if (earlier.length === 0 || connection.hasMoved || !flight.hasSample) continue;
+          const isLost = earlier.some(({ packetNumber }) => !flight.flying.has(packetNumber));
+          const isProbe = at - flight.probedAt <= PATIENCE_MS + 2 * flight.probeTimeoutMs;
+          const isTail = earlier.some(({ packetNumber }) => tails.has(packetNumber));
+          if (isLost || isProbe || isTail) continue;
+          const { packetNumber } = earlier.at(-1) as Carrier;
+          const ageMs = at - (flight.flying.get(packetNumber)?.at ?? at);
+          stage.report(
+            `${by.name} sent byte ${offset} of stream ${streamId} again ${ageMs.toFixed(3)} ms after packet ${packetNumber}; acknowledged is up to ${flight.largestAcked}, a round trip takes ${flight.rttMs.toFixed(3)}, a probe timeout ${flight.probeTimeoutMs.toFixed(3)}`,
+          );
+        }
+      },
+      onArrived({ by, sent, isFresh, dropped, at }) {
+        const ack = sent?.packet?.ack;
+        if (sent === undefined || ack === undefined || !isFresh || dropped !== undefined) return;
+        connections.of(by, sent.by.node).flight.onAck(at, ack);
+      },
+      onEvent(process, event) {
+        if (event.type !== 'disconnected') return;
+        const peer = process.nodeOf(event.peer);
+        if (peer !== undefined) connections.reset(process, peer);
+      },
+    };
+  },
+};

@@ -1,0 +1,416 @@
+/** Each rule is shown a run that obeys it and one that breaks it: a rule that cannot fail judges nothing. */
+import {
+  type ArrivedDatagram,
+  drawNamed,
+  MessageKind,
+  type ObservedProcess,
+  type PacketView,
+  RULES,
+  type SentDatagram,
+  type Stage,
+} from '@underpass/testkit';
+import { describe, expect, test } from 'vitest';
+
+const CLIENT_AT = { address: '192.0.2.1', port: 40_000 };
+const RELAY_AT = { address: '198.51.100.1', port: 51_820 };
+const ELSEWHERE = { address: '203.0.113.9', port: 9 };
+/** 1 hour after the start everything that happened before the run is long past. */
+const START_MS = 3_600_000;
+const DATAGRAM_BYTES = 1_200;
+
+/** One rule, and a client and a relay whose doings a test makes up. */
+class Play {
+  now = START_MS;
+  readonly violations: string[] = [];
+  readonly client = processOf('client', 1);
+  readonly relay = processOf('relay', 1);
+  stats: Record<string, number> = {};
+  readBytes = 0;
+  troubledAt = Number.POSITIVE_INFINITY;
+  transport: Record<string, unknown> = {};
+  isSettled = true;
+  proven: typeof CLIENT_AT | undefined = RELAY_AT;
+  readonly #watch;
+  #packetNumber = 0;
+  #counter = 0;
+
+  constructor(name: string) {
+    const rule = RULES.find((candidate) => candidate.name === name);
+    if (rule === undefined) throw new Error(`there is no rule ${name}`);
+    const play = this;
+    const stage = {
+      scenario: drawNamed(1, 'steady'),
+      now: () => this.now,
+      troubledAt: () => this.troubledAt,
+      stats: () => this.stats,
+      readBytes: () => this.readBytes,
+      path: () => ({
+        address: RELAY_AT,
+        isSettled: this.isSettled,
+        mayGoBack: () => false,
+        get proven() {
+          return play.proven;
+        },
+      }),
+      transport: () => this.transport,
+      keepaliveMs: () => 0,
+      wasFrozen: () => false,
+      wasEnded: () => false,
+      report: (violation: string) => this.violations.push(violation),
+    } as unknown as Stage;
+    this.#watch = rule.watch(stage);
+  }
+
+  wait(ms: number): void {
+    this.now += ms;
+  }
+
+  /** A transport message with this packet; frames of a test stand for their bytes. */
+  send(
+    by: ObservedProcess,
+    packet: Partial<PacketView> = {},
+    over: Partial<SentDatagram> = {},
+  ): SentDatagram {
+    const sent: SentDatagram = {
+      by,
+      at: this.now,
+      to: RELAY_AT,
+      towards: by.node === 'relay' ? 'client' : 'relay',
+      bytes: DATAGRAM_BYTES,
+      kind: MessageKind.transport,
+      senderIndex: -1,
+      isCopy: false,
+      key: `${by.name} key`,
+      counter: this.#counter++,
+      packet: {
+        packetNumber: this.#packetNumber++,
+        isAckEliciting: true,
+        isOnlyPing: false,
+        frames: 1,
+        ...packet,
+      },
+      payloadBytes: DATAGRAM_BYTES - 32,
+      ...over,
+    };
+    this.#watch.onSent?.(sent);
+    return sent;
+  }
+
+  handshake(by: ObservedProcess, over: Partial<SentDatagram> = {}): SentDatagram {
+    const none = { key: undefined, packet: undefined, payloadBytes: 0, bytes: 148 };
+    return this.send(by, {}, { kind: MessageKind.initiation, ...none, ...over });
+  }
+
+  keepalive(by: ObservedProcess): void {
+    this.send(by, {}, { packet: undefined, payloadBytes: 0, bytes: 32 });
+  }
+
+  arrive(by: ObservedProcess, sent: SentDatagram | undefined, over: Partial<ArrivedDatagram> = {}): void {
+    const { kind = MessageKind.transport, bytes = DATAGRAM_BYTES } = sent ?? {};
+    const state = {
+      isFresh: true,
+      isNewest: true,
+      madeKeypair: false,
+      dropped: undefined,
+      unknown: undefined,
+    };
+    this.#watch.onArrived?.({ at: this.now, by, from: CLIENT_AT, bytes, kind, sent, ...state, ...over });
+  }
+
+  /** The client's packet `packetNumber` and those of `others` are acknowledged. */
+  acknowledge(...numbers: number[]): void {
+    const ranges = numbers.sort((a, b) => b - a).map((n) => [n, n] as const);
+    this.arrive(
+      this.client,
+      this.send(this.relay, { ...hello('r'), ack: { ranges, delayMs: 0 }, isAckEliciting: false }),
+    );
+  }
+
+  turn(process: ObservedProcess, over = {}): void {
+    const turn = {
+      isUnasked: false,
+      due: undefined,
+      nextDue: undefined,
+      datagramsSent: 1,
+      events: 0,
+      ...over,
+    };
+    this.#watch.onTurn?.(process, turn);
+  }
+
+  refuse(process: ObservedProcess, opened: number): void {
+    this.#watch.onRefused?.(process, 'relay', opened);
+  }
+}
+
+function processOf(node: 'client' | 'relay', run: number): ObservedProcess {
+  const crypto = { keys: [] as { key: string; at: number }[], liveCiphers: 0 };
+  const other = node === 'relay' ? 'client' : 'relay';
+  const name = `${node}/${run}`;
+  return { node, run, name, startedAt: 0, crypto, peers: [other] } as unknown as ObservedProcess;
+}
+
+const hello = (epoch = 'a', maxStreams = 128) => ({
+  hello: { epoch, expectedEpoch: '', maxData: 0, maxStreamData: 0, maxStreams },
+});
+const data = (offset: number, length = 1_000) => ({ pieces: [{ streamId: 0, offset, length, fin: false }] });
+
+/** The client has sent packets 0 to `last`, a millisecond apart, and a round trip takes 100 ms. */
+function packets(play: Play, last: number): SentDatagram[] {
+  const sent = [play.send(play.client, { ...hello(), packetNumber: 0 })];
+  play.wait(100);
+  play.acknowledge(0);
+  // A probe before the first round trip was known is long past.
+  play.wait(5_000);
+  for (let n = 1; n <= last; n++) {
+    play.wait(1);
+    sent.push(play.send(play.client, { ...data(1_000 * n), packetNumber: n }));
+  }
+  return sent;
+}
+
+/** For each rule a run that depends on whether it is to be broken. */
+const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => void>> = {
+  numbers: {
+    'a counter twice': (play, isBroken) => {
+      play.send(play.client, {}, { counter: 1 });
+      play.send(play.client, {}, { counter: isBroken ? 1 : 2 });
+    },
+    'a packet number twice': (play, isBroken) => {
+      play.send(play.client, { packetNumber: 3 });
+      play.send(play.client, { packetNumber: isBroken ? 3 : 4 });
+    },
+  },
+  'address moves': {
+    'to another address': (play, isBroken) =>
+      play.send(play.client, {}, { to: isBroken ? ELSEWHERE : RELAY_AT }),
+  },
+  amplification: {
+    'more than three times as much': (play, isBroken) => {
+      const sent = play.send(play.client);
+      play.proven = undefined;
+      play.arrive(play.relay, sent, { from: ELSEWHERE });
+      for (let i = 0; i < (isBroken ? 4 : 3); i++) play.send(play.relay, {}, { to: ELSEWHERE });
+    },
+  },
+  'former runs': {
+    'a packet of a run that is over': (play, isBroken) => {
+      const late = play.send(play.client, hello('a'));
+      play.arrive(play.relay, play.send(processOf('client', 2), hello('b')));
+      play.arrive(play.relay, late, { dropped: isBroken ? undefined : 'stale-epoch' });
+    },
+    'a packet under a keypair without a HELLO': (play, isBroken) =>
+      play.arrive(play.relay, play.send(play.client, isBroken ? {} : hello())),
+    'a message for the second time': (play, isBroken) => {
+      const sent = play.send(play.client, hello());
+      play.arrive(play.relay, sent);
+      play.arrive(play.relay, sent, { isFresh: false, dropped: isBroken ? undefined : 'replayed-counter' });
+    },
+  },
+  keypairs: {
+    'too many ciphers': (play, isBroken) => {
+      play.client.crypto.liveCiphers = isBroken ? 7 : 6;
+      play.turn(play.client);
+    },
+    'a keypair in a slot is unknown': (play, isBroken) => {
+      const key = 'relay/1 key';
+      play.client.crypto.keys.push({ key, at: play.now });
+      play.arrive(play.client, play.handshake(play.relay, { kind: MessageKind.response }), {
+        madeKeypair: true,
+      });
+      play.wait(isBroken ? 170_000 : 190_000);
+      const unknown = play.send(play.relay, {}, { key });
+      play.arrive(play.client, undefined, { unknown, isFresh: false, dropped: 'unknown-index' });
+    },
+  },
+  'handshake pace': {
+    'initiations too soon': (play, isBroken) => {
+      play.handshake(play.client);
+      play.wait(isBroken ? 4_999 : 5_000);
+      play.handshake(play.client);
+    },
+    'an initiation accepted twice': (play, isBroken) => {
+      const sent = play.handshake(play.client);
+      play.arrive(play.relay, sent, { madeKeypair: true });
+      if (isBroken) play.arrive(play.relay, sent, { madeKeypair: true });
+    },
+  },
+  keepalives: {
+    'a keepalive beside data': (play, isBroken) => {
+      play.send(play.client);
+      play.wait(isBroken ? 9_000 : 10_000);
+      play.keepalive(play.client);
+    },
+    'no keepalive': (play, isBroken) => {
+      const pair = play.handshake(play.client);
+      play.arrive(play.relay, pair, { madeKeypair: true });
+      play.arrive(play.relay, play.send(play.client));
+      play.wait(isBroken ? 11_000 : 10_000);
+      play.turn(play.relay);
+    },
+  },
+  'hello first': {
+    'no HELLO before one is acknowledged': (play, isBroken) => {
+      play.send(play.client, { ...hello(), packetNumber: 0 });
+      if (!isBroken) play.acknowledge(0);
+      play.send(play.client, data(0));
+    },
+  },
+  acknowledgements: {
+    'of what never arrived': (play, isBroken) => {
+      for (const packetNumber of [0, 2]) play.arrive(play.relay, play.send(play.client, { packetNumber }));
+      const ranges = isBroken
+        ? ([[0, 2]] as const)
+        : ([
+            [2, 2],
+            [0, 0],
+          ] as const);
+      play.send(play.relay, { ack: { ranges, delayMs: 0 } });
+    },
+    'too late': (play, isBroken) => {
+      play.send(play.relay, { packetNumber: 0 });
+      play.arrive(play.relay, play.handshake(play.client), { madeKeypair: true });
+      play.arrive(play.relay, play.send(play.client, { packetNumber: 0 }));
+      play.wait(isBroken ? 60 : 25);
+      play.send(play.relay, { ack: { ranges: [[0, 0]], delayMs: 0 }, isAckEliciting: false });
+      play.turn(play.relay);
+    },
+    'not at once for two': (play, isBroken) => {
+      play.send(play.relay, { packetNumber: 0 });
+      play.arrive(play.relay, play.handshake(play.client), { madeKeypair: true });
+      play.arrive(play.relay, play.send(play.client, { packetNumber: 0 }));
+      if (isBroken) play.arrive(play.relay, play.send(play.client, { packetNumber: 1 }));
+      play.turn(play.relay);
+    },
+  },
+  probing: {
+    'silence with packets in flight': (play, isBroken) => {
+      play.arrive(play.client, play.handshake(play.relay), { madeKeypair: true });
+      play.send(play.client, hello());
+      play.wait(isBroken ? 1_700 : 1_000);
+      play.turn(play.client);
+    },
+    'a back-off that an acknowledgement does not end': (play, isBroken) => {
+      play.arrive(play.client, play.handshake(play.relay), { madeKeypair: true });
+      packets(play, 5);
+      play.wait(100);
+      play.acknowledge(4);
+      play.wait(isBroken ? 600 : 300);
+      play.turn(play.client);
+    },
+  },
+  repeats: {
+    'a minute after the last loss': (play, isBroken) => {
+      play.troubledAt = 0;
+      play.send(play.client, data(0));
+      play.wait(isBroken ? 61_000 : 59_000);
+      play.send(play.client, data(0));
+    },
+  },
+  'sent again': {
+    'before three later ones are acknowledged': (play, isBroken) => {
+      packets(play, 10);
+      play.wait(95);
+      play.acknowledge(isBroken ? 3 : 4);
+      play.send(play.client, data(1_000));
+    },
+    'before nine eighths of a round trip': (play, isBroken) => {
+      packets(play, 2);
+      play.wait(99);
+      play.acknowledge(2);
+      play.wait(isBroken ? 5 : 20);
+      play.send(play.client, data(1_000));
+    },
+    'before a probe timeout': (play, isBroken) => {
+      packets(play, 2);
+      play.wait(isBroken ? 100 : 330);
+      play.send(play.client, data(1_000));
+    },
+    'a tail before 4 ms': (play, isBroken) => {
+      packets(play, 2);
+      play.wait(isBroken ? 3 : 4);
+      play.send(play.client, data(2_000));
+    },
+  },
+  'congestion window': {
+    'more in flight than the window': (play, isBroken) => {
+      play.stats = { bytesInFlight: isBroken ? 60_000 : 50_000, congestionWindowBytes: 50_000 };
+      play.turn(play.client);
+    },
+    'a window of less than two datagrams': (play, isBroken) => {
+      play.stats = { bytesInFlight: 0, congestionWindowBytes: isBroken ? 1_000 : 3_000 };
+      play.turn(play.client);
+    },
+  },
+  pacing: {
+    'a burst': (play, isBroken) => {
+      play.transport = { congestion: 'cubic' };
+      play.stats = { congestionWindowBytes: 100_000, smoothedRttMs: 100 };
+      play.turn(play.client);
+      for (let i = 0; i < (isBroken ? 25 : 10); i++) play.send(play.client);
+      play.turn(play.client);
+    },
+  },
+  credit: {
+    'a limit is lowered': (play, isBroken) => {
+      play.send(play.client, { maxData: 1_000 });
+      play.send(play.client, { maxData: isBroken ? 999 : 1_000 });
+    },
+    'more than the largest window': (play, isBroken) => {
+      play.transport = { maxStreamWindowBytes: 1_000 };
+      play.readBytes = 500;
+      play.send(play.client, { streamLimits: [{ streamId: 0, value: isBroken ? 1_501 : 1_500 }] });
+    },
+  },
+  places: {
+    'a stream that was allowed cannot be opened': (play, isBroken) => {
+      play.arrive(play.client, play.send(play.relay, { maxStreams: 200 }));
+      play.arrive(play.client, play.send(play.relay, { maxStreams: 150 }));
+      play.refuse(play.client, isBroken ? 199 : 200);
+    },
+  },
+  'datagram sizes': {
+    'larger than what was acknowledged': (play, isBroken) => {
+      play.transport = { datagramBytes: 1_200 };
+      play.send(play.client, { packetNumber: 0, isOnlyPing: true }, { bytes: 1_440, payloadBytes: 1_408 });
+      if (!isBroken) play.acknowledge(0);
+      play.send(play.client, data(0), { bytes: 1_440, payloadBytes: 1_408 });
+    },
+    'not a multiple of 16': (play, isBroken) => {
+      const payloadBytes = isBroken ? 100 : 96;
+      play.send(play.client, {}, { payloadBytes, bytes: payloadBytes + 32 });
+    },
+  },
+  'wake-ups': {
+    'something to send before the deadline': (play, isBroken) =>
+      play.turn(play.client, {
+        isUnasked: true,
+        due: { at: play.now + 5, reason: 'planted' },
+        nextDue: { at: play.now + 5, reason: 'planted' },
+        datagramsSent: isBroken ? 1 : 0,
+      }),
+    'a deadline that stays in the past': (play, isBroken) =>
+      play.turn(play.client, {
+        due: { at: play.now, reason: 'planted' },
+        nextDue: isBroken ? { at: play.now, reason: 'planted' } : undefined,
+      }),
+  },
+};
+
+test('every rule is shown to fail', () => {
+  expect(new Set(Object.keys(RUNS))).toEqual(new Set(RULES.map(({ name }) => name)));
+});
+
+describe.each(Object.keys(RUNS))('the rule of %s', (name) => {
+  test.each(Object.keys(RUNS[name] ?? {}))('reports: %s', (title) => {
+    const play = new Play(name);
+    RUNS[name]?.[title]?.(play, true);
+    expect(play.violations).toHaveLength(1);
+  });
+
+  test.each(Object.keys(RUNS[name] ?? {}))('does not report what comes just short of it: %s', (title) => {
+    const play = new Play(name);
+    RUNS[name]?.[title]?.(play, false);
+    expect(play.violations).toEqual([]);
+  });
+});
