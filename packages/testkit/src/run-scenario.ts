@@ -5,6 +5,9 @@ import {
   ConnectionErrorCode,
   type CryptoSuite,
   DEFAULT_TRANSPORT,
+  MAX_SEND_PIECES,
+  MAX_SENT_FRAMES,
+  MAX_SENT_PACKETS,
   type PeerOptions,
 } from '@underpass/protocol';
 import { Content } from './content.js';
@@ -87,6 +90,8 @@ const OPEN_RETRY_MS = 50;
 const RECONNECT_AFTER_MS = 1_000;
 const UNIX_MS = 1_700_000_000_000;
 const MAX_VIOLATIONS = 20;
+/** The gaps between acknowledged pieces may all be lost, too, and so may what is on both sides of a frame in flight (spec streams 5.7). */
+const MAX_NOTED_PIECES = 2 * MAX_SEND_PIECES + MAX_SENT_FRAMES;
 /** Turns between two looks at how much memory is in use. */
 const STATS_EVERY_EVENTS = 16;
 /** No frame has this type (spec streams 2). */
@@ -399,7 +404,15 @@ class ScenarioRun {
     const config = { ...DEFAULT_TRANSPORT, ...own };
     const process = this.#process(node);
     for (const peer of process.peers) {
-      const { unreadBytes, unacknowledgedBytes, openStreams } = (process.link(peer) as PeerLink).stats;
+      const { unreadBytes, unacknowledgedBytes, openStreams, notedPieces, rememberedPackets } = (
+        process.link(peer) as PeerLink
+      ).stats;
+      if (notedPieces < 0 || notedPieces > MAX_NOTED_PIECES || rememberedPackets > MAX_SENT_PACKETS) {
+        this.#report(
+          `${node} notes ${notedPieces} pieces and remembers ${rememberedPackets} packets`,
+          'memory',
+        );
+      }
       if (unreadBytes < 0 || unreadBytes > config.connectionWindowBytes) {
         this.#report(
           `${node} holds ${unreadBytes} unread bytes, its window is ${config.connectionWindowBytes}`,
@@ -464,10 +477,10 @@ class ScenarioRun {
     return this.#nodes.flatMap((node) => {
       const process = this.#process(node);
       return process.peers.flatMap((peer) => {
-        const { openStreams, unreadBytes, unacknowledgedBytes, bytesInFlight } = (
+        const { openStreams, unreadBytes, unacknowledgedBytes, bytesInFlight, notedPieces } = (
           process.link(peer) as PeerLink
         ).stats;
-        return Object.entries({ openStreams, unreadBytes, unacknowledgedBytes, bytesInFlight })
+        return Object.entries({ openStreams, unreadBytes, unacknowledgedBytes, bytesInFlight, notedPieces })
           .filter(([, value]) => value !== 0)
           .map(([name, value]) => `${node} has ${name} ${value}`);
       });

@@ -64,6 +64,9 @@ export interface PeerStats {
   /** Received bytes that no application has read yet, and written ones that the peer has not acknowledged. */
   readonly unreadBytes: number;
   readonly unacknowledgedBytes: number;
+  /** Pieces of what was written that are noted as acknowledged or lost (docs/spec/streams.md §5.7), and packets remembered as sent. */
+  readonly notedPieces: number;
+  readonly rememberedPackets: number;
 }
 
 export interface PeerContext {
@@ -193,6 +196,8 @@ export class Peer {
       waitingSince: this.#silence.waitingSince,
       unreadBytes: streams.credit.unreadBytes,
       unacknowledgedBytes: streams.bufferedBytes,
+      notedPieces: streams.notedPieces,
+      rememberedPackets: recovery.log.next - recovery.log.first,
     };
   }
 

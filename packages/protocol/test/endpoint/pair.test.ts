@@ -13,9 +13,9 @@ import {
 
 import { describe, expect, test } from 'vitest';
 
-const SEEDS = 300;
+const SEEDS = 100;
 const GROUP = 20;
-const SEEDS_OF_EACH_SCENARIO = 8;
+const SEEDS_OF_EACH_SCENARIO = 2;
 
 /** A scenario, not a seed: the same seed may be drawn differently tomorrow. */
 interface Regression {
@@ -44,7 +44,7 @@ describe('a relay and its clients over a bad network', () => {
 
   test('have met everything that a network and a program can do', () => {
     for (const [name, value] of Object.entries(totals)) {
-      if (name !== 'healed') expect(value, name).toBeGreaterThan(5);
+      if (name !== 'healed') expect(value, name).toBeGreaterThan(2);
     }
     expect(totals.bytes).toBeGreaterThan(50_000_000);
     expect(totals.datagramsSent).toBeGreaterThan(100_000);
@@ -109,7 +109,7 @@ describe('the model', () => {
         return { open, seal: aead.seal.bind(aead), destroy: aead.destroy.bind(aead) };
       },
     };
-    const seeds = Array.from({ length: 30 }, (_, i) => 1 + i);
+    const seeds = Array.from({ length: 20 }, (_, i) => 1 + i);
     const caught = seeds
       .filter((seed) => runScenario(seed).stats.corrupted > 10)
       .map((seed) => runScenario(seed, { suite: gullible }).violations.length > 0);

@@ -58,6 +58,7 @@ export const acknowledgements: Rule = {
     const isLate = ({ oldestAt }: Receiver) => stage.now() - oldestAt > MAX_ACK_DELAY_MS + slackMs;
 
     const isAble = (receiver: Receiver, process: ObservedProcess, peer: NodeName): boolean =>
+      !receiver.isSpoilt &&
       stage.now() - receiver.sentAt < ABLE_MS &&
       stage.now() - (keyedAt.get(`${process.name} ${peer}`) ?? 0) < FRESH_KEY_MS &&
       receiver.oldestAt > receiver.limitedAt &&
@@ -103,7 +104,7 @@ export const acknowledgements: Rule = {
     };
 
     const check = (receiver: Receiver, process: ObservedProcess, peer: NodeName): void => {
-      if (receiver.waiting.length === 0 || receiver.isSpoilt) return;
+      if (receiver.waiting.length === 0) return;
       if (!isAble(receiver, process, peer)) return;
       if (receiver.isDueAtOnce) {
         stage.report(

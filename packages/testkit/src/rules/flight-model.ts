@@ -3,10 +3,12 @@ import type { SentDatagram } from '../observer/observer.js';
 import type { AckView, PacketView } from '../observer/packet-view.js';
 
 const PACKET_THRESHOLD = 3;
-const TIME_THRESHOLD = 9 / 8;
+/** 9/8, and some room for what cannot be seen from outside: when persistent congestion made the sender forget its shortest round trip. */
+const TIME_THRESHOLD = 1.1;
 const MAX_ACK_DELAY_MS = 25;
 const GRANULARITY_MS = 1;
 const ROUNDING_MS = 0.01;
+const PROBE_SHARE = 0.95;
 /** Numbers so far below the largest acknowledged are of no interest. */
 const REMEMBERED_PACKETS = 5_000;
 
@@ -23,6 +25,8 @@ export class FlightModel {
   latestMs = 0;
   minMs = Number.POSITIVE_INFINITY;
   hasSample = false;
+  /** When the packet of the newest sample was sent. */
+  sampleSentAt = Number.NEGATIVE_INFINITY;
   largestAcked = -1;
   /** When something new was last acknowledged. */
   ackedAt = Number.NEGATIVE_INFINITY;
@@ -31,6 +35,9 @@ export class FlightModel {
   sentSinceAck = 0;
   /** When a probe timeout was last possible. */
   probedAt = Number.NEGATIVE_INFINITY;
+  /** The probe timer counts from here at the earliest. */
+  #probeFrom = Number.NEGATIVE_INFINITY;
+  #hasLostSinceAck = false;
   readonly flying = new Map<number, Flying>();
   readonly #lost = new Set<number>();
   #epoch = '';
@@ -49,19 +56,17 @@ export class FlightModel {
     return false;
   }
 
-  isLost(packetNumber: number): boolean {
-    return this.#lost.has(packetNumber);
-  }
-
   /** @returns whether another connection begins */
   onSent({ at }: Pick<SentDatagram, 'at'>, packet: PacketView): boolean {
     const isAnother = packet.hello !== undefined && packet.hello.epoch !== this.#epoch;
     if (isAnother) this.#begin(packet.hello?.epoch ?? '');
-    this.flying.set(packet.packetNumber, { at, isAckEliciting: packet.isAckEliciting });
     if (packet.isAckEliciting) {
+      // With a loss in between nobody can say from outside whether the timer stopped.
+      if (!this.#isWaiting && !this.#hasLostSinceAck) this.#probeFrom = at;
       this.sentAt = at;
       this.sentSinceAck++;
     }
+    this.flying.set(packet.packetNumber, { at, isAckEliciting: packet.isAckEliciting });
     return isAnother;
   }
 
@@ -84,29 +89,40 @@ export class FlightModel {
       else isNew ||= ack.ranges.some(([low, high]) => low <= n && n <= high);
     }
     this.largestAcked = Math.max(this.largestAcked, largest);
-    if (newest !== undefined && isElicited) this.#sample(at - newest.at, ack.delayMs);
+    if (newest !== undefined && isElicited) {
+      this.sampleSentAt = newest.at;
+      this.#sample(at - newest.at, ack.delayMs);
+    }
     if (isNew) {
       this.ackedAt = at;
       this.sentSinceAck = 0;
+      this.#probeFrom = this.sentAt;
+      this.#hasLostSinceAck = false;
     }
     this.judge(at);
   }
 
   /** Notes what may be declared lost by now, and whether the probe timer may have expired. */
   judge(now: number): void {
-    let oldestAt = Number.POSITIVE_INFINITY;
-    for (const [n, { at, isAckEliciting }] of this.flying) {
-      const isOvertaken = n < this.largestAcked;
+    for (const [n, { at }] of this.flying) {
+      if (n >= this.largestAcked) break;
       const isTooOld = now - at >= TIME_THRESHOLD * this.rttMs - ROUNDING_MS;
-      if (isOvertaken && (n <= this.largestAcked - PACKET_THRESHOLD || isTooOld)) {
-        this.flying.delete(n);
-        this.#lost.add(n);
-      } else if (isAckEliciting) {
-        oldestAt = Math.min(oldestAt, at);
-        if (!isOvertaken) break;
-      }
+      if (n > this.largestAcked - PACKET_THRESHOLD && !isTooOld) continue;
+      this.flying.delete(n);
+      this.#lost.add(n);
+      this.#hasLostSinceAck = true;
     }
-    if (now - oldestAt >= this.probeTimeoutMs - ROUNDING_MS) this.probedAt = now;
+    if (
+      now - this.#probeFrom >= PROBE_SHARE * this.probeTimeoutMs &&
+      (this.#isWaiting || this.#hasLostSinceAck)
+    ) {
+      this.probedAt = now;
+    }
+  }
+
+  get #isWaiting(): boolean {
+    for (const { isAckEliciting } of this.flying.values()) if (isAckEliciting) return true;
+    return false;
   }
 
   #begin(epoch: string): void {
@@ -119,6 +135,8 @@ export class FlightModel {
     this.ackedAt = Number.NEGATIVE_INFINITY;
     this.sentSinceAck = 0;
     this.probedAt = Number.NEGATIVE_INFINITY;
+    this.#probeFrom = Number.NEGATIVE_INFINITY;
+    this.#hasLostSinceAck = false;
   }
 
   /** spec recovery 2 */

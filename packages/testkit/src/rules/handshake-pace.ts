@@ -13,6 +13,8 @@ const MAX_COPIES = 8;
 
 interface Handshakes {
   initiatedAt: number;
+  /** When an unproven address last limited what it may send: an initiation that found no room is tried again like a lost one. */
+  limitedAt: number;
   copies: number;
   responseCopies: number;
   receivedAt: number;
@@ -30,6 +32,7 @@ export const handshakePace: Rule = {
     const slackMs = tardinessMs(stage.scenario);
     const states = new PerPeer<Handshakes>(() => ({
       initiatedAt: Number.NEGATIVE_INFINITY,
+      limitedAt: Number.NEGATIVE_INFINITY,
       copies: 0,
       responseCopies: 0,
       receivedAt: 0,
@@ -79,6 +82,7 @@ export const handshakePace: Rule = {
       onSent({ by, towards, kind, key, at, isCopy, payloadBytes, packet }) {
         if (towards === undefined) return;
         const state = states.of(by, towards);
+        if (!stage.path(by, towards).isSettled) state.limitedAt = at;
         if (kind === MessageKind.initiation && isCopy) {
           if (++state.copies > MAX_COPIES)
             stage.report(`${by.name} sent an initiation ${state.copies + 1} times`);
@@ -107,6 +111,7 @@ export const handshakePace: Rule = {
           pair.isInitiator &&
           ageMs > REKEY_AFTER_TIME_MS + patienceMs &&
           initiatedAgoMs > patienceMs &&
+          at - state.limitedAt > patienceMs &&
           !stage.wasFrozen(by, at - patienceMs)
         ) {
           state.overdue = `${by.name} sends under a keypair of ${Math.floor(ageMs)} ms and initiated ${Math.floor(initiatedAgoMs)} ms ago`;

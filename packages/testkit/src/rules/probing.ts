@@ -35,7 +35,7 @@ export const probing: Rule = {
     const mostMs = (state: Asking, isRelay: boolean, handshakeRttMs = 0): number => {
       const { flight } = state;
       const unknownMs = 3 * Math.max(INITIAL_RTT_MS, handshakeRttMs) + DOUBT_MS;
-      const isKnown = flight.hasSample && flight.ackedAt > state.limitedAt;
+      const isKnown = flight.hasSample && flight.sampleSentAt > state.limitedAt;
       const single = isKnown ? flight.probeTimeoutMs + DOUBT_MS : Math.max(unknownMs, flight.probeTimeoutMs);
       const longest = Math.max(LONGEST_MS[isRelay ? 'relay' : 'client'], single);
       const isFresh = isKnown && state.sentAt > state.keyedAt && flight.ackedAt > state.keyedAt;

@@ -22,7 +22,7 @@ interface Connection {
   /** Packets behind which no data came for 4 ms. */
   readonly tails: Set<number>;
   address: Address | undefined;
-  hasMoved: boolean;
+  isUnclear: boolean;
 }
 
 export const sentAgain: Rule = {
@@ -36,16 +36,20 @@ export const sentAgain: Rule = {
       lastData: undefined,
       tails: new Set(),
       address: undefined,
-      hasMoved: false,
+      isUnclear: false,
     }));
     return {
-      onSent({ by, towards, packet, at }) {
-        if (towards === undefined || packet === undefined) return;
+      onSent({ by, towards, packet, at, payloadBytes }) {
+        if (towards === undefined) return;
         const connection = connections.of(by, towards);
+        // A packet that was spoilt on purpose: nobody can say what was in it.
+        connection.isUnclear ||= packet === undefined && payloadBytes > 0;
+        if (packet === undefined) return;
         const { flight, carriers } = connection;
         // Another path has another round trip, and nobody can say from outside when the program took it.
         const { address } = stage.path(by, towards);
-        connection.hasMoved ||= connection.address !== undefined && !sameAddress(address, connection.address);
+        connection.isUnclear ||=
+          connection.address !== undefined && !sameAddress(address, connection.address);
         connection.address = address;
         if (packet.hello !== undefined || packet.pieces !== undefined) flight.judge(at);
         const { lastData, tails } = connection;
@@ -63,7 +67,7 @@ export const sentAgain: Rule = {
           const earlier = ofStream.filter(({ start, end }) => start <= offset && offset < end);
           ofStream.push({ start: offset, end: offset + length, packetNumber: packet.packetNumber });
           connection.lastData = { packetNumber: packet.packetNumber, at };
-          if (earlier.length === 0 || connection.hasMoved || !flight.hasSample) continue;
+          if (earlier.length === 0 || connection.isUnclear || !flight.hasSample) continue;
           const isLost = earlier.some(({ packetNumber }) => !flight.flying.has(packetNumber));
           const isProbe = at - flight.probedAt <= PATIENCE_MS + 2 * flight.probeTimeoutMs;
           const isTail = earlier.some(({ packetNumber }) => tails.has(packetNumber));
