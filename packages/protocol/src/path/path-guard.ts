@@ -47,6 +47,8 @@ export class PathGuard {
   readonly #random: (length: number) => Uint8Array;
   #proven: Address | undefined;
   #unproven: Unproven | undefined;
+  /** The address that did not answer last, and its account: one that says little must be able to save up for a challenge. */
+  #givenUp: Unproven | undefined;
   /** Addresses that we chose since the peer was last heard at one of them: each is as good as proven. */
   #chosen: Address[] = [];
 
@@ -85,7 +87,9 @@ export class PathGuard {
     }
     if (!sameAddress(current, this.#unproven?.address)) {
       const trial = this.#proven === undefined ? undefined : this.#newTrial(now);
-      this.#unproven = { address: current, receivedBytes: 0, sentBytes: 0, trial };
+      const known = sameAddress(current, this.#givenUp?.address) ? this.#givenUp : undefined;
+      const { receivedBytes = 0, sentBytes = 0 } = known ?? {};
+      this.#unproven = { address: current, receivedBytes, sentBytes, trial };
     }
     const unproven = this.#unproven as Unproven;
     if (sameAddress(from, unproven.address)) unproven.receivedBytes += bytes;
@@ -122,6 +126,7 @@ export class PathGuard {
   takeExpired(now: number): Address | undefined {
     const trial = this.#unproven?.trial;
     if (trial === undefined || trial.challengesSent < MAX_CHALLENGES || now < trial.nextAt) return undefined;
+    this.#givenUp = this.#unproven;
     this.#unproven = undefined;
     return this.#proven;
   }

@@ -63,6 +63,23 @@ describe('PathGuard (spec path)', () => {
     expect(guard.allowanceBytes).toBe(444);
   });
 
+  it('counts on where an address was given up: one that says little saves up for a challenge (spec path 2)', () => {
+    const guard = guardAt();
+    const keepalive = { from: AWAY, bytes: 32, usesKeys: true };
+    const giveUp = (from: number) => {
+      for (let i = 1; i <= MAX_CHALLENGES; i++) guard.takeChallenge(from + 50 * i, 50);
+      return guard.takeExpired(from + 50 * MAX_CHALLENGES + 50);
+    };
+    guard.onReceived(10, keepalive, AWAY);
+    guard.onSent(16);
+    expect(giveUp(10)).toEqual(HOME);
+    guard.onReceived(5_000, keepalive, AWAY);
+    expect(guard.allowanceBytes).toBe(3 * 64 - 16);
+    expect(giveUp(5_000)).toEqual(HOME);
+    guard.onReceived(10_000, { ...keepalive, from: REBOUND }, REBOUND);
+    expect(guard.allowanceBytes).toBe(3 * 32);
+  });
+
   it('gives no allowance for what another address sent (spec path 2)', () => {
     const guard = guardAt();
     guard.onReceived(10, datagram(AWAY), AWAY);
