@@ -107,7 +107,10 @@ describe('the report of silence (spec outage 9)', () => {
     ]);
   });
 
-  it('is not told of an answer that came while the question was open', async () => {
+  it.each([
+    ['asked early', ASK_WHY_MS],
+    ['asked for a report', NO_ANSWER_MS],
+  ])('is not told of an answer that came while the question was open, %s', async (_when, at) => {
     const timers = new FakeTimers();
     const events: ClientEvent[] = [];
     let answer: (code: string | undefined) => void = () => {};
@@ -125,6 +128,8 @@ describe('the report of silence (spec outage 9)', () => {
     });
     report.begin();
     await timers.runTo(ASK_WHY_MS);
+    if (at > ASK_WHY_MS) answer(undefined);
+    await timers.runTo(at);
     report.end();
     answer('ECONNREFUSED');
     await timers.runTo(NO_ANSWER_AGAIN_MS);

@@ -27,6 +27,8 @@ function setUp(host = 'relay.example', ...answers: readonly (readonly string[] |
     tried: [] as string[],
     unresolved: [] as string[],
     lookups: 0,
+    /** What happens while a lookup is under way. */
+    duringLookup: () => {},
   };
   const useAddress = (address: Address): void => {
     state.contact = { ...state.contact, address };
@@ -44,6 +46,7 @@ function setUp(host = 'relay.example', ...answers: readonly (readonly string[] |
     timers,
     lookUp: async () => {
       const answer = answers[state.lookups++] ?? answers.at(-1) ?? [];
+      state.duringLookup();
       if (typeof answer === 'string') throw Object.assign(new Error('x'), { code: answer });
       return answer;
     },
@@ -188,6 +191,16 @@ describe('a relay that falls silent', () => {
     state.contact = { ...state.contact, hasKeys: false };
     await timers.runTo(9 * SILENCE_MS);
     expect([state.tried, state.lookups]).toEqual([[], 1]);
+  });
+
+  it('stays where it is when it is heard while its name is looked up (spec outage 6)', async () => {
+    const { timers, state, hear, ask } = await reached([OTHER_V4]);
+    state.duringLookup = hear;
+    ask();
+    await timers.runTo(2 * SILENCE_MS);
+    ask();
+    await timers.runTo(3 * SILENCE_MS);
+    expect([state.tried, state.lookups]).toEqual([[], 2]);
   });
 
   it('stays where it was while names do not resolve (spec outage 6)', async () => {
