@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { Acceptor } from '@underpass/forward';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { BareClient, newKeys, rules, runRelay } from './bare-client.js';
 
 /** A TCP server on loopback. */
@@ -150,6 +151,8 @@ describe('a relay', () => {
     await Promise.all([closed, client.until(({ disconnects }) => disconnects.length > 0)]);
     expect(answer.isOver).toBe(true);
     expect(await relay.next('peer-disconnected')).toMatchObject({ peer: 'laptop', lostStreams: 1 });
+    // Once, although the config may have a successor with the same key.
+    expect(relay.events.filter(({ type }) => type === 'peer-disconnected')).toHaveLength(1);
   });
 
   it('changes nothing when the new list is wrong', async () => {
@@ -177,6 +180,18 @@ describe('a relay', () => {
     await Promise.all([closed, client.until(({ disconnects }) => disconnects.length > 0)]);
     relay.relay.setPeers([]);
     expect(relay.relay.status().peers).toHaveLength(1);
+  });
+
+  it('waits, when it closes, until targets are reset that outlive their streams', async () => {
+    const { relay } = await runRelay([{ name: 'laptop', publicKey: newKeys().publicKey, allow: [] }]);
+    let isReset = false;
+    const close = vi.spyOn(Acceptor.prototype, 'close').mockImplementation(async () => {
+      await new Promise((resolve) => setImmediate(resolve));
+      isReset = true;
+    });
+    onTestFinished(() => close.mockRestore());
+    await relay.close();
+    expect(isReset).toBe(true);
   });
 
   it('does not start when its port is taken', async () => {
