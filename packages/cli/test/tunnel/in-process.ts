@@ -108,6 +108,7 @@ export async function runTunnel(options: {
   readonly allow: readonly string[];
   readonly forwards: readonly string[];
   readonly resolve?: (name: string) => Promise<readonly string[]>;
+  readonly contactLimitMs?: number;
 }): Promise<Tunnel> {
   const relayKeys = newKeys();
   const clientKeys = newKeys();
@@ -120,6 +121,7 @@ export async function runTunnel(options: {
     privateKey: clientKeys.privateKey,
     relay: at(relay),
     relayPublicKey: relayKeys.publicKey,
+    ...(options.contactLimitMs && { contactLimitMs: options.contactLimitMs }),
   });
   return { relay, client, relayKeys, clientKeys, port: client.ports[0] ?? 0 };
 }

@@ -224,6 +224,18 @@ describe('a relay that is started again', () => {
     expect(tunnel.client.heard.of('refused')).toEqual([]);
   });
 
+  it('is not waited for without end when it had said goodbye (spec outage 8)', async () => {
+    const echo = await startEcho();
+    const allow = [`127.0.0.1:${echo.port}`];
+    const tunnel = await runTunnel({ allow, forwards: [`0:127.0.0.1:${echo.port}`], contactLimitMs: 20 });
+    tunnel.client.client.connect();
+    await tunnel.client.client.connected();
+    await tunnel.relay.relay.close();
+    await tunnel.client.heard.next('disconnected');
+    expect(await howItEnds(await connect(tunnel.port))).toBe('ECONNRESET');
+    expect(await tunnel.client.heard.next('given-up')).toMatchObject({ waitedMs: 20 });
+  });
+
   it('finds a request that waited for it (spec forwarding 2.1, 4.5)', async () => {
     const { port } = await startEcho();
     const relayKeys = newKeys();

@@ -1,0 +1,37 @@
+/** What a key file's text leaves in memory. The system's calls are recorded, because nothing else sees the buffer. */
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { expect, it, vi } from 'vitest';
+import { KEY_FILE_LIMIT_BYTES, readKeyFile } from '../src/key-file.js';
+import { encodeKey } from '../src/key-text.js';
+import { temporaryDirectory } from './temporary-directory.js';
+
+const buffers = vi.hoisted((): Uint8Array[] => []);
+vi.mock('node:fs', async (importOriginal) => {
+  const fs = await importOriginal<typeof import('node:fs')>();
+  const readSync = (file: number, buffer: Uint8Array, ...place: [number, number, null]): number => {
+    buffers.push(buffer);
+    return fs.readSync(file, buffer, ...place);
+  };
+  return { ...fs, readSync };
+});
+
+const KEY = encodeKey(new Uint8Array(32).fill(9));
+
+it.each<[string, Buffer]>([
+  ['a key', Buffer.from(`${KEY}\n`)],
+  ['a key in UTF-16', Buffer.from(`\ufeff${KEY}\n`, 'utf16le')],
+  ['a key and too much behind it', Buffer.from(KEY.padEnd(KEY_FILE_LIMIT_BYTES + 1))],
+  ['something else', Buffer.from('hunter2\n')],
+])('reading a file with %s leaves no text of it behind', (_what, text) => {
+  const file = path.join(temporaryDirectory(), 'relay.key');
+  writeFileSync(file, text, { mode: 0o600 });
+  buffers.length = 0;
+  try {
+    readKeyFile(file);
+  } catch {
+    // It does not hold a key.
+  }
+  expect(buffers.length).toBeGreaterThan(0);
+  for (const buffer of buffers) expect(buffer.every((byte) => byte === 0)).toBe(true);
+});
