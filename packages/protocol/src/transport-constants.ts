@@ -12,7 +12,7 @@ export const FAREWELL_PACKET_NUMBER = Number.MAX_SAFE_INTEGER;
 
 /** Limits that hold before HELLO (spec streams 3.5). */
 export const INITIAL_MAX_DATA_BYTES = 1024 * 1024;
-export const INITIAL_MAX_STREAM_DATA_BYTES = 256 * 1024;
+export const INITIAL_MAX_STREAM_DATA_BYTES = 16 * 1024;
 export const INITIAL_MAX_STREAMS = 128;
 
 export const MAX_SOFTWARE_NAME_BYTES = 64;
@@ -107,11 +107,17 @@ export const KEY_SHARED_SILENCE_MS = 10_000;
 /** How often moves of one peer are reported, at most. */
 export const MOVE_SILENCE_MS = 1_000;
 
-/** A peer's share of memory for what it sends us, and the connection's window (spec streams 5.3). */
-export const CONNECTION_WINDOW_BYTES = 32 * 1024 * 1024;
-export const MAX_STREAM_WINDOW_BYTES = CONNECTION_WINDOW_BYTES / 4;
 /** The peer's streams that may be open at one time (spec streams 5.4). */
 export const MAX_OPEN_STREAMS = 1024;
+/** What the connection's window has beyond the first window of every stream (spec streams 5.3) ... */
+export const SPARE_WINDOW_BYTES = 24 * 1024 * 1024;
+/** ... and all of it: a peer's share of memory for what it sends us. */
+export const CONNECTION_WINDOW_BYTES = SPARE_WINDOW_BYTES + MAX_OPEN_STREAMS * INITIAL_MAX_STREAM_DATA_BYTES;
+export const MAX_STREAM_WINDOW_BYTES = SPARE_WINDOW_BYTES / 3;
+/** The window of a stream that has begun to be used: once so much has arrived, and again when somebody has read so much. */
+export const OPENING_WINDOW_BYTES = 256 * 1024;
+export const OPENING_BYTES = 2048;
+export const READER_PROOF_BYTES = INITIAL_MAX_STREAM_DATA_BYTES / 2;
 
 /** What a connection keeps of written but unacknowledged bytes, over all streams ... */
 export const SEND_BUFFER_BYTES = 24 * 1024 * 1024;
@@ -129,11 +135,14 @@ export const MAX_SEND_PIECES = 32_768;
 export const RECEIVE_BLOCK_BYTES = 16_384;
 
 assert(
-  MAX_STREAM_WINDOW_BYTES * 4 <= CONNECTION_WINDOW_BYTES,
-  'one stream takes at most a quarter of the window',
+  MAX_STREAM_WINDOW_BYTES * 3 <= SPARE_WINDOW_BYTES,
+  'one stream takes at most a third of what is beyond the first windows',
 );
+assert(OPENING_WINDOW_BYTES <= MAX_STREAM_WINDOW_BYTES, 'a window grows from there');
+assert(OPENING_BYTES < READER_PROOF_BYTES, 'a window is raised first for what arrives, then for who reads');
+assert(READER_PROOF_BYTES <= INITIAL_MAX_STREAM_DATA_BYTES, 'the first window is enough to show a reader');
 assert(INITIAL_MAX_DATA_BYTES <= CONNECTION_WINDOW_BYTES, 'limits only rise');
-assert(INITIAL_MAX_STREAM_DATA_BYTES <= MAX_STREAM_WINDOW_BYTES, 'limits only rise');
+assert(INITIAL_MAX_STREAM_DATA_BYTES <= OPENING_WINDOW_BYTES, 'limits only rise');
 assert(INITIAL_MAX_STREAMS <= MAX_OPEN_STREAMS, 'limits only rise');
 assert(
   EPOCHS_PER_SECOND * MAX_OPEN_STREAMS < 1.05 * GIVEN_UP_STREAMS_PER_SECOND,

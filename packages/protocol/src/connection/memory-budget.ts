@@ -2,7 +2,9 @@
 import { assert } from '../assert.js';
 import { PacketLog } from '../recovery/packet-log.js';
 import {
+  INITIAL_MAX_STREAM_DATA_BYTES,
   INITIAL_MAX_STREAMS,
+  MAX_OPEN_STREAMS,
   MAX_REASSEMBLY_PIECES,
   MAX_SEND_PIECES,
   MAX_SENT_FRAMES,
@@ -15,7 +17,6 @@ export const MIN_MEMORY_PER_PEER_BYTES = 32 * MIB;
 export const MAX_MEMORY_PER_PEER_BYTES = 4096 * MIB;
 export const DEFAULT_MEMORY_PER_PEER_BYTES = 128 * MIB;
 
-const MAX_STREAMS = 1024;
 /** What a stream always may write, however full the send buffer is. */
 const STREAM_SEND_BYTES = 8 * 1024;
 /** Where a piece begins and ends. */
@@ -38,19 +39,20 @@ type Limits = Pick<
   | 'minStreamSendBufferBytes'
 >;
 
-/** A quarter for what arrives and is not read, three sixteenths for what is written and not acknowledged, and as many streams as
- *  the rest pays for. `worstCaseBytes` of the result is at most `memoryBytes`. */
+/** Three sixteenths for what arrives and is not read beyond the first windows, as much for what is written and not acknowledged, and as many
+ *  streams, each with its first window, as the rest pays for. `worstCaseBytes` of the result is at most `memoryBytes`. */
 export function transportFor(memoryBytes: number): Limits {
   assert(memoryBytes >= MIN_MEMORY_PER_PEER_BYTES, 'memory for at least the initial limits');
-  const connectionWindowBytes = Math.floor(memoryBytes / 4 / RECEIVE_BLOCK_BYTES) * RECEIVE_BLOCK_BYTES;
-  const sendBufferBytes = Math.floor((3 * memoryBytes) / 16);
-  const left = memoryBytes - connectionWindowBytes - sendBufferBytes - SENT_BYTES;
-  const streams = Math.floor(left / STREAM_OVERHEAD_BYTES);
+  const shareBytes = Math.floor((3 * memoryBytes) / 16 / RECEIVE_BLOCK_BYTES) * RECEIVE_BLOCK_BYTES;
+  const left = memoryBytes - 2 * shareBytes - SENT_BYTES;
+  const streams = Math.floor(left / (STREAM_OVERHEAD_BYTES + INITIAL_MAX_STREAM_DATA_BYTES));
+  assert(streams >= INITIAL_MAX_STREAMS, 'the rest pays for the initial streams');
+  const maxOpenStreams = Math.min(streams, MAX_OPEN_STREAMS);
   return {
-    connectionWindowBytes,
-    maxStreamWindowBytes: Math.floor(connectionWindowBytes / 4),
-    maxOpenStreams: Math.min(Math.max(streams, INITIAL_MAX_STREAMS), MAX_STREAMS),
-    sendBufferBytes,
+    connectionWindowBytes: shareBytes + maxOpenStreams * INITIAL_MAX_STREAM_DATA_BYTES,
+    maxStreamWindowBytes: Math.floor(shareBytes / 3),
+    maxOpenStreams,
+    sendBufferBytes: shareBytes,
     minStreamSendBufferBytes: STREAM_SEND_BYTES,
   };
 }

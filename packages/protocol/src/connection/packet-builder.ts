@@ -277,6 +277,7 @@ export class PacketBuilder {
     this.#addConnectionFrames();
     this.#addStreamControl();
     this.#addStreams();
+    this.#addStreamControl(); // the opener's window, beside its first bytes
     this.#addDataBlocked();
   }
 
@@ -363,6 +364,7 @@ export class PacketBuilder {
       const { sending } = stream;
       const kind = sending.frameFin ? SentFrameKind.streamFin : SentFrameKind.stream;
       log.addFrame(kind, stream.id, sending.frameStart, sending.frameLength);
+      if (stream.isUnsent) streams.onFirstSent(stream);
       stream.noteSent(this.#keypairId);
       this.#hasStreamData = true;
       this.#ackEliciting = true;

@@ -12,8 +12,8 @@ import { StreamSet } from '../streams/stream-set.js';
 import {
   CLIENT_MAX_PTO_MS,
   INITIAL_MAX_DATA_BYTES,
-  INITIAL_MAX_STREAM_DATA_BYTES,
   INITIAL_MAX_STREAMS,
+  OPENING_WINDOW_BYTES,
   RELAY_MAX_PTO_MS,
 } from '../transport-constants.js';
 import type { TransportConfig } from './config.js';
@@ -46,7 +46,7 @@ export function composeParts(
 ): ConnectionParts {
   // spec streams 3.5: what a peer may use before it has our HELLO
   assert(config.connectionWindowBytes >= INITIAL_MAX_DATA_BYTES, 'the window is at least the initial one');
-  assert(config.maxStreamWindowBytes >= INITIAL_MAX_STREAM_DATA_BYTES, 'as is that of a stream');
+  assert(config.maxStreamWindowBytes >= OPENING_WINDOW_BYTES, 'that of a stream grows from there');
   assert(config.maxOpenStreams >= INITIAL_MAX_STREAMS, 'and the number of streams');
   return {
     role,

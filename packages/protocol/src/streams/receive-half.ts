@@ -1,6 +1,6 @@
 /** The receiving direction of a stream (spec streams 4.3 to 4.6, 5.1, 5.2). */
 import { ConnectionErrorCode } from '../failure.js';
-import { RECEIVE_BLOCK_BYTES } from '../transport-constants.js';
+import { MIN_USEFUL_CREDIT_BYTES, RECEIVE_BLOCK_BYTES } from '../transport-constants.js';
 import { ReceiveBuffer } from './receive-buffer.js';
 import { RECEIVE_TRANSITIONS, type ReceiveEvent, type ReceiveState } from './states.js';
 
@@ -26,6 +26,9 @@ export class ReceiveHalf {
   /** STOP_SENDING was asked for, and has to go out while `stopDue`. */
   stopCode: number | undefined;
   stopDue = false;
+  /** What `WindowShares` has counted for it: bytes beyond the first window, and whether it was seen to be read. */
+  claimedBytes = 0;
+  isClaimProven = false;
 
   #lastCreditAt = Number.NEGATIVE_INFINITY;
 
@@ -37,9 +40,13 @@ export class ReceiveHalf {
   get isOver(): boolean {
     return this.state === 'data-read' || this.state === 'reset-read';
   }
+  /** What arrives is thrown away, or nothing more will. */
+  get isDiscarding(): boolean {
+    return this.stopCode !== undefined || this.isOver || this.state === 'reset-received';
+  }
   /** Bytes or the FIN wait for the reader. */
   get isReadable(): boolean {
-    if (this.stopCode !== undefined || this.isOver || this.state === 'reset-received') return false;
+    if (this.isDiscarding) return false;
     return this.buffer.contiguousEnd > this.buffer.readOffset || this.state === 'data-received';
   }
 
@@ -87,9 +94,19 @@ export class ReceiveHalf {
     return bytes;
   }
 
+  /** Raises the window to so much, for what it is worth: a few bytes more are not (spec streams 5.6). */
+  widen(windowBytes: number): void {
+    if (this.isDiscarding || this.finalSize !== undefined) return;
+    const limit = this.buffer.readOffset + windowBytes;
+    if (windowBytes <= this.windowBytes || limit < this.limit + MIN_USEFUL_CREDIT_BYTES) return;
+    this.windowBytes = windowBytes;
+    this.limit = limit;
+    this.limitDue = true;
+  }
+
   /** The application does not want more. @returns false when nothing more would come anyway */
   stop(code: number): boolean {
-    if (this.stopCode !== undefined || this.isOver || this.state === 'reset-received') return false;
+    if (this.isDiscarding) return false;
     this.stopCode = code;
     this.stopDue = this.state === 'receive';
     this.buffer.clear();

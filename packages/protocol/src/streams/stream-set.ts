@@ -6,6 +6,8 @@ import {
   INITIAL_MAX_STREAM_DATA_BYTES,
   INITIAL_MAX_STREAMS,
   MAX_SEND_PIECES,
+  OPENING_BYTES,
+  OPENING_WINDOW_BYTES,
 } from '../transport-constants.js';
 import type { FrameReader } from '../wire/frame-reader.js';
 import { ConnectionCredit } from './connection-credit.js';
@@ -13,6 +15,7 @@ import { PeerPlaces } from './peer-places.js';
 import { errorOf, ReceiveHalf, type ReceiveOutcome } from './receive-half.js';
 import { SendHalf } from './send-half.js';
 import { ConnectionStream, type StreamOwner } from './stream.js';
+import { isProven, WindowShares } from './window-shares.js';
 
 export type StreamEvent =
   /** A stream can be opened, after one could not. */
@@ -46,8 +49,6 @@ export type FrameOutcome = undefined | 'later' | StreamError;
 /** A stream holds at most so many times what it leaves free in the send buffer: one alone has two thirds, and however many there are,
  *  the next still finds a share (spec streams 5.8). */
 const FREE_BUFFER_SHARE = 2;
-/** The same of a stream's window and the connection's. */
-const WINDOW_SHARE = 1 / 4;
 
 export class StreamSet implements StreamOwner {
   /** Set by the connection at each call that brings the time. */
@@ -61,6 +62,7 @@ export class StreamSet implements StreamOwner {
 
   readonly credit: ConnectionCredit;
   readonly places: PeerPlaces;
+  readonly #shares: WindowShares;
   readonly #limits: StreamLimits;
   /** 0 for the client's ids, 1 for the relay's. */
   readonly #ownBit: number;
@@ -73,6 +75,8 @@ export class StreamSet implements StreamOwner {
   readonly #waitingForRoom = new Set<ConnectionStream>();
 
   #openedByUs = 0;
+  /** Of these, the ones that are not over. */
+  #ownOpen = 0;
   #openedByPeer = 0;
   #maxStreamsOfPeer = INITIAL_MAX_STREAMS; // how many we may open
   /** One could not be opened. */
@@ -91,6 +95,7 @@ export class StreamSet implements StreamOwner {
     this.#ownBit = role === 'client' ? 0 : 1;
     this.#limits = limits;
     this.credit = new ConnectionCredit(limits.connectionWindowBytes);
+    this.#shares = new WindowShares(limits);
     this.places = new PeerPlaces(limits.maxOpenStreams, givenUpBudget);
   }
 
@@ -120,9 +125,10 @@ export class StreamSet implements StreamOwner {
   // ---- commands ---------------------------------------------------------------------------------------------
 
   open(): ConnectionStream | undefined {
-    this.#wantsStream = this.#openedByUs >= this.#maxStreamsOfPeer;
+    this.#wantsStream = !this.#mayOpen;
     if (this.#wantsStream) return undefined;
     const id = 2 * this.#openedByUs++ + this.#ownBit;
+    this.#ownOpen++;
     return this.#add(id, false);
   }
 
@@ -138,6 +144,7 @@ export class StreamSet implements StreamOwner {
     const taken = [...this.#streams.values()].filter((stream) => stream.isUnheard(keypairId)).slice(0, most);
     for (const stream of taken) {
       this.#streams.delete(stream.id);
+      this.#ownOpen--;
       this.#controlDue.delete(stream);
       this.#waitingForRoom.delete(stream);
     }
@@ -147,8 +154,10 @@ export class StreamSet implements StreamOwner {
   /** Opens a stream again that `takeUnheard` of an earlier connection gave. There must be a place for it. */
   reopen(stream: ConnectionStream): void {
     assert(this.#openedByUs < this.#maxStreamsOfPeer, 'there is a place for it');
-    stream.reopen(2 * this.#openedByUs++ + this.#ownBit, this, this.#initialSendLimit);
+    const receiving = new ReceiveHalf(INITIAL_MAX_STREAM_DATA_BYTES);
+    stream.reopen(2 * this.#openedByUs++ + this.#ownBit, this, this.#initialSendLimit, receiving);
     this.#streams.set(stream.id, stream);
+    this.#ownOpen++;
     this.#buffered += stream.bufferedBytes;
     if (stream.wantsRoom) this.#waitingForRoom.add(stream);
     this.#enqueue(stream);
@@ -218,15 +227,21 @@ export class StreamSet implements StreamOwner {
   }
 
   readBytes(stream: ConnectionStream): Uint8Array | undefined {
-    const bytes = stream.receiving.read(this.now, this.roundTripMs, this.#maxWindowBytes);
+    const { receiving } = stream;
+    const bytes = receiving.read(this.now, this.roundTripMs, this.#shares.readWindowBytes);
     if (bytes !== undefined) this.credit.consume(bytes.length);
-    if (stream.receiving.limitDue) this.#controlDue.add(stream);
+    if (receiving.windowBytes < OPENING_WINDOW_BYTES && isProven(receiving)) {
+      receiving.widen(Math.min(OPENING_WINDOW_BYTES, this.#shares.readWindowBytes));
+    }
+    this.#shares.update(receiving);
+    if (receiving.limitDue) this.#controlDue.add(stream);
     this.#closeIfOver(stream);
     return bytes;
   }
 
-  onDiscarded(_stream: ConnectionStream, bytes: number): void {
+  onDiscarded(stream: ConnectionStream, bytes: number): void {
     this.credit.consume(bytes);
+    this.#shares.update(stream.receiving);
   }
 
   // ---- what arrives -----------------------------------------------------------------------------------------
@@ -250,9 +265,7 @@ export class StreamSet implements StreamOwner {
     if (maximum <= this.#maxStreamsOfPeer) return;
     this.#maxStreamsOfPeer = maximum;
     this.effects++;
-    if (!this.#wantsStream) return;
-    this.#wantsStream = false;
-    this.#events.push({ type: 'streams-available' });
+    this.#announcePlaces();
   }
 
   onMaxStreamData(id: number, maximum: number): FrameOutcome {
@@ -278,6 +291,8 @@ export class StreamSet implements StreamOwner {
     }
     this.credit.receive(largest - before);
     if (receiving.stopCode !== undefined) this.credit.consume(largest - before);
+    if (before < OPENING_BYTES && largest >= OPENING_BYTES) this.#widen(stream);
+    else this.#shares.update(receiving);
     this.#announceReadable(stream);
     this.#closeIfOver(stream);
     return undefined;
@@ -300,6 +315,7 @@ export class StreamSet implements StreamOwner {
     // spec streams 4.4: what will never be read is given back to the connection
     this.credit.consume(receiving.largest - (wasStopped ? before : receiving.buffer.readOffset));
     receiving.tell();
+    this.#shares.update(receiving);
     if (!wasStopped) this.#events.push({ type: 'stream-reset', stream, code });
     this.#closeIfOver(stream);
     return undefined;
@@ -348,6 +364,12 @@ export class StreamSet implements StreamOwner {
     this.credit.sentBytes += sending.buffer.sent - sent;
     this.#notePieces(sending.buffer.notedPieces - notedPieces);
     return at;
+  }
+
+  /** Something of it is in a packet for the first time. An answer need not wait for more than the first window: who opened the stream
+   *  wants to read it. */
+  onFirstSent(stream: ConnectionStream): void {
+    if (!stream.incoming) this.#widen(stream);
   }
 
   /** Streams with control frames due; the caller clears what it sent with `controlSent`. */
@@ -439,9 +461,11 @@ export class StreamSet implements StreamOwner {
     return stream;
   }
 
-  /** A window may take a share of what unread bytes leave of the connection's: many that are full leave something still (spec streams 5.3). */
-  get #maxWindowBytes(): number {
-    return Math.min(this.#limits.maxStreamWindowBytes, WINDOW_SHARE * this.credit.freeBytes);
+  /** The stream has come to use: it may have more than the first window, before anybody has read (spec streams 5.3). */
+  #widen(stream: ConnectionStream): void {
+    stream.receiving.widen(this.#shares.openingWindowBytes);
+    this.#shares.update(stream.receiving);
+    if (stream.receiving.limitDue) this.#controlDue.add(stream);
   }
 
   /** The stream that a frame names; undefined when it is over; an error when the peer may not name it. */
@@ -471,6 +495,17 @@ export class StreamSet implements StreamOwner {
     this.effects++;
     this.#enqueue(stream);
     if (stream.wantsRoom) this.#waitingForRoom.add(stream);
+  }
+
+  /** Its answers need first windows of ours, so that our own limit holds for it, too (spec streams 5.4). */
+  get #mayOpen(): boolean {
+    return this.#openedByUs < this.#maxStreamsOfPeer && this.#ownOpen < this.#limits.maxOpenStreams;
+  }
+
+  #announcePlaces(): void {
+    if (!this.#wantsStream || !this.#mayOpen) return;
+    this.#wantsStream = false;
+    this.#events.push({ type: 'streams-available' });
   }
 
   /** New bytes that may go out now, over all streams. */
@@ -513,7 +548,12 @@ export class StreamSet implements StreamOwner {
     this.#controlDue.delete(stream);
     this.#waitingForRoom.delete(stream);
     this.#events.push({ type: 'stream-closed', stream });
-    if (stream.incoming) this.places.giveBack(this.now, stream.wasGivenUp);
+    if (stream.incoming) {
+      this.places.giveBack(this.now, stream.wasGivenUp);
+    } else {
+      this.#ownOpen--;
+      this.#announcePlaces();
+    }
   }
 }
 

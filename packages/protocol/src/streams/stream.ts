@@ -57,7 +57,7 @@ export class ConnectionStream implements Stream {
   id: number;
   readonly incoming: boolean;
   sending: SendHalf;
-  readonly receiving: ReceiveHalf;
+  receiving: ReceiveHalf;
   /** In the set's queue of streams that have a frame to send. */
   isQueued = false;
   /** A write took less than all: tell when there is room. */
@@ -95,10 +95,11 @@ export class ConnectionStream implements Stream {
   }
 
   /** Begins again in another connection. */
-  reopen(id: number, owner: StreamOwner, sendLimit: number): void {
+  reopen(id: number, owner: StreamOwner, sendLimit: number, receiving: ReceiveHalf): void {
     this.id = id;
     this.#owner = owner;
     this.sending = this.sending.reopened(sendLimit);
+    this.receiving = receiving;
     this.#firstSentUnder = NOTHING_SENT;
     this.isQueued = false;
   }

@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { ConnectionErrorCode, StreamErrorCode } from '../../src/failure.js';
 import type { Stream } from '../../src/streams/stream.js';
-import { MAX_REASSEMBLY_PIECES, TAIL_REPEAT_UNSURE_MS } from '../../src/transport-constants.js';
+import {
+  INITIAL_MAX_STREAM_DATA_BYTES,
+  MAX_REASSEMBLY_PIECES,
+  OPENING_WINDOW_BYTES,
+  TAIL_REPEAT_UNSURE_MS,
+} from '../../src/transport-constants.js';
 import { FrameType, writeLimit, writeResetStream, writeStreamHeader } from '../../src/wire/frames.js';
 import { writeVarint } from '../../src/wire/varint.js';
 import { ConnectedPair, type Side } from './connected-pair.js';
@@ -72,10 +77,10 @@ describe('connection', () => {
   it('falls silent when both sides have said everything (spec streams 7)', () => {
     const pair = new ConnectedPair();
     const stream = open(pair);
-    stream.write(pattern(100_000));
+    stream.write(pattern(10_000));
     stream.finish();
     pair.run(1_000);
-    expect(readAll(incoming(pair, 'relay'))).toHaveLength(100_000);
+    expect(readAll(incoming(pair, 'relay'))).toHaveLength(10_000);
     incoming(pair, 'relay').finish();
     pair.run(1_000);
     readAll(stream);
@@ -292,11 +297,11 @@ describe('connection', () => {
       if (more === 0) break;
       written += more;
     }
-    expect(pair.relay.parts.streams.credit.unreadBytes).toBe(256 * 1024);
+    expect(pair.relay.parts.streams.credit.unreadBytes).toBe(OPENING_WINDOW_BYTES);
     expect(written).toBeLessThan(data.length);
     const got = readAll(incoming(pair, 'relay')).length;
     pair.run();
-    expect(got + readAll(incoming(pair, 'relay')).length).toBeGreaterThan(256 * 1024);
+    expect(got + readAll(incoming(pair, 'relay')).length).toBeGreaterThan(OPENING_WINDOW_BYTES);
   });
 
   it('does not let one stream that nobody reads stop 99 others (spec streams 5.3)', () => {
@@ -306,15 +311,15 @@ describe('connection', () => {
     pair.run();
     const others = Array.from({ length: 99 }, () => open(pair));
     for (const stream of others) {
-      stream.write(pattern(50_000));
+      stream.write(pattern(15_000));
       stream.finish();
     }
     pair.run();
     for (let i = 0; i < others.length; i++) {
-      expect(isPattern(readAll(incoming(pair, 'relay', i + 1)), 50_000)).toBe(true);
+      expect(isPattern(readAll(incoming(pair, 'relay', i + 1)), 15_000)).toBe(true);
     }
     expect(isPattern(pump(pair, open(pair), 5_000_000), 5_000_000)).toBe(true);
-    expect(pair.relay.parts.streams.credit.unreadBytes).toBeLessThanOrEqual(256 * 1024);
+    expect(pair.relay.parts.streams.credit.unreadBytes).toBeLessThanOrEqual(OPENING_WINDOW_BYTES);
   });
 
   it('refuses to open more streams than the peer allows, and may again when some are over (spec streams 5.4)', () => {
@@ -350,6 +355,7 @@ describe('connection', () => {
     const lostUntil = pair.now + 500;
     pair.filter = ({ from, at }) => from === 'client' || at > lostUntil;
     pair.run();
+    for (const stream of streams) readAll(stream);
     expect(pair.client.openStream()).toBeDefined();
   });
 });
@@ -364,7 +370,7 @@ describe('a peer that breaks the rules is answered with the code that says which
     ],
     [
       'data beyond the stream limit (spec streams 5.1)',
-      streamFrame(0, 256 * 1024, pattern(1)),
+      streamFrame(0, INITIAL_MAX_STREAM_DATA_BYTES, pattern(1)),
       ConnectionErrorCode.flowControl,
     ],
     [

@@ -2,7 +2,16 @@
 import { describe, expect, it } from 'vitest';
 import { StreamErrorCode } from '../../src/failure.js';
 import { FrameType } from '../../src/wire/frames.js';
-import { ack, challenge, data, type Frame, fill, HostilePeer, ping } from '../attacks/hostile-peer.js';
+import {
+  ack,
+  challenge,
+  data,
+  type Frame,
+  fill,
+  HostilePeer,
+  maxStreamData,
+  ping,
+} from '../attacks/hostile-peer.js';
 
 const STREAMS = 60;
 /** 32 is what a datagram of 64 bytes leaves, the smallest that goes out. */
@@ -72,6 +81,7 @@ describe('packets full of control frames', () => {
     for (let size = 160; size < 1168; size += 112) {
       const peer = confirmed();
       const streams = Array.from({ length: 8 }, () => peer.open());
+      for (const stream of streams) peer.say(maxStreamData(stream.id, 256 * 1024));
       const { credit } = peer.victim.parts.streams;
       let told = 0;
       for (let round = 0; round < 1000 && (credit.available > 0 || round % 2 === 1); round++) {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { transportFor } from '../../src/connection/memory-budget.js';
+import { MIN_MEMORY_PER_PEER_BYTES, transportFor } from '../../src/connection/memory-budget.js';
 import { PeerBudgets } from '../../src/connection/peer-budgets.js';
 import { ConnectionCredit } from '../../src/streams/connection-credit.js';
 import type { ConnectionStream } from '../../src/streams/stream.js';
@@ -139,5 +139,24 @@ describe('a stream', () => {
     stream?.write(new Uint8Array(10));
     stream?.finish();
     expect(() => stream?.write(new Uint8Array(1))).toThrow('nothing is written after finish');
+  });
+});
+
+describe('streams that a side opens itself', () => {
+  it('are no more at one time than it has first windows for, and it hears when it may go on (spec streams 5.4)', () => {
+    const limits = transportFor(MIN_MEMORY_PER_PEER_BYTES);
+    const streams = new StreamSet('client', limits, new PeerBudgets().givenUpStreams);
+    streams.onMaxStreams(1024);
+    const opened = Array.from({ length: limits.maxOpenStreams }, () => streams.open() as ConnectionStream);
+    expect(streams.open()).toBeUndefined();
+    opened[3]?.stopSending(0);
+    opened[3]?.reset(0);
+    expect(streams.pollEvent()).toBeUndefined();
+    streams.onResetStream(opened[3]?.id as number, 0, 0);
+    streams.onResetAcknowledged(opened[3]?.id as number);
+    const told = Array.from({ length: 3 }, () => streams.pollEvent()?.type);
+    expect(told).toEqual(['stream-closed', 'streams-available', undefined]);
+    expect(streams.open()).toBeDefined();
+    expect(streams.open()).toBeUndefined();
   });
 });
