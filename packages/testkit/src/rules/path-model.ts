@@ -87,6 +87,7 @@ export class PathModel {
     // Whoever uses the keys has our response.
     if (isFresh && this.proven === undefined) this.proven = this.#answered ?? this.address;
     if (dropped !== undefined) return;
+    if (this.#wentBack) return; // a late answer to a trial that was given up proves nothing
     for (const response of sent?.packet?.responses ?? []) {
       const address = this.#challenges.get(response);
       if (address === undefined || !sameAddress(address, this.address)) continue;
