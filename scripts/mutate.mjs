@@ -27,7 +27,7 @@ const USAGE = `usage: node scripts/mutate.mjs LIST.json... [--seeds COUNT] [--on
 
   --seeds COUNT     seeds that the simulator runs for each bug, or until it finds it (500)
   --only NAME       this bug alone
-  --limit SECONDS   of the simulator and of the tests, for each bug; who takes longer hangs, and that counts as found (300)
+  --limit SECONDS   of the simulator and of the tests, for each bug (300); tests that take longer hang, and that counts as found
   --tests           run the tests of the package too, where the simulator finds nothing
   --check           say only whether each bug can be planted: its text stands once in its file
 
@@ -122,7 +122,7 @@ function mutated({ file, before, after }) {
 async function find(mutant) {
   if (/^packages\/(protocol|testkit)\//.test(mutant.file)) {
     const finder = await inCopy(SIMULATED_WITH, (tree) => simulate(tree, mutant));
-    if (finder !== undefined) return finder;
+    if (finder !== undefined && !(options.tests && finder.startsWith('nobody'))) return finder;
   }
   if (options.tests) {
     const finder = await inCopy(TESTED_WITH, (tree) => test(tree, mutant));
@@ -135,7 +135,7 @@ function agrees(expected, finder) {
   if (expected === undefined) return true;
   if (expected === 'simulator') return finder.startsWith('simulator');
   if (expected === 'tests' || expected === 'nobody')
-    return options.tests ? finder.startsWith(expected) : finder === 'nobody';
+    return options.tests ? finder.startsWith(expected) : finder.startsWith('nobody');
   return finder.startsWith('simulator') && finder.includes(expected);
 }
 
@@ -192,7 +192,8 @@ async function simulate(tree, mutant) {
   if (found !== undefined && !NO_RULES.includes(found)) parameters.push('--rule', found);
   const { code, output } = await run(tree, [process.execPath, ...parameters]);
   if (code === 0) return undefined;
-  if (code === undefined) return 'simulator (hangs)';
+  // A busy machine is slow, too: only the tests have their own idea of how long is too long.
+  if (code === undefined) return 'nobody in time';
   const seed = /^seed (\d+)/m.exec(output)?.[1];
   if (seed === undefined)
     throw new Error(`${mutant.name}: the simulator cannot run: ${output.slice(0, 500)}`);
