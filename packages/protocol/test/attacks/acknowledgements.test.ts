@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ConnectionErrorCode } from '../../src/failure.js';
-import { ack, HostilePeer, ping } from './hostile-peer.js';
+import { ack, HostilePeer, maxStreamData, ping } from './hostile-peer.js';
 
 const { frameEncoding, protocolViolation } = ConnectionErrorCode;
 
@@ -11,6 +11,7 @@ describe('a peer that lies about what arrived', () => {
   it('acknowledges packets before they can have arrived: it soon names one that was left out (spec streams 2.2)', () => {
     const peer = new HostilePeer();
     const stream = peer.open();
+    peer.say(maxStreamData(stream.id, 2 ** 40));
     let code: ReturnType<HostilePeer['say']>;
     for (let round = 0; code === undefined && round < 100; round++) {
       stream.write(new Uint8Array(1 << 20));
