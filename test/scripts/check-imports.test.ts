@@ -21,11 +21,13 @@ describe('the check of imports', () => {
       'packages/cli/src/main.ts':
         "import { a } from '@underpass/client';\nimport './other.js';\nimport path from 'node:path';\n",
       'packages/cli/src/other.ts': 'export const b = 1;\n',
-      'packages/protocol/src/connection/connection.ts': "export * from '../streams/stream.js';\n",
-      'packages/protocol/src/streams/stream.ts':
-        "import type { A } from '../deadline.js';\nexport type B = A;\n",
+      'packages/protocol/src/transport/connection.ts': "export * from './streams/stream.js';\n",
+      'packages/protocol/src/transport/streams/stream.ts':
+        "import type { A } from '../../deadline.js';\nimport '../limits.js';\nexport type B = A;\n",
+      'packages/protocol/src/transport/limits.ts': 'export const b = 1;\n',
       'packages/protocol/src/deadline.ts': 'export type A = 1;\n',
-      'packages/protocol/src/endpoint/endpoint.ts': "import type { B } from '../streams/stream.js';\n",
+      'packages/protocol/src/endpoint/endpoint.ts':
+        "import type { B } from '../transport/streams/stream.js';\n",
       'packages/runtime/src/udp.ts': "import { createSocket } from 'node:dgram';\nDate.now();\n",
       'packages/protocol/test/a.test.ts':
         "import '../src/deadline.js';\nimport '@underpass/protocol';\nimport '@underpass/testkit/crypto';\nimport 'node:fs';\n",
@@ -53,27 +55,40 @@ describe('the check of imports', () => {
     ['packages/protocol/src/a.ts', "import { x } from 'node:crypto';", 'knows no platform'],
     ['packages/forward/src/a.ts', "import { x } from 'node:dgram';", 'only runtime'],
     [
-      'packages/protocol/src/streams/a.ts',
+      'packages/protocol/src/transport/streams/a.ts',
       "import { x } from '../recovery/b.js';",
-      'streams may import wire',
+      'transport/streams may import transport/wire',
     ],
-    ['packages/protocol/src/congestion/a.ts', "import { x } from '../wire/b.js';", 'primitives only'],
-    ['packages/protocol/src/session/a.ts', "import { x } from '../connection/b.js';", 'session may import'],
-    ['packages/protocol/src/a.ts', "import { x } from './wire/b.js';", 'a primitive imports no folder'],
+    [
+      'packages/protocol/src/transport/congestion/bbr/a.ts',
+      "import { x } from '../../wire/b.js';",
+      'primitives only',
+    ],
+    [
+      'packages/protocol/src/wireguard/a.ts',
+      "import { x } from '../transport/b.js';",
+      'wireguard may import crypto',
+    ],
+    [
+      'packages/protocol/src/transport/a.ts',
+      "import { x } from '../wireguard/b.js';",
+      'transport may import',
+    ],
+    ['packages/protocol/src/a.ts', "import { x } from './wireguard/b.js';", 'a primitive imports no folder'],
     [
       'packages/protocol/src/endpoint/a.ts',
-      "import { x } from '../streams/b.js';",
+      "import { x } from '../transport/streams/b.js';",
       'endpoint may import its types only',
     ],
-    ['packages/protocol/src/wire/a.ts', 'const x = Math.random();', 'uses Math.random'],
-    ['packages/protocol/src/wire/a.ts', 'const x = new Date();', 'uses Date'],
-    ['packages/protocol/src/wire/a.ts', 'const x = Buffer.alloc(1);', 'uses Buffer'],
-    ['packages/protocol/src/wire/a.ts', 'setTimeout(() => {}, 1);', 'uses setTimeout'],
+    ['packages/protocol/src/transport/wire/a.ts', 'const x = Math.random();', 'uses Math.random'],
+    ['packages/protocol/src/transport/wire/a.ts', 'const x = new Date();', 'uses Date'],
+    ['packages/protocol/src/transport/wire/a.ts', 'const x = Buffer.alloc(1);', 'uses Buffer'],
+    ['packages/protocol/src/transport/wire/a.ts', 'setTimeout(() => {}, 1);', 'uses setTimeout'],
     ['packages/cli/src/a.ts', "import path from 'path';", 'write node:path'],
     ['packages/cli/src/a.ts', "import 'fs", 'Unterminated string'],
     ['packages/client/test/a.test.ts', "import { x } from '@underpass/relay';", 'client may import'],
     ['packages/cli/test/a.test.ts', "import { x } from '../../relay/src/b.js';", 'outside the package'],
-    ['packages/protocol/src/new/a.ts', "import { x } from '../wire/b.js';", 'not in the list'],
+    ['packages/protocol/src/new/a.ts', "import { x } from '../crypto/b.js';", 'not in the list'],
     ['packages/extra/src/a.ts', '', 'not in the list of packages'],
   ])('fails on %s with %s', (file, text, complaint) => {
     const { code, complaints } = check({ [file]: `${text}\n` });

@@ -42,10 +42,13 @@ describe('docs/spec/forwarding.md §2.3', () => {
 describe('docs/architecture.md', () => {
   it('draws every folder of the protocol', () => {
     const drawing = section('docs/architecture.md', '## Inside protocol\n').split('```')[1] as string;
-    const folders = readdirSync(new URL('../../packages/protocol/src', import.meta.url), {
-      withFileTypes: true,
-    }).filter((entry) => entry.isDirectory());
-    expect(folders.length).toBeGreaterThan(5);
-    for (const { name } of folders) expect(drawing).toMatch(new RegExp(`\\b${name}\\b`));
+    const sources = new URL('../../packages/protocol/src/', import.meta.url);
+    const foldersIn = (folder: string) =>
+      readdirSync(new URL(folder, sources), { withFileTypes: true })
+        .filter((entry) => entry.isDirectory())
+        .map(({ name }) => `${folder}${name}`);
+    const folders = [...foldersIn('./'), ...foldersIn('./transport/')].map((name) => name.slice(2));
+    expect(folders.length).toBeGreaterThan(8);
+    for (const name of folders) expect(drawing).toMatch(new RegExp(`(?<![\\w/])${name}\\b`));
   });
 });

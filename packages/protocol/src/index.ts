@@ -1,10 +1,6 @@
 /** The protocol: no socket, no clock, no timer, no randomness of its own. Start at endpoint/endpoint.ts. */
 export * from './address.js';
 export * from './assert.js';
-export { CONGESTION_CONTROLLERS, type CongestionControllerName } from './congestion/controller.js';
-export { DEFAULT_TRANSPORT, type TransportConfig } from './connection/config.js';
-export * from './connection/memory-budget.js';
-export { MAX_PEERS } from './constants.js';
 export * from './copy-bytes.js';
 export * from './crypto/index.js';
 export * from './deadline.js';
@@ -19,6 +15,22 @@ export type { Peer, PeerStats } from './endpoint/peer.js';
 export { TransmitBatch } from './endpoint/transmit-batch.js';
 export * from './failure.js';
 export * from './request.js';
-export * from './session/index.js';
-export type { Stream } from './streams/stream.js';
-export * from './transport-constants.js';
+export { DEFAULT_TRANSPORT, type TransportConfig } from './transport/config.js';
+export { CONGESTION_CONTROLLERS, type CongestionControllerName } from './transport/congestion/controller.js';
+export * from './transport/limits.js';
+export * from './transport/memory-budget.js';
+export type { Stream } from './transport/streams/stream.js';
+export { MAX_PEERS } from './wireguard/constants.js';
+export type { HandshakeNewsEvent } from './wireguard/handshake-news.js';
+export {
+  type SendGuard,
+  type SessionStats,
+  WireGuardPeer,
+  type WireGuardPeerOptions,
+} from './wireguard/session.js';
+export {
+  type OutgoingMessage,
+  type Received,
+  WireGuard,
+  type WireGuardOptions,
+} from './wireguard/wireguard.js';

@@ -4,13 +4,13 @@
  *  until `pollTimeout().at` or the next datagram. Commands on peers and streams ask for the same loop. A datagram that had no
  *  effect asks for nothing, so that strangers cause no work; `handleDatagram` says which it was. */
 import type { Address } from '../address.js';
-import { DEFAULT_TRANSPORT, type TransportConfig } from '../connection/config.js';
 import type { CryptoSuite } from '../crypto/suite.js';
 import { type Deadline, earlier } from '../deadline.js';
 import { DROP_REASONS, type DropReason } from '../failure.js';
-import { type OutgoingMessage, WireGuard } from '../session/index.js';
-import type { Stream } from '../streams/stream.js';
-import { MAX_FAREWELLS } from '../transport-constants.js';
+import { DEFAULT_TRANSPORT, type TransportConfig } from '../transport/config.js';
+import { MAX_FAREWELLS } from '../transport/limits.js';
+import type { Stream } from '../transport/streams/stream.js';
+import { type OutgoingMessage, WireGuard } from '../wireguard/wireguard.js';
 import type { Farewell } from './farewell.js';
 import { earliest, Peer, type PeerContext } from './peer.js';
 import type { TransmitBatch } from './transmit-batch.js';

@@ -1,9 +1,9 @@
 /** A CLOSE that is written apart from any connection (spec streams 8.1): to a peer that is removed, and to a process whose connection another
  *  process with the same key has ended. It is sealed at once, because the keys go with it, and waits at the endpoint until it is sent. */
 import type { Address } from '../address.js';
-import { FAREWELL_PACKET_NUMBER, PACKET_TYPE } from '../transport-constants.js';
-import { encodeHello, type Hello, writeClose } from '../wire/frames.js';
-import { writeVarint } from '../wire/varint.js';
+import { FAREWELL_PACKET_NUMBER, PACKET_TYPE } from '../transport/limits.js';
+import { encodeHello, type Hello, writeClose } from '../transport/wire/frames.js';
+import { writeVarint } from '../transport/wire/varint.js';
 
 export interface Farewell {
   readonly to: Address;

@@ -1,17 +1,12 @@
 /** One peer of an endpoint: its WireGuard sessions below, its connection above, and the epochs that tie them together. */
 
 import { type Address, sameAddress } from '../address.js';
-import type { TransportConfig } from '../connection/config.js';
-import { Connection } from '../connection/connection.js';
-import { Epochs } from '../connection/epochs.js';
-import { PeerBudgets } from '../connection/peer-budgets.js';
 import { copyBytes } from '../copy-bytes.js';
 import { type Deadline, earlier } from '../deadline.js';
 import { type ConnectionError, ConnectionErrorCode, type DropReason } from '../failure.js';
-import { PathGuard } from '../path/path-guard.js';
-import type { WireGuardPeer } from '../session/index.js';
-import type { Stream } from '../streams/stream.js';
-import type { StreamError } from '../streams/stream-set.js';
+import type { TransportConfig } from '../transport/config.js';
+import { Connection } from '../transport/connection.js';
+import { Epochs } from '../transport/epochs.js';
 import {
   DEAD_KEYS_PTO_COUNT,
   EPOCH_BYTES,
@@ -19,10 +14,15 @@ import {
   MOVE_SILENCE_MS,
   PACKET_TYPE,
   PROTOCOL_VERSION,
-} from '../transport-constants.js';
-import { FrameReader, MALFORMED } from '../wire/frame-reader.js';
-import { FrameType, type Hello } from '../wire/frames.js';
-import { announcedVarintLength, readVarint } from '../wire/varint.js';
+} from '../transport/limits.js';
+import { PathGuard } from '../transport/path/path-guard.js';
+import { PeerBudgets } from '../transport/peer-budgets.js';
+import type { Stream } from '../transport/streams/stream.js';
+import type { StreamError } from '../transport/streams/stream-set.js';
+import { FrameReader, MALFORMED } from '../transport/wire/frame-reader.js';
+import { FrameType, type Hello } from '../transport/wire/frames.js';
+import { announcedVarintLength, readVarint } from '../transport/wire/varint.js';
+import type { WireGuardPeer } from '../wireguard/session.js';
 import { type Farewell, writeFarewell } from './farewell.js';
 import { Silence } from './silence.js';
 import type { TransmitBatch } from './transmit-batch.js';

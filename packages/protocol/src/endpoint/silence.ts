@@ -3,7 +3,7 @@
  *
  *  The owner calls `ask` whenever an answer is due, `onHeard` for each authenticated datagram, and acts on the two moments that follow:
  *  at `suspectAt` the keys may be dead, at `waitingAt` people want to know. All times are milliseconds of the caller's clock. */
-import { SUSPECT_AFTER_MS, WAITING_AFTER_MS } from '../transport-constants.js';
+import { SUSPECT_AFTER_MS, WAITING_AFTER_MS } from '../transport/limits.js';
 
 const NEVER = Number.POSITIVE_INFINITY;
 

@@ -1,6 +1,6 @@
 /** What one poll sends: up to 64 KiB of datagrams to one address, all `segmentBytes` long but for the last. */
 import type { Address } from '../address.js';
-import { BATCH_BYTES } from '../transport-constants.js';
+import { BATCH_BYTES } from '../transport/limits.js';
 
 export class TransmitBatch {
   readonly buffer: Uint8Array;

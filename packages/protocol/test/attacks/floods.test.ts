@@ -6,8 +6,8 @@ import {
   INITIAL_MAX_STREAM_DATA_BYTES,
   MAX_IDLE_PACKETS,
   MAX_OPEN_STREAMS,
-} from '../../src/transport-constants.js';
-import { FrameType } from '../../src/wire/frames.js';
+} from '../../src/transport/limits.js';
+import { FrameType } from '../../src/transport/wire/frames.js';
 import {
   ack,
   challenge,

@@ -1,11 +1,11 @@
 /** A peer that has the right keys and bad manners: it says whatever a test wants to one connection, without sessions and a network. */
-import { DEFAULT_TRANSPORT, type TransportConfig } from '../../src/connection/config.js';
-import { Connection } from '../../src/connection/connection.js';
-import { Epochs } from '../../src/connection/epochs.js';
-import { PeerBudgets } from '../../src/connection/peer-budgets.js';
-import type { Stream } from '../../src/streams/stream.js';
-import type { StreamEvent } from '../../src/streams/stream-set.js';
-import { END, FrameReader } from '../../src/wire/frame-reader.js';
+import { DEFAULT_TRANSPORT, type TransportConfig } from '../../src/transport/config.js';
+import { Connection } from '../../src/transport/connection.js';
+import { Epochs } from '../../src/transport/epochs.js';
+import { PeerBudgets } from '../../src/transport/peer-budgets.js';
+import type { Stream } from '../../src/transport/streams/stream.js';
+import type { StreamEvent } from '../../src/transport/streams/stream-set.js';
+import { END, FrameReader } from '../../src/transport/wire/frame-reader.js';
 import {
   encodeHello,
   FrameType,
@@ -14,8 +14,8 @@ import {
   writeResetStream,
   writeStreamHeader,
   writeStreamLimit,
-} from '../../src/wire/frames.js';
-import { announcedVarintLength, readVarint, writeVarint } from '../../src/wire/varint.js';
+} from '../../src/transport/wire/frames.js';
+import { announcedVarintLength, readVarint, writeVarint } from '../../src/transport/wire/varint.js';
 
 const KEYPAIR = 1;
 const PACKET_BYTES = 1168;

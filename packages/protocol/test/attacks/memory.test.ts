@@ -1,14 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import {
-  DEFAULT_MEMORY_PER_PEER_BYTES,
-  MIN_MEMORY_PER_PEER_BYTES,
-  transportFor,
-} from '../../src/connection/memory-budget.js';
-import { PeerBudgets } from '../../src/connection/peer-budgets.js';
 import { ConnectionErrorCode, StreamErrorCode } from '../../src/failure.js';
-import { PacketLog } from '../../src/recovery/packet-log.js';
-import type { ConnectionStream } from '../../src/streams/stream.js';
-import { StreamSet } from '../../src/streams/stream-set.js';
 import {
   INITIAL_MAX_DATA_BYTES,
   INITIAL_MAX_STREAM_DATA_BYTES,
@@ -18,7 +9,16 @@ import {
   MAX_SENT_FRAMES,
   MAX_SENT_PACKETS,
   RECEIVE_BLOCK_BYTES,
-} from '../../src/transport-constants.js';
+} from '../../src/transport/limits.js';
+import {
+  DEFAULT_MEMORY_PER_PEER_BYTES,
+  MIN_MEMORY_PER_PEER_BYTES,
+  transportFor,
+} from '../../src/transport/memory-budget.js';
+import { PeerBudgets } from '../../src/transport/peer-budgets.js';
+import { PacketLog } from '../../src/transport/recovery/packet-log.js';
+import type { ConnectionStream } from '../../src/transport/streams/stream.js';
+import { StreamSet } from '../../src/transport/streams/stream-set.js';
 import { data, fill, HostilePeer, hello, maxData, maxStreamData, reset, stop } from './hostile-peer.js';
 
 const { flowControl, streamLimit, finalSize } = ConnectionErrorCode;

@@ -9,7 +9,7 @@ import {
 } from '@underpass/protocol';
 import { createInsecureTestSuite, SeededRandom } from '@underpass/testkit';
 import { describe, expect, it } from 'vitest';
-import { mac1Key, writeMacs } from '../../src/handshake/mac.js';
+import { mac1Key, writeMacs } from '../../src/wireguard/mac.js';
 
 const RELAY: Address = { address: '198.51.100.1', port: 51_820 };
 const STRANGER: Address = { address: '203.0.113.66', port: 666 };

@@ -2,7 +2,7 @@
 import type { Stream } from '@underpass/protocol';
 import { type NetworkConditions, PERFECT_LINK, PERFECT_NETWORK, RELAY_ADDRESS } from '@underpass/testkit';
 import { describe, expect, test } from 'vitest';
-import { EPOCHS_BURST, EPOCHS_PER_SECOND } from '../../src/transport-constants.js';
+import { EPOCHS_BURST, EPOCHS_PER_SECOND } from '../../src/transport/limits.js';
 import { type Transports, World } from './world.js';
 
 /** A world with a stream of each side's, which both sides know. */

@@ -2,7 +2,11 @@
 import { type Address, Endpoint, type EndpointEvent, TransmitBatch } from '@underpass/protocol';
 import { createInsecureTestSuite, SeededRandom } from '@underpass/testkit';
 import { describe, expect, test } from 'vitest';
-import { CLOCK_BEHIND_SILENCE_MS, MAX_REPORTED_KEYS, UNKNOWN_KEY_SILENCE_MS } from '../../src/constants.js';
+import {
+  CLOCK_BEHIND_SILENCE_MS,
+  MAX_REPORTED_KEYS,
+  UNKNOWN_KEY_SILENCE_MS,
+} from '../../src/wireguard/constants.js';
 
 const NOW_MS = 1_795_600_000_000;
 const YEAR_MS = 365 * 86_400_000;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Silence } from '../../src/endpoint/silence.js';
-import { SUSPECT_AFTER_MS, WAITING_AFTER_MS } from '../../src/transport-constants.js';
+import { SUSPECT_AFTER_MS, WAITING_AFTER_MS } from '../../src/transport/limits.js';
 
 const SHORT_PTO_MS = 100;
 const LONG_PTO_MS = 60_000;

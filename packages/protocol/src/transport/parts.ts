@@ -1,0 +1,86 @@
+/** The parts that a connection composes: none of them knows another. */
+import { assert } from '../assert.js';
+import type { TransportConfig } from './config.js';
+import { Bbr } from './congestion/bbr/bbr.js';
+import type { CongestionController } from './congestion/controller.js';
+import { Cubic } from './congestion/cubic.js';
+import { NewReno } from './congestion/new-reno.js';
+import { Pacer } from './congestion/pacer.js';
+import {
+  CLIENT_MAX_PTO_MS,
+  INITIAL_MAX_DATA_BYTES,
+  INITIAL_MAX_STREAMS,
+  OPENING_WINDOW_BYTES,
+  RELAY_MAX_PTO_MS,
+} from './limits.js';
+import { Liveness } from './liveness.js';
+import { MtuSearch } from './path/mtu-search.js';
+import type { PeerBudgets } from './peer-budgets.js';
+import { PendingFrames } from './pending-frames.js';
+import { ReceivedPackets } from './recovery/received-packets.js';
+import { Recovery, type RecoveryListener } from './recovery/recovery.js';
+import { StreamSet } from './streams/stream-set.js';
+import { TailRepeater } from './tail-repeater.js';
+
+export interface ConnectionParts {
+  readonly role: 'client' | 'relay';
+  readonly config: TransportConfig;
+  readonly random: (length: number) => Uint8Array;
+  readonly recovery: Recovery;
+  readonly received: ReceivedPackets;
+  congestion: CongestionController;
+  readonly mtu: MtuSearch;
+  readonly pacer: Pacer;
+  readonly streams: StreamSet;
+  readonly pending: PendingFrames;
+  readonly tail: TailRepeater;
+  readonly liveness: Liveness;
+}
+
+export function composeParts(
+  role: 'client' | 'relay',
+  config: TransportConfig,
+  random: (length: number) => Uint8Array,
+  budgets: PeerBudgets,
+  listener: RecoveryListener,
+): ConnectionParts {
+  // spec streams 3.5: what a peer may use before it has our HELLO
+  assert(config.connectionWindowBytes >= INITIAL_MAX_DATA_BYTES, 'the window is at least the initial one');
+  assert(config.maxStreamWindowBytes >= OPENING_WINDOW_BYTES, 'that of a stream grows from there');
+  assert(config.maxOpenStreams >= INITIAL_MAX_STREAMS, 'and the number of streams');
+  return {
+    role,
+    config,
+    random,
+    recovery: new Recovery(listener, role === 'client' ? CLIENT_MAX_PTO_MS : RELAY_MAX_PTO_MS),
+    received: new ReceivedPackets(),
+    congestion: createController(config, config.datagramBytes, random),
+    mtu: new MtuSearch({
+      baseBytes: config.datagramBytes,
+      maxBytes: Math.max(config.datagramBytes, config.maxDatagramBytes),
+    }),
+    pacer: new Pacer(config.datagramBytes),
+    streams: new StreamSet(role, config, budgets.givenUpStreams),
+    pending: new PendingFrames(),
+    tail: new TailRepeater(),
+    liveness: new Liveness(role === 'client'),
+  };
+}
+
+export function createController(
+  config: TransportConfig,
+  datagramBytes: number,
+  random: (length: number) => Uint8Array,
+): CongestionController {
+  switch (config.congestion) {
+    case 'newreno':
+      return new NewReno(datagramBytes);
+    case 'cubic':
+      return new Cubic(datagramBytes);
+    case 'bbr':
+      return new Bbr(datagramBytes, () => {
+        const [high = 0, low = 0] = random(2);
+        return (256 * high + low) / 65_536;
+      });
+  }
+}

@@ -1,0 +1,154 @@
+/** Which of a peer's addresses is proven (spec path 2, 3): until a new one is, little is sent there, and nothing is learned of it. */
+import type { Address } from '../../address.js';
+import { sameAddress } from '../../address.js';
+import { copyBytes } from '../../copy-bytes.js';
+
+/** spec path 2: towards an address that is not proven, at most so many times what came from it. */
+export const AMPLIFICATION_LIMIT = 3;
+/** Addresses of ours that may be tried one after the other until one answers (spec outage 7). */
+export const MAX_CHOSEN_ADDRESSES = 8;
+/** Challenges sent to one address before giving it up (RFC 9000 §8.2.4). */
+export const MAX_CHALLENGES = 3;
+const CHALLENGE_BYTES = 8;
+
+export interface ReceivedDatagram {
+  readonly from: Address;
+  /** UDP payload. */
+  readonly bytes: number;
+  /** It is a transport message. */
+  readonly usesKeys: boolean;
+}
+
+/** An address that is not proven, and the bytes of UDP payload that came from it and went there, of every message type. */
+interface Unproven {
+  readonly address: Address;
+  receivedBytes: number;
+  sentBytes: number;
+  /** Absent at first contact: there the use of our keys is the proof. */
+  readonly trial: Trial | undefined;
+}
+
+interface Trial {
+  readonly challenge: Uint8Array;
+  challengesSent: number;
+  /** When the next challenge goes out, or the trial has failed. */
+  nextAt: number;
+}
+
+/** What a validated move means for what is known of the path. */
+export type MoveKind = 'port' | 'address';
+
+/** Judges where one peer may be sent to.
+ *
+ *  It owns the last proven address, and at most one other that the session sends to meanwhile: where an initiation of an unknown
+ *  peer came from, or where a known peer seems to have moved. The session asks it before it sends and reports all that it sent,
+ *  handshakes and keepalives too; the endpoint reports what came, and sends its challenges. It moves no address itself. */
+export class PathGuard {
+  readonly #random: (length: number) => Uint8Array;
+  #proven: Address | undefined;
+  #unproven: Unproven | undefined;
+  /** The address that did not answer last, and its account: one that says little must be able to save up for a challenge. */
+  #givenUp: Unproven | undefined;
+  /** Addresses that we chose since the peer was last heard at one of them: each is as good as proven. */
+  #chosen: Address[] = [];
+
+  constructor(random: (length: number) => Uint8Array) {
+    this.#random = random;
+  }
+
+  /** The address that has to answer a challenge, or undefined. */
+  get candidate(): Address | undefined {
+    return this.#unproven?.trial === undefined ? undefined : this.#unproven.address;
+  }
+  get proven(): Address | undefined {
+    return this.#proven;
+  }
+
+  /** We chose this address ourselves. What was chosen before stays trusted until one of them answers. */
+  trust(address: Address): void {
+    if (!this.#chosen.some((chosen) => sameAddress(chosen, address))) this.#chosen.push(address);
+    if (this.#chosen.length > MAX_CHOSEN_ADDRESSES) this.#chosen.shift();
+    this.#proven = address;
+    this.#unproven = undefined;
+  }
+
+  /** An authenticated datagram arrived. @param current where the session sends to now */
+  onReceived(now: number, { from, bytes, usesKeys }: ReceivedDatagram, current: Address | undefined): void {
+    if (current === undefined) return;
+    if (sameAddress(from, current) && this.#chosen.some((chosen) => sameAddress(chosen, current))) {
+      this.#proven = current;
+      this.#chosen = [];
+    }
+    // An initiation may be a copy; whoever then uses our keys has our response, and that went to where the initiation came from.
+    if (this.#proven === undefined && usesKeys) this.#proven = this.#unproven?.address ?? current;
+    if (sameAddress(current, this.#proven)) {
+      this.#unproven = undefined;
+      return;
+    }
+    if (!sameAddress(current, this.#unproven?.address)) {
+      const trial = this.#proven === undefined ? undefined : this.#newTrial(now);
+      const known = sameAddress(current, this.#givenUp?.address) ? this.#givenUp : undefined;
+      const { receivedBytes = 0, sentBytes = 0 } = known ?? {};
+      this.#unproven = { address: current, receivedBytes, sentBytes, trial };
+    }
+    const unproven = this.#unproven as Unproven;
+    if (sameAddress(from, unproven.address)) unproven.receivedBytes += bytes;
+  }
+
+  /** Whoever was heard from the unproven address was not the peer. @returns the address to go back to, or undefined */
+  endTrial(): Address | undefined {
+    if (this.#proven !== undefined) this.#unproven = undefined;
+    return this.#proven;
+  }
+
+  /** Bytes of UDP payload, of whatever message, that may be sent now. */
+  get allowanceBytes(): number {
+    const unproven = this.#unproven;
+    if (unproven === undefined) return Number.POSITIVE_INFINITY;
+    return Math.max(0, AMPLIFICATION_LIMIT * unproven.receivedBytes - unproven.sentBytes);
+  }
+
+  onSent(bytes: number): void {
+    if (this.#unproven !== undefined) this.#unproven.sentBytes += bytes;
+  }
+
+  /** @returns the 8 bytes to send in PATH_CHALLENGE now, or undefined */
+  takeChallenge(now: number, probeTimeoutMs: number): Uint8Array | undefined {
+    const trial = this.#unproven?.trial;
+    if (trial === undefined || now < trial.nextAt || trial.challengesSent === MAX_CHALLENGES)
+      return undefined;
+    trial.challengesSent++;
+    trial.nextAt = now + probeTimeoutMs;
+    return trial.challenge;
+  }
+
+  /** @returns the address to go back to when the candidate did not answer, or undefined */
+  takeExpired(now: number): Address | undefined {
+    const trial = this.#unproven?.trial;
+    if (trial === undefined || trial.challengesSent < MAX_CHALLENGES || now < trial.nextAt) return undefined;
+    this.#givenUp = this.#unproven;
+    this.#unproven = undefined;
+    return this.#proven;
+  }
+
+  /** PATH_RESPONSE arrived, from wherever. @returns what moved when it proves the candidate, or undefined */
+  onResponse(data: Uint8Array): MoveKind | undefined {
+    const unproven = this.#unproven;
+    if (unproven?.trial === undefined) return undefined;
+    const { challenge } = unproven.trial;
+    for (let i = 0; i < CHALLENGE_BYTES; i++) if (data[i] !== challenge[i]) return undefined;
+    const kind = this.#proven?.address === unproven.address.address ? 'port' : 'address';
+    this.#proven = unproven.address;
+    this.#unproven = undefined;
+    return kind;
+  }
+
+  /** When something of the above is due, or infinity. */
+  get dueAt(): number {
+    return this.#unproven?.trial?.nextAt ?? Number.POSITIVE_INFINITY;
+  }
+
+  #newTrial(now: number): Trial {
+    return { challenge: copyBytes(this.#random(CHALLENGE_BYTES)), challengesSent: 0, nextAt: now };
+  }
+}

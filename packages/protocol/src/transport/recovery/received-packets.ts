@@ -1,0 +1,114 @@
+/** Which packets arrived, and when an acknowledgement of them is due (spec recovery 1; RFC 9000 §13.2). */
+import type { Deadline } from '../../deadline.js';
+import { RangeSet } from '../../range-set.js';
+import {
+  ACK_DELAY_UNITS_PER_MS,
+  ACK_ELICITING_THRESHOLD,
+  MAX_ACK_DELAY_MS,
+  MAX_RECEIVED_RANGES,
+} from '../limits.js';
+import { FrameType } from '../wire/frames.js';
+import { varintLength, writeVarint } from '../wire/varint.js';
+
+export class ReceivedPackets {
+  readonly #ranges = new RangeSet();
+  /** Numbers below it were forgotten: they count as seen. */
+  #floor = 0;
+  #largest = -1;
+  #largestArrivedAt = 0;
+  /** Ack-eliciting packets that no sent ACK covers. */
+  #unacknowledged = 0;
+  #atOnce = false;
+  #ackDueAt = Number.POSITIVE_INFINITY;
+  /** Something arrived since the last ACK that was sent. */
+  #news = false;
+
+  get largest(): number {
+    return this.#largest;
+  }
+  get rangeCount(): number {
+    return this.#ranges.count;
+  }
+
+  /** Whether the packet was seen before, or may have been (spec recovery 1.2). */
+  isDuplicate(packetNumber: number): boolean {
+    return packetNumber < this.#floor || this.#ranges.has(packetNumber);
+  }
+
+  /** Notes a packet that was wholly processed and is not a duplicate. */
+  record(now: number, packetNumber: number, ackEliciting: boolean): void {
+    const expected = this.#largest + 1;
+    this.#ranges.add(packetNumber, packetNumber + 1);
+    if (this.#ranges.count > MAX_RECEIVED_RANGES) {
+      this.#floor = this.#ranges.end(0);
+      this.#ranges.dropLowest();
+    }
+    if (packetNumber > this.#largest) {
+      this.#largest = packetNumber;
+      this.#largestArrivedAt = now;
+    }
+    this.#news = true;
+    if (!ackEliciting) return;
+    this.#unacknowledged++;
+    if (packetNumber !== expected || this.#unacknowledged >= ACK_ELICITING_THRESHOLD) this.#atOnce = true;
+    if (this.#ackDueAt === Number.POSITIVE_INFINITY) this.#ackDueAt = now + MAX_ACK_DELAY_MS;
+  }
+
+  /** An ACK must go out now, even in a packet of its own. */
+  isAckDue(now: number): boolean {
+    return this.#unacknowledged > 0 && (this.#atOnce || now >= this.#ackDueAt);
+  }
+
+  /** A packet that goes out anyway should carry an ACK. */
+  get hasNews(): boolean {
+    return this.#news;
+  }
+
+  pollTimeout(): Deadline | undefined {
+    if (this.#unacknowledged === 0 || this.#atOnce) return undefined;
+    return { at: this.#ackDueAt, reason: 'acknowledgement' };
+  }
+
+  /** Writes an ACK frame that fits into `room` bytes, with as many ranges as do.
+   *  @returns the position behind it, or `position` when not even one range fits */
+  writeAck(now: number, bytes: Uint8Array, position: number, room: number): number {
+    const ranges = this.#ranges;
+    const top = ranges.count - 1;
+    if (top < 0) return position;
+    const delay = Math.max(0, Math.floor((now - this.#largestArrivedAt) * ACK_DELAY_UNITS_PER_MS));
+    const firstRange = ranges.end(top) - 1 - ranges.start(top);
+    let length = 1 + varintLength(this.#largest) + varintLength(delay) + 2 + varintLength(firstRange);
+    if (length > room) return position;
+    let further = 0;
+    for (let i = top - 1; i >= 0; i--) {
+      const gap = ranges.start(i + 1) - ranges.end(i) - 1;
+      const more = varintLength(gap) + varintLength(ranges.end(i) - 1 - ranges.start(i));
+      if (length + more > room) break;
+      length += more;
+      further++;
+    }
+    bytes[position] = FrameType.ack;
+    let at = writeVarint(bytes, position + 1, this.#largest);
+    at = writeVarint(bytes, at, delay);
+    at = writeVarint(bytes, at, further);
+    at = writeVarint(bytes, at, firstRange);
+    for (let i = top - 1; i >= top - further; i--) {
+      at = writeVarint(bytes, at, ranges.start(i + 1) - ranges.end(i) - 1);
+      at = writeVarint(bytes, at, ranges.end(i) - 1 - ranges.start(i));
+    }
+    this.#unacknowledged = 0;
+    this.#atOnce = false;
+    this.#ackDueAt = Number.POSITIVE_INFINITY;
+    this.#news = false;
+    return at;
+  }
+
+  /** The peer acknowledged a packet whose ACK frame had this largest number: it knows all up to there, so that need not
+   *  be said again (RFC 9000 §13.2.4). The range of the newest number stays. */
+  onAckAcknowledged(largestInAck: number): void {
+    const keepFrom = Math.min(largestInAck + 1, this.#largest);
+    if (keepFrom <= this.#floor) return;
+    this.#ranges.remove(0, keepFrom);
+    this.#floor = keepFrom;
+  }
+}

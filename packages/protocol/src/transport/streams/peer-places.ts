@@ -1,0 +1,47 @@
+/** How many streams the peer may open: a place comes back when a stream is over, and not faster than a budget when the peer gave it up
+ *  (spec streams 5.4). */
+import type { Deadline } from '../../deadline.js';
+import type { TokenBucket } from '../../token-bucket.js';
+
+export class PeerPlaces {
+  /** What MAX_STREAMS states: streams ever opened. */
+  granted: number;
+  /** MAX_STREAMS has to go out. */
+  isDue = false;
+  readonly #budget: TokenBucket;
+  /** Places that wait for the budget. */
+  #owed = 0;
+
+  /** @param places streams that may be open at one time
+   *  @param budget for those that the peer gives up */
+  constructor(places: number, budget: TokenBucket) {
+    this.granted = places;
+    this.#budget = budget;
+  }
+
+  /** A stream of the peer's is over. @param wasGivenUp by the peer, before we did anything about it */
+  giveBack(now: number, wasGivenUp: boolean): void {
+    if (wasGivenUp) this.#owed++;
+    else this.#grant();
+    this.pay(now);
+  }
+
+  /** Gives back what the budget allows. */
+  pay(now: number): void {
+    while (this.#owed > 0 && this.#budget.take(now)) {
+      this.#owed--;
+      this.#grant();
+    }
+  }
+
+  /** When `pay` has something to do. */
+  pollTimeout(now: number): Deadline | undefined {
+    if (this.#owed === 0) return undefined;
+    return { at: this.#budget.readyAt(now), reason: 'stream budget' };
+  }
+
+  #grant(): void {
+    this.granted++;
+    this.isDue = true;
+  }
+}

@@ -1,0 +1,125 @@
+/** Our own handshakes with one peer: when the next may go out, and the one that waits for its response
+ *  (spec session 5.5). */
+
+import { copyBytes } from '../copy-bytes.js';
+import { drawSecret, wipe } from '../crypto/bytes.js';
+import { KEY_BYTES } from '../crypto/suite.js';
+import type { DropReason } from '../failure.js';
+import { readUint32 } from '../little-endian.js';
+import { REKEY_TIMEOUT_JITTER_MS, REKEY_TIMEOUT_MS } from './constants.js';
+import type { IndexEntry, SessionContext } from './context.js';
+import { createInitiation } from './initiation.js';
+import { Keypair } from './keypair.js';
+import { INITIATION_BYTES, ResponseOffset } from './messages.js';
+import type { HandshakeState } from './noise.js';
+import type { PeerSecrets } from './peer-secrets.js';
+import { consumeResponse } from './response.js';
+import { encodeTai64n, nextTai64n, type Tai64n } from './tai64n.js';
+
+interface Pending {
+  readonly state: HandshakeState;
+  readonly localIndex: number;
+  readonly sentAt: number;
+  readonly message: Uint8Array;
+}
+
+export class Initiator {
+  readonly #context: SessionContext;
+  readonly #secrets: PeerSecrets;
+  #pending: Pending | undefined;
+  #lastSentAt = Number.NEGATIVE_INFINITY;
+  #lastTimestamp: Tai64n | undefined;
+  #jitterMs: number;
+
+  constructor(context: SessionContext, secrets: PeerSecrets) {
+    this.#context = context;
+    this.#secrets = secrets;
+    this.#jitterMs = this.#drawJitter();
+  }
+
+  /** From when on the next initiation may be sent. */
+  get mayInitiateAt(): number {
+    return this.#lastSentAt + REKEY_TIMEOUT_MS;
+  }
+  /** Drawn again for each handshake. */
+  get jitterMs(): number {
+    return this.#jitterMs;
+  }
+
+  /** Writes message 1 and waits for its response instead of for an earlier one's.
+   *  @param into at least 148 bytes
+   *  @returns false when the peer's key cannot be talked to (spec handshake 1.3) */
+  initiate(now: number, owner: IndexEntry['peer'], into: Uint8Array): boolean {
+    this.abandon();
+    const { suite, random, local, indices } = this.#context;
+    const { publicKey, staticStatic } = this.#secrets;
+    if (staticStatic === undefined) return false;
+    this.#lastTimestamp = nextTai64n(this.#lastTimestamp, this.#context.unixTimeMs());
+    this.#lastSentAt = now;
+    this.#jitterMs = this.#drawJitter();
+    const localIndex = indices.add({ peer: owner, keypair: undefined });
+    const ephemeralPrivate = drawSecret(random, KEY_BYTES);
+    this.#secrets.logHandshake(ephemeralPrivate);
+    const timestamp = encodeTai64n(this.#lastTimestamp);
+    const state = createInitiation(
+      {
+        suite,
+        local,
+        remotePublicKey: publicKey,
+        staticStatic,
+        ephemeralPrivate,
+        senderIndex: localIndex,
+        timestamp,
+      },
+      into,
+    );
+    wipe(ephemeralPrivate);
+    if (state === undefined) {
+      indices.delete(localIndex);
+      return false;
+    }
+    this.#secrets.writeMacs(now, into.subarray(0, INITIATION_BYTES));
+    const message = copyBytes(into.subarray(0, INITIATION_BYTES));
+    this.#pending = { state, localIndex, sentAt: now, message };
+    return true;
+  }
+
+  /** Reads message 2, whose length, mac1 and receiver index were checked. */
+  complete(now: number, message: Uint8Array): { keypair: Keypair; roundTripMs: number } | DropReason {
+    const pending = this.#pending;
+    if (pending?.localIndex !== readUint32(message, ResponseOffset.receiverIndex)) {
+      return 'unexpected-handshake';
+    }
+    const { suite, indices } = this.#context;
+    const keys = consumeResponse(pending.state, this.#secrets.presharedKey, message);
+    if (keys === undefined) return 'handshake-failed';
+    this.#pending = undefined;
+    const { localIndex } = pending;
+    const keypair = new Keypair(suite, keys, {
+      id: this.#context.nextKeypairId(),
+      createdAt: now,
+      isInitiator: true,
+      localIndex,
+      remoteIndex: readUint32(message, ResponseOffset.senderIndex),
+    });
+    (indices.get(localIndex) as IndexEntry).keypair = keypair;
+    return { keypair, roundTripMs: now - pending.sentAt };
+  }
+
+  /** Message 1 that waits for its response. */
+  get pendingMessage(): Uint8Array | undefined {
+    return this.#pending?.message;
+  }
+
+  /** Forgets the handshake that waits for its response. */
+  abandon(): void {
+    if (this.#pending === undefined) return;
+    this.#pending.state.wipe();
+    this.#context.indices.delete(this.#pending.localIndex);
+    this.#pending = undefined;
+  }
+
+  #drawJitter(): number {
+    return readUint32(this.#context.random(4), 0) % (REKEY_TIMEOUT_JITTER_MS + 1);
+  }
+}

@@ -1,0 +1,179 @@
+/** Streams whose reader has stopped do not take from the others what they need, on a long path (spec streams 5.3, 5.8). */
+import { describe, expect, it } from 'vitest';
+import { INITIAL_MAX_STREAM_DATA_BYTES } from '../../src/transport/limits.js';
+import {
+  DEFAULT_MEMORY_PER_PEER_BYTES,
+  MIN_MEMORY_PER_PEER_BYTES,
+  transportFor,
+} from '../../src/transport/memory-budget.js';
+import type { Stream } from '../../src/transport/streams/stream.js';
+import { ConnectedPair, type Side } from './connected-pair.js';
+
+const LIMITS = transportFor(DEFAULT_MEMORY_PER_PEER_BYTES);
+const SMALLEST = transportFor(MIN_MEMORY_PER_PEER_BYTES);
+const CHUNK = new Uint8Array(65_536);
+const TRANSFER_BYTES = 2_500_000;
+const LARGE_BYTES = 8_000_000;
+
+/** Two processes whose programs write all that they can on every stream, and read only what they want to. */
+class Programs {
+  readonly pair: ConnectedPair;
+  readonly #left = new Map<Stream, number>();
+  /** By id: what the relay writes once it was asked. */
+  readonly #answers = new Map<number, number>();
+  /** Of those that are read, by id: bytes that arrived on either side. */
+  readonly #read = new Map<number, number>();
+
+  constructor(oneWayMs: number, limits = LIMITS) {
+    this.pair = new ConnectedPair(limits);
+    this.pair.oneWayMs = oneWayMs;
+    this.pair.client.requestHello();
+    this.pair.relay.requestHello();
+    this.pair.run(5_000);
+  }
+
+  /** A stream that somebody else reads or does not. */
+  write(from: Side, bytes: number, isRead: boolean): Stream {
+    const stream = this.pair.of(from).openStream();
+    if (stream === undefined) throw new Error('no stream');
+    this.#left.set(stream, bytes);
+    if (isRead) this.#read.set(stream.id, 0);
+    this.#pour(stream);
+    return stream;
+  }
+
+  /** @returns how long it took to bring so many bytes over, while all others do what they do */
+  transfer(from: Side, bytes = TRANSFER_BYTES): number {
+    const began = this.pair.now;
+    const stream = this.write(from, bytes, true);
+    this.run(120_000, () => this.#read.get(stream.id) === bytes);
+    expect(this.#read.get(stream.id)).toBe(bytes);
+    return this.pair.now - began;
+  }
+
+  /** The client asks on each of `count` streams, with the bytes themselves if it is `from`; else the relay answers with them.
+   *  @returns how long each took until its last byte was there */
+  requests(from: Side, count: number, bytes: number): number[] {
+    const began = this.pair.now;
+    const took: number[] = [];
+    const opened = Array.from({ length: count }, () =>
+      this.write('client', from === 'client' ? bytes : 100, true),
+    );
+    for (const { id } of opened) if (from === 'relay') this.#answers.set(id, bytes);
+    this.run(10_000, () => {
+      for (const { id } of opened) {
+        const isThere = this.#read.get(id) === (from === 'relay' ? bytes + 100 : bytes);
+        if (isThere) took[opened.findIndex((stream) => stream.id === id)] ??= this.pair.now - began;
+      }
+      return Object.keys(took).length === count;
+    });
+    expect(Object.keys(took)).toHaveLength(count);
+    return took;
+  }
+
+  /** Bytes of that side that nobody has read. */
+  unreadBytes(from: Side): number {
+    return this.pair.of(from === 'client' ? 'relay' : 'client').parts.streams.credit.unreadBytes;
+  }
+
+  run(ms: number, done: () => boolean = () => false): void {
+    this.pair.run(ms, () => {
+      for (const side of ['client', 'relay'] as const) {
+        for (const event of this.pair.events[side].splice(0)) {
+          if (event.type === 'stream-writable') this.#pour(event.stream);
+          if (event.type === 'stream-opened' || event.type === 'stream-readable') this.#drain(event.stream);
+        }
+      }
+      return done();
+    });
+  }
+
+  #pour(stream: Stream): void {
+    for (let left = this.#left.get(stream) ?? 0; left > 0; ) {
+      const chunk = left < CHUNK.length ? CHUNK.subarray(0, left) : CHUNK;
+      const taken = stream.write(chunk);
+      left -= taken;
+      this.#left.set(stream, left);
+      if (taken < chunk.length) return;
+    }
+  }
+
+  #drain(stream: Stream): void {
+    const before = this.#read.get(stream.id);
+    if (before === undefined) return;
+    let bytes = before;
+    for (let view = stream.read(); view !== undefined; view = stream.read()) bytes += view.length;
+    this.#read.set(stream.id, bytes);
+    const answer = this.#answers.get(stream.id);
+    if (answer === undefined || !stream.incoming || bytes === 0) return;
+    this.#answers.delete(stream.id);
+    this.#left.set(stream, answer);
+    this.#pour(stream);
+  }
+}
+
+describe('a transfer beside streams that nobody reads, over 200 ms (spec streams 5.8)', () => {
+  it.each<[string, Side, number]>([
+    ['a download', 'relay', 1],
+    ['a download', 'relay', 100],
+    ['an upload', 'client', 1],
+    ['an upload', 'client', 10],
+  ])('takes at most twice as long as alone: %s, from the %s, beside %i', (_, from, unread) => {
+    const programs = new Programs(100);
+    programs.transfer(from); // the window has grown
+    const alone = programs.transfer(from);
+    for (let n = 0; n < unread; n++) programs.write(from, 64_000_000, false);
+    programs.run(2_000);
+    expect(programs.transfer(from)).toBeLessThanOrEqual(2 * alone);
+  });
+});
+
+describe('a transfer beside as many streams as there may be that nobody reads, over 200 ms (spec streams 5.3)', () => {
+  it.each<[string, string, Side, typeof LIMITS]>([
+    ['a download', 'the default memory', 'relay', LIMITS],
+    ['an upload', 'the default memory', 'client', LIMITS],
+    ['a download', 'the smallest memory', 'relay', SMALLEST],
+    ['an upload', 'the smallest memory', 'client', SMALLEST],
+  ])('has at least 0.7 of its throughput alone: %s, with %s', (_, _memory, from, limits) => {
+    const programs = new Programs(100, limits);
+    for (let n = 0; n < 2; n++) programs.transfer(from, LARGE_BYTES); // the window has grown
+    const alone = programs.transfer(from, LARGE_BYTES);
+    const unread = limits.maxOpenStreams - 4; // those of the transfers stay open
+    for (let n = 0; n < unread; n++) programs.write(from, 1_000_000, false);
+    programs.run(3_000);
+    expect(programs.unreadBytes(from)).toBeGreaterThanOrEqual(unread * INITIAL_MAX_STREAM_DATA_BYTES);
+    expect(alone / programs.transfer(from, LARGE_BYTES)).toBeGreaterThanOrEqual(0.7);
+  });
+});
+
+describe('a stream on a warm connection over 200 ms (spec streams 5.3)', () => {
+  /** @returns when the last byte of each was there, after the first bytes were written */
+  function requests(from: Side, count: number, bytes: number): number[] {
+    const programs = new Programs(100);
+    programs.transfer('relay');
+    programs.transfer('client');
+    return programs.requests(from, count, bytes);
+  }
+
+  it('brings an answer of 100 KB within the round trip of its request', () => {
+    expect(Math.max(...requests('relay', 1, 100_000))).toBeLessThan(1.5 * 200);
+  });
+
+  it('brings 24 such answers at once with at most one round trip more', () => {
+    expect(Math.max(...requests('relay', 24, 100_000))).toBeLessThan(2.5 * 200);
+  });
+
+  it('takes one round trip more for an upload of 100 KB than for its first window', () => {
+    expect(Math.max(...requests('client', 1, 16_000))).toBeLessThan(1 * 200);
+    expect(Math.max(...requests('client', 1, 100_000))).toBeLessThan(2 * 200);
+  });
+
+  it('takes no longer for an upload of 8 MB than for a download', () => {
+    const time = (from: Side) => {
+      const programs = new Programs(100);
+      programs.transfer(from);
+      return programs.transfer(from, LARGE_BYTES);
+    };
+    expect(time('client')).toBeLessThanOrEqual(1.05 * time('relay'));
+  });
+});

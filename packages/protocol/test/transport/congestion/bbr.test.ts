@@ -1,0 +1,364 @@
+import { describe, expect, it } from 'vitest';
+import { Bbr } from '../../../src/transport/congestion/bbr/bbr.js';
+import { MaxFilter } from '../../../src/transport/congestion/bbr/max-filter.js';
+import { emptyAckSample, emptyLossSample } from '../../../src/transport/congestion/controller.js';
+import { DeliveryRate } from '../../../src/transport/recovery/delivery-rate.js';
+import { PacketKind, PacketLog } from '../../../src/transport/recovery/packet-log.js';
+
+const SIZE = 1200;
+const WANDER_PERIOD_MS = 300;
+
+/** A sender with always more to send, a bottleneck with a queue, and the controller: in virtual time. */
+class Path {
+  readonly controller: Bbr;
+  readonly log = new PacketLog();
+  readonly rates = new DeliveryRate(this.log);
+  now = 0;
+  delivered = 0;
+  lost = 0;
+  /** Greatest round trip of late. */
+  latestRttMs = 0;
+  bytesPerMs = 1000;
+  lossChance = 0;
+  /** The delay swings by so much to either side. */
+  wanderMs = 0;
+  readonly queueMs: number;
+  readonly baseMs = 50;
+  #inFlight: { n: number; sentAt: number; arrivesAt: number; isLost: boolean }[] = [];
+  #bytesInFlight = 0;
+  #busyUntil = 0;
+  #credit = 0;
+  #minRttMs = Number.POSITIVE_INFINITY;
+  #windowLimitedAt = -1;
+  #random = 7;
+
+  constructor(queueMs = 50) {
+    this.queueMs = queueMs;
+    this.controller = new Bbr(SIZE, () => this.#fraction());
+  }
+
+  run(ms: number): void {
+    for (const end = this.now + ms; this.now < end; this.now++) {
+      this.#receive();
+      this.#send();
+    }
+  }
+
+  get throughput(): number {
+    return this.delivered / this.now;
+  }
+
+  #send(): void {
+    this.#credit = Math.min(this.#credit + this.controller.pacingRate, 20 * this.controller.pacingRate);
+    for (; this.#credit >= SIZE; this.#credit -= SIZE) {
+      if (this.#bytesInFlight + SIZE > this.controller.windowBytes) {
+        this.#windowLimitedAt = this.now;
+        return;
+      }
+      this.#bytesInFlight += SIZE;
+      const n = this.log.push(this.now, SIZE, PacketKind.ackEliciting);
+      this.rates.onPacketSent(this.now, n, SIZE, this.#bytesInFlight);
+      this.controller.onPacketSent(this.now, SIZE, this.#bytesInFlight);
+      const start = Math.max(this.#busyUntil, this.now);
+      const isDropped = start - this.now > this.queueMs || this.#fraction() < this.lossChance;
+      if (!isDropped) this.#busyUntil = start + SIZE / this.bytesPerMs;
+      const wanderedMs = this.wanderMs * Math.sin((2 * Math.PI * start) / WANDER_PERIOD_MS);
+      const arrivesAt = start + this.baseMs + wanderedMs;
+      this.#inFlight.push({ n, sentAt: this.now, arrivesAt, isLost: isDropped });
+    }
+  }
+
+  #receive(): void {
+    const arrived = this.#inFlight.filter(({ arrivesAt }) => arrivesAt <= this.now);
+    if (arrived.length === 0) return;
+    this.#inFlight = this.#inFlight.filter(({ arrivesAt }) => arrivesAt > this.now);
+    this.rates.beginAck();
+    let ackedBytes = 0;
+    let newestSentAt = 0;
+    for (const { n, sentAt, isLost } of arrived.reverse()) {
+      if (isLost) continue;
+      this.rates.onPacketAcknowledged(this.now, n, SIZE, sentAt);
+      this.#bytesInFlight -= SIZE;
+      ackedBytes += SIZE;
+      this.delivered += SIZE;
+      newestSentAt = Math.max(newestSentAt, sentAt);
+    }
+    for (const { n, sentAt, isLost } of arrived.reverse()) if (isLost) this.#lose(n, sentAt);
+    for (const { n } of arrived) this.log.acknowledge(n);
+    this.log.forget(this.now);
+    if (ackedBytes === 0) return;
+    this.latestRttMs = this.now - newestSentAt;
+    this.#minRttMs = Math.min(this.#minRttMs, this.latestRttMs);
+    this.rates.endAck(this.#minRttMs);
+    const { sample } = this.rates;
+    this.controller.onAck({
+      ...emptyAckSample(),
+      now: this.now,
+      ackedBytes,
+
+      bytesInFlight: this.#bytesInFlight,
+      newestSentAt,
+      hasRttSample: true,
+      latestRttMs: this.latestRttMs,
+      smoothedRttMs: this.latestRttMs,
+      minRttMs: this.#minRttMs,
+      windowLimited: this.#windowLimitedAt > this.now - this.latestRttMs,
+      deliveryRate: sample.deliveryRate,
+      deliveredBytes: sample.deliveredBytes,
+      priorDeliveredBytes: sample.priorDeliveredBytes,
+      totalDeliveredBytes: this.rates.deliveredBytes,
+      bytesInFlightAtSend: sample.bytesInFlightAtSend,
+      lostSinceSendBytes: sample.lostSinceBytes,
+      rateApplicationLimited: sample.applicationLimited,
+    });
+  }
+
+  #lose(n: number, sentAt: number): void {
+    this.lost++;
+    this.#bytesInFlight -= SIZE;
+    this.rates.lostBytes += SIZE;
+    this.controller.onPacketLost({
+      ...emptyLossSample(),
+      now: this.now,
+      packetNumber: n,
+      bytes: SIZE,
+      sentAt,
+      bytesInFlightAtSend: this.rates.bytesInFlightAtSend(n),
+      lostSinceSendBytes: this.rates.lostSinceBytes(n),
+      totalDeliveredBytes: this.rates.deliveredBytes,
+    });
+  }
+
+  #fraction(): number {
+    this.#random = (Math.imul(this.#random, 1103515245) + 12345) >>> 0;
+    return this.#random / 2 ** 32;
+  }
+}
+
+/** One acknowledgement each round trip, of a whole flight. */
+class Rounds {
+  static readonly bytesPerMs = 1000;
+  readonly controller = new Bbr(SIZE, () => 0.5);
+  readonly #flightBytes = Rounds.bytesPerMs * 50;
+  #round = 0;
+
+  /** @param flights how many flights remain in flight, and `lostShare` what was lost of one since the newest packet was sent */
+  acknowledge({ flights = 1, lostShare = 0 }): void {
+    const deliveredBytes = this.#flightBytes;
+    const priorDeliveredBytes = this.#round * deliveredBytes;
+    this.#round++;
+    this.controller.onAck({
+      ...emptyAckSample(),
+      now: this.#round * 50,
+      ackedBytes: deliveredBytes,
+      bytesInFlight: flights * deliveredBytes,
+      bytesInFlightAtSend: flights * deliveredBytes,
+      lostSinceSendBytes: lostShare * deliveredBytes,
+      hasRttSample: true,
+      latestRttMs: 50,
+      minRttMs: 50,
+      deliveryRate: Rounds.bytesPerMs,
+      deliveredBytes,
+      priorDeliveredBytes,
+      totalDeliveredBytes: priorDeliveredBytes + deliveredBytes,
+    });
+  }
+
+  lose(share: number): void {
+    this.controller.onPacketLost({
+      ...emptyLossSample(),
+      now: this.#round * 50,
+      bytes: SIZE,
+      bytesInFlightAtSend: this.#flightBytes,
+      lostSinceSendBytes: share * this.#flightBytes,
+      totalDeliveredBytes: this.#round * this.#flightBytes,
+    });
+  }
+}
+
+describe('BBR (spec congestion 4)', () => {
+  it('finds the bandwidth within a second and keeps the pipe full', () => {
+    const path = new Path();
+    path.run(1_000);
+    const before = path.delivered;
+    path.run(9_000);
+    expect((path.delivered - before) / 9_000).toBeGreaterThan(0.93 * path.bytesPerMs);
+  });
+
+  it('does not fill a long queue', () => {
+    const path = new Path(500);
+    path.run(3_000);
+    let total = 0;
+    for (let i = 0; i < 500; i++) {
+      path.run(20);
+      total += path.latestRttMs;
+    }
+    expect(total / 500).toBeLessThan(2 * path.baseMs);
+  });
+
+  it.each([0.01, 0.03, 0.1])('is not slowed by a random loss of %f (spec congestion 4.3)', (lossChance) => {
+    const path = new Path();
+    path.lossChance = lossChance;
+    path.run(10_000);
+    expect(path.throughput).toBeGreaterThan(0.8 * (1 - lossChance) * path.bytesPerMs);
+  });
+
+  it.each([0, 0.01, 0.1])(
+    'does not take a wandering delay for a queue at a random loss of %f (spec congestion 4.3)',
+    (lossChance) => {
+      const path = new Path(100);
+      path.lossChance = lossChance;
+      path.wanderMs = 30;
+      path.run(10_000);
+      expect(path.throughput).toBeGreaterThan(0.8 * (1 - lossChance) * path.bytesPerMs);
+    },
+  );
+
+  it('sees a queue that is longer than the delay wanders (spec congestion 4.3)', () => {
+    const path = new Path(1_000);
+    path.wanderMs = 15;
+    path.run(3_000);
+    let total = 0;
+    for (let i = 0; i < 500; i++) {
+      path.run(20);
+      total += path.latestRttMs;
+    }
+    expect(total / 500).toBeLessThan(2 * path.baseMs);
+  });
+
+  it('returns to its bounds when the losses that lowered them were spurious (§5.5.11)', () => {
+    const rounds = new Rounds();
+    const { controller } = rounds;
+    for (let i = 0; i < 12; i++) rounds.acknowledge({});
+    const before = controller.windowBytes;
+    rounds.lose(0.8);
+    rounds.acknowledge({ lostShare: 0.8 });
+    expect(controller.windowBytes).toBeLessThan(0.8 * before);
+    controller.onSpuriousLoss();
+    for (let i = 0; i < 3; i++) rounds.acknowledge({});
+    expect(controller.windowBytes).toBe(before);
+  });
+
+  it('drains for four rounds at most, even when what is in flight does not fall (§5.3.2)', () => {
+    const rounds = new Rounds();
+    const { controller } = rounds;
+    for (let i = 0; i < 20 && controller.isInSlowStart; i++) rounds.acknowledge({ flights: 100 });
+    expect(controller.pacingRate).toBeLessThan(0.6 * Rounds.bytesPerMs);
+    for (let i = 0; i < 4; i++) rounds.acknowledge({ flights: 100 });
+    expect(controller.pacingRate).toBeGreaterThan(0.8 * Rounds.bytesPerMs);
+  });
+
+  it('follows a path that becomes slower, and one that becomes faster', () => {
+    const path = new Path();
+    path.run(5_000);
+    path.bytesPerMs = 250;
+    path.run(5_000);
+    let before = path.delivered;
+    path.run(5_000);
+    expect((path.delivered - before) / 5_000).toBeGreaterThan(0.8 * 250);
+    path.bytesPerMs = 1000;
+    path.run(15_000);
+    before = path.delivered;
+    path.run(5_000);
+    expect((path.delivered - before) / 5_000).toBeGreaterThan(0.8 * 1000);
+  });
+
+  it('holds back for a moment when the round trip was not confirmed for long (§5.3.4)', () => {
+    const path = new Path();
+    path.run(3_000);
+    // A competitor keeps the queue half full: every round trip is longer from here on.
+    const { controller } = path;
+    let held = false;
+    Object.assign(path, { baseMs: 80 });
+    for (let i = 0; i < 800 && !held; i++) {
+      path.run(10);
+      held = controller.isHoldingBack;
+    }
+    expect(held).toBe(true);
+  });
+
+  it('keeps a window of four datagrams whatever happens (spec congestion 4.6)', () => {
+    const controller = new Bbr(SIZE, () => 0.5);
+    for (let i = 0; i < 10; i++) controller.onPersistentCongestion();
+    expect(controller.windowBytes).toBe(4 * SIZE);
+  });
+});
+
+describe('a probe for bandwidth', () => {
+  it('that ended in losses is followed by a wait of 8 s and more (spec congestion 4.5)', () => {
+    const path = new Path(10);
+    path.run(4_000);
+    const before = path.lost;
+    while (path.lost === before && path.now < 60_000) path.run(100);
+    expect(path.lost).toBeGreaterThan(before);
+    // The probe is over, and its queue drained.
+    path.run(1_000);
+    const { lost } = path;
+    path.run(6_500);
+    expect(path.lost).toBe(lost);
+  });
+
+  it('ends after three rounds of a standing queue, before it has filled a deep one (spec congestion 4.5)', () => {
+    const path = new Path(200);
+    path.run(4_000);
+    let longest = 0;
+    while (path.now < 30_000) {
+      path.run(10);
+      longest = Math.max(longest, path.latestRttMs);
+    }
+    expect(longest).toBeGreaterThan(path.baseMs + 5);
+    expect(longest).toBeLessThan(path.baseMs + 100);
+    expect(path.lost).toBe(0);
+  });
+});
+
+describe('delivery rate (spec recovery 5.4)', () => {
+  function send(rates: DeliveryRate, count: number, everyMs: number): void {
+    for (let n = 0; n < count; n++) rates.onPacketSent(n * everyMs, n, SIZE, (n + 1) * SIZE);
+  }
+
+  it('is what was acknowledged over the time that it took', () => {
+    const rates = new DeliveryRate(new PacketLog());
+    send(rates, 10, 1);
+    for (let n = 0; n < 10; n++) {
+      rates.beginAck();
+      rates.onPacketAcknowledged(50 + 2 * n, n, SIZE, n);
+      rates.endAck(50);
+    }
+    // Ten packets in 68 ms: from the sending of the first to the acknowledgement of the last.
+    expect(rates.sample.deliveryRate).toBeCloseTo((10 * SIZE) / 68, 6);
+  });
+
+  it('is none over less than the shortest round trip', () => {
+    const rates = new DeliveryRate(new PacketLog());
+    send(rates, 1, 1);
+    rates.beginAck();
+    rates.onPacketAcknowledged(20, 0, SIZE, 0);
+    rates.endAck(50);
+    expect(rates.sample.deliveryRate).toBe(0);
+  });
+
+  it('is marked when there was nothing more to send', () => {
+    const rates = new DeliveryRate(new PacketLog());
+    rates.markApplicationLimited(0);
+    send(rates, 1, 1);
+    rates.beginAck();
+    rates.onPacketAcknowledged(60, 0, SIZE, 0);
+    rates.endAck(50);
+    expect(rates.sample.applicationLimited).toBe(true);
+    expect(rates.isApplicationLimited).toBe(false);
+  });
+});
+
+describe('MaxFilter', () => {
+  it('gives the greatest of the last units of time, and the newest when all are old', () => {
+    const filter = new MaxFilter(2);
+    filter.update(10, 0);
+    filter.update(5, 1);
+    expect(filter.max).toBe(10);
+    filter.update(3, 2);
+    expect(filter.max).toBe(5);
+    filter.expire(9);
+    expect(filter.max).toBe(3);
+  });
+});

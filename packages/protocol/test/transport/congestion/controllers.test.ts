@@ -1,0 +1,161 @@
+import { describe, expect, it } from 'vitest';
+import {
+  type AckSample,
+  type CongestionController,
+  emptyAckSample,
+  emptyLossSample,
+  initialWindow,
+  minimumWindow,
+} from '../../../src/transport/congestion/controller.js';
+import { Cubic } from '../../../src/transport/congestion/cubic.js';
+import { NewReno } from '../../../src/transport/congestion/new-reno.js';
+import { Pacer } from '../../../src/transport/congestion/pacer.js';
+
+const SIZE = 1200;
+
+function ack(now: number, ackedBytes: number, more: Partial<AckSample> = {}): AckSample {
+  return {
+    ...emptyAckSample(),
+    now,
+    ackedBytes,
+    newestSentAt: now - 50,
+    smoothedRttMs: 50,
+    latestRttMs: 50,
+    minRttMs: 50,
+    ...more,
+  };
+}
+
+function lose(controller: CongestionController, now: number, sentAt: number): void {
+  controller.onPacketLost({ ...emptyLossSample(), now, bytes: SIZE, sentAt });
+}
+
+/** One round trip in which the whole window is acknowledged, datagram by datagram. */
+function round(controller: CongestionController, now: number): void {
+  const window = controller.windowBytes;
+  for (let acked = 0; acked + SIZE <= window; acked += SIZE) controller.onAck(ack(now, SIZE));
+}
+
+describe.each([
+  ['NewReno', () => new NewReno(SIZE), 0.5],
+  ['CUBIC', () => new Cubic(SIZE), 0.7],
+] as const)('%s (spec recovery 5.2)', (_, create, factor) => {
+  it('starts at the initial window and doubles each round trip until the first loss', () => {
+    const controller = create();
+    expect(controller.windowBytes).toBe(initialWindow(SIZE));
+    round(controller, 1000);
+    expect(controller.windowBytes).toBe(2 * initialWindow(SIZE));
+    expect(controller.isInSlowStart).toBe(true);
+  });
+
+  it('cuts once per round trip, and does not grow before the round is over', () => {
+    const controller = create();
+    round(controller, 1000);
+    const before = controller.windowBytes;
+    lose(controller, 1100, 1060);
+    expect(controller.windowBytes).toBe(before * factor);
+    lose(controller, 1101, 1099);
+    controller.onAck(ack(1120, SIZE, { newestSentAt: 1090 }));
+    expect(controller.windowBytes).toBe(before * factor);
+    lose(controller, 1160, 1110);
+    expect(controller.windowBytes).toBeLessThan(before * factor);
+  });
+
+  it('does not grow while the application is what limits it', () => {
+    const controller = create();
+    controller.onAck(ack(1000, 10 * SIZE, { applicationLimited: true }));
+    expect(controller.windowBytes).toBe(initialWindow(SIZE));
+  });
+
+  it('undoes a cut whose loss was spurious', () => {
+    const controller = create();
+    round(controller, 1000);
+    const before = controller.windowBytes;
+    lose(controller, 1100, 1060);
+    controller.onSpuriousLoss(1110, 1060);
+    expect(controller.windowBytes).toBe(before);
+  });
+
+  it('leaves a cut that other packets were lost for, when one of an earlier cut turns up', () => {
+    const controller = create();
+    round(controller, 1000);
+    lose(controller, 1100, 1060);
+    lose(controller, 1200, 1150);
+    const after = controller.windowBytes;
+    controller.onSpuriousLoss(1210, 1060);
+    expect(controller.windowBytes).toBe(after);
+    controller.onSpuriousLoss(1220, 1150);
+    expect(controller.windowBytes).toBeGreaterThan(after);
+  });
+
+  it('falls to the minimum on persistent congestion and never below it (spec recovery 5.3)', () => {
+    const controller = create();
+    controller.onPersistentCongestion();
+    expect(controller.windowBytes).toBe(minimumWindow(SIZE));
+    for (let i = 0; i < 10; i++) lose(controller, 2000 + i * 100, 1999 + i * 100);
+    expect(controller.windowBytes).toBe(minimumWindow(SIZE));
+  });
+});
+
+describe('NewReno', () => {
+  it('adds one datagram per round trip after a loss', () => {
+    const controller = new NewReno(SIZE);
+    round(controller, 1000);
+    lose(controller, 1100, 1060);
+    const before = controller.windowBytes;
+    round(controller, 1200);
+    expect(controller.windowBytes).toBe(before + SIZE);
+  });
+});
+
+describe('CUBIC (RFC 9438)', () => {
+  it('comes back to its peak after K seconds, is flat there, and goes beyond', () => {
+    const controller = new Cubic(SIZE);
+    for (let i = 0; i < 5; i++) round(controller, 1000 + i);
+    const peak = controller.windowBytes;
+    lose(controller, 1100, 1060);
+    const k = Math.cbrt((peak * 0.3) / SIZE / 0.4);
+    let at = 1200;
+    let atPeak = 0;
+    for (; at < 1200 + 2000 * k; at += 50) {
+      round(controller, at);
+      if (atPeak === 0 && at >= 1200 + 1000 * k) atPeak = controller.windowBytes;
+    }
+    expect(atPeak / peak).toBeGreaterThan(0.95);
+    expect(atPeak / peak).toBeLessThan(1.15);
+    expect(controller.windowBytes).toBeGreaterThan(1.2 * peak);
+  });
+
+  it('does not jump after the application was idle (§5.8)', () => {
+    const controller = new Cubic(SIZE);
+    for (let i = 0; i < 4; i++) round(controller, 1000 + i);
+    lose(controller, 1100, 1060);
+    round(controller, 1200);
+    const before = controller.windowBytes;
+    controller.onAck(ack(1250, SIZE, { applicationLimited: true }));
+    controller.onAck(ack(61_250, SIZE));
+    expect(controller.windowBytes).toBeLessThan(before * 1.1);
+  });
+});
+
+describe('Pacer (spec recovery 6)', () => {
+  it('lets a burst go, then spreads the window over the round trip', () => {
+    const controller = new NewReno(SIZE);
+    lose(controller, 0, 0);
+    const pacer = new Pacer(SIZE);
+    let now = 1000;
+    let sent = 0;
+    while (now < 2000) {
+      pacer.update(now, controller, 100);
+      if (pacer.delayMs === 0) {
+        pacer.onPacketSent(SIZE);
+        sent += SIZE;
+      } else {
+        now += pacer.delayMs;
+      }
+    }
+    const rate = (1.25 * controller.windowBytes) / 100;
+    expect(sent).toBeGreaterThan(rate * 1000 * 0.95);
+    expect(sent).toBeLessThan(rate * 1000 + 12 * SIZE);
+  });
+});

@@ -1,0 +1,132 @@
+/** Two connections that exchange packets directly, in virtual time: no sessions, no endpoint.
+ *  A filter decides the fate of each packet. */
+import { DEFAULT_TRANSPORT, type TransportConfig } from '../../src/transport/config.js';
+import { Connection, type PacketOutcome } from '../../src/transport/connection.js';
+import { Epochs } from '../../src/transport/epochs.js';
+import { PeerBudgets } from '../../src/transport/peer-budgets.js';
+import type { StreamEvent } from '../../src/transport/streams/stream-set.js';
+import { FrameReader } from '../../src/transport/wire/frame-reader.js';
+import { FrameType } from '../../src/transport/wire/frames.js';
+import { announcedVarintLength, readVarint } from '../../src/transport/wire/varint.js';
+
+export type Side = 'client' | 'relay';
+export interface Packet {
+  readonly from: Side;
+  readonly at: number;
+  readonly number: number;
+  readonly bytes: Uint8Array;
+}
+
+const KEYPAIR = 1;
+
+export class ConnectedPair {
+  now = 1000;
+  oneWayMs = 10;
+  /** Return false to lose the packet. */
+  filter: (packet: Packet) => boolean = () => true;
+  readonly sent: Packet[] = [];
+  readonly outcomes: PacketOutcome[] = [];
+  readonly events: Record<Side, StreamEvent[]> = { client: [], relay: [] };
+  readonly client: Connection;
+  readonly relay: Connection;
+  readonly #epochs: Record<Side, Epochs>;
+  #inFlight: { packet: Packet; at: number }[] = [];
+  #random = 1;
+
+  constructor(config: Partial<TransportConfig> = {}) {
+    const transport = { ...DEFAULT_TRANSPORT, ...config };
+    this.#epochs = {
+      client: new Epochs(new Uint8Array(8).fill(1)),
+      relay: new Epochs(new Uint8Array(8).fill(2)),
+    };
+    const random = (length: number) => Uint8Array.from({ length }, () => this.#draw());
+    this.client = new Connection('client', transport, this.#epochs.client, new PeerBudgets(), random);
+    this.relay = new Connection('relay', transport, this.#epochs.relay, new PeerBudgets(), random);
+    this.client.handleSendable(this.now, true);
+    this.relay.handleSendable(this.now, true);
+  }
+
+  /** Runs until nothing happens any more, or `limitMs` of virtual time went by, or `done` says so. */
+  run(limitMs = 60_000, done: () => boolean = () => false): void {
+    const end = this.now + limitMs;
+    for (;;) {
+      this.#collect();
+      if (done()) return;
+      this.#transmit();
+      const next = this.#next();
+      if (next === undefined || next > end) return;
+      this.now = Math.max(this.now, next);
+      this.#deliver();
+      this.client.handleTimeout(this.now);
+      this.relay.handleTimeout(this.now);
+    }
+  }
+
+  of(side: Side): Connection {
+    return side === 'client' ? this.client : this.relay;
+  }
+
+  /** Hands a packet to one side as if the other had sent it. */
+  inject(to: Side, packetNumber: number, frames: Uint8Array): PacketOutcome {
+    const reader = new FrameReader();
+    reader.begin(frames, 0, frames.length);
+    return this.of(to).handlePacket(this.now, packetNumber, reader);
+  }
+
+  /** True with this probability, from the pair's own seed. */
+  chance(probability: number): boolean {
+    return (this.#draw() * 256 + this.#draw()) / 65_536 < probability;
+  }
+
+  #collect(): void {
+    for (const side of ['client', 'relay'] as const) {
+      for (let e = this.of(side).pollEvent(); e !== undefined; e = this.of(side).pollEvent())
+        this.events[side].push(e);
+    }
+  }
+
+  #transmit(): void {
+    for (const from of ['client', 'relay'] as const) {
+      for (;;) {
+        const bytes = new Uint8Array(1168);
+        const length = this.of(from).pollPacket(this.now, KEYPAIR, bytes, 0, bytes.length);
+        if (length === 0) break;
+        const packet = { from, at: this.now, number: readVarint(bytes, 1), bytes: bytes.subarray(0, length) };
+        this.sent.push(packet);
+        if (this.filter(packet)) this.#inFlight.push({ packet, at: this.now + this.oneWayMs });
+      }
+    }
+  }
+
+  #next(): number | undefined {
+    let next = Number.POSITIVE_INFINITY;
+    for (const { at } of this.#inFlight) if (at < next) next = at;
+    for (const side of ['client', 'relay'] as const) {
+      next = Math.min(next, this.of(side).pollTimeout()?.at ?? Number.POSITIVE_INFINITY);
+    }
+    return next === Number.POSITIVE_INFINITY ? undefined : next;
+  }
+
+  #deliver(): void {
+    if (!this.#inFlight.some((flight) => flight.at <= this.now)) return;
+    const arrived = this.#inFlight.filter((flight) => flight.at <= this.now);
+    this.#inFlight = this.#inFlight.filter((flight) => flight.at > this.now);
+    for (const { packet } of arrived) {
+      const to = packet.from === 'client' ? 'relay' : 'client';
+      const start = 1 + announcedVarintLength(packet.bytes[1] as number);
+      const reader = new FrameReader();
+      reader.begin(packet.bytes, start, packet.bytes.length);
+      if (packet.bytes[start] === FrameType.hello) {
+        reader.next();
+        if (reader.hello !== undefined) this.#epochs[to].bind(KEYPAIR, reader.hello);
+        reader.begin(packet.bytes, start, packet.bytes.length);
+      }
+      this.outcomes.push(this.of(to).handlePacket(this.now, packet.number, reader));
+    }
+  }
+
+  #draw(): number {
+    this.#random = (Math.imul(this.#random, 1103515245) + 12345) >>> 0;
+    return this.#random >>> 24;
+  }
+}

@@ -1,0 +1,62 @@
+import { describe, expect, it } from 'vitest';
+import { Epochs } from '../../src/transport/epochs.js';
+import type { Hello } from '../../src/transport/wire/frames.js';
+
+const epoch = (byte: number) => new Uint8Array(8).fill(byte);
+const OURS = epoch(1);
+const FIRST_RUN = epoch(2);
+const SECOND_RUN = epoch(3);
+
+function hello(own: Uint8Array, expected = new Uint8Array(8)): Hello {
+  return {
+    version: 1,
+    epoch: own,
+    expectedEpoch: expected,
+    role: 'relay',
+    maxData: 0,
+    maxStreamData: 0,
+    maxStreams: 0,
+    maxDatagramBytes: 1200,
+    softwareName: '',
+  };
+}
+
+describe('epochs (spec streams 3.2 to 3.4)', () => {
+  it('tell the first word of a peer from the next ones and from those of its next run', () => {
+    const epochs = new Epochs(OURS);
+    expect(epochs.judge(1, hello(FIRST_RUN))).toBe('first');
+    epochs.bind(1, hello(FIRST_RUN));
+    expect(epochs.judge(1, hello(FIRST_RUN, OURS))).toBe('known');
+    expect(epochs.judge(2, hello(FIRST_RUN, OURS))).toBe('known');
+    expect(epochs.judge(2, hello(SECOND_RUN))).toBe('restarted');
+  });
+
+  it('do not take a late word of an earlier run for a restart', () => {
+    const epochs = new Epochs(OURS);
+    epochs.bind(1, hello(FIRST_RUN));
+    epochs.bind(3, hello(SECOND_RUN));
+    expect(epochs.judge(2, hello(FIRST_RUN))).toBe('stale');
+    expect(epochs.standing(1)).toBe('stale');
+    expect(epochs.standing(3)).toBe('current');
+    expect(epochs.standing(4)).toBe('unbound');
+  });
+
+  it('know what was meant for an earlier run of ours', () => {
+    const epochs = new Epochs(OURS);
+    expect(epochs.judge(1, hello(FIRST_RUN, epoch(9)))).toBe('not-for-us');
+  });
+
+  it('remember the newest keypairs alone: an older one has to state its epoch again (spec streams 3.2)', () => {
+    const epochs = new Epochs(OURS);
+    const keypairs = Array.from({ length: 100 }, (_, i) => i + 1);
+    for (const keypair of keypairs) expect(epochs.bind(keypair, hello(FIRST_RUN))).toBe(true);
+    const remembered = keypairs.filter((keypair) => epochs.standing(keypair) !== 'unbound');
+    expect(remembered).toEqual([97, 98, 99, 100]);
+  });
+
+  it('see a change under one keypair as a violation', () => {
+    const epochs = new Epochs(OURS);
+    epochs.bind(1, hello(FIRST_RUN));
+    expect(epochs.judge(1, hello(SECOND_RUN))).toBe('violation');
+  });
+});

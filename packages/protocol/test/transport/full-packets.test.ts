@@ -1,0 +1,113 @@
+/** Packets that are filled to the last byte with frames of control: what has no room goes out with the next (spec streams 2). */
+import { describe, expect, it } from 'vitest';
+import { StreamErrorCode } from '../../src/failure.js';
+import { FrameType } from '../../src/transport/wire/frames.js';
+import {
+  ack,
+  challenge,
+  data,
+  type Frame,
+  fill,
+  HostilePeer,
+  maxStreamData,
+  ping,
+} from '../attacks/hostile-peer.js';
+
+const STREAMS = 60;
+/** 32 is what a datagram of 64 bytes leaves, the smallest that goes out. */
+const SIZES = Array.from({ length: 20 }, (_, i) => 32 + 16 * i);
+
+const count = (frames: readonly Frame[], type: number) =>
+  frames.filter((frame) => frame.type === type).length;
+
+/** The victim has our HELLO's answer behind it: its own is confirmed. */
+function confirmed(): HostilePeer {
+  const peer = new HostilePeer();
+  peer.say(ping);
+  peer.listen();
+  for (const number of peer.received) peer.say(ack(number, number));
+  return peer;
+}
+
+/** Makes everything due at one time that a connection says beside the bytes of streams. */
+function everythingDue(peer: HostilePeer): void {
+  for (let n = 0; n < STREAMS; n++) peer.say(data(2 * n, 0, 100));
+  for (const stream of peer.opened) {
+    stream.reset(StreamErrorCode.cancelled);
+    stream.stopSending(StreamErrorCode.cancelled);
+  }
+  for (let n = 0; n < 3; n++) peer.say(challenge(n));
+  peer.victim.challenge(new Uint8Array(8));
+}
+
+describe('packets full of control frames', () => {
+  it.each(SIZES)('of %i bytes lose none of them and hold no byte more', (size) => {
+    const peer = confirmed();
+    everythingDue(peer);
+    const frames: Frame[] = [];
+    for (let round = 0; round < 400; round++) {
+      const from = peer.received.length;
+      frames.push(...peer.listen(size).flat());
+      for (const number of peer.received.slice(from)) peer.say(ack(number, number));
+      peer.now++;
+      peer.victim.handleTimeout(peer.now);
+    }
+    expect(count(frames, FrameType.resetStream)).toBe(STREAMS);
+    expect(count(frames, FrameType.stopSending)).toBe(STREAMS);
+    expect(count(frames, FrameType.pathResponse)).toBe(3);
+    expect(count(frames, FrameType.pathChallenge)).toBe(1);
+  });
+
+  it.each(SIZES)('of %i bytes keep one byte for PING, however long the ACK is (spec recovery 4)', (size) => {
+    const peer = confirmed();
+    peer.open().write(new Uint8Array(10));
+    peer.listen();
+    // An ACK of many ranges, and no answer to what was sent: the probes.
+    for (let n = 0; n < 40; n++) {
+      peer.skip();
+      peer.say(ping);
+    }
+    const probes = Array.from({ length: 4 }, () => {
+      peer.now = peer.victim.pollTimeout()?.at ?? peer.now;
+      peer.victim.handleTimeout(peer.now);
+      return peer.listen(size);
+    }).flat();
+    expect(probes.length).toBeGreaterThanOrEqual(4);
+    expect(probes.length).toBeLessThan(20);
+    expect(peer.victim.parts.recovery.probesDue).toBe(0);
+  });
+
+  it('leave DATA_BLOCKED for a packet that has room for it, whatever their size', () => {
+    for (let size = 160; size < 1168; size += 112) {
+      const peer = confirmed();
+      const streams = Array.from({ length: 8 }, () => peer.open());
+      for (const stream of streams) peer.say(maxStreamData(stream.id, 256 * 1024));
+      const { credit } = peer.victim.parts.streams;
+      let told = 0;
+      for (let round = 0; round < 1000 && (credit.available > 0 || round % 2 === 1); round++) {
+        for (const stream of streams) fill(stream);
+        const from = peer.received.length;
+        told += count(peer.listen(size).flat(), FrameType.dataBlocked);
+        for (const number of peer.received.slice(from)) peer.say(ack(number, number));
+        peer.now++;
+        peer.victim.handleTimeout(peer.now);
+      }
+      expect(credit.available).toBe(0);
+      expect(credit.blockedSentFor === 1 << 20).toBe(told === 1);
+    }
+  });
+});
+
+describe('HELLO that was asked for', () => {
+  it('goes out although it is confirmed under this keypair, and once (spec streams 3.3)', () => {
+    const peer = confirmed();
+    expect(peer.victim.isHelloConfirmed(1)).toBe(true);
+    peer.victim.requestHello();
+    expect(peer.victim.isHelloConfirmed(1)).toBe(false);
+    const frames = peer.listen().flat();
+    expect(count(frames, FrameType.hello)).toBe(1);
+    for (const number of peer.received) peer.say(ack(number, number));
+    expect(peer.victim.isHelloConfirmed(1)).toBe(true);
+    expect(count(peer.listen().flat(), FrameType.hello)).toBe(0);
+  });
+});

@@ -1,0 +1,514 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  BLACK_HOLE_BURSTS,
+  COOL_OFF_MS,
+  MAX_PROBES,
+  MTU_STEP_BYTES,
+  MtuSearch,
+  PROBE_FORGOTTEN_MS,
+  RAISE_MS,
+} from '../../../src/transport/path/mtu-search.js';
+
+const BASE = 1200;
+const MAX = 1472;
+const RTT_MS = 30;
+
+function create(maxBytes = MAX): MtuSearch {
+  return new MtuSearch({ baseBytes: BASE, maxBytes });
+}
+
+/** A path and the sender's clock. */
+class Path {
+  now = 1000;
+  carriesBytes: number;
+  /** Sizes of the probes sent, in order. */
+  readonly probes: number[] = [];
+  readonly #isLost: () => boolean;
+
+  constructor(carriesBytes: number, isLost = () => false) {
+    this.carriesBytes = carriesBytes;
+    this.#isLost = isLost;
+  }
+
+  /** Sends probes, a round trip each, until none is wanted. */
+  run(search: MtuSearch): void {
+    for (;;) {
+      const bytes = search.probeBytes(this.now);
+      if (bytes === undefined) return;
+      this.probes.push(bytes);
+      // spec mtu 3.6: the base itself is asked for only when nothing larger is left
+      if (bytes !== BASE || search.datagramBytes !== BASE)
+        expect(bytes).toBeGreaterThan(search.datagramBytes);
+      expect(bytes % MTU_STEP_BYTES).toBe(0);
+      search.onProbeSent(this.now, bytes);
+      expect(search.probeBytes(this.now)).toBeUndefined();
+      this.now += RTT_MS;
+      if (bytes > this.carriesBytes || this.#isLost()) search.onProbeLost(this.now);
+      else search.onProbeAcknowledged(this.now, bytes);
+      expect(this.probes.length).toBeLessThan(200);
+    }
+  }
+}
+
+/** A search that has ended, and the path that it asked. */
+function searched(carriesBytes: number, maxBytes = MAX) {
+  const search = create(maxBytes);
+  const path = new Path(carriesBytes);
+  path.run(search);
+  return { search, path };
+}
+
+/** Declares one burst lost: a packet of `bytes`, sent just now, a round trip later. */
+function loseBurst(search: MtuSearch, path: Path, bytes: number): boolean {
+  const sentAt = path.now;
+  path.now += RTT_MS;
+  const fell = search.onPacketLost(path.now, bytes, sentAt);
+  path.now += 1;
+  return fell;
+}
+
+function loseBursts(search: MtuSearch, path: Path, bytes: number, count = BLACK_HOLE_BURSTS): boolean[] {
+  return Array.from({ length: count }, () => loseBurst(search, path, bytes));
+}
+
+describe('MtuSearch, searching', () => {
+  it('begins at the base and asks for the maximum first (spec mtu 1.2, 3.1)', () => {
+    const search = create();
+    expect(search.datagramBytes).toBe(BASE);
+    expect(search.probeBytes(0)).toBe(MAX);
+    expect(search.pollTimeout()).toBeUndefined();
+  });
+
+  it('grows only when the probe is acknowledged, and is done for good at the maximum (spec mtu 3.3, 3.5)', () => {
+    const search = create();
+    search.onProbeSent(0, MAX);
+    expect(search.datagramBytes).toBe(BASE);
+    search.onProbeAcknowledged(RTT_MS, MAX);
+    expect(search.datagramBytes).toBe(MAX);
+    expect(search.probeBytes(1e9)).toBeUndefined();
+    expect(search.pollTimeout()).toBeUndefined();
+  });
+
+  it('never asks for more than the maximum, and not at all where that is the base (spec mtu 1.3)', () => {
+    expect(searched(9000, 1344).path.probes).toEqual([1344]);
+    const off = searched(9000, BASE);
+    expect(off.path.probes).toEqual([]);
+    expect(off.search.pollTimeout()).toBeUndefined();
+    expect(off.search.onPacketLost(1, BASE, 0)).toBe(false);
+    expect(off.search.onProbeTimeout(1)).toBe(false);
+    expect(off.search.onTooLarge(1, BASE)).toBe(false);
+  });
+
+  it.each([
+    ['an Ethernet path over IPv4', 1472, MAX, 1],
+    ['an Ethernet path over IPv6', 1452, 1440, 3 + 1 + 2 * 3],
+    ['a path through another WireGuard tunnel', 1392, 1392, 2 * 3 + 1 + 3 + 3],
+  ])('finds %s with few probes (spec mtu 3.1)', (_, carriesBytes, found, probes) => {
+    const { search, path } = searched(carriesBytes);
+    expect(search.datagramBytes).toBe(found);
+    expect(path.probes).toHaveLength(probes);
+  });
+
+  it('asks again when a probe is lost, and for something smaller after three (spec mtu 3.2)', () => {
+    const search = create();
+    for (let i = 1; i <= MAX_PROBES; i++) {
+      expect(search.probeBytes(i)).toBe(MAX);
+      search.onProbeSent(i, MAX);
+      search.onProbeLost(i);
+    }
+    expect(search.probeBytes(10)).toBe(1440);
+    expect(search.datagramBytes).toBe(BASE);
+  });
+
+  it('begins to count the losses of a size anew when it was acknowledged or another is asked for (spec mtu 3.2)', () => {
+    const { path } = searched(1440);
+    expect(path.probes.slice(0, 7)).toEqual([1472, 1472, 1472, 1440, 1456, 1456, 1456]);
+  });
+
+  it('has one probe outstanding, and forgets one of which nothing is heard (spec mtu 2.3)', () => {
+    const search = create();
+    for (let round = 0; round < 10; round++) {
+      const sentAt = round * PROBE_FORGOTTEN_MS;
+      expect(search.probeBytes(sentAt)).toBe(MAX);
+      search.onProbeSent(sentAt, MAX);
+      expect(search.probeBytes(sentAt + PROBE_FORGOTTEN_MS - 1)).toBeUndefined();
+    }
+    // None of them counted as lost.
+    search.onProbeLost(1e6);
+    search.onProbeLost(1e6);
+    expect(search.probeBytes(1e6)).toBe(MAX);
+  });
+
+  it('ignores reports of probes that it does not know', () => {
+    const search = create();
+    search.onProbeAcknowledged(1, MAX);
+    for (let i = 0; i < MAX_PROBES; i++) search.onProbeLost(1);
+    expect(search.datagramBytes).toBe(BASE);
+    expect(search.probeBytes(1)).toBe(MAX);
+    search.onProbeSent(1, MAX);
+    search.onProbeAcknowledged(2, MAX - 16);
+    expect(search.datagramBytes).toBe(BASE);
+    expect(search.probeBytes(2)).toBeUndefined();
+  });
+
+  it('asks once more for the size that it found too large: three losses may be chance (spec mtu 3.4)', () => {
+    const search = create();
+    let lost = 0;
+    const path = new Path(MAX, () => lost++ < MAX_PROBES);
+    path.run(search);
+    expect(search.datagramBytes).toBe(MAX);
+    expect(path.probes).toEqual([1472, 1472, 1472, 1440, 1456, 1472]);
+    expect(search.pollTimeout()).toBeUndefined();
+  });
+
+  it('searches from where it is 600 s after it ended below the maximum (spec mtu 3.5)', () => {
+    const { search, path } = searched(1400);
+    expect(search.datagramBytes).toBe(1392);
+    expect(search.pollTimeout()).toEqual({ at: path.now + RAISE_MS, reason: 'mtu search' });
+    path.now += RAISE_MS - 1;
+    expect(search.probeBytes(path.now)).toBeUndefined();
+    path.now += 1;
+    path.carriesBytes = 1500;
+    expect(search.probeBytes(path.now)).toBe(MAX);
+    // What is due has been taken note of: nothing to wake for until the probe's report.
+    expect(search.pollTimeout()).toBeUndefined();
+    path.run(search);
+    expect(search.datagramBytes).toBe(MAX);
+  });
+
+  it('keeps its size when a later search finds nothing larger (spec mtu 3.5)', () => {
+    const { search, path } = searched(1400);
+    for (let i = 0; i < 3; i++) {
+      path.now += RAISE_MS;
+      path.run(search);
+      expect(search.datagramBytes).toBe(1392);
+      expect(search.pollTimeout()?.at).toBe(path.now + RAISE_MS);
+    }
+  });
+
+  const aPath = fc.record({
+    carriesBytes: fc.integer({ min: BASE, max: 9000 }),
+    maxBytes: fc.integer({ min: BASE / 16, max: 8992 / 16 }).map((steps) => steps * 16),
+  });
+
+  it('finds the largest multiple of 16 on every path without random loss (spec mtu 1.1, 3.1)', () => {
+    fc.assert(
+      fc.property(aPath, ({ carriesBytes, maxBytes }) => {
+        const { search, path } = searched(carriesBytes, maxBytes);
+        const most = Math.min(carriesBytes, maxBytes);
+        expect(search.datagramBytes).toBe(most - (most % MTU_STEP_BYTES));
+        expect(path.probes.length).toBeLessThan(50);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('ends within 32 bytes below the path and never above it, with one probe in five lost (spec mtu 3.2, 3.4)', () => {
+    const losses = fc.record({ percent: fc.integer({ min: 0, max: 20 }), seed: fc.integer() });
+    fc.assert(
+      fc.property(aPath, losses, ({ carriesBytes, maxBytes }, { percent, seed }) => {
+        const random = seeded(seed);
+        const search = create(maxBytes);
+        const path = new Path(carriesBytes, () => random() < percent / 100);
+        const most = Math.min(carriesBytes, maxBytes);
+        // Chance may defeat one search in about ten thousand: then the next one finds it.
+        for (let searches = 0; searches < 4; searches++) {
+          path.run(search);
+          expect(search.datagramBytes).toBeLessThanOrEqual(most);
+          path.now += RAISE_MS;
+        }
+        expect(search.datagramBytes).toBeGreaterThan(most - 32);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+describe('MtuSearch, when the path becomes smaller', () => {
+  it('falls to the base after three bursts of losses, whatever becomes of smaller packets (spec mtu 4.1)', () => {
+    const { search, path } = searched(MAX);
+    expect(loseBursts(search, path, MAX, 2)).toEqual([false, false]);
+    search.onPacketAcknowledged(BASE, path.now);
+    search.onPacketAcknowledged(MAX - 16, path.now);
+    expect(loseBurst(search, path, MAX)).toBe(true);
+    expect(search.datagramBytes).toBe(BASE);
+  });
+
+  it('takes for one burst what is lost together and what was sent before that was known (spec mtu 4.1)', () => {
+    const { search } = searched(MAX);
+    for (let i = 0; i < 100; i++) expect(search.onPacketLost(2000, MAX, 1900 + i)).toBe(false);
+    for (let i = 0; i < 100; i++) expect(search.onPacketLost(2100 + i, MAX, 2000)).toBe(false);
+    expect(search.onPacketLost(2300, MAX, 2001)).toBe(false);
+    expect(search.onPacketLost(2400, MAX, 2300)).toBe(false);
+    expect(search.onPacketLost(2500, MAX, 2301)).toBe(true);
+  });
+
+  it('forgets bursts when one as large arrives that was sent with them or later (spec mtu 4.1)', () => {
+    const { search, path } = searched(MAX);
+    for (let i = 0; i < 20; i++) {
+      const fell = loseBursts(search, path, MAX, 2);
+      search.onPacketAcknowledged(MAX, path.now);
+      expect(fell).toEqual([false, false]);
+    }
+    expect(search.datagramBytes).toBe(MAX);
+  });
+
+  it('counts no loss of a packet when a full one that was sent later has already arrived (spec mtu 4.1)', () => {
+    const { search, path } = searched(MAX);
+    for (let i = 0; i < 20; i++) {
+      search.onPacketAcknowledged(MAX, path.now);
+      expect(loseBurst(search, path, MAX)).toBe(false);
+    }
+  });
+
+  it('is not misled by one as large that was sent earlier, or one sent later that was smaller (spec mtu 4.1)', () => {
+    const { search, path } = searched(MAX);
+    const before = path.now - 1;
+    loseBursts(search, path, 1400, 2);
+    search.onPacketAcknowledged(MAX, before);
+    search.onPacketAcknowledged(1392, path.now);
+    expect(loseBurst(search, path, 1400)).toBe(true);
+  });
+
+  it('sees in lost packets of the base’s size no black hole (spec mtu 1.2, 4.1)', () => {
+    const { search, path } = searched(MAX);
+    expect(loseBursts(search, path, BASE, 10)).not.toContain(true);
+  });
+
+  it('sees nothing in the loss of packets larger than the present size: they are from before a fall (spec mtu 4.1)', () => {
+    const { search, path } = searched(1400);
+    expect(loseBursts(search, path, MAX, 10)).not.toContain(true);
+    expect(search.datagramBytes).toBe(1392);
+  });
+
+  it('searches again after 60 s, below the size that failed and for that one last (spec mtu 4.3)', () => {
+    const { search, path } = searched(MAX);
+    loseBursts(search, path, MAX);
+    const fellAt = path.now - 1;
+    expect(search.pollTimeout()).toEqual({ at: fellAt + COOL_OFF_MS, reason: 'mtu search' });
+    expect(search.probeBytes(fellAt + COOL_OFF_MS - 1)).toBeUndefined();
+    path.now = fellAt + COOL_OFF_MS;
+    path.probes.length = 0;
+    path.carriesBytes = 1400;
+    path.run(search);
+    expect(path.probes[0]).toBe(1440);
+    expect(path.probes).not.toContain(MAX);
+    expect(search.datagramBytes).toBe(1392);
+    path.now += RAISE_MS;
+    expect(search.probeBytes(path.now)).toBe(MAX);
+  });
+
+  it('comes back to the size that failed when it failed by chance (spec mtu 4.3)', () => {
+    const { search, path } = searched(MAX);
+    loseBursts(search, path, MAX);
+    path.now += COOL_OFF_MS;
+    path.run(search);
+    expect(path.probes.slice(1)).toEqual([1440, 1456, 1472]);
+    expect(search.datagramBytes).toBe(MAX);
+  });
+
+  it('falls after two probe timeouts without an acknowledgement between them, and suspects no size (spec mtu 4.2, 4.3)', () => {
+    const { search, path } = searched(MAX);
+    expect(search.onProbeTimeout(2000)).toBe(false);
+    search.onPacketAcknowledged(100, 1990);
+    expect(search.onProbeTimeout(2100)).toBe(false);
+    expect(search.onProbeTimeout(2300)).toBe(true);
+    expect(search.datagramBytes).toBe(BASE);
+    expect(search.onProbeTimeout(2700)).toBe(false);
+    path.now = 2300 + COOL_OFF_MS;
+    expect(search.probeBytes(path.now - 1)).toBeUndefined();
+    expect(search.probeBytes(path.now)).toBe(MAX);
+  });
+
+  it('does not rise by a probe that was on its way when it fell (spec mtu 3.3)', () => {
+    const { search, path } = searched(1400);
+    path.now += RAISE_MS;
+    const bytes = search.probeBytes(path.now) as number;
+    search.onProbeSent(path.now, bytes);
+    loseBursts(search, path, 1392);
+    search.onProbeAcknowledged(path.now, bytes);
+    expect(search.datagramBytes).toBe(BASE);
+    expect(search.probeBytes(path.now)).toBeUndefined();
+  });
+});
+
+describe('MtuSearch, when the system refuses a size', () => {
+  it('asks for less at once, and does not ask again for what was refused (spec mtu 4.4)', () => {
+    const search = create();
+    search.onProbeSent(0, MAX);
+    expect(search.onTooLarge(0, MAX)).toBe(false);
+    // The connection has yet to find out that the probe is lost.
+    expect(search.probeBytes(1)).toBeUndefined();
+    search.onProbeLost(RTT_MS);
+    const path = new Path(1471);
+    path.run(search);
+    expect(path.probes).toEqual([1440, 1456]);
+    expect(search.datagramBytes).toBe(1456);
+    expect(search.pollTimeout()?.at).toBe(path.now + RAISE_MS);
+  });
+
+  it('falls from a size that is refused and searches below it without a cool-off (spec mtu 4.4)', () => {
+    const { search, path } = searched(MAX);
+    expect(search.onTooLarge(path.now, 1400)).toBe(true);
+    expect(search.datagramBytes).toBe(BASE);
+    expect(search.onTooLarge(path.now, 1400)).toBe(false);
+    expect(search.onTooLarge(path.now, MAX)).toBe(false);
+    path.carriesBytes = 1390;
+    path.run(search);
+    expect(search.datagramBytes).toBe(1376);
+    expect(Math.max(...path.probes.slice(1))).toBe(1392);
+  });
+
+  it('keeps a size that is smaller than what was refused (spec mtu 4.4)', () => {
+    const { search, path } = searched(1400);
+    expect(search.onTooLarge(path.now, 1393)).toBe(false);
+    expect(search.datagramBytes).toBe(1392);
+    path.now += RAISE_MS;
+    expect(search.probeBytes(path.now)).toBe(MAX);
+  });
+
+  it('does not fall below the base even when that is refused (spec mtu 1.2)', () => {
+    const { search, path } = searched(MAX);
+    expect(search.onTooLarge(path.now, 1000)).toBe(true);
+    expect(search.datagramBytes).toBe(BASE);
+    path.probes.length = 0;
+    path.run(search);
+    expect(path.probes).toEqual([BASE]);
+    expect(search.pollTimeout()?.at).toBe(path.now + RAISE_MS);
+  });
+});
+
+describe('MtuSearch, when not even the base passes in one piece', () => {
+  it('finds that out last, and reports it (spec mtu 3.6)', () => {
+    const { search, path } = searched(BASE - 1);
+    expect(search.datagramBytes).toBe(BASE);
+    expect(path.probes.slice(-MAX_PROBES)).toEqual([BASE, BASE, BASE]);
+    expect(path.probes.filter((bytes) => bytes === BASE)).toHaveLength(MAX_PROBES);
+    expect(search.isBaseFragmented).toBe(true);
+    expect(search.pollTimeout()?.at).toBe(path.now + RAISE_MS);
+  });
+
+  it('reports nothing where the base passes, and does not ask where something larger does (spec mtu 3.6)', () => {
+    const exact = searched(BASE);
+    expect(exact.path.probes.at(-1)).toBe(BASE);
+    expect(exact.search.isBaseFragmented).toBe(false);
+    const larger = searched(BASE + MTU_STEP_BYTES);
+    expect(larger.path.probes).not.toContain(BASE);
+    expect(larger.search.isBaseFragmented).toBe(false);
+  });
+
+  it('knows it at once when the system refuses the probe (spec mtu 3.6, 4.4)', () => {
+    const search = create();
+    search.onTooLarge(0, BASE + MTU_STEP_BYTES);
+    expect(search.probeBytes(0)).toBe(BASE);
+    search.onProbeSent(0, BASE);
+    expect(search.onTooLarge(0, BASE)).toBe(false);
+    expect(search.isBaseFragmented).toBe(true);
+    search.onProbeLost(1);
+    expect(search.probeBytes(2)).toBeUndefined();
+  });
+
+  it('asks again when the path is another one, and with each search (spec mtu 3.6, 5)', () => {
+    const { search, path } = searched(BASE - 1);
+    path.now += RAISE_MS;
+    path.carriesBytes = BASE;
+    path.run(search);
+    expect(search.isBaseFragmented).toBe(false);
+    path.carriesBytes = BASE - 1;
+    search.restart(path.now);
+    path.run(search);
+    expect(search.isBaseFragmented).toBe(true);
+  });
+});
+
+describe('MtuSearch, on another path', () => {
+  it('begins again from the base, and a probe of the old path proves nothing (spec mtu 3.3, 5)', () => {
+    const search = create();
+    search.onProbeSent(0, MAX);
+    search.restart(10);
+    expect(search.datagramBytes).toBe(BASE);
+    expect(search.probeBytes(10)).toBeUndefined();
+    search.onProbeAcknowledged(20, MAX);
+    expect(search.datagramBytes).toBe(BASE);
+    expect(search.probeBytes(20)).toBe(MAX);
+  });
+
+  it('forgets what it knew of the old one (spec mtu 5)', () => {
+    const { search, path } = searched(1400);
+    loseBursts(search, path, 1392);
+    search.restart(path.now);
+    path.carriesBytes = 1500;
+    path.run(search);
+    expect(search.datagramBytes).toBe(MAX);
+    expect(path.probes.at(-1)).toBe(MAX);
+    expect(search.pollTimeout()).toBeUndefined();
+  });
+
+  it.each([
+    [1300, 1296],
+    [9000, MAX],
+    [7, BASE],
+    [MAX, MAX],
+  ])('takes any number for a new limit: %i becomes %i (spec mtu 1.1, 1.3, 5)', (maxBytes, found) => {
+    const { search, path } = searched(MAX);
+    search.restart(path.now, maxBytes);
+    expect(search.datagramBytes).toBe(BASE);
+    path.run(search);
+    expect(search.datagramBytes).toBe(found);
+    search.restart(path.now);
+    path.run(search);
+    expect(search.datagramBytes).toBe(found);
+  });
+
+  it('gets along with any order of calls: within its limits, one probe at a time, no deadline that stays due', () => {
+    const command = fc.record({
+      call: fc.integer({ min: 0, max: 8 }),
+      bytes: fc.integer({ min: 0, max: 2000 }),
+      waitMs: fc.oneof(fc.integer({ min: 0, max: 100 }), fc.integer({ min: 0, max: 700_000 })),
+    });
+    fc.assert(
+      fc.property(fc.array(command, { maxLength: 100 }), (commands) => {
+        const search = create();
+        let now = 0;
+        for (const { call, bytes, waitMs } of commands) {
+          now += waitMs;
+          const before = search.datagramBytes;
+          const probe = search.probeBytes(now);
+          expect(search.pollTimeout()?.at ?? Number.POSITIVE_INFINITY).toBeGreaterThan(now);
+          if (probe !== undefined) {
+            expect((probe > before || probe === BASE) && probe <= MAX && probe % 16 === 0).toBe(true);
+          }
+          const calls = [
+            () => probe !== undefined && search.onProbeSent(now, probe),
+            () => probe !== undefined && search.onProbeSent(now, probe),
+            () => search.onProbeAcknowledged(now, bytes - (bytes % 16)),
+            () => search.onProbeLost(now),
+            () => search.onPacketLost(now, bytes, now - waitMs),
+            () => search.onPacketAcknowledged(bytes, now - waitMs),
+            () => search.restart(now, bytes % 2 === 0 ? undefined : bytes),
+            () => search.onTooLarge(now, bytes),
+            () => search.onProbeTimeout(now),
+          ];
+          const result = calls[call]?.();
+          const after = search.datagramBytes;
+          expect(after >= BASE && after <= MAX && after % MTU_STEP_BYTES === 0).toBe(true);
+          if (call === 4 || call === 7 || call === 8) expect(result).toBe(after < before);
+          else if (call !== 2) expect(after).toBeLessThanOrEqual(before);
+        }
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});
+
+/** xorshift32, so that a failure is replayed by its seed. */
+function seeded(seed: number): () => number {
+  let state = seed | 1;
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) / 2 ** 32;
+  };
+}

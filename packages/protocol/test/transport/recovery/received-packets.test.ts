@@ -1,0 +1,84 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { MAX_RECEIVED_RANGES } from '../../../src/transport/limits.js';
+import { ReceivedPackets } from '../../../src/transport/recovery/received-packets.js';
+import { FrameReader } from '../../../src/transport/wire/frame-reader.js';
+import { FrameType } from '../../../src/transport/wire/frames.js';
+
+function readAck(received: ReceivedPackets, now: number, room = 1000): [number, number][] {
+  const bytes = new Uint8Array(1000);
+  const end = received.writeAck(now, bytes, 0, room);
+  expect(end).toBeLessThanOrEqual(room);
+  if (end === 0) return [];
+  const reader = new FrameReader();
+  reader.begin(bytes, 0, end);
+  expect(reader.next()).toBe(FrameType.ack);
+  return Array.from({ length: reader.rangeCount }, (_, i) => [
+    reader.rangeLow[i] as number,
+    reader.rangeHigh[i] as number,
+  ]);
+}
+
+describe('ReceivedPackets', () => {
+  it('acknowledges after 25 ms, at once after the second packet or out of order (spec recovery 1.1)', () => {
+    const received = new ReceivedPackets();
+    received.record(100, 0, true);
+    expect(received.isAckDue(100)).toBe(false);
+    expect(received.pollTimeout()).toEqual({ at: 125, reason: 'acknowledgement' });
+    expect(received.isAckDue(125)).toBe(true);
+    received.record(101, 1, true);
+    expect(received.isAckDue(101)).toBe(true);
+    readAck(received, 101);
+    received.record(102, 3, true);
+    expect(received.isAckDue(102)).toBe(true);
+    readAck(received, 102);
+    received.record(103, 2, true);
+    expect(received.isAckDue(103)).toBe(true);
+  });
+
+  it('never owes an acknowledgement for packets that only acknowledge (spec streams 7)', () => {
+    const received = new ReceivedPackets();
+    for (const n of [0, 5, 3]) received.record(100, n, false);
+    expect(received.isAckDue(1000)).toBe(false);
+    expect(received.pollTimeout()).toBeUndefined();
+  });
+
+  it('reports exactly what arrived, newest ranges first, in whatever room there is (spec recovery 1.2)', () => {
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(fc.nat(80), { minLength: 1, maxLength: 50 }),
+        fc.integer({ min: 8, max: 200 }),
+        (numbers, room) => {
+          const received = new ReceivedPackets();
+          for (const n of numbers) received.record(0, n, true);
+          const listed = readAck(received, 0, room).flatMap(([low, high]) =>
+            Array.from({ length: high - low + 1 }, (_, i) => high - i),
+          );
+          const sorted = [...numbers].sort((a, b) => b - a);
+          expect(listed).toEqual(sorted.slice(0, listed.length));
+          expect(listed[0]).toBe(sorted[0]);
+        },
+      ),
+    );
+  });
+
+  it('forgets the oldest ranges first and calls what it forgot a duplicate (spec recovery 1.2)', () => {
+    const received = new ReceivedPackets();
+    for (let n = 0; n < 2 * MAX_RECEIVED_RANGES + 20; n += 2) received.record(0, n, true);
+    expect(received.rangeCount).toBe(MAX_RECEIVED_RANGES);
+    expect(received.isDuplicate(1)).toBe(true);
+    expect(received.isDuplicate(2 * MAX_RECEIVED_RANGES + 17)).toBe(false);
+  });
+
+  it('stops reporting what the peer knows that we have (spec recovery 1.2)', () => {
+    const received = new ReceivedPackets();
+    for (const n of [0, 1, 2, 5, 6, 9]) received.record(0, n, true);
+    received.onAckAcknowledged(6);
+    expect(readAck(received, 0)).toEqual([[9, 9]]);
+    expect(received.isDuplicate(3)).toBe(true);
+    expect(received.isDuplicate(7)).toBe(false);
+    // The newest number stays: without it there would be nothing that an ACK could say.
+    received.onAckAcknowledged(9);
+    expect(readAck(received, 0)).toEqual([[9, 9]]);
+  });
+});

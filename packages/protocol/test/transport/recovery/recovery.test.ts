@@ -1,0 +1,277 @@
+import { describe, expect, it } from 'vitest';
+import { MAX_SENT_PACKETS } from '../../../src/transport/limits.js';
+import { PacketKind } from '../../../src/transport/recovery/packet-log.js';
+import { type AckRanges, Recovery } from '../../../src/transport/recovery/recovery.js';
+
+const MAX_PTO_MS = 10_000;
+
+function ranges(...pairs: [number, number][]): AckRanges {
+  return {
+    rangeCount: pairs.length,
+    rangeHigh: Float64Array.from(pairs, ([, high]) => high),
+    rangeLow: Float64Array.from(pairs, ([low]) => low),
+    ackDelayUnits: 0,
+  };
+}
+
+class Listener {
+  readonly acknowledged: number[] = [];
+  readonly lost: number[] = [];
+  onPacketAcknowledged(_now: number, n: number): void {
+    this.acknowledged.push(n);
+  }
+  onPacketLost(_now: number, n: number): void {
+    this.lost.push(n);
+  }
+}
+
+function setup(packets: number, everyMs = 1) {
+  const listener = new Listener();
+  const recovery = new Recovery(listener, MAX_PTO_MS);
+  for (let i = 0; i < packets; i++) recovery.onPacketSent(1000 + i * everyMs, 1200, PacketKind.ackEliciting);
+  return { listener, recovery };
+}
+
+describe('Recovery', () => {
+  it('declares lost what is three numbers below the largest acknowledged (spec recovery 3.1)', () => {
+    const { listener, recovery } = setup(5);
+    recovery.onAck(1100, ranges([3, 3]));
+    expect(listener.acknowledged).toEqual([3]);
+    expect(listener.lost).toEqual([0]);
+    expect(recovery.bytesInFlight).toBe(3 * 1200);
+    expect(recovery.outcome).toMatchObject({ ackedBytes: 1200, lostPackets: 1 });
+  });
+
+  it('sets a timer for what only time can declare lost, and declares it then (spec recovery 3.1)', () => {
+    const { listener, recovery } = setup(3);
+    recovery.onAck(1100, ranges([2, 2]));
+    const deadline = recovery.pollTimeout();
+    expect(deadline).toMatchObject({ reason: 'loss detection' });
+    expect(deadline?.at).toBeCloseTo(1000 + (9 / 8) * 98, 5);
+    recovery.handleTimeout(deadline?.at ?? 0);
+    expect(listener.lost).toEqual([0]);
+    recovery.handleTimeout(1200);
+    expect(listener.lost).toEqual([0, 1]);
+    expect(recovery.pollTimeout()).toBeUndefined();
+  });
+
+  it('probes after the RFC 9002 interval and doubles it, up to the limit (spec recovery 4)', () => {
+    const { listener, recovery } = setup(1);
+    const first = recovery.pollTimeout();
+    expect(first).toEqual({ at: 1000 + 333 + 4 * 166.5 + 25, reason: 'probe timeout' });
+    let at = first?.at ?? 0;
+    let interval = at - 1000;
+    for (let i = 0; i < 8; i++) {
+      recovery.handleTimeout(at);
+      expect(recovery.probesDue).toBe(i < 2 ? 2 : 1);
+      const next = recovery.pollTimeout()?.at ?? 0;
+      expect(next - at).toBeCloseTo(Math.min(2 * interval, MAX_PTO_MS), 6);
+      interval = next - at;
+      at = next;
+    }
+    expect(listener.lost).toEqual([]);
+  });
+
+  it('probes although something is sent all the time, and backs off as if nothing were (spec recovery 4)', () => {
+    const { recovery } = setup(1);
+    const expiries: number[] = [];
+    for (let now = 1000; now < 20_000; now += 100) {
+      recovery.onPacketSent(now, 1200, PacketKind.ackEliciting);
+      for (
+        let due = recovery.pollTimeout();
+        due !== undefined && due.at <= now + 100;
+        due = recovery.pollTimeout()
+      ) {
+        expiries.push(due.at);
+        recovery.handleTimeout(due.at);
+        expect(expiries.length).toBeLessThan(20);
+      }
+    }
+    const first = 333 + 4 * 166.5 + 25;
+    expect(expiries[0]).toBe(1000 + first);
+    const intervals = expiries.slice(1).map((at, i) => at - (expiries[i] as number));
+    expect(intervals).toEqual(
+      [2 * first, 4 * first, 8 * first].map((ms) => expect.closeTo(Math.min(ms, MAX_PTO_MS), 6)),
+    );
+  });
+
+  it('counts from the newest packet that was under way at the last acknowledgement (spec recovery 4)', () => {
+    const { recovery } = setup(3, 10);
+    recovery.onAck(1100, ranges([0, 0]));
+    const { probeTimeoutMs } = recovery.rtt;
+    expect(recovery.pollTimeout()).toEqual({ at: 1020 + probeTimeoutMs, reason: 'probe timeout' });
+    recovery.onPacketSent(1150, 1200, PacketKind.ackEliciting);
+    expect(recovery.pollTimeout()?.at).toBe(1020 + probeTimeoutMs);
+    recovery.onAck(1160, ranges([0, 2]));
+    expect(recovery.pollTimeout()?.at).toBe(1150 + recovery.rtt.probeTimeoutMs);
+    recovery.onAck(1260, ranges([0, 3]));
+    expect(recovery.pollTimeout()).toBeUndefined();
+    recovery.onPacketSent(5000, 1200, PacketKind.ackEliciting);
+    expect(recovery.pollTimeout()?.at).toBe(5000 + recovery.rtt.probeTimeoutMs);
+  });
+
+  it('probes at once when the peer is heard of after an expiry, whatever the back-off (spec recovery 4.2)', () => {
+    const { recovery } = setup(1);
+    for (let i = 0; i < 5; i++) recovery.handleTimeout(recovery.pollTimeout()?.at ?? 0);
+    recovery.probesDue = 0;
+    recovery.onSignOfLife(100_000);
+    expect(recovery.probesDue).toBe(2);
+    expect(recovery.ptoCount).toBe(0);
+    recovery.probesDue = 0;
+    recovery.onSignOfLife(100_000);
+    expect(recovery.probesDue).toBe(0);
+  });
+
+  it('takes no timer while nothing is in flight', () => {
+    const { recovery } = setup(2);
+    recovery.onAck(1050, ranges([0, 1]));
+    expect(recovery.pollTimeout()).toBeUndefined();
+    expect(recovery.bytesInFlight).toBe(0);
+  });
+
+  it('notices a spurious loss and becomes more patient (spec recovery 3.3)', () => {
+    const { listener, recovery } = setup(10, 0);
+    recovery.onAck(1100, ranges([5, 5]));
+    expect(listener.lost).toEqual([0, 1, 2]);
+    recovery.onAck(1101, ranges([5, 5], [0, 2]));
+    expect(recovery.outcome.spuriousLossSentAt).toBe(1000);
+    for (let i = 0; i < 10; i++) recovery.onPacketSent(1102, 1200, PacketKind.ackEliciting);
+    recovery.onAck(1150, ranges([14, 14], [5, 9]));
+    // 3 and 4 are old by now; 10 and 11 are more than three numbers below the largest, and are waited for.
+    expect(listener.lost).toEqual([0, 1, 2, 3, 4]);
+  });
+
+  it('waits longer for what is missing once packets arrived late, up to two round trips (spec recovery 3.3)', () => {
+    const { listener, recovery } = setup(3);
+    recovery.onAck(1100, ranges([1, 1]));
+    // Packet 0 was overtaken and took 105 ms, where 9/8 of a round trip would have been 111 ms: then 140 ms.
+    recovery.onAck(1105, ranges([0, 1]));
+    recovery.onPacketSent(1200, 1200, PacketKind.ackEliciting);
+    recovery.onPacketSent(1200, 1200, PacketKind.ackEliciting);
+    recovery.onAck(1300, ranges([4, 4]));
+    recovery.onAck(1340, ranges([3, 4]));
+    expect(listener.lost).toEqual([2]);
+    expect(recovery.outcome.spuriousLossSentAt).toBe(-1);
+    // The next one that is missing has as much time as packet 3 needed.
+    recovery.onPacketSent(1400, 1200, PacketKind.ackEliciting);
+    recovery.onPacketSent(1400, 1200, PacketKind.ackEliciting);
+    recovery.onAck(1500, ranges([6, 6]));
+    expect(recovery.pollTimeout()?.at).toBe(1400 + 140 + 1);
+    // Five to ten seconds later only 9/8 of a round trip is left.
+    recovery.onAck(12_000, ranges([5, 6]));
+    recovery.onPacketSent(30_000, 1200, PacketKind.ackEliciting);
+    recovery.onPacketSent(30_000, 1200, PacketKind.ackEliciting);
+    recovery.onAck(30_100, ranges([8, 8]));
+    expect((recovery.pollTimeout()?.at ?? 0) - 30_000).toBeLessThan(120);
+  });
+
+  it('refuses an ACK of a packet never sent, whatever its size (spec streams 2.2)', () => {
+    const { recovery } = setup(3);
+    expect(recovery.onAck(1100, ranges([0, 3]))).toBeDefined();
+    expect(recovery.onAck(1100, ranges([0, Number.MAX_SAFE_INTEGER]))).toBeDefined();
+  });
+
+  it('refuses an ACK of a skipped number, and nothing changes (spec streams 2.2, recovery 3.4)', () => {
+    const { recovery, listener } = setup(1);
+    recovery.log.skip();
+    for (let i = 0; i < 4; i++) recovery.onPacketSent(1001, 1200, PacketKind.ackEliciting);
+    expect(recovery.onAck(1100, ranges([5, 5], [0, 1]))).toBe('ACK of a skipped packet number');
+    expect(listener.acknowledged).toEqual([]);
+    expect(recovery.largestAcked).toBe(-1);
+    expect(recovery.bytesInFlight).toBe(5 * 1200);
+  });
+
+  it('sees persistent congestion when three probe timeouts of packets are lost (spec recovery 5.3)', () => {
+    const { recovery } = setup(1);
+    recovery.onAck(1010, ranges([0, 0]));
+    for (let i = 0; i < 20; i++) recovery.onPacketSent(1020 + i * 100, 1200, PacketKind.ackEliciting);
+    recovery.onAck(3100, ranges([20, 20]));
+    expect(recovery.outcome.persistentCongestion).toBe(true);
+  });
+
+  it('begins the count again behind a packet that arrived (spec recovery 5.3)', () => {
+    const { recovery, listener } = setup(1);
+    recovery.onAck(1010, ranges([0, 0]));
+    for (let i = 0; i < 20; i++) recovery.onPacketSent(1020 + i * 25, 1200, PacketKind.ackEliciting);
+    recovery.onAck(1535, ranges([20, 20], [10, 10]));
+    expect(listener.lost).toHaveLength(18);
+    expect(18 * 25).toBeGreaterThan(3 * recovery.rtt.probeTimeoutMs);
+    expect(8 * 25).toBeLessThan(3 * recovery.rtt.probeTimeoutMs);
+    expect(recovery.outcome.persistentCongestion).toBe(false);
+  });
+
+  it('does not count time without a key as congestion (spec recovery 7)', () => {
+    const { recovery } = setup(1);
+    recovery.onAck(1010, ranges([0, 0]));
+    for (let i = 0; i < 20; i++) recovery.onPacketSent(1020 + i * 100, 1200, PacketKind.ackEliciting);
+    recovery.onSendingResumed(2900);
+    recovery.onPacketSent(2950, 1200, PacketKind.ackEliciting);
+    recovery.onAck(3100, ranges([21, 21]));
+    expect(recovery.outcome.persistentCongestion).toBe(false);
+  });
+
+  it('remembers at most so many packets, and forgets acknowledged ones first', () => {
+    const { recovery } = setup(MAX_SENT_PACKETS - 1, 0);
+    expect(recovery.log.isFull).toBe(true);
+    recovery.onAck(1100, ranges([0, MAX_SENT_PACKETS - 2]));
+    expect(recovery.log.isFull).toBe(false);
+    expect(recovery.log.first).toBe(recovery.log.next);
+  });
+
+  it('has room again although nothing is acknowledged any more, once a lost packet is old enough (spec recovery 3.3)', () => {
+    const { recovery } = setup(1);
+    while (recovery.hasRoom(1001)) recovery.onPacketSent(1001, 1200, PacketKind.ackEliciting);
+    recovery.onAck(1080, ranges([1, recovery.log.next - 1]));
+    expect(recovery.ackElicitingInFlight).toBe(0);
+    expect(recovery.hasRoom(1080)).toBe(false);
+    expect(recovery.log.isFull).toBe(false); // probes and acknowledgements still may
+    const deadline = recovery.pollTimeout();
+    expect(deadline?.reason).toBe('room for sent packets');
+    expect(deadline?.at).toBeLessThan(2_000);
+    recovery.handleTimeout(deadline?.at ?? 0);
+    expect(recovery.log.first).toBe(recovery.log.next);
+    expect(recovery.pollTimeout()).toBeUndefined();
+  });
+
+  it('counts a lost search for the MTU for no bandwidth that the path lacks (spec mtu 2.2)', () => {
+    const { recovery, listener } = setup(0);
+    recovery.onPacketSent(1000, 1472, PacketKind.mtuProbe);
+    for (let i = 0; i < 3; i++) recovery.onPacketSent(1001, 1200, PacketKind.ackEliciting);
+    recovery.onAck(1080, ranges([1, 3]));
+    expect(listener.lost).toEqual([0]);
+    expect(recovery.rates.lostBytes).toBe(0);
+    expect(recovery.rates.sample.lostSinceBytes).toBe(0);
+  });
+
+  it('learns nothing of a new path from what went over the old one (spec path 4)', () => {
+    const { recovery, listener } = setup(5);
+    recovery.onAck(1080, ranges([3, 4]));
+    expect(listener.lost).toEqual([0, 1]);
+    recovery.onNewPath();
+    recovery.onAck(1100, ranges([0, 4]));
+    expect(listener.acknowledged).toContain(0);
+    expect(recovery.outcome).toMatchObject({ ackedBytes: 0, spuriousLossSentAt: -1, sampledRtt: false });
+    expect(recovery.rates.sample.deliveryRate).toBe(0);
+  });
+
+  it('judges the round trip by RFC 9002: a stated delay never brings a sample below the minimum (spec recovery 2)', () => {
+    const { recovery } = setup(3, 0);
+    recovery.onAck(1100, ranges([0, 0]));
+    expect(recovery.rtt).toMatchObject({ smoothedMs: 100, varianceMs: 50, minMs: 100 });
+    recovery.onAck(1110, { ...ranges([1, 1]), ackDelayUnits: 125 * 20 });
+    expect(recovery.rtt.smoothedMs).toBeCloseTo((7 * 100 + 110) / 8);
+    recovery.onAck(1140, { ...ranges([2, 2]), ackDelayUnits: 125 * 500 });
+    expect(recovery.rtt.latestMs).toBe(140);
+    expect(recovery.rtt.smoothedMs).toBeCloseTo((7 * 101.25 + 115) / 8);
+  });
+
+  it('tells what the path alone took, so that a delayed acknowledgement is no queue (spec congestion 4.3)', () => {
+    const { recovery } = setup(3, 0);
+    recovery.onAck(1080, ranges([0, 0]));
+    recovery.onAck(1107, { ...ranges([1, 1]), ackDelayUnits: 125 * 25 });
+    expect(recovery.rtt).toMatchObject({ latestMs: 107, latestOfPathMs: 82 });
+    // A lie would make the path shorter than it was ever seen.
+    recovery.onAck(1090, { ...ranges([2, 2]), ackDelayUnits: 125 * 25 });
+    expect(recovery.rtt.latestOfPathMs).toBe(90);
+  });
+});

@@ -1,0 +1,169 @@
+import { describe, expect, it } from 'vitest';
+import { MAX_REASSEMBLY_PIECES } from '../../../src/transport/limits.js';
+import { ReceiveHalf } from '../../../src/transport/streams/receive-half.js';
+
+const WINDOW = 16_384;
+const MAX_WINDOW = 8 * WINDOW;
+const RTT = 100;
+
+const half = () => new ReceiveHalf(WINDOW);
+const arrive = (to: ReceiveHalf, offset: number, length: number, fin = false) =>
+  to.onData(
+    offset,
+    Uint8Array.from({ length }, (_, i) => offset + i),
+    0,
+    length,
+    fin,
+  );
+/** Everything that can be read now. */
+function readAll(from: ReceiveHalf, now = 0): number[] {
+  const bytes: number[] = [];
+  for (let view = from.read(now, RTT, MAX_WINDOW); view !== undefined; view = from.read(now, RTT, MAX_WINDOW))
+    bytes.push(...view);
+  return bytes;
+}
+
+describe('ReceiveHalf', () => {
+  it('delivers bytes in order, each once, however they arrive (spec streams 4.3)', () => {
+    const to = half();
+    arrive(to, 3, 3);
+    expect(to.isReadable).toBe(false);
+    arrive(to, 0, 4);
+    arrive(to, 2, 2);
+    expect(readAll(to)).toEqual([0, 1, 2, 3, 4, 5]);
+    expect(to.isReadable).toBe(false);
+  });
+
+  it('is read to its end once FIN and all bytes before it are', () => {
+    const to = half();
+    arrive(to, 2, 2, true);
+    expect(to.state).toBe('size-known');
+    arrive(to, 0, 2);
+    expect(to.state).toBe('data-received');
+    expect(readAll(to)).toEqual([0, 1, 2, 3]);
+    expect(to.state).toBe('data-read');
+    expect(to.buffer.allocatedBytes).toBe(0);
+  });
+
+  it('counts the FIN of an empty stream as read when it is looked at', () => {
+    const to = half();
+    arrive(to, 0, 0, true);
+    expect(to.isReadable).toBe(true);
+    expect(to.read(0, RTT, MAX_WINDOW)).toBeUndefined();
+    expect(to.state).toBe('data-read');
+  });
+
+  it('refuses bytes beyond its limit, and nothing changes (spec streams 5.1)', () => {
+    const to = half();
+    expect(arrive(to, WINDOW - 1, 1)).toBe('ok');
+    expect(arrive(to, WINDOW, 1)).toBe('over-limit');
+    expect(to.onReset(0, WINDOW + 1)).toBe('over-limit');
+    expect(to).toMatchObject({ largest: WINDOW, state: 'receive' });
+  });
+
+  it.each<[string, (to: ReceiveHalf) => unknown]>([
+    ['data beyond it', (to) => arrive(to, 10, 1)],
+    ['a FIN before it', (to) => arrive(to, 0, 9, true)],
+    ['a FIN behind it', (to) => arrive(to, 10, 1, true)],
+    ['a reset before it', (to) => to.onReset(0, 9)],
+    ['a reset behind it', (to) => to.onReset(0, 11)],
+  ])('refuses another final size: %s (spec streams 4.4)', (_, change) => {
+    const to = half();
+    arrive(to, 5, 5, true);
+    expect(change(to)).toBe('final-size');
+    expect(arrive(to, 5, 5, true)).toBe('ok');
+  });
+
+  it('refuses a final size below what arrived (spec streams 4.4)', () => {
+    const to = half();
+    arrive(to, 5, 5);
+    expect(arrive(to, 0, 9, true)).toBe('final-size');
+    expect(to.onReset(0, 9)).toBe('final-size');
+    expect(to.onReset(0, 10)).toBe('ok');
+  });
+
+  it('wants a packet again whose piece would be one too many (spec streams 4.6)', () => {
+    const to = new ReceiveHalf(100_000);
+    for (let i = 0; i < MAX_REASSEMBLY_PIECES; i++) arrive(to, 10 + 2 * i, 1);
+    expect(arrive(to, 50_000, 1)).toBe('later');
+    expect(to.largest).toBe(10 + 2 * (MAX_REASSEMBLY_PIECES - 1) + 1);
+    expect(arrive(to, 0, 1)).toBe('ok');
+  });
+
+  it('gives credit when half of the window has been read, and the window stays for a slow reader (spec streams 5.2)', () => {
+    const to = half();
+    for (let now = 0; to.limit < 5 * WINDOW; now += 10 * RTT) {
+      arrive(to, to.buffer.readOffset, WINDOW / 2 - 1);
+      readAll(to, now);
+      expect(to.limitDue).toBe(false);
+      arrive(to, to.buffer.readOffset, 1);
+      readAll(to, now);
+      expect(to.limitDue).toBe(true);
+      expect(to.limit).toBe(to.buffer.readOffset + WINDOW);
+      to.limitDue = false;
+    }
+  });
+
+  it('doubles the window of a fast reader, and stops at the maximum (spec streams 5.2, 5.3)', () => {
+    const to = half();
+    const windows = new Set<number>();
+    for (let round = 0; round < 100; round++) {
+      const now = round * RTT;
+      arrive(to, to.largest, to.limit - to.largest);
+      readAll(to, now);
+      windows.add(to.windowBytes);
+      expect(to.limit - to.buffer.readOffset).toBeLessThanOrEqual(MAX_WINDOW);
+    }
+    expect([...windows]).toEqual([WINDOW, 2 * WINDOW, 4 * WINDOW, MAX_WINDOW]);
+  });
+
+  it('falls back when the connection can spare less: what was granted stays (spec streams 5.1, 5.3)', () => {
+    const to = new ReceiveHalf(8 * WINDOW);
+    arrive(to, 0, 5 * WINDOW);
+    for (let n = 0; n < 4; n++) to.read(0, RTT, 0);
+    expect(to).toMatchObject({ windowBytes: WINDOW, limit: 8 * WINDOW, limitDue: false });
+    to.read(0, RTT, 0);
+    arrive(to, 5 * WINDOW, 3 * WINDOW);
+    readAll(to, 0);
+    expect(to.limit).toBeGreaterThan(8 * WINDOW);
+  });
+
+  it('gives no more credit once the end is known', () => {
+    const to = half();
+    arrive(to, 0, WINDOW - 1, true);
+    readAll(to);
+    expect(to.limitDue).toBe(false);
+  });
+
+  it('throws away what is stopped, and is over when the peer ends it (spec streams 4.5)', () => {
+    const to = half();
+    arrive(to, 0, 100);
+    expect(to.stop(7)).toBe(true);
+    expect(to).toMatchObject({ stopDue: true, isReadable: false });
+    expect(to.buffer.allocatedBytes).toBe(0);
+    arrive(to, 100, 100);
+    expect(to.buffer.allocatedBytes).toBe(0);
+    expect(to.largest).toBe(200);
+    expect(to.stop(8)).toBe(false);
+    expect(to.onReset(1, 200)).toBe('ok');
+    expect(to).toMatchObject({ state: 'reset-received', stopDue: false });
+    to.tell();
+    expect(to.isOver).toBe(true);
+  });
+
+  it('ignores a reset when all bytes are there: they are still to be read (spec streams 4.3)', () => {
+    const to = half();
+    arrive(to, 0, 4, true);
+    expect(to.onReset(1, 4)).toBe('ok');
+    expect(readAll(to)).toEqual([0, 1, 2, 3]);
+    expect(to.state).toBe('data-read');
+  });
+
+  it('is over at once with its connection', () => {
+    const to = half();
+    arrive(to, 0, 4);
+    to.lose();
+    expect(to).toMatchObject({ isOver: true, isReadable: false, limitDue: false });
+    expect(to.buffer.allocatedBytes).toBe(0);
+  });
+});

@@ -1,0 +1,87 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { SendBuffer } from '../../../src/transport/streams/send-buffer.js';
+
+const byteAt = (offset: number) => (offset * 7 + (offset >> 5)) & 0xff;
+const chunk = (start: number, length: number) => Uint8Array.from({ length }, (_, i) => byteAt(start + i));
+
+type Step =
+  | { kind: 'write'; length: number }
+  | { kind: 'send'; length: number }
+  | { kind: 'acknowledge' | 'lose'; pick: number };
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  fc.record({ kind: fc.constant('write' as const), length: fc.integer({ min: 1, max: 40 }) }),
+  fc.record({ kind: fc.constant('send' as const), length: fc.integer({ min: 1, max: 30 }) }),
+  fc.record({ kind: fc.constantFrom('acknowledge' as const, 'lose' as const), pick: fc.nat(1000) }),
+);
+
+describe('SendBuffer', () => {
+  it('agrees with a byte-by-byte model through any order of writes, sends, acknowledgements and losses', () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
+        const buffer = new SendBuffer();
+        const state: ('new' | 'sent' | 'lost' | 'acknowledged')[] = [];
+        const packets: { start: number; end: number }[] = [];
+        for (const s of steps) {
+          if (s.kind === 'write') {
+            buffer.write(chunk(state.length, s.length));
+            for (let i = 0; i < s.length; i++) state.push('new');
+          } else if (s.kind === 'send') {
+            send(buffer, s.length, state, packets);
+          } else {
+            const packet = packets[s.pick % Math.max(1, packets.length)];
+            if (packet === undefined) continue;
+            if (s.kind === 'acknowledge') buffer.onAcknowledged(packet.start, packet.end);
+            else buffer.onLost(packet.start, packet.end);
+            for (let i = packet.start; i < packet.end; i++) {
+              if (s.kind === 'acknowledge') state[i] = 'acknowledged';
+              else if (state[i] === 'sent') state[i] = 'lost';
+            }
+          }
+          expect(buffer.hasLost).toBe(state.includes('lost'));
+          if (buffer.hasLost) expect(buffer.lostStart).toBe(state.indexOf('lost'));
+          expect(buffer.isAllAcknowledged).toBe(state.every((x) => x === 'acknowledged'));
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('gathers what is written byte by byte: the memory of a chunk is more than its contents (spec streams 5.5)', () => {
+    const buffer = new SendBuffer();
+    for (let i = 0; i < 100_000; i++) buffer.write(chunk(i, 1));
+    expect(buffer.chunks).toBeLessThan(50);
+    const packet = new Uint8Array(1000);
+    for (let at = 0; at < 100_000; at += 1000) {
+      buffer.copyToPacket(at, 1000, packet, 0);
+      expect(packet).toEqual(chunk(at, 1000));
+    }
+    buffer.onAcknowledged(0, 100_000);
+    expect(buffer.chunks).toBe(0);
+  });
+
+  it('gives all memory back when it is cleared', () => {
+    const buffer = new SendBuffer();
+    buffer.write(chunk(0, 100));
+    buffer.clear();
+    expect(buffer.bufferedBytes).toBe(0);
+    expect(buffer.isAllAcknowledged).toBe(true);
+  });
+});
+
+function send(
+  buffer: SendBuffer,
+  length: number,
+  state: string[],
+  packets: { start: number; end: number }[],
+): void {
+  const start = buffer.hasLost ? buffer.lostStart : buffer.sent;
+  const end = Math.min(start + length, buffer.hasLost ? buffer.lostEnd : buffer.written);
+  if (end === start) return;
+  const packet = new Uint8Array(end - start + 2);
+  buffer.copyToPacket(start, end - start, packet, 1);
+  expect(packet.slice(1, -1)).toEqual(chunk(start, end - start));
+  packets.push({ start, end });
+  for (let i = start; i < end; i++) state[i] = 'sent';
+}

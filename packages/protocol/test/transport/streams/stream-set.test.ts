@@ -1,0 +1,162 @@
+import { describe, expect, it } from 'vitest';
+import { MIN_MEMORY_PER_PEER_BYTES, transportFor } from '../../../src/transport/memory-budget.js';
+import { PeerBudgets } from '../../../src/transport/peer-budgets.js';
+import { ConnectionCredit } from '../../../src/transport/streams/connection-credit.js';
+import type { ConnectionStream } from '../../../src/transport/streams/stream.js';
+import { StreamSet } from '../../../src/transport/streams/stream-set.js';
+
+const LIMITS = transportFor(128 * 1024 * 1024);
+const streamSet = (role: 'client' | 'relay') => new StreamSet(role, LIMITS, new PeerBudgets().givenUpStreams);
+
+describe('StreamSet', () => {
+  it('keeps the highest limit on streams when MAX_STREAMS arrive out of order (spec streams 5.1)', () => {
+    const streams = streamSet('client');
+    streams.onMaxStreams(200);
+    streams.onMaxStreams(150);
+    const opened = Array.from({ length: 201 }, () => streams.open());
+    expect(opened.filter((stream) => stream !== undefined)).toHaveLength(200);
+  });
+});
+
+describe('a side that may open no more streams', () => {
+  it('hears once when it may again, and only if it asked for one (spec streams 5.4)', () => {
+    const streams = streamSet('client');
+    streams.onMaxStreams(200);
+    expect(streams.pollEvent()).toBeUndefined();
+    for (let i = 0; i < 200; i++) expect(streams.open()).toBeDefined();
+    expect(streams.open()).toBeUndefined();
+    streams.onMaxStreams(200);
+    expect(streams.pollEvent()).toBeUndefined();
+    streams.onMaxStreams(201);
+    streams.onMaxStreams(202);
+    expect([streams.pollEvent(), streams.pollEvent()]).toEqual([{ type: 'streams-available' }, undefined]);
+    expect(streams.open()).toBeDefined();
+  });
+});
+
+describe('the send buffer of many streams (spec streams 5.8)', () => {
+  const CHUNK = new Uint8Array(65_536);
+  function fill(stream: ConnectionStream): number {
+    let bytes = 0;
+    for (let n = 0; n < 1000; n++) {
+      const taken = stream.write(CHUNK);
+      bytes += taken;
+      if (taken < CHUNK.length) return bytes;
+    }
+    throw new Error('a stream takes bytes without end');
+  }
+  function withStreams(count: number) {
+    const streams = streamSet('relay');
+    streams.onHello(2 ** 40, 256 * 1024, 1024);
+    streams.sendAheadBytes = 2 ** 30;
+    const opened = Array.from({ length: count }, () => streams.open() as ConnectionStream);
+    return { streams, opened };
+  }
+
+  it('holds little of a stream that its limit stops, however much there is to write', () => {
+    const { streams, opened } = withStreams(1024);
+    for (const stream of opened) expect(fill(stream)).toBeLessThanOrEqual(256 * 1024 + 8 * 1024);
+    const packet = new Uint8Array(60_000);
+    for (let n = 0; n < 200_000; n++) {
+      const stream = streams.nextSendable();
+      if (stream === undefined) break;
+      streams.writeStreamFrame(stream, packet, 0, packet.length);
+      const { frameStart, frameLength } = stream.sending;
+      streams.onFrameAcknowledged(stream.id, frameStart, frameLength, false);
+      fill(stream);
+      streams.rotate();
+    }
+    // Each reader has all that it permits, and what waits behind is little.
+    expect(streams.bufferedBytes).toBe(1024 * 8 * 1024);
+    expect(opened.every((stream) => stream.sending.buffer.sent === 256 * 1024)).toBe(true);
+    const active = opened[7] as ConnectionStream;
+    streams.onMaxStreamData(active.id, 2 ** 30);
+    expect(fill(active)).toBeGreaterThan(8 * 1024 * 1024);
+  });
+
+  it('has a share for the next stream, however many hold all that they may', () => {
+    const { streams, opened } = withStreams(41);
+    for (const stream of opened) streams.onMaxStreamData(stream.id, 2 ** 30);
+    const alone = fill(opened[0] as ConnectionStream);
+    expect(alone).toBe((2 / 3) * LIMITS.sendBufferBytes);
+    for (const stream of opened.slice(1, 40)) fill(stream);
+    expect(fill(opened[40] as ConnectionStream)).toBeGreaterThanOrEqual(LIMITS.minStreamSendBufferBytes);
+    expect(streams.bufferedBytes).toBeLessThanOrEqual(LIMITS.sendBufferBytes + 41 * 8 * 1024);
+  });
+
+  it('says when MAX_STREAM_DATA makes room, without an acknowledgement', () => {
+    const { streams, opened } = withStreams(1);
+    const stream = opened[0] as ConnectionStream;
+    fill(stream);
+    streams.announceRoom();
+    expect(streams.pollEvent()).toBeUndefined();
+    streams.onMaxStreamData(stream.id, 512 * 1024);
+    streams.announceRoom();
+    expect(streams.pollEvent()).toMatchObject({ type: 'stream-writable', stream });
+    expect(fill(stream)).toBe(256 * 1024);
+  });
+});
+
+describe('the credit of a connection (spec streams 5.3)', () => {
+  const MIB = 1024 * 1024;
+
+  it('is renewed when it adds a quarter to what the peer may send', () => {
+    const credit = new ConnectionCredit(32 * MIB);
+    credit.receive(8 * MIB);
+    credit.consume(8 * MIB - 1);
+    expect(credit.isDue).toBe(false);
+    credit.consume(1);
+    expect(credit.isDue).toBe(true);
+    expect(credit.granted).toBe(40 * MIB);
+  });
+
+  it('is renewed sooner when most of the window is unread: what others gave back must not wait for more', () => {
+    const credit = new ConnectionCredit(32 * MIB);
+    credit.receive(4 * MIB);
+    credit.consume(4 * MIB);
+    expect(credit.isDue).toBe(false);
+    credit.receive(27 * MIB); // nobody reads it
+    expect(credit.granted).toBe(36 * MIB);
+    expect(credit.isDue).toBe(true);
+  });
+});
+
+describe('a stream', () => {
+  it('takes nothing once it was reset, by either side (spec streams 4.2)', () => {
+    const streams = streamSet('client');
+    const [own, stopped, lost] = [streams.open(), streams.open(), streams.open()];
+    own?.reset(0);
+    expect(own?.write(new Uint8Array(10))).toBe(0);
+    streams.onStopSending(stopped?.id as number, 7);
+    expect(stopped?.write(new Uint8Array(10))).toBe(0);
+    streams.loseAll();
+    expect(lost?.write(new Uint8Array(10))).toBe(0);
+    expect(streams.bufferedBytes).toBe(0);
+  });
+
+  it('does not let its writer write after the end: that is a bug of the writer', () => {
+    const stream = streamSet('client').open();
+    stream?.write(new Uint8Array(10));
+    stream?.finish();
+    expect(() => stream?.write(new Uint8Array(1))).toThrow('nothing is written after finish');
+  });
+});
+
+describe('streams that a side opens itself', () => {
+  it('are no more at one time than it has first windows for, and it hears when it may go on (spec streams 5.4)', () => {
+    const limits = transportFor(MIN_MEMORY_PER_PEER_BYTES);
+    const streams = new StreamSet('client', limits, new PeerBudgets().givenUpStreams);
+    streams.onMaxStreams(1024);
+    const opened = Array.from({ length: limits.maxOpenStreams }, () => streams.open() as ConnectionStream);
+    expect(streams.open()).toBeUndefined();
+    opened[3]?.stopSending(0);
+    opened[3]?.reset(0);
+    expect(streams.pollEvent()).toBeUndefined();
+    streams.onResetStream(opened[3]?.id as number, 0, 0);
+    streams.onResetAcknowledged(opened[3]?.id as number);
+    const told = Array.from({ length: 3 }, () => streams.pollEvent()?.type);
+    expect(told).toEqual(['stream-closed', 'streams-available', undefined]);
+    expect(streams.open()).toBeDefined();
+    expect(streams.open()).toBeUndefined();
+  });
+});

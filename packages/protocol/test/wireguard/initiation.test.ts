@@ -1,0 +1,101 @@
+import { fromHex, lowOrderPublicKeys, toHex } from '@underpass/testkit/crypto';
+import { describe, expect, it } from 'vitest';
+import {
+  type ConsumedInitiation,
+  consumeInitiation,
+  createInitiation,
+  type InitiatorIdentity,
+} from '../../src/wireguard/initiation.js';
+import { INITIATION_BYTES, InitiationOffset } from '../../src/wireguard/messages.js';
+import { CAPTURED, type Captured, FIRST, flipBit, initiate, SUITE } from './captured.js';
+
+function identity({ initiator, responder }: Captured): InitiatorIdentity {
+  return { staticStatic: SUITE.x25519(responder.privateKey, initiator.publicKey) };
+}
+
+function consume(captured: Captured, message: Uint8Array) {
+  return consumeInitiation(SUITE, captured.responder, message, () => identity(captured));
+}
+
+describe('message 1', () => {
+  it.each(CAPTURED)('is written byte for byte as in the capture: $name', (captured) => {
+    const { message, state } = initiate(captured);
+    expect(toHex(message)).toBe(captured.hex.message1);
+    const afterMessage1 = captured.hex.steps[3];
+    expect(toHex(state.symmetric.chainingKey)).toBe(afterMessage1?.chaining_key);
+    expect(toHex(state.symmetric.hash)).toBe(afterMessage1?.hash);
+  });
+
+  it.each(CAPTURED)('is read as it was captured: $name', (captured) => {
+    const asked: (string | undefined)[] = [];
+    const peer = identity(captured);
+    const result = consumeInitiation(SUITE, captured.responder, captured.message1, (publicKey) => {
+      asked.push(toHex(publicKey));
+      return peer;
+    }) as ConsumedInitiation<InitiatorIdentity>;
+    expect(asked).toEqual([captured.hex.initiator_static_public]);
+    expect(result.peer).toBe(peer);
+    expect(result.senderIndex).toBe(captured.hex.initiator_index);
+    expect(toHex(result.timestamp)).toBe(captured.hex.timestamp_tai64n);
+    expect(toHex(result.state.symmetric.chainingKey)).toBe(captured.hex.steps[3]?.chaining_key);
+    expect(toHex(captured.message1)).toBe(captured.hex.message1);
+  });
+
+  it('is the same whether the caller knows the static-static result or not', () => {
+    const { hex, initiator, responder } = FIRST;
+    const message = new Uint8Array(INITIATION_BYTES);
+    createInitiation(
+      {
+        suite: SUITE,
+        local: initiator,
+        remotePublicKey: responder.publicKey,
+        staticStatic: SUITE.x25519(initiator.privateKey, responder.publicKey) as Uint8Array,
+        ephemeralPrivate: fromHex(hex.initiator_ephemeral_private),
+        senderIndex: hex.initiator_index,
+        timestamp: fromHex(hex.timestamp_tai64n),
+      },
+      message,
+    );
+    const { mac1 } = InitiationOffset;
+    expect(toHex(message.subarray(0, mac1))).toBe(hex.message1.slice(0, 2 * mac1));
+  });
+
+  it('is refused with any bit of its keys or timestamp changed (spec handshake 3.2)', () => {
+    for (let bit = 8 * InitiationOffset.ephemeral; bit < 8 * InitiationOffset.mac1; bit++) {
+      expect([bit, consume(FIRST, flipBit(FIRST.message1, bit))]).toEqual([bit, 'handshake-failed']);
+    }
+  });
+
+  it('is refused from a stranger, and from a key that cannot be talked to (spec handshake 1.3, 3.2)', () => {
+    const { responder, message1 } = FIRST;
+    expect(consumeInitiation(SUITE, responder, message1, () => undefined)).toBe('unknown-peer');
+    const silent = { staticStatic: undefined };
+    expect(consumeInitiation(SUITE, responder, message1, () => silent)).toBe('handshake-failed');
+  });
+
+  it('asks for no peer when it was meant for somebody else', () => {
+    let asked = 0;
+    const result = consumeInitiation(SUITE, FIRST.initiator, FIRST.message1, () => {
+      asked++;
+      return undefined;
+    });
+    expect([result, asked]).toEqual(['handshake-failed', 0]);
+  });
+
+  it('is not written to a key of low order (spec handshake 1.3)', () => {
+    for (const publicKey of lowOrderPublicKeys) {
+      const state = createInitiation(
+        {
+          suite: SUITE,
+          local: FIRST.initiator,
+          remotePublicKey: fromHex(publicKey),
+          ephemeralPrivate: new Uint8Array(32).fill(1),
+          senderIndex: 1,
+          timestamp: new Uint8Array(12),
+        },
+        new Uint8Array(INITIATION_BYTES),
+      );
+      expect(state).toBeUndefined();
+    }
+  });
+});

@@ -1,0 +1,71 @@
+import { describe, expect, test } from 'vitest';
+import { MAX_STAMPS_AHEAD } from '../../src/wireguard/constants.js';
+import { SeenStamps } from '../../src/wireguard/seen-stamps.js';
+import { encodeTai64n, tai64nFromUnixMs } from '../../src/wireguard/tai64n.js';
+
+const NOW = 1_795_600_000_000;
+const SECOND = 1_000;
+const YEAR = 365 * 86_400 * SECOND;
+
+/** A client's initiation with its clock at `unixMs`, seen by a relay whose clock is at `clock`. */
+function offer(seen: SeenStamps, unixMs: number, clock = NOW): boolean {
+  const stamp = encodeTai64n(tai64nFromUnixMs(unixMs));
+  if (!seen.isNew(stamp, clock)) return false;
+  seen.add(stamp, clock);
+  return true;
+}
+
+describe('SeenStamps (spec handshake 3.3)', () => {
+  test('refuse what is not greater than the greatest stamp', () => {
+    const seen = new SeenStamps();
+    expect(offer(seen, NOW - 20 * SECOND)).toBe(true);
+    expect(offer(seen, NOW - 20 * SECOND)).toBe(false);
+    expect(offer(seen, NOW - 30 * SECOND)).toBe(false);
+    expect(offer(seen, NOW - 10 * SECOND)).toBe(true);
+    expect(seen.floor).toEqual(encodeTai64n(tai64nFromUnixMs(NOW - 10 * SECOND)));
+  });
+
+  test('let a client in again whose clock was a year ahead', () => {
+    const seen = new SeenStamps();
+    for (let i = 0; i < 5; i++) expect(offer(seen, NOW + YEAR + i * SECOND)).toBe(true);
+    expect(offer(seen, NOW)).toBe(true);
+    expect(offer(seen, NOW - SECOND)).toBe(false);
+    expect(seen.floor).toEqual(encodeTai64n(tai64nFromUnixMs(NOW)));
+  });
+
+  test('never accept a stamp twice, not even when the clock has reached it', () => {
+    const seen = new SeenStamps();
+    const ahead = [1, 3, 5].map((hours) => NOW + hours * 3_600 * SECOND);
+    for (const stamp of ahead) expect(offer(seen, stamp)).toBe(true);
+    offer(seen, NOW);
+    for (const clock of [NOW, NOW + 4 * 3_600 * SECOND, NOW + YEAR, NOW - YEAR]) {
+      for (const stamp of [...ahead, NOW]) expect(offer(seen, stamp, clock), String(clock)).toBe(false);
+    }
+  });
+
+  test('let a client in at once that was two hours ahead for days', () => {
+    const seen = new SeenStamps();
+    const aheadBy = 7_200 * SECOND;
+    let clock = NOW;
+    for (; clock < NOW + 3 * 86_400 * SECOND; clock += 120 * SECOND) {
+      expect(offer(seen, clock + aheadBy, clock)).toBe(true);
+      expect(seen.aheadCount).toBeLessThanOrEqual(MAX_STAMPS_AHEAD);
+    }
+    expect(offer(seen, clock + SECOND, clock + SECOND)).toBe(true);
+  });
+
+  test('keep a bounded number of stamps ahead, and still accept none of them twice', () => {
+    const seen = new SeenStamps();
+    const stamps = Array.from({ length: 4 * MAX_STAMPS_AHEAD }, (_, i) => NOW + YEAR + i * SECOND);
+    for (const stamp of stamps) expect(offer(seen, stamp)).toBe(true);
+    expect(seen.aheadCount).toBe(MAX_STAMPS_AHEAD);
+    for (const stamp of stamps) expect(offer(seen, stamp)).toBe(false);
+    expect(offer(seen, NOW)).toBe(true);
+  });
+
+  test('refuse, as WireGuard does, a clock that is behind the last stamp', () => {
+    const seen = new SeenStamps();
+    offer(seen, NOW);
+    expect(offer(seen, NOW - YEAR)).toBe(false);
+  });
+});

@@ -1,0 +1,225 @@
+/** Which secrets are left in memory, seen by a suite that keeps every buffer that passes through it (spec session 8). */
+import { type Aead, type CryptoSuite, wipe } from '@underpass/protocol';
+import { createInsecureTestSuite } from '@underpass/testkit';
+import { describe, expect, it } from 'vitest';
+import { mac1Key, writeMacs } from '../../src/wireguard/mac.js';
+import { countingRandom, SessionPair } from './session-pair.js';
+
+const PRESHARED = new Uint8Array(32).fill(0x5a);
+const DATA = Uint8Array.of(1, 2, 3);
+
+/** Bytes that were once a secret, by what they were. */
+interface Secret {
+  readonly what: string;
+  readonly bytes: Uint8Array;
+}
+
+class RecordingSuite {
+  readonly secrets: Secret[] = [];
+  /** Not destroyed. */
+  readonly liveAeads = new Set<Aead>();
+  readonly suite: CryptoSuite;
+  hasStarted = false;
+
+  constructor() {
+    const inner = createInsecureTestSuite();
+    this.suite = {
+      ...inner,
+      x25519: (privateKey, publicKey) => {
+        this.#note('a private key', privateKey);
+        return this.#note('a Diffie-Hellman result', inner.x25519(privateKey, publicKey));
+      },
+      x25519PublicKey: (privateKey) => {
+        // At the start it is the caller's own private key.
+        if (this.hasStarted) this.#note('an ephemeral key', privateKey);
+        return inner.x25519PublicKey(privateKey);
+      },
+      hmac: (key, input) => {
+        this.#note('a chaining key', key);
+        this.#note('what is mixed in', input);
+        return this.#note('a derived key', inner.hmac(key, input));
+      },
+      aead: (key) => {
+        this.#note('an AEAD key', key);
+        return this.#recordingAead(inner.aead(key));
+      },
+    };
+  }
+
+  /** Records the source's own buffers. */
+  readonly random =
+    (source: (length: number) => Uint8Array) =>
+    (length: number): Uint8Array => {
+      const drawn = source(length);
+      return length === 32 ? (this.#note('a drawn key', drawn) as Uint8Array) : drawn;
+    };
+
+  /** Secrets that are still there, but for public values and what `isExpected`. */
+  left(isExpected: (bytes: Uint8Array) => boolean = () => false): string[] {
+    return this.secrets
+      .filter(({ bytes }) => bytes.some((byte) => byte !== 0) && !isExpected(bytes))
+      .map(({ what, bytes }) => `${what}: ${bytes.length} bytes, ${bytes.subarray(0, 4).join(' ')} ...`);
+  }
+
+  #note<T extends Uint8Array | undefined>(what: string, bytes: T): T {
+    const isKnown = bytes === undefined || this.secrets.some((secret) => secret.bytes === bytes);
+    if (bytes !== undefined && bytes.length >= 32 && !isKnown) this.secrets.push({ what, bytes });
+    return bytes;
+  }
+
+  #recordingAead(inner: Aead): Aead {
+    const live = this.liveAeads;
+    const aead: Aead = {
+      seal: (...parameters) => inner.seal(...parameters),
+      open: (...parameters) => inner.open(...parameters),
+      destroy() {
+        live.delete(aead);
+        inner.destroy();
+      },
+    };
+    live.add(aead);
+    return aead;
+  }
+}
+
+function recordedPair(presharedKey: Uint8Array | undefined = PRESHARED) {
+  const recorder = new RecordingSuite();
+  const pair = new SessionPair({
+    suite: recorder.suite,
+    random: (seed) => recorder.random(countingRandom(seed)),
+    ...(presharedKey && { presharedKey }),
+  });
+  recorder.hasStarted = true;
+  const publicKeys = [pair.a.core.publicKey, pair.b.core.publicKey];
+  const secrets = [pair.a, pair.b].map(({ peer }) => peer.staticStatic as Uint8Array);
+  /** What lives as long as the process or the peer: private keys, their shared secret, the preshared key. */
+  const livesOn = (bytes: Uint8Array): boolean =>
+    isEphemeralPublic(bytes) ||
+    [...publicKeys, ...secrets, PRESHARED, countingRandom(1)(32), countingRandom(2)(32)].some((known) =>
+      isSame(known, bytes),
+    );
+  /** Mixed in as they stand in the message. */
+  const isEphemeralPublic = (bytes: Uint8Array): boolean =>
+    pair.sent.some(({ name, bytes: message }) => {
+      const offset = name === 'initiation' ? 8 : 12;
+      return isSame(message.subarray(offset, offset + 32), bytes);
+    });
+  return { pair, recorder, livesOn, isPublic: (bytes: Uint8Array) => isEphemeralPublic(bytes) };
+}
+
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
+
+/** CONSTRUCTION and the prologue are no secrets, but every handshake starts from them. */
+function isConstant(recorder: RecordingSuite) {
+  const start = recorder.suite.hash(new TextEncoder().encode('Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s'));
+  return (bytes: Uint8Array): boolean => isSame(start, bytes);
+}
+
+describe('of a handshake nothing is left (spec session 8.1)', () => {
+  it('when it is complete, but the keys of the session', () => {
+    const { pair, recorder, livesOn } = recordedPair();
+    pair.connect();
+    expect(pair.send(pair.a, DATA)).toBe(true);
+    expect(recorder.secrets.length).toBeGreaterThan(20);
+    const constant = isConstant(recorder);
+    expect(recorder.left((bytes) => livesOn(bytes) || constant(bytes))).toEqual([]);
+    expect(recorder.liveAeads.size).toBe(4);
+  });
+
+  it('when it was never answered, and was given up', () => {
+    const { pair, recorder, livesOn } = recordedPair();
+    pair.deliver = () => false;
+    pair.connect();
+    pair.runUntil(120_000);
+    expect(pair.sent.length).toBeGreaterThan(20);
+    const constant = isConstant(recorder);
+    expect(recorder.left((bytes) => livesOn(bytes) || constant(bytes))).toEqual([]);
+    expect(recorder.liveAeads.size).toBe(0);
+  });
+
+  it('when the initiator is a stranger, or its message was altered', () => {
+    for (const alter of [0, 1]) {
+      const { pair, recorder, livesOn } = recordedPair();
+      if (alter === 0) pair.b.core.removePeer(pair.b.peer);
+      pair.deliver = () => false;
+      pair.connect();
+      const message = pair.sent[0]?.bytes.slice() as Uint8Array;
+      // The timestamp, and a mac1 that is right all the same.
+      if (alter === 1) message.fill(0, 88, 104);
+      writeMacs(recorder.suite, mac1Key(recorder.suite, pair.b.core.publicKey), undefined, message);
+      pair.receive(pair.b, message, pair.a.address);
+      pair.a.peer.dropKeypairs();
+      expect(pair.b.drops).toEqual([alter === 0 ? 'unknown-peer' : 'handshake-failed']);
+      const constant = isConstant(recorder);
+      expect(recorder.left((bytes) => livesOn(bytes) || constant(bytes))).toEqual([]);
+      expect(recorder.liveAeads.size).toBe(0);
+    }
+  });
+});
+
+describe('the keys of sessions (spec session 8.1)', () => {
+  it('are those of three keypairs at most, however often they are renewed', () => {
+    const { pair, recorder } = recordedPair();
+    for (let round = 1; round <= 10; round++) {
+      pair.connect();
+      pair.send(pair.a, DATA);
+      expect(recorder.liveAeads.size).toBeLessThanOrEqual(2 * 2 * 3);
+      pair.runUntil(round * 6_000);
+    }
+    expect(pair.a.peer.stats.handshakes).toBe(10);
+    expect(recorder.liveAeads.size).toBe(2 * 2 * 2);
+  });
+
+  it('are gone when they are 180 s old and of no more use', () => {
+    const { pair, recorder } = recordedPair();
+    pair.connect();
+    pair.runUntil(6_000);
+    pair.connect();
+    pair.deliver = () => false;
+    pair.runUntil(179_999);
+    expect(recorder.liveAeads.size).toBe(8);
+    pair.runUntil(180_000);
+    expect(recorder.liveAeads.size).toBe(4);
+    pair.runUntil(186_000);
+    expect(recorder.liveAeads.size).toBe(0);
+  });
+});
+
+describe('all of a peer (spec session 8.1)', () => {
+  it('is gone when it is removed, and the private key with the end', () => {
+    const { pair, recorder, isPublic } = recordedPair();
+    pair.connect();
+    pair.send(pair.a, DATA);
+    const constant = isConstant(recorder);
+    for (const { core, peer } of [pair.a, pair.b]) core.removePeer(peer);
+    expect(recorder.liveAeads.size).toBe(0);
+    for (const { core } of [pair.a, pair.b]) core.close();
+    const publicKeys = [pair.a.core.publicKey, pair.b.core.publicKey];
+    const isKnown = (bytes: Uint8Array): boolean =>
+      isPublic(bytes) || constant(bytes) || publicKeys.some((key) => isSame(key, bytes));
+    expect(recorder.left(isKnown)).toEqual([]);
+  });
+
+  it('is asked for its preshared key without giving it away', () => {
+    const { pair } = recordedPair();
+    const other = PRESHARED.slice();
+    other[31] = (other[31] as number) ^ 1;
+    expect(pair.a.peer.hasPresharedKey(PRESHARED)).toBe(true);
+    expect(pair.a.peer.hasPresharedKey(other)).toBe(false);
+    expect(pair.a.peer.hasPresharedKey(undefined)).toBe(false);
+    const without = new SessionPair();
+    expect(without.a.peer.hasPresharedKey(undefined)).toBe(true);
+    expect(without.a.peer.hasPresharedKey(PRESHARED)).toBe(false);
+  });
+
+  it('keeps its own copy of the preshared key: the caller may wipe its', () => {
+    const mine = PRESHARED.slice();
+    const { pair } = recordedPair(mine);
+    wipe(mine);
+    expect(pair.a.peer.hasPresharedKey(PRESHARED)).toBe(true);
+    pair.connect();
+    expect(pair.send(pair.a, DATA)).toBe(true);
+  });
+});
