@@ -326,6 +326,20 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
       play.wait(isBroken ? 100 : 330);
       play.send(play.client, data(1_000));
     },
+    'before a probe timeout, which an old acknowledgement does not put off': (play, isBroken) => {
+      packets(play, 5);
+      play.wait(95);
+      play.acknowledge(1, 5);
+      play.wait(5);
+      play.acknowledge(1, 2, 3, 4, 5);
+      for (let n = 6; n <= 70; n++) {
+        play.wait(3);
+        play.send(play.client, { ...data(1_000 * n), packetNumber: n });
+      }
+      play.acknowledge(1, 2, 3, 4, 5);
+      play.wait(isBroken ? 3 : 150);
+      play.send(play.client, { ...data(6_000), packetNumber: 71 });
+    },
     'a tail before 4 ms': (play, isBroken) => {
       packets(play, 2);
       play.wait(isBroken ? 3 : 4);

@@ -75,27 +75,32 @@ export class FlightModel {
     const largest = ack.ranges[0]?.[1] ?? -1;
     let newest: Flying | undefined;
     let isElicited = false;
-    let isNew = false;
+    let isLateNews = false;
+    let isNews = false;
     for (const [n, flying] of this.flying) {
       if (n > largest) break;
       if (!ack.ranges.some(([low, high]) => low <= n && n <= high)) continue;
       this.flying.delete(n);
-      isNew = true;
+      isNews = true;
       isElicited ||= flying.isAckEliciting;
       if (n === largest) newest = flying;
     }
     for (const n of this.#lost) {
-      if (n < this.largestAcked - REMEMBERED_PACKETS) this.#lost.delete(n);
-      else isNew ||= ack.ranges.some(([low, high]) => low <= n && n <= high);
+      const isAcknowledged = ack.ranges.some(([low, high]) => low <= n && n <= high);
+      if (isAcknowledged || n < this.largestAcked - REMEMBERED_PACKETS) this.#lost.delete(n);
+      isLateNews ||= isAcknowledged;
     }
     this.largestAcked = Math.max(this.largestAcked, largest);
     if (newest !== undefined && isElicited) {
       this.sampleSentAt = newest.at;
       this.#sample(at - newest.at, ack.delayMs);
     }
-    if (isNew) {
+    if (isNews || isLateNews) {
       this.ackedAt = at;
       this.sentSinceAck = 0;
+    }
+    // The sender may have forgotten what it lost: then its acknowledgement is nothing new, and does not move the timer.
+    if (isNews) {
       this.#probeFrom = this.sentAt;
       this.#hasLostSinceAck = false;
     }

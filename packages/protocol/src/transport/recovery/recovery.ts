@@ -158,6 +158,7 @@ export class Recovery {
     if (now >= this.#forgettingAt) this.#forget(now);
     if (now >= this.#lossTimeAt) {
       this.#detectLosses(now);
+      this.#countFromOldest();
       return;
     }
     const probe = this.#probeAt();
@@ -318,6 +319,13 @@ export class Recovery {
       }
     }
     if (outcome.persistentCongestion) this.rtt.forgetMinimum();
+  }
+
+  /** What the probe timer was started for is lost: what is in flight now has not waited that long (spec recovery 4). */
+  #countFromOldest(): void {
+    const oldest = this.oldestOutstanding();
+    if (oldest < 0) return;
+    this.#probeFrom = Math.max(this.#probeFrom, this.log.sentAt[this.log.slot(oldest)] as number);
   }
 
   #firstOutstanding(): number {

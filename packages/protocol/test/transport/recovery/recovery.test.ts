@@ -110,6 +110,19 @@ describe('Recovery', () => {
     expect(recovery.pollTimeout()?.at).toBe(5000 + recovery.rtt.probeTimeoutMs);
   });
 
+  it('counts from the oldest packet that is left when those before it are lost (spec recovery 4)', () => {
+    const { listener, recovery } = setup(3);
+    recovery.onAck(1100, ranges([2, 2]));
+    recovery.onPacketSent(1110, 1200, PacketKind.ackEliciting);
+    recovery.onPacketSent(1112, 1200, PacketKind.ackEliciting);
+    recovery.handleTimeout(1120);
+    expect(listener.lost).toEqual([0, 1]);
+    expect(recovery.pollTimeout()).toEqual({
+      at: 1110 + recovery.rtt.probeTimeoutMs,
+      reason: 'probe timeout',
+    });
+  });
+
   it('probes at once when the peer is heard of after an expiry, whatever the back-off (spec recovery 4.2)', () => {
     const { recovery } = setup(1);
     for (let i = 0; i < 5; i++) recovery.handleTimeout(recovery.pollTimeout()?.at ?? 0);
