@@ -1,91 +1,50 @@
-/** BBR, version 3 (draft-ietf-ccwg-bbr): sends at the rate at which the path delivers, and not until packets are lost.
+/** BBR, version 3 (draft-ietf-ccwg-bbr): sends at the rate at which the path delivers, instead of until packets are lost.
  *
- *  It cycles: go DOWN until the queue is empty, CRUISE at the measured bandwidth, REFILL the pipe, go UP to see whether there is
- *  more; and now and then empty the queue to measure the round trip. Bytes and milliseconds. */
-import { type AckSample, type CongestionController, initialWindow, type LossSample } from '../controller.js';
-import { BoundGrowth } from './bound-growth.js';
+ *  It cycles: go DOWN until the queue is empty, CRUISE at the measured bandwidth, REFILL the pipe, go UP to see whether there is more.
+ *  Now and then it empties the queue to measure the round trip (ProbeRTT). Bytes and milliseconds.
+ *
+ *  `Bbr` is the state machine and holds only the state. What it believes of the path is in `PathModel`, what losses permit in
+ *  `InflightBounds`, when to probe in `BandwidthProbe` and `RttProbe`; `SendLimits` makes the rate and the window from all of them. */
+import type { AckSample, CongestionController, LossSample } from '../controller.js';
+import { BandwidthProbe } from './bandwidth-probe.js';
 import { FullPipe } from './full-pipe.js';
 import { InflightBounds } from './inflight-bounds.js';
 import { PathModel } from './path-model.js';
+import { RttProbe } from './rtt-probe.js';
+import { SendLimits } from './send-limits.js';
 import { StartupExit } from './startup-exit.js';
+import { GAINS, isProbingCycle, type State } from './states.js';
 
-type State = 'startup' | 'drain' | 'down' | 'cruise' | 'refill' | 'up' | 'probe-rtt';
-
-/** §2.4, §5.6: how much faster than the bandwidth, and how much more than bandwidth × round trip may be in flight. */
-const GAINS: Readonly<Record<State, { readonly pacing: number; readonly window: number }>> = {
-  startup: { pacing: 2.77, window: 2 },
-  drain: { pacing: 0.5, window: 2 },
-  down: { pacing: 0.9, window: 2 },
-  cruise: { pacing: 1, window: 2 },
-  refill: { pacing: 1, window: 2 },
-  up: { pacing: 1.25, window: 2.25 },
-  'probe-rtt': { pacing: 1, window: 0.5 },
-};
-/** In CRUISE while a queue stands: we send at the rate that the path delivers, so somebody else keeps it (spec congestion 4.5). */
-const SHARED_WINDOW_GAIN = 1;
-/** A little slower than measured, so that a queue drains. */
-const PACING_MARGIN = 0.99;
-const MIN_WINDOW_DATAGRAMS = 4;
 const STARTUP_LOSS_EVENTS = 6;
 const MAX_DRAIN_ROUNDS = 3;
-/** A probe ends when a queue stood for so many rounds of it. */
-const MAX_QUEUE_ROUNDS = 3;
-/** ... and in each of the last so many: one long round may be the path's own wander. */
-const MIN_STANDING_ROUNDS = 2;
-const PROBE_RTT_DURATION_MS = 200;
-/** The next probe for bandwidth comes 2 to 3 s after the last, or after as many rounds as Reno needs to grow by one flight. */
-const MIN_PROBE_WAIT_MS = 2_000;
-const PROBE_WAIT_SPREAD_MS = 1_000;
-/** After a probe that ended in losses: so many times as long, which is what CUBIC needs to come back (spec congestion 4.5). */
-const PROBE_WAIT_AFTER_LOSS = 4;
-const MAX_PROBE_ROUNDS = 63;
-
-/** Which packets the ACKs are about that arrive now: those sent before, during or after a probe. */
-type AckPhase = 'none' | 'refilling' | 'starting' | 'feedback' | 'stopping';
 
 export class Bbr implements CongestionController {
   readonly name = 'bbr';
-  windowBytes: number;
-  pacingRate: number;
 
-  readonly #fraction: () => number;
   readonly #model = new PathModel();
   readonly #bounds = new InflightBounds();
   readonly #pipe = new FullPipe();
-  readonly #growth = new BoundGrowth();
   readonly #startupExit = new StartupExit();
-  #datagramBytes: number;
+  readonly #rttProbe = new RttProbe();
+  readonly #probe: BandwidthProbe;
+  readonly #limits: SendLimits;
   #state: State = 'startup';
-  /** Bytes per millisecond: the bandwidth as far as the bounds permit. */
-  #bandwidth = 0;
-  #hasSeenRtt = false;
-  /** The window to return to. */
-  #priorWindow = 0;
+  /** Where to return when the losses that ended a state turn out to have been none. */
   #undoState: State | undefined;
-
   #drainStartRound = 0;
-
-  #ackPhase: AckPhase = 'none';
-  #isProbeSample = false;
-  #wasTooHigh = false;
-  #wasPrecautionary = false;
-  #cycleAt = 0;
-  #upSinceRound = 0;
-  #probeWaitMs = 0;
-  #roundsSinceProbe = 0;
-
-  #probeRttDoneAt: number | undefined;
-  #hasProbeRttRound = false;
-  #isRestarting = false;
 
   /** @param fraction random, in [0, 1) */
   constructor(datagramBytes: number, fraction: () => number) {
-    this.#fraction = fraction;
-    this.#datagramBytes = datagramBytes;
-    this.windowBytes = initialWindow(datagramBytes);
-    this.pacingRate = GAINS.startup.pacing * this.windowBytes;
+    this.#probe = new BandwidthProbe(fraction);
+    this.#limits = new SendLimits(datagramBytes, this.#model, this.#bounds, this.#pipe);
   }
 
+  get windowBytes(): number {
+    return this.#limits.windowBytes;
+  }
+  get pacingRate(): number {
+    return this.#limits.pacingRate;
+  }
   get isInSlowStart(): boolean {
     return this.#state === 'startup';
   }
@@ -98,24 +57,24 @@ export class Bbr implements CongestionController {
   onPacketSent(now: number, bytes: number, bytesInFlight: number): void {
     // §5.4.1: nothing was in flight, so there was nothing to send.
     if (bytesInFlight !== bytes || this.#model.rounds === 0) return;
-    this.#isRestarting = true;
+    this.#rttProbe.onSentAfterIdle();
     this.#model.restartAggregation(now);
-    if (this.#isProbingCycle) this.#setPacingRate(1);
-    else if (this.#state === 'probe-rtt') this.#endProbeRttIfDone(now, 0);
+    if (isProbingCycle(this.#state)) this.#limits.setPacingRate(1);
+    else if (this.#state === 'probe-rtt' && this.#rttProbe.isOver(now)) this.#endProbeRtt(now, 0);
   }
 
   onPacketLost(loss: LossSample): void {
     if (!this.#bounds.hasLostInRound) {
-      this.#saveWindow();
+      this.#limits.save(this.#state);
       this.#undoState = undefined;
     }
     this.#bounds.noteLoss(loss);
-    if (!this.#isProbeSample || !this.#isTooHigh(loss)) return;
+    if (!this.#probe.isOnTrial || !this.#isTooHigh(loss)) return;
     // §5.3.3.4: only once per probe
-    this.#wasTooHigh = true;
-    this.#isProbeSample = false;
+    this.#probe.wasTooHigh = true;
+    this.#probe.isOnTrial = false;
     if (!loss.rateApplicationLimited) {
-      this.#bounds.onInflightTooHigh(this.#bounds.inflightAtLoss(loss), this.#targetInflight);
+      this.#bounds.onInflightTooHigh(this.#bounds.inflightAtLoss(loss), this.#limits.targetInflight);
     }
     if (this.#state !== 'up') return;
     this.#undoState = 'up';
@@ -124,12 +83,12 @@ export class Bbr implements CongestionController {
 
   onAck(sample: AckSample): void {
     this.#updateModel(sample);
-    this.#setPacingRate(GAINS[this.#state].pacing);
-    this.#setWindow(sample);
+    this.#limits.setPacingRate(GAINS[this.#state].pacing);
+    this.#limits.setWindow(this.#state, sample);
   }
 
   onSpuriousLoss(): void {
-    this.#restoreWindow();
+    this.#limits.restore();
     this.#bounds.undo();
     this.#pipe.reset();
     const undo = this.#undoState;
@@ -142,13 +101,13 @@ export class Bbr implements CongestionController {
   }
 
   onPersistentCongestion(): void {
-    this.#saveWindow();
-    this.windowBytes = this.#minWindow;
+    this.#limits.save(this.#state);
+    this.#limits.windowBytes = this.#limits.minWindow;
   }
 
   onDatagramBytes(datagramBytes: number): void {
-    this.#datagramBytes = datagramBytes;
-    this.windowBytes = Math.max(this.windowBytes, this.#minWindow);
+    this.#limits.datagramBytes = datagramBytes;
+    this.#limits.windowBytes = Math.max(this.windowBytes, this.#limits.minWindow);
   }
 
   // ---- the model (§5.2.3) -----------------------------------------------------------------------------------
@@ -156,20 +115,21 @@ export class Bbr implements CongestionController {
   #updateModel(sample: AckSample): void {
     const model = this.#model;
     const bounds = this.#bounds;
+    const limits = this.#limits;
     bounds.beginAck(sample, model.isQuiet(sample.latestRttMs));
     model.updateRound(sample);
-    if (model.isRoundStart) this.#roundsSinceProbe++;
+    if (model.isRoundStart) this.#probe.onRound();
     model.updateBandwidth(sample);
     if (
       bounds.isLossRoundStart &&
       bounds.hasLostInRound &&
       !this.#isProbingBandwidth &&
       !this.#isProbeEcho &&
-      bounds.isCongested(sample, model.isQueueing, this.#datagramBytes)
+      bounds.isCongested(sample, model.isQueueing, limits.datagramBytes)
     ) {
-      bounds.adaptShortTerm(model.maxBandwidth, this.windowBytes);
+      bounds.adaptShortTerm(model.maxBandwidth, limits.windowBytes);
     }
-    model.updateAggregation(sample, this.#bandwidth, this.windowBytes, this.#pipe.isFull);
+    model.updateAggregation(sample, limits.bandwidth, limits.windowBytes, this.#pipe.isFull);
     this.#pipe.check(sample, model.isRoundStart);
     this.#resumeStartup();
     this.#checkStartup(sample);
@@ -179,11 +139,7 @@ export class Bbr implements CongestionController {
     model.updateMinRtt(sample, this.#isDraining);
     this.#checkProbeRtt(sample);
     bounds.endAck(sample);
-    this.#bandwidth = Math.min(model.maxBandwidth, bounds.shortTermBandwidth);
-    if (!this.#hasSeenRtt && sample.hasRttSample) {
-      this.#hasSeenRtt = true;
-      this.pacingRate = (GAINS.startup.pacing * initialWindow(this.#datagramBytes)) / sample.latestRttMs;
-    }
+    limits.updateBandwidth(sample);
   }
 
   #checkStartup(sample: AckSample): void {
@@ -197,7 +153,7 @@ export class Bbr implements CongestionController {
     ) {
       this.#undoState = 'startup';
       this.#pipe.isFull = true;
-      bounds.longTermBytes = Math.max(this.#bandwidthDelay(1), bounds.latestBytes);
+      bounds.longTermBytes = Math.max(this.#limits.bandwidthDelay(1), bounds.latestBytes);
       this.#startupExit.note(sample.latestRttMs, this.#model.rounds);
     }
     if (!this.#pipe.isFull) return;
@@ -205,7 +161,7 @@ export class Bbr implements CongestionController {
     this.#drainStartRound = this.#model.rounds;
   }
 
-  /** Back to Startup when the queue that seemed to end it was none (spec congestion 4.3). */
+  /** Returns to Startup when the queue that seemed to end it turns out to have been none (spec congestion 4.3). */
   #resumeStartup(): void {
     if (this.#state === 'startup' || this.#state === 'probe-rtt') return;
     if (!this.#model.isRoundStart || !this.#startupExit.takeRefuted(this.#model)) return;
@@ -213,15 +169,15 @@ export class Bbr implements CongestionController {
     this.#bounds.resetShortTerm();
     this.#pipe.reset();
     this.#pipe.isFull = false;
-    this.#ackPhase = 'none';
-    this.#isProbeSample = false;
+    this.#probe.forget();
     this.#state = 'startup';
   }
 
   #checkDrain(sample: AckSample): void {
     if (this.#state !== 'drain') return;
     const isOver = this.#model.rounds > this.#drainStartRound + MAX_DRAIN_ROUNDS;
-    if (isOver || sample.bytesInFlight <= this.#inflightFor(this.#bandwidthDelay(1))) {
+    const limits = this.#limits;
+    if (isOver || sample.bytesInFlight <= limits.inflightFor(this.#state, limits.bandwidthDelay(1))) {
       this.#startDown(sample.now, sample.totalDeliveredBytes);
     }
   }
@@ -230,84 +186,68 @@ export class Bbr implements CongestionController {
 
   #updateCycle(sample: AckSample): void {
     if (!this.#pipe.isFull) return;
-    if (this.#adaptLongTerm(sample)) return;
-    const { now, totalDeliveredBytes } = sample;
+    if (this.#finishProbe(sample)) return;
+    this.#adaptLongTerm(sample);
     switch (this.#state) {
       case 'down':
-        if (this.#startProbeIfTime(sample)) return;
+        if (this.#startProbeIfDue(sample)) return;
         if (this.#isTimeToCruise(sample)) this.#state = 'cruise';
         return;
       case 'cruise':
-        this.#startProbeIfTime(sample);
+        this.#startProbeIfDue(sample);
         return;
       case 'refill':
-        if (!this.#model.isRoundStart) return;
-        this.#isProbeSample = true;
-        this.#startUp(sample);
+        if (this.#model.isRoundStart) this.#startUp(sample);
         return;
       case 'up':
         if (!this.#isTimeToGoDown(sample)) return;
-        this.#wasTooHigh = false;
-        this.#startDown(now, totalDeliveredBytes);
+        this.#probe.wasTooHigh = false;
+        this.#startDown(sample.now, sample.totalDeliveredBytes);
         return;
     }
   }
 
-  /** @returns true when it began another state */
-  #adaptLongTerm(sample: AckSample): boolean {
+  /** The last packets of a probe are acknowledged. Returns true when it starts over. */
+  #finishProbe(sample: AckSample): boolean {
+    if (!this.#probe.isEnding || !this.#model.isRoundStart) return false;
+    const isWorthRepeating = this.#probe.finish();
+    if (!isProbingCycle(this.#state)) return false;
+    if (!sample.rateApplicationLimited) this.#model.advanceCycle();
+    if (isWorthRepeating) this.#startRefill(sample.totalDeliveredBytes);
+    return isWorthRepeating;
+  }
+
+  #adaptLongTerm(sample: AckSample): void {
     const bounds = this.#bounds;
+    if (this.#isTooHigh(sample) || bounds.longTermBytes === Number.POSITIVE_INFINITY) return;
+    bounds.longTermBytes = Math.max(bounds.longTermBytes, sample.bytesInFlightAtSend);
+    const { windowBytes, datagramBytes } = this.#limits;
+    if (this.#state !== 'up' || !sample.windowLimited || windowBytes < bounds.longTermBytes) return;
     const { isRoundStart } = this.#model;
-    if (this.#ackPhase === 'starting' && isRoundStart) this.#ackPhase = 'feedback';
-    if (this.#ackPhase === 'stopping' && isRoundStart) {
-      this.#isProbeSample = false;
-      this.#ackPhase = 'none';
-      if (this.#isProbingCycle && !sample.rateApplicationLimited) this.#model.advanceCycle();
-      if (this.#isProbingCycle && this.#wasPrecautionary && !this.#wasTooHigh) {
-        this.#startRefill(sample.totalDeliveredBytes);
-        return true;
-      }
-    }
-    if (this.#isTooHigh(sample)) return false;
-    if (bounds.longTermBytes === Number.POSITIVE_INFINITY) return false;
-    if (sample.bytesInFlightAtSend > bounds.longTermBytes) bounds.longTermBytes = sample.bytesInFlightAtSend;
-    if (this.#state === 'up') this.#raiseLongTerm(sample);
-    return false;
+    bounds.longTermBytes +=
+      this.#probe.growthFor(sample, isRoundStart, windowBytes, datagramBytes) * datagramBytes;
   }
 
-  #raiseLongTerm(sample: AckSample): void {
-    if (!sample.windowLimited || this.windowBytes < this.#bounds.longTermBytes) return;
-    this.#bounds.longTermBytes += this.#growth.onAcked(sample.ackedBytes) * this.#datagramBytes;
-    if (this.#model.isRoundStart) this.#growth.steepen(this.windowBytes, this.#datagramBytes);
-  }
-
-  #isTooHigh(sample: AckSample | LossSample): boolean {
-    return this.#bounds.isTooHigh(sample, this.#model.isQueueing, this.#datagramBytes);
-  }
-
-  #startProbeIfTime({ now, totalDeliveredBytes }: AckSample): boolean {
-    const renoRounds = Math.min(this.#targetInflight / this.#datagramBytes, MAX_PROBE_ROUNDS);
-    const isRoundsOver = !this.#wasTooHigh && this.#roundsSinceProbe >= renoRounds;
-    if (now <= this.#cycleAt + this.#probeWaitMs && !isRoundsOver) return false;
+  #startProbeIfDue({ now, totalDeliveredBytes }: AckSample): boolean {
+    const { targetInflight, datagramBytes } = this.#limits;
+    if (!this.#probe.isDue(now, targetInflight / datagramBytes)) return false;
     this.#startRefill(totalDeliveredBytes);
     return true;
   }
 
   #isTimeToCruise({ bytesInFlight }: AckSample): boolean {
-    if (bytesInFlight > this.#bounds.withHeadroom(this.#datagramBytes, this.#minWindow)) return false;
-    return bytesInFlight <= this.#inflightFor(this.#model.maxBandwidth * this.#minRtt);
+    const { datagramBytes, minWindow } = this.#limits;
+    const { maxBandwidth, minRttMs } = this.#model;
+    if (bytesInFlight > this.#bounds.withHeadroom(datagramBytes, minWindow)) return false;
+    return bytesInFlight <= this.#limits.inflightFor(this.#state, maxBandwidth * minRttMs);
   }
 
   #isTimeToGoDown(sample: AckSample): boolean {
     const { longTermBytes } = this.#bounds;
-    // Nothing is free that could be found (spec congestion 4.5).
-    if (
-      this.#model.standingRounds >= MIN_STANDING_ROUNDS &&
-      this.#model.rounds >= this.#upSinceRound + MAX_QUEUE_ROUNDS
-    ) {
-      return true;
-    }
-    if (this.#wasTooHigh && sample.bytesInFlight >= longTermBytes) {
-      this.#wasPrecautionary = true;
+    const { rounds, standingRounds } = this.#model;
+    if (this.#probe.isQueueStanding(rounds, standingRounds)) return true;
+    if (this.#probe.wasTooHigh && sample.bytesInFlight >= longTermBytes) {
+      this.#probe.endPrecautionary();
       return true;
     }
     if (sample.windowLimited && this.windowBytes >= longTermBytes) {
@@ -318,133 +258,69 @@ export class Bbr implements CongestionController {
   }
 
   #startDown(now: number, totalDeliveredBytes: number): void {
-    this.#roundsSinceProbe = this.#fraction() < 0.5 ? 0 : 1;
-    this.#probeWaitMs = MIN_PROBE_WAIT_MS + this.#fraction() * PROBE_WAIT_SPREAD_MS;
-    if (this.#wasTooHigh) this.#probeWaitMs *= PROBE_WAIT_AFTER_LOSS;
-    this.#cycleAt = now;
+    this.#probe.scheduleNext(now);
     this.#leaveProbe(totalDeliveredBytes);
     this.#state = 'down';
   }
 
   #leaveProbe(totalDeliveredBytes: number): void {
     this.#bounds.resetSignals();
-    this.#growth.stop();
-    this.#ackPhase = 'stopping';
+    this.#probe.isEnding = true;
     this.#model.startRound(totalDeliveredBytes);
   }
 
   /** @param totalDeliveredBytes undefined leaves the round as it is */
   #startRefill(totalDeliveredBytes?: number): void {
     this.#bounds.resetShortTerm();
-    this.#growth.restart();
-    this.#wasPrecautionary = false;
-    this.#ackPhase = 'refilling';
+    this.#probe.startRefill();
     if (totalDeliveredBytes !== undefined) this.#model.startRound(totalDeliveredBytes);
     this.#state = 'refill';
   }
 
   #startUp(sample: AckSample): void {
-    this.#ackPhase = 'starting';
     this.#model.startRound(sample.totalDeliveredBytes);
     this.#pipe.reset(sample.deliveryRate);
     this.#state = 'up';
-    this.#upSinceRound = this.#model.rounds;
-    this.#growth.steepen(this.windowBytes, this.#datagramBytes);
+    this.#probe.startUp(this.#model.rounds, this.windowBytes, this.#limits.datagramBytes);
   }
 
   // ---- measuring the round trip (§5.3.4) --------------------------------------------------------------------
 
   #checkProbeRtt(sample: AckSample): void {
-    const { totalDeliveredBytes } = sample;
-    if (this.#state !== 'probe-rtt' && this.#model.isProbeRttDue && !this.#isRestarting) {
-      this.#saveWindow();
+    const { now, totalDeliveredBytes } = sample;
+    if (this.#state !== 'probe-rtt' && this.#rttProbe.isDue(this.#model)) {
+      this.#limits.save(this.#state);
       this.#state = 'probe-rtt';
-      this.#probeRttDoneAt = undefined;
-      this.#ackPhase = 'stopping';
+      this.#rttProbe.start();
+      this.#probe.isEnding = true;
       this.#model.startRound(totalDeliveredBytes);
     }
-    if (this.#state === 'probe-rtt') this.#handleProbeRtt(sample);
-    if (sample.deliveredBytes > 0) this.#isRestarting = false;
-  }
-
-  #handleProbeRtt({ now, bytesInFlight, totalDeliveredBytes }: AckSample): void {
-    if (this.#probeRttDoneAt === undefined) {
-      if (bytesInFlight > this.#probeRttWindow) return;
-      this.#probeRttDoneAt = now + PROBE_RTT_DURATION_MS;
-      this.#hasProbeRttRound = false;
-      this.#model.startRound(totalDeliveredBytes);
-      return;
+    if (
+      this.#state === 'probe-rtt' &&
+      this.#rttProbe.onAck(sample, this.#limits.probeRttWindow, this.#model)
+    ) {
+      this.#endProbeRtt(now, totalDeliveredBytes);
     }
-    if (this.#model.isRoundStart) this.#hasProbeRttRound = true;
-    if (this.#hasProbeRttRound) this.#endProbeRttIfDone(now, totalDeliveredBytes);
+    if (sample.deliveredBytes > 0) this.#rttProbe.onDelivered();
   }
 
-  #endProbeRttIfDone(now: number, totalDeliveredBytes: number): void {
-    if (this.#probeRttDoneAt === undefined || now <= this.#probeRttDoneAt) return;
+  #endProbeRtt(now: number, totalDeliveredBytes: number): void {
     this.#model.onProbeRttDone(now);
-    this.#restoreWindow();
+    this.#limits.restore();
     this.#bounds.resetShortTerm();
     if (!this.#pipe.isFull) {
       this.#state = 'startup';
       return;
     }
-    // The wait for the next probe for bandwidth goes on: begun anew each time it would never end (spec congestion 4.4).
+    // The wait for the next probe for bandwidth keeps running: restarted each time it would never end (spec congestion 4.4).
     this.#leaveProbe(totalDeliveredBytes);
     this.#state = 'cruise';
   }
 
-  // ---- rate and window (§5.6) -------------------------------------------------------------------------------
+  // ---- what the state means ---------------------------------------------------------------------------------
 
-  #setPacingRate(gain: number): void {
-    const rate = gain * this.#bandwidth * PACING_MARGIN;
-    if (rate > 0 && (this.#pipe.isFull || rate > this.pacingRate)) this.pacingRate = rate;
-  }
-
-  #setWindow(sample: AckSample): void {
-    const target = this.#inflightFor(this.#bandwidthDelay(this.#windowGain()) + this.#model.extraAckedBytes);
-    const grown = this.windowBytes + sample.ackedBytes;
-    if (this.#pipe.isFull) this.windowBytes = Math.min(grown, target);
-    else if (this.windowBytes < target || sample.totalDeliveredBytes < initialWindow(this.#datagramBytes)) {
-      this.windowBytes = grown;
-    }
-    if (this.#state === 'probe-rtt') this.windowBytes = Math.min(this.windowBytes, this.#probeRttWindow);
-    this.windowBytes = Math.min(Math.max(this.windowBytes, this.#minWindow), this.#windowCap());
-  }
-
-  #windowGain(): number {
-    if (this.#state === 'cruise' && this.#model.standingRounds > 0) return SHARED_WINDOW_GAIN;
-    return GAINS[this.#state].window;
-  }
-
-  #windowCap(): number {
-    const bounds = this.#bounds;
-    let cap = Number.POSITIVE_INFINITY;
-    if (this.#state === 'probe-rtt' || this.#state === 'cruise') {
-      cap = bounds.withHeadroom(this.#datagramBytes, this.#minWindow);
-    } else if (this.#isProbingCycle) cap = bounds.longTermBytes;
-    return Math.max(Math.min(cap, bounds.shortTermBytes), this.#minWindow);
-  }
-
-  #saveWindow(): void {
-    const isUndisturbed = !this.#bounds.hasLostInRound && this.#state !== 'probe-rtt';
-    this.#priorWindow = isUndisturbed ? this.windowBytes : Math.max(this.#priorWindow, this.windowBytes);
-  }
-
-  #restoreWindow(): void {
-    this.windowBytes = Math.max(this.windowBytes, this.#priorWindow);
-  }
-
-  get #minWindow(): number {
-    return MIN_WINDOW_DATAGRAMS * this.#datagramBytes;
-  }
-  get #minRtt(): number {
-    return this.#model.minRttMs;
-  }
-  get #probeRttWindow(): number {
-    return Math.max(this.#bandwidthDelay(GAINS['probe-rtt'].window), this.#minWindow);
-  }
-  get #targetInflight(): number {
-    return Math.min(this.#bandwidthDelay(1), this.windowBytes);
+  #isTooHigh(sample: AckSample | LossSample): boolean {
+    return this.#bounds.isTooHigh(sample, this.#model.isQueueing, this.#limits.datagramBytes);
   }
   /** Our own queue is meant to shrink. */
   get #isDraining(): boolean {
@@ -453,28 +329,8 @@ export class Bbr implements CongestionController {
   get #isProbingBandwidth(): boolean {
     return this.#state === 'startup' || this.#state === 'refill' || this.#state === 'up';
   }
-  /** The losses that show now come of packets that Startup or UP sent: the long-term bound has judged them. */
+  /** Losses that show now are of packets that Startup or UP sent: the long-term bound has judged them already. */
   get #isProbeEcho(): boolean {
-    return this.#state === 'drain' || this.#ackPhase === 'stopping';
-  }
-  get #isProbingCycle(): boolean {
-    return (
-      this.#state === 'down' || this.#state === 'cruise' || this.#state === 'refill' || this.#state === 'up'
-    );
-  }
-
-  /** Bandwidth × shortest round trip × gain. */
-  #bandwidthDelay(gain: number): number {
-    if (this.#minRtt === Number.POSITIVE_INFINITY || this.#bandwidth === 0) {
-      return initialWindow(this.#datagramBytes);
-    }
-    return gain * this.#bandwidth * this.#minRtt;
-  }
-
-  /** §5.6.4.2: no less than what keeps a sender busy that works in batches. */
-  #inflightFor(bytes: number): number {
-    const quantum = Math.min(Math.max(this.pacingRate, 2 * this.#datagramBytes), 65_536);
-    const budget = Math.max(bytes, 3 * quantum, this.#minWindow);
-    return this.#state === 'up' ? budget + 2 * this.#datagramBytes : budget;
+    return this.#state === 'drain' || this.#probe.isEnding;
   }
 }

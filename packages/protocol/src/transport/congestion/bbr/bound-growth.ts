@@ -13,10 +13,6 @@ export class BoundGrowth {
     this.#acked = 0;
   }
 
-  stop(): void {
-    this.#ackedPerStep = Number.POSITIVE_INFINITY;
-  }
-
   /** A round of the probe begins. */
   steepen(windowBytes: number, datagramBytes: number): void {
     const steps = 2 ** this.#rounds;

@@ -1,0 +1,19 @@
+/** BBR's states (draft-ietf-ccwg-bbr §2.4), and the gains that each applies to the measured bandwidth and to bandwidth × round trip. */
+
+export type State = 'startup' | 'drain' | 'down' | 'cruise' | 'refill' | 'up' | 'probe-rtt';
+
+/** §5.6: how much faster than the bandwidth we send, and how many times bandwidth × round trip may be in flight. */
+export const GAINS: Readonly<Record<State, { readonly pacing: number; readonly window: number }>> = {
+  startup: { pacing: 2.77, window: 2 },
+  drain: { pacing: 0.5, window: 2 },
+  down: { pacing: 0.9, window: 2 },
+  cruise: { pacing: 1, window: 2 },
+  refill: { pacing: 1, window: 2 },
+  up: { pacing: 1.25, window: 2.25 },
+  'probe-rtt': { pacing: 1, window: 0.5 },
+};
+
+/** The four states of the cycle that probes for bandwidth. */
+export function isProbingCycle(state: State): boolean {
+  return state === 'down' || state === 'cruise' || state === 'refill' || state === 'up';
+}
