@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { ConnectionErrorCode, StreamErrorCode } from '@underpass/protocol';
 import { describe, expect, it } from 'vitest';
-import { MAX_REQUEST_BYTES } from '../../packages/protocol/src/request.js';
+import { MAX_REQUEST_BYTES } from '../../packages/forward/src/request.js';
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 /** What stands between a heading and the next. */

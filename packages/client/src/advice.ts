@@ -1,6 +1,5 @@
 /** What a client says when the relay refused a target: what happened and what to do, one line. */
-import { formatTarget, type Target } from '@underpass/forward';
-import type { RequestStatus } from '@underpass/protocol';
+import { formatTarget, type RequestStatus, type Target } from '@underpass/forward';
 
 export function adviceFor(target: Target, status: RequestStatus): string {
   const where = formatTarget(target);

@@ -1,6 +1,6 @@
 /** What a client is given and what it gives back: the face that the CLI, the demo and tests use. */
-import type { LocalForward, Target } from '@underpass/forward';
-import type { CryptoSuite, DropReason, PeerStats, RequestStatus } from '@underpass/protocol';
+import type { LocalForward, RequestStatus, Target } from '@underpass/forward';
+import type { CryptoSuite, DropReason, PeerStats } from '@underpass/protocol';
 import type { Log, TransportTuning } from '@underpass/runtime';
 import type { NameLookup } from './relay-address.js';
 

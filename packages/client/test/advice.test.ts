@@ -1,4 +1,4 @@
-import { REQUEST_STATUSES } from '@underpass/protocol';
+import { REQUEST_STATUSES } from '@underpass/forward';
 import { describe, expect, it } from 'vitest';
 import { adviceFor } from '../src/advice.js';
 

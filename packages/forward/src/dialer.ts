@@ -3,10 +3,11 @@
  *  An attempt goes to the first address. If it has not connected after 250 ms the next address is tried beside it, or at once when it
  *  fails; the first connection to come about wins and the others are closed. An address that swallows everything, typically an IPv6
  *  address on a network whose IPv6 leads nowhere, so costs a quarter of a second. */
+
 import { connect, type Socket } from 'node:net';
-import type { RequestStatus } from '@underpass/protocol';
 import { systemCode, type Timers } from '@underpass/runtime';
 import { CONNECTION_ATTEMPT_DELAY_MS } from './forward-constants.js';
+import type { RequestStatus } from './request.js';
 
 export interface DialOptions {
   /** IP literals, at least one, each of them permitted, in the order in which they are tried. */

@@ -2,15 +2,9 @@
  *
  *  It reads the request, judges the target, resolves the name, judges what comes, dials, writes the status and then leaves the bytes to a
  *  pump. At each step it waits for one thing, and `#cancel` calls that off: the peer may give up at any time. */
+
 import type { Socket } from 'node:net';
-import {
-  decodeRequest,
-  encodeStatus,
-  MAX_REQUEST_BYTES,
-  type RequestStatus,
-  type Stream,
-  StreamErrorCode,
-} from '@underpass/protocol';
+import { type Stream, StreamErrorCode } from '@underpass/protocol';
 import { type StreamHandler, systemCode, type Timers } from '@underpass/runtime';
 import type { AllowRule } from './allow-rules.js';
 import { judgeAddresses, judgeTarget, type OwnAddresses } from './authorize.js';
@@ -27,6 +21,7 @@ import {
 import { formatTarget, type Target } from './forward-spec.js';
 import type { LookupOutcome, LookupQueue } from './lookup-queue.js';
 import { Pump, type PumpSummary } from './pump.js';
+import { decodeRequest, encodeStatus, MAX_REQUEST_BYTES, type RequestStatus } from './request.js';
 import type { SocketWatch } from './socket-watch.js';
 import type { Tunnel } from './tunnel.js';
 

@@ -8,6 +8,7 @@ export type { AcceptorObserver, AcceptorOptions } from './incoming-request.js';
 export { LookupQueue, type NameResolver } from './lookup-queue.js';
 export { type OpenerObserver, openThroughTunnel } from './opener.js';
 export type { PumpSummary } from './pump.js';
+export { decodeStatus, encodeRequest, REQUEST_STATUSES, type RequestStatus } from './request.js';
 export { resetSocket, resetSockets } from './reset-socket.js';
 export { SocketWatch, type Watched } from './socket-watch.js';
 export { type ListenAddress, listenTcp, type TcpListener } from './tcp-listener.js';

@@ -1,15 +1,11 @@
 /** The client's side of a stream: asks the relay for a target and carries a local connection there
  *  (spec forwarding 2.1, 2.2). */
+
 import type { Socket } from 'node:net';
-import {
-  decodeStatus,
-  encodeRequest,
-  type RequestStatus,
-  type Stream,
-  StreamErrorCode,
-} from '@underpass/protocol';
+import { type Stream, StreamErrorCode } from '@underpass/protocol';
 import type { Target } from './forward-spec.js';
 import { Pump, type PumpSummary } from './pump.js';
+import { decodeStatus, encodeRequest, type RequestStatus } from './request.js';
 import { resetSocket } from './reset-socket.js';
 import type { SocketWatch } from './socket-watch.js';
 import type { Tunnel } from './tunnel.js';

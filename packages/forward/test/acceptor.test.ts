@@ -1,11 +1,5 @@
 import { once } from 'node:events';
-import {
-  encodeRequest,
-  encodeStatus,
-  MAX_REQUEST_BYTES,
-  type RequestStatus,
-  StreamErrorCode,
-} from '@underpass/protocol';
+import { StreamErrorCode } from '@underpass/protocol';
 import type { StreamHandler } from '@underpass/runtime';
 import { describe, expect, it } from 'vitest';
 import { Acceptor } from '../src/acceptor.js';
@@ -19,6 +13,7 @@ import {
   SLOW_LOOKUP_MS,
 } from '../src/forward-constants.js';
 import { LookupQueue, type NameResolver } from '../src/lookup-queue.js';
+import { encodeRequest, encodeStatus, MAX_REQUEST_BYTES, type RequestStatus } from '../src/request.js';
 import { SocketWatch } from '../src/socket-watch.js';
 import { FakeConnects } from './fake-connects.js';
 import { FakeStream } from './fake-stream.js';

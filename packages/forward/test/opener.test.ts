@@ -1,8 +1,9 @@
 import { once } from 'node:events';
-import { encodeRequest, encodeStatus, type RequestStatus, StreamErrorCode } from '@underpass/protocol';
+import { StreamErrorCode } from '@underpass/protocol';
 import { type StreamHandler, systemTimers } from '@underpass/runtime';
 import { describe, expect, it } from 'vitest';
 import { openThroughTunnel } from '../src/opener.js';
+import { encodeRequest, encodeStatus, type RequestStatus } from '../src/request.js';
 import { SocketWatch } from '../src/socket-watch.js';
 import { FakeStream } from './fake-stream.js';
 import { howItEnds, readAll, socketPair } from './sockets.js';

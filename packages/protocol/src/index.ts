@@ -14,7 +14,6 @@ export {
 export type { Peer, PeerStats } from './endpoint/peer.js';
 export { TransmitBatch } from './endpoint/transmit-batch.js';
 export * from './failure.js';
-export * from './request.js';
 export { DEFAULT_TRANSPORT, type TransportConfig } from './transport/config.js';
 export { CONGESTION_CONTROLLERS, type CongestionControllerName } from './transport/congestion/controller.js';
 export * from './transport/limits.js';

@@ -1,6 +1,6 @@
 /** What a relay is given and what it gives back: the face that the CLI, the demo and tests use. */
-import type { AllowRule, Target } from '@underpass/forward';
-import type { Address, CryptoSuite, DropReason, PeerStats, RequestStatus } from '@underpass/protocol';
+import type { AllowRule, RequestStatus, Target } from '@underpass/forward';
+import type { Address, CryptoSuite, DropReason, PeerStats } from '@underpass/protocol';
 import type { Log, TransportTuning } from '@underpass/runtime';
 
 export interface RelayPeerOptions {

@@ -7,6 +7,7 @@ import {
   formatTarget,
   LookupQueue,
   OUT_OF_DESCRIPTORS,
+  type RequestStatus,
   SocketWatch,
   type Target,
 } from '@underpass/forward';
@@ -18,7 +19,6 @@ import {
   type CryptoSuite,
   Endpoint,
   type Peer,
-  type RequestStatus,
 } from '@underpass/protocol';
 import {
   chooseSuite,

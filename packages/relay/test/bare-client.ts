@@ -1,14 +1,13 @@
 /** A client that is no more than an endpoint on a UDP socket, and a relay for it, on loopback. */
 import { randomBytes } from 'node:crypto';
-import { type AllowRule, parseAllowRule } from '@underpass/forward';
 import {
+  type AllowRule,
   decodeStatus,
-  Endpoint,
   encodeRequest,
-  type Peer,
+  parseAllowRule,
   type RequestStatus,
-  type Stream,
-} from '@underpass/protocol';
+} from '@underpass/forward';
+import { Endpoint, type Peer, type Stream } from '@underpass/protocol';
 import {
   chooseSuite,
   Driver,

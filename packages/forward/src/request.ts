@@ -32,7 +32,7 @@ export type Decoded<T> =
 const KIND_TCP = 0x01;
 const HOST = /^[A-Za-z0-9._:-]{1,255}$/;
 
-/** The longest request, for whoever buffers one. */
+/** The longest request: more bytes than this need not be buffered. */
 export const MAX_REQUEST_BYTES = 2 + 255 + 2;
 
 /** Whether `host` and `port` can be put into a request. */
