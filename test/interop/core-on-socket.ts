@@ -1,6 +1,6 @@
 /** Our WireGuard core on a real socket and in real time, with ICMP echo above it. */
 import type { RemoteInfo, Socket } from 'node:dgram';
-import { type Address, createPortableSuite, WireGuard, type WireGuardPeer } from '@underpass/protocol';
+import { type Address, createPortableSuite, RoamingPath, type Session, WireGuard } from '@underpass/protocol';
 import { monotonicMs, secureRandom, unixTimeMs } from '@underpass/runtime';
 import { decodeEcho, type Echo, encodeEcho } from './icmp.js';
 
@@ -13,7 +13,7 @@ export interface CoreOptions {
 
 export class CoreOnSocket {
   readonly core: WireGuard;
-  readonly peer: WireGuardPeer;
+  readonly peer: Session;
   readonly drops: string[] = [];
   /** Requests that were answered, replies that came. */
   requests = 0;
@@ -33,11 +33,14 @@ export class CoreOnSocket {
       unixTimeMs: () => unixTimeMs() + this.#later,
     });
     const { remotePublicKey, presharedKey, address } = options;
-    this.peer = this.core.addPeer({
-      publicKey: remotePublicKey,
-      ...(presharedKey && { presharedKey }),
-      ...(address && { address }),
-    });
+    this.peer = this.core.addPeer(
+      {
+        publicKey: remotePublicKey,
+        path: new RoamingPath(address),
+        ...(presharedKey && { presharedKey }),
+      },
+      () => undefined,
+    );
     this.#socket = socket;
     this.#listen();
   }
@@ -113,11 +116,11 @@ export class CoreOnSocket {
       const packet = this.#unsent.shift() as Uint8Array;
       this.#buffer.set(packet, 16);
       const length = this.peer.seal(now, this.#buffer, 0, packet.length);
-      this.#transmit(length, this.peer.address as Address);
+      this.#transmit(length, this.peer.path.address as Address);
     }
-    for (let message = this.core.pollTransmit(now, this.#buffer); message !== undefined; ) {
+    for (let message = this.core.pollMessage(now, this.#buffer); message !== undefined; ) {
       this.#transmit(message.length, message.to);
-      message = this.core.pollTransmit(now, this.#buffer);
+      message = this.core.pollMessage(now, this.#buffer);
     }
     clearTimeout(this.#timer);
     const deadline = this.core.pollTimeout();

@@ -108,7 +108,7 @@ describe.skipIf(missing !== undefined)(`wireguard-go${missing === undefined ? ''
 
       other.setPort(OTHER_PORT);
       expect(await pingFromThere(hosts, 100, 0.01)).toBe(100);
-      expect(ours.peer.address?.port).toBe(OTHER_PORT);
+      expect(ours.peer.path.address?.port).toBe(OTHER_PORT);
       expect(ours.requests).toBe(800);
       expect(ours.drops).toEqual([]);
     },

@@ -150,7 +150,7 @@ class RunningClient implements Client {
     this.#report = new ContactReport({
       relay: options.relay,
       emit: (event) => this.#emit(event),
-      address: () => relay.session.address,
+      address: () => relay.address,
       askPort,
       waitingConnections: () => this.#sockets.size,
       now: () => this.#driver.now(),

@@ -21,12 +21,8 @@ export * from './transport/memory-budget.js';
 export type { Stream } from './transport/streams/stream.js';
 export { MAX_PEERS } from './wireguard/constants.js';
 export type { HandshakeNewsEvent } from './wireguard/handshake-news.js';
-export {
-  type SendGuard,
-  type SessionStats,
-  WireGuardPeer,
-  type WireGuardPeerOptions,
-} from './wireguard/session.js';
+export { Session, type SessionOptions, type SessionStats } from './wireguard/session.js';
+export { type AuthenticDatagram, RoamingPath, type SessionPath } from './wireguard/session-path.js';
 export {
   type OutgoingMessage,
   type Received,

@@ -1,6 +1,13 @@
 /** A peer that sends a point of low order as its ephemeral key, and computes the rest of the handshake as if the results were
  *  not refused: then they are zero, and anybody knows the keys (spec handshake 1.3). */
-import { type CryptoSuite, type Received, WireGuard, type WireGuardPeer } from '@underpass/protocol';
+import {
+  type Address,
+  type CryptoSuite,
+  type Received,
+  RoamingPath,
+  type Session,
+  WireGuard,
+} from '@underpass/protocol';
 import { describe, expect, it } from 'vitest';
 import { fromHex, toHex } from './hex.js';
 import { lowOrderPublicKeys } from './vectors.js';
@@ -72,16 +79,20 @@ const EPHEMERAL = new Uint8Array(32).fill(0xee);
 interface Side {
   readonly core: WireGuard;
   /** The other side, as this one knows it. */
-  readonly peer: WireGuardPeer;
+  readonly peer: Session;
 }
 
 function pair(attacking: CryptoSuite, attacked: CryptoSuite): [attacker: Side, victim: Side] {
   const attacker = newCore(attacking, 1, (length) => EPHEMERAL.slice(0, length));
   const victim = newCore(attacked, 2, (length) => new Uint8Array(length).fill(0x11));
   return [
-    { core: attacker, peer: attacker.addPeer({ publicKey: victim.publicKey, address: VICTIM }) },
-    { core: victim, peer: victim.addPeer({ publicKey: attacker.publicKey, address: ATTACKER }) },
+    { core: attacker, peer: addPeer(attacker, victim.publicKey, VICTIM) },
+    { core: victim, peer: addPeer(victim, attacker.publicKey, ATTACKER) },
   ];
+}
+
+function addPeer(core: WireGuard, publicKey: Uint8Array, address: Address): Session {
+  return core.addPeer({ publicKey, path: new RoamingPath(address) }, () => undefined);
 }
 
 function newCore(suite: CryptoSuite, keyByte: number, random: (length: number) => Uint8Array): WireGuard {
@@ -91,6 +102,6 @@ function newCore(suite: CryptoSuite, keyByte: number, random: (length: number) =
 
 function takeMessage(core: WireGuard): Uint8Array {
   const buffer = new Uint8Array(INITIATION_BYTES);
-  const message = core.pollTransmit(0, buffer);
+  const message = core.pollMessage(0, buffer);
   return buffer.subarray(0, message?.length ?? 0);
 }

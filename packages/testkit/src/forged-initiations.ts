@@ -1,5 +1,5 @@
 /** A stranger who knows a relay's public key and nothing else: initiations with a right mac1 from a key that the relay does not know. */
-import { type Address, type CryptoSuite, WireGuard } from '@underpass/protocol';
+import { type Address, type CryptoSuite, RoamingPath, WireGuard } from '@underpass/protocol';
 import type { SeededRandom } from './seeded-random.js';
 import { RELAY_ADDRESS, STRANGER_ADDRESS } from './simulated-network.js';
 
@@ -20,14 +20,17 @@ export class ForgedInitiations {
       random: (length) => random.bytes(length),
       unixTimeMs: () => this.#now,
     });
-    this.#relay = this.#wireGuard.addPeer({ publicKey: relayPublicKey, address: RELAY_ADDRESS });
+    this.#relay = this.#wireGuard.addPeer(
+      { publicKey: relayPublicKey, path: new RoamingPath(RELAY_ADDRESS) },
+      () => undefined,
+    );
   }
 
   next(): Uint8Array {
     this.#now += STEP_MS;
     this.#relay.requestHandshake(this.#now);
     const message = new Uint8Array(INITIATION_BYTES);
-    this.#wireGuard.pollTransmit(this.#now, message);
+    this.#wireGuard.pollMessage(this.#now, message);
     return message;
   }
 }

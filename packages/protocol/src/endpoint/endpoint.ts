@@ -9,6 +9,7 @@ import { type Deadline, earlier } from '../deadline.js';
 import { DROP_REASONS, type DropReason } from '../failure.js';
 import { DEFAULT_TRANSPORT, type TransportConfig } from '../transport/config.js';
 import { MAX_FAREWELLS } from '../transport/limits.js';
+import { Path } from '../transport/path/path.js';
 import type { Stream } from '../transport/streams/stream.js';
 import { type OutgoingMessage, WireGuard } from '../wireguard/wireguard.js';
 import type { Farewell } from './farewell.js';
@@ -87,7 +88,7 @@ export class Endpoint {
   readonly drops: Readonly<Record<DropReason, number>>;
 
   readonly #drops: Record<DropReason, number>;
-  readonly #wireGuard: WireGuard;
+  readonly #wireGuard: WireGuard<Peer>;
   readonly #context: PeerContext;
   readonly #peers: Peer[] = [];
   /** Peers that were removed and still have events to tell. */
@@ -120,9 +121,12 @@ export class Endpoint {
   // ---- commands ---------------------------------------------------------------------------------------------
 
   addPeer(options: PeerOptions): Peer {
-    const session = this.#wireGuard.addPeer(options);
-    const peer = new Peer(session, this.#context);
-    session.application = peer;
+    const path = new Path(this.#context.random);
+    if (options.address !== undefined) path.trust(options.address);
+    const { owner: peer } = this.#wireGuard.addPeer(
+      { ...options, path },
+      (session) => new Peer(session, path, this.#context),
+    );
     this.#peers.push(peer);
     return peer;
   }
@@ -160,8 +164,8 @@ export class Endpoint {
     }
     // It waits in the jar until the next handshake message.
     if (received.kind === 'cookie-reply') return 'none';
-    const peer = received.peer.application as Peer;
-    peer.handleContact(now, from, datagram.length, received.kind !== 'handshake');
+    const peer = received.session.owner;
+    peer.handleContact(now);
     if (received.kind !== 'payload') return 'poll';
     const reason = peer.handlePayload(now, received.keypairId, received.payload);
     if (reason !== undefined) {
@@ -187,7 +191,9 @@ export class Endpoint {
   pollEvent(): EndpointEvent | undefined {
     const news = this.#wireGuard.pollNews();
     if (news !== undefined) {
-      return news.type === 'unknown-key' ? news : { ...news, peer: news.peer.application as Peer };
+      if (news.type === 'unknown-key') return news;
+      const { type, owner: peer, clockMs, earlierClockMs } = news;
+      return { type, peer, clockMs, earlierClockMs };
     }
     while (this.#removed.length > 0) {
       const peer = this.#removed[0] as Peer;

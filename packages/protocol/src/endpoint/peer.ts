@@ -15,14 +15,15 @@ import {
   PACKET_TYPE,
   PROTOCOL_VERSION,
 } from '../transport/limits.js';
-import { PathGuard } from '../transport/path/path-guard.js';
+import type { Path } from '../transport/path/path.js';
 import { PeerBudgets } from '../transport/peer-budgets.js';
 import type { Stream } from '../transport/streams/stream.js';
 import type { StreamError } from '../transport/streams/stream-set.js';
 import { FrameReader, MALFORMED } from '../transport/wire/frame-reader.js';
 import { FrameType, type Hello } from '../transport/wire/frames.js';
 import { announcedVarintLength, readVarint } from '../transport/wire/varint.js';
-import type { WireGuardPeer } from '../wireguard/session.js';
+import { PADDING_BYTES } from '../wireguard/messages.js';
+import type { Session } from '../wireguard/session.js';
 import { type Farewell, writeFarewell } from './farewell.js';
 import { Silence } from './silence.js';
 import type { TransmitBatch } from './transmit-batch.js';
@@ -30,7 +31,6 @@ import type { TransmitBatch } from './transmit-batch.js';
 /** WireGuard's type-4 header: index and counter stand in front of the payload. */
 const HEADER_BYTES = 16;
 const TAG_BYTES = 16;
-const PADDING_BYTES = 16;
 /** Less is not worth a packet: PATH_CHALLENGE has to fit, and HELLO where it has to stand in front. A keepalive of the peer's
  *  permits 96 bytes. */
 const MIN_DATAGRAM_BYTES = 64;
@@ -95,7 +95,7 @@ export type PeerEvent =
 
 export class Peer {
   readonly publicKey: Uint8Array;
-  readonly session: WireGuardPeer;
+  readonly session: Session<Peer>;
   readonly #context: PeerContext;
   readonly #reader = new FrameReader();
   /** News of this peer in order; the events of lost connections go before them. */
@@ -109,7 +109,7 @@ export class Peer {
   /** Of connections that are over. */
   readonly #earlier = { streamBytesSent: 0, streamBytesReceived: 0, packetsLost: 0 };
   readonly #silence = new Silence();
-  readonly #guard: PathGuard;
+  readonly #path: Path;
   #minDatagramBytes = MIN_HELLO_DATAGRAM_BYTES;
   /** 'path-fragments' was told of the present path. */
   #toldOfFragments = false;
@@ -123,18 +123,21 @@ export class Peer {
   #keySharedAt = Number.NEGATIVE_INFINITY;
   #farewell: Farewell | undefined;
 
-  constructor(session: WireGuardPeer, context: PeerContext) {
+  constructor(session: Session<Peer>, path: Path, context: PeerContext) {
     this.session = session;
+    this.#path = path;
     this.#context = context;
     this.publicKey = session.publicKey;
-    this.#guard = new PathGuard(context.random);
-    if (session.address !== undefined) this.#guard.trust(session.address);
-    session.sendGuard = this.#guard;
     this.#epochs = new Epochs(drawEpoch(context.random));
     this.#connection = this.#newConnection();
   }
 
   // ---- for the application ----------------------------------------------------------------------------------
+
+  /** Where datagrams to the peer go now. */
+  get address(): Address | undefined {
+    return this.#path.address;
+  }
 
   /** Starts the handshake and the HELLO now and not with the first stream. */
   connect(now: number): void {
@@ -154,9 +157,8 @@ export class Peer {
 
   /** We know better where the peer is. Another address than the last is another path (spec path 4). */
   setAddress(now: number, address: Address): void {
-    const isNew = this.#guard.proven?.address !== address.address;
-    this.#guard.trust(address);
-    this.session.setAddress(address);
+    const isNew = this.#path.proven?.address !== address.address;
+    this.#path.trust(address);
     this.#movePath(now, isNew);
   }
 
@@ -177,7 +179,7 @@ export class Peer {
     const { recovery, congestion, streams } = this.#connection.parts;
     const session = this.session.stats;
     return {
-      address: this.session.address,
+      address: this.#path.address,
       connected: this.#connected,
       software: this.#connection.peerHello?.softwareName,
       smoothedRttMs: recovery.rtt.hasSample ? recovery.rtt.smoothedMs : undefined,
@@ -232,9 +234,8 @@ export class Peer {
     return undefined;
   }
 
-  /** An authenticated datagram arrived. @param usesKeys a transport message, and none of a handshake */
-  handleContact(now: number, from: Address, bytes: number, usesKeys: boolean): void {
-    this.#guard.onReceived(now, { from, bytes, usesKeys }, this.session.address);
+  /** An authenticated datagram arrived. */
+  handleContact(now: number): void {
     const silentMs = this.#silence.onHeard(now);
     if (silentMs !== undefined) this.#events.push({ type: 'resumed', peer: this, silentMs });
     this.#connection.holdNewStreams(false);
@@ -252,21 +253,20 @@ export class Peer {
   }
 
   handleTooLarge(now: number, to: Address, bytes: number): void {
-    if (sameAddress(to, this.session.address)) this.#connection.handleTooLarge(now, bytes);
+    if (sameAddress(to, this.#path.address)) this.#connection.handleTooLarge(now, bytes);
   }
 
   /** spec path 2 */
   get #mayBeSent(): boolean {
-    return this.#guard.allowanceBytes >= this.#minDatagramBytes;
+    return this.#path.allowanceBytes >= this.#minDatagramBytes;
   }
 
   /** spec path 3 */
   #checkPathResponse(now: number): void {
     const response = this.#connection.takePathResponse();
-    const moved = response === undefined ? undefined : this.#guard.onResponse(response);
+    const moved = response === undefined ? undefined : this.#path.onResponse(response);
     if (moved === undefined) return;
-    const to = this.#guard.proven as Address;
-    this.session.setAddress(to);
+    const to = this.#path.proven as Address;
     this.session.releaseInitiation();
     this.#movePath(now, moved === 'address');
     const from = this.#reportedAddress;
@@ -283,9 +283,8 @@ export class Peer {
   }
 
   #provePath(now: number): void {
-    const back = this.#guard.takeExpired(now);
-    if (back !== undefined) this.session.setAddress(back);
-    const challenge = this.#guard.takeChallenge(now, this.#connection.parts.recovery.rtt.probeTimeoutMs);
+    this.#path.handleTimeout(now);
+    const challenge = this.#path.takeChallenge(now, this.#connection.parts.recovery.rtt.probeTimeoutMs);
     if (challenge !== undefined) this.#connection.challenge(challenge);
   }
 
@@ -340,7 +339,7 @@ export class Peer {
     const session = this.session;
     const keypairId = session.sendableKeypairId(now);
     this.#connection.handleSendable(now, keypairId !== undefined);
-    if (keypairId === undefined || session.address === undefined) {
+    if (keypairId === undefined || this.#path.address === undefined) {
       if (this.#closing !== undefined) this.#endClosing();
       else if (this.#connection.wantsToSend(now)) {
         session.requestHandshake(now);
@@ -350,12 +349,12 @@ export class Peer {
     }
     const { handshakeRttMs } = session.stats;
     if (handshakeRttMs !== undefined) this.#connection.handleHandshakeRtt(handshakeRttMs);
-    batch.to = session.address;
+    batch.to = this.#path.address;
     if (this.#pollMtuProbe(now, keypairId, batch)) return true;
     // spec path 2
-    const allowed = this.#guard.allowanceBytes;
+    const allowed = this.#path.allowanceBytes;
     // spec mtu 5: an address that is not proven may lie behind a smaller path
-    const isOnTrial = this.#guard.candidate !== undefined;
+    const isOnTrial = this.#path.candidate !== undefined;
     const fullBytes = isOnTrial ? this.#connection.baseDatagramBytes : this.#connection.datagramBytes;
     const datagramBytes = Math.min(fullBytes, roundedDown(allowed));
     batch.mayFragment = fullBytes === this.#connection.baseDatagramBytes;
@@ -389,7 +388,7 @@ export class Peer {
   pollTimeout(): Deadline | undefined {
     const at = this.#silenceDueAt;
     const silence = at === Infinity ? undefined : { at, reason: 'silence' };
-    const { dueAt } = this.#guard;
+    const { dueAt } = this.#path;
     const path = dueAt === Infinity ? undefined : { at: dueAt, reason: 'path validation' };
     // Nothing may be sent there: whatever is due waits for the peer's next datagram, or for the end of the trial.
     const connection = this.#mayBeSent ? this.#connection.pollTimeout() : undefined;
@@ -415,7 +414,7 @@ export class Peer {
   #pollMtuProbe(now: number, keypairId: number, batch: TransmitBatch): boolean {
     const probeBytes = this.#connection.mtuProbeBytes(now);
     if (probeBytes === undefined || !this.#connection.isHelloConfirmed(keypairId)) return false;
-    if (this.#closing !== undefined || this.#guard.candidate !== undefined) return false;
+    if (this.#closing !== undefined || this.#path.candidate !== undefined) return false;
     const room = probeBytes - HEADER_BYTES - TAG_BYTES;
     batch.mayFragment = false;
     const length = this.#connection.pollMtuProbe(now, batch.buffer, HEADER_BYTES, room);
@@ -474,10 +473,10 @@ export class Peer {
       } as const;
       this.#replaceConnection(error, { keypairId, maxStreams: hello.maxStreams });
     }
-    if (this.#epochs.bind(keypairId, hello)) this.#runAddress = this.session.address;
+    if (this.#epochs.bind(keypairId, hello)) this.#runAddress = this.#path.address;
     if (meaning !== 'known') {
       this.#connected = true;
-      this.#reportedAddress = this.session.address;
+      this.#reportedAddress = this.#path.address;
       this.#events.push({ type: 'connected', peer: this });
     }
     return undefined;
@@ -486,12 +485,11 @@ export class Peer {
   /** spec streams 3.7: a process whose connection another one with the same key has ended is told so; that other one goes on undisturbed. */
   #supersede(now: number, keypairId: number, hello: Hello): void {
     if (this.session.sendableKeypairId(now) !== keypairId) return;
-    const { address } = this.session;
+    const { address } = this.#path;
     const reason = 'another client with the same key has connected';
     this.#farewell = this.#writeFarewell(now, hello.epoch, { code: ConnectionErrorCode.superseded, reason });
     this.session.dropCurrentKeypair();
-    const proven = this.#guard.endTrial();
-    if (proven !== undefined) this.session.setAddress(proven);
+    this.#path.endTrial();
     if (now - this.#keySharedAt < KEY_SHARED_SILENCE_MS) return;
     this.#keySharedAt = now;
     const addresses = [this.#runAddress, address].filter((known) => known !== undefined);
@@ -501,9 +499,9 @@ export class Peer {
   /** Seals a farewell under the current keypair. @returns undefined where none may be sent */
   #writeFarewell(now: number, expectedEpoch: Uint8Array, error: StreamError): Farewell | undefined {
     const { session } = this;
-    const to = session.address;
+    const to = this.#path.address;
     if (to === undefined || session.sendableKeypairId(now) === undefined) return undefined;
-    if (this.#guard.allowanceBytes < MAX_FAREWELL_BYTES) return undefined;
+    if (this.#path.allowanceBytes < MAX_FAREWELL_BYTES) return undefined;
     const buffer = new Uint8Array(MAX_FAREWELL_BYTES);
     const hello = this.#connection.helloFor(expectedEpoch);
     const length = writeFarewell(buffer, HEADER_BYTES, hello, error);

@@ -13,21 +13,20 @@ import {
   UNKNOWN_KEY_EVENTS_PER_SECOND,
   UNKNOWN_KEY_SILENCE_MS,
 } from './constants.js';
-import type { WireGuardPeer } from './session.js';
 
-export type HandshakeNewsEvent =
+export type HandshakeNewsEvent<Owner> =
   /** Somebody who holds the private half of `publicKey`, which belongs to no peer, wants to connect. */
   | { readonly type: 'unknown-key'; readonly publicKey: Uint8Array; readonly from: Address }
   /** The peer's handshake is refused: its clock is behind what it was at an earlier handshake. Unix milliseconds. */
   | {
       readonly type: 'clock-behind';
-      readonly peer: WireGuardPeer;
+      readonly owner: Owner;
       readonly clockMs: number;
       readonly earlierClockMs: number;
     };
 
-export class HandshakeNews {
-  readonly #events: HandshakeNewsEvent[] = [];
+export class HandshakeNews<Owner> {
+  readonly #events: HandshakeNewsEvent<Owner>[] = [];
   readonly #checks = new TokenBucket(UNKNOWN_KEY_CHECKS_PER_SECOND, UNKNOWN_KEY_CHECKS_PER_SECOND);
   readonly #reports = new TokenBucket(UNKNOWN_KEY_EVENTS_PER_SECOND, UNKNOWN_KEY_EVENTS_PER_SECOND);
   /** When each key was reported last, the longest ago first. */
@@ -55,12 +54,12 @@ export class HandshakeNews {
     this.#events.push({ type: 'unknown-key', publicKey: copyBytes(publicKey), from: { ...from } });
   }
 
-  addClockBehind(peer: WireGuardPeer, clockMs: number, earlierClockMs: number): void {
+  addClockBehind(owner: Owner, clockMs: number, earlierClockMs: number): void {
     if (this.#events.length === MAX_HANDSHAKE_NEWS) return;
-    this.#events.push({ type: 'clock-behind', peer, clockMs, earlierClockMs });
+    this.#events.push({ type: 'clock-behind', owner, clockMs, earlierClockMs });
   }
 
-  poll(): HandshakeNewsEvent | undefined {
+  poll(): HandshakeNewsEvent<Owner> | undefined {
     return this.#events.shift();
   }
 }

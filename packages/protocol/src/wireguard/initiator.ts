@@ -1,12 +1,10 @@
-/** Our own handshakes with one peer: when the next may go out, and the one that waits for its response
- *  (spec session 5.5). */
+/** Our own handshakes with one peer: the cryptography of the one that waits for its response (spec handshake 2, 3). */
 
 import { copyBytes } from '../copy-bytes.js';
 import { drawSecret, wipe } from '../crypto/bytes.js';
 import { KEY_BYTES } from '../crypto/suite.js';
 import type { DropReason } from '../failure.js';
 import { readUint32 } from '../little-endian.js';
-import { REKEY_TIMEOUT_JITTER_MS, REKEY_TIMEOUT_MS } from './constants.js';
 import type { IndexEntry, SessionContext } from './context.js';
 import { createInitiation } from './initiation.js';
 import { Keypair } from './keypair.js';
@@ -14,6 +12,7 @@ import { INITIATION_BYTES, ResponseOffset } from './messages.js';
 import type { HandshakeState } from './noise.js';
 import type { PeerSecrets } from './peer-secrets.js';
 import { consumeResponse } from './response.js';
+import type { Session } from './session.js';
 import { encodeTai64n, nextTai64n, type Tai64n } from './tai64n.js';
 
 interface Pending {
@@ -23,41 +22,29 @@ interface Pending {
   readonly message: Uint8Array;
 }
 
-export class Initiator {
-  readonly #context: SessionContext;
+/** At most one handshake of ours is under way: a new initiation takes the place of the one before, whose response then comes too late.
+ *  Its message is kept so that copies of it can be sent; its timestamps only rise, whatever the clock does. */
+export class Initiator<Owner> {
+  readonly #context: SessionContext<Owner>;
   readonly #secrets: PeerSecrets;
   #pending: Pending | undefined;
-  #lastSentAt = Number.NEGATIVE_INFINITY;
   #lastTimestamp: Tai64n | undefined;
-  #jitterMs: number;
 
-  constructor(context: SessionContext, secrets: PeerSecrets) {
+  constructor(context: SessionContext<Owner>, secrets: PeerSecrets) {
     this.#context = context;
     this.#secrets = secrets;
-    this.#jitterMs = this.#drawJitter();
-  }
-
-  /** From when on the next initiation may be sent. */
-  get mayInitiateAt(): number {
-    return this.#lastSentAt + REKEY_TIMEOUT_MS;
-  }
-  /** Drawn again for each handshake. */
-  get jitterMs(): number {
-    return this.#jitterMs;
   }
 
   /** Writes message 1 and waits for its response instead of for an earlier one's.
    *  @param into at least 148 bytes
    *  @returns false when the peer's key cannot be talked to (spec handshake 1.3) */
-  initiate(now: number, owner: IndexEntry['peer'], into: Uint8Array): boolean {
+  initiate(now: number, session: Session<Owner>, into: Uint8Array): boolean {
     this.abandon();
     const { suite, random, local, indices } = this.#context;
     const { publicKey, staticStatic } = this.#secrets;
     if (staticStatic === undefined) return false;
     this.#lastTimestamp = nextTai64n(this.#lastTimestamp, this.#context.unixTimeMs());
-    this.#lastSentAt = now;
-    this.#jitterMs = this.#drawJitter();
-    const localIndex = indices.add({ peer: owner, keypair: undefined });
+    const localIndex = indices.add({ session, keypair: undefined });
     const ephemeralPrivate = drawSecret(random, KEY_BYTES);
     this.#secrets.logHandshake(ephemeralPrivate);
     const timestamp = encodeTai64n(this.#lastTimestamp);
@@ -102,7 +89,7 @@ export class Initiator {
       localIndex,
       remoteIndex: readUint32(message, ResponseOffset.senderIndex),
     });
-    (indices.get(localIndex) as IndexEntry).keypair = keypair;
+    (indices.get(localIndex) as IndexEntry<Owner>).keypair = keypair;
     return { keypair, roundTripMs: now - pending.sentAt };
   }
 
@@ -117,9 +104,5 @@ export class Initiator {
     this.#pending.state.wipe();
     this.#context.indices.delete(this.#pending.localIndex);
     this.#pending = undefined;
-  }
-
-  #drawJitter(): number {
-    return readUint32(this.#context.random(4), 0) % (REKEY_TIMEOUT_JITTER_MS + 1);
   }
 }

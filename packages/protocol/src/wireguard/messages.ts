@@ -14,6 +14,8 @@ export const MIN_TRANSPORT_BYTES = 32;
 /** In each message: `type` is a u32, byte 0 the type and three zero bytes. */
 export const TYPE_OFFSET = 0;
 export const MAC_BYTES = 16;
+/** Payloads of transport messages are padded to a multiple of it (spec session 6.5). */
+export const PADDING_BYTES = 16;
 
 export const InitiationOffset = {
   senderIndex: 4,

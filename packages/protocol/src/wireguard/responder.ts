@@ -11,10 +11,11 @@ import type { HandshakeState } from './noise.js';
 import type { PeerSecrets } from './peer-secrets.js';
 import { createResponse } from './response.js';
 import { SeenStamps } from './seen-stamps.js';
+import type { Session } from './session.js';
 import { unixMsFromTai64n } from './tai64n.js';
 
-export class Responder {
-  readonly #context: SessionContext;
+export class Responder<Owner> {
+  readonly #context: SessionContext<Owner>;
   readonly #secrets: PeerSecrets;
   /** In memory only: it does not survive a restart, and neither do the keys a replay could be aimed at. */
   readonly #seen = new SeenStamps();
@@ -23,14 +24,14 @@ export class Responder {
   #response: Uint8Array | undefined;
   #isResponseDue = false;
 
-  constructor(context: SessionContext, secrets: PeerSecrets) {
+  constructor(context: SessionContext<Owner>, secrets: PeerSecrets) {
     this.#context = context;
     this.#secrets = secrets;
   }
 
   /** Whether an initiation that authenticated is new, and not too soon; it then counts as seen.
    *  @returns why it is dropped, or undefined */
-  admit(now: number, owner: IndexEntry['peer'], timestamp: Uint8Array): DropReason | undefined {
+  admit(now: number, owner: Owner, timestamp: Uint8Array): DropReason | undefined {
     const clockMs = this.#context.unixTimeMs();
     if (!this.#seen.isNew(timestamp, clockMs)) {
       this.#reportClock(now, owner, timestamp);
@@ -46,12 +47,12 @@ export class Responder {
    *  @returns undefined when a Diffie-Hellman result is all zero */
   respond(
     now: number,
-    owner: IndexEntry['peer'],
+    session: Session<Owner>,
     state: HandshakeState,
     remoteIndex: number,
   ): Keypair | undefined {
     const { suite, random, indices } = this.#context;
-    const entry: IndexEntry = { peer: owner, keypair: undefined };
+    const entry: IndexEntry<Owner> = { session, keypair: undefined };
     const localIndex = indices.add(entry);
     const ephemeralPrivate = drawSecret(random, KEY_BYTES);
     this.#secrets.logHandshake(ephemeralPrivate);
@@ -99,7 +100,7 @@ export class Responder {
   }
 
   /** spec handshake 7: copies and reordered initiations are a few seconds old, a clock that went back is further behind. */
-  #reportClock(now: number, owner: IndexEntry['peer'], timestamp: Uint8Array): void {
+  #reportClock(now: number, owner: Owner, timestamp: Uint8Array): void {
     const { floor } = this.#seen;
     if (floor === undefined) return;
     const clockMs = unixMsFromTai64n(timestamp);

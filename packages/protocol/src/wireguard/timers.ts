@@ -1,4 +1,4 @@
-/** A peer's timers: moments with names (spec session 5, 6, 8). */
+/** A session's timers: moments with names (spec session 5, 6, 8). */
 import type { Deadline } from '../deadline.js';
 
 export const TIMERS = [
@@ -14,7 +14,14 @@ export type TimerName = (typeof TIMERS)[number];
 
 const OFF = Number.POSITIVE_INFINITY;
 
-export class Timers {
+/** The timers that one part of a session sets: no other part touches them. */
+export interface SomeTimers<Name extends TimerName> {
+  isSet(name: Name): boolean;
+  set(name: Name, at: number): void;
+  cancel(name: Name): void;
+}
+
+export class Timers implements SomeTimers<TimerName> {
   readonly #at: Record<TimerName, number> = {
     'handshake-retry': OFF,
     'initiation-copy': OFF,

@@ -26,7 +26,7 @@ import {
   TransportOffset,
 } from './messages.js';
 import { RateLimiter } from './rate-limiter.js';
-import { WireGuardPeer, type WireGuardPeerOptions } from './session.js';
+import { Session, type SessionOptions } from './session.js';
 
 export interface WireGuardOptions {
   /** 32 bytes; copied. */
@@ -41,15 +41,15 @@ export interface WireGuardOptions {
 }
 
 /** What a datagram was. Valid until the next call. */
-export type Received =
+export type Received<Owner = undefined> =
   | {
       readonly kind: 'payload';
-      readonly peer: WireGuardPeer;
+      readonly session: Session<Owner>;
       readonly keypairId: number;
       /** The plaintext, padding included, as a view into the datagram. */
       readonly payload: Uint8Array;
     }
-  | { readonly kind: 'keepalive' | 'handshake'; readonly peer: WireGuardPeer }
+  | { readonly kind: 'keepalive' | 'handshake'; readonly session: Session<Owner> }
   /** An on-path observer can forge one, so it doesn't prove the peer is alive. */
   | { readonly kind: 'cookie-reply' }
   | {
@@ -59,7 +59,7 @@ export type Received =
       readonly answer?: Uint8Array;
     };
 
-type Dropped = Extract<Received, { kind: 'dropped' }>;
+type Dropped = Extract<Received<never>, { kind: 'dropped' }>;
 
 export interface OutgoingMessage {
   readonly to: Address;
@@ -68,24 +68,30 @@ export interface OutgoingMessage {
 
 const NOTHING = new Uint8Array(0);
 
-export class WireGuard {
+/** A WireGuard has one static key, and a session for each peer.
+ *
+ *  Datagrams find their session by the receiver index that we drew for it, and an initiation by the static key inside it. Everything
+ *  before the first expensive computation is cheap and keeps nothing, because anybody may send. Sessions say when they have something to
+ *  send; they wait in two sets, handshakes and keepalives, since data goes out between them. */
+export class WireGuard<Owner = undefined> {
   readonly publicKey: Uint8Array;
-  readonly #context: SessionContext;
-  readonly #indices: IndexTable<IndexEntry>;
+  readonly #context: SessionContext<Owner>;
+  readonly #indices: IndexTable<IndexEntry<Owner>>;
   readonly #mac1Key: Uint8Array;
   readonly #cookies: CookieChecker;
   readonly #load = new LoadMeter();
   readonly #limiter = new RateLimiter();
-  readonly #peers = new Map<string, WireGuardPeer>();
-  readonly #news = new HandshakeNews();
-  /** Peers that may have a handshake message to send, and peers that may have a keepalive, in the order they said so. */
-  readonly #shakingHands = new Set<WireGuardPeer>();
-  readonly #keepingAlive = new Set<WireGuardPeer>();
+  /** By the peer's static key. */
+  readonly #sessions = new Map<string, Session<Owner>>();
+  readonly #news = new HandshakeNews<Owner>();
+  /** Sessions that may have a handshake message to send, and sessions that may have a keepalive, in the order they said so. */
+  readonly #shakingHands = new Set<Session<Owner>>();
+  readonly #keepingAlive = new Set<Session<Owner>>();
   #keypairs = 0;
   /** One object for all transport messages: they come too often for one each. */
   readonly #payload: {
     kind: 'payload';
-    peer: WireGuardPeer;
+    session: Session<Owner>;
     keypairId: number;
     payload: Uint8Array;
   };
@@ -104,14 +110,14 @@ export class WireGuard {
       indices: this.#indices,
       news: this.#news,
       nextKeypairId: () => ++this.#keypairs,
-      wantHandshake: (peer) => this.#shakingHands.add(peer),
-      wantKeepalive: (peer) => this.#keepingAlive.add(peer),
+      wantHandshake: (session) => this.#shakingHands.add(session),
+      wantKeepalive: (session) => this.#keepingAlive.add(session),
     };
     this.#mac1Key = mac1Key(suite, this.publicKey);
     this.#cookies = new CookieChecker(suite, random, this.publicKey);
     this.#payload = {
       kind: 'payload',
-      peer: undefined as unknown as WireGuardPeer,
+      session: undefined as unknown as Session<Owner>,
       keypairId: 0,
       payload: NOTHING,
     };
@@ -119,26 +125,27 @@ export class WireGuard {
 
   // ---- peers ------------------------------------------------------------------------------------------------
 
-  addPeer(options: WireGuardPeerOptions): WireGuardPeer {
+  /** @param makeOwner what `session.owner` is to be; the session may be used once it returned */
+  addPeer(options: SessionOptions, makeOwner: (session: Session<Owner>) => Owner): Session<Owner> {
     const key = bytesKey(options.publicKey);
-    assert(!this.#peers.has(key), 'a peer is added once');
-    assert(this.#peers.size < MAX_PEERS, 'no more peers than MAX_PEERS');
-    const peer = new WireGuardPeer(this.#context, options);
-    this.#peers.set(key, peer);
-    return peer;
+    assert(!this.#sessions.has(key), 'a peer is added once');
+    assert(this.#sessions.size < MAX_PEERS, 'no more peers than MAX_PEERS');
+    const session = new Session(this.#context, options, makeOwner);
+    this.#sessions.set(key, session);
+    return session;
   }
 
-  removePeer(peer: WireGuardPeer): void {
-    if (!this.#peers.delete(bytesKey(peer.publicKey))) return;
-    this.#shakingHands.delete(peer);
-    this.#keepingAlive.delete(peer);
-    peer.destroy();
+  removePeer(session: Session<Owner>): void {
+    if (!this.#sessions.delete(bytesKey(session.publicKey))) return;
+    this.#shakingHands.delete(session);
+    this.#keepingAlive.delete(session);
+    session.destroy();
   }
 
   /** Wipes all keys. Nothing may be called after it. */
   close(): void {
-    for (const peer of this.#peers.values()) peer.destroy();
-    this.#peers.clear();
+    for (const session of this.#sessions.values()) session.destroy();
+    this.#sessions.clear();
     this.#shakingHands.clear();
     this.#keepingAlive.clear();
     this.#cookies.wipe();
@@ -148,7 +155,7 @@ export class WireGuard {
   // ---- inputs ------------------------------------------------------------------------------------------------
 
   /** One UDP payload; transport messages are opened in place. */
-  handleDatagram(now: number, datagram: Uint8Array, from: Address): Received {
+  handleDatagram(now: number, datagram: Uint8Array, from: Address): Received<Owner> {
     switch (classifyMessage(datagram)) {
       case MessageType.transport:
         return this.#handleTransport(now, datagram, from);
@@ -164,7 +171,7 @@ export class WireGuard {
   }
 
   handleTimeout(now: number): void {
-    for (const peer of this.#peers.values()) peer.handleTimeout(now);
+    for (const session of this.#sessions.values()) session.handleTimeout(now);
   }
 
   // ---- outputs -----------------------------------------------------------------------------------------------
@@ -173,13 +180,13 @@ export class WireGuard {
   get hasNews(): boolean {
     return !this.#news.isEmpty;
   }
-  pollNews(): HandshakeNewsEvent | undefined {
+  pollNews(): HandshakeNewsEvent<Owner> | undefined {
     return this.#news.poll();
   }
 
   /** Everything in turn, where there is nothing but WireGuard: one message into `into`, at least 148 bytes.
    *  @returns where it goes, valid until the next call, or undefined when there is nothing to send */
-  pollTransmit(now: number, into: Uint8Array): OutgoingMessage | undefined {
+  pollMessage(now: number, into: Uint8Array): OutgoingMessage | undefined {
     // A keepalive without keys is a handshake.
     return this.pollHandshake(now, into) ?? this.pollKeepalive(now, into) ?? this.pollHandshake(now, into);
   }
@@ -188,10 +195,10 @@ export class WireGuard {
    *  delay: a session that cannot renew its keys ends.
    *  @returns where it goes, or undefined when there is nothing to send */
   pollHandshake(now: number, into: Uint8Array): OutgoingMessage | undefined {
-    for (const peer of this.#shakingHands) {
-      const length = peer.pollHandshake(now, into);
-      if (length > 0) return { to: peer.address as Address, length };
-      this.#shakingHands.delete(peer);
+    for (const session of this.#shakingHands) {
+      const length = session.pollHandshake(now, into);
+      if (length > 0) return { to: session.path.address as Address, length };
+      this.#shakingHands.delete(session);
     }
     return undefined;
   }
@@ -199,37 +206,37 @@ export class WireGuard {
   /** Writes one keepalive into `into`, at least 32 bytes. To be polled after data, which makes it needless.
    *  @returns where it goes, or undefined when there is nothing to send */
   pollKeepalive(now: number, into: Uint8Array): OutgoingMessage | undefined {
-    for (const peer of this.#keepingAlive) {
-      this.#keepingAlive.delete(peer);
-      const length = peer.pollKeepalive(now, into);
-      if (length > 0) return { to: peer.address as Address, length };
+    for (const session of this.#keepingAlive) {
+      this.#keepingAlive.delete(session);
+      const length = session.pollKeepalive(now, into);
+      if (length > 0) return { to: session.path.address as Address, length };
     }
     return undefined;
   }
 
   pollTimeout(): Deadline | undefined {
     let deadline: Deadline | undefined;
-    for (const peer of this.#peers.values()) deadline = earlier(deadline, peer.pollTimeout());
+    for (const session of this.#sessions.values()) deadline = earlier(deadline, session.pollTimeout());
     return deadline;
   }
 
   // ---- inside -----------------------------------------------------------------------------------------------
 
-  #handleTransport(now: number, datagram: Uint8Array, from: Address): Received {
+  #handleTransport(now: number, datagram: Uint8Array, from: Address): Received<Owner> {
     const entry = this.#indices.get(readUint32(datagram, TransportOffset.receiverIndex));
     const keypair = entry?.keypair;
     if (entry === undefined || keypair === undefined) return dropped('unknown-index');
-    const { peer } = entry;
-    const refused = peer.handleTransport(now, from, keypair, datagram);
+    const { session } = entry;
+    const refused = session.handleTransport(now, from, keypair, datagram);
     if (refused !== undefined) return dropped(refused);
-    if (datagram.length === MIN_TRANSPORT_BYTES) return { kind: 'keepalive', peer };
-    this.#payload.peer = peer;
+    if (datagram.length === MIN_TRANSPORT_BYTES) return { kind: 'keepalive', session };
+    this.#payload.session = session;
     this.#payload.keypairId = keypair.id;
     this.#payload.payload = datagram.subarray(TransportOffset.payload, datagram.length - TAG_BYTES);
     return this.#payload;
   }
 
-  #handleInitiation(now: number, datagram: Uint8Array, from: Address): Received {
+  #handleInitiation(now: number, datagram: Uint8Array, from: Address): Received<Owner> {
     const senderIndex = readUint32(datagram, InitiationOffset.senderIndex);
     const refused = this.#guard(now, datagram, senderIndex, from);
     if (refused !== undefined) return refused;
@@ -237,19 +244,19 @@ export class WireGuard {
     let claimed: Uint8Array | undefined;
     const initiation = consumeInitiation(suite, local, datagram, (key) => {
       claimed = key;
-      return this.#peers.get(bytesKey(key));
+      return this.#sessions.get(bytesKey(key));
     });
     if (initiation === 'unknown-peer') this.#reportUnknownKey(now, datagram, claimed as Uint8Array, from);
     if (typeof initiation === 'string') return dropped(initiation);
-    const { peer, state, timestamp } = initiation;
-    const failed = peer.handleInitiation(now, from, {
+    const { peer: session, state, timestamp } = initiation;
+    const failed = session.handleInitiation(now, from, {
       state,
       senderIndex,
       timestamp,
-      length: datagram.length,
+      bytes: datagram.length,
     });
     if (failed !== undefined) return dropped(failed);
-    return { kind: 'handshake', peer };
+    return { kind: 'handshake', session };
   }
 
   /** Only a sender that proves to hold the private half of the key is reported (spec handshake 7). */
@@ -264,21 +271,21 @@ export class WireGuard {
     this.#news.addUnknownKey(now, publicKey, from);
   }
 
-  #handleResponse(now: number, datagram: Uint8Array, from: Address): Received {
+  #handleResponse(now: number, datagram: Uint8Array, from: Address): Received<Owner> {
     // Cheaper than a mac: one that nothing waits for is no load and gets no cookie (spec handshake 3.1).
-    const peer = this.#indices.get(readUint32(datagram, ResponseOffset.receiverIndex))?.peer;
-    if (peer === undefined) return dropped('unknown-index');
+    const session = this.#indices.get(readUint32(datagram, ResponseOffset.receiverIndex))?.session;
+    if (session === undefined) return dropped('unknown-index');
     const refused = this.#guard(now, datagram, readUint32(datagram, ResponseOffset.senderIndex), from);
     if (refused !== undefined) return refused;
-    const failed = peer.handleResponse(now, from, datagram);
+    const failed = session.handleResponse(now, from, datagram);
     if (failed !== undefined) return dropped(failed);
-    return { kind: 'handshake', peer };
+    return { kind: 'handshake', session };
   }
 
-  #handleCookieReply(now: number, datagram: Uint8Array): Received {
-    const peer = this.#indices.get(readUint32(datagram, CookieReplyOffset.receiverIndex))?.peer;
-    if (peer === undefined) return dropped('unknown-index');
-    const refused = peer.handleCookieReply(now, datagram);
+  #handleCookieReply(now: number, datagram: Uint8Array): Received<Owner> {
+    const session = this.#indices.get(readUint32(datagram, CookieReplyOffset.receiverIndex))?.session;
+    if (session === undefined) return dropped('unknown-index');
+    const refused = session.handleCookieReply(now, datagram);
     return refused === undefined ? { kind: 'cookie-reply' } : dropped(refused);
   }
 

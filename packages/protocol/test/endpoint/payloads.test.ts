@@ -1,5 +1,12 @@
 /** What an endpoint makes of payloads that another WireGuard program could send (spec wire 3, spec streams 1.1). */
-import { type Address, type DropReason, Endpoint, TransmitBatch, WireGuard } from '@underpass/protocol';
+import {
+  type Address,
+  type DropReason,
+  Endpoint,
+  RoamingPath,
+  TransmitBatch,
+  WireGuard,
+} from '@underpass/protocol';
 import { createInsecureTestSuite } from '@underpass/testkit';
 import { describe, expect, it } from 'vitest';
 
@@ -15,7 +22,10 @@ function setUp() {
   const endpoint = new Endpoint({ ...common, role: 'relay', privateKey: new Uint8Array(32).fill(7) });
   const wireGuard = new WireGuard({ ...common, privateKey: new Uint8Array(32).fill(8) });
   endpoint.addPeer({ publicKey: wireGuard.publicKey });
-  const peer = wireGuard.addPeer({ publicKey: endpoint.publicKey, address: HERE });
+  const peer = wireGuard.addPeer(
+    { publicKey: endpoint.publicKey, path: new RoamingPath(HERE) },
+    () => undefined,
+  );
   const batch = new TransmitBatch();
   const receive = (): number => {
     let datagrams = 0;
@@ -27,7 +37,7 @@ function setUp() {
   };
   const buffer = new Uint8Array(256);
   peer.requestHandshake(0);
-  wireGuard.pollTransmit(0, buffer);
+  wireGuard.pollMessage(0, buffer);
   endpoint.handleDatagram(0, buffer.slice(0, 148), PEER);
   receive();
   // A keepalive confirms the keys, and the endpoint says HELLO.

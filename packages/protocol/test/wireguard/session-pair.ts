@@ -5,9 +5,11 @@ import {
   createPortableSuite,
   type OutgoingMessage,
   type Received,
+  RoamingPath,
+  type Session,
+  type SessionOptions,
   sameAddress,
   WireGuard,
-  type WireGuardPeer,
 } from '@underpass/protocol';
 
 export const MESSAGE_NAMES = ['', 'initiation', 'response', 'cookie-reply', 'transport'] as const;
@@ -20,11 +22,17 @@ export interface Sent {
   readonly to: Address;
 }
 
+/** The peer is where its newest message came from, and may be sent so much. */
+export class LimitedPath extends RoamingPath {
+  override allowanceBytes = Number.POSITIVE_INFINITY;
+}
+
 export interface Side {
   readonly name: 'a' | 'b';
   readonly core: WireGuard;
   /** The other side, as this one knows it. */
-  readonly peer: WireGuardPeer;
+  readonly peer: Session;
+  readonly path: LimitedPath;
   address: Address;
   readonly received: Received['kind'][];
   readonly payloads: Uint8Array[];
@@ -81,18 +89,13 @@ export class SessionPair {
     const addressOfB = { address: '192.0.2.2', port: 2 };
     const { presharedKey, persistentKeepaliveMs } = options;
     const shared = { ...(presharedKey && { presharedKey }) };
-    this.a = newSide(
-      'a',
-      a,
-      addressOfA,
-      a.addPeer({
-        publicKey: b.publicKey,
-        address: addressOfB,
-        ...shared,
-        ...(persistentKeepaliveMs && { persistentKeepaliveMs }),
-      }),
-    );
-    this.b = newSide('b', b, addressOfB, b.addPeer({ publicKey: a.publicKey, ...shared }));
+    this.a = newSide('a', a, addressOfA, {
+      publicKey: b.publicKey,
+      path: new LimitedPath(addressOfB),
+      ...shared,
+      ...(persistentKeepaliveMs && { persistentKeepaliveMs }),
+    });
+    this.b = newSide('b', b, addressOfB, { publicKey: a.publicKey, path: new LimitedPath(), ...shared });
   }
 
   other(side: Side): Side {
@@ -109,7 +112,7 @@ export class SessionPair {
     const buffer = new Uint8Array(16 + payload.length + 32);
     buffer.set(payload, 16);
     const length = side.peer.seal(this.now, buffer, 0, payload.length);
-    this.#transmit(side, buffer.subarray(0, length), side.peer.address as Address);
+    this.#transmit(side, buffer.subarray(0, length), side.path.address as Address);
     this.exchange();
     return true;
   }
@@ -126,7 +129,7 @@ export class SessionPair {
     for (let silent = 0; silent < 2; ) {
       silent = 0;
       for (const side of [this.a, this.b]) {
-        const message: OutgoingMessage | undefined = side.core.pollTransmit(this.now, buffer);
+        const message: OutgoingMessage | undefined = side.core.pollMessage(this.now, buffer);
         if (message === undefined) silent++;
         else this.#transmit(side, buffer.slice(0, message.length), message.to);
       }
@@ -177,6 +180,12 @@ export class SessionPair {
   }
 }
 
-function newSide(name: 'a' | 'b', core: WireGuard, address: Address, peer: WireGuardPeer): Side {
-  return { name, core, address, peer, received: [], payloads: [], drops: [] };
+function newSide(
+  name: 'a' | 'b',
+  core: WireGuard,
+  address: Address,
+  options: SessionOptions & { readonly path: LimitedPath },
+): Side {
+  const peer = core.addPeer(options, () => undefined);
+  return { name, core, address, peer, path: options.path, received: [], payloads: [], drops: [] };
 }

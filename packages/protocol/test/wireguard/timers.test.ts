@@ -66,11 +66,10 @@ describe('renewal', () => {
     pair.connect();
     pair.now = 130_000;
     pair.takeSent();
-    const guard = { allowanceBytes: 100, onSent: () => undefined };
-    pair.a.peer.sendGuard = guard;
+    pair.a.path.allowanceBytes = 100;
     pair.send(pair.a, new Uint8Array(8));
     expect(pair.takeSent()).toEqual(['130000 a transport']);
-    guard.allowanceBytes = Infinity;
+    pair.a.path.allowanceBytes = Infinity;
     pair.a.peer.releaseInitiation();
     pair.exchange();
     expect(pair.takeSent()).toEqual(['130000 a initiation', '130000 b response', '130000 a keepalive']);
@@ -259,7 +258,7 @@ describe('keepalives', () => {
 
   it('are not sent where no more may be sent (spec path 2)', () => {
     const pair = connected();
-    pair.b.peer.sendGuard = { allowanceBytes: 31, onSent: () => undefined };
+    pair.b.path.allowanceBytes = 31;
     pair.send(pair.a, DATA);
     pair.runUntil(30_000);
     expect(pair.takeSent().filter((line) => line.includes(' b '))).toEqual([]);

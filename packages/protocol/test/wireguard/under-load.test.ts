@@ -1,4 +1,4 @@
-import { type Address, WireGuard } from '@underpass/protocol';
+import { type Address, RoamingPath, WireGuard } from '@underpass/protocol';
 import { describe, expect, it } from 'vitest';
 import {
   COOKIE_REPLIES_PER_WINDOW,
@@ -18,10 +18,13 @@ function strangers(target: Uint8Array, count: number): Uint8Array[] {
       random: countingRandom(2000 + i),
       unixTimeMs: () => 1_700_000_000_000,
     });
-    const peer = core.addPeer({ publicKey: target, address: { address: '192.0.2.2', port: 2 } });
+    const peer = core.addPeer(
+      { publicKey: target, path: new RoamingPath({ address: '192.0.2.2', port: 2 }) },
+      () => undefined,
+    );
     peer.requestHandshake(0);
     const message = new Uint8Array(148);
-    core.pollTransmit(0, message);
+    core.pollMessage(0, message);
     return message;
   });
 }
@@ -82,7 +85,7 @@ describe('under load (spec handshake 6)', () => {
     expect(pair.sent).toHaveLength(COOKIE_REPLIES_PER_WINDOW);
     // No amplification: the reply is smaller than what asked for it.
     for (const { bytes } of pair.sent) expect(bytes).toHaveLength(64);
-    expect(pair.b.core.pollTransmit(0, new Uint8Array(148))).toBeUndefined();
+    expect(pair.b.core.pollMessage(0, new Uint8Array(148))).toBeUndefined();
   });
 
   it('drops a response that nothing waits for before any hash, and counts it for no load (spec handshake 3.1)', () => {

@@ -1,4 +1,4 @@
-/** Which of a peer's addresses is proven (spec path 2, 3): until a new one is, little is sent there, and nothing is learned of it. */
+/** Where a peer is, whether that is proven, and how much may be sent there (spec path). */
 import type { Address } from '../../address.js';
 import { sameAddress } from '../../address.js';
 import { copyBytes } from '../../copy-bytes.js';
@@ -17,6 +17,8 @@ export interface ReceivedDatagram {
   readonly bytes: number;
   /** It is a transport message. */
   readonly usesKeys: boolean;
+  /** Nothing newer has come from the peer so far, so that it may move the path (spec path 1). */
+  readonly isNewest: boolean;
 }
 
 /** An address that is not proven, and the bytes of UDP payload that came from it and went there, of every message type. */
@@ -38,12 +40,14 @@ interface Trial {
 /** What a validated move means for what is known of the path. */
 export type MoveKind = 'port' | 'address';
 
-/** Judges where one peer may be sent to.
+/** Where one peer is.
  *
- *  It owns the last proven address, and at most one other that the session sends to meanwhile: where an initiation of an unknown
- *  peer came from, or where a known peer seems to have moved. The session asks it before it sends and reports all that it sent,
- *  handshakes and keepalives too; the endpoint reports what came, and sends its challenges. It moves no address itself. */
-export class PathGuard {
+ *  The path knows at most two addresses: the last one that was proven, and another one that the peer seems to have moved to, or that
+ *  an unknown peer's initiation came from. Datagrams go to the second as soon as there is one, but no more than three times what came
+ *  from it. It is proven when it answers a challenge, or, at first contact, when somebody uses keys that only our response gave; else the
+ *  path goes back. The session asks it before it sends, and tells it of every datagram that it sent or authenticated, handshakes and
+ *  keepalives too; nobody else moves it, but for the owner who chooses an address. */
+export class Path {
   readonly #random: (length: number) => Uint8Array;
   #proven: Address | undefined;
   #unproven: Unproven | undefined;
@@ -56,6 +60,10 @@ export class PathGuard {
     this.#random = random;
   }
 
+  /** Where datagrams go now, proven or not; undefined before anything is known of the peer. */
+  get address(): Address | undefined {
+    return this.#unproven?.address ?? this.#proven;
+  }
   /** The address that has to answer a challenge, or undefined. */
   get candidate(): Address | undefined {
     return this.#unproven?.trial === undefined ? undefined : this.#unproven.address;
@@ -72,8 +80,9 @@ export class PathGuard {
     this.#unproven = undefined;
   }
 
-  /** An authenticated datagram arrived. @param current where the session sends to now */
-  onReceived(now: number, { from, bytes, usesKeys }: ReceivedDatagram, current: Address | undefined): void {
+  /** An authenticated datagram arrived. */
+  onReceived(now: number, { from, bytes, usesKeys, isNewest }: ReceivedDatagram): void {
+    const current = isNewest ? from : this.address;
     if (current === undefined) return;
     if (sameAddress(from, current) && this.#chosen.some((chosen) => sameAddress(chosen, current))) {
       this.#proven = current;
@@ -95,10 +104,9 @@ export class PathGuard {
     if (sameAddress(from, unproven.address)) unproven.receivedBytes += bytes;
   }
 
-  /** Whoever was heard from the unproven address was not the peer. @returns the address to go back to, or undefined */
-  endTrial(): Address | undefined {
+  /** Whoever was heard from the unproven address was not the peer: back to the proven one, where there is one. */
+  endTrial(): void {
     if (this.#proven !== undefined) this.#unproven = undefined;
-    return this.#proven;
   }
 
   /** Bytes of UDP payload, of whatever message, that may be sent now. */
@@ -122,13 +130,12 @@ export class PathGuard {
     return trial.challenge;
   }
 
-  /** @returns the address to go back to when the candidate did not answer, or undefined */
-  takeExpired(now: number): Address | undefined {
+  /** Goes back to the proven address when the other one did not answer any challenge. */
+  handleTimeout(now: number): void {
     const trial = this.#unproven?.trial;
-    if (trial === undefined || trial.challengesSent < MAX_CHALLENGES || now < trial.nextAt) return undefined;
+    if (trial === undefined || trial.challengesSent < MAX_CHALLENGES || now < trial.nextAt) return;
     this.#givenUp = this.#unproven;
     this.#unproven = undefined;
-    return this.#proven;
   }
 
   /** PATH_RESPONSE arrived, from wherever. @returns what moved when it proves the candidate, or undefined */

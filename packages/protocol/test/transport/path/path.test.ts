@@ -1,0 +1,186 @@
+import { describe, expect, it } from 'vitest';
+import type { Address } from '../../../src/address.js';
+import {
+  MAX_CHALLENGES,
+  MAX_CHOSEN_ADDRESSES,
+  Path,
+  type ReceivedDatagram,
+} from '../../../src/transport/path/path.js';
+
+const HOME = { address: '192.0.2.1', port: 1000 };
+const REBOUND = { address: '192.0.2.1', port: 2000 };
+const AWAY = { address: '203.0.113.9', port: 1000 };
+
+function datagram(from: Address, usesKeys = true): ReceivedDatagram {
+  return { from, bytes: 100, usesKeys, isNewest: true };
+}
+
+function pathAt(home = HOME): Path {
+  const path = new Path((length) => new Uint8Array(length).fill(7));
+  path.onReceived(0, datagram(home));
+  return path;
+}
+
+describe('Path (spec path)', () => {
+  it('takes the first address for proven: the handshake went there (spec path 2)', () => {
+    const path = pathAt();
+    expect(path.proven).toEqual(HOME);
+    expect(path.allowanceBytes).toBe(Infinity);
+    expect(path.dueAt).toBe(Infinity);
+  });
+
+  it('takes whichever of the addresses that we chose answers first, and the others no more (spec outage 7)', () => {
+    const path = new Path((length) => new Uint8Array(length));
+    for (let port = 1; port <= MAX_CHOSEN_ADDRESSES; port++) path.trust({ address: '192.0.2.9', port });
+    path.trust(HOME);
+    path.trust(AWAY);
+    path.onReceived(0, datagram(HOME, false));
+    expect([path.proven, path.candidate]).toEqual([HOME, undefined]);
+    path.onReceived(1, datagram(AWAY));
+    expect([path.proven, path.candidate]).toEqual([HOME, AWAY]);
+  });
+
+  it('remembers a limited number of addresses that we chose', () => {
+    const path = new Path((length) => new Uint8Array(length));
+    path.trust(HOME);
+    for (let port = 1; port <= MAX_CHOSEN_ADDRESSES; port++) path.trust({ address: '192.0.2.9', port });
+    path.onReceived(0, datagram(HOME));
+    expect(path.candidate).toEqual(HOME);
+  });
+
+  it('limits what goes to the sender of the first initiation, which may be a copy (spec path 2)', () => {
+    const path = new Path((length) => new Uint8Array(length));
+    path.onReceived(0, { from: AWAY, bytes: 148, usesKeys: false, isNewest: true });
+    expect(path.allowanceBytes).toBe(444);
+    path.onSent(92);
+    expect(path.allowanceBytes).toBe(352);
+    // It has nothing to prove but that it has our response.
+    expect(path.candidate).toBeUndefined();
+    expect(path.takeChallenge(1, 50)).toBeUndefined();
+    expect(path.dueAt).toBe(Infinity);
+    // From somewhere else again: it starts from nothing.
+    path.onReceived(5, { from: REBOUND, bytes: 148, usesKeys: false, isNewest: true });
+    expect(path.allowanceBytes).toBe(444);
+  });
+
+  it('counts on where an address was given up: one that says little saves up for a challenge (spec path 2)', () => {
+    const path = pathAt();
+    const keepalive = { from: AWAY, bytes: 32, usesKeys: true, isNewest: true };
+    const giveUp = (from: number) => {
+      for (let i = 1; i <= MAX_CHALLENGES; i++) path.takeChallenge(from + 50 * i, 50);
+      path.handleTimeout(from + 50 * MAX_CHALLENGES + 50);
+      return path.address;
+    };
+    path.onReceived(10, keepalive);
+    path.onSent(16);
+    expect(giveUp(10)).toEqual(HOME);
+    path.onReceived(5_000, keepalive);
+    expect(path.allowanceBytes).toBe(3 * 64 - 16);
+    expect(giveUp(5_000)).toEqual(HOME);
+    path.onReceived(10_000, { ...keepalive, from: REBOUND });
+    expect(path.allowanceBytes).toBe(3 * 32);
+  });
+
+  it('gives no allowance for what another address sent (spec path 2)', () => {
+    const path = pathAt();
+    path.onReceived(10, datagram(AWAY));
+    // Reordered on its way from the old address: the session stays where it moved.
+    path.onReceived(11, { ...datagram(HOME), isNewest: false });
+    path.onReceived(12, { ...datagram(REBOUND), isNewest: false });
+    expect(path.candidate).toEqual(AWAY);
+    expect(path.allowanceBytes).toBe(300);
+  });
+
+  it('compares each byte of the answer (spec path 3)', () => {
+    const path = pathAt();
+    path.onReceived(10, datagram(AWAY));
+    const challenge = path.takeChallenge(10, 50) as Uint8Array;
+    for (let i = 0; i < 8; i++) {
+      const altered = new Uint8Array(challenge);
+      altered[i] = (altered[i] as number) ^ 1;
+      expect([i, path.onResponse(altered)]).toEqual([i, undefined]);
+    }
+    expect(path.onResponse(challenge.subarray(0, 7))).toBeUndefined();
+    expect(path.onResponse(challenge)).toBe('address');
+  });
+
+  it('does not take the sender of an initiation, which may be a copy, for proven (spec path 2)', () => {
+    const path = new Path((length) => new Uint8Array(length));
+    path.onReceived(0, datagram(AWAY, false));
+    expect(path.proven).toBeUndefined();
+    path.onReceived(10, datagram(AWAY));
+    expect(path.proven).toEqual(AWAY);
+    expect(path.candidate).toBeUndefined();
+  });
+
+  it('takes the place to which the response went for proven, not that from which its keys are used (spec path 2)', () => {
+    const path = new Path((length) => new Uint8Array(length));
+    path.onReceived(0, datagram(HOME, false));
+    path.onReceived(10, datagram(AWAY));
+    expect(path.proven).toEqual(HOME);
+    expect(path.candidate).toEqual(AWAY);
+    expect(path.allowanceBytes).toBe(300);
+  });
+
+  it('sends at most three times what came from a new address (spec path 2)', () => {
+    const path = pathAt();
+    path.onReceived(10, datagram(AWAY));
+    expect(path.allowanceBytes).toBe(300);
+    path.onSent(250);
+    expect(path.allowanceBytes).toBe(50);
+    path.onSent(60);
+    expect(path.allowanceBytes).toBe(0);
+    path.onReceived(20, datagram(AWAY));
+    expect(path.allowanceBytes).toBe(290);
+  });
+
+  it('challenges three times, a probe timeout apart, and goes back (spec path 3)', () => {
+    const path = pathAt();
+    path.onReceived(10, datagram(AWAY));
+    for (let i = 0; i < MAX_CHALLENGES; i++) {
+      expect(path.dueAt).toBe(10 + 50 * i);
+      expect(path.takeChallenge(9 + 50 * i, 50)).toBeUndefined();
+      path.handleTimeout(10 + 50 * i);
+      expect(path.address).toEqual(AWAY);
+      expect(path.takeChallenge(10 + 50 * i, 50)).toHaveLength(8);
+    }
+    expect(path.takeChallenge(160, 50)).toBeUndefined();
+    path.handleTimeout(159);
+    expect(path.address).toEqual(AWAY);
+    path.handleTimeout(160);
+    expect(path.address).toEqual(HOME);
+    expect(path.candidate).toBeUndefined();
+  });
+
+  it('is convinced by the same eight bytes only, and says what moved (spec path 3, 4)', () => {
+    for (const [to, kind] of [
+      [AWAY, 'address'],
+      [REBOUND, 'port'],
+    ] as const) {
+      const path = pathAt();
+      path.onReceived(10, datagram(to));
+      const challenge = path.takeChallenge(10, 50) as Uint8Array;
+      expect(path.onResponse(new Uint8Array(8))).toBeUndefined();
+      expect(path.onResponse(challenge)).toBe(kind);
+      expect(path.proven).toEqual(to);
+      expect(path.allowanceBytes).toBe(Infinity);
+      expect(path.onResponse(challenge)).toBeUndefined();
+    }
+  });
+
+  it('ends the trial when the peer is heard from its proven address (spec path 3)', () => {
+    const path = pathAt();
+    path.onReceived(10, datagram(AWAY));
+    path.onReceived(20, datagram(HOME));
+    expect(path.candidate).toBeUndefined();
+    expect(path.allowanceBytes).toBe(Infinity);
+  });
+
+  it('trusts an address that we chose ourselves', () => {
+    const path = pathAt();
+    path.onReceived(10, datagram(AWAY));
+    path.trust(REBOUND);
+    expect(path.proven).toEqual(REBOUND);
+    expect(path.candidate).toBeUndefined();
+  });
+});
