@@ -21,9 +21,12 @@ export interface HelloView {
   readonly maxStreams: number;
 }
 
+/** Both ends included. */
+export type AckRange = readonly [low: number, high: number];
+
 export interface AckView {
-  /** Both ends included, the greatest first. */
-  readonly ranges: readonly (readonly [low: number, high: number])[];
+  /** The greatest first. */
+  readonly ranges: readonly AckRange[];
   readonly delayMs: number;
 }
 

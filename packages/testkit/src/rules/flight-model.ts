@@ -1,6 +1,6 @@
 /** What one side has in flight towards a peer and how long the round trip takes, computed from outside (spec recovery 2 to 4). */
 import type { SentDatagram } from '../observer/observer.js';
-import type { AckView, PacketView } from '../observer/packet-view.js';
+import type { AckRange, AckView, PacketView } from '../observer/packet-view.js';
 
 const PACKET_THRESHOLD = 3;
 /** 9/8, and some room for what cannot be seen from outside: when persistent congestion made the sender forget its shortest round trip. */
@@ -9,8 +9,6 @@ const MAX_ACK_DELAY_MS = 25;
 const GRANULARITY_MS = 1;
 const ROUNDING_MS = 0.01;
 const PROBE_SHARE = 0.95;
-/** Numbers so far below the largest acknowledged are of no interest. */
-const REMEMBERED_PACKETS = 5_000;
 
 interface Flying {
   readonly at: number;
@@ -39,7 +37,8 @@ export class FlightModel {
   #probeFrom = Number.NEGATIVE_INFINITY;
   #hasLostSinceAck = false;
   readonly flying = new Map<number, Flying>();
-  readonly #lost = new Set<number>();
+  /** In order. */
+  #lost: number[] = [];
   #epoch = '';
 
   /** A single probe timeout (spec recovery 4). */
@@ -75,21 +74,19 @@ export class FlightModel {
     const largest = ack.ranges[0]?.[1] ?? -1;
     let newest: Flying | undefined;
     let isElicited = false;
-    let isLateNews = false;
     let isNews = false;
+    // Both lists are in order, the ranges from the greatest.
+    let range = ack.ranges.length - 1;
     for (const [n, flying] of this.flying) {
       if (n > largest) break;
-      if (!ack.ranges.some(([low, high]) => low <= n && n <= high)) continue;
+      while (n > (ack.ranges[range] as AckRange)[1]) range--;
+      if (n < (ack.ranges[range] as AckRange)[0]) continue;
       this.flying.delete(n);
       isNews = true;
       isElicited ||= flying.isAckEliciting;
       if (n === largest) newest = flying;
     }
-    for (const n of this.#lost) {
-      const isAcknowledged = ack.ranges.some(([low, high]) => low <= n && n <= high);
-      if (isAcknowledged || n < this.largestAcked - REMEMBERED_PACKETS) this.#lost.delete(n);
-      isLateNews ||= isAcknowledged;
-    }
+    const isLateNews = this.#takeLost(ack.ranges);
     this.largestAcked = Math.max(this.largestAcked, largest);
     if (newest !== undefined && isElicited) {
       this.sampleSentAt = newest.at;
@@ -114,7 +111,7 @@ export class FlightModel {
       const isTooOld = now - at >= TIME_THRESHOLD * this.rttMs - ROUNDING_MS;
       if (n > this.largestAcked - PACKET_THRESHOLD && !isTooOld) continue;
       this.flying.delete(n);
-      this.#lost.add(n);
+      this.#lost.push(n);
       this.#hasLostSinceAck = true;
     }
     if (
@@ -125,6 +122,17 @@ export class FlightModel {
     }
   }
 
+  /** @returns whether one of them is acknowledged; it is not news a second time */
+  #takeLost(ranges: readonly AckRange[]): boolean {
+    const before = this.#lost.length;
+    for (const [low, high] of ranges) {
+      const from = firstAtLeast(this.#lost, low);
+      const count = firstAtLeast(this.#lost, high + 1) - from;
+      if (count > 0) this.#lost.splice(from, count);
+    }
+    return this.#lost.length < before;
+  }
+
   get #isWaiting(): boolean {
     for (const { isAckEliciting } of this.flying.values()) if (isAckEliciting) return true;
     return false;
@@ -133,7 +141,7 @@ export class FlightModel {
   #begin(epoch: string): void {
     this.#epoch = epoch;
     this.flying.clear();
-    this.#lost.clear();
+    this.#lost = [];
     this.hasSample = false;
     this.minMs = Number.POSITIVE_INFINITY;
     this.largestAcked = -1;
@@ -159,4 +167,15 @@ export class FlightModel {
     this.varianceMs = 0.75 * this.varianceMs + 0.25 * Math.abs(this.smoothedMs - adjusted);
     this.smoothedMs = 0.875 * this.smoothedMs + 0.125 * adjusted;
   }
+}
+
+/** @returns the place in a sorted list of the first number that is not smaller */
+function firstAtLeast(numbers: readonly number[], least: number): number {
+  let [low, high] = [0, numbers.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((numbers[middle] as number) < least) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

@@ -3,7 +3,7 @@ import type { NodeName } from '../world.js';
 
 /** A value for each pair of a process and a peer, made when it is first asked for. */
 export class PerPeer<T> {
-  readonly #values = new Map<string, T>();
+  readonly #values = new Map<ObservedProcess, Map<NodeName, T>>();
   readonly #create: (process: ObservedProcess, peer: NodeName) => T;
 
   constructor(create: (process: ObservedProcess, peer: NodeName) => T) {
@@ -11,16 +11,18 @@ export class PerPeer<T> {
   }
 
   of(process: ObservedProcess, peer: NodeName): T {
-    const name = `${process.name} ${peer}`;
-    let value = this.#values.get(name);
-    if (value === undefined) {
-      value = this.#create(process, peer);
-      this.#values.set(name, value);
-    }
-    return value;
+    const ofProcess = this.#values.get(process);
+    return ofProcess?.get(peer) ?? this.#add(process, ofProcess, peer);
   }
 
   reset(process: ObservedProcess, peer: NodeName): void {
-    this.#values.delete(`${process.name} ${peer}`);
+    this.#values.get(process)?.delete(peer);
+  }
+
+  #add(process: ObservedProcess, ofProcess: Map<NodeName, T> | undefined, peer: NodeName): T {
+    const value = this.#create(process, peer);
+    if (ofProcess === undefined) this.#values.set(process, new Map([[peer, value]]));
+    else ofProcess.set(peer, value);
+    return value;
   }
 }

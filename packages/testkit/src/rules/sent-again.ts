@@ -15,9 +15,15 @@ interface Carrier {
   readonly packetNumber: number;
 }
 
+/** Of one stream: what carried it, and how far anything ever reached. */
+interface Carriers {
+  readonly all: Carrier[];
+  end: number;
+}
+
 interface Connection {
   readonly flight: FlightModel;
-  readonly carriers: Map<number, Carrier[]>;
+  readonly carriers: Map<number, Carriers>;
   lastData: { packetNumber: number; at: number } | undefined;
   /** Packets behind which no data came for 4 ms. */
   readonly tails: Set<number>;
@@ -62,10 +68,11 @@ export const sentAgain: Rule = {
         }
         for (const { streamId, offset, length } of packet.pieces ?? []) {
           if (length === 0) continue;
-          const ofStream = carriers.get(streamId) ?? [];
-          carriers.set(streamId, ofStream);
-          const earlier = ofStream.filter(({ start, end }) => start <= offset && offset < end);
-          ofStream.push({ start: offset, end: offset + length, packetNumber: packet.packetNumber });
+          const earlier = noteCarrier(carriers, streamId, {
+            start: offset,
+            end: offset + length,
+            packetNumber: packet.packetNumber,
+          });
           connection.lastData = { packetNumber: packet.packetNumber, at };
           if (earlier.length === 0 || connection.isUnclear || !flight.hasSample) continue;
           const isLost = earlier.some(({ packetNumber }) => !flight.flying.has(packetNumber));
@@ -92,3 +99,24 @@ export const sentAgain: Rule = {
     };
   },
 };
+
+const NONE: readonly Carrier[] = [];
+
+/** @returns what carried the first of these bytes before */
+function noteCarrier(
+  carriers: Map<number, Carriers>,
+  streamId: number,
+  carrier: Carrier,
+): readonly Carrier[] {
+  let ofStream = carriers.get(streamId);
+  if (ofStream === undefined) {
+    ofStream = { all: [], end: 0 };
+    carriers.set(streamId, ofStream);
+  }
+  const { start } = carrier;
+  const earlier =
+    start >= ofStream.end ? NONE : ofStream.all.filter((other) => other.start <= start && start < other.end);
+  ofStream.all.push(carrier);
+  ofStream.end = Math.max(ofStream.end, carrier.end);
+  return earlier;
+}
