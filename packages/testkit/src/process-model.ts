@@ -62,6 +62,8 @@ export class ProcessModel {
   readonly run: number;
   readonly name: string;
   isAlive = true;
+  /** Those that it knows now. */
+  peers: readonly NodeName[] = [];
   readonly #options: ProcessOptions;
   readonly #links = new Map<NodeName, PeerLink>();
   /** Links to peers that were removed: they may have something left to report. */
@@ -101,10 +103,6 @@ export class ProcessModel {
     for (const link of this.#links.values()) count += link.liveStreams;
     return count;
   }
-  get peers(): NodeName[] {
-    return [...this.#links.keys()];
-  }
-
   link(node: NodeName): PeerLink | undefined {
     return this.#links.get(node);
   }
@@ -125,6 +123,7 @@ export class ProcessModel {
       findProcess,
     });
     this.#links.set(node, link);
+    this.peers = [...this.#links.keys()];
   }
 
   /** Forgets a peer, which is told. Its streams end. */
@@ -133,6 +132,7 @@ export class ProcessModel {
     if (link === undefined) return;
     this.endpoint.removePeer(now, link.peer, 'removed');
     this.#links.delete(node);
+    this.peers = [...this.#links.keys()];
     this.#former.push(link);
   }
 

@@ -66,10 +66,12 @@ export class World {
   readonly #options: WorldOptions;
   readonly #random: SeededRandom;
   readonly #drivers = new Map<NodeName, EndpointDriver>();
+  readonly #isTraced: boolean;
   #isBroken = false;
 
   constructor(options: WorldOptions) {
     this.#options = options;
+    this.#isTraced = options.trace !== undefined;
     this.queue = options.shared?.queue ?? new EventQueue();
     this.#random = options.random.derive('turns');
     this.networks = options.networks.map((conditions, i) => {
@@ -102,7 +104,9 @@ export class World {
       },
       onSend: (to, datagram, mayFragment) => this.#send(node, to, datagram, mayFragment),
       onArrival: (datagram, from) => {
-        this.#trace(`${node} receives ${describe(datagram)} from ${from.address}:${from.port}`);
+        if (this.#isTraced) {
+          this.#trace(`${node} receives ${describe(datagram)} from ${from.address}:${from.port}`);
+        }
         watcher?.onArrival?.(node, datagram, from);
       },
       onHandled: (datagram, from) => watcher?.onHandled?.(node, datagram, from),
@@ -155,7 +159,7 @@ export class World {
     // The rest of a transport message is in its tag.
     this.digest.bytes(datagram.subarray(0, DIGESTED_BYTES));
     this.digest.bytes(datagram.subarray(-DIGESTED_BYTES));
-    this.#trace(`${node} sends ${describe(datagram)} to ${to.address}:${to.port}`);
+    if (this.#isTraced) this.#trace(`${node} sends ${describe(datagram)} to ${to.address}:${to.port}`);
     const { onViolation, watcher } = this.#options;
     if (!isMessage(datagram)) onViolation(`${node} sent what is no message, or cut it wrongly`);
     // A relay under load asks whoever knows its public key for a cookie (spec handshake 6).
@@ -211,8 +215,8 @@ const MESSAGE_NAMES = ['', 'initiation', 'response', 'cookie reply', 'transport'
 
 /** One of the four types, and three zero bytes (spec wire 2): what is cut at a wrong place does not begin so. */
 function isMessage(datagram: Uint8Array): boolean {
-  const [type = 0, ...reserved] = datagram.subarray(0, 4);
-  return type >= 1 && type <= 4 && reserved.length === 3 && reserved.every((byte) => byte === 0);
+  const type = datagram[0] ?? 0;
+  return type >= 1 && type <= 4 && datagram[1] === 0 && datagram[2] === 0 && datagram[3] === 0;
 }
 
 function describe(datagram: Uint8Array): string {

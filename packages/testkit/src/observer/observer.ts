@@ -94,6 +94,10 @@ const REPLAY_WINDOW = 8128;
 export class Observer implements Watcher {
   readonly #now: () => number;
   readonly #watches: RuleWatch[] = [];
+  /** What happens often goes only to the watches that want it. */
+  readonly #onSent: ((datagram: SentDatagram) => void)[] = [];
+  readonly #onArrived: ((datagram: ArrivedDatagram) => void)[] = [];
+  readonly #onTurn: ((process: ObservedProcess, turn: Turn) => void)[] = [];
   readonly #processes = new Map<NodeName, ObservedProcess>();
   readonly #keys = new Map<string, KeyRecord>();
   /** The newest key of each sender that a process has read, by both their names. */
@@ -102,7 +106,8 @@ export class Observer implements Watcher {
   /** Which key was used with an index of the receiver's. */
   readonly #keyOfIndex = new Map<number, string>();
   #keysBefore = 0;
-  readonly #dropsBefore = new Map<DropReason, number>();
+  /** By the place of the reason. */
+  readonly #dropsBefore: number[] = DROP_REASONS.map(() => 0);
 
   constructor(now: () => number) {
     this.#now = now;
@@ -110,6 +115,10 @@ export class Observer implements Watcher {
 
   add(watch: RuleWatch): void {
     this.#watches.push(watch);
+    const { onSent, onArrived, onTurn } = watch;
+    if (onSent !== undefined) this.#onSent.push(onSent);
+    if (onArrived !== undefined) this.#onArrived.push(onArrived);
+    if (onTurn !== undefined) this.#onTurn.push(onTurn);
   }
 
   start(process: ObservedProcess): void {
@@ -166,7 +175,7 @@ export class Observer implements Watcher {
       this.#keyOfIndex.set(readIndex(datagram, 4), sealed.key);
     }
     if (kind !== MessageKind.transport && !sent.isCopy) this.#handshakes.set(identity, sent);
-    for (const watch of this.#watches) watch.onSent?.(sent);
+    for (const onSent of this.#onSent) onSent(sent);
   }
 
   onArrival(node: NodeName): void {
@@ -174,7 +183,10 @@ export class Observer implements Watcher {
     if (process === undefined) return;
     process.crypto.opened = undefined;
     this.#keysBefore = process.crypto.keys.length;
-    for (const reason of DROP_REASONS) this.#dropsBefore.set(reason, process.endpoint.drops[reason]);
+    const { drops } = process.endpoint;
+    for (let i = 0; i < DROP_REASONS.length; i++) {
+      this.#dropsBefore[i] = drops[DROP_REASONS[i] as DropReason];
+    }
   }
 
   onHandled(node: NodeName, datagram: Uint8Array, from: Address): void {
@@ -193,9 +205,8 @@ export class Observer implements Watcher {
         : record?.sealed.get(opened.counter);
     const standing =
       record === undefined ? undefined : this.#note(by, record, opened?.counter as number, sent);
-    const dropped = DROP_REASONS.find(
-      (reason) => by.endpoint.drops[reason] !== this.#dropsBefore.get(reason),
-    );
+    const { drops } = by.endpoint;
+    const dropped = DROP_REASONS.find((reason, i) => drops[reason] !== this.#dropsBefore[i]);
     const arrived: ArrivedDatagram = {
       at: this.#now(),
       by,
@@ -210,13 +221,13 @@ export class Observer implements Watcher {
       unknown:
         dropped === 'unknown-index' && kind === MessageKind.transport ? this.#sentAs(datagram) : undefined,
     };
-    for (const watch of this.#watches) watch.onArrived?.(arrived);
+    for (const onArrived of this.#onArrived) onArrived(arrived);
   }
 
   onTurn(node: NodeName, turn: Turn): void {
     const process = this.#processes.get(node);
     if (process === undefined) return;
-    for (const watch of this.#watches) watch.onTurn?.(process, turn);
+    for (const onTurn of this.#onTurn) onTurn(process, turn);
   }
 
   // ---- inside -------------------------------------------------------------------------------------------------
