@@ -22,6 +22,8 @@ export interface SessionContext<Owner> {
   readonly news: HandshakeNews<Owner>;
   /** Counts up over all sessions. */
   nextKeypairId(): number;
+  /** The session has a timer that is due at `at`, sooner than its others: `handleTimeout` will ask it. */
+  wakeAt(session: Session<Owner>, at: number): void;
   /** The session has a handshake message to send: `pollHandshake` will ask it. */
   wantHandshake(session: Session<Owner>): void;
   /** The session has a keepalive to send: `pollKeepalive` will ask it. */

@@ -48,7 +48,7 @@ export class Session<Owner = undefined> {
   readonly #context: SessionContext<Owner>;
   readonly #secrets: PeerSecrets;
   readonly #keypairs: KeypairSlots;
-  readonly #timers = new Timers();
+  readonly #timers: Timers;
   readonly #handshakes: Handshakes<Owner>;
   readonly #keepalive: Keepalive;
   readonly #stats: SessionStats = {
@@ -72,6 +72,7 @@ export class Session<Owner = undefined> {
   ) {
     this.#context = context;
     this.path = options.path;
+    this.#timers = new Timers((at) => context.wakeAt(this, at));
     this.#secrets = new PeerSecrets(context, options.publicKey, options.presharedKey);
     this.#handshakes = new Handshakes(this, context, this.#secrets, this.#timers);
     this.#keepalive = new Keepalive(this.#timers, options.persistentKeepaliveMs ?? 0);

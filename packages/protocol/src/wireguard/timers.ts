@@ -21,7 +21,12 @@ export interface SomeTimers<Name extends TimerName> {
   cancel(name: Name): void;
 }
 
+/** Timers are set and cancelled with every packet, and looked at when one of them is due. So whoever wakes the session is told only when
+ *  it has to be sooner than it thinks; a timer that was moved back or cancelled is found out at the time, by `pollTimeout`. */
 export class Timers implements SomeTimers<TimerName> {
+  readonly #wakeAt: (at: number) => void;
+  /** What `wakeAt` was told, or `pollTimeout` answered, last: no timer is due before. */
+  #announcedAt = OFF;
   readonly #at: Record<TimerName, number> = {
     'handshake-retry': OFF,
     'initiation-copy': OFF,
@@ -32,11 +37,19 @@ export class Timers implements SomeTimers<TimerName> {
     'keypair-expiry': OFF,
   };
 
+  /** @param wakeAt is told of a timer that is due sooner than any other */
+  constructor(wakeAt: (at: number) => void) {
+    this.#wakeAt = wakeAt;
+  }
+
   isSet(name: TimerName): boolean {
     return this.#at[name] !== OFF;
   }
   set(name: TimerName, at: number): void {
     this.#at[name] = at;
+    if (at >= this.#announcedAt) return;
+    this.#announcedAt = at;
+    this.#wakeAt(at);
   }
   cancel(name: TimerName): void {
     this.#at[name] = OFF;
@@ -56,6 +69,7 @@ export class Timers implements SomeTimers<TimerName> {
   pollTimeout(): Deadline | undefined {
     const reason = this.#earliest();
     const at = this.#at[reason];
+    this.#announcedAt = at;
     return at === OFF ? undefined : { at, reason };
   }
 

@@ -5,7 +5,8 @@ import type { Address } from '../address.js';
 import { assert } from '../assert.js';
 import { bytesKey, copySecret, wipe } from '../crypto/bytes.js';
 import { type CryptoSuite, KEY_BYTES, TAG_BYTES } from '../crypto/suite.js';
-import { type Deadline, earlier } from '../deadline.js';
+import type { Deadline } from '../deadline.js';
+import { DeadlineHeap } from '../deadline-heap.js';
 import { DROP_REASONS, type DropReason } from '../failure.js';
 import { readUint32 } from '../little-endian.js';
 import { MAX_PEERS } from './constants.js';
@@ -71,8 +72,9 @@ const NOTHING = new Uint8Array(0);
 /** A WireGuard has one static key, and a session for each peer.
  *
  *  Datagrams find their session by the receiver index that we drew for it, and an initiation by the static key inside it. Everything
- *  before the first expensive computation is cheap and keeps nothing, because anybody may send. Sessions say when they have something to
- *  send; they wait in two sets, handshakes and keepalives, since data goes out between them. */
+ *  before the first expensive computation is cheap and keeps nothing, because anybody may send. Nothing here looks at every session: they
+ *  say when they have something to send (two sets, handshakes and keepalives, since data goes out between them) and when they want to be
+ *  woken, so that thousands of idle peers cost a busy one nothing. */
 export class WireGuard<Owner = undefined> {
   readonly publicKey: Uint8Array;
   readonly #context: SessionContext<Owner>;
@@ -87,6 +89,8 @@ export class WireGuard<Owner = undefined> {
   /** Sessions that may have a handshake message to send, and sessions that may have a keepalive, in the order they said so. */
   readonly #shakingHands = new Set<Session<Owner>>();
   readonly #keepingAlive = new Set<Session<Owner>>();
+  /** When each session has to be asked next: no later than its first timer, and perhaps sooner. */
+  readonly #wakeUps = new DeadlineHeap<Session<Owner>>();
   #keypairs = 0;
   /** One object for all transport messages: they come too often for one each. */
   readonly #payload: {
@@ -110,6 +114,7 @@ export class WireGuard<Owner = undefined> {
       indices: this.#indices,
       news: this.#news,
       nextKeypairId: () => ++this.#keypairs,
+      wakeAt: (session, at) => this.#wakeUps.set(session, at),
       wantHandshake: (session) => this.#shakingHands.add(session),
       wantKeepalive: (session) => this.#keepingAlive.add(session),
     };
@@ -140,6 +145,7 @@ export class WireGuard<Owner = undefined> {
     this.#shakingHands.delete(session);
     this.#keepingAlive.delete(session);
     session.destroy();
+    this.#wakeUps.delete(session);
   }
 
   /** Wipes all keys. Nothing may be called after it. */
@@ -148,6 +154,7 @@ export class WireGuard<Owner = undefined> {
     this.#sessions.clear();
     this.#shakingHands.clear();
     this.#keepingAlive.clear();
+    this.#wakeUps.clear();
     this.#cookies.wipe();
     wipe(this.#context.local.privateKey);
   }
@@ -171,7 +178,14 @@ export class WireGuard<Owner = undefined> {
   }
 
   handleTimeout(now: number): void {
-    for (const session of this.#sessions.values()) session.handleTimeout(now);
+    for (
+      let session = this.#wakeUps.takeDue(now);
+      session !== undefined;
+      session = this.#wakeUps.takeDue(now)
+    ) {
+      session.handleTimeout(now);
+      this.#wakeUps.set(session, session.pollTimeout()?.at ?? Number.POSITIVE_INFINITY);
+    }
   }
 
   // ---- outputs -----------------------------------------------------------------------------------------------
@@ -215,9 +229,13 @@ export class WireGuard<Owner = undefined> {
   }
 
   pollTimeout(): Deadline | undefined {
-    let deadline: Deadline | undefined;
-    for (const session of this.#sessions.values()) deadline = earlier(deadline, session.pollTimeout());
-    return deadline;
+    for (let session = this.#wakeUps.earliest; session !== undefined; session = this.#wakeUps.earliest) {
+      const deadline = session.pollTimeout();
+      if (deadline?.at === this.#wakeUps.earliestAt) return deadline;
+      // Its first timer was moved back, or is off.
+      this.#wakeUps.set(session, deadline?.at ?? Number.POSITIVE_INFINITY);
+    }
+    return undefined;
   }
 
   // ---- inside -----------------------------------------------------------------------------------------------
