@@ -3,17 +3,17 @@
  *  The caller's loop: `handle…` what came in, then `pollEvent` until undefined, then `pollTransmit` until false, then wait
  *  until `pollTimeout().at` or the next datagram. Commands on peers and streams ask for the same loop. A datagram that had no
  *  effect asks for nothing, so that strangers cause no work; `handleDatagram` says which it was. */
-import type { Address } from '../address.js';
+import { type Address, sameAddress } from '../address.js';
 import type { CryptoSuite } from '../crypto/suite.js';
 import { type Deadline, earlier } from '../deadline.js';
 import { DROP_REASONS, type DropReason } from '../failure.js';
 import { DEFAULT_TRANSPORT, type TransportConfig } from '../transport/config.js';
 import { MAX_FAREWELLS } from '../transport/limits.js';
 import { Path } from '../transport/path/path.js';
-import type { Stream } from '../transport/streams/stream.js';
 import { type OutgoingMessage, WireGuard } from '../wireguard/wireguard.js';
 import type { Farewell } from './farewell.js';
-import { earliest, Peer, type PeerContext } from './peer.js';
+import { Peer, type PeerContext, type PeerEvent } from './peer.js';
+import { ReadyPeers } from './ready-peers.js';
 import type { TransmitBatch } from './transmit-batch.js';
 
 export interface EndpointOptions {
@@ -40,20 +40,7 @@ export interface PeerOptions {
 }
 
 export type EndpointEvent =
-  /** HELLO of a new epoch arrived: first contact, or contact with a restarted peer. */
-  | { readonly type: 'connected'; readonly peer: Peer }
-  /** The connection is over (closed, broken, or the peer restarted); its streams got `stream-reset` events first. */
-  | Extract<ReturnType<Peer['pollEvent']>, { type: 'disconnected' }>
-  /** An answer has been due since `since`, and nothing is heard: streams wait. */
-  | { readonly type: 'waiting'; readonly peer: Peer; readonly since: number }
-  /** The peer is heard again. */
-  | { readonly type: 'resumed'; readonly peer: Peer; readonly silentMs: number }
-  /** The path carries no full datagram in one piece; told once for each path (spec mtu 3.6). */
-  | { readonly type: 'path-fragments'; readonly peer: Peer; readonly datagramBytes: number }
-  /** The peer's new address is proven (spec path 3); at most one event a second. */
-  | Extract<ReturnType<Peer['pollEvent']>, { type: 'moved' }>
-  /** Two processes use the peer's key (spec streams 3.7). */
-  | Extract<ReturnType<Peer['pollEvent']>, { type: 'key-shared' }>
+  | PeerEvent
   /** A handshake came under a key that belongs to no peer, from somebody who holds its private half (spec handshake 7). */
   | { readonly type: 'unknown-key'; readonly publicKey: Uint8Array; readonly from: Address }
   /** The peer's handshakes are refused: its clock is behind what it was at an earlier one. Unix milliseconds. */
@@ -62,23 +49,7 @@ export type EndpointEvent =
       readonly peer: Peer;
       readonly clockMs: number;
       readonly earlierClockMs: number;
-    }
-  /** `openStream` gives streams again, after it gave none. */
-  | { readonly type: 'streams-available'; readonly peer: Peer }
-  /** The other side opened it. */
-  | { readonly type: 'stream-opened'; readonly peer: Peer; readonly stream: Stream }
-  /** Bytes or the FIN can be read: call `read` until undefined. */
-  | { readonly type: 'stream-readable'; readonly stream: Stream }
-  | { readonly type: 'stream-writable'; readonly stream: Stream }
-  /** The other side's sending direction ended early, or the connection is over: nothing more to read. */
-  | { readonly type: 'stream-reset'; readonly stream: Stream; readonly code: number }
-  /** The other side will not read on: our sending direction is over. */
-  | { readonly type: 'stream-stopped'; readonly stream: Stream; readonly code: number }
-  /** Both directions are over and everything we sent was acknowledged: the last event of a stream. */
-  | { readonly type: 'stream-closed'; readonly stream: Stream };
-
-/** Events of one peer before it is the next one's turn. More than one, because looking for the next costs a look at each peer. */
-export const EVENTS_PER_TURN = 16;
+    };
 
 /** What the caller does after a datagram: nothing, its loop, or send these bytes to where the datagram came from, now or not at all. */
 export type Reaction = 'none' | 'poll' | Uint8Array;
@@ -91,14 +62,9 @@ export class Endpoint {
   readonly #wireGuard: WireGuard<Peer>;
   readonly #context: PeerContext;
   readonly #peers: Peer[] = [];
-  /** Peers that were removed and still have events to tell. */
-  #removed: Peer[] = [];
+  readonly #ready = new ReadyPeers<PeerEvent>();
   /** Sealed, to be sent before anything else. */
   readonly #farewells: Farewell[] = [];
-  /** Where the last polls stopped, so that no peer starves another. */
-  #transmitTurn = 0;
-  #eventTurn = 0;
-  #eventsInTurn = 0;
 
   constructor(options: EndpointOptions) {
     this.#drops = Object.fromEntries(DROP_REASONS.map((reason) => [reason, 0])) as Record<DropReason, number>;
@@ -108,6 +74,7 @@ export class Endpoint {
       role: options.role,
       random: options.random,
       transport: { ...DEFAULT_TRANSPORT, ...options.transport },
+      onTouched: (peer) => this.#ready.touch(peer),
     };
   }
 
@@ -139,7 +106,7 @@ export class Endpoint {
     this.#peers.splice(index, 1);
     const farewell = peer.remove(now, reason);
     if (farewell !== undefined) this.#farewells.push(farewell);
-    this.#removed.push(peer);
+    this.#ready.retire(peer);
     this.#wireGuard.removePeer(peer.session);
   }
 
@@ -165,6 +132,7 @@ export class Endpoint {
     // It waits in the jar until the next handshake message.
     if (received.kind === 'cookie-reply') return 'none';
     const peer = received.session.owner;
+    this.#ready.touch(peer);
     peer.handleContact(now);
     if (received.kind !== 'payload') return 'poll';
     const reason = peer.handlePayload(now, received.keypairId, received.payload);
@@ -178,12 +146,17 @@ export class Endpoint {
 
   /** The system refused to send a datagram of so many bytes: it is larger than the path. */
   handleTooLarge(now: number, to: Address, bytes: number): void {
-    for (const peer of this.#peers) peer.handleTooLarge(now, to, bytes);
+    for (const peer of this.#peers) {
+      if (!sameAddress(to, peer.address)) continue;
+      peer.handleTooLarge(now, bytes);
+      this.#ready.touch(peer);
+    }
   }
 
   handleTimeout(now: number): void {
+    const due = this.#peers.filter(({ session }) => (session.pollTimeout()?.at ?? Infinity) <= now);
     this.#wireGuard.handleTimeout(now);
-    for (const peer of this.#peers) peer.handleTimeout(now);
+    this.#ready.handleTimeout(now, due);
   }
 
   // ---- outputs -----------------------------------------------------------------------------------------------
@@ -195,27 +168,7 @@ export class Endpoint {
       const { type, owner: peer, clockMs, earlierClockMs } = news;
       return { type, peer, clockMs, earlierClockMs };
     }
-    while (this.#removed.length > 0) {
-      const peer = this.#removed[0] as Peer;
-      const event = peer.pollEvent();
-      if (event !== undefined) return withPeer(event, peer);
-      this.#removed.shift();
-    }
-    // One more than there are peers: the first may only have had its turn.
-    for (let tried = 0; tried <= this.#peers.length; tried++) {
-      if (this.#eventTurn >= this.#peers.length) this.#eventTurn = 0;
-      const peer = this.#peers[this.#eventTurn];
-      if (this.#eventsInTurn < EVENTS_PER_TURN) {
-        const event = peer?.pollEvent();
-        if (peer !== undefined && event !== undefined) {
-          this.#eventsInTurn++;
-          return withPeer(event, peer);
-        }
-      }
-      this.#eventTurn++;
-      this.#eventsInTurn = 0;
-    }
-    return undefined;
+    return this.#ready.pollEvent();
   }
 
   /** Fills `batch`. @returns false when there is nothing to send now */
@@ -225,14 +178,14 @@ export class Endpoint {
     return (
       this.#pollFarewell(batch) ||
       setMessage(batch, this.#wireGuard.pollHandshake(now, batch.buffer)) ||
-      this.#pollConnections(now, batch) ||
+      this.#ready.pollTransmit(now, batch) ||
       setMessage(batch, this.#wireGuard.pollKeepalive(now, batch.buffer)) ||
       setMessage(batch, this.#wireGuard.pollHandshake(now, batch.buffer))
     );
   }
 
   pollTimeout(): Deadline | undefined {
-    return earlier(this.#wireGuard.pollTimeout(), earliest(this.#peers));
+    return earlier(this.#wireGuard.pollTimeout(), this.#ready.pollTimeout());
   }
 
   #pollFarewell(batch: TransmitBatch): boolean {
@@ -240,15 +193,6 @@ export class Endpoint {
     if (farewell === undefined) return false;
     batch.buffer.set(farewell.datagram);
     return setMessage(batch, { to: farewell.to, length: farewell.datagram.length });
-  }
-
-  #pollConnections(now: number, batch: TransmitBatch): boolean {
-    for (let tried = 0; tried < this.#peers.length; tried++) {
-      if (this.#transmitTurn >= this.#peers.length) this.#transmitTurn = 0;
-      const peer = this.#peers[this.#transmitTurn++] as Peer;
-      if (peer.pollTransmit(now, batch)) return true;
-    }
-    return false;
   }
 }
 
@@ -260,9 +204,4 @@ function setMessage(batch: TransmitBatch, message: OutgoingMessage | undefined):
   batch.mayFragment = true;
   batch.to = message.to;
   return true;
-}
-
-function withPeer(event: NonNullable<ReturnType<Peer['pollEvent']>>, peer: Peer): EndpointEvent {
-  if (event.type === 'stream-opened') return { type: event.type, peer, stream: event.stream };
-  return event.type === 'streams-available' ? { type: event.type, peer } : event;
 }

@@ -18,7 +18,7 @@ import {
 import type { Path } from '../transport/path/path.js';
 import { PeerBudgets } from '../transport/peer-budgets.js';
 import type { Stream } from '../transport/streams/stream.js';
-import type { StreamError } from '../transport/streams/stream-set.js';
+import type { StreamError, StreamEvent } from '../transport/streams/stream-set.js';
 import { FrameReader, MALFORMED } from '../transport/wire/frame-reader.js';
 import { FrameType, type Hello } from '../transport/wire/frames.js';
 import { announcedVarintLength, readVarint } from '../transport/wire/varint.js';
@@ -73,11 +73,14 @@ export interface PeerContext {
   readonly role: 'client' | 'relay';
   readonly transport: TransportConfig;
   readonly random: (length: number) => Uint8Array;
+  /** A command on a peer or on one of its streams may have given it something to do. */
+  readonly onTouched: (peer: Peer) => void;
 }
 
-/** Connection-level news, beside the streams' own events. */
 export type PeerEvent =
+  /** HELLO of a new epoch arrived: first contact, or contact with a restarted peer. */
   | { readonly type: 'connected'; readonly peer: Peer }
+  /** The connection is over (closed, broken, or the peer restarted); its streams got `stream-reset` events first. */
   | {
       readonly type: 'disconnected';
       readonly peer: Peer;
@@ -85,13 +88,30 @@ export type PeerEvent =
       /** How many streams ended with it. */
       readonly lostStreams: number;
     }
-  /** Two processes use the peer's key: where the one is whose connection lasts, and the one that came back after its end. */
+  /** Two processes use the peer's key (spec streams 3.7): where the one is whose connection lasts, and the one that came back after its
+   *  end. */
   | { readonly type: 'key-shared'; readonly peer: Peer; readonly addresses: readonly Address[] }
+  /** An answer has been due since `since`, and nothing is heard: streams wait. */
   | { readonly type: 'waiting'; readonly peer: Peer; readonly since: number }
+  /** The peer is heard again. */
   | { readonly type: 'resumed'; readonly peer: Peer; readonly silentMs: number }
-  /** The peer's new address is proven; `from` is the one reported before. */
+  /** The peer's new address is proven (spec path 3); at most one event a second. `from` is the one reported before. */
   | { readonly type: 'moved'; readonly peer: Peer; readonly from: Address; readonly to: Address }
-  | { readonly type: 'path-fragments'; readonly peer: Peer; readonly datagramBytes: number };
+  /** The path carries no full datagram in one piece; told once for each path (spec mtu 3.6). */
+  | { readonly type: 'path-fragments'; readonly peer: Peer; readonly datagramBytes: number }
+  /** `openStream` gives streams again, after it gave none. */
+  | { readonly type: 'streams-available'; readonly peer: Peer }
+  /** The other side opened it. */
+  | { readonly type: 'stream-opened'; readonly peer: Peer; readonly stream: Stream }
+  /** Bytes or the FIN can be read: call `read` until undefined. */
+  | { readonly type: 'stream-readable'; readonly stream: Stream }
+  | { readonly type: 'stream-writable'; readonly stream: Stream }
+  /** The other side's sending direction ended early, or the connection is over: nothing more to read. */
+  | { readonly type: 'stream-reset'; readonly stream: Stream; readonly code: number }
+  /** The other side will not read on: our sending direction is over. */
+  | { readonly type: 'stream-stopped'; readonly stream: Stream; readonly code: number }
+  /** Both directions are over and everything we sent was acknowledged: the last event of a stream. */
+  | { readonly type: 'stream-closed'; readonly stream: Stream };
 
 export class Peer {
   readonly publicKey: Uint8Array;
@@ -122,6 +142,7 @@ export class Peer {
   #moveReportedAt = Number.NEGATIVE_INFINITY;
   #keySharedAt = Number.NEGATIVE_INFINITY;
   #farewell: Farewell | undefined;
+  #isRemoved = false;
 
   constructor(session: Session<Peer>, path: Path, context: PeerContext) {
     this.session = session;
@@ -143,6 +164,7 @@ export class Peer {
   connect(now: number): void {
     this.#connection.requestHello();
     this.session.requestHandshake(now);
+    this.#touch();
   }
 
   /** Compares without giving the key away. @param presharedKey undefined: whether there is none */
@@ -160,6 +182,7 @@ export class Peer {
     const isNew = this.#path.proven?.address !== address.address;
     this.#path.trust(address);
     this.#movePath(now, isNew);
+    this.#touch();
   }
 
   /** Tries another of the peer's addresses: what is sent goes there from now on, and a handshake message goes there at once. When one
@@ -173,6 +196,7 @@ export class Peer {
   /** Ends the connection politely: CLOSE with NONE. */
   close(): void {
     this.#fail({ code: ConnectionErrorCode.none, reason: 'closed' });
+    this.#touch();
   }
 
   stats(): PeerStats {
@@ -252,8 +276,8 @@ export class Peer {
     }
   }
 
-  handleTooLarge(now: number, to: Address, bytes: number): void {
-    if (sameAddress(to, this.#path.address)) this.#connection.handleTooLarge(now, bytes);
+  handleTooLarge(now: number, bytes: number): void {
+    this.#connection.handleTooLarge(now, bytes);
   }
 
   /** spec path 2 */
@@ -320,7 +344,7 @@ export class Peer {
     return heardAt + this.#context.transport.maxSilenceMs;
   }
 
-  pollEvent(): PeerEvent | ReturnType<Connection['pollEvent']> {
+  pollEvent(): PeerEvent | undefined {
     if (this.#connection.isBaseFragmented && !this.#toldOfFragments) {
       this.#toldOfFragments = true;
       const datagramBytes = this.#connection.baseDatagramBytes;
@@ -328,10 +352,13 @@ export class Peer {
     }
     while (this.#lost.length > 0) {
       const event = (this.#lost[0] as Connection).pollEvent();
-      if (event !== undefined) return event;
+      if (event !== undefined) return this.#withPeer(event);
       this.#lost.shift();
     }
-    return this.#events.shift() ?? this.#connection.pollEvent();
+    const event = this.#events.shift();
+    if (event !== undefined) return event;
+    const ofStreams = this.#connection.pollEvent();
+    return ofStreams && this.#withPeer(ofStreams);
   }
 
   /** Fills `batch` with sealed packets of equal size. @returns false when there are none now */
@@ -400,6 +427,7 @@ export class Peer {
     const error = { code: ConnectionErrorCode.removed, reason };
     const farewell = this.#connected ? this.#writeFarewell(now, this.#epochs.expected, error) : undefined;
     this.#end({ by: 'local', ...error });
+    this.#isRemoved = true;
     return farewell;
   }
 
@@ -425,6 +453,15 @@ export class Peer {
   }
 
   // ---- inside -----------------------------------------------------------------------------------------------
+
+  #touch(): void {
+    if (!this.#isRemoved) this.#context.onTouched(this);
+  }
+
+  #withPeer(event: StreamEvent): PeerEvent {
+    if (event.type === 'stream-opened') return { type: event.type, peer: this, stream: event.stream };
+    return event.type === 'streams-available' ? { type: event.type, peer: this } : event;
+  }
 
   #nextPacket(now: number, keypairId: number, bytes: Uint8Array, start: number, room: number): number {
     if (this.#closing === undefined) return this.#connection.pollPacket(now, keypairId, bytes, start, room);
@@ -557,7 +594,8 @@ export class Peer {
 
   #newConnection(): Connection {
     const { role, transport, random } = this.#context;
-    return new Connection(role, transport, this.#epochs, this.#budgets, random);
+    const onCommand = (): void => this.#touch();
+    return new Connection(role, transport, this.#epochs, this.#budgets, random, onCommand);
   }
 }
 
@@ -570,10 +608,4 @@ function drawEpoch(random: (length: number) => Uint8Array): Uint8Array {
   const epoch = copyBytes(random(EPOCH_BYTES));
   epoch[0] = (epoch[0] as number) | 1;
   return epoch;
-}
-
-export function earliest(peers: Iterable<Peer>): Deadline | undefined {
-  let deadline: Deadline | undefined;
-  for (const peer of peers) deadline = earlier(deadline, peer.pollTimeout());
-  return deadline;
 }

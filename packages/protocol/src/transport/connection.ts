@@ -57,17 +57,19 @@ export class Connection {
   #hadEffect = false;
   readonly #budgets: PeerBudgets;
 
+  /** @param onCommand called when a command on a stream may have given the connection something to do */
   constructor(
     role: 'client' | 'relay',
     config: TransportConfig,
     epochs: Epochs,
     budgets: PeerBudgets,
     random: (length: number) => Uint8Array,
+    onCommand: () => void,
   ) {
     this.#budgets = budgets;
     this.#ackSample = emptyAckSample();
     this.#lossSample = emptyLossSample();
-    this.#parts = composeParts(role, config, random, budgets, this);
+    this.#parts = composeParts(role, config, random, budgets, this, onCommand);
     this.#builder = new PacketBuilder(this.#parts, epochs);
     this.#datagramBytes = this.#parts.mtu.datagramBytes;
     this.#updateStreams(0);

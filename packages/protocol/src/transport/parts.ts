@@ -43,6 +43,7 @@ export function composeParts(
   random: (length: number) => Uint8Array,
   budgets: PeerBudgets,
   listener: RecoveryListener,
+  onCommand: () => void,
 ): ConnectionParts {
   // spec streams 3.5: what a peer may use before it has our HELLO
   assert(config.connectionWindowBytes >= INITIAL_MAX_DATA_BYTES, 'the window is at least the initial one');
@@ -60,7 +61,7 @@ export function composeParts(
       maxBytes: Math.max(config.datagramBytes, config.maxDatagramBytes),
     }),
     pacer: new Pacer(config.datagramBytes),
-    streams: new StreamSet(role, config, budgets.givenUpStreams),
+    streams: new StreamSet(role, config, budgets.givenUpStreams, onCommand),
     pending: new PendingFrames(),
     tail: new TailRepeater(),
     liveness: new Liveness(role === 'client'),

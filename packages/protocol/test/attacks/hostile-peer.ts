@@ -54,7 +54,7 @@ export class HostilePeer {
     const config = { ...DEFAULT_TRANSPORT, ...this.#config };
     const epochs = new Epochs(new Uint8Array(8).fill(2));
     const random = (length: number) => Uint8Array.from({ length }, () => this.draw());
-    const victim = new Connection('relay', config, epochs, this.#budgets, random);
+    const victim = new Connection('relay', config, epochs, this.#budgets, random, () => {});
     victim.handleSendable(this.now, true);
     return victim;
   }

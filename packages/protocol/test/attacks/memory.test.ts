@@ -163,7 +163,7 @@ describe('a peer that wants memory (spec streams 5.5)', () => {
   });
 
   it('acknowledges every second byte that is typed: the pieces are counted, and end (spec streams 5.7)', () => {
-    const streams = new StreamSet('relay', LIMITS, new PeerBudgets().givenUpStreams);
+    const streams = new StreamSet('relay', LIMITS, new PeerBudgets().givenUpStreams, () => {});
     streams.onHello(2 ** 40, 2 ** 40, 1024);
     streams.sendAheadBytes = 2 ** 30;
     const stream = streams.open() as ConnectionStream;

@@ -189,6 +189,35 @@ describe('what goes out first', () => {
   });
 });
 
+describe('a peer that has nothing to do', () => {
+  it('is not looked at, however many there are', () => {
+    const star = new Star(1);
+    const [client] = star.clients as [Client];
+    const random = new SeededRandom('idle');
+    const idle = Array.from({ length: 1000 }, () => star.relay.addPeer({ publicKey: random.bytes(32) }));
+    const looks: string[] = [];
+    for (const peer of idle) {
+      for (const name of ['handleTimeout', 'pollEvent', 'pollTransmit', 'pollTimeout'] as const) {
+        Object.assign(peer, { [name]: () => void looks.push(name) });
+      }
+    }
+    star.connect(client);
+    client.endpoint.peers[0]?.openStream()?.write(new Uint8Array(50_000));
+    for (let i = 0; i < 20; i++) {
+      star.deliverFrom(client);
+      for (let event = star.relay.pollEvent(); event !== undefined; event = star.relay.pollEvent()) {
+        if (event.type === 'stream-readable') while (event.stream.read() !== undefined);
+      }
+      star.deliverFromRelay();
+      star.now = Math.max(star.now + 1, star.relay.pollTimeout()?.at ?? 0);
+      star.relay.handleTimeout(star.now);
+      client.endpoint.handleTimeout(star.now);
+    }
+    expect(star.relay.peers[0]?.stats().streamBytesReceived).toBe(50_000);
+    expect(looks).toEqual([]);
+  });
+});
+
 describe('data', () => {
   it('goes to each peer in turn, a batch each', () => {
     const star = new Star(2);

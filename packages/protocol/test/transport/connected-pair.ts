@@ -40,8 +40,15 @@ export class ConnectedPair {
       relay: new Epochs(new Uint8Array(8).fill(2)),
     };
     const random = (length: number) => Uint8Array.from({ length }, () => this.#draw());
-    this.client = new Connection('client', transport, this.#epochs.client, new PeerBudgets(), random);
-    this.relay = new Connection('relay', transport, this.#epochs.relay, new PeerBudgets(), random);
+    this.client = new Connection(
+      'client',
+      transport,
+      this.#epochs.client,
+      new PeerBudgets(),
+      random,
+      () => {},
+    );
+    this.relay = new Connection('relay', transport, this.#epochs.relay, new PeerBudgets(), random, () => {});
     this.client.handleSendable(this.now, true);
     this.relay.handleSendable(this.now, true);
   }

@@ -64,6 +64,7 @@ export class StreamSet implements StreamOwner {
   readonly places: PeerPlaces;
   readonly #shares: WindowShares;
   readonly #limits: StreamLimits;
+  readonly #onCommand: () => void;
   /** 0 for the client's ids, 1 for the relay's. */
   readonly #ownBit: number;
   readonly #streams = new Map<number, ConnectionStream>();
@@ -90,8 +91,15 @@ export class StreamSet implements StreamOwner {
   /** New bytes may go out again: streams that were held back have to be looked for. */
   #isCreditNew = false;
 
-  /** @param givenUpBudget  for streams that the peer gives up; it outlives the connection (spec streams 5.4) */
-  constructor(role: 'client' | 'relay', limits: StreamLimits, givenUpBudget: TokenBucket) {
+  /** @param givenUpBudget for streams that the peer gives up; it outlives the connection (spec streams 5.4)
+   *  @param onCommand called when a command on a stream may have given the set something to send or to report */
+  constructor(
+    role: 'client' | 'relay',
+    limits: StreamLimits,
+    givenUpBudget: TokenBucket,
+    onCommand: () => void,
+  ) {
+    this.#onCommand = onCommand;
     this.#ownBit = role === 'client' ? 0 : 1;
     this.#limits = limits;
     this.credit = new ConnectionCredit(limits.connectionWindowBytes);
@@ -129,6 +137,7 @@ export class StreamSet implements StreamOwner {
     if (this.#wantsStream) return undefined;
     const id = 2 * this.#openedByUs++ + this.#ownBit;
     this.#ownOpen++;
+    this.#onCommand();
     return this.#add(id, false);
   }
 
@@ -212,6 +221,7 @@ export class StreamSet implements StreamOwner {
   onWritten(stream: ConnectionStream, bytes: number): void {
     this.#buffered += bytes;
     this.#enqueue(stream);
+    this.#onCommand();
   }
 
   onSendBufferCleared(bytes: number, pieces: number): void {
@@ -221,6 +231,7 @@ export class StreamSet implements StreamOwner {
 
   onControlDue(stream: ConnectionStream): void {
     if (stream.isClosed) return;
+    this.#onCommand();
     if (stream.sending.resetDue || stream.receiving.stopDue) this.#controlDue.add(stream);
     this.#enqueue(stream);
     this.#closeIfOver(stream);
@@ -229,6 +240,7 @@ export class StreamSet implements StreamOwner {
   readBytes(stream: ConnectionStream): Uint8Array | undefined {
     const { receiving } = stream;
     const bytes = receiving.read(this.now, this.roundTripMs, this.#shares.readWindowBytes);
+    this.#onCommand();
     if (bytes !== undefined) this.credit.consume(bytes.length);
     if (receiving.windowBytes < OPENING_WINDOW_BYTES && isProven(receiving)) {
       receiving.widen(Math.min(OPENING_WINDOW_BYTES, this.#shares.readWindowBytes));

@@ -6,7 +6,8 @@ import type { ConnectionStream } from '../../../src/transport/streams/stream.js'
 import { StreamSet } from '../../../src/transport/streams/stream-set.js';
 
 const LIMITS = transportFor(128 * 1024 * 1024);
-const streamSet = (role: 'client' | 'relay') => new StreamSet(role, LIMITS, new PeerBudgets().givenUpStreams);
+const streamSet = (role: 'client' | 'relay') =>
+  new StreamSet(role, LIMITS, new PeerBudgets().givenUpStreams, () => {});
 
 describe('StreamSet', () => {
   it('keeps the highest limit on streams when MAX_STREAMS arrive out of order (spec streams 5.1)', () => {
@@ -145,7 +146,7 @@ describe('a stream', () => {
 describe('streams that a side opens itself', () => {
   it('are no more at one time than it has first windows for, and it hears when it may go on (spec streams 5.4)', () => {
     const limits = transportFor(MIN_MEMORY_PER_PEER_BYTES);
-    const streams = new StreamSet('client', limits, new PeerBudgets().givenUpStreams);
+    const streams = new StreamSet('client', limits, new PeerBudgets().givenUpStreams, () => {});
     streams.onMaxStreams(1024);
     const opened = Array.from({ length: limits.maxOpenStreams }, () => streams.open() as ConnectionStream);
     expect(streams.open()).toBeUndefined();

@@ -1,0 +1,126 @@
+import { describe, expect, it } from 'vitest';
+import { type ReadyPeer, ReadyPeers } from '../../src/endpoint/ready-peers.js';
+import { TransmitBatch } from '../../src/endpoint/transmit-batch.js';
+
+const batch = new TransmitBatch();
+
+/** A peer that has what a test gives it, and notes what it is asked. */
+class FakePeer implements ReadyPeer<string> {
+  readonly asked: string[] = [];
+  events: string[] = [];
+  batches = 0;
+  dueAt = Number.POSITIVE_INFINITY;
+  readonly name: string;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+  handleTimeout(now: number): void {
+    this.asked.push(`timeout ${now}`);
+    this.dueAt = Number.POSITIVE_INFINITY;
+  }
+  pollEvent(): string | undefined {
+    this.asked.push('event');
+    return this.events.shift();
+  }
+  pollTransmit(): boolean {
+    this.asked.push('transmit');
+    return this.batches-- > 0;
+  }
+  pollTimeout() {
+    this.asked.push('deadline');
+    return this.dueAt === Number.POSITIVE_INFINITY ? undefined : { at: this.dueAt, reason: this.name };
+  }
+}
+
+/** What a driver does. @returns the events, in order */
+function turn(ready: ReadyPeers<string>, now: number): string[] {
+  const events: string[] = [];
+  for (let event = ready.pollEvent(); event !== undefined; event = ready.pollEvent()) events.push(event);
+  while (ready.pollTransmit(now, batch));
+  ready.pollTimeout();
+  return events;
+}
+
+describe('ReadyPeers', () => {
+  it('asks a peer that was touched, until it has nothing more, and then no longer', () => {
+    const ready = new ReadyPeers<string>();
+    const peer = new FakePeer('a');
+    peer.events = ['first', 'second'];
+    peer.batches = 2;
+    ready.touch(peer);
+    expect(turn(ready, 0)).toEqual(['first', 'second']);
+    const asked = ['event', 'event', 'event', 'transmit', 'transmit', 'transmit', 'deadline'];
+    expect(peer.asked.splice(0)).toEqual(asked);
+    turn(ready, 1); // sending may have given it something to report
+    expect(peer.asked.splice(0)).toEqual(['event']);
+    turn(ready, 2);
+    expect(peer.asked).toEqual([]);
+  });
+
+  it('asks a peer at its deadline, and asks for the deadline only after something happened to the peer', () => {
+    const ready = new ReadyPeers<string>();
+    const [early, late] = [new FakePeer('early'), new FakePeer('late')] as const;
+    early.dueAt = 10;
+    late.dueAt = 20;
+    for (const peer of [late, early]) ready.touch(peer);
+    turn(ready, 0);
+    turn(ready, 0);
+    for (const peer of [late, early]) peer.asked.length = 0;
+    expect(ready.pollTimeout()).toEqual({ at: 10, reason: 'early' });
+    expect(early.asked.splice(0)).toEqual(['deadline']);
+    ready.handleTimeout(10, []);
+    turn(ready, 10);
+    expect(early.asked[0]).toBe('timeout 10');
+    expect(late.asked.splice(0)).toEqual(['deadline']);
+    expect(ready.pollTimeout()).toEqual({ at: 20, reason: 'late' });
+  });
+
+  it('lets a peer whose deadline has passed send before the timer fires, and act on the deadline all the same', () => {
+    const ready = new ReadyPeers<string>();
+    const peer = new FakePeer('a');
+    peer.dueAt = 10;
+    ready.touch(peer);
+    turn(ready, 0);
+    turn(ready, 0);
+    peer.batches = 1;
+    expect(ready.pollTransmit(9, batch)).toBe(false);
+    expect(ready.pollTransmit(10, batch)).toBe(true);
+    expect(ready.pollTimeout()?.at).toBe(10);
+    ready.handleTimeout(11, []);
+    expect(peer.asked).toContain('timeout 11');
+  });
+
+  it('gives each peer one event and one batch in turn', () => {
+    const ready = new ReadyPeers<string>();
+    const peers = ['a', 'b', 'c'].map((name) => new FakePeer(name));
+    const order: string[] = [];
+    for (const peer of peers) {
+      peer.events = [1, 2, 3].map((i) => `${peer.name}${i}`);
+      peer.pollTransmit = () => {
+        order.push(peer.name);
+        return order.length < 9;
+      };
+      ready.touch(peer);
+    }
+    expect(turn(ready, 0)).toEqual(['a1', 'b1', 'c1', 'a2', 'b2', 'c2', 'a3', 'b3', 'c3']);
+    expect(order.slice(0, 9).join('')).toBe('abcabcabc');
+  });
+
+  it('asks a peer that is gone for the events that it still has, and for nothing else', () => {
+    const ready = new ReadyPeers<string>();
+    const peer = new FakePeer('a');
+    peer.dueAt = 10;
+    peer.batches = 5;
+    ready.touch(peer);
+    ready.pollTimeout();
+    peer.asked.length = 0;
+    peer.events = ['gone'];
+    ready.retire(peer);
+    expect(turn(ready, 0)).toEqual(['gone']);
+    ready.handleTimeout(20, []);
+    turn(ready, 20);
+    expect(ready.pollTimeout()).toBeUndefined();
+    expect(peer.asked).toEqual(['event', 'event']);
+  });
+});
