@@ -75,10 +75,10 @@ function checkPackage(name) {
     const { imports, globals } = read(file);
     for (const entry of imports) checkImport({ name, allowed, sources, file, runtimeDependencies, ...entry });
     if (name === 'protocol') for (const entry of globals) report(file, entry.line, `uses ${entry.what}`);
-    const loaded = imports.filter(({ isType, to }) => !isType && to.startsWith('.'));
+    const own = imports.filter(({ to }) => to.startsWith('.'));
     graph.set(
       file,
-      loaded.map(({ to }) => resolve(file, to)),
+      own.map(({ to }) => resolve(file, to)),
     );
   }
   reportCycles(graph);
@@ -198,7 +198,7 @@ function visit(node, look) {
   }
 }
 
-/** Files that need each other to be loaded. */
+/** Files that need each other, be it only for a type: neither can be understood, or moved, without the other. */
 function reportCycles(graph) {
   const state = new Map();
   const walk = (file, trail) => {

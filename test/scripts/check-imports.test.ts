@@ -97,9 +97,12 @@ describe('the check of imports', () => {
     if (text !== '') expect(complaints[0]).toContain(`${file}:1`);
   });
 
-  it('fails on files that need each other to be loaded', () => {
+  it.each([
+    ['to be loaded', "import { b } from './b.js';\n"],
+    ['for a type', "import type { B } from './b.js';\n"],
+  ])('fails on files that need each other %s', (_what, text) => {
     const { code, complaints } = check({
-      'packages/cli/src/a.ts': "import { b } from './b.js';\n",
+      'packages/cli/src/a.ts': text,
       'packages/cli/src/b.ts': "import { a } from './a.js';\n",
     });
     expect(code).toBe(1);

@@ -1,8 +1,6 @@
 /** `underpass client`: its options. What it does is loaded only when it is run. */
-import type { LocalForward } from '@underpass/forward';
 import { Command } from 'commander';
-import type { HostPort } from '../host-port.js';
-import type { LogLevel } from '../log-level.js';
+import type { ClientFlags } from './client.js';
 import {
   connectTimeoutValue,
   fileOption,
@@ -13,19 +11,6 @@ import {
   logLevelOption,
   publicKeyValue,
 } from './option-values.js';
-
-export interface ClientFlags {
-  readonly config?: string;
-  readonly relay?: HostPort;
-  readonly relayKey?: Uint8Array;
-  readonly key?: string;
-  readonly presharedKey?: string;
-  readonly localForward?: readonly LocalForward[];
-  readonly persistentKeepalive?: number;
-  readonly connectTimeout?: number;
-  readonly keyLog?: string;
-  readonly logLevel?: LogLevel;
-}
 
 const EXAMPLE = `
 Example:

@@ -1,20 +1,35 @@
 /** What `underpass client` does: forwards local ports through one relay. */
 import { isatty } from 'node:tty';
 import { startClient } from '@underpass/client';
-import { formatTarget } from '@underpass/forward';
+import { formatTarget, type LocalForward } from '@underpass/forward';
 import { shortKey } from '@underpass/runtime';
 import { usageError } from '../cli-error.js';
 import { type ClientConfig, loadClientConfig } from '../config/client-config.js';
+import type { HostPort } from '../host-port.js';
 import { readKeyFile, readPrivateKeyFile } from '../key-file.js';
 import { openKeyLog } from '../key-log.js';
 import { isSameKey } from '../key-text.js';
 import { DEFAULT_CONNECT_TIMEOUT_SECONDS } from '../limits.js';
 import { openLog } from '../log.js';
+import type { LogLevel } from '../log-level.js';
 import { publicKeyOf } from '../public-key.js';
 import { untilStopSignal } from '../stop-signal.js';
-import type { ClientFlags } from './client-command.js';
 import { logClientEvent, logClientSummary, logForward } from './client-log.js';
 import { endWithInternalError } from './internal-error.js';
+
+/** The options of the command line. */
+export interface ClientFlags {
+  readonly config?: string;
+  readonly relay?: HostPort;
+  readonly relayKey?: Uint8Array;
+  readonly key?: string;
+  readonly presharedKey?: string;
+  readonly localForward?: readonly LocalForward[];
+  readonly persistentKeepalive?: number;
+  readonly connectTimeout?: number;
+  readonly keyLog?: string;
+  readonly logLevel?: LogLevel;
+}
 
 /** Runs until a signal stops it. */
 export async function runClient(flags: ClientFlags): Promise<void> {

@@ -1,15 +1,7 @@
 /** `underpass relay`: its options. What it does is loaded only when it is run. */
 import { Command } from 'commander';
-import type { ListenAddress } from '../host-port.js';
-import type { LogLevel } from '../log-level.js';
 import { fileOption, keyLogOption, listenValue, logLevelOption } from './option-values.js';
-
-export interface RelayFlags {
-  readonly config?: string;
-  readonly listen?: ListenAddress;
-  readonly keyLog?: string;
-  readonly logLevel?: LogLevel;
-}
+import type { RelayFlags } from './relay.js';
 
 export function relayCommand(): Command {
   return new Command('relay')

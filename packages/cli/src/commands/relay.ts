@@ -10,12 +10,20 @@ import type { ListenAddress } from '../host-port.js';
 import { openKeyLog } from '../key-log.js';
 import { encodeKey } from '../key-text.js';
 import { openLog } from '../log.js';
+import type { LogLevel } from '../log-level.js';
 import { untilStopSignal } from '../stop-signal.js';
 import { printLine } from '../terminal.js';
 import { endWithInternalError } from './internal-error.js';
-import type { RelayFlags } from './relay-command.js';
 import { logRelayEvent, logRelaySummary } from './relay-log.js';
 import { reload } from './reload.js';
+
+/** The options of the command line. */
+export interface RelayFlags {
+  readonly config?: string;
+  readonly listen?: ListenAddress;
+  readonly keyLog?: string;
+  readonly logLevel?: LogLevel;
+}
 
 /** Runs until a signal stops it. */
 export async function runRelay(flags: RelayFlags): Promise<void> {

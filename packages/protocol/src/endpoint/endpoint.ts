@@ -165,8 +165,8 @@ export class Endpoint {
     const news = this.#wireGuard.pollNews();
     if (news !== undefined) {
       if (news.type === 'unknown-key') return news;
-      const { type, owner: peer, clockMs, earlierClockMs } = news;
-      return { type, peer, clockMs, earlierClockMs };
+      const { type, session, clockMs, earlierClockMs } = news;
+      return { type, peer: session.owner, clockMs, earlierClockMs };
     }
     return this.#ready.pollEvent();
   }

@@ -14,19 +14,19 @@ import {
   UNKNOWN_KEY_SILENCE_MS,
 } from './constants.js';
 
-export type HandshakeNewsEvent<Owner> =
+export type HandshakeNewsEvent<S> =
   /** Somebody who holds the private half of `publicKey`, which belongs to no peer, wants to connect. */
   | { readonly type: 'unknown-key'; readonly publicKey: Uint8Array; readonly from: Address }
   /** The peer's handshake is refused: its clock is behind what it was at an earlier handshake. Unix milliseconds. */
   | {
       readonly type: 'clock-behind';
-      readonly owner: Owner;
+      readonly session: S;
       readonly clockMs: number;
       readonly earlierClockMs: number;
     };
 
-export class HandshakeNews<Owner> {
-  readonly #events: HandshakeNewsEvent<Owner>[] = [];
+export class HandshakeNews<S> {
+  readonly #events: HandshakeNewsEvent<S>[] = [];
   readonly #checks = new TokenBucket(UNKNOWN_KEY_CHECKS_PER_SECOND, UNKNOWN_KEY_CHECKS_PER_SECOND);
   readonly #reports = new TokenBucket(UNKNOWN_KEY_EVENTS_PER_SECOND, UNKNOWN_KEY_EVENTS_PER_SECOND);
   /** When each key was reported last, the longest ago first. */
@@ -54,12 +54,12 @@ export class HandshakeNews<Owner> {
     this.#events.push({ type: 'unknown-key', publicKey: copyBytes(publicKey), from: { ...from } });
   }
 
-  addClockBehind(owner: Owner, clockMs: number, earlierClockMs: number): void {
+  addClockBehind(session: S, clockMs: number, earlierClockMs: number): void {
     if (this.#events.length === MAX_HANDSHAKE_NEWS) return;
-    this.#events.push({ type: 'clock-behind', owner, clockMs, earlierClockMs });
+    this.#events.push({ type: 'clock-behind', session, clockMs, earlierClockMs });
   }
 
-  poll(): HandshakeNewsEvent<Owner> | undefined {
+  poll(): HandshakeNewsEvent<S> | undefined {
     return this.#events.shift();
   }
 }

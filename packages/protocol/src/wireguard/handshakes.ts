@@ -9,7 +9,6 @@ import { INITIATION_BYTES } from './messages.js';
 import type { HandshakeState } from './noise.js';
 import type { PeerSecrets } from './peer-secrets.js';
 import { Responder } from './responder.js';
-import type { Session } from './session.js';
 import type { SomeTimers } from './timers.js';
 
 /** A message 1 that authenticated. */
@@ -24,17 +23,17 @@ export interface Initiation {
 /** Both sides may start a handshake at any moment, even at the same one, so the two directions live side by side: `Initiator` holds the
  *  one that we began, `Responder` our answer to the peer's. Whichever completes first ends both. What may go out when is up to
  *  HandshakeSchedule. Keypairs that come of it belong to the session. */
-export class Handshakes<Owner> {
-  readonly #session: Session<Owner>;
-  readonly #context: SessionContext<Owner>;
+export class Handshakes<S> {
+  readonly #session: S;
+  readonly #context: SessionContext<S>;
   readonly #secrets: PeerSecrets;
   readonly #schedule: HandshakeSchedule;
-  readonly #initiator: Initiator<Owner>;
-  readonly #responder: Responder<Owner>;
+  readonly #initiator: Initiator<S>;
+  readonly #responder: Responder<S>;
 
   constructor(
-    session: Session<Owner>,
-    context: SessionContext<Owner>,
+    session: S,
+    context: SessionContext<S>,
     secrets: PeerSecrets,
     timers: SomeTimers<'handshake-retry' | 'initiation-copy' | 'response-copy'>,
   ) {
@@ -88,7 +87,7 @@ export class Handshakes<Owner> {
   /** Takes the message's state. @returns the keypair that it makes, or why it makes none */
   respond(now: number, message: Initiation): Keypair | DropReason {
     const { state, senderIndex, timestamp } = message;
-    const refused = this.#responder.admit(now, this.#session.owner, timestamp);
+    const refused = this.#responder.admit(now, this.#session, timestamp);
     const keypair =
       refused === undefined ? this.#responder.respond(now, this.#session, state, senderIndex) : undefined;
     if (keypair === undefined) {

@@ -12,7 +12,6 @@ import { INITIATION_BYTES, ResponseOffset } from './messages.js';
 import type { HandshakeState } from './noise.js';
 import type { PeerSecrets } from './peer-secrets.js';
 import { consumeResponse } from './response.js';
-import type { Session } from './session.js';
 import { encodeTai64n, nextTai64n, type Tai64n } from './tai64n.js';
 
 interface Pending {
@@ -24,13 +23,13 @@ interface Pending {
 
 /** At most one handshake of ours is under way: a new initiation takes the place of the one before, whose response then comes too late.
  *  Its message is kept so that copies of it can be sent; its timestamps only rise, whatever the clock does. */
-export class Initiator<Owner> {
-  readonly #context: SessionContext<Owner>;
+export class Initiator<S> {
+  readonly #context: SessionContext<S>;
   readonly #secrets: PeerSecrets;
   #pending: Pending | undefined;
   #lastTimestamp: Tai64n | undefined;
 
-  constructor(context: SessionContext<Owner>, secrets: PeerSecrets) {
+  constructor(context: SessionContext<S>, secrets: PeerSecrets) {
     this.#context = context;
     this.#secrets = secrets;
   }
@@ -38,7 +37,7 @@ export class Initiator<Owner> {
   /** Writes message 1 and waits for its response instead of for an earlier one's.
    *  @param into at least 148 bytes
    *  @returns false when the peer's key cannot be talked to (spec handshake 1.3) */
-  initiate(now: number, session: Session<Owner>, into: Uint8Array): boolean {
+  initiate(now: number, session: S, into: Uint8Array): boolean {
     this.abandon();
     const { suite, random, local, indices } = this.#context;
     const { publicKey, staticStatic } = this.#secrets;
@@ -89,7 +88,7 @@ export class Initiator<Owner> {
       localIndex,
       remoteIndex: readUint32(message, ResponseOffset.senderIndex),
     });
-    (indices.get(localIndex) as IndexEntry<Owner>).keypair = keypair;
+    (indices.get(localIndex) as IndexEntry<S>).keypair = keypair;
     return { keypair, roundTripMs: now - pending.sentAt };
   }
 

@@ -11,11 +11,10 @@ import type { HandshakeState } from './noise.js';
 import type { PeerSecrets } from './peer-secrets.js';
 import { createResponse } from './response.js';
 import { SeenStamps } from './seen-stamps.js';
-import type { Session } from './session.js';
 import { unixMsFromTai64n } from './tai64n.js';
 
-export class Responder<Owner> {
-  readonly #context: SessionContext<Owner>;
+export class Responder<S> {
+  readonly #context: SessionContext<S>;
   readonly #secrets: PeerSecrets;
   /** In memory only: it does not survive a restart, and neither do the keys a replay could be aimed at. */
   readonly #seen = new SeenStamps();
@@ -24,17 +23,17 @@ export class Responder<Owner> {
   #response: Uint8Array | undefined;
   #isResponseDue = false;
 
-  constructor(context: SessionContext<Owner>, secrets: PeerSecrets) {
+  constructor(context: SessionContext<S>, secrets: PeerSecrets) {
     this.#context = context;
     this.#secrets = secrets;
   }
 
   /** Whether an initiation that authenticated is new, and not too soon; it then counts as seen.
    *  @returns why it is dropped, or undefined */
-  admit(now: number, owner: Owner, timestamp: Uint8Array): DropReason | undefined {
+  admit(now: number, session: S, timestamp: Uint8Array): DropReason | undefined {
     const clockMs = this.#context.unixTimeMs();
     if (!this.#seen.isNew(timestamp, clockMs)) {
-      this.#reportClock(now, owner, timestamp);
+      this.#reportClock(now, session, timestamp);
       return 'replayed-handshake';
     }
     if (now - this.#lastAdmittedAt <= HANDSHAKE_INITIATION_INTERVAL_MS) return 'handshake-flood';
@@ -45,14 +44,9 @@ export class Responder<Owner> {
 
   /** Prepares message 2 for `takeResponse` and makes the keypair.
    *  @returns undefined when a Diffie-Hellman result is all zero */
-  respond(
-    now: number,
-    session: Session<Owner>,
-    state: HandshakeState,
-    remoteIndex: number,
-  ): Keypair | undefined {
+  respond(now: number, session: S, state: HandshakeState, remoteIndex: number): Keypair | undefined {
     const { suite, random, indices } = this.#context;
-    const entry: IndexEntry<Owner> = { session, keypair: undefined };
+    const entry: IndexEntry<S> = { session, keypair: undefined };
     const localIndex = indices.add(entry);
     const ephemeralPrivate = drawSecret(random, KEY_BYTES);
     this.#secrets.logHandshake(ephemeralPrivate);
@@ -100,7 +94,7 @@ export class Responder<Owner> {
   }
 
   /** spec handshake 7: copies and reordered initiations are a few seconds old, a clock that went back is further behind. */
-  #reportClock(now: number, owner: Owner, timestamp: Uint8Array): void {
+  #reportClock(now: number, session: S, timestamp: Uint8Array): void {
     const { floor } = this.#seen;
     if (floor === undefined) return;
     const clockMs = unixMsFromTai64n(timestamp);
@@ -108,6 +102,6 @@ export class Responder<Owner> {
     if (earlierClockMs - clockMs < CLOCK_BEHIND_MS) return;
     if (now - this.#clockReportedAt < CLOCK_BEHIND_SILENCE_MS) return;
     this.#clockReportedAt = now;
-    this.#context.news.addClockBehind(owner, clockMs, earlierClockMs);
+    this.#context.news.addClockBehind(session, clockMs, earlierClockMs);
   }
 }

@@ -45,11 +45,11 @@ export interface SessionStats {
 export class Session<Owner = undefined> {
   readonly owner: Owner;
   readonly path: SessionPath;
-  readonly #context: SessionContext<Owner>;
+  readonly #context: SessionContext<Session<Owner>>;
   readonly #secrets: PeerSecrets;
   readonly #keypairs: KeypairSlots;
   readonly #timers: Timers;
-  readonly #handshakes: Handshakes<Owner>;
+  readonly #handshakes: Handshakes<Session<Owner>>;
   readonly #keepalive: Keepalive;
   readonly #stats: SessionStats = {
     handshakes: 0,
@@ -66,7 +66,7 @@ export class Session<Owner = undefined> {
   #isDestroyed = false;
 
   constructor(
-    context: SessionContext<Owner>,
+    context: SessionContext<Session<Owner>>,
     options: SessionOptions,
     makeOwner: (session: Session<Owner>) => Owner,
   ) {

@@ -77,15 +77,15 @@ const NOTHING = new Uint8Array(0);
  *  woken, so that thousands of idle peers cost a busy one nothing. */
 export class WireGuard<Owner = undefined> {
   readonly publicKey: Uint8Array;
-  readonly #context: SessionContext<Owner>;
-  readonly #indices: IndexTable<IndexEntry<Owner>>;
+  readonly #context: SessionContext<Session<Owner>>;
+  readonly #indices: IndexTable<IndexEntry<Session<Owner>>>;
   readonly #mac1Key: Uint8Array;
   readonly #cookies: CookieChecker;
   readonly #load = new LoadMeter();
   readonly #limiter = new RateLimiter();
   /** By the peer's static key. */
   readonly #sessions = new Map<string, Session<Owner>>();
-  readonly #news = new HandshakeNews<Owner>();
+  readonly #news = new HandshakeNews<Session<Owner>>();
   /** Sessions that may have a handshake message to send, and sessions that may have a keepalive, in the order they said so. */
   readonly #shakingHands = new Set<Session<Owner>>();
   readonly #keepingAlive = new Set<Session<Owner>>();
@@ -194,7 +194,7 @@ export class WireGuard<Owner = undefined> {
   get hasNews(): boolean {
     return !this.#news.isEmpty;
   }
-  pollNews(): HandshakeNewsEvent<Owner> | undefined {
+  pollNews(): HandshakeNewsEvent<Session<Owner>> | undefined {
     return this.#news.poll();
   }
 
