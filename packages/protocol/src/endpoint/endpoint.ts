@@ -154,9 +154,12 @@ export class Endpoint {
   }
 
   handleTimeout(now: number): void {
-    const due = this.#peers.filter(({ session }) => (session.pollTimeout()?.at ?? Infinity) <= now);
-    this.#wireGuard.handleTimeout(now);
-    this.#ready.handleTimeout(now, due);
+    // What a session's timer did may be news to its peer: keys that expired, a handshake that nobody answered.
+    const woken = this.#wireGuard.handleTimeout(now);
+    this.#ready.handleTimeout(
+      now,
+      woken.map((session) => session.owner),
+    );
   }
 
   // ---- outputs -----------------------------------------------------------------------------------------------

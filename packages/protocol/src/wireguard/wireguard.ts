@@ -177,7 +177,9 @@ export class WireGuard<Owner = undefined> {
     }
   }
 
-  handleTimeout(now: number): void {
+  /** @returns the sessions that were looked at because a timer was due */
+  handleTimeout(now: number): readonly Session<Owner>[] {
+    const woken: Session<Owner>[] = [];
     for (
       let session = this.#wakeUps.takeDue(now);
       session !== undefined;
@@ -185,7 +187,9 @@ export class WireGuard<Owner = undefined> {
     ) {
       session.handleTimeout(now);
       this.#wakeUps.set(session, session.pollTimeout()?.at ?? Number.POSITIVE_INFINITY);
+      woken.push(session);
     }
+    return woken;
   }
 
   // ---- outputs -----------------------------------------------------------------------------------------------
