@@ -306,6 +306,12 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
       play.wait(isBroken ? 61_000 : 59_000);
       play.send(play.client, data(0));
     },
+    'more bytes than the bucket gives': (play, isBroken) => {
+      play.troubledAt = 0;
+      play.send(play.client, data(0));
+      // Nothing is counted that was not sent: a repeat with little in it is a small datagram.
+      for (let i = 0; i < 42; i++) play.send(play.client, data(0), { bytes: isBroken ? 120 : 96 });
+    },
   },
   'sent again': {
     'before three later ones are acknowledged': (play, isBroken) => {
@@ -389,6 +395,12 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
       play.send(play.client, { packetNumber: 0, isOnlyPing: true }, { bytes: 1_440, payloadBytes: 1_408 });
       if (!isBroken) play.acknowledge(0);
       play.send(play.client, data(0), { bytes: 1_440, payloadBytes: 1_408 });
+    },
+    'larger, and not a probe that was spoilt on purpose': (play, isBroken) => {
+      play.transport = { datagramBytes: 1_200 };
+      const size = { bytes: 1_440, payloadBytes: 1_408 };
+      if (isBroken) play.send(play.client, data(0), size);
+      else play.send(play.client, {}, { ...size, packet: undefined });
     },
     'not a multiple of 16': (play, isBroken) => {
       const payloadBytes = isBroken ? 100 : 96;

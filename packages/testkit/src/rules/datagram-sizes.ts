@@ -17,8 +17,9 @@ export const datagramSizes: Rule = {
         if (towards === undefined || kind !== MessageKind.transport) return;
         const state = sizes.of(by, towards);
         if (payloadBytes % 16 !== 0) stage.report(`${by.name} sent a payload of ${payloadBytes} bytes`);
-        if (bytes <= state.proven) return;
-        if (packet?.isOnlyPing !== true) {
+        // A packet that was spoilt on purpose may have been a probe.
+        if (bytes <= state.proven || packet === undefined) return;
+        if (!packet.isOnlyPing) {
           stage.report(
             `${by.name} sent ${bytes} bytes, the largest that was acknowledged is ${state.proven}`,
           );

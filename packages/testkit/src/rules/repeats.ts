@@ -50,12 +50,14 @@ export const repeats: Rule = {
         if (towards === undefined || packet?.pieces === undefined) return;
         const flow = flows.of(by, towards);
         flow.sentBytes += bytes;
+        let repeatedBytes = 0;
         for (const { streamId, offset, length, fin } of packet.pieces) {
           const end = offset + length + (fin ? 1 : 0);
           const before = flow.sentUpTo.get(streamId) ?? 0;
-          if (offset < before && length > 0) note(flow, by, towards, length + OVERHEAD_BYTES);
+          if (offset < before && length > 0) repeatedBytes += length + OVERHEAD_BYTES;
           flow.sentUpTo.set(streamId, Math.max(before, end));
         }
+        if (repeatedBytes > 0) note(flow, by, towards, Math.min(repeatedBytes, bytes));
       },
       onEvent(process, event) {
         if (event.type !== 'disconnected') return;
