@@ -57,8 +57,8 @@ export interface DriverOptions {
 /** More than a window of the largest connection holds. */
 const MAX_BATCHES_PER_TURN = 4096;
 const MAX_EVENTS_PER_TURN = 100_000;
-/** What the system keeps of datagrams that nobody reads. */
-const SOCKET_BUFFER_DATAGRAMS = 256;
+/** What the system keeps of datagrams that nobody reads: what the program's socket asks for. */
+const SOCKET_BUFFER_BYTES = 4 * 1024 * 1024;
 /** Turns in a row after which a deadline may still be in the past: none is needed. */
 const MAX_OVERDUE_TURNS = 8;
 /** What the bytes of a datagram become once the endpoint had its look at them. */
@@ -83,6 +83,7 @@ export class EndpointDriver {
   /** Until when the process stands still; what arrives waits in the system's buffer. */
   #frozenUntil = 0;
   readonly #waiting: { readonly datagram: Uint8Array; readonly from: Address }[] = [];
+  #waitingBytes = 0;
   #turnDatagrams = 0;
   #turnEvents = 0;
 
@@ -108,6 +109,7 @@ export class EndpointDriver {
     this.#queue.schedule(until, () => {
       if (this.#isStopped || this.isFrozen) return;
       this.#options.trace('thaws');
+      this.#waitingBytes = 0;
       for (const { datagram, from } of this.#waiting.splice(0)) this.receive(datagram, from);
       this.wake();
     });
@@ -126,7 +128,9 @@ export class EndpointDriver {
 
   receive(datagram: Uint8Array, from: Address): void {
     if (this.isFrozen) {
-      if (this.#waiting.length < SOCKET_BUFFER_DATAGRAMS) this.#waiting.push({ datagram, from });
+      if (this.#waitingBytes + datagram.length > SOCKET_BUFFER_BYTES) return;
+      this.#waiting.push({ datagram, from });
+      this.#waitingBytes += datagram.length;
       return;
     }
     const { endpoint, onArrival, onHandled, onSend } = this.#options;
