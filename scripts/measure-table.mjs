@@ -3,6 +3,7 @@
 //   node scripts/measure-table.mjs loss > docs/loss-table.txt          (about a minute)
 //   node scripts/measure-table.mjs jitter > docs/jitter-table.txt      (half a minute)
 //   node scripts/measure-table.mjs sharing > docs/sharing-table.txt    (a minute)
+//   node scripts/measure-table.mjs stalls > docs/stall-table.txt       (a minute)
 //
 // Exit code: 0 printed, 2 not built or no such table.
 
@@ -14,6 +15,7 @@ if (!existsSync(TESTKIT)) fail('packages/testkit is not built: run npm run build
 const testkit = await import(TESTKIT);
 const TABLES = {
   loss: () => testkit.formatLossTable(testkit.measureLossTable()),
+  stalls: () => testkit.measureStallTable(),
   jitter: () => testkit.measureJitterTable(),
   sharing: () =>
     testkit.formatSharingTable(testkit.SHARINGS.map((sharing) => testkit.measureSharing(sharing))),

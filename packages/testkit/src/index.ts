@@ -21,6 +21,7 @@ export * from './scenario.js';
 export * from './seeded-random.js';
 export { formatSharingTable, measureSharing, SHARINGS } from './sharing-table.js';
 export * from './simulated-network.js';
+export { measureStalls, measureStallTable, STALL_ROWS, STALL_SEEDS } from './stall-table.js';
 export * from './stream-model.js';
 export { SCENARIO_NAMES, type ScenarioName } from './troubles.js';
 export * from './world.js';

@@ -4,7 +4,7 @@ import { createEndpointPair } from './endpoint-pair.js';
 import { EventQueue } from './event-queue.js';
 import { Pair } from './pair.js';
 import { SeededRandom } from './seeded-random.js';
-import { idleLinks, type LinkConditions, type Links, PERFECT_LINK } from './simulated-network.js';
+import { idleLinks, type LinkConditions, type Links, PERFECT_LINK, type Side } from './simulated-network.js';
 
 export interface LinkOfTransfers {
   /** There and back, without the queue. */
@@ -16,7 +16,17 @@ export interface LinkOfTransfers {
   readonly durationMs: number;
   /** How each way's delay varies; default: not at all. */
   readonly jitter?: Jitter;
+  /** How the sending and the receiving process are held up; default: never. */
+  readonly stalls?: { readonly sender?: Stalls; readonly receiver?: Stalls };
   readonly seed?: number;
+}
+
+/** A process that shares its core does not run when it wants to: it stands still at random. */
+export interface Stalls {
+  /** From the end of one stall to the next, drawn uniformly. */
+  readonly meanGapMs: number;
+  /** A stall takes this long times the square of a uniform draw: a third of it on average. */
+  readonly longestMs: number;
 }
 
 export interface Jitter {
@@ -105,7 +115,7 @@ class Upload {
   #firstMegabyteMs: number | undefined;
 
   constructor(
-    { bytesPerMs, queueMs, lossChance, roundTripMs, jitter }: LinkOfTransfers,
+    { bytesPerMs, queueMs, lossChance, roundTripMs, jitter, stalls = {} }: LinkOfTransfers,
     congestion: CongestionControllerName,
     random: SeededRandom,
     shared: { readonly queue: EventQueue; readonly links: Links },
@@ -136,6 +146,9 @@ class Upload {
     this.#peer = peer;
     this.pair.setEndpoint('relay', relay);
     this.pair.setEndpoint('client', client);
+    const { sender, receiver } = stalls;
+    if (sender !== undefined) this.#stall('client', sender, random.derive('client stalls'));
+    if (receiver !== undefined) this.#stall('relay', receiver, random.derive('relay stalls'));
   }
 
   start(): void {
@@ -161,6 +174,15 @@ class Upload {
       packetsLost: this.#peer.stats().packetsLost,
       samples: this.#samples,
     };
+  }
+
+  #stall(side: Side, stalls: Stalls, random: SeededRandom): void {
+    const { queue } = this.pair;
+    queue.schedule(queue.now + random.between(0, 2 * stalls.meanGapMs), () => {
+      const endsAt = queue.now + stalls.longestMs * random.fraction() ** 2;
+      this.pair.freeze(side, endsAt);
+      queue.schedule(endsAt, () => this.#stall(side, stalls, random));
+    });
   }
 
   #pour(): void {
