@@ -1,5 +1,4 @@
-/** The relay's side of one peer's streams (spec forwarding 2.3 to 2.6). It takes each stream that the peer opens, keeps to the peer's
- *  limits, and holds what the peer's requests share. */
+/** The relay's side of one peer's streams (spec forwarding 2.3 to 2.6). */
 import type { Socket } from 'node:net';
 import type { Stream } from '@underpass/protocol';
 import { monotonicMs, systemTimers, type Timers } from '@underpass/runtime';
@@ -9,6 +8,12 @@ import { MAX_CONNECTIONS } from './forward-constants.js';
 import { type AcceptorOptions, IncomingRequest, type SharedByRequests } from './incoming-request.js';
 import { resetSockets } from './reset-socket.js';
 
+/** Accepts the streams that one peer opens.
+ *
+ *  The relay creates one acceptor for each connected peer and passes it every stream that the peer opens. The acceptor
+ *  starts an `IncomingRequest` for the stream and owns what that peer's requests share: the sockets of its targets, the
+ *  queue of dials and the memory of which address family works. It never looks at the bytes of a stream, and it knows
+ *  nothing of other peers. */
 export class Acceptor {
   readonly #options: AcceptorOptions;
   readonly #timers: Timers;
@@ -37,7 +42,7 @@ export class Acceptor {
     };
   }
 
-  /** Requests between their arrival and their status. */
+  /** Requests that have arrived and have no status yet. */
   get underWay(): number {
     return this.#underWay;
   }
@@ -46,7 +51,7 @@ export class Acceptor {
     return this.#sockets.size;
   }
 
-  /** Takes a stream that the peer opened. */
+  /** Starts the request that arrives on a stream which the peer opened. */
   accept(stream: Stream): void {
     const request = new IncomingRequest(stream, this.#options, this.#timers, this.#now, this.#shared);
     this.#underWay++;
@@ -54,8 +59,8 @@ export class Acceptor {
     request.start();
   }
 
-  /** Resets the targets that are still connected. To be called when all streams are over: a target that takes its last
-   *  bytes slowly outlives its stream. */
+  /** Resets the targets that are still connected. Call it when all streams are closed: a target that reads slowly
+   *  outlives its stream. */
   close(): Promise<void> {
     return resetSockets(this.#sockets);
   }

@@ -1,13 +1,13 @@
-/** One line of a peer's `allow` list: what it says and how it is read (spec forwarding 3.1). */
+/** Parses one line of a peer's `allow` list (spec forwarding 3.1). */
 import ipaddr from 'ipaddr.js';
 import type { Refusal } from './forward-spec.js';
 import { parsePort, refuseUrl } from './forward-spec.js';
 import { formatAddress, isHostName, isIp6, isNumericName, LOOPBACK_ADDRESSES, parseAddress } from './host.js';
 import { literalNetwork, type Network } from './special-purpose.js';
 
-/** One line of a peer's `allow` list. Made by `parseAllowRule` only. */
+/** One line of a peer's `allow` list. Only `parseAllowRule` creates it. */
 export interface AllowRule {
-  /** As it is shown and stored: in one form, and read again to an equal rule. */
+  /** The canonical form, for display and storage. Parsing it again gives an equal rule. */
   readonly text: string;
   readonly match: RuleMatch;
   readonly lowestPort: number;
@@ -15,27 +15,27 @@ export interface AllowRule {
 }
 
 export type RuleMatch =
-  /** Every name and address that is global unicast. */
+  /** Every name, and every global unicast address. */
   | { readonly kind: 'any' }
   | { readonly kind: 'name'; readonly name: string }
   /** Names below `parent`, at any depth, and not `parent` itself. */
   | { readonly kind: 'below'; readonly parent: string }
-  /** `localhost` is two networks. */
+  /** `localhost` gives two networks. */
   | { readonly kind: 'networks'; readonly networks: readonly Network[] };
 
 const SHAPE = 'expected host:port, network/prefix:port, *.domain:port or *:port, for example example.com:443';
-/** Longer than any rule can be: a name, a range of ports. */
+/** No valid rule is longer: a name and a range of ports. */
 const MAX_RULE_LENGTH = 300;
 
 const LOCALHOST: RuleMatch = { kind: 'networks', networks: LOOPBACK_ADDRESSES.map(literalNetwork) };
 
-/** @returns the rule, or the reason why the text is none */
+/** @returns the rule, or why the text cannot be parsed */
 export function parseAllowRule(text: string): AllowRule | Refusal {
   if (text.length > MAX_RULE_LENGTH) return { reason: `the rule is longer than ${MAX_RULE_LENGTH} bytes` };
   const url = refuseUrl(text);
   if (url !== undefined) return url;
   const colon = text.lastIndexOf(':');
-  if (colon === -1) return { reason: `'${text}' names no port: ${SHAPE}` };
+  if (colon === -1) return { reason: `'${text}' has no port: ${SHAPE}` };
   const hostText = text.slice(0, colon).toLowerCase();
   const portText = text.slice(colon + 1);
 
@@ -44,7 +44,7 @@ export function parseAllowRule(text: string): AllowRule | Refusal {
   const ports = parsePorts(portText);
   if (ports === undefined) {
     return {
-      reason: `'${portText}' is no port: expected a number from 1 to 65535, a range as in 8000-8080, or *`,
+      reason: `'${portText}' is not a valid port: expected a number from 1 to 65535, a range as in 8000-8080, or *`,
     };
   }
   const [lowestPort, highestPort] = ports;
@@ -72,11 +72,11 @@ function parseRuleHost(text: string): RuleHost | Refusal {
   const wildcard = text.startsWith('*.');
   const written = wildcard ? text.slice(2) : text;
   if (!isHostName(written)) {
-    return { reason: `'${text}' is no host name: ${SHAPE} (a name with other letters in its xn-- form)` };
+    return { reason: `'${text}' is not a valid host name: ${SHAPE} (write other letters in xn-- form)` };
   }
   const name = written.replace(/\.$/, '');
   if (isNumericName(name))
-    return { reason: `'${text}' is no IPv4 address: expected four numbers from 0 to 255` };
+    return { reason: `'${text}' is not a valid IPv4 address: expected four numbers from 0 to 255` };
   if (wildcard) return { text: `*.${name}`, match: { kind: 'below', parent: name } };
   if (name === 'localhost') return { text: name, match: LOCALHOST };
   return { text: name, match: { kind: 'name', name } };
@@ -90,7 +90,7 @@ function parseBracketed(text: string): RuleHost | Refusal {
     !inner.includes(':') ||
     (prefixInside !== undefined && prefixBehind !== undefined)
   ) {
-    return { reason: `'${text}' is no IPv6 address in brackets: expected [address] or [address/prefix]` };
+    return { reason: `'${text}' is not a valid IPv6 address: expected [address] or [address/prefix]` };
   }
   return parseNetwork(inner + (prefixInside ?? prefixBehind ?? ''));
 }
@@ -99,22 +99,22 @@ function parseNetwork(text: string): RuleHost | Refusal {
   const [addressText = '', prefixText, ...more] = text.split('/');
   const address = parseAddress(addressText);
   if (address === undefined || more.length > 0) {
-    return { reason: `'${text}' is no network: expected an address and a prefix, as in 10.0.0.0/8` };
+    return { reason: `'${text}' is not a valid network: expected an address and a prefix, as in 10.0.0.0/8` };
   }
-  // The prefix of an IPv4-mapped network counts the 96 bits in front (spec forwarding 3.6).
+  // The prefix of an IPv4-mapped network includes the 96 bits before the IPv4 address (spec forwarding 3.6).
   const mappedBits = !isIp6(address) && addressText.includes(':') ? 96 : 0;
   const addressBits = isIp6(address) ? 128 : 32;
   const prefixBits = prefixText === undefined ? addressBits : Number(prefixText) - mappedBits;
   const wellFormed = prefixText === undefined || /^(0|[1-9][0-9]{0,2})$/.test(prefixText);
   if (!wellFormed || prefixBits < 0 || prefixBits > addressBits) {
     return {
-      reason: `'/${prefixText}' is no prefix: expected a number from ${mappedBits} to ${addressBits + mappedBits}`,
+      reason: `'/${prefixText}' is not a valid prefix: expected a number from ${mappedBits} to ${addressBits + mappedBits}`,
     };
   }
   const base = ipaddr.fromByteArray(maskBytes(address.toByteArray(), prefixBits));
   const network = `${formatAddress(base)}/${prefixBits}`;
   if (base.toString() !== address.toString()) {
-    return { reason: `'${text}' has bits set behind its prefix: write ${network}` };
+    return { reason: `'${text}' has bits set after its prefix: write ${network}` };
   }
   const shown = prefixBits === addressBits ? formatAddress(base) : network;
   return {
@@ -123,7 +123,7 @@ function parseNetwork(text: string): RuleHost | Refusal {
   };
 }
 
-/** Clears the bits behind the prefix. */
+/** Clears the bits after the prefix. */
 function maskBytes(bytes: readonly number[], prefixBits: number): number[] {
   return bytes.map((byte, index) => {
     const kept = Math.min(Math.max(prefixBits - index * 8, 0), 8);

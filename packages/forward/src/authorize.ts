@@ -1,43 +1,45 @@
-/** Whether a peer's rules permit a target, before and after its name is resolved (spec forwarding 3.2 to 3.6, ADR 0004). */
+/** Decides whether a peer's rules permit a target, before and after its name is resolved (spec forwarding 3.2 to 3.6,
+ *  ADR 0004). */
 import type { AllowRule } from './allow-rules.js';
 import type { Target } from './forward-spec.js';
 import { formatTarget } from './forward-spec.js';
 import { formatAddress, type IpAddress, LOOPBACK_ADDRESSES, parseAddress, parseHost } from './host.js';
 import { contains, liesWithin, type SpecialBlock, singleAddress, specialBlockOf } from './special-purpose.js';
 
-/** What is to be done for a request. */
+/** The next step for a request. */
 export type TargetVerdict =
-  /** The addresses in question are known: judge them. */
+  /** The target stands for these addresses: judge each of them. */
   | { readonly kind: 'addresses'; readonly addresses: readonly string[] }
-  /** Resolve `name`, then judge what comes. */
+  /** Resolve `name`, then judge its addresses. */
   | { readonly kind: 'lookup'; readonly name: string }
   | { readonly kind: 'refused'; readonly advice: string };
 
 export type AddressVerdict =
-  /** `address` in the form in which it may be connected to. */
+  /** `address` is in the form that is passed to `connect`. */
   | { readonly permitted: true; readonly address: string }
   | { readonly permitted: false; readonly advice: string };
 
-/** The addresses of this machine, which are reached from inside, behind its firewall. */
+/** Returns the addresses of this machine. Connections to them come from inside, so its firewall doesn't see them. */
 export type OwnAddresses = () => readonly string[];
 
-/** Looks at the target as it was asked for. */
+/** Judges the target as the peer wrote it. */
 export function judgeTarget(rules: readonly AllowRule[], target: Target): TargetVerdict {
   const host = parseHost(target.host);
   if (host === undefined) {
     return { kind: 'refused', advice: `${formatTarget(target)} is neither an IP address nor a host name` };
   }
   if (host.kind === 'address') return { kind: 'addresses', addresses: [formatAddress(host.address)] };
-  // spec forwarding 3.6: never the DNS's word, whatever the resolver has to say
+  // spec forwarding 3.6: a resolver must not decide what localhost means
   if (host.kind === 'localhost') return { kind: 'addresses', addresses: LOOPBACK_ADDRESSES };
   if (allowsName(rules, host.name, target.port)) return { kind: 'lookup', name: host.name };
-  // spec forwarding 3.4: without a lookup, so that the DNS learns nothing of refused names
+  // spec forwarding 3.4: refused names never reach the DNS
   return { kind: 'refused', advice: noRuleAllows(`${host.name}:${target.port}`) };
 }
 
-/** Judges what a name resolved to, in that order, until `limit` of them are permitted. The machine's own addresses, which cost
- *  system calls, are read at most once.
- *  @returns no address and the reason why the first was refused, or the permitted ones */
+/** Judges the addresses of a name in the given order, until `limit` of them are permitted. Reading the machine's own
+ *  addresses takes system calls, so it happens at most once.
+ *
+ *  @returns the permitted addresses; if there are none, `advice` says why the first was refused */
 export function judgeAddresses(
   rules: readonly AllowRule[],
   target: Target,
@@ -61,8 +63,9 @@ export function judgeAddresses(
   return { permitted, advice };
 }
 
-/** Looks at one address that `target` stands for. Called with the very text that is connected to afterwards.
- *  @param isOwn  whether an address, in its shortest form, is one of this machine's */
+/** Judges one address that `target` stands for. The caller connects to exactly the address that is returned.
+ *
+ *  @param isOwn  whether an address, in its shortest form, belongs to this machine */
 export function judgeAddress(
   rules: readonly AllowRule[],
   target: Target,
@@ -73,7 +76,7 @@ export function judgeAddress(
   if (address === undefined) {
     return {
       permitted: false,
-      advice: `${formatTarget(target)}: '${addressText}' is no address to connect to`,
+      advice: `${formatTarget(target)}: '${addressText}' is not a valid address`,
     };
   }
   const host = parseHost(target.host);
@@ -90,17 +93,17 @@ export function judgeAddress(
   return { permitted, advice: adviceFor(target, name, address, block) };
 }
 
-/** Whether one of the rules is for this name: without one it is not even looked up. */
+/** Whether a rule covers this name. If none does, the name is not looked up. */
 function allowsName(rules: readonly AllowRule[], name: string, port: number): boolean {
   return rules.some((rule) => matchesPort(rule, port) && matchesName(rule, name));
 }
 
-/** Whether an address may be connected to for its own sake, whatever name it came from. */
+/** Whether a rule permits the address itself, regardless of the name that led to it. */
 function permitsAddress(rule: AllowRule, address: IpAddress, block: SpecialBlock | undefined): boolean {
   if (rule.match.kind === 'any') return block === undefined;
   if (rule.match.kind !== 'networks') return false;
   return rule.match.networks.some(
-    // spec forwarding 3.5: a rule that is wider than the special-purpose block was not written with it in mind
+    // spec forwarding 3.5: a rule wider than the special-purpose block was not written with that block in mind
     (network) => contains(network, address) && (block === undefined || liesWithin(network, block)),
   );
 }
@@ -127,7 +130,7 @@ function ownBlock(address: IpAddress, isOwn: (text: string) => boolean): Special
   return { ...singleAddress(address), name: 'an address of the relay itself' };
 }
 
-/** Without those that are no address as we read one, such as `fe80::1%eth0`, which is link-local anyway. */
+/** Leaves out what `parseAddress` rejects, such as `fe80::1%eth0`: link-local addresses are special-purpose anyway. */
 function inOneForm(addresses: readonly string[]): ReadonlySet<string> {
   const parsed = addresses.map(parseAddress).filter((address) => address !== undefined);
   return new Set(parsed.map(formatAddress));
@@ -139,7 +142,7 @@ function adviceFor(
   address: IpAddress,
   block: SpecialBlock | undefined,
 ): string {
-  // In the words of whoever asked: `localhost` is a rule, too, and covers both families.
+  // Answer in the peer's words: `localhost` is also a valid rule, and covers both families.
   const text = formatAddress(address);
   if (parseHost(target.host)?.kind === 'localhost' && LOOPBACK_ADDRESSES.includes(text)) {
     return noRuleAllows(`localhost:${target.port}`);
@@ -147,11 +150,11 @@ function adviceFor(
   const literal = formatTarget({ host: text, port: target.port });
   if (block !== undefined) {
     const what = name === undefined ? literal : `${name} resolves to ${text}, which`;
-    return `${what} is ${block.name} and allowed only by an address rule within that block; the rule ${literal} would allow it`;
+    return `${what} is ${block.name} and needs an address rule within that block; to allow it, add the rule ${literal}`;
   }
   return noRuleAllows(literal);
 }
 
 function noRuleAllows(asked: string): string {
-  return `no rule allows ${asked}; the rule ${asked} would`;
+  return `no rule allows ${asked}; to allow it, add the rule ${asked}`;
 }

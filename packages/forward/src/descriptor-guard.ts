@@ -1,9 +1,4 @@
-/** Keeps a few file descriptors in reserve, so that nothing fails for want of one where a failure would look like something else
- *  (spec forwarding 2.7).
- *
- *  When a process has none left, libuv accepts the connections that wait and closes them at once. To the programs that is FIN, an empty
- *  answer. So whoever is about to take a descriptor for a connection asks here first, and gives the connection up with a reset when the
- *  answer is no. Whether there are some left is found out by opening them: no other way holds everywhere. */
+/** Keeps some file descriptors in reserve (spec forwarding 2.7). */
 import { closeSync, openSync } from 'node:fs';
 import { devNull } from 'node:os';
 import { DESCRIPTOR_WARNING_MS, RESERVED_DESCRIPTORS } from './forward-constants.js';
@@ -12,17 +7,24 @@ export const OUT_OF_DESCRIPTORS =
   'this process is out of file descriptors: raise its limit (ulimit -n, or LimitNOFILE= in its systemd unit)';
 
 export interface DescriptorGuardOptions {
-  /** Called at the first refusal and then once a minute at most. @param refused  since the last call */
+  /** Called at the first refusal and then at most once a minute. @param refused refusals since the last call */
   readonly onShortage: (refused: number) => void;
   readonly now: () => number;
-  /** Whether so many descriptors can be opened now; default: tries it. */
+  /** Whether `count` descriptors can be opened now. By default, opens and closes them. */
   readonly canOpen?: (count: number) => boolean;
 }
 
+/** Answers whether this process can afford a descriptor for one more connection.
+ *
+ *  A process without descriptors fails in misleading ways. libuv accepts waiting connections and closes them at once,
+ *  which a program takes for an empty answer. So everything that is about to use a descriptor for a connection asks the
+ *  guard first, and resets the connection if there is none. The guard finds out by opening some descriptors, the only
+ *  way that works on every system. It hands out half of what it found before it looks again, and keeps the other half
+ *  in reserve. It never holds a descriptor between calls. */
 export class DescriptorGuard {
   readonly #options: DescriptorGuardOptions;
   readonly #canOpen: (count: number) => boolean;
-  /** So many more are certainly there. */
+  /** Connections that may still start before the guard has to look again. */
   #known = 0;
   #refused = 0;
   #warnedAt = Number.NEGATIVE_INFINITY;
@@ -32,13 +34,13 @@ export class DescriptorGuard {
     this.#canOpen = options.canOpen ?? canOpen;
   }
 
-  /** To be asked for each connection. @returns false when it must be given up, or was not to be had */
+  /** Call once for each connection. @returns false when the connection must be given up */
   hasRoom(): boolean {
     if (this.#known > 0) {
       this.#known--;
       return true;
     }
-    // Half of what is found may be used before the next look; the other half stays in reserve.
+    // The other half stays in reserve.
     if (this.#canOpen(RESERVED_DESCRIPTORS)) {
       this.#known = RESERVED_DESCRIPTORS / 2;
       return true;
@@ -47,7 +49,7 @@ export class DescriptorGuard {
     return false;
   }
 
-  /** Something failed for want of a descriptor. */
+  /** Counts a connection that failed for lack of a descriptor. */
   refuse(): void {
     this.#known = 0;
     this.#refused++;

@@ -1,5 +1,5 @@
-/** In which order the addresses of a name are tried: IPv6 and IPv4 in turn (RFC 8305 §4), so that a family that is dead costs one
- *  attempt and not all of them. */
+/** The order in which a name's addresses are tried: IPv6 and IPv4 alternate (RFC 8305 §4), so that a dead family costs
+ *  one attempt and not all of them. */
 import { FAMILY_MEMORY_MS, MAX_ANSWER_ADDRESSES, MAX_REMEMBERED_FAMILIES } from './forward-constants.js';
 
 export type Family = 'ipv4' | 'ipv6';
@@ -8,9 +8,9 @@ export function familyOf(address: string): Family {
   return address.includes(':') ? 'ipv6' : 'ipv4';
 }
 
-/** The families in turn, beginning with `first` or else with that of the first address; within a family the order stays, which is the
- *  resolver's preference (RFC 6724). Of a longer answer only the first `MAX_ANSWER_ADDRESSES` count: nobody dials more, and
- *  judging them costs time that all connections share. */
+/** Alternates the families, starting with `first` or else with the family of the first address. Within a family the
+ *  resolver's order stays (RFC 6724). Only the first `MAX_ANSWER_ADDRESSES` count: judging thousands of addresses would
+ *  delay every connection. */
 export function inDialOrder(addresses: readonly string[], first?: Family): readonly string[] {
   const considered = addresses.slice(0, MAX_ANSWER_ADDRESSES);
   const preferred = first ?? familyOf(considered[0] ?? '');
@@ -23,8 +23,12 @@ export function inDialOrder(addresses: readonly string[], first?: Family): reado
   return ordered;
 }
 
-/** Remembers for some names which family connected first the last time, so that a family that is dead costs its quarter of a second
- *  once and not with every connection. Old entries count no longer, and the oldest make room. */
+/** Remembers which address family connected first for each of one peer's names.
+ *
+ *  Without it a dead family would delay every connection to a name by 250 ms; with it only the first is delayed.
+ *  Requests ask before they dial and report the winner afterwards. An entry expires after ten minutes however often it
+ *  is used, so that a family that works again gets another chance. When the memory is full the oldest name is
+ *  forgotten. */
 export class FamilyMemory {
   readonly #now: () => number;
   readonly #known = new Map<string, { readonly family: Family; readonly until: number }>();
@@ -42,11 +46,11 @@ export class FamilyMemory {
     return known !== undefined && this.#now() < known.until ? known.family : undefined;
   }
 
-  /** @param tried  among what `address` was chosen from; with one family alone there was no choice
-   *  @param address  what connected first */
+  /** @param tried  the addresses that could have won; if they are all of one family, there is nothing to remember
+   *  @param address  the one that connected first */
   remember(name: string, tried: readonly string[], address: string): void {
     const family = familyOf(address);
-    // Not for longer each time it is used: the other family gets its chance again.
+    // Using an entry must not extend it, so that the other family gets another chance.
     if (this.get(name) === family) return;
     this.#known.delete(name);
     if (new Set(tried.map(familyOf)).size < 2) return;

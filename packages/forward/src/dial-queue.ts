@@ -1,9 +1,4 @@
-/** Whose turn it is to be resolved and dialled (spec forwarding 2.5).
- *
- *  A request holds a place from before its name's resolution to its status. A target that does not answer keeps each of its places for
- *  10 s, so places are shared out by target: one may take a further place only while it has fewer than are left. The first may have half
- *  of all, the next half of the rest, and there is always one for a target that has none. A request without a place waits, in the
- *  order of arrival within its target, and the targets take turns. */
+/** Decides which of a peer's requests may resolve and dial now (spec forwarding 2.5). */
 import { MAX_DIALS_PER_PEER, MAX_WAITING_DIALS } from './forward-constants.js';
 
 interface TargetQueue {
@@ -11,15 +6,23 @@ interface TargetQueue {
   readonly waiting: Set<() => void>;
 }
 
+/** The queue of one peer's requests that need a dial.
+ *
+ *  A request holds a place from before its name is resolved until its status is known. A target that does not answer
+ *  keeps each of its places for 10 s, so the queue shares out places by target. A target may take another place only
+ *  while it holds fewer than are free: the first may take half of all, the next half of the rest, and a target that
+ *  holds none always finds one. Requests without a place wait. Within a target they start in order of arrival, and the
+ *  targets take turns. The queue only counts and calls `start`; it never resolves or dials itself. */
 export class DialQueue {
   readonly #mayDial: () => boolean;
-  /** Targets with a dial or somebody who waits; those that have waited longest since their last turn come first. */
+  /** Targets with a dial or a waiting request, in the order of their next turn. */
   readonly #targets = new Map<string, TargetQueue>();
   #dials = 0;
   #waiting = 0;
   #isStarting = false;
 
-  /** @param mayDial  whether the peer may have a further connection at all; call `startWaiting` when that changes */
+  /** @param mayDial  whether the peer may open another connection at all; call `startWaiting` when the answer may have
+   *    changed */
   constructor(mayDial: () => boolean) {
     this.#mayDial = mayDial;
   }
@@ -31,8 +34,10 @@ export class DialQueue {
     return this.#waiting;
   }
 
-  /** Calls `start` as soon as there is a place for `target`, perhaps at once.
-   *  @returns gives the place back, or leaves the queue; to be called once. Undefined when too many wait: `start` is never called */
+  /** Calls `start` as soon as there is a place for `target`, possibly before this returns.
+   *
+   *  @returns a function that gives the place back, or leaves the queue; call it once. Undefined when too many requests
+   *    wait already: `start` is then never called */
   enter(target: string, start: () => void): (() => void) | undefined {
     if (this.#waiting >= MAX_WAITING_DIALS) return undefined;
     const queue = this.#targets.get(target) ?? { dials: 0, waiting: new Set() };
@@ -57,13 +62,13 @@ export class DialQueue {
     };
   }
 
-  /** Starts whoever may be. */
+  /** Starts every waiting request that now has a place. */
   startWaiting(): void {
-    // One that is refused at once gives its place back while the loop runs.
+    // A request that is refused at once gives its place back during the loop.
     if (this.#isStarting) return;
     this.#isStarting = true;
     while (this.#waiting > 0 && this.#mayDial() && this.#startOne()) {
-      // There may be a place for another.
+      // Continue: there may be another place.
     }
     this.#isStarting = false;
   }
@@ -77,7 +82,7 @@ export class DialQueue {
       this.#waiting--;
       queue.dials++;
       this.#dials++;
-      // To the end: the others come first now.
+      // Move the target to the end of the line.
       this.#targets.delete(target);
       this.#targets.set(target, queue);
       next();

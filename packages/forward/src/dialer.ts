@@ -1,8 +1,9 @@
-/** Connects to whichever of some checked addresses answers first (spec forwarding 2.4; RFC 8305 §5, "Happy Eyeballs").
+/** Connects to the first of several permitted addresses that answers (spec forwarding 2.4; RFC 8305 §5, "Happy
+ *  Eyeballs").
  *
- *  An attempt goes to the first address. If it has not connected after 250 ms the next address is tried beside it, or at once when it
- *  fails; the first connection to come about wins and the others are closed. An address that swallows everything, typically an IPv6
- *  address on a network whose IPv6 leads nowhere, so costs a quarter of a second. */
+ *  The first address is tried at once. If it fails, or has not connected after 250 ms, the next one is tried as well,
+ *  without waiting for the first. The first connection wins and the others are closed. So an address that never
+ *  answers, typically IPv6 on a network without working IPv6, costs a quarter of a second. */
 
 import { connect, type Socket } from 'node:net';
 import { systemCode, type Timers } from '@underpass/runtime';
@@ -10,10 +11,10 @@ import { CONNECTION_ATTEMPT_DELAY_MS } from './forward-constants.js';
 import type { RequestStatus } from './request.js';
 
 export interface DialOptions {
-  /** IP literals, at least one, each of them permitted, in the order in which they are tried. */
+  /** IP literals, at least one, all permitted, in the order in which to try them. */
   readonly addresses: readonly string[];
   readonly port: number;
-  /** For all of them together. */
+  /** For all attempts together. */
   readonly timeoutMs: number;
   readonly timers: Timers;
   readonly connectTcp?: ConnectTcp;
@@ -25,17 +26,17 @@ export type DialOutcome =
   | { readonly ok: true; readonly socket: Socket; readonly address: string }
   | { readonly ok: false; readonly status: RequestStatus };
 
-/** When several addresses fail in several ways, the one that says most counts: that this machine lacks something, that somebody
- *  answered, that nobody did. */
-const TELLING: readonly RequestStatus[] = [
+/** When addresses fail in different ways, the most informative failure is reported: first a lack of resources here,
+ *  then an answer from the target, then silence. */
+const MOST_INFORMATIVE_FIRST: readonly RequestStatus[] = [
   'internal-error',
   'connection-refused',
   'timed-out',
   'unreachable',
 ];
 
-/** Calls `done` once, later, unless it is called off first.
- *  @returns calls it off */
+/** Calls `done` once and never before it returns, unless it is cancelled first.
+ *  @returns a function that cancels it */
 export function dial(options: DialOptions, done: (outcome: DialOutcome) => void): () => void {
   const { addresses, port, timers, connectTcp = connectByNumber } = options;
   const underWay = new Set<Socket>();
@@ -51,7 +52,7 @@ export function dial(options: DialOptions, done: (outcome: DialOutcome) => void)
     underWay.clear();
   };
   const fail = (failure: RequestStatus): void => {
-    if (TELLING.indexOf(failure) < TELLING.indexOf(status)) status = failure;
+    if (MOST_INFORMATIVE_FIRST.indexOf(failure) < MOST_INFORMATIVE_FIRST.indexOf(status)) status = failure;
   };
   const attempt = (): void => {
     if (nextAttempt !== undefined) timers.clear(nextAttempt);
@@ -86,7 +87,7 @@ export function dial(options: DialOptions, done: (outcome: DialOutcome) => void)
   return stop;
 }
 
-/** Also after it has failed: what it still has to say interests nobody. */
+/** Closes a socket and ignores any later error, since the outcome no longer depends on it. */
 function giveUp(socket: Socket): void {
   socket.removeAllListeners();
   socket.on('error', () => {});

@@ -1,38 +1,38 @@
-/** What `-L` takes, in ssh's syntax: `[bind:]port:host:hostport` (spec forwarding 1.1). */
+/** Parses the argument of `-L`, in ssh's syntax: `[bind:]port:host:hostport` (spec forwarding 1.1). */
 import { isIPv6 } from 'node:net';
 import { parseHost } from './host.js';
 
-/** One local port that is forwarded. */
+/** A local port and the target to which the relay connects for it. */
 export interface LocalForward {
-  /** As given, for messages. */
+  /** As the user wrote it, for messages. */
   readonly text: string;
   readonly bind: Bind;
-  /** 0: the system chooses. */
+  /** 0 lets the system choose. */
   readonly port: number;
   readonly target: Target;
 }
 
-/** `loopback`: 127.0.0.1 and ::1, whichever exist. `all`: every interface. Otherwise a single address or name. */
+/** `loopback` means 127.0.0.1 and ::1, or the one that exists; `all` means every interface. */
 export type Bind =
   | { readonly kind: 'loopback' }
   | { readonly kind: 'all' }
   | { readonly kind: 'host'; readonly host: string };
 
-/** Where a stream should lead, as the relay resolves it. */
+/** The host and port that a peer asks for, as the relay sees them. */
 export interface Target {
   /** A name or an IP literal without brackets. */
   readonly host: string;
   readonly port: number;
 }
 
-/** Why a text could not be read: names the part and what was expected. */
+/** Why a text cannot be parsed. Names the faulty part and what was expected there. */
 export interface Refusal {
   readonly reason: string;
 }
 
 const SHAPE = 'expected [bind:]port:host:hostport, for example 8080:example.com:80';
 
-/** @returns the forward, or the reason why the text is none */
+/** @returns the forward, or why the text cannot be parsed */
 export function parseLocalForward(text: string): LocalForward | Refusal {
   const url = refuseUrl(text);
   if (url !== undefined) return url;
@@ -40,38 +40,44 @@ export function parseLocalForward(text: string): LocalForward | Refusal {
     return { reason: `'${text}': Unix sockets are not supported yet; ${SHAPE}` };
   }
   const fields = splitFields(text);
-  if (fields === undefined) return { reason: `'${text}': a bracket is not closed or out of place; ${SHAPE}` };
+  if (fields === undefined) return { reason: `'${text}': a bracket is unclosed or misplaced; ${SHAPE}` };
   if (fields.length > 4 && !text.includes('[')) {
-    return { reason: `'${text}': too many colons; write an IPv6 address in brackets, as in [::1]` };
+    return { reason: `'${text}' has too many colons: write an IPv6 address in brackets, as in [::1]` };
   }
   if (fields.length !== 3 && fields.length !== 4) return { reason: `'${text}': ${SHAPE}` };
   const [portText, hostText, hostPortText] = fields.slice(-3) as [string, string, string];
 
   const bind = parseBind(fields.length === 4 ? fields[0] : undefined);
   if (bind === undefined) {
-    return { reason: `'${fields[0]}' is no address to listen on: expected an IP address, a name or *` };
+    return {
+      reason: `'${fields[0]}' is not a valid address to listen on: expected an IP address, a name or *`,
+    };
   }
   const port = parsePort(portText, 0);
   if (port === undefined)
-    return { reason: `'${portText}' is no port to listen on: expected a number from 0 to 65535` };
+    return { reason: `'${portText}' is not a valid port to listen on: expected a number from 0 to 65535` };
   const host = unbracket(hostText);
   if (host === undefined)
-    return { reason: `'${hostText}' is no host: expected a name or an IP address (IPv6 in brackets)` };
+    return {
+      reason: `'${hostText}' is not a valid host: expected a name or an IP address (IPv6 in brackets)`,
+    };
   const hostPort = parsePort(hostPortText, 1);
   if (hostPort === undefined)
-    return { reason: `'${hostPortText}' is no port of ${hostText}: expected a number from 1 to 65535` };
+    return {
+      reason: `'${hostPortText}' is not a valid port for ${hostText}: expected a number from 1 to 65535`,
+    };
   return { text, bind, port, target: { host, port: hostPort } };
 }
 
-/** People paste addresses from a browser. */
+/** Refuses URLs, which people paste from a browser, and suggests what to write. */
 export function refuseUrl(text: string): Refusal | undefined {
   const scheme = /[a-z][a-z0-9+.-]*:\/\//i.exec(text)?.[0];
   if (scheme === undefined) return undefined;
   const rest = text.replace(scheme, '').replace(/\/[^/]*$/, '');
-  return { reason: `'${text}' has ${scheme} in it, which is for browsers: write ${rest}` };
+  return { reason: `'${text}' contains ${scheme} as in a URL: write ${rest}` };
 }
 
-/** `host:port`, with brackets round an IPv6 literal. */
+/** `host:port`, with an IPv6 literal in brackets. */
 export function formatTarget(target: Target): string {
   return target.host.includes(':') ? `[${target.host}]:${target.port}` : `${target.host}:${target.port}`;
 }
@@ -83,7 +89,7 @@ export function parsePort(text: string, lowest: number): number | undefined {
   return port >= lowest && port <= 65_535 ? port : undefined;
 }
 
-/** Splits at the colons outside brackets. A bracketed field keeps its brackets and must fill its field. */
+/** Splits at the colons outside brackets. A bracketed part keeps its brackets and must be a whole field. */
 function splitFields(text: string): string[] | undefined {
   const fields: string[] = [];
   let rest = text;

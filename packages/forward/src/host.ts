@@ -1,11 +1,11 @@
-/** A host as rules and targets write it, in one form: an address as numbers, or a lower-case name
- *  (spec forwarding 3.6). */
+/** Parses the hosts of rules and targets into one form: an address as numbers, or a lower-case name (spec forwarding
+ *  3.6). */
 import { isIPv4, isIPv6 } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
 export type IpAddress = ipaddr.IPv4 | ipaddr.IPv6;
 
-/** A name of more bytes does not fit a request or the DNS. */
+/** The longest name that fits into a request and into the DNS. */
 export const MAX_HOST_NAME_LENGTH = 253;
 
 export type Host =
@@ -13,22 +13,22 @@ export type Host =
   | { readonly kind: 'localhost' }
   | { readonly kind: 'name'; readonly name: string };
 
-/** What `localhost` stands for: never the DNS's word. */
+/** The addresses of `localhost`, which is never looked up. */
 export const LOOPBACK_ADDRESSES: readonly string[] = ['127.0.0.1', '::1'];
 
 /** @param text  a name or an IP literal without brackets
- *  @returns undefined when it is neither, or could be read as an address by some and as a name by others */
+ *  @returns undefined when it is neither, or is ambiguous between the two */
 export function parseHost(text: string): Host | undefined {
   const address = parseAddress(text);
   if (address !== undefined) return { kind: 'address', address };
-  // Before the dot goes: of `name..` one would be left, and two forms of one name.
+  // Check before removing the trailing dot: otherwise `name..` would pass as `name.`, a second form of one name.
   if (!isHostName(text)) return undefined;
   const name = text.toLowerCase().replace(/\.$/, '');
   if (isNumericName(name)) return undefined;
   return name === 'localhost' ? { kind: 'localhost' } : { kind: 'name', name };
 }
 
-/** Reads the forms that leave no doubt: four decimal numbers, or IPv6 without a zone. IPv4-mapped IPv6 becomes IPv4. */
+/** Accepts only unambiguous forms: four decimal numbers, or IPv6 without a zone. IPv4-mapped IPv6 becomes IPv4. */
 export function parseAddress(text: string): IpAddress | undefined {
   if (isIPv4(text)) return ipaddr.IPv4.parse(text);
   if (!isIPv6(text) || text.includes('%')) return undefined;
@@ -36,12 +36,12 @@ export function parseAddress(text: string): IpAddress | undefined {
   return address.isIPv4MappedAddress() ? address.toIPv4Address() : address;
 }
 
-/** Labels of letters, digits, `-` and `_`, as they occur in practice; a trailing dot is allowed. */
+/** Labels of letters, digits, `-` and `_`, as used in practice; a trailing dot is allowed. */
 export function isHostName(text: string): boolean {
   return text.length <= MAX_HOST_NAME_LENGTH && /^[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?$/i.test(text);
 }
 
-/** `127.1`, `0x7f000001`, `2130706433`: the system's resolver may take them for addresses. */
+/** Matches `127.1`, `0x7f000001` and `2130706433`, which the system's resolver may read as addresses. */
 export function isNumericName(name: string): boolean {
   return /(^|\.)(0x[0-9a-f]*|[0-9]+)$/.test(name);
 }

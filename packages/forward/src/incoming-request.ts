@@ -1,7 +1,4 @@
-/** One stream that the peer opened, from its request to its status (spec forwarding 2.3 to 2.6).
- *
- *  It reads the request, judges the target, resolves the name, judges what comes, dials, writes the status and then leaves the bytes to a
- *  pump. At each step it waits for one thing, and `#cancel` calls that off: the peer may give up at any time. */
+/** One stream that the peer opened, from its request to its status (spec forwarding 2.3 to 2.6). */
 
 import type { Socket } from 'node:net';
 import { type Stream, StreamErrorCode } from '@underpass/protocol';
@@ -27,31 +24,32 @@ import type { Tunnel } from './tunnel.js';
 
 export interface AcceptorObserver {
   /** `address` is what was connected to. */
+  /** @param address  the address that the relay connected to */
   onOpened(id: number, target: Target, address: string): void;
   /** @param target  undefined when the request could not be read
    *  @param advice  what happened, and what would change it */
   onRefused(id: number, target: Target | undefined, status: RequestStatus, advice: string): void;
-  /** Of a stream that was opened; comes last. */
+  /** Called last, and only for a stream that was opened. */
   onEnd(id: number, target: Target, summary: PumpSummary): void;
 }
 
 export interface AcceptorOptions {
   readonly tunnel: Tunnel;
   readonly lookups: LookupQueue;
-  /** The peer's rules, as they are at the moment of each request. */
+  /** The peer's rules. Called for each request, because they may have changed. */
   readonly rules: () => readonly AllowRule[];
   readonly observer: AcceptorObserver;
-  /** The addresses of this machine (docs/adr/0004-allow-rules.md). */
+  /** Returns the addresses of this machine (docs/adr/0004-allow-rules.md). */
   readonly ownAddresses?: OwnAddresses;
   readonly connectTcp?: ConnectTcp;
-  /** Shared by all peers. */
+  /** Shared by all peers, like `descriptors`. */
   readonly watch: SocketWatch;
   readonly descriptors: DescriptorGuard;
   readonly timers?: Timers;
   readonly now?: () => number;
 }
 
-/** What the requests of a peer share, and what their acceptor counts. */
+/** What the requests of one peer share, and how they report to their acceptor. */
 export interface SharedByRequests {
   readonly families: FamilyMemory;
   readonly queue: DialQueue;
@@ -60,6 +58,12 @@ export interface SharedByRequests {
   onDisconnected(socket: Socket): void;
 }
 
+/** Turns one stream of a peer into a connection to its target, or into a refusal.
+ *
+ *  It reads the request, checks the target against the peer's rules, waits for a place in the dial queue, resolves the
+ *  name, checks each address, dials and writes the status. From then on a `Pump` carries the bytes and gets all events
+ *  of the stream. At any moment the request waits for at most one thing, and `#cancel` stops that wait: the peer may
+ *  give up at any time. The acceptor creates it and counts it, and it never outlives its stream without a status. */
 export class IncomingRequest implements StreamHandler {
   readonly #stream: Stream;
   readonly #options: AcceptorOptions;
@@ -69,9 +73,9 @@ export class IncomingRequest implements StreamHandler {
   #received: Uint8Array = new Uint8Array(0);
   #target: Target | undefined;
   #isDecided = false;
-  /** The peer does not read the answer. */
+  /** The peer does not read our direction of the stream. */
   #isStopped = false;
-  /** Calls off what is being waited for. */
+  /** Stops what the request is waiting for. */
   #cancel: (() => void) | undefined;
   #leaveQueue: (() => void) | undefined;
   #pump: Pump | undefined;
@@ -92,7 +96,7 @@ export class IncomingRequest implements StreamHandler {
 
   start(): void {
     const timer = this.#timers.set(() => {
-      this.refuse('malformed-request', `no complete request within ${REQUEST_TIMEOUT_MS / 1000} s`);
+      this.refuse('malformed-request', `the request was not complete within ${REQUEST_TIMEOUT_MS / 1000} s`);
     }, REQUEST_TIMEOUT_MS);
     this.#cancel = () => this.#timers.clear(timer);
     this.#readRequest();
@@ -157,7 +161,7 @@ export class IncomingRequest implements StreamHandler {
     const where = formatTarget(target);
     const giveUp = (): void => {
       const seconds = DIAL_TIMEOUT_MS / 1000;
-      const why = `${where} got no turn within ${seconds} s: too many connections wait to be made`;
+      const why = `${where} was not dialled within ${seconds} s: too many connections are waiting`;
       this.refuse('timed-out', why);
     };
     const timer = this.#timers.set(giveUp, DIAL_TIMEOUT_MS);
@@ -169,17 +173,20 @@ export class IncomingRequest implements StreamHandler {
       else if (verdict.kind === 'addresses') this.#connect(target, verdict.addresses, end);
       else this.#lookUp(target, verdict.name, end);
     });
-    // Decided already, in the call above.
+    // `start` may have run, and decided, within the call above.
     if (this.#isDecided) this.#leave();
     else if (this.#leaveQueue === undefined) {
-      this.refuse('too-many-streams', `more than ${MAX_WAITING_DIALS} connections wait to be made`);
+      this.refuse('too-many-streams', `more than ${MAX_WAITING_DIALS} connections are waiting to be dialled`);
     }
   }
 
   #lookUp(target: Target, name: string, end: number): void {
     const { lookups } = this.#options;
     const timer = this.#timers.set(() => {
-      this.refuse('timed-out', `${name} was not resolved within ${DIAL_TIMEOUT_MS / 1000} s`);
+      this.refuse(
+        'timed-out',
+        `${name} did not resolve within ${DIAL_TIMEOUT_MS / 1000} s: check this machine's DNS`,
+      );
     }, end - this.#now());
     const callOff = lookups.lookup(this.#options, name, (outcome: LookupOutcome) => {
       this.#timers.clear(timer);
@@ -195,7 +202,8 @@ export class IncomingRequest implements StreamHandler {
     };
   }
 
-  /** Resolvers report a lack of descriptors in several ways, some as a name that does not exist (spec forwarding 2.7). */
+  /** Resolvers report a lack of descriptors in several ways, some of them as a name that does not exist (spec
+   *  forwarding 2.7). */
   #isShortage(error: unknown): boolean {
     const code = systemCode(error);
     return code === 'EMFILE' || code === 'ENFILE' || !this.#options.descriptors.hasRoom();
@@ -205,7 +213,7 @@ export class IncomingRequest implements StreamHandler {
     this.refuse('internal-error', OUT_OF_DESCRIPTORS);
   }
 
-  /** spec forwarding 3.4: each address is judged by itself, and only what was judged is connected to */
+  /** spec forwarding 3.4: judges each address by itself and connects only to those that were permitted */
   #connect(target: Target, candidates: readonly string[], end: number): void {
     const { rules, ownAddresses = () => [] } = this.#options;
     const { families } = this.#shared;
@@ -243,7 +251,7 @@ export class IncomingRequest implements StreamHandler {
   #open(target: Target, socket: Socket, address: string): void {
     const { tunnel, observer } = this.#options;
     const { id } = this.#stream;
-    // Before the place is given back: somebody may be waiting for it.
+    // Count the socket before giving the place back, because a waiting request may take that place at once.
     this.#shared.onConnected(socket);
     this.#decide();
     this.#stream.write(encodeStatus('opened'));
@@ -274,7 +282,7 @@ export class IncomingRequest implements StreamHandler {
     this.#options.tunnel.wake();
   }
 
-  /** The peer gave up first, or is gone. */
+  /** Ends a request whose peer gave up first or is gone. */
   #abandon(): void {
     if (this.#isDecided) return;
     this.#stopWaiting();
@@ -288,7 +296,7 @@ export class IncomingRequest implements StreamHandler {
     this.#cancel = undefined;
   }
 
-  /** Gives back the place among those that are dialled. */
+  /** Gives back the place in the dial queue. */
   #leave(): void {
     const leave = this.#leaveQueue;
     this.#leaveQueue = undefined;
@@ -309,11 +317,11 @@ function adviceFor(status: RequestStatus, target: Target): string {
     case 'connection-refused':
       return `${where} refused the connection: nothing listens there`;
     case 'timed-out':
-      return `${where} did not answer within ${DIAL_TIMEOUT_MS / 1000} s: a firewall, or nobody there`;
+      return `${where} did not answer within ${DIAL_TIMEOUT_MS / 1000} s: check that it runs and that no firewall blocks it`;
     case 'unreachable':
-      return `${where} cannot be reached from here: no route to it`;
+      return `${where} cannot be reached from this machine: there is no route to it`;
     default:
-      return `${where} could not be connected: this machine is out of sockets or memory`;
+      return `${where} could not be dialled: this machine is out of sockets or memory`;
   }
 }
 

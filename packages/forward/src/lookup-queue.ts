@@ -1,8 +1,4 @@
-/** Resolves names, few at a time: a resolution holds a thread and cannot be called off (spec forwarding 2.5).
- *
- *  A resolution is quick until it has taken 250 ms, and slow from then on. Quick and slow ones are counted apart, so that a peer whose slow
- *  names wait for a DNS server that does not answer still resolves others at once. A name that was slow the last time is taken for slow
- *  from the start. Requests of one peer for the same name share one resolution. */
+/** Resolves names, a few at a time (spec forwarding 2.5). */
 import type { Timers } from '@underpass/runtime';
 import {
   MAX_LOOKUPS,
@@ -13,7 +9,7 @@ import {
   SLOW_LOOKUP_MS,
 } from './forward-constants.js';
 
-/** Gives IP literals for a name; rejects with a system error (`ENOTFOUND`, `EAI_AGAIN`) when there are none. */
+/** Resolves a name to IP literals. Rejects with a system error (`ENOTFOUND`, `EAI_AGAIN`) when there are none. */
 export type NameResolver = (name: string) => Promise<readonly string[]>;
 
 export type LookupOutcome =
@@ -22,13 +18,13 @@ export type LookupOutcome =
 
 type Done = (outcome: LookupOutcome) => void;
 
-/** A peer. */
+/** The lookups of one peer. */
 interface Owner {
   quick: number;
   slow: number;
-  /** Those that wait or run. */
+  /** Waiting and running ones, by name. */
   readonly resolutions: Map<string, Resolution>;
-  /** Names that were slow the last time, the oldest first. */
+  /** Names whose last lookup was slow, oldest first. */
   readonly slowNames: Set<string>;
 }
 
@@ -36,18 +32,25 @@ interface Resolution {
   readonly owner: Owner;
   readonly name: string;
   readonly waiters: Set<Done>;
-  /** Counted among the slow ones. */
+  /** Whether it holds one of the slow places. */
   isSlow: boolean;
-  /** It has taken as long as a slow one. */
+  /** Whether it has taken longer than a quick one may. */
   isOverdue: boolean;
 }
 
+/** Resolves the names of all peers and shares out the resolver among them.
+ *
+ *  A resolution occupies a thread of the system's resolver and cannot be cancelled, so only a few may run at once. One
+ *  is quick until it has taken 250 ms, and slow from then on. Quick and slow ones are counted separately: a peer whose
+ *  slow names wait for a dead DNS server can still resolve its other names at once. A name that was slow the last time
+ *  counts as slow from the start. Requests of one peer for the same name share one resolution. Requests call `lookup`;
+ *  the queue never looks at rules or addresses. */
 export class LookupQueue {
   readonly #resolve: NameResolver;
   readonly #timers: Timers;
   readonly #owners = new WeakMap<object, Owner>();
   readonly #running = new Set<Resolution>();
-  /** In order of arrival; bounded by the dials that wait for it. */
+  /** In order of arrival. The limit on waiting dials bounds it. */
   readonly #waiting = new Set<Resolution>();
   #slow = 0;
 
@@ -63,9 +66,10 @@ export class LookupQueue {
     return this.#waiting.size;
   }
 
-  /** Calls `done` once, later, unless it is called off first.
-   *  @param owner  whose share of resolutions it is
-   *  @returns calls it off */
+  /** Calls `done` once and never before it returns, unless it is cancelled first.
+   *
+   *  @param owner  the peer whose share of lookups this counts against
+   *  @returns a function that cancels it */
   lookup(owner: object, name: string, done: Done): () => void {
     const resolution = this.#resolutionOf(this.#ownerOf(owner), name);
     const waiter: Done = (outcome) => done(outcome);
@@ -96,7 +100,8 @@ export class LookupQueue {
     return resolution;
   }
 
-  /** One peer's names must not hold up another's, nor its slow ones its others: whoever is at a limit is passed over. */
+  /** Passes over a resolution at its limit, so that it never holds up those of other peers, or quick ones of its own
+   *  peer. */
   #startNext(): void {
     for (const resolution of this.#waiting) {
       if (this.#running.size >= MAX_LOOKUPS) return;
@@ -139,7 +144,7 @@ export class LookupQueue {
     for (const done of waiters) done(outcome);
   }
 
-  /** Counts among the slow what has become so, as far as there are places. */
+  /** Gives slow places to overdue resolutions, if there are free ones. */
   #moveOverdue(): void {
     for (const resolution of this.#running) {
       if (!resolution.isOverdue || resolution.isSlow || !this.#hasSlowPlace(resolution.owner)) continue;

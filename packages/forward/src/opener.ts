@@ -1,5 +1,5 @@
-/** The client's side of a stream: asks the relay for a target and carries a local connection there
- *  (spec forwarding 2.1, 2.2). */
+/** The client's side of a stream: asks the relay for a target and connects it to a local socket (spec forwarding 2.1,
+ *  2.2). */
 
 import type { Socket } from 'node:net';
 import { type Stream, StreamErrorCode } from '@underpass/protocol';
@@ -13,13 +13,13 @@ import type { Tunnel } from './tunnel.js';
 export interface OpenerObserver {
   /** The relay reached the target. */
   onOpened?(): void;
-  /** The local connection was reset. */
+  /** The local connection was reset because the relay refused the target, or because no stream could be opened. */
   onRefused(status: RequestStatus): void;
-  /** The local connection is closed; comes last, also after a refusal. */
+  /** The local connection is closed. Called last, also after a refusal. */
   onEnd(summary: PumpSummary): void;
 }
 
-/** Carries `socket`, just accepted, to `target` through `stream`. While the relay cannot be reached, all of it waits.
+/** Carries `socket`, just accepted, to `target` through `stream`. While the relay cannot be reached, the bytes wait.
  *  @param stream  undefined when no stream can be opened */
 export function openThroughTunnel(
   tunnel: Tunnel,
@@ -54,7 +54,7 @@ export function openThroughTunnel(
     },
     onEnd: (summary) => observer.onEnd(summary),
   });
-  // spec forwarding 2.1: the request goes out at once and nothing waits for its status
+  // spec forwarding 2.1: send the request at once and never wait for its status
   stream.write(encodeRequest({ kind: 'tcp', ...target }));
   tunnel.attach(stream, {
     onReadable: () => {

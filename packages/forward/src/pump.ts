@@ -1,4 +1,4 @@
-/** Carries bytes between a TCP socket and a stream until both directions are over (spec forwarding 4). */
+/** Carries bytes between a TCP socket and a stream until both directions have ended (spec forwarding 4). */
 import type { Socket } from 'node:net';
 import { type Stream, StreamErrorCode } from '@underpass/protocol';
 import type { StreamHandler } from '@underpass/runtime';
@@ -7,30 +7,37 @@ import { resetSocket } from './reset-socket.js';
 import { confirmEnd, type SocketWatch, type Watched } from './socket-watch.js';
 
 export interface PumpSummary {
-  /** From the socket to the stream. */
+  /** Bytes from the socket to the stream. */
   readonly bytesSent: number;
   readonly bytesReceived: number;
   /** Both directions ended with FIN. */
   readonly clean: boolean;
 }
 
-/** Looks at the stream's first bytes before any of them reaches the socket.
- *  @returns the bytes behind the preface, or undefined as long as it is not complete */
+/** Consumes the stream's first bytes before any of them reaches the socket.
+ *  @returns the bytes after the preface, or undefined while it is incomplete */
 export type Preface = (bytes: Uint8Array) => Uint8Array | undefined;
 
 export interface PumpOptions {
-  /** Connected, with allowHalfOpen, and nobody else listening for its data. */
+  /** Connected, with allowHalfOpen, and without other listeners for its data. */
   readonly socket: Socket;
   readonly stream: Stream;
-  /** To be called after commands on the stream. */
+  /** Call after commands on the stream. */
   readonly wake: () => void;
   readonly preface?: Preface;
-  /** Looks after the socket while it is not read. */
+  /** Watches the socket while it is not read. */
   readonly watch: SocketWatch;
-  /** The socket is closed and the stream has all that came from it: nothing follows. */
+  /** Called once, last: the socket is closed, and the stream has everything that came from it. */
   readonly onEnd: (summary: PumpSummary) => void;
 }
 
+/** Connects one TCP socket to one stream, in both directions.
+ *
+ *  The two directions are independent. Each ends by itself, with FIN or with a reset, and each has its own
+ *  back-pressure: while the stream's send buffer is full the socket is paused, and while the socket's buffer is full
+ *  the stream is not read, so that its sender gets no credit. The pump owns the socket and the stream from `start` on.
+ *  The opener or the incoming request passes it the stream's events. It never buffers more than one chunk of its own,
+ *  and it never turns a reset into a clean end. */
 export class Pump implements StreamHandler, Watched {
   readonly socket: Socket;
   readonly #stream: Stream;
@@ -38,16 +45,16 @@ export class Pump implements StreamHandler, Watched {
   readonly #onEnd: (summary: PumpSummary) => void;
   readonly #watch: SocketWatch;
   #preface: Preface | undefined;
-  /** Read from the socket and not yet taken by the stream; the socket is paused meanwhile. */
+  /** What the stream had no room for. The socket is paused until it has. */
   #rest: Uint8Array | undefined;
   #socketEnded = false;
   #socketClosed = false;
   #ended = false;
-  /** The socket's buffer is full; the stream is not read meanwhile, so its sender gets no credit. */
+  /** The socket's buffer is full, so the stream is not read. */
   #socketFull = false;
   /** Socket to stream: finished, reset or stopped. */
   #sendingOver = false;
-  /** Stream to socket: FIN handed on, or reset. */
+  /** Stream to socket: FIN passed on, or reset. */
   #receivingOver = false;
   #clean = true;
   #bytesSent = 0;
@@ -62,17 +69,17 @@ export class Pump implements StreamHandler, Watched {
     this.#onEnd = options.onEnd;
   }
 
-  /** @param firstBytes  read from the stream already, for the socket */
+  /** @param firstBytes  bytes for the socket that were already read from the stream */
   start(firstBytes?: Uint8Array): void {
     const socket = this.socket;
     socket.setNoDelay(true);
     socket.setKeepAlive(true, TCP_KEEPALIVE_MS);
     socket.on('error', () => this.abort(StreamErrorCode.connectionReset));
     socket.on('close', () => this.#onSocketClose());
-    // spec forwarding 4.2: a reset must not pass for the end
+    // spec forwarding 4.2: a reset must not look like a clean end
     socket.on('end', () => confirmEnd(socket, () => this.#onSocketEnd()));
     socket.on('drain', () => this.#onDrain());
-    // The stream keeps the chunk until it is acknowledged: node hands out a buffer of its own for each read.
+    // The stream keeps the chunk until it is acknowledged. That is safe: Node allocates a new buffer for each read.
     socket.on('data', (chunk: Buffer) => this.#onSocketData(chunk));
     if (firstBytes !== undefined && firstBytes.length > 0) {
       this.#bytesReceived += firstBytes.length;
@@ -117,7 +124,7 @@ export class Pump implements StreamHandler, Watched {
     this.#wake();
   }
 
-  /** @returns what the stream has no room for, or undefined */
+  /** @returns what did not fit into the stream, or undefined */
   #giveToStream(chunk: Uint8Array): Uint8Array | undefined {
     const taken = this.#stream.write(chunk);
     this.#bytesSent += taken;
@@ -131,7 +138,7 @@ export class Pump implements StreamHandler, Watched {
     this.#wake();
   }
 
-  /** spec forwarding 4.1: FIN goes on, after all bytes before it; the other direction is left alone */
+  /** spec forwarding 4.1: FIN follows all bytes before it and leaves the other direction alone */
   #finishSending(): void {
     if (this.#sendingOver) return;
     this.#sendingOver = true;
@@ -139,7 +146,7 @@ export class Pump implements StreamHandler, Watched {
     this.#endIfOver();
   }
 
-  /** spec forwarding 4.3: nobody reads what the socket sends */
+  /** spec forwarding 4.3: the other side does not read what the socket sends */
   onStopped(): void {
     if (this.#sendingOver) return;
     this.#sendingOver = true;
@@ -179,15 +186,16 @@ export class Pump implements StreamHandler, Watched {
   #readStream(): void {
     if (this.#receivingOver || this.#socketFull) return;
     while (this.#fillSocket()) {
-      // The kernel took it all at once: there is room for more.
+      // The kernel took everything at once, so there is room for more.
     }
     if (this.#receivingOver) return;
     if (this.#stream.readFinished) this.#finishReceiving();
-    // Reading gave the sender credit, which has to go out.
+    // Reading gave the sender credit, which has to be sent.
     this.#wake();
   }
 
-  /** Gathers what the stream has into one system call. @returns true when there may be more, and room for it */
+  /** Passes what the stream has to the socket in one system call. @returns true when there may be more, and room for
+   *  it */
   #fillSocket(): boolean {
     const socket = this.socket;
     let gathered = 0;
@@ -200,7 +208,7 @@ export class Pump implements StreamHandler, Watched {
     }
     socket.uncork();
     this.#bytesReceived += gathered;
-    // spec forwarding 4.4: no credit for the peer while the local reader is slow
+    // spec forwarding 4.4: a peer gets no credit while the local reader is slow
     this.#socketFull = socket.writableNeedDrain && socket.writableLength > 0;
     return gathered >= GATHER_BYTES && !this.#socketFull;
   }
@@ -239,7 +247,7 @@ export class Pump implements StreamHandler, Watched {
   onReset(): void {
     const wasOver = this.#receivingOver && this.#sendingOver;
     this.#receivingOver = true;
-    // All bytes of both directions are handed on: the socket may end in peace.
+    // If all bytes of both directions were passed on, the reset changes nothing and the socket may close cleanly.
     if (!wasOver) this.abort(StreamErrorCode.connectionReset);
   }
 
@@ -253,7 +261,7 @@ export class Pump implements StreamHandler, Watched {
   #onSocketClose(): void {
     this.#socketClosed = true;
     this.#watch.delete(this);
-    // Both FINs are through, and the last bytes that were read wait for room in the stream: they are not lost.
+    // Both FINs are through and the last bytes wait for room in the stream. They still count, so this is a clean end.
     const restWaits = this.#socketEnded && this.#rest !== undefined && this.#receivingOver;
     if (!restWaits && !(this.#sendingOver && this.#receivingOver)) {
       this.abort(StreamErrorCode.connectionReset);

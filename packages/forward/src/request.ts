@@ -1,6 +1,6 @@
-/** The request that opens a stream's bytes, and the status that opens the answer's (spec streams 6). */
+/** The request at the start of a stream, and the status at the start of the answer (spec streams 6). */
 
-/** What a stream asks for. Only TCP so far. */
+/** What a stream asks for. Only TCP is supported so far. */
 export interface ConnectRequest {
   readonly kind: 'tcp';
   /** A name or an IP literal without brackets, 1 to 255 bytes of letters, digits, `-`, `_`, `.` and `:`. */
@@ -25,22 +25,22 @@ export type RequestStatus = (typeof REQUEST_STATUSES)[number];
 
 export type Decoded<T> =
   | { readonly ok: true; readonly value: T; readonly bytesRead: number }
-  /** Not all there yet: call again with more. */
+  /** Call again with more bytes. */
   | { readonly ok: false; readonly reason: 'incomplete' }
   | { readonly ok: false; readonly reason: 'malformed' };
 
 const KIND_TCP = 0x01;
 const HOST = /^[A-Za-z0-9._:-]{1,255}$/;
 
-/** The longest request: more bytes than this need not be buffered. */
+/** The longest request. Once this many bytes have arrived, the request is complete or malformed. */
 export const MAX_REQUEST_BYTES = 2 + 255 + 2;
 
-/** Whether `host` and `port` can be put into a request. */
+/** Whether a request can carry `host` and `port`. */
 export function isRequestable(host: string, port: number): boolean {
   return HOST.test(host) && Number.isInteger(port) && port >= 1 && port <= 65_535;
 }
 
-/** @throws RangeError when `isRequestable` says no */
+/** @throws RangeError when `isRequestable` is false */
 export function encodeRequest(request: ConnectRequest): Uint8Array {
   const { host, port } = request;
   if (!isRequestable(host, port)) throw new RangeError(`not a target: ${host}:${port}`);
@@ -53,7 +53,7 @@ export function encodeRequest(request: ConnectRequest): Uint8Array {
   return bytes;
 }
 
-/** Total: any bytes give a request, `incomplete` or `malformed`. */
+/** Total: any bytes give a request, `incomplete` or `malformed`. Never throws. */
 export function decodeRequest(bytes: Uint8Array): Decoded<ConnectRequest> {
   if (bytes.length >= 1 && bytes[0] !== KIND_TCP) return { ok: false, reason: 'malformed' };
   if (bytes.length < 2) return { ok: false, reason: 'incomplete' };
@@ -71,7 +71,7 @@ export function encodeStatus(status: RequestStatus): Uint8Array {
   return Uint8Array.of(REQUEST_STATUSES.indexOf(status));
 }
 
-/** A status that a later version may know and this one does not is an internal error (spec streams 6.2). */
+/** Reads an unknown status, which a later version may send, as an internal error (spec streams 6.2). */
 export function decodeStatus(bytes: Uint8Array): Decoded<RequestStatus> {
   if (bytes.length === 0) return { ok: false, reason: 'incomplete' };
   return { ok: true, value: REQUEST_STATUSES[bytes[0] as number] ?? 'internal-error', bytesRead: 1 };

@@ -1,15 +1,15 @@
-/** Ends TCP connections with RST, so that nobody takes the end for a complete answer. */
+/** Ends TCP connections with RST, so that no program mistakes the end for a complete answer. */
 import type { Socket } from 'node:net';
 
-/** Ends a connected socket with RST, now or as soon as the system takes it. */
+/** Ends a connected socket with RST, now or as soon as the kernel accepts it. */
 export function resetSocket(socket: Socket): void {
   if (socket.destroyed) return;
-  // While the kernel is told of our FIN it takes no reset, and the socket would never close.
+  // While Node is sending our FIN a reset would be ignored, and the socket would never close.
   if (isShuttingDown(socket)) socket.once('finish', () => resetSocket(socket));
   else socket.resetAndDestroy();
 }
 
-/** Resets all of them. @returns when each has emitted `close` */
+/** Resets all of them. @returns a promise that resolves when each has emitted `close` */
 export async function resetSockets(sockets: Iterable<Socket>): Promise<void> {
   await Promise.all(
     Array.from(sockets, (socket) => {

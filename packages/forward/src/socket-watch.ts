@@ -1,28 +1,30 @@
-/** Notices that the other end of a TCP connection is gone while Node does not look (spec forwarding 4.6, docs/adr/0010-vanished-programs.md).
- *
- *  Node asks the kernel about a socket only while it reads or has something to write. A program that sent FIN, or whose socket is
- *  paused because the tunnel is full, may reset the connection and nothing happens: no event, and a place, a stream and two
- *  descriptors are held for good. The kernel knows: `getpeername` of such a socket fails with ENOTCONN. So sockets that nobody polls
- *  are asked that in turn, a limited number at a time, and none while there are none.
- *
- *  A connection that still moves bytes is left alone even if its other end is gone: what was received before is carried to its end. */
+/** Notices that the other end of a TCP connection is gone while Node does not poll the socket (spec forwarding 4.6,
+ *  docs/adr/0010-vanished-programs.md). */
 import type { Socket } from 'node:net';
 import { getSystemErrorName } from 'node:util';
 import type { Timers } from '@underpass/runtime';
 import { WATCH_INTERVAL_MS, WATCHED_PER_TURN } from './forward-constants.js';
 
-/** A connection whose socket is not polled for now. */
+/** A connection whose socket Node does not poll at present. */
 export interface Watched {
   readonly socket: Socket;
-  /** Grows with every byte that is carried, in either direction. */
+  /** Grows with every byte carried, in either direction. */
   readonly movedBytes: number;
-  /** The other end is gone, and has been for a turn in which no byte moved. */
+  /** The other end is gone, and no byte has moved since the last check. */
   onVanished(): void;
 }
 
+/** Checks sockets that Node does not poll for whether their other end still exists.
+ *
+ *  Node asks the kernel about a socket only while it reads or has something to write. If a program sent FIN, or its
+ *  socket is paused because the tunnel is full, it may reset the connection without any event here. Its place, its
+ *  stream and two descriptors would then be held for ever. The kernel knows: `getpeername` fails on such a socket. So
+ *  pumps add their socket while they don't read it, and the watch checks all of them in turn, a limited number at a
+ *  time. With nothing to watch it sets no timer. It never touches a socket: it only calls `onVanished`, and not while
+ *  bytes still move, so that what arrived before the reset is carried to the end. */
 export class SocketWatch {
   readonly #timers: Timers;
-  /** In the order in which they were looked at, the longest ago first, with what had moved then. */
+  /** The bytes moved at the last check, in order of that check, the oldest first. */
   readonly #watched = new Map<Watched, number>();
   #timer: object | undefined;
 
@@ -49,14 +51,14 @@ export class SocketWatch {
     const turn = [...this.#watched.keys()].slice(0, WATCHED_PER_TURN);
     for (const watched of turn) {
       const before = this.#watched.get(watched);
-      if (before === undefined) continue; // ended by one before it in this turn
+      if (before === undefined) continue; // removed when another one ended in this turn
       this.#watched.delete(watched);
       if (hasVanished(watched.socket) && watched.movedBytes === before) watched.onVanished();
       else this.#watched.set(watched, watched.movedBytes);
     }
     const { size } = this.#watched;
     if (size === 0) return;
-    // Each about once a second, up to a rate that costs little; with more of them each waits longer.
+    // Check each about once a second, up to a rate that costs little. With more sockets each waits longer.
     const delayMs = Math.max((WATCH_INTERVAL_MS * WATCHED_PER_TURN) / Math.max(size, WATCHED_PER_TURN), 100);
     this.#timer = this.#timers.set(() => this.#turn(), delayMs);
   }
@@ -67,32 +69,33 @@ interface Handle {
   readStart?(): number;
 }
 
-/** After our own FIN the kernel gives the same answer for a connection that both sides ended in due form, whose last bytes wait here to be
- *  read: that one is left alone. It ends as soon as they are carried. */
+/** After our own FIN the kernel gives the same answer for a connection that both sides ended cleanly and whose last
+ *  bytes are still unread here. Leave that one alone: it ends as soon as they are carried. */
 function hasVanished(socket: Socket): boolean {
   return socket.writable && isGone(socket);
 }
 
-/** Calls `onEnd` when the `end` that a socket has just emitted is known to be the other side's FIN. If it was a reset the socket emits an
- *  error first, within two turns of the event loop.
+/** Calls `onEnd` once the `end` that a socket has just emitted is known to be the other side's FIN. If it was a reset,
+ *  the socket emits an error within two turns of the event loop, before `onEnd`.
  *
- *  libuv reports an end of data when it has read part of a buffer and the kernel says that the connection is over, without reading
- *  on to see whether that was FIN or a reset. So a target that dies in the middle of its answer would pass for one that has said
- *  all. Reading once more gives the kernel's word. Only after our own FIN there is no time for that: a reset behind unread bytes
- *  passes for the end then. */
+ *  libuv reports the end of data when the kernel says that the connection is over, without reading on to see whether
+ *  that was FIN or a reset. So a target that dies in the middle of its answer would look like one that sent all of it.
+ *  One more read gets the kernel's answer. After our own FIN there is no time for that read, so a reset behind unread
+ *  bytes still looks like a clean end. */
 export function confirmEnd(socket: Socket, onEnd: () => void): void {
-  // After our own FIN the other side's makes an end of the connection in any case, and Node closes the socket at once.
+  // After our own FIN the other side's FIN ends the connection in any case, and Node closes the socket at once.
   if (!socket.writable || !isGone(socket)) {
     onEnd();
     return;
   }
   handleOf(socket)?.readStart?.();
-  // The first comes before the event loop looks at sockets again, the second after.
+  // The first callback runs before the event loop looks at sockets again, the second after it.
   setImmediate(() => setImmediate(onEnd));
 }
 
-/** Whether the kernel has given the connection up. `socket.remoteAddress` would not do: Node keeps the first answer.
- *  @returns false where it cannot be told */
+/** Whether the kernel has given up the connection. `socket.remoteAddress` does not help, because Node caches its first
+ *  value.
+ *  @returns false when the system does not say */
 export function isGone(socket: Socket): boolean {
   const error = handleOf(socket)?.getpeername?.({}) ?? 0;
   if (error >= 0) return false;

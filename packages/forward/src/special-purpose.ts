@@ -1,5 +1,5 @@
-/** Addresses that are not global unicast (spec forwarding 3.5): IANA's special-purpose registries (RFC 6890), the address plan
- *  of IPv6 (RFC 4291 §2.4), and one that a cloud provider put into public space. */
+/** Addresses that are not global unicast (spec forwarding 3.5): IANA's special-purpose registries (RFC 6890), the
+ *  address plan of IPv6 (RFC 4291 §2.4), and one that a cloud provider put into public space. */
 import ipaddr from 'ipaddr.js';
 import { type IpAddress, isIp6, parseAddress } from './host.js';
 
@@ -9,7 +9,7 @@ export interface Network {
 }
 
 export interface SpecialBlock extends Network {
-  /** In words, for messages: 'a loopback address'. */
+  /** How messages call it, for example 'a loopback address'. */
   readonly name: string;
 }
 
@@ -19,7 +19,7 @@ const BLOCKS: readonly SpecialBlock[] = (
     ['10.0.0.0/8', 'a private address'],
     ['100.64.0.0/10', 'a shared (carrier NAT) address'],
     ['127.0.0.0/8', 'a loopback address'],
-    // Reached from virtual machines only: the host's agent answers there (Azure WireServer).
+    // Reachable from virtual machines only: the host's agent answers there (Azure WireServer).
     ['168.63.129.16/32', 'a cloud provider’s internal address'],
     ['169.254.0.0/16', 'a link-local address'],
     ['172.16.0.0/12', 'a private address'],
@@ -36,7 +36,7 @@ const BLOCKS: readonly SpecialBlock[] = (
     ['224.0.0.0/4', 'a multicast address'],
     ['240.0.0.0/4', 'a reserved address'],
     ['255.255.255.255/32', 'the broadcast address'],
-    // What is not 2000::/3 is not global unicast.
+    // Everything outside 2000::/3 is not global unicast.
     ['::/3', 'a reserved address'],
     ['4000::/2', 'a reserved address'],
     ['8000::/1', 'a reserved address'],
@@ -87,19 +87,19 @@ export function contains(network: Network, address: IpAddress): boolean {
   return !isIp6(address) && address.match(base, prefixBits);
 }
 
-/** Every address of `inner` is one of `outer`. */
+/** Whether every address of `inner` is one of `outer`. */
 export function liesWithin(inner: Network, outer: Network): boolean {
   return inner.prefixBits >= outer.prefixBits && contains(outer, inner.base);
 }
 
-/** The network of one address. */
+/** The network that holds one address. */
 export function singleAddress(base: IpAddress): Network {
   return { base, prefixBits: isIp6(base) ? 128 : 32 };
 }
 
-/** The network of an address literal that the source code states. */
+/** The network of an address literal in the source code. */
 export function literalNetwork(text: string): Network {
   const address = parseAddress(text);
-  if (address === undefined) throw new TypeError(`${text} is no address`);
+  if (address === undefined) throw new TypeError(`${text} is not an IP address`);
   return singleAddress(address);
 }

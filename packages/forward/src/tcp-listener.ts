@@ -1,4 +1,4 @@
-/** Listens where a forward says (spec forwarding 1.2). */
+/** Listens on the local port of a forward (spec forwarding 1.2). */
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import { bindError, systemCode, UnderpassError } from '@underpass/runtime';
 import { LISTEN_BACKLOG, MAX_SAME_PORT_TRIES } from './forward-constants.js';
@@ -10,13 +10,13 @@ export interface ListenAddress {
 }
 
 export interface TcpListener {
-  /** With the real port where port 0 was asked for. */
+  /** With the actual port if port 0 was requested. */
   readonly addresses: readonly ListenAddress[];
-  /** No more connections; those that exist are left alone. */
+  /** Accepts no more connections. Existing ones are left alone. */
   close(): void;
 }
 
-/** @param onConnection  is given each socket, with allowHalfOpen, in the turn in which it was accepted
+/** @param onConnection  receives each socket, with allowHalfOpen, in the turn in which it is accepted
  *  @throws UnderpassError when it cannot listen */
 export async function listenTcp(
   forward: LocalForward,
@@ -45,8 +45,9 @@ async function openServers(forward: LocalForward, onConnection: OnConnection): P
   }
 }
 
-/** Both families with one port. A machine without one family makes do with the other; a port that somebody has on one of them is
- *  refused as a whole, because `localhost` would lead some programs to us and others there (spec forwarding 1.2). */
+/** Listens on both families with the same port. A machine without one of them uses the other. If another program has
+ *  the port on one family the forward fails, because `localhost` would lead some programs to us and others to that
+ *  program (spec forwarding 1.2). */
 async function openLoopback(port: number, onConnection: OnConnection): Promise<Server[]> {
   for (let tries = 1; ; tries++) {
     const ipv4 = await outcomeOf(open({ host: '127.0.0.1', port }, onConnection));
@@ -62,7 +63,7 @@ async function openLoopback(port: number, onConnection: OnConnection): Promise<S
     if (isFamilyMissing(failure)) return [other];
     const taken = addressOf(other).port;
     other.close();
-    // The system chose a port that is free for one family only.
+    // The system chose a port that is free for one family only: try again.
     if (port === 0 && tries < MAX_SAME_PORT_TRIES && isPortTaken(failure)) continue;
     throw isPortTaken(failure) ? takenOnOneFamily(failure === ipv4, taken, failure) : failure;
   }
@@ -74,7 +75,7 @@ function takenOnOneFamily(isIp4Taken: boolean, port: number, cause: Error): Unde
   return new UnderpassError(
     'address-in-use',
     `${taken} is in use by another program; ${free} is free, but localhost would reach that program`,
-    'choose another port, or stop it',
+    'choose another port, or stop that program',
     { cause },
   );
 }
@@ -88,7 +89,7 @@ function open(options: ListenOptions, onConnection: OnConnection): Promise<Serve
     });
     server.listen({ backlog: LISTEN_BACKLOG, exclusive: true, ...options }, () => {
       server.removeAllListeners('error');
-      // Out of file descriptors: the connection waits in the kernel's queue, and we go on.
+      // Thrown when descriptors run out. The connection stays in the kernel's queue, and the listener keeps working.
       server.on('error', () => {});
       resolve(server);
     });

@@ -1,9 +1,9 @@
-/** What opener and dialer need of the driver that carries their streams. */
+/** What the opener and the acceptor need from the driver that carries their streams. */
 import type { Stream } from '@underpass/protocol';
 import type { StreamHandler } from '@underpass/runtime';
 
 export interface Tunnel {
   attach(stream: Stream, handler: StreamHandler): void;
-  /** To be called after commands on streams. */
+  /** Call after commands on streams. */
   wake(): void;
 }

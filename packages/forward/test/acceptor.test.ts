@@ -29,7 +29,7 @@ interface Setup {
   readonly ownAddresses?: () => readonly string[];
 }
 
-/** What an observer heard, in order. */
+/** Every call to the observer, in order. */
 type Heard =
   | { readonly opened: number; readonly address: string }
   | { readonly refused: number; readonly status: RequestStatus; readonly advice: string }
@@ -95,7 +95,7 @@ function request(host: string, port = 80): Uint8Array {
   return encodeRequest({ kind: 'tcp', host, port });
 }
 
-/** What the peer was told, when it was a refusal in due form (spec forwarding 2.6). */
+/** The status that the peer received, if the refusal follows spec forwarding 2.6. */
 function refusalOf(stream: FakeStream): number | undefined {
   const isWhole =
     stream.written.length === 1 && stream.finished && stream.stopCode === StreamErrorCode.refused;
@@ -103,11 +103,11 @@ function refusalOf(stream: FakeStream): number | undefined {
 }
 
 const byteOf = (status: RequestStatus): number => encodeStatus(status)[0] as number;
-/** What follows from a resolution has happened. */
+/** Resolves when everything that a resolution causes has happened. */
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 describe('a request', () => {
-  it('that is allowed is connected, and told so', async () => {
+  it('that the rules allow is connected and gets the status opened', async () => {
     const { ours, theirs } = await socketPair();
     const { accept, heard, acceptor } = setUp({
       allow: ['192.0.43.8:80'],
@@ -135,7 +135,7 @@ describe('a request', () => {
     expect(acceptor.connections).toBe(0);
   });
 
-  it('may come byte by byte, and what is behind it reaches the target (spec forwarding 2.3)', async () => {
+  it('may arrive byte by byte, and the bytes after it reach the target (spec forwarding 2.3)', async () => {
     const { ours, theirs } = await socketPair();
     const { accept } = setUp({
       allow: ['192.0.43.8:80'],
@@ -153,7 +153,7 @@ describe('a request', () => {
     expect(String(await readAll(theirs))).toBe('data at once');
   });
 
-  it('that stays incomplete for 10 s is given up (spec forwarding 2.3)', () => {
+  it('that is incomplete after 10 s is refused (spec forwarding 2.3)', () => {
     const { accept, timers, heard, acceptor } = setUp();
     const { stream, arrive } = accept(request('192.0.43.8').subarray(0, 5));
     timers.advance(9_999);
@@ -161,7 +161,7 @@ describe('a request', () => {
     timers.advance(1);
     expect(refusalOf(stream)).toBe(byteOf('malformed-request'));
     expect(heard).toEqual([
-      { refused: 0, status: 'malformed-request', advice: 'no complete request within 10 s' },
+      { refused: 0, status: 'malformed-request', advice: 'the request was not complete within 10 s' },
     ]);
     arrive('too late');
     expect([acceptor.underWay, timers.pending, heard.length]).toEqual([0, 0, 1]);
@@ -179,11 +179,11 @@ describe('a request', () => {
     expect(connects.made).toEqual([]);
   });
 
-  it('is never longer than 512 bytes (spec forwarding 2.3)', () => {
-    expect(MAX_REQUEST_BYTES).toBeLessThanOrEqual(512);
+  it('is at most 259 bytes long (spec forwarding 2.3)', () => {
+    expect(MAX_REQUEST_BYTES).toBe(259);
   });
 
-  it('that ends too early is malformed (spec forwarding 2.3)', () => {
+  it('that ends before it is complete is malformed (spec forwarding 2.3)', () => {
     const { accept } = setUp();
     const { stream, handler } = accept(request('192.0.43.8').subarray(0, 5));
     stream.arriveFin();
@@ -198,11 +198,11 @@ describe('a request', () => {
     }
     expect([connects.made, resolved]).toEqual([[], []]);
     expect(heard[0]).toMatchObject({
-      advice: 'no rule allows example.com:80; the rule example.com:80 would',
+      advice: 'no rule allows example.com:80; to allow it, add the rule example.com:80',
     });
   });
 
-  it('is judged by the rules of its moment (spec forwarding 3.2)', () => {
+  it('is judged by the rules in force when it arrives (spec forwarding 3.2)', () => {
     const { accept, connects, setRules } = setUp({ allow: ['192.0.43.8:80'] });
     accept(request('192.0.43.8'));
     setRules();
@@ -212,7 +212,7 @@ describe('a request', () => {
 });
 
 describe('a name', () => {
-  it('is resolved once, and only the addresses that are allowed are connected to (spec forwarding 2.4, 3.4)', async () => {
+  it('is resolved once, and the relay connects only to permitted addresses (spec forwarding 2.4, 3.4)', async () => {
     const { accept, connects, resolved, heard } = setUp({
       allow: ['example.com:80'],
       resolve: async () => [
@@ -233,7 +233,7 @@ describe('a name', () => {
     expect(heard).toHaveLength(1);
   });
 
-  it('that resolves to a private address only is refused, and the rule that would allow it is named (spec forwarding 3.4)', async () => {
+  it('that resolves only to a private address is refused, with the rule that would allow it (spec forwarding 3.4)', async () => {
     const { accept, connects, heard } = setUp({
       allow: ['*.example.com:80'],
       resolve: async () => ['192.168.1.1'],
@@ -247,12 +247,12 @@ describe('a name', () => {
         refused: 0,
         status: 'not-allowed',
         advice:
-          'www.example.com resolves to 192.168.1.1, which is a private address and allowed only by an address rule within that block; the rule 192.168.1.1:80 would allow it',
+          'www.example.com resolves to 192.168.1.1, which is a private address and needs an address rule within that block; to allow it, add the rule 192.168.1.1:80',
       },
     ]);
   });
 
-  it("that resolves to the relay's own address is refused", async () => {
+  it("that resolves to one of the relay's own addresses is refused", async () => {
     const { accept } = setUp({
       allow: ['example.com:80'],
       resolve: async () => ['192.0.43.8'],
@@ -273,7 +273,7 @@ describe('a name', () => {
     expect(refusalOf(stream)).toBe(byteOf('name-not-found'));
   });
 
-  it('that is not resolved within 10 s has timed out (spec forwarding 2.4)', () => {
+  it('that does not resolve within 10 s times out (spec forwarding 2.4)', () => {
     const { accept, timers, acceptor } = setUp({ allow: ['example.com:80'] });
     const { stream } = accept(request('example.com'));
     timers.advance(DIAL_TIMEOUT_MS - 1);
@@ -283,7 +283,7 @@ describe('a name', () => {
     expect([acceptor.underWay, timers.pending]).toEqual([0, 0]);
   });
 
-  it('leaves what is left of the 10 s for the connection (spec forwarding 2.4)', async () => {
+  it('leaves the rest of the 10 s for connecting (spec forwarding 2.4)', async () => {
     let answer: ((addresses: string[]) => void) | undefined;
     const { accept, timers, connects } = setUp({
       allow: ['example.com:80'],
@@ -303,7 +303,7 @@ describe('a name', () => {
     expect(refusalOf(stream)).toBe(byteOf('timed-out'));
   });
 
-  it('with a dead family costs 250 ms once: the other is tried first the next time (spec forwarding 2.4)', async () => {
+  it('with a dead address family costs 250 ms once: the next request tries the other family first (spec forwarding 2.4)', async () => {
     const { ours } = await socketPair();
     const connects = new FakeConnects();
     const { accept, timers } = setUp({
@@ -324,7 +324,7 @@ describe('a name', () => {
     expect(connects.made.slice(2)).toEqual(['192.0.43.8 80']);
   });
 
-  it('with thousands of addresses costs a few of them, and one look at our own (spec forwarding 2.4)', async () => {
+  it('with thousands of addresses has only a few judged, and reads the own addresses once (spec forwarding 2.4)', async () => {
     let reads = 0;
     const { accept, connects } = setUp({
       allow: ['example.com:80'],
@@ -340,7 +340,7 @@ describe('a name', () => {
     expect([connects.made, reads]).toEqual([['192.0.43.0 80'], 1]);
   });
 
-  it('with many addresses is tried at six of them (spec forwarding 2.4)', async () => {
+  it('with many addresses is dialled at six of them (spec forwarding 2.4)', async () => {
     const { accept, connects } = setUp({
       allow: ['example.com:80'],
       resolve: async () => Array.from({ length: 20 }, (_, index) => `192.0.43.${index}`),
@@ -357,7 +357,7 @@ describe('a relay without file descriptors', () => {
   const NONE = { hasDescriptors: () => false };
   const refusal = [{ refused: 0, status: 'internal-error', advice: OUT_OF_DESCRIPTORS }];
 
-  it('says so, and touches neither DNS nor network (spec forwarding 2.7)', () => {
+  it('refuses with an internal error and touches neither DNS nor network (spec forwarding 2.7)', () => {
     const { accept, heard, resolved, connects, warnings } = setUp({ ...NONE, allow: ['*:80'] });
     expect(refusalOf(accept(request('example.com')).stream)).toBe(byteOf('internal-error'));
     expect([heard, resolved, connects.made, warnings()]).toEqual([refusal, [], [], 1]);
@@ -370,7 +370,7 @@ describe('a relay without file descriptors', () => {
     ['ENFILE', true],
     ['ENOTFOUND', false],
   ])(
-    'does not take the failure %s of a name for a name that does not exist (spec forwarding 2.7)',
+    'does not report %s from the resolver as a name that does not exist (spec forwarding 2.7)',
     async (code, mayOpen) => {
       let canOpen = true;
       const { accept, heard } = setUp({
@@ -381,7 +381,7 @@ describe('a relay without file descriptors', () => {
           return Promise.reject(Object.assign(new Error(code), { code }));
         },
       });
-      // The guard knows of some for as many requests as it does not look again.
+      // The guard has descriptors for a few requests before it looks again.
       for (let i = 0; i < RESERVED_DESCRIPTORS / 2; i++) accept(request('192.0.43.8'));
       accept(request('example.com'));
       await settled();
@@ -389,7 +389,7 @@ describe('a relay without file descriptors', () => {
     },
   );
 
-  it('reports one that ran out while it dialled (spec forwarding 2.7)', () => {
+  it('reports a shortage that began while it dialled (spec forwarding 2.7)', () => {
     let canOpen = true;
     const { accept, heard, connects } = setUp({ allow: ['*:80'], hasDescriptors: () => canOpen });
     for (let i = 0; i < RESERVED_DESCRIPTORS / 2 + 1; i++) accept(request('192.0.43.8'));
@@ -400,7 +400,7 @@ describe('a relay without file descriptors', () => {
 });
 
 describe('a peer that', () => {
-  it('waits for a dead target may reach others meanwhile, and waits no longer than 10 s (spec forwarding 2.5)', () => {
+  it('waits for a dead target can reach others meanwhile, and waits at most 10 s (spec forwarding 2.5)', () => {
     const { accept, acceptor, connects, heard, timers } = setUp({ allow: ['192.0.43.8:*'] });
     const count = MAX_DIALS_PER_PEER;
     for (let i = 0; i < count; i++) accept(request('192.0.43.8'));
@@ -411,7 +411,7 @@ describe('a peer that', () => {
     expect(heard.map((event) => 'status' in event && event.status)).toEqual(
       Array(count + 1).fill('timed-out'),
     );
-    const noTurn = '192.0.43.8:80 got no turn within 10 s: too many connections wait to be made';
+    const noTurn = '192.0.43.8:80 was not dialled within 10 s: too many connections are waiting';
     expect(heard.filter((event) => 'advice' in event && event.advice === noTurn)).toHaveLength(count / 2);
     expect([acceptor.underWay, timers.pending]).toEqual([0, 0]);
   });
@@ -444,7 +444,7 @@ describe('a peer that', () => {
     expect(heard.filter((event) => 'refused' in event)).toEqual([]);
   });
 
-  it('gives up while its name is resolved or its target dialled leaves nothing behind', () => {
+  it('gives up during resolution or dialling leaves no state behind', () => {
     const { accept, acceptor, connects, timers, heard } = setUp({
       allow: ['192.0.43.8:80', 'example.com:80'],
     });
@@ -457,12 +457,12 @@ describe('a peer that', () => {
       handler.onClosed?.();
       expect(stream.resetCode).toBe(StreamErrorCode.cancelled);
     }
-    timers.advance(SLOW_LOOKUP_MS); // the resolution goes on
+    timers.advance(SLOW_LOOKUP_MS); // the resolution continues
     expect([acceptor.underWay, timers.pending, heard]).toEqual([0, 0, []]);
     expect(connects.sockets.map(({ destroyed }) => destroyed)).toEqual([true]);
   });
 
-  it('does not read the answer from the start gets none (spec forwarding 4.3)', async () => {
+  it('stops reading before the answer starts gets none (spec forwarding 4.3)', async () => {
     const { ours, theirs } = await socketPair();
     const { accept } = setUp({
       allow: ['192.0.43.8:80'],
@@ -497,7 +497,7 @@ describe('closing an acceptor', () => {
     await settled();
     theirs.end();
     await stream.until(() => stream.finished);
-    for (let i = 0; i < 1024; i++) stream.arrive(Buffer.alloc(16_384)); // more than the kernel takes
+    for (let i = 0; i < 1024; i++) stream.arrive(Buffer.alloc(16_384)); // more than the kernel buffers
     handler.onReadable?.();
     handler.onClosed?.();
     expect(acceptor.connections).toBe(1);

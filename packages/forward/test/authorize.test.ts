@@ -15,7 +15,7 @@ function permits(texts: string[], host: string, address = host, port = 80): bool
   return judgeAddress(rules(...texts), { host, port }, address).permitted;
 }
 
-describe('a target as it was asked for', () => {
+describe('a target as the peer wrote it', () => {
   // spec forwarding 3.2
   it('is refused when there are no rules', () => {
     expect(judge([], 'example.com')).toMatchObject({ kind: 'refused' });
@@ -35,7 +35,7 @@ describe('a target as it was asked for', () => {
     [['*:80'], 'anything.example', 'lookup'],
     [['*:443'], 'anything.example', 'refused'],
     [['10.0.0.0/8:80', '*.internal:80'], 'db.internal', 'lookup'],
-    // An address rule says nothing of names: the DNS would learn of any that a peer makes up.
+    // An address rule does not cover names, or a peer could make the relay look up any name.
     [['10.0.0.0/8:80'], 'db.internal', 'refused'],
     [['10.0.0.0/8:80', '*.internal:443'], 'db.internal', 'refused'],
     [['localhost:80'], 'secret.example', 'refused'],
@@ -45,7 +45,7 @@ describe('a target as it was asked for', () => {
     expect(judge(texts, host)).toMatchObject({ kind });
   });
 
-  it('looks up the name in its one form', () => {
+  it('is looked up in its normal form', () => {
     expect(judge(['*:80'], 'WWW.Example.COM.')).toEqual({ kind: 'lookup', name: 'www.example.com' });
   });
 
@@ -78,7 +78,7 @@ describe('a target as it was asked for', () => {
   it('says which rule would allow it', () => {
     expect(judge(['example.com:443'], 'Db.Example.com', 5432)).toEqual({
       kind: 'refused',
-      advice: 'no rule allows db.example.com:5432; the rule db.example.com:5432 would',
+      advice: 'no rule allows db.example.com:5432; to allow it, add the rule db.example.com:5432',
     });
   });
 });
@@ -100,7 +100,7 @@ describe('an address that a target stands for', () => {
     [['example.com:80'], 'example.com', '192.0.43.8', true],
     [['*.example.com:80'], 'a.example.com', '192.0.43.8', true],
     [['*:80'], 'a.example.com', '192.0.43.8', true],
-    // A name needs a rule of its own, and a private address that it leads to another one.
+    // A private name needs two rules: one for the name, one for its address.
     [['192.0.43.8:80'], 'a.example.com', '192.0.43.8', false],
     [['10.0.0.0/8:80'], 'db.internal', '10.1.2.3', false],
     [['db.internal:80'], 'db.internal', '10.1.2.3', false],
@@ -157,7 +157,7 @@ describe('an address that a target stands for', () => {
   ] as const;
 
   // spec forwarding 3.5
-  it.each(special)('%s is granted by its own block only', (address, block) => {
+  it.each(special)('%s is permitted only by a rule within its own block', (address, block) => {
     const wide = ['*:*', '0.0.0.0/0:*', '[::/0]:*', 'evil.example:*', '*.example:*'];
     expect(permits(wide, address)).toBe(false);
     expect(permits(wide, 'evil.example', address)).toBe(false);
@@ -171,7 +171,7 @@ describe('an address that a target stands for', () => {
   });
 
   // spec forwarding 3.5
-  it('is not granted by a network that reaches beyond its block', () => {
+  it('is not permitted by a network that extends beyond its block', () => {
     expect(permits(['126.0.0.0/7:80'], '127.0.0.1')).toBe(false);
     expect(permits(['126.0.0.0/7:80'], '126.0.0.1')).toBe(true);
     expect(permits(['[::/96]:80'], '::1')).toBe(false);
@@ -196,7 +196,7 @@ describe('an address that a target stands for', () => {
   });
 
   // spec forwarding 3.6
-  it('takes localhost in a rule for both loopback literals', () => {
+  it('is permitted by a rule for localhost if it is one of the two loopback addresses', () => {
     const local = ['localhost:80'];
     expect(permits(local, 'localhost', '127.0.0.1')).toBe(true);
     expect(permits(local, 'localhost', '::1')).toBe(true);
@@ -208,7 +208,7 @@ describe('an address that a target stands for', () => {
   });
 
   // spec forwarding 3.5
-  it('of the relay itself is granted by its own address rule only', () => {
+  it('of the relay itself is permitted only by a rule for exactly that address', () => {
     const own = () => ['192.0.43.8', '::ffff:192.0.43.9', 'fe80::1%eth0'];
     const verdict = (texts: string[], host: string, address = host) =>
       judgeAddresses(rules(...texts), { host, port: 80 }, [address], 1, own);
@@ -222,7 +222,7 @@ describe('an address that a target stands for', () => {
   });
 
   it.each(['', 'example.com', '127.1', '1.2.3.4 ', 'fe80::1%eth0', '1.2.3.4/32'])(
-    'is never %j: a resolver that answers with it is not followed',
+    'is never %j, even if a resolver answers with it',
     (answer) => {
       expect(permits(['*:*', '0.0.0.0/0:*', '[::/0]:*'], 'example.com', answer)).toBe(false);
     },
@@ -234,23 +234,25 @@ describe('an address that a target stands for', () => {
       return verdict.permitted ? '' : verdict.advice;
     };
     expect(advice(['*:80'], 'evil.example', '127.0.0.1')).toBe(
-      'evil.example resolves to 127.0.0.1, which is a loopback address and allowed only by an address rule within that block; the rule 127.0.0.1:80 would allow it',
+      'evil.example resolves to 127.0.0.1, which is a loopback address and needs an address rule within that block; to allow it, add the rule 127.0.0.1:80',
     );
     expect(advice([], 'localhost', '127.0.0.1')).toBe(
-      'no rule allows localhost:80; the rule localhost:80 would',
+      'no rule allows localhost:80; to allow it, add the rule localhost:80',
     );
-    expect(advice(['*:80'], '::1')).toContain('the rule [::1]:80 would allow it');
-    expect(advice([], '192.0.43.8')).toBe('no rule allows 192.0.43.8:80; the rule 192.0.43.8:80 would');
+    expect(advice(['*:80'], '::1')).toContain('to allow it, add the rule [::1]:80');
+    expect(advice([], '192.0.43.8')).toBe(
+      'no rule allows 192.0.43.8:80; to allow it, add the rule 192.0.43.8:80',
+    );
     for (const address of ['192.0.43.8', '10.1.2.3']) {
       expect(advice(['10.0.0.0/8:80'], 'a.example', address)).toBe(
-        'no rule allows a.example:80; the rule a.example:80 would',
+        'no rule allows a.example:80; to allow it, add the rule a.example:80',
       );
     }
   });
 });
 
 describe('the addresses of a name', () => {
-  it('are judged until there are enough, and the own addresses are read once', () => {
+  it('are judged until enough are permitted, and the own addresses are read once', () => {
     let reads = 0;
     const own = () => {
       reads++;
@@ -263,11 +265,11 @@ describe('the addresses of a name', () => {
     expect(reads).toBe(1);
   });
 
-  it('are all refused for the reason of the first', () => {
+  it('are refused with the reason of the first if none is permitted', () => {
     const target = { host: 'example.com', port: 80 };
     expect(
       judgeAddresses(rules('example.com:80'), target, ['10.0.0.1', '127.0.0.1'], 6, () => []),
-    ).toMatchObject({ permitted: [], advice: expect.stringContaining('the rule 10.0.0.1:80 would') });
+    ).toMatchObject({ permitted: [], advice: expect.stringContaining('add the rule 10.0.0.1:80') });
   });
 });
 
@@ -308,7 +310,7 @@ describe('for any rules and targets', () => {
   const host = fc.oneof(fc.constantFrom('example.com', 'a.example.com', 'localhost', 'x.example'), address);
   const port = fc.constantFrom(80, 443);
 
-  it('whatever is permitted and is not global unicast has an address rule inside its block', () => {
+  it('every permitted special-purpose address has an address rule inside its block', () => {
     fc.assert(
       fc.property(fc.array(ruleText, { maxLength: 5 }), host, address, port, (texts, name, resolved, at) => {
         const list = rules(...texts);
@@ -343,7 +345,7 @@ describe('for any rules and targets', () => {
     );
   });
 
-  it('the rules in the advice, one for the name and one for the address, allow what was refused', () => {
+  it('adding the suggested rules, one for the name and one for the address, permits the target', () => {
     fc.assert(
       fc.property(fc.array(ruleText, { maxLength: 3 }), host, address, port, (texts, name, resolved, at) => {
         const target = { host: name, port: at };
@@ -351,7 +353,7 @@ describe('for any rules and targets', () => {
         for (let added = 0; added < 2; added++) {
           const verdict = judgeAddress(rules(...list), target, resolved);
           if (verdict.permitted) return;
-          list.push(/the rule (\S+) would/.exec(verdict.advice)?.[1] ?? '');
+          list.push(/add the rule (\S+)/.exec(verdict.advice)?.[1] ?? '');
         }
         expect(judgeAddress(rules(...list), target, resolved).permitted).toBe(true);
       }),
@@ -359,7 +361,7 @@ describe('for any rules and targets', () => {
     );
   });
 
-  it('agrees with an independent table on what is not global unicast', () => {
+  it('agrees with an independent table of special-purpose addresses', () => {
     fc.assert(
       fc.property(address, (text) => {
         const parsed = parseAddress(text);
@@ -370,7 +372,7 @@ describe('for any rules and targets', () => {
     );
   });
 
-  it('knows the edges of every block of the independent table', () => {
+  it('agrees with that table at the edges of every block', () => {
     const tables = [ipaddr.IPv4, ipaddr.IPv6].map(
       (family) => (family.prototype as unknown as { SpecialRanges: Record<string, unknown[]> }).SpecialRanges,
     );

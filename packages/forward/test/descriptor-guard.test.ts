@@ -18,7 +18,7 @@ function setUp(free: number) {
 
 // spec forwarding 2.7
 describe('the guard over file descriptors', () => {
-  it('keeps some in reserve, whoever takes one each time', () => {
+  it('keeps some descriptors in reserve while connections take one each', () => {
     const { guard, state } = setUp(50);
     let taken = 0;
     while (taken < 100 && guard.hasRoom()) {
@@ -31,13 +31,13 @@ describe('the guard over file descriptors', () => {
     expect(guard.hasRoom()).toBe(true);
   });
 
-  it('does not look each time', () => {
+  it('does not open descriptors for every connection', () => {
     const { guard, state } = setUp(1000);
     for (let i = 0; i < 90; i++) expect(guard.hasRoom()).toBe(true);
     expect(state.looks).toBe(10);
   });
 
-  it('warns at once and then once a minute, with what was refused meanwhile', () => {
+  it('warns at once and then once a minute, with the number of refusals since', () => {
     const { guard, state, warnings } = setUp(0);
     for (let i = 0; i < 10; i++) expect(guard.hasRoom()).toBe(false);
     expect(warnings).toEqual([1]);
@@ -46,7 +46,7 @@ describe('the guard over file descriptors', () => {
     expect(warnings).toEqual([1, 10]);
   });
 
-  it('looks again after something failed in between', () => {
+  it('looks again after a failure', () => {
     const { guard, state } = setUp(1000);
     expect(guard.hasRoom()).toBe(true);
     guard.refuse();
@@ -54,7 +54,7 @@ describe('the guard over file descriptors', () => {
     expect(guard.hasRoom()).toBe(false);
   });
 
-  it('finds what there really is', () => {
+  it('finds out whether real descriptors are free', () => {
     const guard = new DescriptorGuard({ onShortage: () => undefined, now: () => 0 });
     expect(guard.hasRoom()).toBe(true);
   });

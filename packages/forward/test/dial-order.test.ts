@@ -11,11 +11,11 @@ describe('the order in which addresses are tried', () => {
     [['1.1.1.1', '2.2.2.2', '::1', '3.3.3.3'], undefined, ['1.1.1.1', '::1', '2.2.2.2', '3.3.3.3']],
     [['::1', '::2', '1.1.1.1'], 'ipv4', ['1.1.1.1', '::1', '::2']],
     [['::1', '::2'], 'ipv4', ['::1', '::2']],
-  ] as const)('of %j, with %s first, is %j', (addresses, first, ordered) => {
+  ] as const)('is, for %j with %s first, %j', (addresses, first, ordered) => {
     expect(inDialOrder(addresses, first)).toEqual(ordered);
   });
 
-  it('leaves out what is behind the first 64', () => {
+  it('ignores addresses after the first 64', () => {
     const many = Array.from({ length: 4000 }, (_, index) => `10.0.${index >> 8}.${index & 255}`);
     expect(inDialOrder(many)).toEqual(many.slice(0, MAX_ANSWER_ADDRESSES));
     expect(inDialOrder([...many, '::1'])).not.toContain('::1');
@@ -23,10 +23,10 @@ describe('the order in which addresses are tried', () => {
 });
 
 // spec forwarding 2.4
-describe('what is remembered of a name', () => {
+describe('the memory of address families', () => {
   const BOTH = ['2001:db8::1', '192.0.2.1'];
 
-  it('is the family that connected first, for ten minutes and not for longer by being used', () => {
+  it('keeps the family that connected first for ten minutes, however often it is used', () => {
     let now = 0;
     const memory = new FamilyMemory(() => now);
     expect(memory.get('a')).toBeUndefined();
@@ -40,20 +40,20 @@ describe('what is remembered of a name', () => {
     expect(memory.get('a')).toBe('ipv6');
   });
 
-  it('changes when the other family is the first', () => {
+  it('changes when the other family connects first', () => {
     const memory = new FamilyMemory(() => 0);
     memory.remember('a', BOTH, '192.0.2.1');
     memory.remember('a', BOTH, '2001:db8::1');
     expect(memory.get('a')).toBe('ipv6');
   });
 
-  it('is nothing where there was no choice', () => {
+  it('stores nothing for a name with a single family', () => {
     const memory = new FamilyMemory(() => 0);
     memory.remember('a', ['192.0.2.1', '192.0.2.2'], '192.0.2.1');
     expect(memory.size).toBe(0);
   });
 
-  it('is bounded: the oldest names make room', () => {
+  it('is bounded and forgets the oldest name first', () => {
     const memory = new FamilyMemory(() => 0);
     for (let i = 0; i <= MAX_REMEMBERED_FAMILIES; i++) memory.remember(`name${i}`, BOTH, '192.0.2.1');
     expect(memory.size).toBe(MAX_REMEMBERED_FAMILIES);

@@ -26,7 +26,7 @@ describe('the queue of dials', () => {
     expect(queue.dials).toBe(0);
   });
 
-  it('leaves half of what is left to others, so that dead targets do not block the next', () => {
+  it('gives a target at most half of the free places, so that dead targets never block the next', () => {
     const { queue, started, enter, enterMany } = setUp();
     const shares: number[] = [];
     for (const target of ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']) {
@@ -40,7 +40,7 @@ describe('the queue of dials', () => {
     expect(started.at(-1)).toBe('alive');
   });
 
-  it('lets those of one target wait in order, and start as its places come back', () => {
+  it('starts the requests of one target in order of arrival, as its places come back', () => {
     const { queue, started, enterMany } = setUp();
     const leaves = enterMany('a', 300);
     expect([queue.dials, queue.waiting]).toEqual([256, 44]);
@@ -52,7 +52,7 @@ describe('the queue of dials', () => {
     expect(started.at(-1)).toBe('a 263');
   });
 
-  it('gives targets their turns when places come back', () => {
+  it('lets targets take turns when places come back', () => {
     const { started, enterMany, permit } = setUp();
     permit(false);
     enterMany('a', 3);
@@ -62,7 +62,7 @@ describe('the queue of dials', () => {
     expect(started).toEqual(['a 0', 'b 0', 'a 1', 'b 1', 'a 2']);
   });
 
-  it('has a limit for those that wait', () => {
+  it('limits how many requests wait', () => {
     const { queue, enter, enterMany, permit } = setUp();
     permit(false);
     const leaves = enterMany('a', MAX_WAITING_DIALS);
@@ -71,7 +71,7 @@ describe('the queue of dials', () => {
     expect(enter('b')).toBeDefined();
   });
 
-  it('starts thousands that give their place back at once, without a deep stack', () => {
+  it('starts thousands of requests that end at once without a deep stack', () => {
     const { queue, permit } = setUp();
     permit(false);
     let count = 0;

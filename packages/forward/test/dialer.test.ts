@@ -43,7 +43,7 @@ describe('dialling', () => {
     ['EADDRNOTAVAIL', 'unreachable'],
     ['ETIMEDOUT', 'timed-out'],
     ['EMFILE', 'internal-error'],
-  ])('tells of %s as %s (spec forwarding 2.4)', (code, status) => {
+  ])('reports %s as %s (spec forwarding 2.4)', (code, status) => {
     const { connects, outcomes } = setUp(['192.0.2.1']);
     connects.fail(code);
     expect(outcomes).toEqual([{ ok: false, status }]);
@@ -54,13 +54,13 @@ describe('dialling', () => {
     [['ENETUNREACH', 'ECONNREFUSED'], 'connection-refused'],
     [['ENETUNREACH', 'ETIMEDOUT'], 'timed-out'],
     [['EMFILE', 'ECONNREFUSED'], 'internal-error'],
-  ])('lets the most telling of the failures %j count: %s (spec forwarding 2.4)', (codes, status) => {
+  ])('reports the most informative of the failures %j: %s (spec forwarding 2.4)', (codes, status) => {
     const { connects, outcomes } = setUp(['192.0.2.1', '192.0.2.2']);
     for (const code of codes) connects.fail(code);
     expect(outcomes).toEqual([{ ok: false, status }]);
   });
 
-  it('tries the next address beside one that swallows everything after 250 ms (spec forwarding 2.4)', () => {
+  it('also tries the next address when the first has not answered after 250 ms (spec forwarding 2.4)', () => {
     const { connects, outcomes, timers } = setUp(['2001:db8::1', '192.0.2.1', '192.0.2.2']);
     timers.advance(249);
     expect(connects.made).toHaveLength(1);
@@ -74,13 +74,13 @@ describe('dialling', () => {
     expect([connects.made.length, timers.pending]).toEqual([2, 0]);
   });
 
-  it('takes the first that connects, also when that is the earlier attempt (spec forwarding 2.4)', () => {
+  it('takes the first to connect, even if that is the earlier attempt (spec forwarding 2.4)', () => {
     const { connects, outcomes, timers } = setUp(['192.0.2.1', '192.0.2.2']);
     timers.advance(250);
     connects.sockets[0]?.emit('connect');
     expect(outcomes).toEqual([{ ok: true, socket: connects.sockets[0], address: '192.0.2.1' }]);
     expect(connects.sockets.map(({ destroyed }) => destroyed)).toEqual([false, true]);
-    connects.fail('ECONNREFUSED'); // on its way already
+    connects.fail('ECONNREFUSED'); // already on its way
     expect(outcomes).toHaveLength(1);
   });
 
@@ -95,7 +95,7 @@ describe('dialling', () => {
     expect([timers.pending, connects.sockets[0]?.destroyed]).toEqual([0, true]);
   });
 
-  it('gives up on addresses that swallow everything after 10 s in all (spec forwarding 2.4)', () => {
+  it('gives up on silent addresses after 10 s in all (spec forwarding 2.4)', () => {
     const { connects, outcomes, timers } = setUp(['192.0.2.1', '192.0.2.2']);
     timers.advance(9_999);
     expect([connects.made.length, outcomes]).toEqual([2, []]);
@@ -105,10 +105,10 @@ describe('dialling', () => {
     expect(timers.pending).toBe(0);
   });
 
-  it('does nothing more once it is called off', () => {
+  it('does nothing more once it is cancelled', () => {
     const { connects, outcomes, timers, callOff } = setUp(['192.0.2.1', '192.0.2.2']);
     callOff();
-    connects.fail('ECONNREFUSED'); // on its way already
+    connects.fail('ECONNREFUSED'); // already on its way
     timers.advance(20_000);
     expect([outcomes, connects.made.length, connects.sockets[0]?.destroyed, timers.pending]).toEqual([
       [],
@@ -118,7 +118,7 @@ describe('dialling', () => {
     ]);
   });
 
-  it('gives a real socket whose two directions end by themselves', async () => {
+  it('returns a real socket whose directions end independently', async () => {
     const { port } = await listen((socket) => void socket.end('bye'));
     const outcome = await dialReally(port);
     if (!outcome.ok) throw new Error(outcome.status);
@@ -128,7 +128,7 @@ describe('dialling', () => {
     outcome.socket.destroy();
   });
 
-  it('hears from a real port that nothing listens there', async () => {
+  it('reports a refused connection from a real port without a listener', async () => {
     const { port, server } = await listen();
     server.close();
     await once(server, 'close');

@@ -1,4 +1,4 @@
-/** Outgoing TCP connections that the test makes or fails. */
+/** Outgoing TCP connections that the test completes or fails. */
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import type { ConnectTcp } from '../src/dialer.js';
@@ -22,7 +22,7 @@ export class FakeConnects {
     return socket as unknown as Socket;
   };
 
-  /** The newest one fails. */
+  /** Makes the newest one fail. */
   fail(code: string): void {
     this.sockets.at(-1)?.emit('error', Object.assign(new Error(code), { code }));
   }

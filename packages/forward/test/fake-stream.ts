@@ -1,10 +1,10 @@
-/** A stream whose other side is the test. */
+/** A stream whose other end is the test. */
 import type { Stream } from '@underpass/protocol';
 
 export class FakeStream implements Stream {
   readonly id: number;
   readonly incoming = true;
-  /** What `write` still takes. */
+  /** How many more bytes `write` accepts. */
   room = Number.POSITIVE_INFINITY;
   finished = false;
   resetCode: number | undefined;
@@ -64,7 +64,7 @@ export class FakeStream implements Stream {
   arriveFin(): void {
     this.#finArrived = true;
   }
-  /** Resolves as soon as a command made `isMet` true. */
+  /** Resolves as soon as a command makes `isMet` true. */
   async until(isMet: (stream: this) => boolean): Promise<void> {
     while (!isMet(this)) await new Promise<void>((resolve) => this.#watchers.push(resolve));
   }

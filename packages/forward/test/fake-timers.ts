@@ -1,4 +1,4 @@
-/** A clock that the test moves. */
+/** Timers on a clock that the test advances. */
 import type { Timers } from '@underpass/runtime';
 
 export class FakeTimers implements Timers {
@@ -18,7 +18,7 @@ export class FakeTimers implements Timers {
   clear(timer: object): void {
     this.#pending.delete(timer);
   }
-  /** Fires what is due in order, timers that are set meanwhile included. */
+  /** Fires due timers in order, including those set meanwhile. */
   advance(ms: number): void {
     const end = this.#now + ms;
     for (;;) {

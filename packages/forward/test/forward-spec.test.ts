@@ -29,30 +29,30 @@ describe('a forward specification', () => {
     ['example.com:80', 'expected [bind:]port:host:hostport'],
     ['a:b:c:d:e', 'too many colons'],
     ['8080:::1:80', 'too many colons'],
-    ['[::1:8080:example.com:80', 'a bracket is not closed'],
-    ['8080:[::1]x:80', 'a bracket is not closed or out of place'],
-    ['8080:ex]ample:80', 'a bracket is not closed or out of place'],
-    ['65536:example.com:80', "'65536' is no port to listen on"],
-    ['-1:example.com:80', "'-1' is no port to listen on"],
-    ['08:example.com:80', "'08' is no port to listen on"],
-    ['http:example.com:80', "'http' is no port to listen on"],
-    ['8080:example.com:0', "'0' is no port of example.com: expected a number from 1 to 65535"],
-    ['8080:example.com:', "'' is no port of example.com"],
-    ['8080::80', "'' is no host"],
-    ['8080:exa mple.com:80', "'exa mple.com' is no host"],
-    ['8080:127.1:80', "'127.1' is no host"],
-    ['8080:[example.com]:80', "'[example.com]' is no host"],
-    ['8080:[fe80::1%eth0]:80', "'[fe80::1%eth0]' is no host"],
-    ['8080:bücher.example:80', 'is no host'],
-    ['!:8080:example.com:80', "'!' is no address to listen on"],
-    ['8080:http://example.com:80', 'has http:// in it, which is for browsers: write 8080:example.com:80'],
+    ['[::1:8080:example.com:80', 'a bracket is unclosed'],
+    ['8080:[::1]x:80', 'a bracket is unclosed or misplaced'],
+    ['8080:ex]ample:80', 'a bracket is unclosed or misplaced'],
+    ['65536:example.com:80', "'65536' is not a valid port to listen on"],
+    ['-1:example.com:80', "'-1' is not a valid port to listen on"],
+    ['08:example.com:80', "'08' is not a valid port to listen on"],
+    ['http:example.com:80', "'http' is not a valid port to listen on"],
+    ['8080:example.com:0', "'0' is not a valid port for example.com: expected a number from 1 to 65535"],
+    ['8080:example.com:', "'' is not a valid port for example.com"],
+    ['8080::80', "'' is not a valid host"],
+    ['8080:exa mple.com:80', "'exa mple.com' is not a valid host"],
+    ['8080:127.1:80', "'127.1' is not a valid host"],
+    ['8080:[example.com]:80', "'[example.com]' is not a valid host"],
+    ['8080:[fe80::1%eth0]:80', "'[fe80::1%eth0]' is not a valid host"],
+    ['8080:bücher.example:80', 'is not a valid host'],
+    ['!:8080:example.com:80', "'!' is not a valid address to listen on"],
+    ['8080:http://example.com:80', 'contains http:// as in a URL: write 8080:example.com:80'],
     ['8080:/var/run/app.sock', 'Unix sockets are not supported yet'],
     ['/tmp/local.sock:example.com:80', 'Unix sockets are not supported yet'],
-  ])('refuses %j and names the part', (text, reason) => {
+  ])('refuses %j and names the faulty part', (text, reason) => {
     expect(parseLocalForward(text)).toEqual({ reason: expect.stringContaining(reason) });
   });
 
-  it('gives a forward or a reason for any text', () => {
+  it('parses any text to a forward or a reason', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.stringMatching(/^[[\]:0-9a-f.*]{0,40}$/)), (text) => {
         const parsed = parseLocalForward(text);
@@ -63,7 +63,7 @@ describe('a forward specification', () => {
     );
   });
 
-  it('reads back the target that it writes', () => {
+  it('parses a formatted target back to the same target', () => {
     const host = fc.oneof(fc.domain(), fc.ipV4(), fc.ipV6());
     fc.assert(
       fc.property(host, fc.integer({ min: 1, max: 65_535 }), (name, port) => {

@@ -10,7 +10,7 @@ import {
 import { type LookupOutcome, LookupQueue } from '../src/lookup-queue.js';
 import { FakeTimers } from './fake-timers.js';
 
-/** A resolver that answers when the test says so. */
+/** A resolver that answers when the test tells it to. */
 class SlowResolver {
   readonly asked: string[] = [];
   readonly #answers = new Map<
@@ -32,7 +32,7 @@ class SlowResolver {
   }
 }
 
-/** What follows from an answer has happened. */
+/** Resolves when everything that an answer causes has happened. */
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 function setUp() {
@@ -50,7 +50,7 @@ function setUp() {
 
 // spec forwarding 2.5
 describe('the queue of names', () => {
-  it('tells what the resolver says, or why it does not', async () => {
+  it('passes on the answer of the resolver, or its error', async () => {
     const { resolver, outcomes, look, timers } = setUp();
     const failure = new Error('ENOTFOUND');
     look({}, 'a');
@@ -64,7 +64,7 @@ describe('the queue of names', () => {
     expect(timers.pending).toBe(0);
   });
 
-  it('resolves few names of one peer at a time; the others wait their turn', async () => {
+  it('resolves a few names of one peer at a time while the others wait', async () => {
     const { resolver, queue, lookMany } = setUp();
     lookMany({}, 'name', 6);
     expect([queue.running, queue.waiting]).toEqual([MAX_LOOKUPS_PER_PEER, 2]);
@@ -80,7 +80,7 @@ describe('the queue of names', () => {
     expect(resolver.asked.at(-1)).toBe('other');
   });
 
-  it("does not let a peer's slow names hold up its other ones", () => {
+  it("does not let a peer's slow names hold up its quick ones", () => {
     const { resolver, look, lookMany, timers } = setUp();
     const peer = {};
     lookMany(peer, 'slow', MAX_LOOKUPS_PER_PEER + 1);
@@ -92,7 +92,7 @@ describe('the queue of names', () => {
     expect(resolver.asked.at(-1)).toBe('quick');
   });
 
-  it('takes a name that was slow for slow from the start, until it is quick', async () => {
+  it('counts a name that was slow as slow from the start, until it is quick again', async () => {
     const { resolver, look, lookMany, timers } = setUp();
     const peer = {};
     for (let round = 0; round < 5; round++) {
@@ -105,13 +105,13 @@ describe('the queue of names', () => {
     expect(resolver.asked.at(-1)).toBe('quick');
     for (let i = 0; i < MAX_LOOKUPS_PER_PEER; i++) await resolver.answer(`slow${i}`, []);
     await resolver.answer('quick', []);
-    // They have become quick, and count as such.
+    // They are quick now, and count as quick.
     lookMany(peer, 'slow', MAX_LOOKUPS_PER_PEER);
     look(peer, 'other');
     expect(resolver.asked).not.toContain('other');
   });
 
-  it('has a limit for the slow names of one peer, and one for all, that leave others their share', () => {
+  it('limits slow names per peer and over all peers, so that others keep their share', () => {
     const { queue, resolver, look, lookMany, timers } = setUp();
     const peers = Array.from({ length: 4 }, () => ({}));
     for (const [index, peer] of peers.entries()) lookMany(peer, `slow${index}-`, 50);
@@ -126,7 +126,7 @@ describe('the queue of names', () => {
     expect(queue.waiting).toBe(4 * 50 - MAX_LOOKUPS + 1);
   });
 
-  it('asks once for the same name, and tells all who wait for it', async () => {
+  it('resolves the same name once, for all requests that wait for it', async () => {
     const { resolver, queue, outcomes, look } = setUp();
     const peer = {};
     look(peer, 'a');
@@ -135,11 +135,11 @@ describe('the queue of names', () => {
     look({}, 'a');
     expect([resolver.asked, queue.running]).toEqual([['a', 'a'], 2]);
     await resolver.answer('a', ['192.0.2.1']);
-    expect(outcomes).toHaveLength(1); // the second question's: the resolver of the test knows one of each name
+    expect(outcomes).toHaveLength(1); // of the second request: the test's resolver knows one request per name
     expect(queue.running).toBe(1);
   });
 
-  it('remembers a limited number of slow names', async () => {
+  it('remembers a limited number of slow names and forgets the oldest', async () => {
     const { resolver, look, timers } = setUp();
     const peer = {};
     for (let i = 0; i <= MAX_REMEMBERED_SLOW_NAMES; i++) {
@@ -147,14 +147,14 @@ describe('the queue of names', () => {
       timers.advance(SLOW_LOOKUP_MS);
       await resolver.answer(`slow${i}`, []);
     }
-    // The first is forgotten and takes a quick place.
+    // The first name was forgotten, so it takes a quick place.
     for (let i = 0; i < MAX_LOOKUPS_PER_PEER - 1; i++) look(peer, `new${i}`);
     look(peer, 'slow0');
     look(peer, 'late');
     expect(resolver.asked.at(-1)).toBe('slow0');
   });
 
-  it('forgets a name that waits when it is called off', () => {
+  it('forgets a waiting name when its request is cancelled', () => {
     const { queue, look, lookMany } = setUp();
     const peer = {};
     lookMany(peer, 'name', MAX_LOOKUPS_PER_PEER);
@@ -164,7 +164,7 @@ describe('the queue of names', () => {
     expect(queue.waiting).toBe(0);
   });
 
-  it('resolves a name that was called off while it waited, when it is asked for again', async () => {
+  it('resolves a name that was cancelled while it waited and then requested again', async () => {
     const { resolver, outcomes, look, lookMany } = setUp();
     const peer = {};
     lookMany(peer, 'name', MAX_LOOKUPS_PER_PEER);
@@ -175,7 +175,7 @@ describe('the queue of names', () => {
     expect(outcomes.at(-1)).toEqual(['late', { ok: true, addresses: ['192.0.2.2'] }]);
   });
 
-  it('counts a resolution that was called off until it ends', async () => {
+  it('counts a cancelled resolution until it ends', async () => {
     const { resolver, queue, outcomes, look } = setUp();
     look({}, 'a')();
     expect(queue.running).toBe(1);

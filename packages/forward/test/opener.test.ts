@@ -41,7 +41,7 @@ async function setUp(stream = new FakeStream()) {
 }
 
 describe('a connection through the tunnel', () => {
-  it('asks at once and sends what the program says without waiting for the status (spec forwarding 2.1)', async () => {
+  it('sends its request and the first bytes without waiting for the status (spec forwarding 2.1)', async () => {
     const { theirs, stream } = await setUp();
     expect(stream.written.equals(REQUEST)).toBe(true);
     theirs.end('data');
@@ -49,7 +49,7 @@ describe('a connection through the tunnel', () => {
     expect(String(stream.written.subarray(REQUEST.length))).toBe('data');
   });
 
-  it('hands on what follows the status', async () => {
+  it('passes on the bytes after the status', async () => {
     const { theirs, stream, handler, heard, end } = await setUp();
     stream.arrive(encodeStatus('opened'));
     handler.onReadable?.();
@@ -62,7 +62,7 @@ describe('a connection through the tunnel', () => {
     expect(heard).toEqual(['opened', 'clean']);
   });
 
-  it('hands on what comes in one piece with the status', async () => {
+  it('passes on bytes that arrive together with the status', async () => {
     const { theirs, stream, handler } = await setUp();
     stream.arrive(Buffer.concat([encodeStatus('opened'), Buffer.from('answer')]));
     handler.onReadable?.();
@@ -85,7 +85,7 @@ describe('a connection through the tunnel', () => {
     },
   );
 
-  it('takes a status that it does not know for an internal error', async () => {
+  it('treats an unknown status as an internal error', async () => {
     const { stream, handler, heard, theirs } = await setUp();
     theirs.on('error', () => undefined);
     stream.arrive(Uint8Array.of(200));
@@ -93,7 +93,7 @@ describe('a connection through the tunnel', () => {
     expect(heard).toEqual(['internal-error']);
   });
 
-  it('is reset when the stream ends before the status came (spec forwarding 2.2)', async () => {
+  it('is reset when the stream ends before the status (spec forwarding 2.2)', async () => {
     const { theirs, stream, handler, heard, end } = await setUp();
     const ending = howItEnds(theirs);
     stream.arriveFin();
@@ -103,7 +103,7 @@ describe('a connection through the tunnel', () => {
     expect(heard).toEqual(['internal-error', 'not clean']);
   });
 
-  it('is reset when the stream is reset before the status came (spec forwarding 2.2)', async () => {
+  it('is reset when the stream is reset before the status (spec forwarding 2.2)', async () => {
     const { theirs, handler, heard, end } = await setUp();
     const ending = howItEnds(theirs);
     handler.onReset?.(StreamErrorCode.internal);
@@ -112,7 +112,7 @@ describe('a connection through the tunnel', () => {
     expect(heard).toEqual(['internal-error', 'not clean']);
   });
 
-  it('is reset, and nobody is blamed, when the connection to the relay is lost', async () => {
+  it('is reset without a refusal when the connection to the relay is lost', async () => {
     const { theirs, handler, heard, end } = await setUp();
     const ending = howItEnds(theirs);
     handler.onReset?.(StreamErrorCode.connectionLost);
@@ -121,7 +121,7 @@ describe('a connection through the tunnel', () => {
     expect(heard).toEqual(['not clean']);
   });
 
-  it('that the program gives up before the status came blames nobody', async () => {
+  it('ends without a refusal when the program gives up before the status', async () => {
     const { theirs, stream, heard, end } = await setUp();
     theirs.resetAndDestroy();
     await end;

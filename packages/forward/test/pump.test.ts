@@ -33,7 +33,7 @@ async function setUp(stream = new FakeStream()) {
 }
 
 describe('a pump', () => {
-  it('carries both directions and ends clean when both have ended (spec forwarding 4.1)', async () => {
+  it('carries both directions and ends cleanly when both have ended (spec forwarding 4.1)', async () => {
     const { theirs, stream, pump, end, ends, watch } = await setUp();
     pump.start(Buffer.from('first '));
     stream.arrive('second');
@@ -48,7 +48,7 @@ describe('a pump', () => {
     expect(watch.size).toBe(0);
   });
 
-  it("hands on the program's FIN and goes on with what comes for it (spec forwarding 4.1)", async () => {
+  it("passes on the program's FIN and keeps carrying the other direction (spec forwarding 4.1)", async () => {
     const { theirs, stream, pump, end } = await setUp();
     pump.start();
     theirs.end('question');
@@ -61,7 +61,7 @@ describe('a pump', () => {
     expect((await end).clean).toBe(true);
   });
 
-  it("hands on the stream's FIN and goes on with what the program sends (spec forwarding 4.1)", async () => {
+  it("passes on the stream's FIN and keeps carrying the other direction (spec forwarding 4.1)", async () => {
     const { theirs, stream, pump, end } = await setUp();
     pump.start();
     stream.arriveFin();
@@ -75,7 +75,7 @@ describe('a pump', () => {
     expect((await end).clean).toBe(true);
   });
 
-  it('stops reading the socket while the stream is full, and loses nothing (spec forwarding 4.4)', async () => {
+  it('pauses the socket while the stream is full, and loses nothing (spec forwarding 4.4)', async () => {
     const { ours, theirs, stream, pump } = await setUp();
     const sent = Buffer.alloc(300_000, 'x');
     stream.room = 1000;
@@ -92,7 +92,7 @@ describe('a pump', () => {
     expect(stream.written.equals(sent)).toBe(true);
   });
 
-  it('loses nothing of a socket that is closed before the stream has room (spec forwarding 4.1)', async () => {
+  it('loses nothing from a socket that closes before the stream has room (spec forwarding 4.1)', async () => {
     const { ours, theirs, stream, pump, end, ends } = await setUp();
     stream.room = 4;
     stream.arriveFin();
@@ -111,7 +111,7 @@ describe('a pump', () => {
   it.each([
     ['reset', (pump: Pump) => pump.onReset()],
     ['stopped', (pump: Pump) => pump.onStopped()],
-  ])('ends when the stream is %s while the rest of a closed socket waits', async (_how, happen) => {
+  ])('ends when the stream is %s while the last bytes of a closed socket wait', async (_how, happen) => {
     const { ours, theirs, stream, pump, end, ends } = await setUp();
     stream.room = 4;
     stream.arriveFin();
@@ -128,7 +128,7 @@ describe('a pump', () => {
   it('stops reading the stream while the socket is full, within its limit (spec forwarding 4.4)', async () => {
     const { ours, theirs, stream, pump } = await setUp();
     const chunk = Buffer.alloc(16_384, 'x');
-    const chunks = 1024; // 16 MiB: more than the kernel takes
+    const chunks = 1024; // 16 MiB: more than the kernel buffers
     for (let i = 0; i < chunks; i++) stream.arrive(chunk);
     stream.arriveFin();
     pump.start();
@@ -140,7 +140,7 @@ describe('a pump', () => {
     expect((await readAll(theirs)).length).toBe(chunks * chunk.length);
   });
 
-  it('goes on when the kernel takes at once what was gathered', async () => {
+  it('keeps reading the stream when the kernel takes a gathered write at once', async () => {
     const { theirs, stream, pump } = await setUp();
     const sizes = [GATHER_BYTES - 1, GATHER_BYTES, 1];
     for (const size of sizes) stream.arrive(Buffer.alloc(size));
@@ -182,7 +182,7 @@ describe('a pump', () => {
     expect([stream.resetCode, stream.stopCode]).toEqual([StreamErrorCode.connectionReset, undefined]);
   });
 
-  it('closes the socket also when the reset comes while the FIN is under way', async () => {
+  it('closes the socket even if the reset arrives while its FIN is being sent', async () => {
     const { stream, pump, end, ends } = await setUp();
     pump.start();
     stream.arriveFin();
@@ -192,7 +192,7 @@ describe('a pump', () => {
     expect(ends()).toBe(1);
   });
 
-  it('does not read a program that nobody listens to, and resets it in the end (spec forwarding 4.3)', async () => {
+  it('stops reading a program after STOP_SENDING, and resets it when the other direction ends (spec forwarding 4.3)', async () => {
     const { ours, theirs, stream, pump, end } = await setUp();
     pump.start();
     pump.onStopped();
@@ -206,7 +206,7 @@ describe('a pump', () => {
     expect(stream.written).toHaveLength(0);
   });
 
-  it('resets a program that nobody listens to when it has been told the end already (spec forwarding 4.3)', async () => {
+  it('resets a program after STOP_SENDING if the other direction has already ended (spec forwarding 4.3)', async () => {
     const { ours, stream, pump, end } = await setUp();
     pump.start();
     const finished = once(ours, 'finish');
@@ -218,8 +218,9 @@ describe('a pump', () => {
     expect((await end).clean).toBe(false);
   });
 
-  // spec forwarding 4.6. The kernel knows of a reset soon, and Node never looks: the test asks the kernel, then moves the clock.
-  it('ends when the program sends FIN and vanishes later', async () => {
+  // spec forwarding 4.6: Node never polls these sockets, so the test waits for the kernel to know and then advances the
+  // clock.
+  it('ends when the program sends FIN and later vanishes', async () => {
     const { ours, theirs, stream, pump, end, timers } = await setUp();
     pump.start();
     const finished = once(theirs, 'finish');
@@ -247,7 +248,7 @@ describe('a pump', () => {
     expect([stream.resetCode, timers.pending]).toEqual([StreamErrorCode.connectionReset, 0]);
   });
 
-  it('keeps the last bytes of a connection that both sides have ended for as long as the stream is full', async () => {
+  it('keeps the last bytes of a connection that both sides have ended while the stream is full', async () => {
     const { ours, theirs, stream, pump, end, timers } = await setUp();
     stream.arriveFin();
     await pauseReading(pump, stream, theirs);
@@ -261,7 +262,7 @@ describe('a pump', () => {
     expect(String(stream.written)).toBe('xxall of it');
   });
 
-  it('ends when a program that nobody listens to resets', async () => {
+  it('ends when a program resets after STOP_SENDING', async () => {
     const { ours, theirs, pump, end, timers } = await setUp();
     pump.start();
     pump.onStopped();
@@ -271,7 +272,7 @@ describe('a pump', () => {
     expect(await end).toMatchObject({ clean: false });
   });
 
-  it('does not take a reset behind unread bytes for the end (spec forwarding 4.2)', async () => {
+  it('does not mistake a reset behind unread bytes for a clean end (spec forwarding 4.2)', async () => {
     const { ours, theirs, stream, pump, end } = await setUp();
     await pauseReading(pump, stream, theirs);
     await written(theirs, 'half an answer');
@@ -287,7 +288,7 @@ describe('a pump', () => {
     ]);
   });
 
-  it('takes FIN for the end, also when a reset came behind it (spec forwarding 4.1)', async () => {
+  it('treats FIN as a clean end, even if a reset follows it (spec forwarding 4.1)', async () => {
     const { ours, theirs, stream, pump } = await setUp();
     await pauseReading(pump, stream, theirs);
     const finished = once(theirs, 'finish');
@@ -301,7 +302,7 @@ describe('a pump', () => {
     expect([String(stream.written), stream.resetCode]).toEqual(['xxall of it', undefined]);
   });
 
-  it('carries on what a vanished program left while it still moves', async () => {
+  it('keeps carrying the bytes of a vanished program while they still move', async () => {
     const { ours, theirs, stream, pump, timers } = await setUp();
     stream.room = 10;
     pump.start();
@@ -319,7 +320,7 @@ describe('a pump', () => {
     expect(stream.resetCode).toBe(StreamErrorCode.connectionReset);
   });
 
-  it('hands on nothing before the preface is over, and resets when the stream ends within it', async () => {
+  it('passes on nothing before the preface is complete, and resets if the stream ends within it', async () => {
     const { ours, theirs } = await socketPair();
     const stream = new FakeStream();
     const pump = new Pump({
@@ -350,12 +351,12 @@ async function pauseReading(pump: Pump, stream: FakeStream, theirs: Socket): Pro
   await stream.until(() => stream.room === 0);
 }
 
-/** The kernel has taken it. */
+/** Resolves when the kernel has taken it. */
 function written(socket: Socket, bytes: string): Promise<void> {
   return new Promise((resolve) => socket.write(bytes, () => resolve()));
 }
 
-/** The kernel has given the connection up. */
+/** Resolves when the kernel has given up the connection. */
 async function untilGone(socket: Socket): Promise<void> {
   for (let turns = 0; !isGone(socket); turns++) {
     expect(turns).toBeLessThan(10_000);

@@ -18,7 +18,7 @@ const request = fc.record({
 });
 
 describe('a request (spec streams 6.1)', () => {
-  it('comes back as it went, and leaves what follows it', () => {
+  it('decodes to what was encoded, and leaves the bytes after it', () => {
     fc.assert(
       fc.property(request, fc.uint8Array({ maxLength: 20 }), (wanted, behind) => {
         const bytes = encodeRequest(wanted);
@@ -29,7 +29,7 @@ describe('a request (spec streams 6.1)', () => {
     );
   });
 
-  it('is written as kind, length, host and port', () => {
+  it('is encoded as kind, length, host and port', () => {
     const bytes = encodeRequest({ kind: 'tcp', host: 'ab', port: 0x1234 });
     expect([...bytes]).toEqual([1, 2, 0x61, 0x62, 0x12, 0x34]);
   });
@@ -46,7 +46,7 @@ describe('a request (spec streams 6.1)', () => {
     );
   });
 
-  it('with any bit flipped is another request that may be asked for, incomplete or malformed', () => {
+  it('with any bit flipped is another valid request, incomplete or malformed', () => {
     fc.assert(
       fc.property(request, (wanted) => {
         const bytes = encodeRequest(wanted);
@@ -63,7 +63,7 @@ describe('a request (spec streams 6.1)', () => {
     );
   });
 
-  it('of any bytes gives a result, and never reads beyond them', () => {
+  it('decodes any bytes to a result, and never reads past their end', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300, size: 'max' }), (bytes) => {
         const decoded = decodeRequest(bytes);
@@ -85,7 +85,7 @@ describe('a request (spec streams 6.1)', () => {
     expect(decodeRequest(Uint8Array.from(bytes))).toEqual({ ok: false, reason: 'malformed' });
   });
 
-  it('for what cannot be asked for is our own mistake', () => {
+  it('cannot be encoded for an invalid target: that is a bug of the caller', () => {
     expect(() => encodeRequest({ kind: 'tcp', host: 'a b', port: 80 })).toThrow(RangeError);
     expect(() => encodeRequest({ kind: 'tcp', host: 'a', port: 65_536 })).toThrow(RangeError);
   });
@@ -100,7 +100,7 @@ describe('a status (spec streams 6.2)', () => {
     },
   );
 
-  it('that is unknown is an internal error, and nothing is incomplete', () => {
+  it('that is unknown is an internal error, and no bytes are incomplete', () => {
     for (let byte = REQUEST_STATUSES.length; byte < 256; byte++) {
       expect(decodeStatus(Uint8Array.of(byte))).toMatchObject({ value: 'internal-error' });
     }

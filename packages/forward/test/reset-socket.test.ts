@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { resetSocket, resetSockets } from '../src/reset-socket.js';
 import { howItEnds, socketPair } from './sockets.js';
 
-describe('a reset', () => {
-  it('is what the other side sees', async () => {
+describe('resetting a socket', () => {
+  it('shows the other side a reset', async () => {
     const { ours, theirs } = await socketPair();
     const ending = howItEnds(theirs);
     resetSocket(ours);
@@ -29,7 +29,7 @@ describe('a reset', () => {
     expect(errors).toEqual([]);
   });
 
-  it('of many has happened when all are closed, whatever their state', async () => {
+  it('resolves for many when all are closed, whatever their state', async () => {
     const open = await socketPair();
     const ended = await socketPair();
     const gone = await socketPair();

@@ -7,7 +7,7 @@ import { socketPair } from './sockets.js';
 
 const ENOTCONN = -107;
 
-/** A connection whose kernel says what the test says, and which counts how often it was asked. */
+/** A connection for which the test plays the kernel, and which counts how often it is checked. */
 class FakeWatched implements Watched {
   movedBytes = 0;
   vanished = 0;
@@ -37,15 +37,15 @@ function setUp(count: number) {
 }
 
 // spec forwarding 4.6
-describe('the watch over sockets that nobody polls', () => {
-  it('does nothing while there are none', () => {
+describe('the watch over sockets that Node does not poll', () => {
+  it('sets no timer while there are none', () => {
     const { timers, watch, all } = setUp(1);
     watch.delete(all[0] as FakeWatched);
     timers.advance(WATCH_INTERVAL_MS);
     expect(timers.pending).toBe(0);
   });
 
-  it('tells of one that is gone once, and forgets it', () => {
+  it('reports a vanished one once, and forgets it', () => {
     const { timers, watch, all } = setUp(2);
     const [gone, alive] = all as [FakeWatched, FakeWatched];
     gone.answer = ENOTCONN;
@@ -53,7 +53,7 @@ describe('the watch over sockets that nobody polls', () => {
     expect([gone.vanished, gone.asked, alive.vanished, alive.asked, watch.size]).toEqual([1, 1, 0, 5, 1]);
   });
 
-  it('leaves one alone while its bytes move', () => {
+  it('leaves a vanished one alone while its bytes move', () => {
     const { timers, all } = setUp(1);
     const [gone] = all as [FakeWatched];
     gone.answer = ENOTCONN;
@@ -64,7 +64,7 @@ describe('the watch over sockets that nobody polls', () => {
     expect(gone.vanished).toBe(1);
   });
 
-  it('gives each its turn, a limited number at a time', () => {
+  it('checks each in turn, a limited number at a time', () => {
     const { timers, watch, all } = setUp(8 * WATCHED_PER_TURN);
     timers.advance(WATCH_INTERVAL_MS);
     expect(all.filter(({ asked }) => asked > 0)).toHaveLength(WATCHED_PER_TURN);
@@ -74,7 +74,7 @@ describe('the watch over sockets that nobody polls', () => {
     expect([watch.size, timers.pending]).toEqual([0, 0]);
   });
 
-  it('lets one end others while it ends', () => {
+  it('allows one that vanishes to end others', () => {
     const { timers, watch, all } = setUp(2);
     const [first, second] = all as [FakeWatched, FakeWatched];
     first.answer = ENOTCONN;
@@ -84,7 +84,7 @@ describe('the watch over sockets that nobody polls', () => {
     expect([second.vanished, watch.size]).toEqual([0, 0]);
   });
 
-  it('cannot tell of a socket without a handle, and takes a live one for live', async () => {
+  it('never reports a socket without a handle, or a live one', async () => {
     const { ours } = await socketPair();
     expect([isGone(ours), isGone({} as Socket)]).toEqual([false, false]);
     ours.destroy();

@@ -1,4 +1,4 @@
-/** Real TCP connections on loopback, gone when the test ends. */
+/** Real TCP connections on loopback, closed when the test ends. */
 import { once } from 'node:events';
 import {
   type AddressInfo,
@@ -11,7 +11,7 @@ import {
 import { onTestFinished } from 'vitest';
 
 export interface SocketPair {
-  /** What the code under test is given. */
+  /** The end for the code under test. */
   readonly ours: Socket;
   /** The program at the other end. */
   readonly theirs: Socket;
@@ -52,14 +52,14 @@ export function connectTo(port: number, host = '127.0.0.1'): Socket {
   return socket;
 }
 
-/** Everything until the FIN. */
+/** Resolves with everything until the FIN. */
 export async function readAll(socket: Socket): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of socket.iterator({ destroyOnReturn: false })) chunks.push(chunk as Buffer);
   return Buffer.concat(chunks);
 }
 
-/** The code of the error that ends a connection, or 'clean end'. */
+/** Resolves with the code of the error that ends a connection, or 'clean end'. */
 export function howItEnds(socket: Socket): Promise<string> {
   return new Promise((resolve) => {
     socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));

@@ -19,7 +19,7 @@ async function listenAt(bind: Bind, port = 0) {
 }
 
 describe('a listener', () => {
-  it('without a bind is on both loopback addresses with the same port, and nowhere else (spec forwarding 1.2)', async () => {
+  it('without a bind address listens on both loopback addresses with the same port, and nowhere else (spec forwarding 1.2)', async () => {
     const { addresses } = await listenAt({ kind: 'loopback' });
     expect(addresses.map(({ address }) => address)).toEqual(['127.0.0.1', '::1']);
     expect(new Set(addresses.map(({ port }) => port)).size).toBe(1);
@@ -34,7 +34,7 @@ describe('a listener', () => {
     ['0.0.0.0', '127.0.0.1', '[::1]'],
     ['::1', '[::1]', '127.0.0.1'],
   ])(
-    'fails when another program has the port at %s alone: localhost would reach that one (spec forwarding 1.2)',
+    'fails when another program has the port on %s only, because localhost would reach that program (spec forwarding 1.2)',
     async (host, taken, free) => {
       const { port } = await listen(() => undefined, { host, ipv6Only: true });
       const failure = await listenAt({ kind: 'loopback' }, port).catch((error: unknown) => error);
@@ -42,9 +42,9 @@ describe('a listener', () => {
       expect(failure).toMatchObject({
         code: 'address-in-use',
         message: `${taken}:${port} is in use by another program; ${free}:${port} is free, but localhost would reach that program`,
-        hint: 'choose another port, or stop it',
+        hint: 'choose another port, or stop that program',
       });
-      // Nothing of ours is left behind.
+      // No listener is left behind.
       const [error] = (await once(connectTo(port, host === '::1' ? '127.0.0.1' : '::1'), 'error')) as [
         NodeJS.ErrnoException,
       ];
@@ -52,7 +52,7 @@ describe('a listener', () => {
     },
   );
 
-  it('fails when neither can be had, and says what to do', async () => {
+  it('fails when neither address is free, and says what to do', async () => {
     const { addresses } = await listenAt({ kind: 'loopback' });
     const port = addresses[0]?.port ?? 0;
     const failure = await listenAt({ kind: 'loopback' }, port).catch((error: unknown) => error);
@@ -63,13 +63,13 @@ describe('a listener', () => {
     });
   });
 
-  it('is on every interface when asked for', async () => {
+  it('listens on every interface when asked to', async () => {
     const { addresses } = await listenAt({ kind: 'all' });
     const port = addresses[0]?.port ?? 0;
     for (const host of ['127.0.0.1', '127.0.0.2', '::1']) await once(connectTo(port, host), 'connect');
   });
 
-  it('is on the one address that it was given', async () => {
+  it('listens on a given address only', async () => {
     const { addresses } = await listenAt({ kind: 'host', host: '127.0.0.2' });
     expect(addresses).toEqual([{ address: '127.0.0.2', port: expect.any(Number) }]);
     await expect(listenAt({ kind: 'host', host: '192.0.2.1' })).rejects.toMatchObject({
@@ -77,7 +77,7 @@ describe('a listener', () => {
     });
   });
 
-  it('gives out sockets whose directions end by themselves, and leaves them alone when it closes', async () => {
+  it('passes on sockets whose directions end independently, and leaves them alone when it closes', async () => {
     const { addresses, sockets, close } = await listenAt({ kind: 'host', host: '127.0.0.1' });
     const program = connectTo(addresses[0]?.port ?? 0);
     await once(program, 'connect');

@@ -73,7 +73,8 @@ describe('a relay', () => {
       id: 0,
       target: { host: '192.0.43.8', port: 443 },
       status: 'not-allowed',
-      advice: 'laptop asked for 192.0.43.8:443: no rule allows 192.0.43.8:443; the rule 192.0.43.8:443 would',
+      advice:
+        'laptop asked for 192.0.43.8:443: no rule allows 192.0.43.8:443; to allow it, add the rule 192.0.43.8:443',
     });
   });
 

@@ -112,9 +112,7 @@ level = "debug"
     [
       'a rule that is a URL',
       START + peer('alice', ALICE, 'allow = ["http://localhost:80"]'),
-      [
-        "relay.toml:6: peer.allow: 'http://localhost:80' has http:// in it, which is for browsers: write localhost:80",
-      ],
+      ["relay.toml:6: peer.allow: 'http://localhost:80' contains http:// as in a URL: write localhost:80"],
     ],
     [
       'a port out of range',
@@ -151,7 +149,7 @@ level = "debug"
       'a rule in a list of several lines',
       START + peer('alice', ALICE, 'allow = [\n  "localhost:80",\n  "localhost:http",\n  7,\n]'),
       [
-        'relay.toml:8: peer.allow: "localhost:http": \'http\' is no port: expected a number from 1 to 65535, a range as in 8000-8080, or *',
+        'relay.toml:8: peer.allow: "localhost:http": \'http\' is not a valid port: expected a number from 1 to 65535, a range as in 8000-8080, or *',
         'relay.toml:9: peer.allow: found 7, expected a rule "HOST:PORT", "CIDR:PORT" or "*.DOMAIN:PORT" (a string)',
       ],
     ],

@@ -114,7 +114,7 @@ describe('a connection that is refused', () => {
       id: 0,
       target: { host: '127.0.0.1', port },
       status: 'not-allowed',
-      advice: `laptop asked for 127.0.0.1:${port}: 127.0.0.1:${port} is a loopback address and allowed only by an address rule within that block; the rule 127.0.0.1:${port} would allow it`,
+      advice: `laptop asked for 127.0.0.1:${port}: 127.0.0.1:${port} is a loopback address and needs an address rule within that block; to allow it, add the rule 127.0.0.1:${port}`,
     });
     expect(await tunnel.client.heard.next('stream-closed')).toMatchObject({ id: 1, clean: false });
     expect(touched).toBe(false);
