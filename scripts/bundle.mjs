@@ -27,7 +27,8 @@ const ownSources = {
   },
 };
 
-/** Writes packages/cli/bundle: main.js, http-service.js (of the demo), and a chunk for what each command alone needs. */
+/** Writes packages/cli/bundle: main.js, http-service.js (of the demo), and a chunk for what each command alone
+ *  needs. */
 export async function bundle() {
   const { outputFiles } = await build({
     entryPoints: {

@@ -19,8 +19,8 @@ const PACKAGES = {
   testkit: ['protocol'],
 };
 
-/** Each folder of packages/protocol/src and those it may import: the two halves, wireguard and transport, never meet but in
- *  endpoint. Files beside the folders are primitives: they import no folder, and everybody may import them. */
+/** Each folder of packages/protocol/src and those it may import: the two halves, wireguard and transport, never meet
+ *  but in endpoint. Files beside the folders are primitives: they import no folder, and everybody may import them. */
 const PROTOCOL_FOLDERS = {
   crypto: [],
   wireguard: ['crypto'],
@@ -162,7 +162,8 @@ function folderOf(sources, file) {
   return parts.join('/');
 }
 
-/** Every module that a file names, also in types and in `import()`, and what it uses of a platform without an import. */
+/** Every module that a file names, also in types and in `import()`, and what it uses of a platform without an
+ *  import. */
 function read(file) {
   const source = readFileSync(file, 'utf8');
   const { program, errors } = parseSync(file, source);

@@ -1,7 +1,6 @@
-// Checks that what code, tests and documents refer to exists: `spec NAME N.M`, `NAME.md §N.M`, and links between documents.
-// Then says which sections with a MUST no test cites; that is information and no failure.
-//
-//   node scripts/check-spec.mjs [root]
+// Checks that what code, tests and documents refer to exists: `spec NAME N.M`, `NAME.md §N.M`, and links between
+// documents. Then says which sections with a MUST no test cites; that is information and no failure.  node
+// scripts/check-spec.mjs [root]
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -10,7 +9,8 @@ import { fileURLToPath } from 'node:url';
 const root = path.resolve(process.argv[2] ?? fileURLToPath(new URL('..', import.meta.url)));
 /** `spec streams 4.2`, `spec session 5, 6` and `spec handshake 3.3 to 3.5`. */
 const CITATION = /\b[Ss]pec ([a-z]+) (\d+(?:\.\d+)?(?:(?:,| to| and) \d+(?:\.\d+)?)*)/g;
-/** `streams §4.2`, `docs/spec/wire.md §3` and `[session](session.md) §5.5`; of other documents (RFC 9000 §19) nothing is known. */
+/** `streams §4.2`, `docs/spec/wire.md §3` and `[session](session.md) §5.5`; of other documents (RFC 9000 §19) nothing
+ *  is known. */
 const REFERENCE = /\b([a-z]+)(?:\.md\)?)? §(\d+(?:\.\d+)*)/g;
 const LINK = /\]\(([^)\s]+)\)/g;
 const problems = [];

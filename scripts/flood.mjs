@@ -1,8 +1,7 @@
-// Floods a relay with forged handshake initiations, to see what it costs the relay and whom it keeps out.
-//
-// Each initiation has a right mac1, which takes the relay's public key and nothing else, and comes from an address of its own.
-// Only for relays on this machine: run it in a network namespace whose default route leads nowhere,
-// because the relay's answers go to whoever owns a forged address.
+// Floods a relay with forged handshake initiations, to see what it costs the relay and whom it keeps out.  Each
+// initiation has a right mac1, which takes the relay's public key and nothing else, and comes from an address of its
+// own. Only for relays on this machine: run it in a network namespace whose default route leads nowhere, because the
+// relay's answers go to whoever owns a forged address.
 
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -61,7 +60,8 @@ async function flood() {
   return { sent, seconds: (performance.now() - start) / 1000 };
 }
 
-/** An IPv4 packet with an initiation that gets as far as a forger can: the mac1 is right. The kernel fills in the rest. */
+/** An IPv4 packet with an initiation that gets as far as a forger can: the mac1 is right. The kernel fills in the
+ *  rest. */
 function forgedPacket() {
   const packet = Buffer.alloc(IP_BYTES + UDP_BYTES + INITIATION_BYTES);
   packet[0] = 0x45;

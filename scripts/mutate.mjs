@@ -1,8 +1,8 @@
-// Plants bugs, one at a time, in a copy of the program, and says who finds each: the simulator (and which rule), or the tests.
-//
-// A list is JSON: [{ "name", "file", "before", "after", "why", "found", "scenario" }]. `before` is text that stands once in `file`, `after` takes its
-// place, `why` says what is wrong then. `found` says who is to find it: the name of a rule of the simulator, "simulator" for any of
-// them, "tests", or "nobody" with a reason in `why`. `scenario` is the kind of trouble that shows the bug; without it, all kinds.
+// Plants bugs, one at a time, in a copy of the program, and says who finds each: the simulator (and which rule), or the
+// tests.  A list is JSON: [{ "name", "file", "before", "after", "why", "found", "scenario" }]. `before` is text that
+// stands once in `file`, `after` takes its place, `why` says what is wrong then. `found` says who is to find it: the
+// name of a rule of the simulator, "simulator" for any of them, "tests", or "nobody" with a reason in `why`. `scenario`
+// is the kind of trouble that shows the bug; without it, all kinds.
 
 import { spawn } from 'node:child_process';
 import {

@@ -1,4 +1,5 @@
-// Runs simulations of the protocol: clients, networks and a relay in virtual time, drawn from seeds, held against a model and rules.
+// Runs simulations of the protocol: clients, networks and a relay in virtual time, drawn from seeds, held against a
+// model and rules.
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';

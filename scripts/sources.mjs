@@ -1,4 +1,5 @@
-// Where the sources are of each name that a package exports: the tests and the bundle are made from sources, not from builds.
+// Where the sources are of each name that a package exports: the tests and the bundle are made from sources, not from
+// builds.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

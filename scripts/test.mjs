@@ -31,7 +31,8 @@ function check(name, parameters) {
   return status === 0;
 }
 
-/** @returns how many passed and failed, and each that was skipped with its reason; what `-t` leaves out is not counted */
+/** @returns how many passed and failed, and each that was skipped with its reason; what `-t` leaves out is not
+ *    counted */
 async function runTests(parameters) {
   const { filter, options } = parseCLI(['vitest', 'run', ...parameters]);
   const vitest = await startVitest('test', filter, options);

@@ -5,8 +5,8 @@ import type { RunningProgram } from './running-program.js';
 import { connect, howItEnds, startTarget } from './tcp.js';
 import { setUpRelay, startClient, startRelay } from './tunnel.js';
 
-/** What 120 connections meet, beside an answer and a reset. They say nothing first: the system closes one that did with a reset, and one
- *  that did not with FIN. */
+/** What 120 connections meet, beside an answer and a reset. They say nothing first: the system closes one that did with
+ *  a reset, and one that did not with FIN. */
 async function endsOf(port: number): Promise<string[]> {
   const sockets = await Promise.all(Array.from({ length: 120 }, () => connect(port)));
   const ends: string[] = [];

@@ -1,4 +1,5 @@
-/** Strangers who know the relay's public key, and a client that connects all the same (docs/spec/handshake.md 5.3, 6). */
+/** Strangers who know the relay's public key, and a client that connects all the same (docs/spec/handshake.md 5.3,
+ *  6). */
 import { randomBytes } from 'node:crypto';
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';

@@ -1,5 +1,5 @@
-/** The list of planted bugs is kept up with the code, and each rule of the simulator has one that it finds. All of them:
- *  `node scripts/mutate.mjs test/mutants/rules.json`. */
+/** The list of planted bugs is kept up with the code, and each rule of the simulator has one that it finds. All of
+ *  them: `node scripts/mutate.mjs test/mutants/rules.json`. */
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

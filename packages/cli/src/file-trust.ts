@@ -1,5 +1,5 @@
-/** Who may have written, or may read, a file that matters: the checks of sshd's StrictModes. All of them are asked of the
- *  open file, not of its name, so that nobody can swap it in between. */
+/** Who may have written, or may read, a file that matters: the checks of sshd's StrictModes. All of them are asked of
+ *  the open file, not of its name, so that nobody can swap it in between. */
 import { type Stats, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
@@ -42,10 +42,11 @@ export function requireSecret(file: string, stats: Stats, what: string, user = c
   }
 }
 
-/** Refuses a file that grants access, such as a config, unless only this user and root can change it: the file itself, or
- *  another in its place. Every directory above it, up to the home directory, is asked as well. A sticky directory such as
- *  /tmp will do, since others cannot replace a file there. So will write permission for the group that has the user's own
- *  number, in which nobody else is by the custom of most Linux distributions, whose default mode for new files is 0664.
+/** Refuses a file that grants access, such as a config, unless only this user and root can change it: the file itself,
+ *  or another in its place. Every directory above it, up to the home directory, is asked as well. A sticky directory
+ *  such as /tmp will do, since others cannot replace a file there. So will write permission for the group that has the
+ *  user's own number, in which nobody else is by the custom of most Linux distributions, whose default mode for new
+ *  files is 0664.
  *  @param what  as the message calls it: `the config file`
  *  @throws CliError with `ExitCode.config` */
 export function requireUnchangedByOthers(

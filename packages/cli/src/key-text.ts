@@ -65,8 +65,8 @@ export function clampPrivateKey(key: Uint8Array): void {
   key[31] = ((key[31] ?? 0) & 127) | 64;
 }
 
-/** Whether a key has the form of `clampPrivateKey`, as all private keys have that keygen and wg genkey made. Of public keys
- *  one in 16 has it by chance. */
+/** Whether a key has the form of `clampPrivateKey`, as all private keys have that keygen and wg genkey made. Of public
+ *  keys one in 16 has it by chance. */
 export function isClamped(key: Uint8Array): boolean {
   return ((key[0] ?? 0) & 7) === 0 && ((key[31] ?? 0) & 0xc0) === 0x40;
 }

@@ -20,12 +20,13 @@ export interface LineWriterOptions {
  *
  *  A line is written at once if nothing waits before it, so that the last line before an exit is not lost. If the
  *  descriptor cannot take it, for whatever reason, the line waits, and so do those behind it: they are tried again with
- *  each new line and every `LOG_RETRY_MS`. When `MAX_PENDING_LOG_BYTES` wait, further lines are lost and counted, and the
- *  first line to be written after that says how many. No failure of the descriptor ever reaches the caller: a program
- *  does not stop working because nobody can read what it says.
+ *  each new line and every `LOG_RETRY_MS`. When `MAX_PENDING_LOG_BYTES` wait, further lines are lost and counted, and
+ *  the first line to be written after that says how many. No failure of the descriptor ever reaches the caller: a
+ *  program does not stop working because nobody can read what it says.
  *
  *  pino's own destination (sonic-boom) does not fit: asynchronous, it leaves a stalled write to a thread for which
- *  `process.exit` then waits without end; synchronous, it stops the program until the reader reads or the disk has room. */
+ *  `process.exit` then waits without end; synchronous, it stops the program until the reader reads or the disk has
+ *  room. */
 export class LineWriter {
   readonly #options: LineWriterOptions;
   /** Oldest first; the first may be the rest of a line of which a part was written. */

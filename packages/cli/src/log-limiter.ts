@@ -1,4 +1,5 @@
-/** Keeps a log from growing with what a peer, a stranger or a local program does: a token bucket for each peer and event. */
+/** Keeps a log from growing with what a peer, a stranger or a local program does: a token bucket for each peer and
+ *  event. */
 
 /** Lines of one kind that may come at once, and how many more a second: enough to see what goes on. */
 export const LOG_BURST_LINES = 20;
@@ -52,9 +53,9 @@ interface Bucket {
   suppressedSince: number;
 }
 
-/** Decides line by line. A bucket begins full; a line takes a token, and without one it is counted instead. While anything
- *  is counted one timer runs, and at its end `onSuppressed` hears of each kind. A bucket that is full again is forgotten,
- *  so the table holds what is noisy now; when it is full of those, all further kinds share one bucket. */
+/** Decides line by line. A bucket begins full; a line takes a token, and without one it is counted instead. While
+ *  anything is counted one timer runs, and at its end `onSuppressed` hears of each kind. A bucket that is full again is
+ *  forgotten, so the table holds what is noisy now; when it is full of those, all further kinds share one bucket. */
 export class LogLimiter {
   readonly #options: LogLimiterOptions;
   readonly #buckets = new Map<string, Bucket>();

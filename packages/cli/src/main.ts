@@ -20,5 +20,6 @@ for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
 
 process.exitCode = await runProgram(process.argv.slice(2));
 await settleStderr(SETTLE_LIMIT_MS);
-// A reader of stdout that stalls must not hold up a stop that somebody asked for; otherwise Node waits until all is written.
+// A reader of stdout that stalls must not hold up a stop that somebody asked for; otherwise Node waits until all is
+// written.
 if (isStopping()) process.exit();

@@ -41,8 +41,8 @@ export async function settleStderr(limitMs: number): Promise<void> {
 
 /** A descriptor for the same place that fails with EAGAIN instead of waiting for a reader.
  *
- *  Node makes a pipe or a socket non-blocking when it opens `process.stderr`. A terminal it leaves blocking: Ctrl-S, or an ssh
- *  session whose network is gone, would stop the whole tunnel. So a terminal is opened a second time, where the
+ *  Node makes a pipe or a socket non-blocking when it opens `process.stderr`. A terminal it leaves blocking: Ctrl-S, or
+ *  an ssh session whose network is gone, would stop the whole tunnel. So a terminal is opened a second time, where the
  *  system can do that (Linux), which leaves the flags of those who share it alone. A file never waits. */
 function nonBlocking(descriptor: number): number {
   if (isatty(descriptor)) {

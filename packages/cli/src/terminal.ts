@@ -7,8 +7,8 @@ import { stderrWriter } from './stderr.js';
 /** What stdout last failed with. */
 let outputFailure: NodeJS.ErrnoException | undefined;
 
-/** Nothing that happens to stdout or stderr ends the program: a full disk or a reader that has gone away is no reason to
- *  stop forwarding. A command whose result goes to stdout asks `requireOutput` afterwards. */
+/** Nothing that happens to stdout or stderr ends the program: a full disk or a reader that has gone away is no reason
+ *  to stop forwarding. A command whose result goes to stdout asks `requireOutput` afterwards. */
 export function tolerateFailingOutput(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     outputFailure = error;
@@ -29,8 +29,8 @@ export async function requireOutput(): Promise<void> {
   throw new CliError(ExitCode.failure, `cannot write to standard output: ${systemReason(outputFailure)}`);
 }
 
-/** One line of failure or warning; control characters of foreign text do not reach the terminal, and neither does a key: what
- *  somebody typed into the wrong place is quoted in many messages. */
+/** One line of failure or warning; control characters of foreign text do not reach the terminal, and neither does a
+ *  key: what somebody typed into the wrong place is quoted in many messages. */
 export function printErrorLine(text: string): void {
   stderrWriter().write(withoutKeys(withoutControlCharacters(text)));
 }

@@ -1,7 +1,8 @@
-/** Text as editors and shells of other systems save it. Windows PowerShell's `>` writes UTF-16 with a byte order mark, and
- *  its editors put one before UTF-8. */
+/** Text as editors and shells of other systems save it. Windows PowerShell's `>` writes UTF-16 with a byte order mark,
+ *  and its editors put one before UTF-8. */
 
-/** The ASCII bytes of a text in UTF-8 or UTF-16 that may begin with a byte order mark. Other characters of UTF-16 become 0xff.
+/** The ASCII bytes of a text in UTF-8 or UTF-16 that may begin with a byte order mark. Other characters of UTF-16
+ *  become 0xff.
  *  @returns a view into `bytes` where it can; otherwise a copy, and `bytes` is wiped, since the text may be a key */
 export function asciiOf(bytes: Uint8Array): Uint8Array {
   if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) return bytes.subarray(3);

@@ -1,4 +1,5 @@
-/** Writes small files so that they are there whole or not at all, whatever happens: a full disk, a crash, a power cut. */
+/** Writes small files so that they are there whole or not at all, whatever happens: a full disk, a crash, a power
+ *  cut. */
 import { randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, linkSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
 import path from 'node:path';

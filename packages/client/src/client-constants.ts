@@ -14,10 +14,12 @@ export const MAX_LOOKUP_RETRY_MS = 15_000;
 /** How long a start waits for the first lookup, when a name that does not exist is to end it. */
 export const FIRST_LOOKUP_MS = 3_000;
 
-/** A program's connection waits for so long for the first contact with a relay, unless the options say otherwise (spec outage 8). */
+/** A program's connection waits for so long for the first contact with a relay, unless the options say otherwise (spec
+ *  outage 8). */
 export const DEFAULT_CONTACT_LIMIT_MS = 30_000;
 
-/** Programs that wait for a place among those that are carried, and for how long while the relay answers (spec forwarding 2.5). */
+/** Programs that wait for a place among those that are carried, and for how long while the relay answers (spec
+ *  forwarding 2.5). */
 export const MAX_WAITING_PROGRAMS = 1024;
 export const PLACE_TIMEOUT_MS = 10_000;
 

@@ -5,7 +5,8 @@ import type { Log, TransportTuning } from '@underpass/runtime';
 import type { NameLookup } from './relay-address.js';
 
 export interface ClientOptions extends TransportTuning {
-  /** The host is a name or an IP literal without brackets. A name is looked up at the start and, while there is no answer, again. */
+  /** The host is a name or an IP literal without brackets. A name is looked up at the start and, while there is no
+   *  answer, again. */
   readonly relay: { readonly host: string; readonly port: number };
   readonly relayPublicKey: Uint8Array;
   /** 32 bytes, both: copied before `startClient` resolves, so that the caller can wipe its own. */
@@ -16,10 +17,11 @@ export interface ClientOptions extends TransportTuning {
   readonly persistentKeepaliveMs?: number;
   /** Is a name that does not exist an error of `startClient`? Default: it is looked up until it does. */
   readonly refuseUnknownName?: boolean;
-  /** A program's connection waits at most so long for a relay that was not reached yet, and is reset then (spec outage 8); 0: for
-   *  ever. Default: 30 s. */
+  /** A program's connection waits at most so long for a relay that was not reached yet, and is reset then (spec outage
+   *  8); 0: for ever. Default: 30 s. */
   readonly contactLimitMs?: number;
-  /** The system's resolver unless given. Gives IP literals for a name; rejects with a system error (`ENOTFOUND`, `EAI_AGAIN`). */
+  /** The system's resolver unless given. Gives IP literals for a name; rejects with a system error (`ENOTFOUND`,
+   *  `EAI_AGAIN`). */
   readonly lookUp?: NameLookup;
   readonly log: Log;
   /** The fastest that this machine has, unless given. */
@@ -138,7 +140,8 @@ export interface Client {
   readonly forwards: readonly BoundForward[];
   /** Starts the handshake now and not with the first stream. */
   connect(): void;
-  /** Resolves at the next `connected` event, at once when connected already; rejects when the client is closed before. */
+  /** Resolves at the next `connected` event, at once when connected already; rejects when the client is closed
+   *  before. */
   connected(): Promise<void>;
   status(): ClientStatus;
   /** Closes listeners, tells the relay, ends all streams; within 5 s. Never rejects. */

@@ -52,7 +52,8 @@ import { isUnknownName, unknownNameError } from './relay-address.js';
 import { type Contact, RelayFinder } from './relay-finder.js';
 
 /** Opens the UDP socket and every listener.
- *  @throws UnderpassError when a listener cannot be opened, or the relay's name does not exist and that is to be refused */
+ *  @throws UnderpassError when a listener cannot be opened, or the relay's name does not exist and that is to be
+ *    refused */
 export async function startClient(options: ClientOptions): Promise<Client> {
   const socket = await openUdpSocket({ port: 0 });
   const suite = options.suite ?? chooseSuite();

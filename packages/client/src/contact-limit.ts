@@ -1,8 +1,8 @@
 /** Gives up connections of programs that wait for the first contact with a relay (spec outage 8). */
 import type { Timers } from '@underpass/runtime';
 
-/** Owns one timer for each connection that was made while there was no contact, and calls back when it expires. Contact ends all of
- *  them: a connection that waits because an established tunnel is silent has no limit. */
+/** Owns one timer for each connection that was made while there was no contact, and calls back when it expires. Contact
+ *  ends all of them: a connection that waits because an established tunnel is silent has no limit. */
 export class ContactLimit {
   readonly #limitMs: number;
   readonly #timers: Timers;

@@ -19,9 +19,10 @@ export interface ContactReportOptions {
 
 /** Watches the time between the wish for an answer and the answer.
  *
- *  `begin` starts the watch and `end` stops it; both may come any number of times. While it runs, the reason is looked for once early
- *  and before each report: errors of our own sends, which `onSendError` brings, go before what `askPort` hears from the other side.
- *  A reason is told when it differs from the last one. Nothing here changes what is sent, or where. */
+ *  `begin` starts the watch and `end` stops it; both may come any number of times. While it runs, the reason is looked
+ *  for once early and before each report: errors of our own sends, which `onSendError` brings, go before what `askPort`
+ *  hears from the other side. A reason is told when it differs from the last one. Nothing here changes what is sent, or
+ *  where. */
 export class ContactReport {
   readonly #options: ContactReportOptions;
   #since: number | undefined;

@@ -1,9 +1,9 @@
 /** Which programs are carried and which wait (spec forwarding 2.5).
  *
- *  A program's connection needs a place: one of the client's connections, and a stream that the relay permits. Without one it waits, in the
- *  order of arrival, unread but not unwatched, until a place comes back. The caller says when that may be so: `release` for each
- *  connection that is over, `startWaiting` when the relay permits more streams. Who has waited for too long is refused, but not while the
- *  relay is silent: then everybody waits. */
+ *  A program's connection needs a place: one of the client's connections, and a stream that the relay permits. Without
+ *  one it waits, in the order of arrival, unread but not unwatched, until a place comes back. The caller says when that
+ *  may be so: `release` for each connection that is over, `startWaiting` when the relay permits more streams. Who has
+ *  waited for too long is refused, but not while the relay is silent: then everybody waits. */
 import type { Socket } from 'node:net';
 import type { SocketWatch, Watched } from '@underpass/forward';
 import type { Stream } from '@underpass/protocol';

@@ -38,10 +38,11 @@ export interface RelayFinderOptions {
 
 /** Owns the list of addresses that the relay's name has, and decides which of them is used until one answers.
  *
- *  `start` looks the name up, again and again until there is an answer. From `seek` on, the addresses are tried one after the other,
- *  the next after 250 ms: an attempt is a copy of the same handshake message, and the session itself goes to where the answer comes
- *  from, so this class only stops. Every 10 s it looks whether answers are due and none comes: then the name is looked up again, and
- *  its addresses are tried anew, every other time the one that answered last. With an IP literal none of this happens. */
+ *  `start` looks the name up, again and again until there is an answer. From `seek` on, the addresses are tried one
+ *  after the other, the next after 250 ms: an attempt is a copy of the same handshake message, and the session itself
+ *  goes to where the answer comes from, so this class only stops. Every 10 s it looks whether answers are due and none
+ *  comes: then the name is looked up again, and its addresses are tried anew, every other time the one that answered
+ *  last. With an IP literal none of this happens. */
 export class RelayFinder {
   readonly #options: RelayFinderOptions;
   readonly #hasName: boolean;

@@ -21,8 +21,8 @@ export interface RelayOptions extends TransportTuning {
   readonly log: Log;
   /** Streams of a peer that stays away for so long are given up (spec outage 4); default: 24 h. */
   readonly maxOutageMs?: number;
-  /** The system's resolver unless given. It needs UV_THREADPOOL_SIZE=64, or slow names of one peer hold up those of others:
-   *  libuv lets names have half of its threads, by default two. */
+  /** The system's resolver unless given. It needs UV_THREADPOOL_SIZE=64, or slow names of one peer hold up those of
+   *  others: libuv lets names have half of its threads, by default two. */
   readonly resolve?: NameResolver;
   /** The fastest that this machine has, unless given. */
   readonly suite?: CryptoSuite;
@@ -116,8 +116,8 @@ export interface Relay {
   /** Where it listens, with the real port. */
   readonly address: Address;
   status(): RelayStatus;
-  /** Replaces the list of peers (SIGHUP): who stays keeps every stream, and new rules hold for the next open; who is gone, or
-   *  has another preshared key, is disconnected.
+  /** Replaces the list of peers (SIGHUP): who stays keeps every stream, and new rules hold for the next open; who is
+   *  gone, or has another preshared key, is disconnected.
    *  @throws UnderpassError when two peers share a name or a key; then nothing changed */
   setPeers(peers: readonly RelayPeerOptions[]): void;
   /** Tells every peer and ends all streams; within 5 s. Never rejects. */

@@ -1,8 +1,9 @@
 /** The loop between an endpoint, which does no IO, and a socket, a clock and one timer.
  *
- *  Datagrams are handled as they come. Everything else happens once per turn of the event loop: events are dispatched, then
- *  batches are sent, then the timer is set. So all that one turn brings in shares packets and acknowledgements. A datagram that
- *  had no effect causes no turn, so that a stranger's costs what it takes to drop it, and its answer, if any, takes no batch. */
+ *  Datagrams are handled as they come. Everything else happens once per turn of the event loop: events are dispatched,
+ *  then batches are sent, then the timer is set. So all that one turn brings in shares packets and acknowledgements. A
+ *  datagram that had no effect causes no turn, so that a stranger's costs what it takes to drop it, and its answer, if
+ *  any, takes no batch. */
 import type { Address, ConnectionError, Endpoint, EndpointEvent, Peer, Stream } from '@underpass/protocol';
 import { StreamErrorCode } from '@underpass/protocol';
 import { monotonicMs, systemTimers, type Timers } from './clock.js';
@@ -13,7 +14,8 @@ export const MAX_EVENTS_PER_TURN = 1024;
 export const MAX_BATCHES_PER_TURN = 8;
 /** A shorter timer would spin: the system's has a grain of a millisecond. */
 export const MIN_TIMER_MS = 1;
-/** The system's timers stand still while the machine sleeps: what became due then is seen so long after it woke (spec outage 5). */
+/** The system's timers stand still while the machine sleeps: what became due then is seen so long after it woke (spec
+ *  outage 5). */
 export const MAX_TIMER_MS = 2_000;
 /** How long `close` tries to hand its farewells to the kernel. */
 export const CLOSE_TIMEOUT_MS = 1000;
@@ -139,7 +141,8 @@ export class Driver {
     return this.#streams.size;
   }
 
-  /** Sends `stream`'s events to `handler` from now on, until it is closed. What arrived before is not told again: read first. */
+  /** Sends `stream`'s events to `handler` from now on, until it is closed. What arrived before is not told again: read
+   *  first. */
   attach(stream: Stream, handler: StreamHandler): void {
     this.#streams.set(stream, handler);
   }
@@ -195,8 +198,8 @@ export class Driver {
     else if (!this.#scheduled && !this.#isWaitingForBatch) this.#finishClosing();
   }
 
-  /** Looks at the endpoint's deadlines only when the timer says so: asking is as much work as the rest of a turn. What a datagram of
-   *  this turn made due earlier gets its timer when the turn ends. */
+  /** Looks at the endpoint's deadlines only when the timer says so: asking is as much work as the rest of a turn. What
+   *  a datagram of this turn made due earlier gets its timer when the turn ends. */
   #handleTimeout(): void {
     const now = this.now();
     if (this.#timer !== undefined && now < this.#timerAt) return;
@@ -299,7 +302,8 @@ export class Driver {
     return true;
   }
 
-  /** Sets the timer only when it would fire too late: deadlines mostly move away, and a timer that fires early just looks again. */
+  /** Sets the timer only when it would fire too late: deadlines mostly move away, and a timer that fires early just
+   *  looks again. */
   #setTimer(): void {
     const due = this.#closed ? undefined : this.#endpoint.pollTimeout();
     if (due === undefined) return;

@@ -1,8 +1,10 @@
-/** A socket for each of this machine's addresses, so that an answer leaves from the address that was asked (spec path 6).
+/** A socket for each of this machine's addresses, so that an answer leaves from the address that was asked (spec path
+ *  6).
  *
- *  A socket for all addresses lets the system choose the address that an answer leaves from, and on a machine with several it may
- *  choose another than was asked; NATs and firewalls drop such an answer. Node reads no control messages, so it cannot be asked
- *  which address a datagram came to (adr 0015). A socket that is bound to one address knows. */
+ *  A socket for all addresses lets the system choose the address that an answer leaves from, and on a machine with
+ *  several it may choose another than was asked; NATs and firewalls drop such an answer. Node reads no control
+ *  messages, so it cannot be asked which address a datagram came to (adr 0015). A socket that is bound to one address
+ *  knows. */
 import { isIP } from 'node:net';
 import { openNative, type SystemSocket } from './system-socket.js';
 
@@ -24,9 +26,9 @@ export interface LocalSocketsOptions {
 
 /** Owns the sockets beside the main one, by address.
  *
- *  The system gives a datagram to the socket of its address if there is one, and to the main one otherwise. So a datagram at the main
- *  one is the sign that there may be an address without a socket: then, and at most every 5 s, the addresses are looked at again. A
- *  machine with one address of each kind needs none, and gets none. */
+ *  The system gives a datagram to the socket of its address if there is one, and to the main one otherwise. So a
+ *  datagram at the main one is the sign that there may be an address without a socket: then, and at most every 5 s, the
+ *  addresses are looked at again. A machine with one address of each kind needs none, and gets none. */
 export class LocalSockets {
   readonly #options: LocalSocketsOptions;
   readonly #sockets = new Map<string, SystemSocket>();
@@ -85,8 +87,8 @@ export class LocalSockets {
   }
 }
 
-/** Addresses that stand beside others of their kind, so that the system has a choice. Link-local ones are left out: an answer to one
- *  stays on its link, where the system's choice is right. */
+/** Addresses that stand beside others of their kind, so that the system has a choice. Link-local ones are left out: an
+ *  answer to one stays on its link, where the system's choice is right. */
 export function ambiguousAddresses(addresses: readonly string[]): readonly string[] {
   const kinds = new Map<string, string[]>();
   for (const address of new Set(addresses)) {

@@ -51,8 +51,9 @@ export interface NativeSocketOptions {
   readonly sharesAddress?: boolean;
 }
 
-/** Options of a socket whose descriptor belongs to Node by now. Each holds for the whole socket and for what waits in its queue, so
- *  it is to be changed only while nothing waits. Linux can set the same for a single message only over IPv6. */
+/** Options of a socket whose descriptor belongs to Node by now. Each holds for the whole socket and for what waits in
+ *  its queue, so it is to be changed only while nothing waits. Linux can set the same for a single message only over
+ *  IPv6. */
 export class NativeOptions {
   readonly #library: CLibrary;
   #fd: number;

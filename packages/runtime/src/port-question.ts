@@ -1,9 +1,10 @@
 /** Asks whether anything listens on a UDP port, for a message to the user and nothing else.
  *
- *  A relay answers nothing that does not authenticate, so its silence has many causes. The system tells one of them apart: when nothing
- *  listens, the other machine's kernel says so with an ICMP message, and only a socket that is connected to that address hears of it.
- *  So a socket of its own sends one empty datagram there and waits a moment. Who is on the path, and who guesses the port, can forge
- *  the ICMP message: the answer must never lead to more than a line of the log. */
+ *  A relay answers nothing that does not authenticate, so its silence has many causes. The system tells one of them
+ *  apart: when nothing listens, the other machine's kernel says so with an ICMP message, and only a socket that is
+ *  connected to that address hears of it. So a socket of its own sends one empty datagram there and waits a moment. Who
+ *  is on the path, and who guesses the port, can forge the ICMP message: the answer must never lead to more than a line
+ *  of the log. */
 import { createSocket } from 'node:dgram';
 import { isIP } from 'node:net';
 import type { Address } from '@underpass/protocol';
@@ -13,7 +14,8 @@ import { systemCode } from './underpass-error.js';
 /** How long an ICMP message is waited for. */
 export const PORT_QUESTION_MS = 1_000;
 
-/** @returns the name of the system's error, ECONNREFUSED when nothing listens there; undefined when nothing is heard. Never rejects. */
+/** @returns the name of the system's error, ECONNREFUSED when nothing listens there; undefined when nothing is heard.
+ *    Never rejects. */
 export function askPort(
   { address, port }: Address,
   timers: Timers = systemTimers,

@@ -4,7 +4,8 @@ import type { Address } from '@underpass/protocol';
 
 const MAPPED_PREFIX = '::ffff:';
 
-/** Addresses remembered so that a datagram of a known sender makes no new object. Senders can be forged, so it is bounded. */
+/** Addresses remembered so that a datagram of a known sender makes no new object. Senders can be forged, so it is
+ *  bounded. */
 export const MAX_CACHED_ADDRESSES = 1024;
 
 /** The text for `send` on a dual-stack socket. */

@@ -11,8 +11,8 @@ const MIN_SOCKET_BUFFER_BYTES = 128 * 1024;
 
 export type Family = 'udp4' | 'udp6';
 
-/** Owns the descriptor through Node's socket. It knows the options that Node does not expose, how addresses are written on it, and
- *  which of this machine's addresses it stands for. What is sent on it, and when, is its user's business. */
+/** Owns the descriptor through Node's socket. It knows the options that Node does not expose, how addresses are written
+ *  on it, and which of this machine's addresses it stands for. What is sent on it, and when, is its user's business. */
 export class SystemSocket {
   readonly socket: Socket;
   /** Undefined: Node opened it, and nothing of the kind can be set. */
@@ -45,8 +45,8 @@ export class SystemSocket {
   setFragmentation(mayFragment: boolean): void {
     const { options } = this;
     if (options === undefined || options.mayFragment === mayFragment) return;
-    // Datagrams that wait would change with it. Until the queue is empty these leave as those before them did: then a large one is
-    // carried in fragments, or a small one lost, at worst once.
+    // Datagrams that wait would change with it. Until the queue is empty these leave as those before them did: then a
+    // large one is carried in fragments, or a small one lost, at worst once.
     if (this.socket.getSendQueueCount() === 0) options.mayFragment = mayFragment;
   }
 
@@ -61,7 +61,8 @@ export interface NativeOpening {
   /** An IP literal. */
   readonly host: string;
   readonly port: number;
-  /** This machine's address that senders are told apart by; and the port is one that a socket for all addresses has, too. */
+  /** This machine's address that senders are told apart by; and the port is one that a socket for all addresses has,
+   *  too. */
   readonly local?: string;
 }
 

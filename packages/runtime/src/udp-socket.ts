@@ -8,7 +8,8 @@ import { ambiguousAddresses, LocalSockets } from './local-sockets.js';
 import { type Family, openNative, openPlain, type SystemSocket } from './system-socket.js';
 import { bindError, systemCode } from './underpass-error.js';
 
-/** Every IPv4 path carries such a datagram in one piece, for all we need to know (RFC 1122 §3.3.3 has hosts send 576 bytes). */
+/** Every IPv4 path carries such a datagram in one piece, for all we need to know (RFC 1122 §3.3.3 has hosts send 576
+ *  bytes). */
 const ALWAYS_WHOLE_BYTES = 548;
 
 /** Batches that may wait for the kernel at one time, 64 KiB each; further sending waits. */
@@ -19,8 +20,8 @@ export interface UdpSocketOptions {
   readonly host?: string;
   /** 0: the system chooses. */
   readonly port: number;
-  /** This machine's addresses at the moment. With it, a socket for all of them answers from the address that was asked, where koffi
-   *  is installed. Without it the system chooses. */
+  /** This machine's addresses at the moment. With it, a socket for all of them answers from the address that was asked,
+   *  where koffi is installed. Without it the system chooses. */
   readonly localAddresses?: () => readonly string[];
   /** May the system calls be our own where koffi is installed? Default: yes. */
   readonly native?: boolean;

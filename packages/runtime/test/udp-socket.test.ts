@@ -224,7 +224,8 @@ describe.each([
     expect(a.sendErrors).toEqual({ EMSGSIZE: 3 });
   });
 
-  // An IPv6 datagram of 65,500 bytes is a packet of 65,548: just too large for Linux's loopback interface, whose MTU is 65,536.
+  // An IPv6 datagram of 65,500 bytes is a packet of 65,548: just too large for Linux's loopback interface, whose MTU is
+  // 65,536.
   it.runIf(native && hasKoffi && hasIpv6Loopback && loopbackMtu() === 65_536)(
     'sends nothing that the interface would have to cut into fragments (spec mtu 1.4, 4.4)',
     async () => {

@@ -1,5 +1,5 @@
-/** A peer that sends a point of low order as its ephemeral key, and computes the rest of the handshake as if the results were
- *  not refused: then they are zero, and anybody knows the keys (spec handshake 1.3). */
+/** A peer that sends a point of low order as its ephemeral key, and computes the rest of the handshake as if the
+ *  results were not refused: then they are zero, and anybody knows the keys (spec handshake 1.3). */
 import {
   type Address,
   type CryptoSuite,

@@ -1,4 +1,5 @@
-/** How long first contact takes on a lossy path: the second table of docs/loss.md, which a test compares with what the code does now. */
+/** How long first contact takes on a lossy path: the second table of docs/loss.md, which a test compares with what the
+ *  code does now. */
 import type { Stream } from '@underpass/protocol';
 import { createEndpointPair } from './endpoint-pair.js';
 import { Pair } from './pair.js';
@@ -41,8 +42,8 @@ export function measureConnect(seed: number, lossChance: number): number {
   return answeredAt;
 }
 
-/** What each percentile of WireGuard's own tries takes until the keys are there, which is one round trip before an answer: a try
- *  succeeds when initiation and response both arrive. */
+/** What each percentile of WireGuard's own tries takes until the keys are there, which is one round trip before an
+ *  answer: a try succeeds when initiation and response both arrive. */
 function wireGuardMs(lossChance: number, percentile: number): number {
   const success = (1 - lossChance) ** 2;
   const tries = success === 1 ? 1 : Math.ceil(Math.log(1 - percentile) / Math.log(1 - success));

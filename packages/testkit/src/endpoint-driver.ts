@@ -1,5 +1,6 @@
-/** Drives one endpoint in virtual time as a program drives it: a datagram is handled as it arrives; everything else happens in
- *  turns, which follow a little later: timers, events, what the application wants, sending. Between two turns nothing is polled. */
+/** Drives one endpoint in virtual time as a program drives it: a datagram is handled as it arrives; everything else
+ *  happens in turns, which follow a little later: timers, events, what the application wants, sending. Between two
+ *  turns nothing is polled. */
 import {
   type Address,
   type Deadline,

@@ -1,4 +1,5 @@
-/** A stranger who knows a relay's public key and nothing else: initiations with a right mac1 from a key that the relay does not know. */
+/** A stranger who knows a relay's public key and nothing else: initiations with a right mac1 from a key that the relay
+ *  does not know. */
 import { type Address, type CryptoSuite, RoamingPath, WireGuard } from '@underpass/protocol';
 import type { SeededRandom } from './seeded-random.js';
 import { RELAY_ADDRESS, STRANGER_ADDRESS } from './simulated-network.js';

@@ -1,4 +1,5 @@
-/** Goodput by jitter and loss: the second table of docs/loss.md, printed by scripts/measure-table.mjs, and bounds that a test keeps. */
+/** Goodput by jitter and loss: the second table of docs/loss.md, printed by scripts/measure-table.mjs, and bounds that
+ *  a test keeps. */
 import { type Jitter, type LinkOfTransfers, measureTransfer } from './measure-transfer.js';
 
 /** 10 Mbit/s, a round trip of 100 ms, a queue of 100 ms. */

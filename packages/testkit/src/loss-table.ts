@@ -1,5 +1,5 @@
-/** Goodput by loss, round trip and controller: the first table of docs/loss.md, printed by scripts/measure-table.mjs, and bounds that a
- *  test keeps. */
+/** Goodput by loss, round trip and controller: the first table of docs/loss.md, printed by scripts/measure-table.mjs,
+ *  and bounds that a test keeps. */
 import { CONGESTION_CONTROLLERS, type CongestionControllerName } from '@underpass/protocol';
 import { measureTransfer } from './measure-transfer.js';
 

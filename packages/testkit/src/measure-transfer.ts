@@ -30,7 +30,8 @@ export interface Stalls {
 }
 
 export interface Jitter {
-  /** `drift` and `sine` move all datagrams together and keep their order; `independent` draws for each, so they overtake one another. */
+  /** `drift` and `sine` move all datagrams together and keep their order; `independent` draws for each, so they
+   *  overtake one another. */
   readonly kind: 'drift' | 'sine' | 'independent';
   /** To either side of half the round trip, each way. */
   readonly spreadMs: number;

@@ -1,7 +1,7 @@
 /** A crypto suite for simulations: FAST, DETERMINISTIC AND NOT SECURE IN ANY WAY.
  *
- *  It keeps the shapes of the real one and what the protocol's correctness rests on: both sides derive the same keys, another
- *  key gives other bytes, and an altered message does not open. Anybody can read and forge what it seals. */
+ *  It keeps the shapes of the real one and what the protocol's correctness rests on: both sides derive the same keys,
+ *  another key gives other bytes, and an altered message does not open. Anybody can read and forge what it seals. */
 import { type Aead, assert, type CryptoSuite, KEY_BYTES, TAG_BYTES } from '@underpass/protocol';
 
 const GENERATOR = [

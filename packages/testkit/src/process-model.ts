@@ -1,7 +1,7 @@
 /** One run of one process: an endpoint with its peers, and the applications on its streams.
  *
- *  Which streams of two processes belong together follows from who talks to whom: a process tells its run in HELLO's software
- *  name, and a connection belongs to one run of each side (spec streams 3). */
+ *  Which streams of two processes belong together follows from who talks to whom: a process tells its run in HELLO's
+ *  software name, and a connection belongs to one run of each side (spec streams 3). */
 import {
   type CryptoSuite,
   Endpoint,
@@ -204,7 +204,8 @@ export class PeerLink {
     return this.peer.stats();
   }
 
-  /** Opens a stream as planned. Events must have been dispatched before. @returns undefined when the other side's limit is reached */
+  /** Opens a stream as planned. Events must have been dispatched before. @returns undefined when the other side's limit
+   *  is reached */
   open(plan: StreamPlan): EndModel | undefined {
     const stream = this.peer.openStream();
     if (stream === undefined) return undefined;
@@ -285,7 +286,8 @@ export class PeerLink {
   #onStreamOpened(stream: Stream): void {
     const { process, findProcess, host } = this.#options;
     const connection = this.#connection;
-    // What a connection still had to tell when it was lost comes before `disconnected`: then the peer's name is the next one's.
+    // What a connection still had to tell when it was lost comes before `disconnected`: then the peer's name is the
+    // next one's.
     const run = connection.otherRun ?? this.#otherRun();
     if (run === undefined) {
       this.#fail(`was told of stream ${stream.id} before HELLO`);

@@ -1,5 +1,5 @@
-/** Runs a scenario and says what was wrong with it: safety first, on the network as drawn; then liveness, once the network is
- *  healed; then silence. The rules watch all of it. */
+/** Runs a scenario and says what was wrong with it: safety first, on the network as drawn; then liveness, once the
+ *  network is healed; then silence. The rules watch all of it. */
 import {
   type ConnectionError,
   ConnectionErrorCode,
@@ -90,7 +90,8 @@ const OPEN_RETRY_MS = 50;
 const RECONNECT_AFTER_MS = 1_000;
 const UNIX_MS = 1_700_000_000_000;
 const MAX_VIOLATIONS = 20;
-/** The gaps between acknowledged pieces may all be lost, too, and so may what is on both sides of a frame in flight (spec streams 5.7). */
+/** The gaps between acknowledged pieces may all be lost, too, and so may what is on both sides of a frame in flight
+ *  (spec streams 5.7). */
 const MAX_NOTED_PIECES = 2 * MAX_SEND_PIECES + MAX_SENT_FRAMES;
 /** Turns between two looks at how much memory is in use. */
 const STATS_EVERY_EVENTS = 16;
@@ -381,7 +382,8 @@ class ScenarioRun {
 
   // ---- what must hold -----------------------------------------------------------------------------------------
 
-  /** Connections outlive everything but restarts, farewells and violations (spec streams 3), and what one peer does touches no other. */
+  /** Connections outlive everything but restarts, farewells and violations (spec streams 3), and what one peer does
+   *  touches no other. */
   #checkDisconnect(node: NodeName, peer: NodeName | undefined, error: ConnectionError): void {
     const { restarts, close, violation, removal } = this.#scenario;
     const isOf = (culprit: NodeName | undefined) =>
@@ -459,7 +461,8 @@ class ScenarioRun {
     this.#observer.end();
   }
 
-  /** spec session 4: only a datagram that came twice is a replay; none here is far enough behind to be taken for one. */
+  /** spec session 4: only a datagram that came twice is a replay; none here is far enough behind to be taken for
+   *  one. */
   #checkReplays(): void {
     let replays = 0;
     for (const runs of this.#processes.values()) {

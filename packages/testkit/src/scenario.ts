@@ -177,8 +177,8 @@ export function drawScenario(random: SeededRandom): Scenario {
   for (const { network } of clients) {
     for (const { until } of [...network.toRelay.blackouts, ...network.toClient.blackouts]) times.push(until);
   }
-  // Without keepalives a client that waits in silence never learns that the relay restarted, and a relay never learns that
-  // the client's address changed.
+  // Without keepalives a client that waits in silence never learns that the relay restarted, and a relay never learns
+  // that the client's address changed.
   const needsKeepalive = restarts.length > 0 || removal !== undefined;
   return {
     timing: drawTiming(shape),

@@ -2,7 +2,8 @@
  *
  *  Generators are derived by name, so that one more draw in one place does not change what another place draws. */
 
-/** Draws of a simulation. The generator is sfc32 (PractRand): small, fast, good enough for tests, no secret is safe with it. */
+/** Draws of a simulation. The generator is sfc32 (PractRand): small, fast, good enough for tests, no secret is safe
+ *  with it. */
 export class SeededRandom {
   readonly #seed: string;
   #a: number;

@@ -1,5 +1,5 @@
-/** How two tunnels share a link: the third table of docs/loss.md, printed by scripts/measure-table.mjs, and bounds that a test
- *  keeps on a slower link. */
+/** How two tunnels share a link: the third table of docs/loss.md, printed by scripts/measure-table.mjs, and bounds that
+ *  a test keeps on a slower link. */
 import type { CongestionControllerName } from '@underpass/protocol';
 import { type LinkOfTransfers, measureTransfers } from './measure-transfer.js';
 

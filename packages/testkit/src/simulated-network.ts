@@ -31,7 +31,8 @@ export interface LinkConditions {
   readonly corruptionChance: number;
   /** A stranger who sees the datagram sends one that looks like it. */
   readonly forgeryChance: number;
-  /** Somebody on the path sends a copy from his own address, up to `replayDelayMs` later: it may overtake the original. */
+  /** Somebody on the path sends a copy from his own address, up to `replayDelayMs` later: it may overtake the
+   *  original. */
   readonly replayChance: number;
   readonly replayDelayMs: number;
   /** Undefined: no limit. */
@@ -40,7 +41,8 @@ export interface LinkConditions {
   readonly queueBytes: number;
   /** Moments between which nothing passes. */
   readonly blackouts: readonly Interval[];
-  /** Larger datagrams travel in fragments or, where that is forbidden, are lost without a word; from each moment on, in order. */
+  /** Larger datagrams travel in fragments or, where that is forbidden, are lost without a word; from each moment on, in
+   *  order. */
   readonly pathBytes: readonly { readonly from: number; readonly maxBytes: number }[];
 }
 
@@ -320,8 +322,8 @@ export class SimulatedNetwork {
   }
 }
 
-/** How far the delay is from its middle. A line lasts 2.5 times the spread, so its slope stays below 1 and what left first
- *  arrives first.
+/** How far the delay is from its middle. A line lasts 2.5 times the spread, so its slope stays below 1 and what left
+ *  first arrives first.
  *
  *  @param line  moved on to the one that `at` lies on */
 function wanderedMs({ spreadMs, periodMs }: Wander, line: Line, at: number, random: SeededRandom): number {

@@ -1,7 +1,7 @@
 /** The reference model of a stream: what its two ends may see, whatever the network does.
  *
- *  Bytes in are bytes out, in order, exactly once; FIN only after all of them, or a reset that was asked for; nothing after
- *  the end; and every end comes to an end. It knows nothing of packets, windows or keys. */
+ *  Bytes in are bytes out, in order, exactly once; FIN only after all of them, or a reset that was asked for; nothing
+ *  after the end; and every end comes to an end. It knows nothing of packets, windows or keys. */
 import { StreamErrorCode } from '@underpass/protocol';
 import type { Content } from './content.js';
 

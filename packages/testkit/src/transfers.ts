@@ -1,10 +1,12 @@
-/** Scenarios whose outcome can be told beforehand: transfers that have all they need, and so a time in which they must end. */
+/** Scenarios whose outcome can be told beforehand: transfers that have all they need, and so a time in which they must
+ *  end. */
 import type { ClientPlan, EndPlan, Expectation, Scenario, StreamPlan } from './scenario.js';
 import { clientAddress } from './scenario.js';
 import type { SeededRandom } from './seeded-random.js';
 import { CLIENT_ADDRESS, type Move, PERFECT_LINK } from './simulated-network.js';
 
-/** Of the path's rate, what a transfer must have once it is under way; the rest is headers, and room for the search of BBR. */
+/** Of the path's rate, what a transfer must have once it is under way; the rest is headers, and room for the search of
+ *  BBR. */
 const LEAST_SHARE = 0.6;
 /** Round trips that handshake, start and end of a transfer may take. */
 const ROUNDS = 20;

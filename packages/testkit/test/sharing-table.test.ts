@@ -1,5 +1,5 @@
-/** Who gets how much of a link that two tunnels share (spec congestion 4.5), on a slower link than docs/sharing-table.txt
- *  tells of, so that it takes seconds. */
+/** Who gets how much of a link that two tunnels share (spec congestion 4.5), on a slower link than
+ *  docs/sharing-table.txt tells of, so that it takes seconds. */
 import { expect, it } from 'vitest';
 import { measureSharing, SHARED_LINK, SHARINGS } from '../src/sharing-table.js';
 

@@ -3,8 +3,8 @@
 /** Fewer say too little. */
 const MIN_SHARED_LETTERS = 4;
 
-/** @returns the candidate within a third of the word's length (at least one edit); otherwise the only one that begins as
- *  the word does, or is its beginning; or undefined */
+/** @returns the candidate within a third of the word's length (at least one edit); otherwise the only one that begins
+ *    as the word does, or is its beginning; or undefined */
 export function closestName(word: string, candidates: readonly string[]): string | undefined {
   return nearestName(word, candidates) ?? extendedName(word.toLowerCase(), candidates);
 }

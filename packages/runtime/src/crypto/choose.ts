@@ -3,8 +3,8 @@ import { type CryptoSuite, createPortableSuite } from '@underpass/protocol';
 import { createNativeSuite } from './native.js';
 import { loadSodium } from './sodium.js';
 
-/** Takes the first candidate that gives known answers, or the portable suite, which needs nothing of the machine. Which one it
- *  was shows in its name.
+/** Takes the first candidate that gives known answers, or the portable suite, which needs nothing of the machine. Which
+ *  one it was shows in its name.
  *  @param candidates  the fastest first; one that throws is passed over */
 export function chooseSuite(candidates: readonly (() => CryptoSuite)[] = fastestFirst()): CryptoSuite {
   const portable = createPortableSuite();

@@ -25,8 +25,9 @@ export function sodiumX25519(sodium: Sodium): X25519 {
   };
 }
 
-/** Keys go in as JWK (RFC 8037): OpenSSL takes ten times as long to decode DER, more than tweetnacl for the whole. The price is
- *  that a private key is, until it is collected, also a string, which cannot be overwritten (docs/threat-model.md). */
+/** Keys go in as JWK (RFC 8037): OpenSSL takes ten times as long to decode DER, more than tweetnacl for the whole. The
+ *  price is that a private key is, until it is collected, also a string, which cannot be overwritten
+ *  (docs/threat-model.md). */
 export const nodeX25519: X25519 = {
   x25519(privateKey, publicKey) {
     assertLengths(privateKey, publicKey);

@@ -1,6 +1,6 @@
-/** The suite that uses what the machine has: sodium-native for the curve, the AEAD and the cookies' XChaCha20 where it is
- *  installed, else node:crypto for the curve and the AEAD; node:crypto for BLAKE2s and HMAC. Keyed BLAKE2s, which neither has,
- *  stays portable, and without sodium so does XChaCha20. */
+/** The suite that uses what the machine has: sodium-native for the curve, the AEAD and the cookies' XChaCha20 where it
+ *  is installed, else node:crypto for the curve and the AEAD; node:crypto for BLAKE2s and HMAC. Keyed BLAKE2s, which
+ *  neither has, stays portable, and without sodium so does XChaCha20. */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { type CryptoSuite, createPortableSuite } from '@underpass/protocol';
 import { NodeAead, SodiumAead, sodiumXaead } from './native-aead.js';

@@ -1,6 +1,7 @@
 /** Listens to one process at its crypto suite: what it seals, what it opens, and which keys it has not destroyed.
  *
- *  It works with any suite and needs no hook in the program: whoever stands between a program and its ciphers sees everything. */
+ *  It works with any suite and needs no hook in the program: whoever stands between a program and its ciphers sees
+ *  everything. */
 import type { Aead, CryptoSuite } from '@underpass/protocol';
 import { type PacketView, readPacket } from './packet-view.js';
 

@@ -1,5 +1,6 @@
-/** Sees everything: each datagram as it is sent and as it arrives, with what is in it, and each turn of each process. It joins what
- *  the network shows with what a process's cipher shows, and hands it to the rules. It changes nothing. */
+/** Sees everything: each datagram as it is sent and as it arrives, with what is in it, and each turn of each process.
+ *  It joins what the network shows with what a process's cipher shows, and hands it to the rules. It changes
+ *  nothing. */
 import type { Address, DropReason, Endpoint, EndpointEvent, Peer } from '@underpass/protocol';
 import { DROP_REASONS } from '@underpass/protocol';
 import type { Turn } from '../endpoint-driver.js';
@@ -65,7 +66,8 @@ export interface ArrivedDatagram {
   readonly unknown: SentDatagram | undefined;
 }
 
-/** What a rule may want to see. Processes and peers are told apart by name: no rule holds the program's objects for long. */
+/** What a rule may want to see. Processes and peers are told apart by name: no rule holds the program's objects for
+ *  long. */
 export interface RuleWatch {
   onStart?(process: ObservedProcess): void;
   onSent?(datagram: SentDatagram): void;

@@ -1,11 +1,12 @@
 import type { Expectation, StreamPlan } from '../scenario.js';
 import type { EndModel } from '../stream-model.js';
 
-/** spec streams 5.3, recovery 5: a transfer on a clean path has a share of its rate, whatever other streams and other peers do.
- *  It is no watch: streams are the applications', and they know when they began and ended. */
+/** spec streams 5.3, recovery 5: a transfer on a clean path has a share of its rate, whatever other streams and other
+ *  peers do. It is no watch: streams are the applications', and they know when they began and ended. */
 export const EXPECTATION_NAME = 'expectations';
 
-/** Of two equal streams the slower one takes at most so much longer; turns are packets, so the rest is the end of the transfer. */
+/** Of two equal streams the slower one takes at most so much longer; turns are packets, so the rest is the end of the
+ *  transfer. */
 const MAX_UNFAIRNESS = 0.25;
 
 /** spec streams 5.8: streams with bytes to send take turns. @returns what is wrong, or undefined */

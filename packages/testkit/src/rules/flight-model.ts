@@ -1,9 +1,11 @@
-/** What one side has in flight towards a peer and how long the round trip takes, computed from outside (spec recovery 2 to 4). */
+/** What one side has in flight towards a peer and how long the round trip takes, computed from outside (spec recovery 2
+ *  to 4). */
 import type { SentDatagram } from '../observer/observer.js';
 import type { AckRange, AckView, PacketView } from '../observer/packet-view.js';
 
 const PACKET_THRESHOLD = 3;
-/** 9/8, and some room for what cannot be seen from outside: when persistent congestion made the sender forget its shortest round trip. */
+/** 9/8, and some room for what cannot be seen from outside: when persistent congestion made the sender forget its
+ *  shortest round trip. */
 const TIME_THRESHOLD = 1.1;
 const MAX_ACK_DELAY_MS = 25;
 const GRANULARITY_MS = 1;
@@ -15,8 +17,9 @@ interface Flying {
   readonly isAckEliciting: boolean;
 }
 
-/** Follows one connection. The owner hands it every packet sent and every ACK that took effect. It begins again with a new epoch of the
- *  sender's own. A packet that may be declared lost counts as lost, so `flying` holds only what the sender must still wait for. */
+/** Follows one connection. The owner hands it every packet sent and every ACK that took effect. It begins again with a
+ *  new epoch of the sender's own. A packet that may be declared lost counts as lost, so `flying` holds only what the
+ *  sender must still wait for. */
 export class FlightModel {
   smoothedMs = 0;
   varianceMs = 0;

@@ -13,7 +13,8 @@ const MAX_COPIES = 8;
 
 interface Handshakes {
   initiatedAt: number;
-  /** When an unproven address last limited what it may send: an initiation that found no room is tried again like a lost one. */
+  /** When an unproven address last limited what it may send: an initiation that found no room is tried again like a
+   *  lost one. */
   limitedAt: number;
   copies: number;
   responseCopies: number;

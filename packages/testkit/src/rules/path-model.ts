@@ -5,8 +5,8 @@ import { MessageKind } from '../observer/observer.js';
 import type { NodeName } from '../world.js';
 import { PerPeer } from './per-peer.js';
 
-/** spec path 3: the path goes back after three challenges, or after as many probe timeouts when section 2 does not permit as many
- *  bytes. None is shorter than this. */
+/** spec path 3: the path goes back after three challenges, or after as many probe timeouts when section 2 does not
+ *  permit as many bytes. None is shorter than this. */
 const MAX_CHALLENGES = 3;
 const SHORTEST_TRIAL_MS = 3 * 26;
 
@@ -44,7 +44,8 @@ export class PathModel {
   /** Where the newest authenticated datagram came from. */
   address: Address | undefined;
   proven: Address | undefined;
-  /** What was proven before an answer that came when the trial may have been over: then nobody can tell from outside. */
+  /** What was proven before an answer that came when the trial may have been over: then nobody can tell from
+   *  outside. */
   formerlyProven: Address | undefined;
   /** Of `address`, since it became the one on trial. */
   challengesSent = 0;

@@ -6,7 +6,8 @@ import { type Rule, tardinessMs } from './rule.js';
 
 /** spec outage 1, recovery 4 */
 const LONGEST_MS = { client: 1_500, relay: 10_000 } as const;
-/** The minimum round trip is forgotten after persistent congestion: then a stated delay may not be subtracted, and the variance follows. */
+/** The minimum round trip is forgotten after persistent congestion: then a stated delay may not be subtracted, and the
+ *  variance follows. */
 const DOUBT_MS = 125;
 const INITIAL_RTT_MS = 333;
 const ABLE_KEY_MS = 175_000;

@@ -1,4 +1,5 @@
-/** What every rule is: a name, the sentence of the specification that it holds the program to, and a watch over one run. */
+/** What every rule is: a name, the sentence of the specification that it holds the program to, and a watch over one
+ *  run. */
 import type { PeerStats, TransportConfig } from '@underpass/protocol';
 import type { ObservedProcess, RuleWatch } from '../observer/observer.js';
 import type { Scenario } from '../scenario.js';
@@ -9,8 +10,8 @@ import type { PathModel } from './path-model.js';
 export interface Stage {
   readonly scenario: Scenario;
   now(): number;
-  /** When something was last lost, late, spoilt or doubled between this client and the relay, or one of them stood still. Infinite
-   *  when it is so all the time. */
+  /** When something was last lost, late, spoilt or doubled between this client and the relay, or one of them stood
+   *  still. Infinite when it is so all the time. */
   troubledAt(client: NodeName): number;
   /** What the process says of a peer now; undefined when it does not have it. */
   stats(process: ObservedProcess, peer: NodeName): PeerStats | undefined;

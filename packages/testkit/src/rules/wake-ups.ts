@@ -9,7 +9,8 @@ export const wakeUps: Rule = {
   holds:
     'spec session 1: whoever drives the core calls it when the moment it named has come, and may call it earlier; a timer that is due has its effect once. So nothing comes of a call before, and a moment that is past is named no more after its turn.',
   watch(stage) {
-    /** Processes that sent stream data in this turn: the pacer wakes for several datagrams, so a call between finds one ready. */
+    /** Processes that sent stream data in this turn: the pacer wakes for several datagrams, so a call between finds one
+     *  ready. */
     const pacers = new Set<string>();
     const check = ({ name }: ObservedProcess, { due, nextDue, datagramsSent, events }: Turn): void => {
       if (due === undefined || pacers.has(name)) return;
