@@ -25,11 +25,11 @@ import {
   StreamErrorCode,
 } from '@underpass/protocol';
 import {
-  askPort,
   chooseSuite,
   type DatagramSocket,
   Driver,
   openUdpSocket,
+  probePort,
   secureRandom,
   systemTimers,
   transportOver,
@@ -152,7 +152,7 @@ class RunningClient implements Client {
       relay: options.relay,
       emit: (event) => this.#emit(event),
       address: () => relay.address,
-      askPort,
+      probePort,
       waitingConnections: () => this.#sockets.size,
       now: () => this.#driver.now(),
       timers: systemTimers,

@@ -11,7 +11,7 @@ export interface ContactReportOptions {
   /** Where datagrams go now. */
   readonly address: () => Address | undefined;
   /** @returns the name of the error that the system has for that port, or undefined */
-  readonly askPort: (address: Address) => Promise<string | undefined>;
+  readonly probePort: (address: Address) => Promise<string | undefined>;
   readonly waitingConnections: () => number;
   readonly now: () => number;
   readonly timers: Timers;
@@ -20,7 +20,7 @@ export interface ContactReportOptions {
 /** Watches the time between the wish for an answer and the answer.
  *
  *  `begin` starts the watch and `end` stops it; both may come any number of times. While it runs, the reason is looked
- *  for once early and before each report: errors of our own sends, which `onSendError` brings, go before what `askPort`
+ *  for once early and before each report: errors of our own sends, which `onSendError` brings, go before what `probePort`
  *  hears from the other side. A reason is told when it differs from the last one. Nothing here changes what is sent, or
  *  where. */
 export class ContactReport {
@@ -117,7 +117,7 @@ export class ContactReport {
       return { kind: 'cannot-send', host, port, code: error.code };
     }
     const since = this.#since;
-    const code = await this.#options.askPort(address);
+    const code = await this.#options.probePort(address);
     if (code === undefined || this.#since !== since) return undefined;
     return { kind: code === 'ECONNREFUSED' ? 'not-listening' : 'unreachable', host, port, code };
   }

@@ -17,7 +17,7 @@ function setUp(...answers: readonly (string | undefined)[]) {
     relay: RELAY,
     emit: (event) => events.push(`${timers.now} ${textOf(event)}`),
     address: () => ADDRESS,
-    askPort: async () => answers[state.asked++] ?? answers.at(-1),
+    probePort: async () => answers[state.asked++] ?? answers.at(-1),
     waitingConnections: () => state.waiting,
     now: () => timers.now,
     timers,
@@ -118,7 +118,7 @@ describe('the report of silence (spec outage 9)', () => {
       relay: RELAY,
       emit: (event) => events.push(event),
       address: () => ADDRESS,
-      askPort: () =>
+      probePort: () =>
         new Promise((resolve) => {
           answer = resolve;
         }),

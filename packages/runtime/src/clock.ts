@@ -1,14 +1,16 @@
-/** The two clocks: one for intervals, which never goes back, and the wall's, only for the handshake's timestamp. */
+/** Two clocks: a monotonic one for intervals, and the wall clock, which only handshake timestamps use. */
 import { uptime } from 'node:os';
 
-/** The system's uptime has this grain, and the two clocks drift: a smaller difference is no sleep. */
+/** Uptime is coarse and the two clocks drift apart, so a smaller difference does not mean that the machine slept. */
 const MIN_SLEEP_MS = 1_000;
-/** How often the uptime is looked at: it costs a system call. */
+/** How often to read the uptime, which takes a system call. */
 const SLEEP_CHECK_MS = 250;
 
-/** A clock that goes on while the machine sleeps, as keys must grow old and timers must expire (spec outage 5).
- *  @param awakeMs a monotonic clock that stands still meanwhile
- *  @param uptimeMs since the machine started, sleep included */
+/** Returns a monotonic clock that also counts the time for which the machine slept, because keys must age and timers
+ *  must expire during that time (spec outage 5).
+ *
+ *  @param awakeMs  a monotonic clock that stops while the machine sleeps
+ *  @param uptimeMs  the time since the machine started, including sleep */
 export function sleepAwareClock(awakeMs: () => number, uptimeMs: () => number): () => number {
   let sleptMs = 0;
   let difference = uptimeMs() - awakeMs();
@@ -27,7 +29,7 @@ export function sleepAwareClock(awakeMs: () => number, uptimeMs: () => number): 
   };
 }
 
-/** Monotonic milliseconds with a fraction, sleep included; the zero is arbitrary. */
+/** Monotonic milliseconds with a fraction, including sleep. The zero is arbitrary. */
 export const monotonicMs: () => number = sleepAwareClock(
   () => performance.now(),
   () => 1000 * uptime(),
@@ -38,7 +40,7 @@ export function unixTimeMs(): number {
   return Date.now();
 }
 
-/** One-shot timers, as an argument wherever a test wants to say when they fire. */
+/** One-shot timers. Passed as an argument where a test wants to control when they fire. */
 export interface Timers {
   set(callback: () => void, delayMs: number): object;
   clear(timer: object): void;

@@ -1,26 +1,21 @@
-/** The loop between an endpoint, which does no IO, and a socket, a clock and one timer.
- *
- *  Datagrams are handled as they come. Everything else happens once per turn of the event loop: events are dispatched,
- *  then batches are sent, then the timer is set. So all that one turn brings in shares packets and acknowledgements. A
- *  datagram that had no effect causes no turn, so that a stranger's costs what it takes to drop it, and its answer, if
- *  any, takes no batch. */
+/** Runs an endpoint, which does no I/O, on a socket, a clock and a timer. */
 import type { Address, ConnectionError, Endpoint, EndpointEvent, Peer, Stream } from '@underpass/protocol';
 import { StreamErrorCode } from '@underpass/protocol';
 import { monotonicMs, systemTimers, type Timers } from './clock.js';
 import type { DatagramSocket } from './datagram-socket.js';
 
-/** Work of one turn; what is left waits for the next, after timers and other sockets had theirs. */
+/** Limits on the work of one turn. The rest waits for the next turn, after timers and other sockets. */
 export const MAX_EVENTS_PER_TURN = 1024;
 export const MAX_BATCHES_PER_TURN = 8;
-/** A shorter timer would spin: the system's has a grain of a millisecond. */
+/** The system's timers have a resolution of one millisecond; a shorter delay would spin. */
 export const MIN_TIMER_MS = 1;
-/** The system's timers stand still while the machine sleeps: what became due then is seen so long after it woke (spec
- *  outage 5). */
+/** The system's timers stop while the machine sleeps. Anything that becomes due meanwhile is noticed at most this long
+ *  after it wakes (spec outage 5). */
 export const MAX_TIMER_MS = 2_000;
-/** How long `close` tries to hand its farewells to the kernel. */
+/** How long `close` waits for the kernel to take the CLOSE messages. */
 export const CLOSE_TIMEOUT_MS = 1000;
 
-/** What happens to one stream. Nothing comes after `onClosed`. */
+/** Receives the events of one stream. `onClosed` is the last. */
 export interface StreamHandler {
   onReadable?(): void;
   onWritable?(): void;
@@ -31,30 +26,31 @@ export interface StreamHandler {
 
 export interface DriverHandler {
   onConnected(peer: Peer): void;
-  /** @param lostStreams how many streams ended with it */
+  /** @param lostStreams  how many streams ended with the connection */
   onDisconnected(peer: Peer, error: ConnectionError, lostStreams: number): void;
-  /** The peer's new address is proven. */
+  /** The peer's new address is validated. */
   onMoved?(peer: Peer, from: Address, to: Address): void;
-  /** Two processes use the peer's key, at these addresses. */
+  /** Two processes use this peer's key, from these addresses. */
   onKeyShared?(peer: Peer, addresses: readonly Address[]): void;
-  /** An answer has been due since `since` (milliseconds of the driver's clock): streams wait. */
+  /** The peer has owed an answer since `since` (milliseconds of the driver's clock), so streams wait. */
   onWaiting?(peer: Peer, since: number): void;
   onResumed?(peer: Peer, silentMs: number): void;
-  /** Full datagrams, of so many bytes of UDP payload, reach the peer only in fragments (spec mtu 3.6). */
+  /** Datagrams of `datagramBytes` of UDP payload reach the peer only in fragments (spec mtu 3.6). */
   onPathFragments?(peer: Peer, datagramBytes: number): void;
-  /** The system would not send a datagram. @param code  its error's name, for example ENETUNREACH */
+  /** The system refused to send a datagram. @param code the name of its error, for example ENETUNREACH */
   onSendError?(to: Address, code: string): void;
-  /** Somebody who holds the private half of `publicKey`, which belongs to no peer, wants to connect. */
+  /** The owner of the private half of `publicKey`, which belongs to no peer, tried to connect. */
   onUnknownKey?(publicKey: Uint8Array, from: Address): void;
-  /** The peer's handshakes are refused: its clock is behind what it was at an earlier one. Unix milliseconds. */
+  /** The peer's handshakes are refused because its clock is behind an earlier value of itself. Both are Unix
+   *  milliseconds. */
   onClockBehind?(peer: Peer, clockMs: number, earlierClockMs: number): void;
-  /** `peer.openStream` gives streams again, after it gave none. */
+  /** `peer.openStream` can open streams again after it could not. */
   onStreamsAvailable?(peer: Peer): void;
   /** The other side opened `stream`. */
   onStream(peer: Peer, stream: Stream): void;
 }
 
-/** What the driver calls on an endpoint. */
+/** The part of an endpoint that the driver calls. */
 export type DrivenEndpoint = Pick<
   Endpoint,
   | 'handleDatagram'
@@ -71,14 +67,23 @@ export interface DriverOptions {
   readonly endpoint: DrivenEndpoint;
   readonly socket: DatagramSocket;
   readonly handler: DriverHandler;
-  /** Our own bug: a handler or the endpoint threw. Default: thrown on, where nothing catches it. */
+  /** A handler or the endpoint threw, which is a bug. By default the error is thrown again, where nothing catches
+   *  it. */
   readonly onFatal?: (error: unknown) => void;
   readonly now?: () => number;
   readonly timers?: Timers;
-  /** Runs `turn` once, soon. */
+  /** Runs `turn` once, soon after the current code returns. */
   readonly defer?: (turn: () => void) => void;
 }
 
+/** Connects one endpoint to one socket, a clock and a timer, and dispatches the endpoint's events to handlers.
+ *
+ *  Datagrams are handled as they arrive. Everything else happens once per turn of the event loop: the driver dispatches
+ *  events, sends batches and then sets the timer, so that everything that one turn receives shares packets and
+ *  acknowledgements. A datagram without effect causes no turn: a stranger's datagram costs what it takes to drop it,
+ *  and an answer to it uses no batch. Client and relay give commands to peers and streams directly and then call
+ *  `wake`. The driver owns the socket and, from `close` on, ends the endpoint. It never interprets a packet or decides
+ *  when something is due. */
 export class Driver {
   readonly now: () => number;
   readonly #endpoint: DrivenEndpoint;
@@ -94,12 +99,12 @@ export class Driver {
   };
   readonly #streams = new Map<Stream, StreamHandler>();
   #timer: object | undefined;
-  /** When `#timer` fires; meaningless without one. */
+  /** When `#timer` fires, if it is set. */
   #timerAt = 0;
   #scheduled = false;
-  /** Events are being dispatched: sending follows in this very turn. */
+  /** Set while events are dispatched. Sending follows in the same turn, so `wake` has nothing to do. */
   #dispatching = false;
-  /** All batches are on their way to the kernel: there may be more to send. */
+  /** Every batch is with the kernel, so there may be more to send. */
   #isWaitingForBatch = false;
   #closing: Promise<void> | undefined;
   #finishClosing: (() => void) | undefined;
@@ -136,23 +141,24 @@ export class Driver {
     });
   }
 
-  /** Streams that have a handler. */
+  /** How many streams have a handler. */
   get attachedStreams(): number {
     return this.#streams.size;
   }
 
-  /** Sends `stream`'s events to `handler` from now on, until it is closed. What arrived before is not told again: read
+  /** Sends the events of `stream` to `handler` until the stream is closed. Earlier events are not repeated, so read
    *  first. */
   attach(stream: Stream, handler: StreamHandler): void {
     this.#streams.set(stream, handler);
   }
 
-  /** To be called after commands on a peer or a stream: their effects go out soon. */
+  /** Call after commands on a peer or a stream, so that their effects are sent. */
   wake(): void {
     if (!this.#dispatching) this.#schedule();
   }
 
-  /** Closes the endpoint, sends what it has to say, closes the socket. Handlers hear of their streams' end. */
+  /** Closes the endpoint, sends its last messages, then closes the socket. Handlers receive the end of their
+   *  streams. */
   close(): Promise<void> {
     this.#closing ??= new Promise((resolve) => {
       const finish = (): void => {
@@ -188,7 +194,7 @@ export class Driver {
       this.#handleTimeout();
       let more = this.#dispatchEvents();
       if (this.#transmit()) more = true;
-      // Sending may have told the endpoint something new, rarely: then there is a next turn.
+      // Sending rarely causes events. If it did, there is another turn.
       else if (this.#dispatchEvents(1)) more = true;
       if (more) this.#schedule();
     } catch (error) {
@@ -198,8 +204,8 @@ export class Driver {
     else if (!this.#scheduled && !this.#isWaitingForBatch) this.#finishClosing();
   }
 
-  /** Looks at the endpoint's deadlines only when the timer says so: asking is as much work as the rest of a turn. What
-   *  a datagram of this turn made due earlier gets its timer when the turn ends. */
+  /** Asks the endpoint for its deadline only when the timer has fired, because asking costs as much as the rest of a
+   *  turn. If a datagram of this turn brought the deadline forward, the end of the turn sets a new timer. */
   #handleTimeout(): void {
     const now = this.now();
     if (this.#timer !== undefined && now < this.#timerAt) return;
@@ -272,7 +278,7 @@ export class Driver {
         return;
       case 'stream-reset':
         this.#streams.get(event.stream)?.onReset?.(event.code);
-        // The connection is gone and with it whatever would have closed the stream.
+        // The connection is gone, so no event will close the stream.
         if (event.code === StreamErrorCode.connectionLost) this.#detach(event.stream);
         return;
       case 'stream-closed':
@@ -302,8 +308,8 @@ export class Driver {
     return true;
   }
 
-  /** Sets the timer only when it would fire too late: deadlines mostly move away, and a timer that fires early just
-   *  looks again. */
+  /** Sets the timer only if it would fire too late. Most deadlines move away, and a timer that fires early only looks
+   *  again. */
   #setTimer(): void {
     const due = this.#closed ? undefined : this.#endpoint.pollTimeout();
     if (due === undefined) return;

@@ -3,7 +3,7 @@ export * from './crypto/index.js';
 export * from './datagram-socket.js';
 export * from './driver.js';
 export * from './log.js';
-export * from './port-question.js';
+export * from './port-probe.js';
 export * from './random.js';
 export * from './transport-tuning.js';
 export * from './udp-socket.js';

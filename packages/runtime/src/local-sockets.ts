@@ -1,42 +1,42 @@
-/** A socket for each of this machine's addresses, so that an answer leaves from the address that was asked (spec path
- *  6).
- *
- *  A socket for all addresses lets the system choose the address that an answer leaves from, and on a machine with
- *  several it may choose another than was asked; NATs and firewalls drop such an answer. Node reads no control
- *  messages, so it cannot be asked which address a datagram came to (adr 0015). A socket that is bound to one address
- *  knows. */
+/** One socket for each of this machine's addresses, so that an answer leaves from the address that the sender used
+ *  (spec path 6). */
 import { isIP } from 'node:net';
 import { openNative, type SystemSocket } from './system-socket.js';
 
-/** Addresses that get a socket of their own; on a machine with more the system chooses for the rest. */
+/** How many addresses get a socket of their own. On a machine with more, the system chooses for the rest. */
 export const MAX_LOCAL_SOCKETS = 64;
-/** From one look at this machine's addresses to the next, at least. */
-export const LOOK_INTERVAL_MS = 5_000;
+/** The shortest time between two readings of this machine's addresses. */
+export const REFRESH_INTERVAL_MS = 5_000;
 
 export interface LocalSocketsOptions {
   /** The socket for all addresses, opened with koffi's help. */
   readonly main: SystemSocket;
-  /** This machine's addresses at the moment, as IP literals. */
+  /** Returns this machine's current addresses, as IP literals. */
   readonly localAddresses: () => readonly string[];
-  /** A socket was opened: its datagrams are to be listened to. */
+  /** Called with each new socket, so that its datagrams are received. */
   readonly onOpened: (socket: SystemSocket) => void;
   readonly now: () => number;
   readonly open?: typeof openNative;
 }
 
-/** Owns the sockets beside the main one, by address.
+/** Owns the sockets for single addresses that stand beside the main one.
  *
- *  The system gives a datagram to the socket of its address if there is one, and to the main one otherwise. So a
- *  datagram at the main one is the sign that there may be an address without a socket: then, and at most every 5 s, the
- *  addresses are looked at again. A machine with one address of each kind needs none, and gets none. */
+ *  On a machine with several addresses, a socket for all of them lets the system choose the source address of an
+ *  answer. If it chooses another one than the sender used, NATs and firewalls drop the answer. Node cannot read the
+ *  control message that says to which address a datagram was sent (adr 0015), but a socket bound to one address knows.
+ *
+ *  The system delivers a datagram to the socket of its address if there is one, and to the main socket otherwise. So a
+ *  datagram on the main socket suggests that an address has no socket yet: `UdpSocket` then calls `onMainDatagram`, and
+ *  the addresses are read again, at most every 5 s. On a machine with one address of each kind there is nothing to
+ *  choose, so it opens no socket. */
 export class LocalSockets {
   readonly #options: LocalSocketsOptions;
   readonly #sockets = new Map<string, SystemSocket>();
-  #lookedAt = Number.NEGATIVE_INFINITY;
+  #refreshedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: LocalSocketsOptions) {
     this.#options = options;
-    this.look();
+    this.refresh();
   }
 
   get addresses(): readonly string[] {
@@ -47,15 +47,15 @@ export class LocalSockets {
     return this.#sockets.get(local);
   }
 
-  /** A datagram came to the main socket. */
+  /** Call for each datagram that arrives on the main socket. */
   onMainDatagram(): void {
-    if (this.#options.now() - this.#lookedAt >= LOOK_INTERVAL_MS) this.look();
+    if (this.#options.now() - this.#refreshedAt >= REFRESH_INTERVAL_MS) this.refresh();
   }
 
   /** Opens sockets for new addresses and closes those of addresses that are gone. */
-  look(): void {
+  refresh(): void {
     const { main, localAddresses, now, onOpened, open = openNative } = this.#options;
-    this.#lookedAt = now();
+    this.#refreshedAt = now();
     const isIpv4Only = isIP(main.address.address) === 4;
     const wanted = ambiguousAddresses(localAddresses())
       .filter((address) => isIP(address) === 4 || !isIpv4Only)
@@ -67,12 +67,12 @@ export class LocalSockets {
     }
     const missing = wanted.filter((address) => !this.#sockets.has(address));
     if (missing.length === 0) return;
-    // For this moment only: whoever else may share the port could take what is meant for us.
+    // Only for this moment: another program that shares the port could take our datagrams.
     if (main.options !== undefined) main.options.sharesAddress = true;
     for (const address of missing) {
       const family = isIP(address) === 4 ? 'udp4' : 'udp6';
       const socket = open({ family, host: address, port: main.address.port, local: address });
-      // An address that the system has yet to check cannot be bound to: the next look finds it again.
+      // An address that the system is still checking for duplicates cannot be bound. The next refresh tries it again.
       if (socket === undefined) continue;
       this.#sockets.set(address, socket);
       onOpened(socket);
@@ -87,8 +87,8 @@ export class LocalSockets {
   }
 }
 
-/** Addresses that stand beside others of their kind, so that the system has a choice. Link-local ones are left out: an
- *  answer to one stays on its link, where the system's choice is right. */
+/** The addresses of each kind that has more than one, so that the system has a choice. Link-local addresses are left
+ *  out: answers from them stay on their link, where the system chooses correctly. */
 export function ambiguousAddresses(addresses: readonly string[]): readonly string[] {
   const kinds = new Map<string, string[]>();
   for (const address of new Set(addresses)) {

@@ -1,5 +1,5 @@
-/** The log that the libraries write to, as narrow as they need it: a pino logger fits.
- *  No key is ever in a line; a public key may be there, shortened (`shortKey`). */
+/** The log interface of the packages, which a pino logger satisfies. Lines never contain a key, except public keys,
+ *  which are shortened (`shortKey`). */
 export interface Log {
   debug(fields: object, message: string): void;
   info(fields: object, message: string): void;
@@ -9,10 +9,10 @@ export interface Log {
 
 const nothing = (): void => {};
 
-/** For tests, and for callers that want events only. */
+/** For tests, and for callers that only want events. */
 export const silentLog: Log = { debug: nothing, info: nothing, warn: nothing, error: nothing };
 
-/** The first 8 base64 characters of a public key: enough to tell peers apart in a log. */
+/** The first 8 base64 characters of a public key, enough to distinguish peers in a log. */
 export function shortKey(publicKey: Uint8Array): string {
   return `${Buffer.from(publicKey).toString('base64').slice(0, 8)}…`;
 }

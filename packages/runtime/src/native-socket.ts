@@ -1,10 +1,10 @@
-/** A UDP socket with options that Node does not expose, opened with the C library's own calls. koffi, an optional
- *  dependency, makes them; the descriptor then becomes Node's. */
+/** Opens a UDP socket with options that Node does not expose. koffi, an optional dependency, calls the C library; Node
+ *  then takes over the descriptor. */
 import { createRequire } from 'node:module';
 
-/** The parts of koffi that are used. */
+/** The parts of koffi that we use. */
 interface Koffi {
-  /** @param path  null: what this program itself is linked with, whichever C library that is */
+  /** @param path  null for the C library that this program is linked with */
   load(path: null): { func(prototype: string): (...parameters: (number | string | Uint8Array)[]) => number };
 }
 
@@ -16,7 +16,7 @@ interface CLibrary {
   readonly close: (fd: number) => number;
 }
 
-// Linux on x64 and arm64; other processors number some of them differently.
+// The values for Linux on x64 and arm64. Other processors use other values for some of them.
 const AF_INET = 2;
 const AF_INET6 = 10;
 const SOCK_DGRAM = 2;
@@ -33,9 +33,9 @@ const IP_MTU_DISCOVER = 10;
 const IPPROTO_IPV6 = 41;
 const IPV6_MTU_DISCOVER = 23;
 const IPV6_V6ONLY = 26;
-/** Never fragment, neither here nor on the way, and do not believe what ICMP said of the path; ip(7). */
+/** Never fragment, neither here nor on the way, and ignore what ICMP reports about the path; ip(7). */
 const PMTUDISC_PROBE = 3;
-/** Fragment where it is needed, here and on the way, and do not believe ICMP either. */
+/** Fragment where necessary, here and on the way, and ignore ICMP too. */
 const PMTUDISC_OMIT = 5;
 
 /** sockaddr_in and sockaddr_in6; ip(7), ipv6(7). */
@@ -43,17 +43,20 @@ const ADDRESS_BYTES = { udp4: 16, udp6: 28 };
 
 export interface NativeSocketOptions {
   readonly family: 'udp4' | 'udp6';
-  /** An IP literal. `::` takes IPv4 as well. */
+  /** An IP literal. `::` also receives IPv4. */
   readonly host: string;
   readonly port: number;
   readonly bufferBytes: number;
-  /** Another socket of this process has the port for all addresses and shares it for this moment. */
+  /** Another socket of this process holds the port for all addresses and allows sharing at this moment. */
   readonly sharesAddress?: boolean;
 }
 
-/** Options of a socket whose descriptor belongs to Node by now. Each holds for the whole socket and for what waits in
- *  its queue, so it is to be changed only while nothing waits. Linux can set the same for a single message only over
- *  IPv6. */
+/** Sets options of a socket whose descriptor already belongs to Node.
+ *
+ *  Each option applies to the whole socket and to datagrams that wait in its queue, so its user must change it only
+ *  while none wait. (Linux can set the same option for a single message only over IPv6.) It remembers the current
+ *  value, so setting the same value again costs nothing. It never owns the descriptor: `release` makes it forget the
+ *  number before Node closes it. */
 export class NativeOptions {
   readonly #library: CLibrary;
   #fd: number;
@@ -68,29 +71,29 @@ export class NativeOptions {
     return this.#mayFragment;
   }
 
-  /** May IPv4 datagrams be cut into fragments, by this system and by routers (spec mtu 1.4)? */
+  /** Whether IPv4 datagrams may be fragmented, by this system and by routers (spec mtu 1.4). */
   set mayFragment(allowed: boolean) {
     if (allowed === this.#mayFragment || this.#fd < 0) return;
     const mode = allowed ? PMTUDISC_OMIT : PMTUDISC_PROBE;
     if (setOption(this.#library, this.#fd, IPPROTO_IP, IP_MTU_DISCOVER, mode)) this.#mayFragment = allowed;
   }
 
-  /** May other sockets that allow the same be bound to the port? Only while they are bound. */
+  /** Whether other sockets that also allow it may bind the port. Matters only at the moment when they bind. */
   set sharesAddress(shares: boolean) {
     if (this.#fd >= 0) setOption(this.#library, this.#fd, SOL_SOCKET, SO_REUSEADDR, shares ? 1 : 0);
   }
 
-  /** To be called before Node closes the descriptor: its number is another file's soon. */
+  /** Call before Node closes the descriptor: the system soon gives its number to another file. */
   release(): void {
     this.#fd = -1;
   }
 }
 
-/** Opens and binds a socket that at first never lets a datagram be cut into fragments (spec mtu 1.4).
+/** Opens and binds a socket that initially forbids fragmentation (spec mtu 1.4).
  *
- *  @param adopt  makes the descriptor Node's and keeps the options, or throws and has taken neither
- *  @returns what `adopt` does; undefined when something is in the way, whatever it is: nothing is left open then, and an ordinary
- *    socket will say what it was */
+ *  @param adopt  passes the descriptor to Node and keeps the options, or throws without having taken either
+ *  @returns the result of `adopt`, or undefined on any failure. Nothing is left open then; the caller opens an ordinary
+ *    socket, which reports the cause */
 export function openNativeSocket<T>(
   options: NativeSocketOptions,
   adopt: (fd: number, options: NativeOptions) => T,
@@ -101,23 +104,23 @@ export function openNativeSocket<T>(
   const fd = library.socket(domain, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return undefined;
   try {
-    // Node takes descriptor 0, free where a program runs without standard input, for none at all.
+    // Node treats descriptor 0 as no descriptor. It can be free if the program runs without standard input.
     if (options.sharesAddress === true) setOption(library, fd, SOL_SOCKET, SO_REUSEADDR, 1);
     if (fd > 0 && refuseFragments(library, fd, options) && bind(library, fd, options)) {
       askForBuffers(library, fd, options.bufferBytes);
       const adopted = adopt(fd, new NativeOptions(library, fd));
-      // libuv lets others have the port too of a socket that it adopts. Ours alone, as that of any other socket.
+      // libuv lets others share the port of a socket that it adopts. Undo that, so that it is ours alone.
       setOption(library, fd, SOL_SOCKET, SO_REUSEADDR, 0);
       return adopted;
     }
   } catch {
-    // Not adopted: closed below.
+    // Node did not take it, so it is closed below.
   }
   library.close(fd);
   return undefined;
 }
 
-/** An IPv6 socket has both options: it sends IPv4 to IPv4-mapped addresses. */
+/** An IPv6 socket needs both options, because it sends IPv4 through IPv4-mapped addresses. */
 function refuseFragments(library: CLibrary, fd: number, { family, host }: NativeSocketOptions): boolean {
   if (!setOption(library, fd, IPPROTO_IP, IP_MTU_DISCOVER, PMTUDISC_PROBE)) return false;
   if (family === 'udp4') return true;
@@ -133,12 +136,12 @@ function bind(library: CLibrary, fd: number, { family, host, port }: NativeSocke
   view.setUint16(0, family === 'udp4' ? AF_INET : AF_INET6, true);
   view.setUint16(2, port);
   const bytes = family === 'udp4' ? address.subarray(4, 8) : address.subarray(8, 24);
-  // A literal with a scope (`fe80::1%eth0`) is not understood here: an ordinary socket takes it.
+  // The C library rejects a literal with a scope (`fe80::1%eth0`) here. An ordinary socket accepts it.
   if (library.inet_pton(family === 'udp4' ? AF_INET : AF_INET6, host, bytes) !== 1) return false;
   return library.bind(fd, address, address.length) === 0;
 }
 
-/** Beyond the system's limit where we may (CAP_NET_ADMIN); socket(7). */
+/** Exceeds the system's limit where that is permitted (CAP_NET_ADMIN); socket(7). */
 function askForBuffers(library: CLibrary, fd: number, bytes: number): void {
   for (const [force, ask] of [
     [SO_RCVBUFFORCE, SO_RCVBUF],
@@ -158,7 +161,7 @@ const optionBytes = new Uint8Array(optionValue.buffer);
 
 let known: { readonly library: CLibrary | undefined } | undefined;
 
-/** @returns undefined when koffi is not installed, or this machine is not one whose numbers are known */
+/** @returns undefined when koffi is not installed, or the constants for this machine are unknown */
 export function cLibrary(): CLibrary | undefined {
   known ??= { library: loadCLibrary() };
   return known.library;

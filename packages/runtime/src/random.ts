@@ -1,4 +1,4 @@
-/** Randomness for keys, epochs and indices: the system's. */
+/** Randomness for keys, epochs and indices, from the system. */
 import { randomBytes } from 'node:crypto';
 
 /** Cryptographically secure bytes. */

@@ -1,27 +1,31 @@
-/** One UDP socket of the system: opened with koffi's help where that is installed, or else by Node. */
+/** Opens one UDP socket of the system: through koffi where it is installed, otherwise through Node. */
 import { createSocket, type Socket } from 'node:dgram';
 import type { Address } from '@underpass/protocol';
 import { type NativeOptions, openNativeSocket } from './native-socket.js';
 import { AddressCache, fromDualStack, toDualStack } from './socket-address.js';
 
-/** Asked of the kernel for each direction; it may give less. At 1 Gbit/s this is 33 ms of not being scheduled. */
+/** Requested from the kernel for each direction; it may give less. At 1 Gbit/s it covers 33 ms during which we are not
+ *  scheduled. */
 export const SOCKET_BUFFER_BYTES = 4 * 1024 * 1024;
-/** Asking for less than this is not worth a further try. */
+/** The smallest buffer worth another try. */
 const MIN_SOCKET_BUFFER_BYTES = 128 * 1024;
 
 export type Family = 'udp4' | 'udp6';
 
-/** Owns the descriptor through Node's socket. It knows the options that Node does not expose, how addresses are written
- *  on it, and which of this machine's addresses it stands for. What is sent on it, and when, is its user's business. */
+/** One UDP socket of the system and the facts about it.
+ *
+ *  It owns the descriptor, through Node's socket. It knows the options that Node does not expose, how this socket
+ *  writes addresses, and to which address of this machine it is bound. `UdpSocket` and `LocalSockets` use it; what to
+ *  send, and when, is their decision. */
 export class SystemSocket {
   readonly socket: Socket;
-  /** Undefined: Node opened it, and nothing of the kind can be set. */
+  /** Undefined when Node opened the socket: then none of these options can be set. */
   readonly options: NativeOptions | undefined;
   readonly address: Address;
   readonly #isDualStack: boolean;
   readonly #senders: AddressCache;
 
-  /** @param local  the one address of this machine that it is bound to, where senders are to be told apart by it */
+  /** @param local  the address of this machine to which the socket is bound, if its senders should carry it */
   constructor(socket: Socket, family: Family, options: NativeOptions | undefined, local?: string) {
     this.socket = socket;
     this.options = options;
@@ -31,12 +35,12 @@ export class SystemSocket {
     this.address = { address: fromDualStack(address), port };
   }
 
-  /** The text for `send`. */
+  /** The form of an address that `send` needs. */
   textOf({ address }: Address): string {
     return this.#isDualStack ? toDualStack(address) : address;
   }
 
-  /** @param text  a sender's address as the socket gives it */
+  /** @param text  a sender's address as the socket reports it */
   senderOf(text: string, port: number): Address {
     return this.#senders.get(text, port);
   }
@@ -45,8 +49,8 @@ export class SystemSocket {
   setFragmentation(mayFragment: boolean): void {
     const { options } = this;
     if (options === undefined || options.mayFragment === mayFragment) return;
-    // Datagrams that wait would change with it. Until the queue is empty these leave as those before them did: then a
-    // large one is carried in fragments, or a small one lost, at worst once.
+    // The option would also affect datagrams in the queue. Until the queue is empty, send with the old setting: at
+    // worst a large datagram is fragmented, or a small one lost, once.
     if (this.socket.getSendQueueCount() === 0) options.mayFragment = mayFragment;
   }
 
@@ -61,19 +65,20 @@ export interface NativeOpening {
   /** An IP literal. */
   readonly host: string;
   readonly port: number;
-  /** This machine's address that senders are told apart by; and the port is one that a socket for all addresses has,
-   *  too. */
+  /** The address of this machine that senders should carry. It implies that a socket for all addresses holds the same
+   *  port. */
   readonly local?: string;
 }
 
-/** @returns undefined when there is no koffi or it did not work out; an ordinary socket then does, or says why not */
+/** @returns undefined when koffi is missing or any step fails. An ordinary socket then works, or reports the cause */
 export function openNative({ family, host, port, local }: NativeOpening): SystemSocket | undefined {
   const sharesAddress = local !== undefined;
   const opening = { family, host, port, bufferBytes: SOCKET_BUFFER_BYTES, sharesAddress };
   return openNativeSocket(opening, (fd, options) => {
     const socket = createSocket({ type: family, lookup: literalLookup });
     try {
-      // Throws before it takes the descriptor, or never. Needs no waiting: the socket is bound.
+      // Throws before it takes the descriptor, or not at all. It completes at once, because the socket is bound
+      // already.
       socket.bind({ fd, exclusive: true });
     } catch (error) {
       socket.close();
@@ -99,7 +104,7 @@ export function openPlain(family: Family, host: string, port: number): Promise<S
   });
 }
 
-/** Every address that reaches `send` is a literal: answering at once spares a thread-pool call for each datagram. */
+/** Every address that reaches `send` is a literal, so answering at once saves a thread-pool call for each datagram. */
 function literalLookup(
   hostname: string,
   _options: unknown,
@@ -114,7 +119,7 @@ function askForBuffer(set: (bytes: number) => void): void {
       set(bytes);
       return;
     } catch {
-      // Linux gives what it may and says nothing; other systems refuse: ask for half.
+      // Linux silently gives what it can. Other systems refuse, so ask for half.
     }
   }
 }

@@ -1,4 +1,4 @@
-/** What a client and a relay may be told about their transport, and what the socket adds to it. */
+/** Which transport settings a client and a relay accept, and how they combine with those of the socket. */
 import {
   BASE_DATAGRAM_BYTES,
   type CongestionControllerName,
@@ -10,9 +10,9 @@ import {
 import type { DatagramSocket } from './datagram-socket.js';
 
 export interface TransportTuning {
-  /** What decides how fast we send; default: bbr. */
+  /** The congestion controller; the default is bbr. */
   readonly congestion?: CongestionControllerName;
-  /** What one peer can make us hold, in bytes (spec streams 5.5). */
+  /** How much memory one peer can make us use, in bytes (spec streams 5.5). */
   readonly memoryPerPeerBytes?: number;
 }
 

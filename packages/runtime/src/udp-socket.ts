@@ -8,22 +8,21 @@ import { ambiguousAddresses, LocalSockets } from './local-sockets.js';
 import { type Family, openNative, openPlain, type SystemSocket } from './system-socket.js';
 import { bindError, systemCode } from './underpass-error.js';
 
-/** Every IPv4 path carries such a datagram in one piece, for all we need to know (RFC 1122 §3.3.3 has hosts send 576
- *  bytes). */
+/** Every IPv4 path may be assumed to carry a datagram of this size whole (RFC 1122 §3.3.3 has hosts send 576 bytes). */
 const ALWAYS_WHOLE_BYTES = 548;
 
-/** Batches that may wait for the kernel at one time, 64 KiB each; further sending waits. */
+/** How many batches, 64 KiB each, may wait for the kernel before sending pauses. */
 export const MAX_BATCHES = 16;
 
 export interface UdpSocketOptions {
-  /** An IP literal. Without it: every interface, IPv6 and IPv4 on one socket where the system has IPv6. */
+  /** An IP literal. By default every interface, with IPv6 and IPv4 on one socket where the system has IPv6. */
   readonly host?: string;
-  /** 0: the system chooses. */
+  /** 0 lets the system choose. */
   readonly port: number;
-  /** This machine's addresses at the moment. With it, a socket for all of them answers from the address that was asked,
-   *  where koffi is installed. Without it the system chooses. */
+  /** Returns this machine's current addresses. With it, and with koffi, a socket for all addresses answers from the
+   *  address that the sender used. Without it the system chooses. */
   readonly localAddresses?: () => readonly string[];
-  /** May the system calls be our own where koffi is installed? Default: yes. */
+  /** Whether to use koffi where it is installed; the default is true. */
   readonly native?: boolean;
 }
 
@@ -51,10 +50,11 @@ export async function openUdpSocket(options: UdpSocketOptions): Promise<Datagram
   }
 }
 
-/** A batch and how many of its datagrams the kernel has yet to take. */
+/** A batch and the number of its datagrams that the kernel has not taken yet. */
 class PendingBatch extends TransmitBatch {
   outstanding = 0;
-  /** One for all datagrams of the batch: a closure for each would be the data path's largest cost in garbage. */
+  /** One callback for all datagrams of the batch: a closure for each would be the data path's largest source of
+   *  garbage. */
   readonly onSent: (error: Error | null) => void;
 
   constructor(onSent: (batch: PendingBatch, error: Error | null) => void) {
@@ -63,6 +63,12 @@ class PendingBatch extends TransmitBatch {
   }
 }
 
+/** The tunnel's UDP socket: the driver sees one socket, whatever the system needs for it.
+ *
+ *  It owns the main socket, the sockets for single addresses beside it (`LocalSockets`) and a fixed pool of batches.
+ *  The driver fills a batch and passes it to `send`; it returns to the pool when the kernel has taken its last
+ *  datagram. When the pool is empty sending stops, which bounds memory. Errors are counted and reported to the
+ *  listener, never thrown. It never looks into a datagram. */
 class UdpSocket implements DatagramSocket {
   readonly address: Address;
   readonly refusesFragmentation: boolean;
@@ -76,7 +82,8 @@ class UdpSocket implements DatagramSocket {
   #closed = false;
   #listener: DatagramListener | undefined;
 
-  /** @param localAddresses  given for a socket for all addresses that is to answer from the one that was asked */
+  /** @param localAddresses  set only for a socket for all addresses that should answer from the address the sender
+   *    used */
   constructor(main: SystemSocket, localAddresses: (() => readonly string[]) | undefined) {
     this.#main = main;
     this.address = main.address;
@@ -95,7 +102,7 @@ class UdpSocket implements DatagramSocket {
     via.socket.on('error', (error) => this.#count(error));
   }
 
-  /** The socket that answers the sender. */
+  /** The socket from which to answer this sender. */
   #socketFor({ local }: Address): SystemSocket {
     return (local === undefined ? undefined : this.#locals?.get(local)) ?? this.#main;
   }
@@ -121,7 +128,7 @@ class UdpSocket implements DatagramSocket {
 
   send(batch: TransmitBatch): void {
     const { to } = batch;
-    // A forged datagram may come from port 0; the answer to it cannot be sent, and dgram would throw.
+    // A forged datagram may have source port 0. dgram would throw if we answered it.
     if (!(batch instanceof PendingBatch) || this.#closed || to === undefined || to.port === 0) {
       this.releaseBatch(batch);
       return;
@@ -132,16 +139,16 @@ class UdpSocket implements DatagramSocket {
   answer(datagram: Uint8Array, to: Address): void {
     const via = this.#socketFor(to);
     if (this.#closed || via.socket.getSendQueueCount() > 0) return;
-    // Without a callback dgram makes no closure, and a failure is an 'error' event, which is counted.
+    // Without a callback dgram allocates no closure, and a failure becomes an 'error' event, which is counted.
     via.socket.send(datagram, to.port, via.textOf(to));
   }
 
-  /** The one place that knows how a batch becomes system calls: one for each datagram. */
+  /** Turns a batch into system calls, one for each datagram. No other place knows how. */
   #sendSegments(batch: PendingBatch, via: SystemSocket, to: Address): void {
     const { buffer, lengthBytes, segmentBytes, onSent } = batch;
     const address = via.textOf(to);
     if (segmentBytes > ALWAYS_WHOLE_BYTES) via.setFragmentation(batch.mayFragment);
-    // Counted before the first send, so that a batch cannot be reused half way.
+    // Set before the first send, so that the batch is not reused half way through.
     batch.outstanding = Math.ceil(lengthBytes / segmentBytes);
     for (let offset = 0; offset < lengthBytes; offset += segmentBytes) {
       const length = Math.min(segmentBytes, lengthBytes - offset);
@@ -167,7 +174,7 @@ class UdpSocket implements DatagramSocket {
       this.#listener?.onSendError?.(batch.to, code);
       return;
     }
-    // Node reports on datagrams in the order in which it was given them, so only the last report is of the shorter one.
+    // Node reports on datagrams in the order in which they were sent, so only the last report is about the shorter one.
     const isLast = batch.outstanding === 1;
     const lastBytes = ((batch.lengthBytes - 1) % batch.segmentBytes) + 1;
     this.#listener?.onTooLarge?.(batch.to, isLast ? lastBytes : batch.segmentBytes);

@@ -1,5 +1,5 @@
-/** What the libraries throw at their caller when something outside is in the way: a port in use, a name that does not
- *  resolve. Everything else that is thrown is our own bug. */
+/** Errors with an outside cause, such as a port in use or a name that does not resolve. Anything else that is thrown is
+ *  a bug. */
 
 export const UNDERPASS_ERROR_CODES = [
   'address-in-use',
@@ -11,13 +11,15 @@ export const UNDERPASS_ERROR_CODES = [
 ] as const;
 export type UnderpassErrorCode = (typeof UNDERPASS_ERROR_CODES)[number];
 
+/** An error for the user: a code for programs, a message that says what happened and why, and a hint that says what to
+ *  do. The packages throw it to their caller, and the command line prints it. */
 export class UnderpassError extends Error {
   override name = 'UnderpassError';
   readonly code: UnderpassErrorCode;
-  /** What to do about it, as the start of a sentence; empty when the message says it already. */
+  /** What to do about it, as the start of a sentence. Empty when the message already says it. */
   readonly hint: string;
 
-  /** @param message what happened and why, without a full stop */
+  /** @param message  what happened and why, without a full stop */
   constructor(code: UnderpassErrorCode, message: string, hint: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
@@ -25,7 +27,7 @@ export class UnderpassError extends Error {
   }
 }
 
-/** Turns the system's refusal to bind a socket into words.
+/** Explains why the system refused to bind a socket.
  *  @param what  for example `UDP port 51820` */
 export function bindError(what: string, cause: unknown): UnderpassError {
   switch (systemCode(cause)) {
@@ -33,7 +35,7 @@ export function bindError(what: string, cause: unknown): UnderpassError {
       return new UnderpassError(
         'address-in-use',
         `${what} is in use by another program`,
-        'choose another port, or stop the program that has it',
+        'choose another port, or stop that program',
         { cause },
       );
     case 'EADDRNOTAVAIL':
@@ -47,21 +49,21 @@ export function bindError(what: string, cause: unknown): UnderpassError {
     case 'EPERM':
       return new UnderpassError(
         'permission-denied',
-        `${what}: the system does not permit it`,
-        'ports below 1024 usually need extra rights: choose a higher one',
+        `${what}: the system does not permit this program to use it`,
+        'ports below 1024 usually need extra rights: choose a higher port',
         { cause },
       );
     default:
       return new UnderpassError(
         'cannot-bind',
-        `${what} could not be opened (${systemCode(cause)})`,
+        `${what} cannot be opened (${systemCode(cause)})`,
         'check the address and port',
         { cause },
       );
   }
 }
 
-/** The system's name for an error (`ECONNREFUSED`), or the message of one that has none. */
+/** The system's name for an error (`ECONNREFUSED`), or the message if it has none. */
 export function systemCode(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return 'code' in error && typeof error.code === 'string' ? error.code : error.message;

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { monotonicMs, sleepAwareClock } from '../src/clock.js';
 
-describe('the clock of intervals (spec outage 5)', () => {
-  it('goes on with the time that the machine slept', () => {
+describe('the monotonic clock (spec outage 5)', () => {
+  it('counts the time for which the machine slept', () => {
     let awake = 1_000;
     let uptime = 50_000;
     const clock = sleepAwareClock(
@@ -21,7 +21,7 @@ describe('the clock of intervals (spec outage 5)', () => {
     expect(clock()).toBe(3_602_100);
   });
 
-  it('does not take drift for sleep, and never goes back', () => {
+  it('does not mistake drift for sleep, and never goes back', () => {
     let awake = 0;
     let drift = 0;
     const clock = sleepAwareClock(
@@ -39,7 +39,7 @@ describe('the clock of intervals (spec outage 5)', () => {
     }
   });
 
-  it('of the system rises', () => {
+  it('of this system moves forward', () => {
     const first = monotonicMs();
     expect(monotonicMs()).toBeGreaterThanOrEqual(first);
   });

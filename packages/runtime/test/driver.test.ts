@@ -49,7 +49,7 @@ describe('a turn of the driver', () => {
     expect(socket.sent).toBe(1);
   });
 
-  it('does not follow a datagram that had no effect', () => {
+  it('does not run for a datagram without effect', () => {
     const { endpoint, turns, receive } = setUp();
     endpoint.reaction = 'none';
     for (let i = 0; i < 10; i++) receive();
@@ -57,7 +57,7 @@ describe('a turn of the driver', () => {
     expect(turns.waiting).toHaveLength(0);
   });
 
-  it('does not follow an answer either, which leaves at once and takes no batch', () => {
+  it('does not run for an answer, which leaves at once and uses no batch', () => {
     const { endpoint, socket, turns, receive } = setUp();
     const answer = Uint8Array.of(3, 0, 0, 0);
     endpoint.reaction = answer;
@@ -67,7 +67,7 @@ describe('a turn of the driver', () => {
     expect(turns.waiting).toHaveLength(0);
   });
 
-  it('does nothing until it is woken', () => {
+  it('does not run before the driver is woken', () => {
     const { endpoint, socket, turns, driver } = setUp();
     endpoint.toSend = 1;
     expect(turns.run()).toBe(0);
@@ -77,7 +77,7 @@ describe('a turn of the driver', () => {
     expect(socket.sent).toBe(1);
   });
 
-  it('sends a bounded number of batches, then lets others run', () => {
+  it('sends a bounded number of batches, then lets other work run', () => {
     const { endpoint, socket, turns, driver } = setUp();
     endpoint.toSend = MAX_BATCHES_PER_TURN + 1;
     driver.wake();
@@ -87,7 +87,7 @@ describe('a turn of the driver', () => {
     expect(socket.sent).toBe(MAX_BATCHES_PER_TURN + 1);
   });
 
-  it('dispatches a bounded number of events, then lets others run', () => {
+  it('dispatches a bounded number of events, then lets other work run', () => {
     const { endpoint, turns, driver } = setUp();
     for (let i = 0; i < MAX_EVENTS_PER_TURN + 5; i++) {
       endpoint.events.push({ type: 'stream-readable', stream: fakeStream() });
@@ -99,7 +99,7 @@ describe('a turn of the driver', () => {
     expect(endpoint.events).toHaveLength(0);
   });
 
-  it('stops polling while no batch is free and goes on when one is', () => {
+  it('stops polling while no batch is free, and continues when one is', () => {
     const { endpoint, socket, turns, driver } = setUp();
     socket.instant = false;
     endpoint.toSend = 6;
@@ -112,7 +112,7 @@ describe('a turn of the driver', () => {
     expect(socket.sent).toBe(6);
   });
 
-  it('needs no further turn for commands that a handler gives', () => {
+  it('also sends what the handlers of its events commanded', () => {
     const stream = fakeStream();
     const { endpoint, socket, turns, driver } = setUp();
     driver.attach(stream, {
@@ -129,7 +129,7 @@ describe('a turn of the driver', () => {
 });
 
 describe('the timer', () => {
-  it('fires at the deadline and tells the endpoint', () => {
+  it('fires at the deadline and calls the endpoint', () => {
     const { endpoint, timers, turns, driver } = setUp();
     endpoint.deadline = { at: 25, reason: 'acknowledge' };
     driver.wake();
@@ -140,7 +140,7 @@ describe('the timer', () => {
     expect(endpoint.timeouts).toBe(1);
   });
 
-  it('is not set again for a deadline that stayed or moved away', () => {
+  it('is not set again for a deadline that stayed the same or moved away', () => {
     const { endpoint, timers, turns, driver } = setUp();
     for (let i = 0; i < 100; i++) {
       endpoint.deadline = { at: 25 + i, reason: 'loss' };
@@ -154,7 +154,7 @@ describe('the timer', () => {
     expect(endpoint.timeouts).toBe(1);
   });
 
-  it('is brought forward for an earlier deadline', () => {
+  it('is moved forward for an earlier deadline', () => {
     const { endpoint, timers, turns, driver } = setUp();
     endpoint.deadline = { at: 1000, reason: 'keepalive' };
     driver.wake();
@@ -167,7 +167,7 @@ describe('the timer', () => {
     expect(endpoint.timeouts).toBe(1);
   });
 
-  it('sees to a deadline that a datagram brought into the past', () => {
+  it('handles a deadline that a datagram moved into the past', () => {
     const { endpoint, timers, turns, driver, receive } = setUp();
     endpoint.deadline = { at: 1000, reason: 'keepalive' };
     driver.wake();
@@ -180,7 +180,7 @@ describe('the timer', () => {
     expect(endpoint.timeouts).toBe(1);
   });
 
-  it('looks at a far deadline at least every 2 s, because timers stand still while the machine sleeps (spec outage 5)', () => {
+  it('fires at least every 2 s, because timers stop while the machine sleeps (spec outage 5)', () => {
     const { endpoint, timers, turns, driver } = setUp();
     const delays: number[] = [];
     const set = timers.set.bind(timers);
@@ -211,7 +211,7 @@ describe('the timer', () => {
 });
 
 describe('dispatching', () => {
-  it('gives each event of a stream to the handler attached to it', () => {
+  it('passes each event of a stream to its handler', () => {
     const stream = fakeStream();
     const seen: string[] = [];
     const { endpoint, turns, driver } = setUp();
@@ -237,7 +237,7 @@ describe('dispatching', () => {
     expect(driver.attachedStreams).toBe(0);
   });
 
-  it('forgets a stream whose connection is lost, with or without a last event', () => {
+  it('forgets a stream when its connection is lost, with or without a last event', () => {
     const stream = fakeStream();
     const seen: string[] = [];
     const { endpoint, turns, driver } = setUp();
@@ -252,7 +252,7 @@ describe('dispatching', () => {
     expect(driver.attachedStreams).toBe(0);
   });
 
-  it('tells of peers and of streams that they open', () => {
+  it('reports peers and the streams that they open', () => {
     const seen: unknown[] = [];
     const peer = fakePeer();
     const stream = fakeStream();
@@ -275,7 +275,7 @@ describe('dispatching', () => {
     ]);
   });
 
-  it('surfaces a handler that throws, and goes on with the next event', () => {
+  it('reports an error that a handler throws, and continues with the next event', () => {
     const bad = fakeStream();
     const good = fakeStream();
     let reached = false;
@@ -297,7 +297,7 @@ describe('dispatching', () => {
     expect(reached).toBe(true);
   });
 
-  it('surfaces an endpoint that throws on a datagram', () => {
+  it('reports an error that the endpoint throws for a datagram', () => {
     const { endpoint, fatal, receive } = setUp();
     endpoint.handleDatagram = () => {
       throw new Error('our bug');
@@ -307,8 +307,8 @@ describe('dispatching', () => {
   });
 });
 
-describe('a datagram that the system would not send', () => {
-  it('because of its size is told to the endpoint, and smaller ones follow at once (spec mtu 4.4)', () => {
+describe('a datagram that the system refuses to send', () => {
+  it('because of its size is reported to the endpoint, which sends smaller ones at once (spec mtu 4.4)', () => {
     const to = { address: '192.0.2.1', port: 1 };
     const { endpoint, socket, turns } = setUp();
     const told: unknown[] = [];
@@ -321,7 +321,7 @@ describe('a datagram that the system would not send', () => {
     expect([told, socket.sent]).toEqual([[[to, 1472]], 1]);
   });
 
-  it('is reported to the handler, and no more once the driver is closed (spec outage 9)', async () => {
+  it('is reported to the handler until the driver is closed (spec outage 9)', async () => {
     const to = { address: '192.0.2.1', port: 1 };
     const seen: unknown[] = [];
     const { socket, turns, driver } = setUp({
@@ -338,7 +338,7 @@ describe('a datagram that the system would not send', () => {
 });
 
 describe('closing', () => {
-  it('sends the farewell, tells streams, then closes the socket and leaves no timer', async () => {
+  it('sends CLOSE, ends the streams, then closes the socket and leaves no timer', async () => {
     const stream = fakeStream();
     let lost = false;
     const { endpoint, socket, timers, turns, driver } = setUp();
@@ -370,7 +370,7 @@ describe('closing', () => {
     });
   });
 
-  it('waits for the kernel when the farewells do not fit its batches', async () => {
+  it('waits for the kernel when the last messages do not fit into the free batches', async () => {
     const { endpoint, socket, turns, driver } = setUp();
     socket.instant = false;
     endpoint.toSend = 4;
@@ -384,7 +384,7 @@ describe('closing', () => {
     expect([socket.sent, socket.closed]).toEqual([5, true]);
   });
 
-  it('closes the socket after a second when the endpoint never falls silent', async () => {
+  it('closes the socket after a second if the endpoint keeps sending', async () => {
     const { endpoint, socket, timers, turns, driver } = setUp();
     endpoint.pollTransmit = () => true;
     const closed = driver.close();

@@ -1,4 +1,4 @@
-/** An endpoint and a socket that only remember, so that the driver's own behaviour can be seen. */
+/** An endpoint and a socket that only record calls, so that a test sees the driver's own behaviour. */
 import {
   type Address,
   type Deadline,
@@ -20,13 +20,13 @@ export class FakeEndpoint implements DrivenEndpoint {
   readonly events: EndpointEvent[] = [];
   readonly received: Uint8Array[] = [];
   deadline: Deadline | undefined;
-  /** Batches that pollTransmit still gives. */
+  /** How many more batches pollTransmit fills. */
   toSend = 0;
   timeouts = 0;
   closed = false;
   destroyed = false;
 
-  /** What becomes of a datagram. */
+  /** What handleDatagram returns. */
   reaction: Reaction = 'poll';
 
   handleDatagram(_now: number, datagram: Uint8Array): Reaction {
@@ -98,7 +98,7 @@ export class FakeSocket implements DatagramSocket {
   }
 }
 
-/** A clock that a test moves. */
+/** A clock that the test advances. */
 export class FakeTimers implements Timers {
   now = 0;
   sets = 0;
@@ -125,7 +125,7 @@ export class FakeTimers implements Timers {
   }
 }
 
-/** Runs deferred turns when told to. */
+/** Runs deferred turns when the test tells it to. */
 export class Turns {
   readonly waiting: (() => void)[] = [];
   readonly defer = (turn: () => void): void => {

@@ -1,29 +1,29 @@
 import { describe, expect, it } from 'vitest';
 import {
   ambiguousAddresses,
-  LOOK_INTERVAL_MS,
   LocalSockets,
   MAX_LOCAL_SOCKETS,
+  REFRESH_INTERVAL_MS,
 } from '../src/local-sockets.js';
 import type { SystemSocket } from '../src/system-socket.js';
 
-describe('the addresses between which the system has a choice (spec path 6)', () => {
+describe('the addresses that need a socket of their own (spec path 6)', () => {
   it.each([
     [
-      'one of each kind leaves none',
+      'none for one address of each kind',
       ['127.0.0.1', '::1', '192.0.2.1', '2001:db8::1', 'fe80::1', 'fe80::2'],
       [],
     ],
-    ['two of IPv4', ['127.0.0.1', '192.0.2.1', '172.17.0.1'], ['192.0.2.1', '172.17.0.1']],
-    ['two of IPv6', ['192.0.2.1', '2001:db8::1', 'fd00::1', 'fe80::1'], ['2001:db8::1', 'fd00::1']],
-    ['two of loopback', ['127.0.0.1', '127.0.0.2', '192.0.2.1'], ['127.0.0.1', '127.0.0.2']],
-    ['the same on two interfaces is one', ['192.0.2.1', '192.0.2.1'], []],
-  ])('are: %s', (_, addresses, ambiguous) => {
+    ['two IPv4 addresses', ['127.0.0.1', '192.0.2.1', '172.17.0.1'], ['192.0.2.1', '172.17.0.1']],
+    ['two IPv6 addresses', ['192.0.2.1', '2001:db8::1', 'fd00::1', 'fe80::1'], ['2001:db8::1', 'fd00::1']],
+    ['two loopback addresses', ['127.0.0.1', '127.0.0.2', '192.0.2.1'], ['127.0.0.1', '127.0.0.2']],
+    ['none for the same address on two interfaces', ['192.0.2.1', '192.0.2.1'], []],
+  ])('are %s', (_, addresses, ambiguous) => {
     expect(ambiguousAddresses(addresses)).toEqual(ambiguous);
   });
 });
 
-/** Sockets that only remember. @param refused  addresses that cannot be bound to */
+/** Sockets that only record calls. @param refused  addresses that cannot be bound */
 function setUp(addresses: readonly string[], mainAddress = '::', refused: readonly string[] = []) {
   const state = {
     addresses,
@@ -59,7 +59,7 @@ function setUp(addresses: readonly string[], mainAddress = '::', refused: readon
 }
 
 describe('a socket for each address (spec path 6)', () => {
-  it('is opened where the system has a choice, and the port is shared for that moment only', () => {
+  it('is opened where the system has a choice, sharing the port only for that moment', () => {
     const { sockets, state } = setUp(['127.0.0.1', '192.0.2.1', '192.0.2.2', '2001:db8::1', '2001:db8::2']);
     expect(state.opened).toEqual([
       'udp4 192.0.2.1 51820',
@@ -77,15 +77,15 @@ describe('a socket for each address (spec path 6)', () => {
     expect([state.opened, state.shared]).toEqual([[], []]);
   });
 
-  it('is one for IPv4 alone beside a main socket that takes nothing else', () => {
+  it('is opened for IPv4 addresses only if the main socket is IPv4', () => {
     const { sockets } = setUp(['192.0.2.1', '192.0.2.2', '2001:db8::1', '2001:db8::2'], '0.0.0.0');
     expect(sockets.addresses).toEqual(['192.0.2.1', '192.0.2.2']);
   });
 
-  it('comes and goes with its address, which a datagram at the main socket is a sign of, not too often', () => {
+  it('opens and closes with its address, which is checked at most every 5 s when the main socket receives', () => {
     const { sockets, state } = setUp(['192.0.2.1']);
     state.addresses = ['192.0.2.1', '192.0.2.2'];
-    state.now = LOOK_INTERVAL_MS - 1;
+    state.now = REFRESH_INTERVAL_MS - 1;
     for (let i = 0; i < 100; i++) sockets.onMainDatagram();
     expect(state.looks).toBe(1);
     state.now++;
@@ -93,21 +93,21 @@ describe('a socket for each address (spec path 6)', () => {
     expect(state.looks).toBe(2);
     expect(sockets.addresses).toEqual(['192.0.2.1', '192.0.2.2']);
     state.addresses = ['192.0.2.2', '192.0.2.3'];
-    state.now += LOOK_INTERVAL_MS;
+    state.now += REFRESH_INTERVAL_MS;
     sockets.onMainDatagram();
     expect(sockets.addresses).toEqual(['192.0.2.2', '192.0.2.3']);
     expect(state.closed).toEqual(['192.0.2.1']);
   });
 
-  it('is tried again with the next look when the address cannot be bound to yet', () => {
+  it('is tried again later if the address cannot be bound yet', () => {
     const { sockets, state } = setUp(['2001:db8::1', '2001:db8::2'], '::', ['2001:db8::2']);
     expect(sockets.addresses).toEqual(['2001:db8::1']);
     expect(state.shared).toEqual([true, false]);
-    sockets.look();
+    sockets.refresh();
     expect(state.shared).toEqual([true, false, true, false]);
   });
 
-  it('is one of a limited number, and all are closed together', async () => {
+  it('exists for a limited number of addresses, and closes with the others', async () => {
     const many = Array.from({ length: MAX_LOCAL_SOCKETS + 10 }, (_, i) => `192.0.2.${i + 1}`);
     const { sockets, state } = setUp(many);
     expect(sockets.addresses).toHaveLength(MAX_LOCAL_SOCKETS);

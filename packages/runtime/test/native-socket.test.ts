@@ -13,7 +13,7 @@ afterEach(() => {
   for (const socket of open.splice(0)) socket.close();
 });
 
-/** Opens one, gives it to Node, and tells its descriptor. */
+/** Opens one, passes it to Node and returns its descriptor. */
 function openTracked(options: NativeSocketOptions): number | undefined {
   return openNativeSocket(options, (fd) => {
     const socket = createSocket(options.family);
@@ -31,23 +31,23 @@ describe.skipIf(library === undefined)('a native socket, with koffi, which is op
   const hasIpv6 = library !== undefined && openTracked(dual) !== undefined;
   const getsockopt = library && loadGetsockopt();
 
-  it('has the options on IPv4 (spec mtu 1.4)', () => {
+  it('sets its options on IPv4 (spec mtu 1.4)', () => {
     const fd = openTracked(v4) as number;
     expect(getsockopt?.(fd, 'IPPROTO_IP', 'IP_MTU_DISCOVER')).toBe(3);
     expect(getsockopt?.(fd, 'SOL_SOCKET', 'SO_REUSEADDR')).toBe(0);
-    // Linux doubles it for its own use.
+    // Linux doubles the value for its own use.
     expect(getsockopt?.(fd, 'SOL_SOCKET', 'SO_RCVBUF')).toBe(2 * 65_536);
     expect(getsockopt?.(fd, 'SOL_SOCKET', 'SO_SNDBUF')).toBe(2 * 65_536);
   });
 
-  it.runIf(hasIpv6)('has those of both families on a dual-stack socket (spec mtu 1.4)', () => {
+  it.runIf(hasIpv6)('sets the options of both families on a dual-stack socket (spec mtu 1.4)', () => {
     const fd = openTracked(dual) as number;
     expect(getsockopt?.(fd, 'IPPROTO_IP', 'IP_MTU_DISCOVER')).toBe(3);
     expect(getsockopt?.(fd, 'IPPROTO_IPV6', 'IPV6_MTU_DISCOVER')).toBe(3);
     expect(getsockopt?.(fd, 'IPPROTO_IPV6', 'IPV6_V6ONLY')).toBe(0);
   });
 
-  it('leaves no descriptor open when the address is not this machine’s, or is none', () => {
+  it('leaves no descriptor open when the address is invalid or belongs to another machine', () => {
     const before = descriptors();
     for (const host of ['192.0.2.1', 'localhost', '', 'fe80::1%lo', '::1']) {
       expect(openTracked({ ...v4, host })).toBeUndefined();
@@ -55,7 +55,7 @@ describe.skipIf(library === undefined)('a native socket, with koffi, which is op
     expect(descriptors()).toBe(before);
   });
 
-  it('leaves none open when the port is taken', () => {
+  it('leaves no descriptor open when the port is taken', () => {
     expect(openTracked(v4)).toBeDefined();
     const { port } = (open[0] as Socket).address();
     const before = descriptors();
@@ -63,7 +63,7 @@ describe.skipIf(library === undefined)('a native socket, with koffi, which is op
     expect(descriptors()).toBe(before);
   });
 
-  it('leaves none open when Node does not take it', () => {
+  it('leaves no descriptor open when Node does not accept it', () => {
     const before = descriptors();
     const opened = openNativeSocket(v4, () => {
       throw new Error('not taken');
@@ -72,7 +72,7 @@ describe.skipIf(library === undefined)('a native socket, with koffi, which is op
     expect(descriptors()).toBe(before);
   });
 
-  it.each(['setsockopt', 'bind'] as const)('gives up quietly when %s is refused', (name) => {
+  it.each(['setsockopt', 'bind'] as const)('returns nothing when %s fails', (name) => {
     const before = descriptors();
     const refusing = { ...(library as NonNullable<typeof library>), [name]: () => -1 };
     expect(openNativeSocket(v4, () => expect.unreachable(), refusing)).toBeUndefined();
@@ -81,7 +81,7 @@ describe.skipIf(library === undefined)('a native socket, with koffi, which is op
 });
 
 describe('the options of a native socket', () => {
-  it('are set when they change and only then, and not once the descriptor is given back (spec mtu 1.4)', () => {
+  it('are set only when they change, and never after the descriptor is released (spec mtu 1.4)', () => {
     const modes: number[] = [];
     const options = new NativeOptions(
       {
@@ -100,26 +100,26 @@ describe('the options of a native socket', () => {
 });
 
 describe('a native socket', () => {
-  it('is not descriptor 0, which Node would take for none', () => {
+  it('is never descriptor 0, which Node treats as no descriptor', () => {
     const { library, closed } = fake(0);
     expect(openNativeSocket(v4, () => expect.unreachable(), library)).toBeUndefined();
     expect(closed).toEqual([0]);
   });
 
-  it('is none when the system gives none', () => {
+  it('is undefined when the system opens none', () => {
     const { library, closed } = fake(-1);
     expect(openNativeSocket(v4, () => expect.unreachable(), library)).toBeUndefined();
     expect(closed).toEqual([]);
   });
 
-  it('stays open when it was adopted', () => {
+  it('stays open once Node has adopted it', () => {
     const { library, closed } = fake(7);
     expect(openNativeSocket(v4, (fd) => `adopted ${fd}`, library)).toBe('adopted 7');
     expect(closed).toEqual([]);
   });
 });
 
-/** A C library whose calls all succeed, and which descriptors it closed. */
+/** A C library whose calls all succeed, with a record of the descriptors it closed. */
 function fake(fd: number) {
   const closed: number[] = [];
   const calls = { socket: () => fd, setsockopt: () => 0, bind: () => 0, inet_pton: () => 1 };

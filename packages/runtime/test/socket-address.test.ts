@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { AddressCache, fromDualStack, MAX_CACHED_ADDRESSES, toDualStack } from '../src/socket-address.js';
 
 describe('addresses of a dual-stack socket (spec wire 5)', () => {
-  it('come back as they went', () => {
+  it('convert to the socket form and back', () => {
     fc.assert(
       fc.property(
         fc.oneof(
@@ -17,11 +17,11 @@ describe('addresses of a dual-stack socket (spec wire 5)', () => {
     );
   });
 
-  it('leaves IPv6 that only looks mapped alone', () => {
+  it('leave IPv6 that only looks mapped alone', () => {
     expect(fromDualStack('::ffff:1')).toBe('::ffff:1');
   });
 
-  it('gives one object for one sender, also when two senders alternate', () => {
+  it('are one object for each sender, even when two senders alternate', () => {
     const cache = new AddressCache();
     const a = cache.get('::ffff:192.0.2.1', 1000);
     const b = cache.get('2001:db8::1', 2000);
@@ -31,7 +31,7 @@ describe('addresses of a dual-stack socket (spec wire 5)', () => {
     expect(cache.get('2001:db8::1', 2001)).toEqual({ address: '2001:db8::1', port: 2001 });
   });
 
-  it('remembers a bounded number of senders', () => {
+  it('are cached for a bounded number of senders', () => {
     const cache = new AddressCache();
     for (let i = 0; i < MAX_CACHED_ADDRESSES * 3; i++) {
       cache.get(`::ffff:10.0.${i >> 8}.${i & 255}`, 1);

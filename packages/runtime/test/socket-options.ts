@@ -1,8 +1,8 @@
-/** What the system says of a socket's options, for tests. */
+/** Reads a socket's options back from the system, for tests. */
 import { createRequire } from 'node:module';
 import { expect } from 'vitest';
 
-/** Linux's numbers, written down a second time. */
+/** Linux's constants, written down independently of the code under test. */
 const LEVELS = { SOL_SOCKET: 1, IPPROTO_IP: 0, IPPROTO_IPV6: 41 };
 const OPTIONS = {
   SO_REUSEADDR: 2,

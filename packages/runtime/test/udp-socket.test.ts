@@ -61,7 +61,7 @@ function sendText(socket: DatagramSocket, text: string, segmentBytes: number, to
   socket.send(batch);
 }
 
-/** Resolves with the sizes of the next `count` datagrams that were too large, and for whom. */
+/** Resolves with the size and destination of the next `count` datagrams that were too large. */
 function refusals(socket: DatagramSocket, count: number): Promise<[Address, number][]> {
   const refused: [Address, number][] = [];
   return new Promise((resolve) => {
@@ -75,7 +75,7 @@ function refusals(socket: DatagramSocket, count: number): Promise<[Address, numb
   });
 }
 
-/** Sends `lengthBytes` that mean nothing. */
+/** Sends `lengthBytes` of arbitrary content. */
 function sendBytes(
   socket: DatagramSocket,
   lengthBytes: number,
@@ -96,7 +96,7 @@ const hasKoffi = cLibrary() !== undefined;
 
 describe.each([
   ['the UDP socket, opened by Node', false],
-  [`the UDP socket, opened by ourselves${hasKoffi ? '' : ' (no koffi: by Node too)'}`, true],
+  [`the UDP socket, opened through koffi${hasKoffi ? '' : ' (not installed, so by Node too)'}`, true],
 ])('%s', (_, native) => {
   async function openTracked(options: UdpSocketOptions): Promise<DatagramSocket> {
     const socket = await openUdpSocket({ ...options, native });
@@ -104,7 +104,7 @@ describe.each([
     return socket;
   }
 
-  it('refuses fragmentation only when we opened it (spec mtu 1.4)', async () => {
+  it('refuses fragmentation only when opened through koffi (spec mtu 1.4)', async () => {
     for (const host of hasIpv6Loopback ? [undefined, '127.0.0.1', '::1'] : [undefined, '127.0.0.1']) {
       const socket = await openTracked(host === undefined ? { port: 0 } : { host, port: 0 });
       expect(socket.refusesFragmentation).toBe(native && hasKoffi);
@@ -112,19 +112,22 @@ describe.each([
     }
   });
 
-  it.each(hasIpv6Loopback ? ['127.0.0.1', '::1'] : ['127.0.0.1'])('carries both ways on %s', async (host) => {
-    const a = await openTracked({ host, port: 0 });
-    const b = await openTracked({ host, port: 0 });
-    const there = receive(b, 1);
-    sendText(a, 'to b', 4, b.address);
-    const [first] = await there;
-    expect(first?.from).toEqual(a.address);
-    const back = receive(a, 1);
-    sendText(b, 'to a', 4, a.address);
-    expect(new TextDecoder().decode((await back)[0]?.bytes)).toBe('to a');
-  });
+  it.each(hasIpv6Loopback ? ['127.0.0.1', '::1'] : ['127.0.0.1'])(
+    'carries datagrams both ways on %s',
+    async (host) => {
+      const a = await openTracked({ host, port: 0 });
+      const b = await openTracked({ host, port: 0 });
+      const there = receive(b, 1);
+      sendText(a, 'to b', 4, b.address);
+      const [first] = await there;
+      expect(first?.from).toEqual(a.address);
+      const back = receive(a, 1);
+      sendText(b, 'to a', 4, a.address);
+      expect(new TextDecoder().decode((await back)[0]?.bytes)).toBe('to a');
+    },
+  );
 
-  it('cuts a batch into datagrams, the last one shorter', async () => {
+  it('splits a batch into datagrams of equal size and a shorter last one', async () => {
     const a = await openTracked({ port: 0 });
     const b = await openTracked({ port: 0 });
     const arrived = receive(b, 3);
@@ -136,7 +139,7 @@ describe.each([
     ]);
   });
 
-  it('shows IPv4 senders as plain IPv4 on a dual-stack socket, and can answer them', async () => {
+  it('reports IPv4 senders as plain IPv4 on a dual-stack socket, and can answer them', async () => {
     const dual = await openTracked({ port: 0 });
     const v4 = await openTracked({ host: '127.0.0.1', port: 0 });
     const there = receive(dual, 2);
@@ -149,7 +152,7 @@ describe.each([
     expect((await back)[0]?.from.port).toBe(dual.address.port);
   });
 
-  it.runIf(hasIpv6Loopback)('carries IPv6 on the same socket', async () => {
+  it.runIf(hasIpv6Loopback)('carries IPv6 on that socket too', async () => {
     const dual = await openTracked({ port: 0 });
     const v6 = await openTracked({ host: '::1', port: 0 });
     const there = receive(dual, 1);
@@ -157,7 +160,7 @@ describe.each([
     expect((await there)[0]?.from).toEqual({ address: '::1', port: v6.address.port });
   });
 
-  it('has a bounded pool of batches and says when one is free again', async () => {
+  it('has a bounded pool of batches and reports when one is free again', async () => {
     const a = await openTracked({ port: 0 });
     const to = { address: '127.0.0.1', port: a.address.port };
     const freed = new Promise<void>((resolve) => {
@@ -169,7 +172,7 @@ describe.each([
     expect(a.acquireBatch()).toBeDefined();
   });
 
-  it('counts what the system will not send and throws nothing', async () => {
+  it('counts what the system refuses to send, and never throws', async () => {
     const a = await openTracked({ host: '127.0.0.1', port: 0 });
     const freed = new Promise<void>((resolve) => {
       a.listen({ onDatagram: () => {}, onBatchFree: resolve });
@@ -177,7 +180,7 @@ describe.each([
     for (let i = 0; i < MAX_BATCHES; i++) {
       const batch = a.acquireBatch();
       if (batch === undefined) throw new Error('no batch');
-      // One datagram of 65,536 bytes is larger than UDP allows.
+      // A datagram of 65,536 bytes is larger than UDP allows.
       batch.lengthBytes = batch.buffer.length;
       batch.segmentBytes = batch.buffer.length;
       batch.to = { address: '127.0.0.1', port: 9 };
@@ -189,7 +192,7 @@ describe.each([
   });
 
   it.runIf(process.platform === 'linux')(
-    'says which datagrams the system would not send, and why',
+    'reports which datagrams the system refused to send, and why',
     async () => {
       const a = await openTracked({ host: '127.0.0.1', port: 0 });
       const refused = new Promise((resolve) => {
@@ -200,7 +203,7 @@ describe.each([
           onSendError: (to, code) => resolve([to, code]),
         });
       });
-      // To everybody, which a socket may only with an option that ours does not have.
+      // Broadcasting needs an option that our socket does not set.
       const everybody = { address: '255.255.255.255', port: 9 };
       sendText(a, 'x', 1, everybody);
       expect(await refused).toEqual([everybody, 'EACCES']);
@@ -208,11 +211,11 @@ describe.each([
     },
   );
 
-  it('says which datagrams were too large: the size, and for whom', async () => {
+  it('reports the size and destination of datagrams that are too large', async () => {
     const a = await openTracked({ port: 0 });
     const to = { address: '127.0.0.1', port: 9 };
     const refused = refusals(a, 3);
-    // UDP over IPv4 holds 65,507 bytes.
+    // UDP over IPv4 carries at most 65,507 bytes.
     sendBytes(a, 65_510, 65_508, to);
     sendBytes(a, 65_509, 65_509, to);
     sendBytes(a, 65_536, 65_536, to);
@@ -227,7 +230,7 @@ describe.each([
   // An IPv6 datagram of 65,500 bytes is a packet of 65,548: just too large for Linux's loopback interface, whose MTU is
   // 65,536.
   it.runIf(native && hasKoffi && hasIpv6Loopback && loopbackMtu() === 65_536)(
-    'sends nothing that the interface would have to cut into fragments (spec mtu 1.4, 4.4)',
+    'sends nothing that the interface would have to fragment (spec mtu 1.4, 4.4)',
     async () => {
       const a = await openTracked({ port: 0 });
       const b = await openTracked({ host: '::1', port: 0 });
@@ -240,7 +243,7 @@ describe.each([
     },
   );
 
-  it('answers at once, without a batch, and after closing not at all', async () => {
+  it('answers at once without a batch, and never after closing', async () => {
     const dual = await openTracked({ port: 0 });
     const v4 = await openTracked({ host: '127.0.0.1', port: 0 });
     while (dual.acquireBatch() !== undefined);
@@ -252,7 +255,7 @@ describe.each([
     expect(dual.sendErrors).toEqual({});
   });
 
-  it('drops an answer while others wait for the system, so that a flood fills no queue', async () => {
+  it('drops an answer while others wait for the kernel, so that a flood fills no queue', async () => {
     const a = await openTracked({ host: '127.0.0.1', port: 0 });
     const send = vi.spyOn(Socket.prototype, 'send');
     const waiting = vi.spyOn(Socket.prototype, 'getSendQueueCount').mockReturnValue(1);
@@ -263,7 +266,7 @@ describe.each([
     expect(send).toHaveBeenCalledOnce();
   });
 
-  it('ignores what claims to come from port 0, where no answer could go', async () => {
+  it('ignores datagrams from port 0, which cannot be answered', async () => {
     const address = vi.spyOn(Socket.prototype, 'address');
     const a = await openTracked({ host: '127.0.0.1', port: 0 });
     const arrived = receive(a, 1);
@@ -272,7 +275,7 @@ describe.each([
     expect((await arrived).map(({ from }) => from.port)).toEqual([7]);
   });
 
-  it('says of which size each datagram was that is too large for an interface, also of the last', async () => {
+  it('reports the size of each datagram that is too large for an interface, including the last', async () => {
     const a = await openTracked({ host: '127.0.0.1', port: 0 });
     const callbacks: ((error: Error | null, bytes: number) => void)[] = [];
     vi.spyOn(Socket.prototype, 'send').mockImplementation((...parameters: unknown[]) => {
@@ -287,7 +290,7 @@ describe.each([
   });
 
   it.runIf(native && hasKoffi)(
-    'forgets its descriptor before it closes it: the number is soon another’s',
+    'forgets its descriptor before closing it, because the number is soon reused',
     async () => {
       const release = vi.spyOn(NativeOptions.prototype, 'release');
       const a = await openTracked({ host: '127.0.0.1', port: 0 });
@@ -298,7 +301,7 @@ describe.each([
   );
 
   it.runIf(native && hasKoffi)(
-    'lets the system fragment what may be cut, and nothing else; small datagrams change nothing (spec mtu 1.4)',
+    'lets the system fragment only batches that allow it, and does not switch for small datagrams (spec mtu 1.4)',
     async () => {
       const before = new Set(openSockets().values());
       const a = await openTracked({ host: '127.0.0.1', port: 0 });
@@ -320,7 +323,7 @@ describe.each([
     },
   );
 
-  it('sends nothing to port 0, to nobody, or once closed', async () => {
+  it('sends nothing to port 0, without a destination, or after closing', async () => {
     const a = await openTracked({ port: 0 });
     sendText(a, 'x', 1, { address: '127.0.0.1', port: 0 });
     await a.close();
@@ -329,10 +332,15 @@ describe.each([
     expect(a.sendErrors).toEqual({});
   });
 
-  // All of 127.0.0.0/8 is this machine's, whether an interface lists it or not.
-  it.runIf(native && hasKoffi).each(hasIpv6Loopback ? [undefined, '0.0.0.0'] : ['0.0.0.0'])(
-    'answers from the address that was asked, listening on %s (spec path 6)',
-    async (host) => {
+  // All of 127.0.0.0/8 belongs to this machine, whether an interface lists it or not.
+  it
+    .runIf(native && hasKoffi)
+    .each([
+      ...(hasIpv6Loopback ? [['every interface', undefined]] : []),
+      ['every IPv4 interface', '0.0.0.0'],
+    ])(
+    'answers from the address that the sender used, listening on %s (spec path 6)',
+    async (_where, host) => {
       const localAddresses = (): string[] => ['127.0.0.1', '127.0.0.2', '127.0.0.3', '::1'];
       const relay = await openTracked({ ...(host && { host }), port: 0, localAddresses });
       expect(relay.mayAnswerFromAnotherAddress).toBe(false);
@@ -352,7 +360,7 @@ describe.each([
   );
 
   it.runIf(native && hasKoffi && hasIpv6Loopback)(
-    'answers IPv6 from the address that was asked beside sockets for IPv4 (spec path 6)',
+    'answers IPv6 from the address that the sender used, beside sockets for IPv4 (spec path 6)',
     async () => {
       const localAddresses = (): string[] => ['127.0.0.1', '127.0.0.2', '::1'];
       const relay = await openTracked({ port: 0, localAddresses });
@@ -366,7 +374,7 @@ describe.each([
     },
   );
 
-  it('knows when it may answer from another address than was asked (spec path 6)', async () => {
+  it('reports that it may answer from another address than the sender used (spec path 6)', async () => {
     const several = (): string[] => ['192.0.2.1', '192.0.2.2'];
     const all = await openTracked({ port: 0, localAddresses: several });
     expect(all.mayAnswerFromAnotherAddress).toBe(!(native && hasKoffi));
@@ -376,7 +384,7 @@ describe.each([
     expect(one.mayAnswerFromAnotherAddress).toBe(false);
   });
 
-  it('says in words that the port is in use', async () => {
+  it('explains that the port is in use', async () => {
     const a = await openTracked({ port: 0 });
     const error = await openTracked({ port: a.address.port }).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(UnderpassError);
@@ -387,12 +395,12 @@ describe.each([
     });
   });
 
-  it('says in words that the address is not this machine’s', async () => {
+  it('explains that the address is not this machine’s', async () => {
     const error = await openTracked({ host: '192.0.2.1', port: 0 }).catch((reason: unknown) => reason);
     expect(error).toMatchObject({ code: 'address-not-available' });
   });
 
-  it('shares its port with nobody, not even with one who would share', async () => {
+  it('never shares its port, even with a socket that allows sharing', async () => {
     const a = await openTracked({ port: 0, localAddresses: () => ['127.0.0.1', '127.0.0.2'] });
     const other = createSocket({ type: 'udp4', reuseAddr: true });
     const code = await new Promise((resolve) => {
@@ -413,7 +421,7 @@ describe.each([
   });
 });
 
-/** This process's sockets: the kernel's name of each, by descriptor. */
+/** This process's sockets: the kernel's name for each, by descriptor. */
 function openSockets(): Map<number, string> {
   const found = new Map<number, string>();
   for (const fd of readdirSync('/proc/self/fd')) {
@@ -421,7 +429,7 @@ function openSockets(): Map<number, string> {
       const name = readlinkSync(`/proc/self/fd/${fd}`);
       if (name.startsWith('socket:')) found.set(Number(fd), name);
     } catch {
-      // The one that readdir itself had open.
+      // The descriptor that readdir itself had open.
     }
   }
   return found;

@@ -1,11 +1,12 @@
-/** The fastest suite that works on this machine. */
+/** Chooses the fastest suite that works on this machine. */
 import { type CryptoSuite, createPortableSuite } from '@underpass/protocol';
 import { createNativeSuite } from './native.js';
 import { loadSodium } from './sodium.js';
 
-/** Takes the first candidate that gives known answers, or the portable suite, which needs nothing of the machine. Which
- *  one it was shows in its name.
- *  @param candidates  the fastest first; one that throws is passed over */
+/** Returns the first candidate that gives the known answers, or the portable suite, which needs nothing from the
+ *  machine. The suite's name says which one it is.
+ *
+ *  @param candidates  fastest first; one that throws is skipped */
 export function chooseSuite(candidates: readonly (() => CryptoSuite)[] = fastestFirst()): CryptoSuite {
   const portable = createPortableSuite();
   for (const create of candidates) {
@@ -21,12 +22,12 @@ function fastestFirst(): (() => CryptoSuite)[] {
   return sodium === undefined ? [native] : [() => createNativeSuite(sodium), native];
 }
 
-/** The same answers from every primitive: a broken build shows here and not in a handshake. */
+/** Whether every primitive gives the same answers, so that a broken build shows here and not in a handshake. */
 function agrees(suite: CryptoSuite, reference: CryptoSuite): boolean {
   return orUndefined(() => sample(suite)) === sample(reference);
 }
 
-/** What a suite says to fixed questions, the refusals among them. */
+/** The answers of a suite to fixed inputs, including some that it must refuse. */
 function sample(suite: CryptoSuite): string {
   const key = Uint8Array.from({ length: 32 }, (_, i) => i + 1);
   const additional = key.subarray(0, 7);

@@ -1,6 +1,6 @@
-/** ChaCha20-Poly1305 by sodium or by node:crypto, bound to one key.
+/** ChaCha20-Poly1305 through sodium or node:crypto, bound to one key.
  *
- *  Called twice for every packet that passes, so nothing is allocated that the libraries do not ask for. */
+ *  Runs for every packet, so it allocates nothing beyond what the libraries require. */
 import { createCipheriv, createDecipheriv } from 'node:crypto';
 import {
   type Aead,
@@ -19,6 +19,8 @@ const COUNTER_OFFSET = 4;
 const ALGORITHM = 'chacha20-poly1305';
 const OPTIONS = { authTagLength: TAG_BYTES } as const;
 
+/** Owns a copy of the key and the nonce buffer, which every call reuses. The session that created it calls `destroy`
+ *  when the keypair expires; that wipes the key, and any later call is a bug. It never chooses a counter. */
 abstract class KeyedAead {
   protected readonly key: Uint8Array;
   protected readonly nonce = Buffer.alloc(NONCE_BYTES);
@@ -89,7 +91,7 @@ export class SodiumAead extends KeyedAead implements Aead {
       );
       return true;
     } catch {
-      return false; // its way to say that the tag does not match
+      return false; // sodium throws when the tag does not match
     }
   }
 }
@@ -124,13 +126,13 @@ export function sodiumXaead(sodium: Sodium): Pick<CryptoSuite, 'xaeadSeal' | 'xa
         );
         return opened;
       } catch {
-        return undefined; // its way to say that the tag does not match
+        return undefined; // sodium throws when the tag does not match
       }
     },
   };
 }
 
-/** sodium-native takes no empty array for "nothing". */
+/** sodium-native expects null in place of an empty array. */
 function orNull(bytes: Uint8Array | undefined): Uint8Array | null {
   return bytes === undefined || bytes.length === 0 ? null : bytes;
 }
@@ -171,7 +173,7 @@ export class NodeAead extends KeyedAead implements Aead {
     try {
       decipher.final();
     } catch {
-      return false; // its way to say that the tag does not match
+      return false; // OpenSSL throws when the tag does not match
     }
     buffer.set(plaintext, offset);
     return true;

@@ -1,4 +1,4 @@
-/** X25519 by sodium or by node:crypto. */
+/** X25519 through sodium or node:crypto. */
 import { createPrivateKey, createPublicKey, diffieHellman } from 'node:crypto';
 import { assert, type CryptoSuite, isAllZero, KEY_BYTES } from '@underpass/protocol';
 import type { Sodium } from './sodium.js';
@@ -13,7 +13,7 @@ export function sodiumX25519(sodium: Sodium): X25519 {
         sodium.crypto_scalarmult(shared, privateKey, publicKey);
       } catch {
         assertLengths(privateKey, publicKey);
-        return undefined; // its way to say that the result is all zero
+        return undefined; // sodium throws when the result is all zero
       }
       return isAllZero(shared) ? undefined : shared;
     },
@@ -25,9 +25,9 @@ export function sodiumX25519(sodium: Sodium): X25519 {
   };
 }
 
-/** Keys go in as JWK (RFC 8037): OpenSSL takes ten times as long to decode DER, more than tweetnacl for the whole. The
- *  price is that a private key is, until it is collected, also a string, which cannot be overwritten
- *  (docs/threat-model.md). */
+/** Keys are passed as JWK (RFC 8037), because OpenSSL takes ten times as long to decode DER, longer than tweetnacl
+ *  takes for everything. The price is that a private key also exists as a string, which cannot be overwritten, until it
+ *  is collected (docs/threat-model.md). */
 export const nodeX25519: X25519 = {
   x25519(privateKey, publicKey) {
     assertLengths(privateKey, publicKey);
@@ -40,7 +40,7 @@ export const nodeX25519: X25519 = {
     try {
       shared = diffieHellman({ privateKey: privateObject, publicKey: publicObject });
     } catch {
-      return undefined; // OpenSSL's way to say that the result is all zero
+      return undefined; // OpenSSL throws when the result is all zero
     }
     return isAllZero(shared) ? undefined : shared;
   },
@@ -51,7 +51,7 @@ export const nodeX25519: X25519 = {
   },
 };
 
-/** OpenSSL computes the public half itself, but the format wants some. */
+/** OpenSSL computes the public half itself, but the format requires one. */
 const ANY_PUBLIC_KEY = base64url(new Uint8Array(KEY_BYTES));
 
 function privateKeyObject(privateKey: Uint8Array) {

@@ -1,6 +1,6 @@
-/** The suite that uses what the machine has: sodium-native for the curve, the AEAD and the cookies' XChaCha20 where it
- *  is installed, else node:crypto for the curve and the AEAD; node:crypto for BLAKE2s and HMAC. Keyed BLAKE2s, which
- *  neither has, stays portable, and without sodium so does XChaCha20. */
+/** The suite that uses what the machine has. With sodium-native installed, sodium does the curve, the AEAD and the
+ *  cookies' XChaCha20. Without it node:crypto does the curve and the AEAD. node:crypto always does BLAKE2s and HMAC.
+ *  Keyed BLAKE2s, which neither has, stays portable, and so does XChaCha20 without sodium. */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { type CryptoSuite, createPortableSuite } from '@underpass/protocol';
 import { NodeAead, SodiumAead, sodiumXaead } from './native-aead.js';
@@ -9,7 +9,7 @@ import type { Sodium } from './sodium.js';
 
 const BLAKE2S = 'blake2s256';
 
-/** @param sodium  undefined: node:crypto does the curve and the AEAD too, and takes about four times as long */
+/** @param sodium  undefined to use node:crypto for the curve and the AEAD too, which takes about four times as long */
 export function createNativeSuite(sodium?: Sodium): CryptoSuite {
   const portable = createPortableSuite();
   const { xaeadSeal, xaeadOpen } = sodium === undefined ? portable : sodiumXaead(sodium);

@@ -1,7 +1,7 @@
-/** sodium-native, an optional dependency: seals several times faster than node:crypto, and takes keys as bytes. */
+/** sodium-native, an optional dependency. It seals several times faster than node:crypto and takes keys as bytes. */
 import { createRequire } from 'node:module';
 
-/** The functions of it that are used; they work in place and throw when told nonsense. */
+/** The functions that we use. They work in place and throw on invalid arguments. */
 export interface Sodium {
   crypto_aead_chacha20poly1305_ietf_encrypt(
     ciphertext: Uint8Array,
@@ -39,7 +39,7 @@ export interface Sodium {
   crypto_scalarmult_base(publicKey: Uint8Array, privateKey: Uint8Array): void;
 }
 
-/** @returns undefined when it is not installed, or not for this machine */
+/** @returns undefined when it is not installed, or has no build for this machine */
 export function loadSodium(): Sodium | undefined {
   try {
     return createRequire(import.meta.url)('sodium-native') as Sodium;

@@ -5,12 +5,12 @@ import { describe, expect, it } from 'vitest';
 const portable = createPortableSuite();
 const native = createNativeSuite();
 
-/** A suite that is right but for what is given. */
+/** A suite that is correct except for the given parts. */
 function broken(parts: Partial<CryptoSuite>): () => CryptoSuite {
   return () => ({ ...native, ...parts, name: 'broken' });
 }
 
-/** An AEAD that is right but for what is given. */
+/** An AEAD that is correct except for the given parts. */
 function brokenAead(parts: (right: Aead) => Partial<Aead>): () => CryptoSuite {
   return broken({
     aead(key) {
@@ -37,11 +37,11 @@ describe('the choice of a suite', () => {
     expect(chooseSuite([() => portable, () => native])).toBe(portable);
   });
 
-  it('ends with the portable suite', () => {
+  it('falls back to the portable suite', () => {
     expect(chooseSuite([]).name).toBe(portable.name);
   });
 
-  it('passes over a suite that cannot be made', () => {
+  it('skips a suite that cannot be created', () => {
     const missing = () => {
       throw new Error('Cannot find module');
     };
@@ -49,7 +49,7 @@ describe('the choice of a suite', () => {
     expect(chooseSuite([missing]).name).toBe(portable.name);
   });
 
-  it('passes over a sodium whose functions are missing', () => {
+  it('skips sodium if functions are missing', () => {
     expect(chooseSuite([() => createNativeSuite({} as never), () => native])).toBe(native);
   });
 
@@ -81,16 +81,16 @@ describe('the choice of a suite', () => {
       })),
     ],
     [
-      'opens everything',
+      'opens forged messages',
       brokenAead((right) => ({ open: (...parameters) => right.open(...parameters) || true })),
     ],
     [
-      'forgets the additional data',
+      'ignores the additional data',
       brokenAead((right) => ({
         seal: (high, low, buffer, offset, length) => right.seal(high, low, buffer, offset, length),
       })),
     ],
-  ])('passes over a suite that %s', (_, create) => {
+  ])('skips a suite that %s', (_, create) => {
     expect(chooseSuite([create]).name).toBe(portable.name);
   });
 });

@@ -13,7 +13,7 @@ describe.skipIf(sodium === undefined)('with sodium-native, which is optional', (
   describeLowOrder('sodium', createSodiumSuite);
 });
 
-it('wipes the key of a cipher that is destroyed', () => {
+it('wipes the key of a destroyed cipher', () => {
   const keys: Uint8Array[] = [];
   const suite = createNativeSuite({
     crypto_aead_chacha20poly1305_ietf_encrypt: (...[, , , , , key]) => keys.push(key),
@@ -25,7 +25,7 @@ it('wipes the key of a cipher that is destroyed', () => {
   expect(keys).toEqual([new Uint8Array(32)]);
 });
 
-it('says by its name what it uses', () => {
+it('names the libraries that it uses', () => {
   expect(createNodeSuite().name).toBe('native (node:crypto)');
   expect(createNativeSuite(sodium).name).toBe(
     sodium === undefined ? 'native (node:crypto)' : 'native (node:crypto + sodium)',
