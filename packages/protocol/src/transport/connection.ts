@@ -277,7 +277,10 @@ export class Connection {
   pollPacket(now: number, keypairId: number, bytes: Uint8Array, start: number, maxBytes: number): number {
     this.#parts.streams.now = now;
     if (this.#parts.recovery.probesDue > 0) this.#prepareProbe();
-    return this.#builder.build(now, keypairId, bytes, start, maxBytes);
+    const length = this.#builder.build(now, keypairId, bytes, start, maxBytes);
+    const { recovery, streams } = this.#parts;
+    if (length === 0 && streams.openStreams === 0 && recovery.ackElicitingInFlight === 0) recovery.log.trim();
+    return length;
   }
 
   /** What our HELLO says now. @param expectedEpoch whom it is for */

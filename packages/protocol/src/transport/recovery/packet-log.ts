@@ -1,15 +1,15 @@
 /** What a connection remembers of the packets that it sent.
  *
- *  One ring of typed arrays, a slot for each packet number, that grows by doubling up to `MAX_SENT_PACKETS`. A column is
- *  `log.sentAt[log.slot(packetNumber)]`; read it again after `push`, which may replace it by a larger one. Each column has
- *  one writer: `Recovery` those of what became of a packet, `DeliveryRate` those of how much had been delivered before it,
+ *  One ring, a slot for each packet number, with a column for each fact: `log.sentAt[log.slot(packetNumber)]`. It has no memory
+ *  before the first packet, grows up to `MAX_SENT_PACKETS` and shrinks again; `push`, `forget` and `trim` may replace the columns.
+ *  Each column has one writer: `Recovery` those of what became of a packet, `DeliveryRate` those of how much had been delivered before it,
  *  and the packet builder, through `begin` and `add…`, those of what was in it.
  *
  *  A packet is remembered until it is acknowledged or until nobody would believe a late acknowledgement any more, and
  *  then forgotten with everything that was in it. Streams are named by id, so nothing here keeps one alive. */
 import { assert } from '../../assert.js';
 import { MAX_SENT_FRAMES, MAX_SENT_PACKETS } from '../limits.js';
-import { grownRing } from './ring.js';
+import { NO_BYTES, NO_FLOATS, NO_SHORTS, NO_WORDS, resized, slotsFor, trimmedSlotsFor } from './ring.js';
 import { BYTES_PER_FRAME, type SentFrameKind, SentFrames } from './sent-frames.js';
 
 export const PacketState = {
@@ -38,7 +38,6 @@ export const Content = {
   maxStreams: 8,
 } as const;
 
-const INITIAL_CAPACITY = 128;
 /** Sum of the columns below. */
 const BYTES_PER_PACKET = 84;
 /** What probes and acknowledgements need: new data waits before they do. */
@@ -54,34 +53,35 @@ export class PacketLog {
 
   // ---- columns: what became of it ---------------------------------------------------------------------------
 
-  sentAt = new Float64Array(INITIAL_CAPACITY);
+  sentAt = NO_FLOATS;
   /** What it counts in flight; 0 when it does not. */
-  size = new Uint16Array(INITIAL_CAPACITY);
-  state = new Uint8Array(INITIAL_CAPACITY);
-  kind = new Uint8Array(INITIAL_CAPACITY);
+  size = NO_SHORTS;
+  state = NO_BYTES;
+  kind = NO_BYTES;
   /** Of an acknowledged packet: so many numbers lower, and no closer, may be one that is not acknowledged. */
-  distance = new Uint32Array(INITIAL_CAPACITY);
+  distance = NO_WORDS;
 
   // ---- columns: the path when it was sent (see DeliveryRate) ------------------------------------------------
 
-  delivered = new Float64Array(INITIAL_CAPACITY);
-  deliveredAt = new Float64Array(INITIAL_CAPACITY);
-  firstSentAt = new Float64Array(INITIAL_CAPACITY);
-  bytesInFlight = new Float64Array(INITIAL_CAPACITY);
-  lostBytes = new Float64Array(INITIAL_CAPACITY);
-  limited = new Uint8Array(INITIAL_CAPACITY);
+  delivered = NO_FLOATS;
+  deliveredAt = NO_FLOATS;
+  firstSentAt = NO_FLOATS;
+  bytesInFlight = NO_FLOATS;
+  lostBytes = NO_FLOATS;
+  limited = NO_BYTES;
 
   // ---- columns: what was in it ------------------------------------------------------------------------------
 
-  contents = new Uint8Array(INITIAL_CAPACITY);
+  contents = NO_BYTES;
   /** With `Content.ack`: the largest number that its ACK named. */
-  ackLargest = new Float64Array(INITIAL_CAPACITY);
+  ackLargest = NO_FLOATS;
   /** With `Content.hello`: the keypair that it went out under. */
-  keypair = new Float64Array(INITIAL_CAPACITY);
-  firstFrame = new Float64Array(INITIAL_CAPACITY);
-  frameCount = new Uint16Array(INITIAL_CAPACITY);
+  keypair = NO_FLOATS;
+  firstFrame = NO_FLOATS;
+  frameCount = NO_SHORTS;
 
-  #mask = INITIAL_CAPACITY - 1;
+  /** One less than the slots. */
+  #mask = -1;
   #first = 0;
   #next = 0;
   /** Numbers that were left out and are remembered, ascending. */
@@ -113,9 +113,7 @@ export class PacketLog {
   }
   /** Memory that is held. */
   get allocatedBytes(): number {
-    let bytes = this.frames.allocatedBytes;
-    for (const name of COLUMNS) bytes += this[name].byteLength;
-    return bytes;
+    return this.sentAt.buffer.byteLength + this.frames.allocatedBytes;
   }
 
   /** Where a remembered packet stands in each column. */
@@ -237,40 +235,49 @@ export class PacketLog {
       this.#first < this.#next ? (this.firstFrame[this.slot(this.#first)] as number) : this.frames.next,
     );
     while (this.#skipped.length > 0 && (this.#skipped[0] as number) < this.#first) this.#skipped.shift();
+    this.#resize(slotsFor(this.#next - this.#first, this.#slots));
+  }
+
+  /** Gives back the memory that a connection without streams does not need. */
+  trim(): void {
+    this.#resize(trimmedSlotsFor(this.#next - this.#first, this.#slots));
+    this.frames.trim();
   }
 
   #claim(): number {
     assert(this.#next - this.#first < MAX_SENT_PACKETS, 'more packets sent than are remembered');
-    if (this.#next - this.#first > this.#mask) this.#grow();
+    this.#resize(slotsFor(this.#next - this.#first + 1, this.#slots));
     return this.#next++;
   }
 
-  #grow(): void {
-    const { first, next } = this;
-    const oldMask = this.#mask;
-    const capacity = 2 * (oldMask + 1);
-    for (const name of COLUMNS) {
-      Object.assign(this, { [name]: grownRing(this[name], oldMask, capacity, first, next) });
-    }
-    this.#mask = capacity - 1;
+  get #slots(): number {
+    return this.#mask + 1;
+  }
+
+  #resize(slots: number): void {
+    if (slots === this.#slots) return;
+    const columns = Object.fromEntries(COLUMNS.map((name) => [name, this[name]]));
+    Object.assign(this, resized(columns, this.#mask, slots, this.#first, this.#next));
+    this.#mask = slots - 1;
   }
 }
 
+/** The widest first. */
 const COLUMNS = [
   'sentAt',
-  'size',
-  'state',
-  'kind',
-  'distance',
   'delivered',
   'deliveredAt',
   'firstSentAt',
   'bytesInFlight',
   'lostBytes',
-  'limited',
-  'contents',
   'ackLargest',
   'keypair',
   'firstFrame',
+  'distance',
+  'size',
   'frameCount',
+  'state',
+  'kind',
+  'limited',
+  'contents',
 ] as const satisfies readonly (keyof PacketLog)[];

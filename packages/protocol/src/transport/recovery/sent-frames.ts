@@ -6,7 +6,7 @@
  *  with their packet. */
 import { assert } from '../../assert.js';
 import { MAX_SENT_FRAMES } from '../limits.js';
-import { grownRing } from './ring.js';
+import { NO_BYTES, NO_FLOATS, NO_SHORTS, resized, slotsFor, trimmedSlotsFor } from './ring.js';
 
 export const SentFrameKind = {
   stream: 0,
@@ -17,18 +17,18 @@ export const SentFrameKind = {
 } as const;
 export type SentFrameKind = (typeof SentFrameKind)[keyof typeof SentFrameKind];
 
-const INITIAL_CAPACITY = 128;
 /** Sum of the columns below. */
 export const BYTES_PER_FRAME = 19;
 
 export class SentFrames {
-  kind = new Uint8Array(INITIAL_CAPACITY);
-  streamId = new Float64Array(INITIAL_CAPACITY);
+  streamId = NO_FLOATS;
   /** Offset of a STREAM frame's first byte. */
-  start = new Float64Array(INITIAL_CAPACITY);
-  length = new Uint16Array(INITIAL_CAPACITY);
+  start = NO_FLOATS;
+  length = NO_SHORTS;
+  kind = NO_BYTES;
 
-  #mask = INITIAL_CAPACITY - 1;
+  /** One less than the slots. */
+  #mask = -1;
   #first = 0;
   #next = 0;
   /** Behind the frames of the packet that is being built. */
@@ -42,7 +42,7 @@ export class SentFrames {
     return this.#end - this.#first;
   }
   get allocatedBytes(): number {
-    return this.kind.byteLength + this.streamId.byteLength + this.start.byteLength + this.length.byteLength;
+    return this.streamId.buffer.byteLength;
   }
 
   hasRoomFor(frames: number): boolean {
@@ -59,7 +59,7 @@ export class SentFrames {
 
   add(kind: SentFrameKind, streamId: number, start: number, length: number): void {
     assert(this.hasRoomFor(1), 'more frames sent than are remembered');
-    if (this.count > this.#mask) this.#grow();
+    this.#resize(slotsFor(this.count + 1, this.#slots));
     const i = this.slot(this.#end++);
     this.kind[i] = kind;
     this.streamId[i] = streamId;
@@ -76,17 +76,24 @@ export class SentFrames {
 
   forgetBelow(frame: number): void {
     this.#first = frame;
+    this.#resize(slotsFor(this.count, this.#slots));
   }
 
-  #grow(): void {
-    const oldMask = this.#mask;
-    const capacity = 2 * (oldMask + 1);
-    const first = this.#first;
-    const end = this.#end;
-    this.kind = grownRing(this.kind, oldMask, capacity, first, end);
-    this.streamId = grownRing(this.streamId, oldMask, capacity, first, end);
-    this.start = grownRing(this.start, oldMask, capacity, first, end);
-    this.length = grownRing(this.length, oldMask, capacity, first, end);
-    this.#mask = capacity - 1;
+  trim(): void {
+    this.#resize(trimmedSlotsFor(this.count, this.#slots));
+  }
+
+  get #slots(): number {
+    return this.#mask + 1;
+  }
+
+  #resize(slots: number): void {
+    if (slots === this.#slots) return;
+    const { streamId, start, length, kind } = this;
+    Object.assign(
+      this,
+      resized({ streamId, start, length, kind }, this.#mask, slots, this.#first, this.#end),
+    );
+    this.#mask = slots - 1;
   }
 }

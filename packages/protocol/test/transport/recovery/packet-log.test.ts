@@ -96,6 +96,32 @@ describe('PacketLog', () => {
     }
   });
 
+  it('has no memory before the first packet, and gives back what it does not need', () => {
+    const log = new PacketLog();
+    expect(log.allocatedBytes).toBe(0);
+    push(log, 1, 1);
+    const least = log.allocatedBytes;
+    expect(least).toBeLessThan(4096);
+    push(log, 60_000, 2);
+    const most = log.allocatedBytes;
+    for (let n = 0; n < 59_997; n++) log.acknowledge(n);
+    log.forget(0);
+    expect(log.allocatedBytes).toBeLessThan(most / 500);
+    log.trim();
+    expect(log.allocatedBytes).toBe(least);
+    for (let n = 59_997; n < 60_001; n++) expect(streamIds(log, n)).toEqual([0, 4]);
+  });
+
+  it('keeps its memory while bursts follow one another', () => {
+    const log = new PacketLog();
+    push(log, 100, 1);
+    const bytes = log.allocatedBytes;
+    for (let n = 0; n < 100; n++) log.acknowledge(n);
+    log.forget(0);
+    expect(log.first).toBe(100);
+    expect(log.allocatedBytes).toBe(bytes);
+  });
+
   it('drops what was added for a packet that was not sent', () => {
     const log = new PacketLog();
     log.begin();
