@@ -1,13 +1,17 @@
-/** Where a datagram came from or goes to. The text is what the socket gave; the protocol only compares it. */
+/** Where a datagram came from, or where it goes: an IP address and a UDP port, as the socket gave them.
+ *
+ *  The protocol treats the IP address as opaque text, with one exception: the rate limiter needs the /64 of an IPv6
+ *  address. */
 export interface Address {
   /** An IPv4 or IPv6 literal without brackets or zone; IPv4-mapped IPv6 is written as IPv4. */
   readonly address: string;
   readonly port: number;
-  /** Which of our own addresses this is the other end for, on a host with several; the text is the socket's. Absent: the system
-   *  chooses what we send from (spec path 6). */
+  /** On a host with several addresses: the host's own address at the near end of the path, in the socket's notation.
+   *  If it is absent, the system chooses which address to send from (spec path 6). */
   readonly local?: string;
 }
 
+/** Whether both are the same path: the same address, port and local address. Two missing addresses are the same. */
 export function sameAddress(a: Address | undefined, b: Address | undefined): boolean {
   if (a === b) return true;
   return (

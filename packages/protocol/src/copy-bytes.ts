@@ -1,7 +1,7 @@
-/** A copy of these bytes and no others.
+/** Copies `bytes` into an array of its own.
  *
- *  `bytes.slice()` is none when `bytes` is a Node Buffer, as datagrams and random bytes are: there it is a view, and wiping
- *  or opening "the copy" would change the original. Nothing in the protocol calls `slice` on bytes. */
+ *  The protocol never uses `bytes.slice()` for this. Datagrams and random bytes are Node Buffers, and the `slice` of a
+ *  Buffer returns a view: to wipe or open such a "copy" would change the original. */
 export function copyBytes(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes);
 }

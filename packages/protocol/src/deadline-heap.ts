@@ -1,10 +1,13 @@
-/** Which of many items is due first: a binary heap that knows where each item lies, so that a deadline can be moved.
+/** Finds the earliest of many deadlines: a binary heap that also knows where each item lies, so that a deadline can
+ *  move.
  *
- *  An owner of many things with one deadline each (an endpoint's peers) sets an item's deadline whenever it may have changed, asks
- *  for the earliest one, and takes out those that are due. Setting costs O(log n) in the number of items that have a deadline and
- *  makes no garbage; an item without one costs nothing. */
+ *  Each item has at most one deadline. The owner of the items (WireGuard for its sessions, for example) sets an item's
+ *  deadline whenever it may have changed, asks for the earliest, and takes out the items that are due. The heap reads
+ *  no clock and never calls an item. To set a deadline takes O(log n) steps, where n is the number of items that have
+ *  one, and to move one allocates nothing. An item without a deadline takes neither time nor memory. */
 export class DeadlineHeap<T> {
-  /** A heap in `#at`: no item is due before its parent, (i - 1) / 2. The three belong together index by index. */
+  /** A heap ordered by `#at`: no item is due before its parent, which is at (i - 1) / 2, rounded down. `#items[i]` is
+   *  due at `#at[i]`, and `#positions` maps it to i. */
   readonly #items: T[] = [];
   readonly #at: number[] = [];
   readonly #positions = new Map<T, number>();
@@ -14,17 +17,17 @@ export class DeadlineHeap<T> {
     return this.#items.length;
   }
 
-  /** When the first item is due; infinite when none is. */
+  /** When the earliest item is due, in ms; Infinity if no item has a deadline. */
   get earliestAt(): number {
     return this.#at[0] ?? Number.POSITIVE_INFINITY;
   }
 
-  /** The item that is due first, or undefined. */
+  /** The item with the earliest deadline, or undefined if no item has one. */
   get earliest(): T | undefined {
     return this.#items[0];
   }
 
-  /** Sets or moves the item's deadline. Infinity means that it has none. */
+  /** Sets or moves the item's deadline. Infinity removes it. */
   set(item: T, at: number): void {
     if (at === Number.POSITIVE_INFINITY) {
       this.delete(item);
@@ -36,6 +39,7 @@ export class DeadlineHeap<T> {
     else if (at > (this.#at[position] as number)) this.#sink(position, item, at);
   }
 
+  /** Removes the item's deadline, if it has one. */
   delete(item: T): void {
     const position = this.#positions.get(item);
     if (position === undefined) return;
@@ -43,12 +47,13 @@ export class DeadlineHeap<T> {
     const last = this.#items.pop() as T;
     const at = this.#at.pop() as number;
     if (position === this.#items.length) return;
-    // The last item fills the gap. It may belong above it or below it.
+    // The last item fills the gap. It may belong higher or lower than that.
     if (position > 0 && at < (this.#at[(position - 1) >>> 1] as number)) this.#rise(position, last, at);
     else this.#sink(position, last, at);
   }
 
-  /** Takes out the earliest item that is due by `now`. @returns undefined when none is */
+  /** Removes the earliest deadline, if it is at `now` or before.
+   *  @returns its item, or undefined when none is due */
   takeDue(now: number): T | undefined {
     if (this.earliestAt > now) return undefined;
     const item = this.#items[0] as T;
@@ -62,7 +67,7 @@ export class DeadlineHeap<T> {
     this.#positions.clear();
   }
 
-  /** Moves the gap at `position` towards the root until the item may lie in it. */
+  /** Moves the gap at `position` towards the root until the item fits, and puts the item there. */
   #rise(position: number, item: T, at: number): void {
     let gap = position;
     while (gap > 0) {
@@ -74,7 +79,7 @@ export class DeadlineHeap<T> {
     this.#put(gap, item, at);
   }
 
-  /** Moves the gap at `position` towards the leaves until the item may lie in it. */
+  /** Moves the gap at `position` towards the leaves until the item fits, and puts the item there. */
   #sink(position: number, item: T, at: number): void {
     const end = this.#items.length;
     let gap = position;

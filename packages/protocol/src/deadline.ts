@@ -1,12 +1,12 @@
-/** The next moment at which somebody has to be woken, and why: what `pollTimeout` gives. */
+/** When the next timer is due, and which timer it is. This is what every `pollTimeout` returns. */
 export interface Deadline {
-  /** Monotonic milliseconds, the same clock as every `now`. */
+  /** Monotonic milliseconds, on the same clock as every `now`. */
   readonly at: number;
-  /** The timer's name, for logs, traces and tests. */
+  /** The name of the timer, for logs, traces and tests. */
   readonly reason: string;
 }
 
-/** The earlier of two deadlines; `undefined` means never. */
+/** Returns the earlier of two deadlines. `undefined` stands for a deadline that never comes. */
 export function earlier(a: Deadline | undefined, b: Deadline | undefined): Deadline | undefined {
   if (a === undefined) return b;
   if (b === undefined) return a;

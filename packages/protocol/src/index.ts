@@ -1,4 +1,5 @@
-/** The protocol: no socket, no clock, no timer, no randomness of its own. Start at endpoint/endpoint.ts. */
+/** The protocol core. It opens no socket, reads no clock, starts no timer and draws no randomness of its own: its
+ *  caller supplies all of these. Start reading at endpoint/endpoint.ts. */
 export * from './address.js';
 export * from './assert.js';
 export * from './copy-bytes.js';

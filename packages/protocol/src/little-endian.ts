@@ -1,5 +1,7 @@
-/** Unsigned 32-bit integers, least significant byte first: all of WireGuard's integers outside TAI64N (spec wire 1.1). */
+/** Unsigned 32-bit integers, least significant byte first. All integers in WireGuard's messages are like this, except
+ *  those of TAI64N timestamps (spec wire 1.1). */
 
+/** Reads the four bytes at `position` as a number from 0 to 2^32 - 1. */
 export function readUint32(bytes: Uint8Array, position: number): number {
   return (
     ((bytes[position] as number) |
@@ -10,6 +12,7 @@ export function readUint32(bytes: Uint8Array, position: number): number {
   );
 }
 
+/** Writes `value`, a number from 0 to 2^32 - 1, into the four bytes at `position`. */
 export function writeUint32(bytes: Uint8Array, position: number, value: number): void {
   bytes[position] = value;
   bytes[position + 1] = value >>> 8;

@@ -1,10 +1,14 @@
-/** A set of whole numbers kept as sorted, disjoint, non-touching ranges [start, end): packet numbers that arrived, bytes
- *  that were acknowledged, bytes that were lost. Few ranges are expected; adding at the end is the fast case. */
+/** A set of whole numbers, kept as sorted ranges [start, end) that neither overlap nor touch.
+ *
+ *  It suits numbers that come mostly in order: packet numbers that arrived, bytes that were acknowledged, bytes that
+ *  were lost. There are usually few ranges, and an addition at the end is the fast case; any other change takes time in
+ *  proportion to their number. The set itself has no limit. An owner whose peer could fill it keeps `count` within
+ *  bounds, with the help of `wouldSplit` and `dropLowest`. */
 export class RangeSet {
   readonly #starts: number[] = [];
   readonly #ends: number[] = [];
 
-  /** How many separate ranges there are. */
+  /** The number of separate ranges. */
   get count(): number {
     return this.#starts.length;
   }
@@ -13,16 +17,17 @@ export class RangeSet {
     return this.#starts.length === 0;
   }
 
-  /** Range `i`, from the lowest. */
+  /** The first number of range `i`. Range 0 is the lowest. */
   start(i: number): number {
     return this.#starts[i] as number;
   }
+  /** The number after the last one of range `i`. */
   end(i: number): number {
     return this.#ends[i] as number;
   }
 
   /** Adds [start, end).
-   *  @returns how many of the numbers were new */
+   *  @returns how many of these numbers were not in the set before */
   add(start: number, end: number): number {
     if (end <= start) return 0;
     const last = this.#starts.length - 1;
@@ -54,7 +59,7 @@ export class RangeSet {
     return end - start - known;
   }
 
-  /** Takes [start, end) out. */
+  /** Removes [start, end). */
   remove(start: number, end: number): void {
     if (end <= start) return;
     let i = this.#firstEndingAtOrAfter(start + 1);
@@ -84,25 +89,26 @@ export class RangeSet {
     return i < this.#starts.length && (this.#starts[i] as number) <= value;
   }
 
-  /** The first number in [from, end) that is not in the set; `end` when all are. */
+  /** Returns the first number in [from, end) that is not in the set, or `end` if all of them are. */
   nextMissing(from: number, end: number): number {
     const i = this.#firstEndingAtOrAfter(from + 1);
     if (i === this.#starts.length || (this.#starts[i] as number) > from) return Math.min(from, end);
     return Math.min(this.#ends[i] as number, end);
   }
 
-  /** The first number in [from, end) that is in the set; `end` when none is. */
+  /** Returns the first number in [from, end) that is in the set, or `end` if none of them is. */
   nextPresent(from: number, end: number): number {
     const i = this.#firstEndingAtOrAfter(from + 1);
     return i === this.#starts.length ? end : Math.min(Math.max(this.#starts[i] as number, from), end);
   }
 
-  /** Whether adding [start, end) would leave one more range than now. */
+  /** Whether adding [start, end) would create one more range. */
   wouldSplit(start: number, end: number): boolean {
     const i = this.#firstEndingAtOrAfter(start);
     return i === this.#starts.length || (this.#starts[i] as number) > end;
   }
 
+  /** Removes the whole lowest range. */
   dropLowest(): void {
     this.#starts.shift();
     this.#ends.shift();
@@ -113,6 +119,7 @@ export class RangeSet {
     this.#ends.length = 0;
   }
 
+  /** The index of the first range whose `end` is at least `value`; `count` if there is none. */
   #firstEndingAtOrAfter(value: number): number {
     let low = 0;
     let high = this.#ends.length;

@@ -1,18 +1,24 @@
-/** A budget that fills with time, up to a size: what may happen often, but not for ever. */
+/** A token bucket: it limits how often something may happen, on average and in one burst.
+ *
+ *  The bucket holds up to `capacity` tokens and starts full. Tokens come back at a steady rate until it is full again.
+ *  The owner takes one token for each event, and when there is none it refuses the event or waits until `readyAt`. The
+ *  bucket reads no clock; a `now` that is earlier than the last one adds nothing. */
 export class TokenBucket {
   readonly #capacity: number;
   readonly #perMs: number;
   #tokens: number;
   #filledAt = 0;
 
-  /** Begins full. */
+  /** @param capacity the greatest number of tokens, and so the largest burst
+   *  @param perSecond how many tokens come back in a second */
   constructor(capacity: number, perSecond: number) {
     this.#capacity = capacity;
     this.#perMs = perSecond / 1000;
     this.#tokens = capacity;
   }
 
-  /** @returns false, and takes nothing, when there is less than one token */
+  /** Takes one token.
+   *  @returns false, and takes nothing, if there is less than one */
   take(now: number): boolean {
     this.#fill(now);
     if (this.#tokens < 1) return false;
@@ -20,12 +26,12 @@ export class TokenBucket {
     return true;
   }
 
-  /** Puts one token back. */
+  /** Puts a token back, for an event that should not count after all. */
   give(): void {
     this.#tokens = Math.min(this.#tokens + 1, this.#capacity);
   }
 
-  /** When the next `take` succeeds. */
+  /** When the next `take` will succeed: `now`, or a later time in ms. */
   readyAt(now: number): number {
     this.#fill(now);
     return this.#tokens >= 1 ? now : now + (1 - this.#tokens) / this.#perMs;

@@ -11,7 +11,7 @@ const step = fc.oneof(
 );
 
 describe('DeadlineHeap', () => {
-  it('agrees with a plain map of deadlines after any changes', () => {
+  it('agrees with a plain map of deadlines after any sequence of changes', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
         const heap = new DeadlineHeap<number>();
@@ -44,7 +44,7 @@ describe('DeadlineHeap', () => {
     );
   });
 
-  it('has no deadline after it is cleared, and takes new ones', () => {
+  it('has no deadlines after `clear`, and accepts new ones', () => {
     const heap = new DeadlineHeap<string>();
     heap.set('a', 1);
     heap.set('b', 2);
@@ -55,7 +55,7 @@ describe('DeadlineHeap', () => {
   });
 });
 
-/** Items come out in the order of their deadlines, each once. */
+/** Empties the heap, and checks that each item comes out once and in the order of the deadlines. */
 function drain(heap: DeadlineHeap<number>, model: Map<number, number>): void {
   let before = Number.NEGATIVE_INFINITY;
   for (let item = heap.takeDue(1000); item !== undefined; item = heap.takeDue(1000)) {

@@ -1,8 +1,9 @@
 /** WireGuard's MAC: keyed BLAKE2s with 16 bytes of output (RFC 7693).
  *
- *  Turning away a forged handshake message costs one of these and little else, and a library that sets up an object for each call
- *  takes about four times as long for inputs this short. Tests hold it against noble's on random inputs. Branches and addresses
- *  depend on lengths alone, never on the key or the input. */
+ *  Turning away a forged handshake message costs one MAC and little else, so the MAC has to be cheap. A library that
+ *  creates an object for each call takes more than three times as long for inputs this short
+ *  (docs/adr/0012-handshake-floods.md). The tests compare this function with noble's on random inputs. Its branches and
+ *  memory accesses depend on lengths alone, never on the bytes of the key or the input. */
 import { assert } from '../assert.js';
 import { readUint32, writeUint32 } from '../little-endian.js';
 import { KEY_BYTES } from './suite.js';
@@ -12,7 +13,7 @@ const WORDS = 16;
 const OUTPUT_BYTES = 16;
 const ROUNDS = 10;
 
-/** RFC 7693 §2.6. */
+/** The initialization vector (RFC 7693 §2.6). */
 const IV = Int32Array.of(
   0x6a09e667,
   0xbb67ae85,
@@ -24,7 +25,7 @@ const IV = Int32Array.of(
   0x5be0cd19,
 );
 
-/** RFC 7693 §2.7: which word of the message each step of each round takes. */
+/** Which word of the block each step of each round takes (RFC 7693 §2.7). */
 const SIGMA = Uint8Array.of(
   ...[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15],
   ...[14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3],
@@ -38,17 +39,19 @@ const SIGMA = Uint8Array.of(
   ...[10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0],
 );
 
-// Shared by all calls, because nothing here calls itself, and zero between two calls.
+// All calls share these, which is safe because no call can start within another. They are zero between calls, because
+// they hold the key.
 const state = new Int32Array(8);
 const work = new Int32Array(WORDS);
 const block = new Int32Array(WORDS);
 
-/** @param key 16 to 32 bytes
+/** Computes the MAC of `input`, which may be of any length.
+ *  @param key 16 to 32 bytes
  *  @returns 16 bytes */
 export function blake2sMac(key: Uint8Array, input: Uint8Array): Uint8Array {
   assert(key.length >= OUTPUT_BYTES && key.length <= KEY_BYTES, 'a MAC key has 16 to 32 bytes');
   state.set(IV);
-  // RFC 7693 §2.5: output length, key length, fanout 1, depth 1
+  // The parameter block (RFC 7693 §2.5): output length, key length, fanout 1, depth 1.
   state[0] = (state[0] as number) ^ OUTPUT_BYTES ^ (key.length << 8) ^ 0x01010000;
   const total = BLOCK_BYTES + input.length;
   readBlock(key, 0);
@@ -66,7 +69,7 @@ export function blake2sMac(key: Uint8Array, input: Uint8Array): Uint8Array {
   return output;
 }
 
-/** The 64 bytes of `bytes` from `offset` on, or as many as there are and zeros. */
+/** Loads the 64 bytes at `offset` into `block`. If there are fewer, zeros follow them. */
 function readBlock(bytes: Uint8Array, offset: number): void {
   const available = Math.min(bytes.length - offset, BLOCK_BYTES);
   const whole = available >>> 2;
@@ -77,7 +80,8 @@ function readBlock(bytes: Uint8Array, offset: number): void {
   }
 }
 
-/** RFC 7693 §3.2. @param counted bytes up to the end of this block, the key's block among them */
+/** Mixes `block` into `state`: the function F (RFC 7693 §3.2).
+ *  @param counted bytes up to the end of this block, including the 64 of the key's block */
 function compress(counted: number, isLast: boolean): void {
   work.set(state);
   work.set(IV, 8);
@@ -98,7 +102,8 @@ function compress(counted: number, isLast: boolean): void {
   }
 }
 
-/** RFC 7693 §3.1: the function G on four words of `work`. */
+/** Mixes two words of `block` into four words of `work`: the function G (RFC 7693 §3.1).
+ *  @param sigmaAt where SIGMA names these two words */
 function mix(ia: number, ib: number, ic: number, id: number, sigmaAt: number): void {
   const x = block[SIGMA[sigmaAt] as number] as number;
   const y = block[SIGMA[sigmaAt + 1] as number] as number;

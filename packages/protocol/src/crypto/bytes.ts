@@ -1,26 +1,30 @@
-/** Small things done to bytes that the platform-free protocol cannot take from a platform. */
+/** Small functions on bytes that Node's Buffer would offer. The protocol runs without Node, so it has its own. */
 
-/** Overwrites a secret. The engine may have copied it before (a moving collector, a register): this shortens the time
- *  for which a secret lies about, it does not promise that no trace is left. */
+/** Overwrites secrets with zeros.
+ *
+ *  The engine may have copied a secret before that, to a register or while collecting garbage. Wiping therefore
+ *  shortens the time for which a secret is in memory, but it cannot promise that no trace is left. */
 export function wipe(...secrets: (Uint8Array | undefined)[]): void {
   for (const secret of secrets) secret?.fill(0);
 }
 
-/** Zeros for a secret that lives for long. V8 keeps small arrays within its heap, and its collector moves them and leaves what was
- *  there; an array over a buffer of its own stays where it is, so that wiping it leaves no other copy. */
+/** Returns `length` zero bytes to hold a secret that lives long.
+ *
+ *  V8 keeps small arrays in its own heap, where the garbage collector moves them and leaves their old bytes behind. An
+ *  array over an ArrayBuffer of its own never moves, so wiping it leaves no other copy. */
 export function secretBytes(length: number): Uint8Array {
   return new Uint8Array(new ArrayBuffer(length));
 }
 
-/** A copy of a secret that stays where it is, as `secretBytes` does. */
+/** Copies a secret to memory that never moves (see `secretBytes`). */
 export function copySecret(secret: Uint8Array): Uint8Array {
   const copy = secretBytes(secret.length);
   copy.set(secret);
   return copy;
 }
 
-/** Draws a key and wipes what the source gave.
- *  @returns a copy, because the source may give a view of something larger */
+/** Draws a random secret, such as a key, and wipes the bytes that the source returned.
+ *  @returns a copy, because the source may return a view of a larger buffer */
 export function drawSecret(random: (length: number) => Uint8Array, length: number): Uint8Array {
   const drawn = random(length);
   const secret = copySecret(drawn);
@@ -28,21 +32,22 @@ export function drawSecret(random: (length: number) => Uint8Array, length: numbe
   return secret;
 }
 
-/** The bytes of a text of ASCII characters. */
+/** Returns the bytes of a text that consists of ASCII characters. */
 export function asciiBytes(text: string): Uint8Array {
   const bytes = new Uint8Array(text.length);
   for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
   return bytes;
 }
 
-/** The bytes as a string of as many characters: a key for a Map. */
+/** Returns a string with one character for each byte. It serves as the key of a Map, which compares arrays by
+ *  identity. */
 export function bytesKey(bytes: Uint8Array): string {
   return String.fromCharCode(...bytes);
 }
 
 const BASE64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 
-/** RFC 4648 §4, with padding. */
+/** Encodes bytes in base64, with padding (RFC 4648 §4). */
 export function base64(bytes: Uint8Array): string {
   let text = '';
   for (let i = 0; i < bytes.length; i += 3) {
@@ -56,6 +61,7 @@ export function base64(bytes: Uint8Array): string {
   return text;
 }
 
+/** Whether all bytes are zero. It looks at every byte, so its time depends on the length alone. */
 export function isAllZero(bytes: Uint8Array): boolean {
   let sum = 0;
   for (const byte of bytes) sum |= byte;

@@ -1,4 +1,6 @@
-/** KDF1, KDF2 and KDF3 of WireGuard: HKDF (RFC 5869) over HMAC-BLAKE2s with empty info (spec handshake 1.4). */
+/** WireGuard's KDF1, KDF2 and KDF3: HKDF (RFC 5869) over HMAC-BLAKE2s with empty info (spec handshake 1.4). Each
+ *  derives one, two or three outputs of 32 bytes from `key` and `input`, and wipes the intermediate secret. The outputs
+ *  are the caller's to wipe. */
 import { wipe } from './bytes.js';
 import type { CryptoSuite } from './suite.js';
 
@@ -32,6 +34,7 @@ export function kdf3(
   return [first, second, third];
 }
 
+/** The next output: HMAC of the previous output and the number of this one. */
 function expand(suite: CryptoSuite, secret: Uint8Array, previous: Uint8Array, number: number): Uint8Array {
   const block = new Uint8Array(previous.length + 1);
   block.set(previous);

@@ -1,4 +1,5 @@
-/** The suite that runs wherever JavaScript does: tweetnacl for the curve and for comparing, noble for the rest. */
+/** The suite that runs wherever JavaScript does: tweetnacl for the curve and for comparison, our own code for the short
+ *  MAC, and noble for everything else. */
 
 import { chacha20poly1305, xchacha20poly1305 } from '@noble/ciphers/chacha.js';
 import { blake2s } from '@noble/hashes/blake2.js';
@@ -39,6 +40,8 @@ function blake2sOfParts(...parts: Uint8Array[]): Uint8Array {
   return state.digest();
 }
 
+/** ChaCha20-Poly1305 under one key. It owns a copy of the key until `destroy`, and reuses one nonce array for all
+ *  calls. The caller chooses the counters, and is responsible for never sealing twice with the same one. */
 class PortableAead implements Aead {
   readonly #key: Uint8Array;
   readonly #nonce = new Uint8Array(12);
@@ -77,7 +80,7 @@ class PortableAead implements Aead {
     this.#setNonce(counterHigh, counterLow);
     const sealed = buffer.subarray(offset, offset + length);
     const plaintext = buffer.subarray(offset, offset + length - TAG_BYTES);
-    // noble checks the tag before it writes, so a failure leaves the buffer as it was.
+    // noble checks the tag before it writes, so a failure leaves the buffer unchanged.
     return (
       orUndefined(() => chacha20poly1305(this.#key, this.#nonce, additional).decrypt(sealed, plaintext)) !==
       undefined
@@ -96,7 +99,7 @@ class PortableAead implements Aead {
   }
 }
 
-/** noble says "the tag does not match" by throwing. */
+/** Returns undefined if the tag does not match. noble reports that by throwing. */
 function orUndefined(open: () => Uint8Array): Uint8Array | undefined {
   try {
     return open();

@@ -1,39 +1,45 @@
-/** The primitives WireGuard needs, behind one interface, so that one protocol runs on portable and on
- *  native code (wireguard whitepaper §5.4; RFC 7748, 7693, 8439; draft-irtf-cfrg-xchacha-03). */
+/** The cryptographic primitives of WireGuard behind one interface, so that the same protocol runs on portable and on
+ *  native code (WireGuard paper §5.4; RFC 7748, 7693, 8439; draft-irtf-cfrg-xchacha-03). */
 
 export const KEY_BYTES = 32;
 export const TAG_BYTES = 16;
 export const XNONCE_BYTES = 24;
 
+/** One implementation of the primitives. All keys and shared secrets are 32 bytes long. No method changes its
+ *  arguments. */
 export interface CryptoSuite {
-  /** What `underpass status` shows, for example `portable` or `native (node:crypto + sodium)`. */
+  /** The name that `underpass status` shows, for example `portable (tweetnacl + noble)` or
+   *  `native (node:crypto + sodium)`. */
   readonly name: string;
 
   /** X25519 (RFC 7748 §5).
    *  @param privateKey 32 bytes, clamped or not
-   *  @returns the 32-byte shared secret, or `undefined` when it is all zero and so must be refused (§6.1) */
+   *  @returns the 32-byte shared secret, or `undefined` if it is all zero and so must be refused (§6.1) */
   x25519(privateKey: Uint8Array, publicKey: Uint8Array): Uint8Array | undefined;
 
-  /** The public half of a private key. */
+  /** Computes the public key of a private key. */
   x25519PublicKey(privateKey: Uint8Array): Uint8Array;
 
-  /** BLAKE2s, 32-byte output, of the concatenation of `parts`. */
+  /** BLAKE2s of the concatenation of `parts`, with 32 bytes of output. */
   hash(...parts: Uint8Array[]): Uint8Array;
 
-  /** Keyed BLAKE2s with 16-byte output: WireGuard's MAC(key, input). Key of 16 or 32 bytes. */
+  /** WireGuard's MAC: keyed BLAKE2s with 16 bytes of output.
+   *  @param key 16 bytes (a cookie) or 32 (a derived key, or a random secret) */
   mac(key: Uint8Array, input: Uint8Array): Uint8Array;
 
-  /** HMAC over BLAKE2s-256. */
+  /** HMAC over BLAKE2s, with 32 bytes of output. */
   hmac(key: Uint8Array, input: Uint8Array): Uint8Array;
 
-  /** ChaCha20-Poly1305 (RFC 8439) bound to one key. The suite keeps its own copy of the key until `destroy`. */
+  /** ChaCha20-Poly1305 (RFC 8439) bound to one key. The result keeps its own copy of the key until `destroy`. */
   aead(key: Uint8Array): Aead;
 
-  /** XChaCha20-Poly1305.
-   *  @returns ciphertext || 16-byte tag */
+  /** Seals with XChaCha20-Poly1305.
+   *  @param nonce 24 bytes
+   *  @returns the ciphertext, and the 16-byte tag behind it */
   xaeadSeal(key: Uint8Array, nonce: Uint8Array, plaintext: Uint8Array, additional: Uint8Array): Uint8Array;
 
-  /** @returns the plaintext, or `undefined` when the tag does not match */
+  /** Opens what `xaeadSeal` returned.
+   *  @returns the plaintext, or `undefined` if the tag does not match */
   xaeadOpen(
     key: Uint8Array,
     nonce: Uint8Array,
@@ -41,14 +47,15 @@ export interface CryptoSuite {
     additional: Uint8Array,
   ): Uint8Array | undefined;
 
-  /** Compares without a data-dependent branch; false at once when the lengths differ. */
+  /** Compares two arrays in constant time: the time it takes reveals nothing but their lengths. */
   equal(a: Uint8Array, b: Uint8Array): boolean;
 }
 
-/** The nonce is 4 zero bytes, then the 64-bit counter little-endian, given as two unsigned 32-bit halves
- *  because a JavaScript number holds 53 bits. */
+/** ChaCha20-Poly1305 under one key, with WireGuard's nonces: 4 zero bytes and then the 64-bit counter, little-endian
+ *  (spec wire 1.2). The counter is given as two unsigned 32-bit halves, because a JavaScript number holds only 53 bits.
+ *  The caller must never seal twice with the same counter. */
 export interface Aead {
-  /** Seals `buffer[offset, offset + length)` in place and writes the 16-byte tag right behind it. */
+  /** Seals the `length` bytes of `buffer` at `offset` in place, and writes the 16-byte tag behind them. */
   seal(
     counterHigh: number,
     counterLow: number,
@@ -58,8 +65,9 @@ export interface Aead {
     additional?: Uint8Array,
   ): void;
 
-  /** Opens `buffer[offset, offset + length)`, tag included, in place: the plaintext is the first `length - 16` bytes.
-   *  @returns false when the tag does not match; the buffer's contents are then of no use to anyone */
+  /** Opens the `length` bytes of `buffer` at `offset`, of which the last 16 are the tag. The plaintext then takes the
+   *  place of the first `length - 16`.
+   *  @returns false if the tag does not match; what the buffer then holds is unspecified and must not be used */
   open(
     counterHigh: number,
     counterLow: number,
@@ -69,6 +77,6 @@ export interface Aead {
     additional?: Uint8Array,
   ): boolean;
 
-  /** Wipes the key. Any later call is our own bug. */
+  /** Wipes the key. No method may be called after it. */
   destroy(): void;
 }

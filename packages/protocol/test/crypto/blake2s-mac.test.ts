@@ -9,7 +9,7 @@ function reference(key: Uint8Array, input: Uint8Array): string {
 }
 
 describe('the MAC (spec handshake 1.1)', () => {
-  it('is that of noble for every length up to four blocks', () => {
+  it("equals noble's for every length up to four blocks", () => {
     for (let length = 0; length <= 256; length++) {
       const input = Uint8Array.from({ length }, (_, i) => 251 * i + length);
       for (const keyBytes of [16, 32]) {
@@ -19,7 +19,7 @@ describe('the MAC (spec handshake 1.1)', () => {
     }
   });
 
-  it('is that of noble for random keys and inputs, views into something larger among them', () => {
+  it("equals noble's for random keys and inputs, including views of a larger buffer", () => {
     const bytes = (minLength: number, maxLength: number) =>
       fc.uint8Array({ minLength, maxLength, size: 'max' });
     fc.assert(
@@ -33,7 +33,7 @@ describe('the MAC (spec handshake 1.1)', () => {
     );
   });
 
-  it('leaves key and input as they are, and gives a result of its own', () => {
+  it('leaves the key and the input unchanged, and returns a new array', () => {
     const key = new Uint8Array(32).fill(1);
     const input = new Uint8Array(100).fill(2);
     const first = blake2sMac(key, input);
@@ -43,7 +43,7 @@ describe('the MAC (spec handshake 1.1)', () => {
     expect([...key, ...input].every((byte, i) => byte === (i < 32 ? 1 : 2))).toBe(true);
   });
 
-  it('takes no key that is too short or too long', () => {
+  it('refuses a key that is too short or too long', () => {
     for (const length of [0, 15, 33]) {
       expect(() => blake2sMac(new Uint8Array(length), new Uint8Array(1))).toThrow();
     }

@@ -4,8 +4,8 @@ import { describe, expect, it } from 'vitest';
 
 const bytes = fc.uint8Array({ maxLength: 100 });
 
-describe('bytes', () => {
-  it('are written in base64 as Node writes them', () => {
+describe('functions on bytes', () => {
+  it('encode base64 as Node does', () => {
     fc.assert(
       fc.property(bytes, (value) => {
         expect(base64(value)).toBe(Buffer.from(value).toString('base64'));
@@ -14,11 +14,11 @@ describe('bytes', () => {
     expect(base64(new Uint8Array(0))).toBe('');
   });
 
-  it('are read from ASCII', () => {
+  it('turn ASCII text into its bytes', () => {
     expect(asciiBytes('mac1----')).toEqual(new Uint8Array(Buffer.from('mac1----')));
   });
 
-  it('are the same key of a map exactly when they are the same bytes', () => {
+  it('give two arrays the same map key exactly when their bytes are equal', () => {
     fc.assert(
       fc.property(bytes, bytes, (a, b) => {
         expect(bytesKey(a) === bytesKey(new Uint8Array(a))).toBe(true);
@@ -27,7 +27,7 @@ describe('bytes', () => {
     );
   });
 
-  it('are all zero when none is not', () => {
+  it('find any byte that is not zero', () => {
     expect(isAllZero(new Uint8Array(32))).toBe(true);
     for (let i = 0; i < 32; i++) {
       const one = new Uint8Array(32);
@@ -36,7 +36,7 @@ describe('bytes', () => {
     }
   });
 
-  it('are overwritten in place, and nothing beside them', () => {
+  it('wipe the bytes they are given, in place, and no others', () => {
     const larger = Buffer.alloc(8, 7);
     wipe(larger.subarray(2, 5), undefined, larger.subarray(6, 7));
     expect([...larger]).toEqual([7, 7, 0, 0, 0, 7, 0, 7]);

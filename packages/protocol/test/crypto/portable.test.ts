@@ -5,6 +5,6 @@ import { expect, it } from 'vitest';
 describeSuite('portable', createPortableSuite);
 describeLowOrder('portable', createPortableSuite);
 
-it('says by its name what it is', () => {
+it('is named after the libraries that it uses', () => {
   expect(createPortableSuite().name).toBe('portable (tweetnacl + noble)');
 });

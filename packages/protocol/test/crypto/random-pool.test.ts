@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { RANDOM_POOL_BYTES, RandomPool } from '../../src/crypto/random-pool.js';
 
-/** Bytes that count on from call to call. */
+/** A source whose bytes count up, across calls too. */
 function counting() {
   let drawn = 0;
   const lengths: number[] = [];
@@ -12,7 +12,7 @@ function counting() {
   return { random, lengths };
 }
 
-it('asks for many bytes at once, and gives each of them once', () => {
+it('draws many bytes at once, and hands out each of them once', () => {
   const { random, lengths } = counting();
   const pool = new RandomPool(random);
   const taken = Array.from({ length: 200 }, () => pool.take(24));
@@ -24,7 +24,7 @@ it('asks for many bytes at once, and gives each of them once', () => {
   }
 });
 
-it('draws numbers from 0 to 65535', () => {
+it('makes a number of up to 65535 from two bytes', () => {
   const pool = new RandomPool((length) => new Uint8Array(length).fill(0xff));
   expect(pool.uint16()).toBe(65_535);
 });
