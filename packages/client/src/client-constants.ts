@@ -1,30 +1,28 @@
-/** The client's own times and limits. */
+/** Intervals and limits of the client. */
 
-/** How long the relay may be silent, while an answer is due, before its name is looked up again (spec outage 6). */
+/** How long an answer of the relay may be overdue before its name is looked up again (spec outage 6). */
 export const SILENCE_MS = 10_000;
-/** From one of the relay's addresses to the next at first (spec outage 7; RFC 8305 §5) ... */
+/** How long to wait before trying the relay's next address (spec outage 7; RFC 8305 §5) ... */
 export const ATTEMPT_DELAY_MS = 250;
-/** ... and once each was tried. */
+/** ... and how long once every address was tried. */
 export const NEXT_ATTEMPT_DELAY_MS = 1_000;
-/** Addresses of the relay's name that are tried. */
+/** How many of the relay's addresses are tried. */
 export const MAX_RELAY_ADDRESSES = 6;
-/** From a lookup that failed to the next, while there is no address yet (spec outage 6): first, and at most. */
+/** How long to wait after a failed lookup before the next one, at first and at most (spec outage 6). */
 export const MIN_LOOKUP_RETRY_MS = 1_000;
 export const MAX_LOOKUP_RETRY_MS = 15_000;
-/** How long a start waits for the first lookup, when a name that does not exist is to end it. */
+/** How long the start waits for the first lookup, if a name that does not exist should end it. */
 export const FIRST_LOOKUP_MS = 3_000;
 
-/** A program's connection waits for so long for the first contact with a relay, unless the options say otherwise (spec
- *  outage 8). */
+/** How long a local connection waits for first contact with the relay, by default (spec outage 8). */
 export const DEFAULT_CONTACT_LIMIT_MS = 30_000;
 
-/** Programs that wait for a place among those that are carried, and for how long while the relay answers (spec
- *  forwarding 2.5). */
+/** How many local connections may wait for a place, and for how long while the relay answers (spec forwarding 2.5). */
 export const MAX_WAITING_PROGRAMS = 1024;
 export const PLACE_TIMEOUT_MS = 10_000;
 
-/** When the reason is looked for why nothing is heard: later than any handshake on a good path. */
-export const ASK_WHY_MS = 2_500;
-/** When 'no answer' is first reported, and then again and again. */
+/** When to look for the cause of silence: later than any handshake on a good path. */
+export const FIND_CAUSE_MS = 2_500;
+/** When `no-answer` is first reported, and the interval after that. */
 export const NO_ANSWER_MS = 10_000;
-export const NO_ANSWER_AGAIN_MS = 180_000;
+export const NO_ANSWER_INTERVAL_MS = 180_000;

@@ -1,4 +1,4 @@
-/** One relay and the local ports that lead through it. */
+/** Starts a client: one relay, and the local ports that lead through it. */
 import { isIP, type Socket } from 'node:net';
 import {
   DescriptorGuard,
@@ -52,8 +52,8 @@ import { isUnknownName, unknownNameError } from './relay-address.js';
 import { type Contact, RelayFinder } from './relay-finder.js';
 
 /** Opens the UDP socket and every listener.
- *  @throws UnderpassError when a listener cannot be opened, or the relay's name does not exist and that is to be
- *    refused */
+ *  @throws UnderpassError when a listener cannot be opened, or when the relay's name does not exist and
+ *    `refuseUnknownName` is set */
 export async function startClient(options: ClientOptions): Promise<Client> {
   const socket = await openUdpSocket({ port: 0 });
   const suite = options.suite ?? chooseSuite();
@@ -82,13 +82,20 @@ export async function startClient(options: ClientOptions): Promise<Client> {
   return client;
 }
 
-interface Machinery {
+interface ClientParts {
   readonly endpoint: Endpoint;
   readonly relay: Peer;
   readonly socket: DatagramSocket;
   readonly suiteName: string;
 }
 
+/** A client that runs: local listeners on one side, one peer of an endpoint on the other.
+ *
+ *  It owns the driver with its socket, the listeners and every local connection until that is closed. A local
+ *  connection first needs a descriptor (`DescriptorGuard`), then a place and a stream (`PlaceQueue`); from then on the
+ *  opener and its pump carry it. Beside them, `RelayFinder` chooses the relay's address, `ContactReport` explains
+ *  silence and `ContactLimit` ends hopeless waits. This class connects these parts, turns what they report into events,
+ *  and never touches the bytes of a stream. */
 class RunningClient implements Client {
   readonly forwards: BoundForward[] = [];
   readonly #options: ClientOptions;
@@ -97,7 +104,7 @@ class RunningClient implements Client {
   readonly #finder: RelayFinder;
   readonly #report: ContactReport;
   readonly #limit: ContactLimit;
-  readonly #machinery: Machinery;
+  readonly #parts: ClientParts;
   readonly #listeners: TcpListener[] = [];
   readonly #sockets = new Set<Socket>();
   readonly #watch = new SocketWatch(systemTimers);
@@ -106,17 +113,17 @@ class RunningClient implements Client {
   #waiting: { readonly resolve: () => void; readonly reject: (error: Error) => void }[] = [];
   #closing: Promise<void> | undefined;
   #connections = 0;
-  /** The first lookup may still refuse the name. */
+  /** Set until the first lookup is over, while an unknown name can still end the start. */
   #isStarting = true;
-  /** The relay was reached, and the connection with it is not over. */
+  /** The relay was reached, and that connection has not ended. */
   #hasContact = false;
-  /** The relay does not answer for now. */
+  /** An answer of the relay is overdue. */
   #isSilent = false;
 
-  constructor(options: ClientOptions, machinery: Machinery) {
-    const { endpoint, relay, socket } = machinery;
+  constructor(options: ClientOptions, parts: ClientParts) {
+    const { endpoint, relay, socket } = parts;
     this.#options = options;
-    this.#machinery = machinery;
+    this.#parts = parts;
     this.#relay = relay;
     this.#driver = new Driver({
       endpoint,
@@ -141,7 +148,7 @@ class RunningClient implements Client {
           this.#finder.onSendError(to);
         },
         onStream: (_peer, stream) => {
-          // A relay opens nothing as long as there are no reverse forwards.
+          // A relay has no reason to open streams before reverse forwards exist.
           stream.reset(StreamErrorCode.refused);
           stream.stopSending(StreamErrorCode.refused);
         },
@@ -168,7 +175,7 @@ class RunningClient implements Client {
       onShortage: (refused) => {
         options.log.warn(
           { event: 'out-of-descriptors', refused },
-          `${OUT_OF_DESCRIPTORS}; connections of programs are reset`,
+          `${OUT_OF_DESCRIPTORS}; local connections are reset`,
         );
       },
       now: () => this.#driver.now(),
@@ -195,23 +202,23 @@ class RunningClient implements Client {
     });
   }
 
-  /** @throws UnderpassError when the relay's name does not exist and that is to be refused */
+  /** @throws UnderpassError when the relay's name does not exist and `refuseUnknownName` is set */
   async findRelay(): Promise<void> {
     const { relay, refuseUnknownName = false } = this.#options;
     const first = this.#finder.start();
     if (!refuseUnknownName && isIP(relay.host) === 0) return;
     let timer: object | undefined;
-    const patience = new Promise<undefined>((resolve) => {
+    const timeout = new Promise<undefined>((resolve) => {
       timer = systemTimers.set(() => resolve(undefined), FIRST_LOOKUP_MS);
     });
-    const code = await Promise.race([first, patience]);
+    const code = await Promise.race([first, timeout]);
     if (timer !== undefined) systemTimers.clear(timer);
     const isRefused = code !== undefined && this.#refuses(code);
     this.#isStarting = false;
     if (isRefused) throw unknownNameError(relay.host, code);
   }
 
-  /** Does a lookup that failed so end the start? */
+  /** Whether a lookup that failed with `code` ends the start. */
   #refuses(code: string): boolean {
     return this.#isStarting && this.#options.refuseUnknownName === true && isUnknownName(code);
   }
@@ -237,7 +244,7 @@ class RunningClient implements Client {
   }
 
   status(): ClientStatus {
-    const { endpoint, socket, suiteName } = this.#machinery;
+    const { endpoint, socket, suiteName } = this.#parts;
     return {
       relay: this.#relay.stats(),
       suite: suiteName,
@@ -260,7 +267,7 @@ class RunningClient implements Client {
     for (const listener of this.#listeners) listener.close();
     for (const { reject } of this.#waiting.splice(0)) reject(new Error('the client is closed'));
     await this.#driver.close();
-    // A local program that takes its last bytes slowly outlives its stream.
+    // A local program that reads its last bytes slowly outlives its stream.
     await resetSockets(this.#sockets);
   }
 
@@ -268,7 +275,7 @@ class RunningClient implements Client {
     this.#options.onEvent?.(event);
   }
 
-  /** Somebody wants contact. */
+  /** Looks for the relay, because something needs it now. */
   #seek(): void {
     if (this.#hasContact) return;
     this.#finder.seek();
@@ -288,7 +295,7 @@ class RunningClient implements Client {
   #onDisconnected(error: ConnectionError, lostStreams: number): void {
     this.#hasContact = false;
     this.#report.end();
-    if (this.#closing !== undefined) return; // as it was asked to
+    if (this.#closing !== undefined) return; // we closed it ourselves
     const reason = error.reason === '' ? `code ${error.code}` : error.reason;
     this.#emit({ type: 'disconnected', cause: causeOf(error), reason, lostStreams });
   }
@@ -327,7 +334,7 @@ class RunningClient implements Client {
     });
   }
 
-  /** @param stream  undefined: the program is refused */
+  /** @param stream  undefined to refuse the local connection */
   #open(stream: Stream | undefined, id: number, target: Target, socket: Socket): void {
     openThroughTunnel(
       this.#driver,

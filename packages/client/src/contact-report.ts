@@ -1,34 +1,34 @@
-/** Says that the relay does not answer, and why, as far as this machine can know (spec outage 9). */
+/** Reports that the relay does not answer, and why, as far as this machine can know (spec outage 9). */
 import { type Address, sameAddress } from '@underpass/protocol';
 import type { Timers } from '@underpass/runtime';
-import { ASK_WHY_MS, NO_ANSWER_AGAIN_MS, NO_ANSWER_MS } from './client-constants.js';
+import { FIND_CAUSE_MS, NO_ANSWER_INTERVAL_MS, NO_ANSWER_MS } from './client-constants.js';
 import type { ClientEvent, ContactProblem } from './client-options.js';
 
 export interface ContactReportOptions {
   /** As the user wrote it. */
   readonly relay: { readonly host: string; readonly port: number };
   readonly emit: (event: ClientEvent) => void;
-  /** Where datagrams go now. */
+  /** Where datagrams are sent now. */
   readonly address: () => Address | undefined;
-  /** @returns the name of the error that the system has for that port, or undefined */
+  /** @returns the name of the system's error for that port, or undefined */
   readonly probePort: (address: Address) => Promise<string | undefined>;
   readonly waitingConnections: () => number;
   readonly now: () => number;
   readonly timers: Timers;
 }
 
-/** Watches the time between the wish for an answer and the answer.
+/** Measures how long an answer is overdue, and reports it together with its likely cause.
  *
- *  `begin` starts the watch and `end` stops it; both may come any number of times. While it runs, the reason is looked
- *  for once early and before each report: errors of our own sends, which `onSendError` brings, go before what `probePort`
- *  hears from the other side. A reason is told when it differs from the last one. Nothing here changes what is sent, or
- *  where. */
+ *  The client calls `begin` when an answer becomes due and `end` when the relay is heard or nothing waits for it;
+ *  repeated calls are harmless. In between, the report looks for the cause once early on and again before each
+ *  `no-answer`. It prefers errors of our own sends (`onSendError`) to what `probePort` learns from the other machine.
+ *  It emits a cause only when that differs from the last one. It never changes what is sent, or where. */
 export class ContactReport {
   readonly #options: ContactReportOptions;
   #since: number | undefined;
   #timer: object | undefined;
-  /** What was told last. */
-  #told: ContactProblem | undefined;
+  /** The problem that was emitted last. */
+  #reported: ContactProblem | undefined;
   #unresolved: ContactProblem | undefined;
   #sendError: { readonly to: Address; readonly code: string } | undefined;
 
@@ -36,22 +36,23 @@ export class ContactReport {
     this.#options = options;
   }
 
-  /** An answer is due. @param isToldAlready  that nothing is heard: the first report is one of the later ones */
-  begin(isToldAlready = false): void {
+  /** Call when an answer becomes due. @param isReported whether the silence was reported already, so that the first
+   *  report comes later */
+  begin(isReported = false): void {
     if (this.#since !== undefined) return;
     this.#since = this.#options.now();
-    this.#set(ASK_WHY_MS, async () => {
+    this.#schedule(FIND_CAUSE_MS, async () => {
       const problem = await this.#findProblem();
-      if (problem !== undefined) this.#tell(problem);
-      const firstMs = isToldAlready ? NO_ANSWER_AGAIN_MS : NO_ANSWER_MS;
-      return firstMs - ASK_WHY_MS;
+      if (problem !== undefined) this.#reportProblem(problem);
+      const firstMs = isReported ? NO_ANSWER_INTERVAL_MS : NO_ANSWER_MS;
+      return firstMs - FIND_CAUSE_MS;
     });
   }
 
-  /** The relay was heard, or nobody waits for it any more. */
+  /** Call when the relay is heard, or when nothing waits for it any longer. */
   end(): void {
     this.#since = undefined;
-    this.#told = undefined;
+    this.#reported = undefined;
     this.#unresolved = undefined;
     this.#sendError = undefined;
     if (this.#timer !== undefined) this.#options.timers.clear(this.#timer);
@@ -62,25 +63,25 @@ export class ContactReport {
     this.#sendError = { to, code };
   }
 
-  /** The relay's name has no address yet. */
+  /** Call when the relay's name has no address yet. */
   onUnresolved(host: string, port: number, code: string): void {
     this.#unresolved = { kind: 'unresolved', host, port, code };
-    this.#tell(this.#unresolved);
+    this.#reportProblem(this.#unresolved);
   }
 
   onResolved(): void {
     this.#unresolved = undefined;
   }
 
-  /** @param action  @returns when the next report is due, from then on */
-  #set(delayMs: number, action: () => Promise<number>): void {
-    this.#timer = this.#options.timers.set(() => void this.#run(action), delayMs);
+  /** @param action  returns the delay until the next report */
+  #schedule(delayMs: number, action: () => Promise<number>): void {
+    this.#timer = this.#options.timers.set(() => void this.#runThenSchedule(action), delayMs);
   }
 
-  async #run(action: () => Promise<number>): Promise<void> {
+  async #runThenSchedule(action: () => Promise<number>): Promise<void> {
     const since = this.#since;
     const delayMs = await action();
-    if (since === this.#since && since !== undefined) this.#set(delayMs, () => this.#report());
+    if (since === this.#since && since !== undefined) this.#schedule(delayMs, () => this.#report());
   }
 
   async #report(): Promise<number> {
@@ -88,7 +89,7 @@ export class ContactReport {
     const problem = await this.#findProblem();
     if (since !== undefined && since === this.#since) {
       const { relay, emit, now, waitingConnections } = this.#options;
-      this.#told = problem;
+      this.#reported = problem;
       emit({
         type: 'no-answer',
         relay,
@@ -97,12 +98,12 @@ export class ContactReport {
         problem,
       });
     }
-    return NO_ANSWER_AGAIN_MS;
+    return NO_ANSWER_INTERVAL_MS;
   }
 
-  #tell(problem: ContactProblem): void {
-    if (this.#told !== undefined && isSame(this.#told, problem)) return;
-    this.#told = problem;
+  #reportProblem(problem: ContactProblem): void {
+    if (this.#reported !== undefined && isSame(this.#reported, problem)) return;
+    this.#reported = problem;
     this.#options.emit({ type: 'contact-problem', problem });
   }
 

@@ -1,34 +1,36 @@
-/** Which programs are carried and which wait (spec forwarding 2.5).
- *
- *  A program's connection needs a place: one of the client's connections, and a stream that the relay permits. Without
- *  one it waits, in the order of arrival, unread but not unwatched, until a place comes back. The caller says when that
- *  may be so: `release` for each connection that is over, `startWaiting` when the relay permits more streams. Who has
- *  waited for too long is refused, but not while the relay is silent: then everybody waits. */
+/** Decides which local connections are carried and which wait (spec forwarding 2.5). */
 import type { Socket } from 'node:net';
 import type { SocketWatch, Watched } from '@underpass/forward';
 import type { Stream } from '@underpass/protocol';
 import type { Timers } from '@underpass/runtime';
 import { MAX_WAITING_PROGRAMS, PLACE_TIMEOUT_MS } from './client-constants.js';
 
-/** What becomes of a program: one of the three is called, once. */
+/** A local connection that needs a place. Exactly one of the three methods is called, once. */
 export interface PlaceSeeker {
   readonly socket: Socket;
   onPlace(stream: Stream): void;
   onRefused(): void;
-  /** It gave up while it waited; its socket is closed. */
+  /** It gave up while it waited, and its socket is closed. */
   onLeft(): void;
 }
 
 export interface PlaceQueueOptions {
   readonly maxConnections: number;
-  /** Undefined when the relay permits no more for now. */
+  /** Returns undefined while the relay permits no more streams. */
   readonly openStream: () => Stream | undefined;
-  /** The relay answers, so that waiting has an end. */
+  /** Whether the relay answers, so that the wait can be expected to end. */
   readonly isReachable: () => boolean;
   readonly watch: SocketWatch;
   readonly timers: Timers;
 }
 
+/** Gives local connections a place: one of the client's connections, and a stream that the relay permits.
+ *
+ *  Without a place a connection waits in order of arrival. Its socket is not read meanwhile, but it is watched, so that
+ *  a program that gives up leaves the queue. The client reports when a place may be free: it calls `release` for each
+ *  connection that ends, and `startWaiting` when the relay permits more streams. A connection that has waited for too
+ *  long is refused, except while the relay is silent. The queue owns only the connections that wait; one with a place
+ *  belongs to the opener. */
 export class PlaceQueue {
   readonly #options: PlaceQueueOptions;
   readonly #waiting = new Set<WaitingProgram>();
@@ -52,7 +54,7 @@ export class PlaceQueue {
     this.#waiting.add(program);
   }
 
-  /** A connection that had a place is over. */
+  /** Call when a connection that had a place has ended. */
   release(): void {
     this.#carried--;
     this.startWaiting();
@@ -75,6 +77,7 @@ export class PlaceQueue {
   }
 }
 
+/** One connection in the queue, with its timer and its listeners on the socket. */
 class WaitingProgram implements Watched {
   readonly seeker: PlaceSeeker;
   readonly movedBytes = 0;
@@ -99,7 +102,7 @@ class WaitingProgram implements Watched {
     this.socket.destroy();
   }
 
-  /** It waits no longer. */
+  /** Ends the wait and removes every listener. */
   stop(): void {
     this.#options.timers.clear(this.#timer);
     this.#options.watch.delete(this);

@@ -1,4 +1,4 @@
-/** From the relay's name to its addresses. */
+/** Resolves the relay's name to addresses. */
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { type Family, inDialOrder } from '@underpass/forward';
@@ -6,7 +6,7 @@ import type { Address } from '@underpass/protocol';
 import { systemCode, UnderpassError } from '@underpass/runtime';
 import { MAX_RELAY_ADDRESSES } from './client-constants.js';
 
-/** Gives IP literals for a name, the preferred first; rejects when there are none. */
+/** Returns IP literals for a name, in order of preference. Rejects when there are none. */
 export type NameLookup = (name: string) => Promise<readonly string[]>;
 
 export interface RelayName {
@@ -14,8 +14,8 @@ export interface RelayName {
   readonly port: number;
 }
 
-/** @param first  the family to begin with; without it the resolver's choice
- *  @returns at least one address, IPv6 and IPv4 in turn; or why there is none, as a system error's name */
+/** @param first  the family to start with; by default that of the resolver's first answer
+ *  @returns at least one address, IPv6 and IPv4 alternating, or the name of the system's error */
 export async function resolveRelay(
   { host, port }: RelayName,
   first?: Family,
@@ -31,7 +31,7 @@ export async function resolveRelay(
   }
 }
 
-/** No such name: trying again is of little use. Any other error may be gone in a minute. */
+/** Whether the name does not exist, so that a retry is unlikely to help. Any other error may pass. */
 export function isUnknownName(code: string): boolean {
   return code === 'ENOTFOUND' || code === 'ENODATA';
 }

@@ -1,4 +1,4 @@
-/** Finds the relay: looks its name up, and tries its addresses until one of them answers (spec outage 6, 7). */
+/** Finds the relay: looks up its name, and tries its addresses until one answers (spec outage 6, 7). */
 import { isIP } from 'node:net';
 import { familyOf } from '@underpass/forward';
 import { type Address, sameAddress } from '@underpass/protocol';
@@ -12,53 +12,55 @@ import {
 } from './client-constants.js';
 import { type NameLookup, type RelayName, resolveRelay } from './relay-address.js';
 
-/** What tells a silent relay from one that has nothing to say. */
+/** What distinguishes a relay that does not answer from one that has nothing to send. */
 export interface Contact {
   readonly address: Address | undefined;
   readonly datagramsSent: number;
   readonly datagramsReceived: number;
-  /** Packets that the relay has to acknowledge. */
+  /** Bytes that the relay has yet to acknowledge. */
   readonly bytesInFlight: number;
-  /** Without keys all that is sent are handshakes, and they want an answer. */
+  /** Without keys we send only handshake messages, and those need an answer. */
   readonly hasKeys: boolean;
 }
 
 export interface RelayFinderOptions {
   readonly relay: RelayName;
-  /** Datagrams go there from now on, though nothing need be sent. */
+  /** Sends datagrams to this address from now on, without sending one now. */
   readonly setAddress: (address: Address) => void;
-  /** The same, and a handshake message goes there at once. */
+  /** The same, and sends a handshake message there at once. */
   readonly tryAddress: (address: Address) => void;
   readonly contact: () => Contact;
-  /** There is no address yet, and why: told after each lookup that failed. */
+  /** Called after each failed lookup while there is no address. */
   readonly onUnresolved: (code: string) => void;
   readonly timers: Timers;
   readonly lookUp?: NameLookup;
 }
 
-/** Owns the list of addresses that the relay's name has, and decides which of them is used until one answers.
+/** Owns the addresses of the relay's name, and chooses the one to use until one of them answers.
  *
- *  `start` looks the name up, again and again until there is an answer. From `seek` on, the addresses are tried one
- *  after the other, the next after 250 ms: an attempt is a copy of the same handshake message, and the session itself
- *  goes to where the answer comes from, so this class only stops. Every 10 s it looks whether answers are due and none
- *  comes: then the name is looked up again, and its addresses are tried anew, every other time the one that answered
- *  last. With an IP literal none of this happens. */
+ *  `start` looks up the name, repeatedly until that succeeds. The client calls `seek` when something needs the relay:
+ *  the finder then tries one address after another, each 250 ms after the one before. An attempt sends a copy of the
+ *  same handshake message, and the session itself follows the answer to its source, so on an answer the finder only has
+ *  to stop. Every 10 s it checks whether answers are overdue. If they are, it looks up the name again and tries its
+ *  addresses, every other time the one that answered last. With an IP literal it does none of this. It never sends
+ *  anything itself. */
 export class RelayFinder {
   readonly #options: RelayFinderOptions;
   readonly #hasName: boolean;
   #addresses: readonly Address[] = [];
-  /** The next of `#addresses` to try, and how many were tried in this search. */
+  /** The index of the next address to try, and how many were tried in this search. */
   #next = 0;
   #tried = 0;
   #isSought = false;
   #isStopped = false;
   #attemptTimer: object | undefined;
-  #lookTimer: object | undefined;
+  #timer: object | undefined;
   #retryMs = MIN_LOOKUP_RETRY_MS;
-  /** Contact when the present search began, and at the last look. */
+  /** Datagrams received when this search began. */
   #receivedBefore = 0;
   #last: Contact;
-  /** The address that last answered: its family is tried first (RFC 8305 §4). */
+  /** The state of contact at the last check. */
+  /** The address that answered last. Its family is tried first (RFC 8305 §4). */
   #answered: Address | undefined;
 
   constructor(options: RelayFinderOptions) {
@@ -67,41 +69,41 @@ export class RelayFinder {
     this.#last = options.contact();
   }
 
-  /** @returns after the first lookup: why there is no address yet, or undefined */
+  /** @returns the reason why there is no address after the first lookup, or undefined */
   async start(): Promise<string | undefined> {
     const found = await this.#lookUp();
     if (this.#isStopped) return undefined;
     if (typeof found === 'string') {
       this.#options.onUnresolved(found);
-      this.#setLookTimer(() => void this.start(), this.#retryMs);
+      this.#setTimer(() => void this.start(), this.#retryMs);
       this.#retryMs = Math.min(2 * this.#retryMs, MAX_LOOKUP_RETRY_MS);
       return found;
     }
     this.#addresses = found;
     this.#options.setAddress(found[0]);
     if (this.#isSought) this.#search();
-    if (this.#hasName) this.#setLookTimer(() => void this.#look(), SILENCE_MS);
+    if (this.#hasName) this.#setTimer(() => void this.#checkSilence(), SILENCE_MS);
     return undefined;
   }
 
-  /** Somebody wants to reach the relay, who was not reached yet. */
+  /** Call when something needs a relay that was not reached yet. */
   seek(): void {
     if (this.#isSought) return;
     this.#isSought = true;
     if (this.#addresses.length > 0) this.#search();
   }
 
-  /** The system would not send there: the next address need not wait. */
+  /** Call when the system refused to send: there is no point in waiting before the next address. */
   onSendError(to: Address): void {
     const current = this.#addresses[(this.#next + this.#addresses.length - 1) % this.#addresses.length];
-    // Once each was tried there is no hurry: where all fail, this would not end.
+    // After a full round keep the interval: if all addresses fail, this would never stop.
     if (this.#attemptTimer === undefined || this.#tried >= this.#addresses.length) return;
     if (current !== undefined && sameAddress(to, current)) this.#attempt();
   }
 
   stop(): void {
     this.#isStopped = true;
-    for (const timer of [this.#attemptTimer, this.#lookTimer]) {
+    for (const timer of [this.#attemptTimer, this.#timer]) {
       if (timer !== undefined) this.#options.timers.clear(timer);
     }
   }
@@ -111,11 +113,11 @@ export class RelayFinder {
     return resolveRelay(relay, this.#answered && familyOf(this.#answered.address), lookUp);
   }
 
-  #setLookTimer(callback: () => void, delayMs: number): void {
-    if (!this.#isStopped) this.#lookTimer = this.#options.timers.set(callback, delayMs);
+  #setTimer(callback: () => void, delayMs: number): void {
+    if (!this.#isStopped) this.#timer = this.#options.timers.set(callback, delayMs);
   }
 
-  /** Tries the addresses from the first on, until something is heard. */
+  /** Tries the addresses in order until something is heard. */
   #search(): void {
     this.#next = 0;
     this.#tried = 0;
@@ -136,33 +138,36 @@ export class RelayFinder {
     this.#attemptTimer = this.#options.timers.set(() => this.#attempt(), delayMs);
   }
 
-  /** @returns true when something was heard since the search began */
+  /** @returns whether anything was heard since the search began */
   #noteAnswer({ datagramsReceived, address }: Contact): boolean {
     if (datagramsReceived === this.#receivedBefore) return false;
     this.#answered = address;
     return true;
   }
 
-  async #look(): Promise<void> {
+  async #checkSilence(): Promise<void> {
     const before = this.#last;
     this.#last = this.#options.contact();
     this.#noteAnswer(this.#last);
-    if (isSilence(before, this.#last)) await this.#lookAgain();
-    this.#setLookTimer(() => void this.#look(), SILENCE_MS);
+    if (isSilence(before, this.#last)) await this.#searchAgain();
+    this.#setTimer(() => void this.#checkSilence(), SILENCE_MS);
   }
 
-  async #lookAgain(): Promise<void> {
+  async #searchAgain(): Promise<void> {
     const found = await this.#lookUp();
     const { address: current, datagramsReceived } = this.#options.contact();
-    // No network, no names: the old addresses stay. And nothing is to be done when the relay was heard meanwhile.
+    // Without a network no name resolves: keep the old addresses. If the relay was heard meanwhile there is nothing to
+    // do.
     if (this.#isStopped || typeof found === 'string' || datagramsReceived > this.#last.datagramsReceived)
       return;
-    const home = found.find(({ address }) => address === this.#answered?.address);
-    const others = found.filter((address) => address !== home);
+    const answering = found.find(({ address }) => address === this.#answered?.address);
+    const others = found.filter((address) => address !== answering);
     if (found.length === 1 && sameAddress(found[0], current)) return;
-    // A search that has been going on for 10 s goes on, unless the name leads elsewhere now.
+    // A search that is still running continues, unless the name has new addresses.
     const addresses =
-      home === undefined || others.length === 0 ? found : others.flatMap((address) => [address, home]);
+      answering === undefined || others.length === 0
+        ? found
+        : others.flatMap((address) => [address, answering]);
     if (this.#attemptTimer !== undefined && sameList(addresses, this.#addresses)) return;
     this.#addresses = addresses;
     this.#search();

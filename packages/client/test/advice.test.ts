@@ -2,17 +2,17 @@ import { REQUEST_STATUSES } from '@underpass/forward';
 import { describe, expect, it } from 'vitest';
 import { adviceFor } from '../src/advice.js';
 
-describe('what a client says of a refusal', () => {
+describe('the advice after a refusal', () => {
   const target = { host: 'db.example', port: 5432 };
   const refusals = REQUEST_STATUSES.filter((status) => status !== 'opened');
 
-  it.each(refusals)('for %s is one line that names the target and what to do', (status) => {
+  it.each(refusals)('is one line for %s that names the target and what to do', (status) => {
     const advice = adviceFor(target, status);
     expect(advice).toContain('db.example');
     expect(advice).toMatch(/^[^\n]{20,160}$/);
   });
 
-  it('differs for each reason', () => {
+  it('is different for each status', () => {
     expect(new Set(refusals.map((status) => adviceFor(target, status))).size).toBe(refusals.length);
   });
 

@@ -13,8 +13,8 @@ function setUp(limitMs = LIMIT_MS) {
   return { timers, givenUp, limit, wait };
 }
 
-describe('connections before the first contact (spec outage 8)', () => {
-  it('are each given up after the limit, once', async () => {
+describe('local connections before first contact (spec outage 8)', () => {
+  it('are each given up once, after the limit', async () => {
     const { timers, givenUp, wait } = setUp();
     wait(1);
     await timers.runTo(10_000);
@@ -23,7 +23,7 @@ describe('connections before the first contact (spec outage 8)', () => {
     expect(givenUp).toEqual(['30000 1 after 30000', '40000 2 after 30000']);
   });
 
-  it('wait on when the relay is reached, and leave nothing behind when they are over', async () => {
+  it('keep waiting once the relay is reached, and leave no timer behind when they end', async () => {
     const { timers, givenUp, limit, wait } = setUp();
     wait(1);
     wait(2);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ASK_WHY_MS, NO_ANSWER_AGAIN_MS, NO_ANSWER_MS } from '../src/client-constants.js';
+import { FIND_CAUSE_MS, NO_ANSWER_INTERVAL_MS, NO_ANSWER_MS } from '../src/client-constants.js';
 import type { ClientEvent } from '../src/client-options.js';
 import { ContactReport } from '../src/contact-report.js';
 import { FakeTimers } from './fake-timers.js';
@@ -8,7 +8,7 @@ const RELAY = { host: 'relay.example', port: 51_820 };
 const ADDRESS = { address: '192.0.2.1', port: 51_820 };
 const SOMEWHERE_ELSE = { address: '192.0.2.2', port: 51_820 };
 
-/** @param answers  what the system says when it is asked about the port, the last one again and again */
+/** @param answers  the result of each probe of the port; the last one is repeated */
 function setUp(...answers: readonly (string | undefined)[]) {
   const timers = new FakeTimers();
   const events: string[] = [];
@@ -33,13 +33,13 @@ function textOf(event: ClientEvent): string {
 }
 
 describe('the report of silence (spec outage 9)', () => {
-  it('comes after 10 s and again every few minutes, with how many connections wait', async () => {
+  it('is emitted after 10 s and then every few minutes, with the number of waiting connections', async () => {
     const { report, timers, state } = setUp();
     report.begin();
     report.begin();
     await timers.runTo(NO_ANSWER_MS);
     state.waiting = 3;
-    await timers.runTo(NO_ANSWER_MS + 2 * NO_ANSWER_AGAIN_MS);
+    await timers.runTo(NO_ANSWER_MS + 2 * NO_ANSWER_INTERVAL_MS);
     expect(state.events).toEqual([
       '10000 no answer for 10000, 0 wait, undefined',
       '190000 no answer for 190000, 3 wait, undefined',
@@ -47,20 +47,20 @@ describe('the report of silence (spec outage 9)', () => {
     ]);
   });
 
-  it('ends with the answer, and begins anew with the next silence', async () => {
+  it('ends with an answer, and starts again with the next silence', async () => {
     const { report, timers, state } = setUp();
     report.begin();
     await timers.runTo(NO_ANSWER_MS - 1);
     report.end();
     report.end();
     expect(timers.pending).toBe(0);
-    await timers.runTo(NO_ANSWER_AGAIN_MS);
+    await timers.runTo(NO_ANSWER_INTERVAL_MS);
     report.begin(true);
-    await timers.runTo(2 * NO_ANSWER_AGAIN_MS);
+    await timers.runTo(2 * NO_ANSWER_INTERVAL_MS);
     expect(state.events).toEqual(['360000 no answer for 180000, 0 wait, undefined']);
   });
 
-  it('says why when the system does not send, early and once', async () => {
+  it('says once, early on, that this system refuses to send', async () => {
     const { report, timers, state } = setUp();
     report.begin();
     for (let sent = 0; sent < 5; sent++) report.onSendError(ADDRESS, 'ENETUNREACH');
@@ -68,12 +68,12 @@ describe('the report of silence (spec outage 9)', () => {
     report.onSendError(ADDRESS, 'ENETUNREACH');
     await timers.runTo(NO_ANSWER_MS);
     expect(state.events).toEqual([
-      `${ASK_WHY_MS} cannot-send ENETUNREACH`,
+      `${FIND_CAUSE_MS} cannot-send ENETUNREACH`,
       '10000 no answer for 10000, 0 wait, cannot-send',
     ]);
   });
 
-  it('says nothing of errors for another address: the dead one of two is no news', async () => {
+  it('ignores send errors for addresses that are not in use', async () => {
     const { report, timers, state } = setUp();
     report.begin();
     report.onSendError(SOMEWHERE_ELSE, 'ENETUNREACH');
@@ -81,24 +81,24 @@ describe('the report of silence (spec outage 9)', () => {
     expect(state.events).toEqual([]);
   });
 
-  it('says what the other side says, when that changes and no more often', async () => {
+  it('names the error of the other machine whenever it changes', async () => {
     const { report, timers, state } = setUp('ECONNREFUSED', 'ECONNREFUSED', 'EHOSTUNREACH');
     report.begin();
-    await timers.runTo(NO_ANSWER_MS + NO_ANSWER_AGAIN_MS);
+    await timers.runTo(NO_ANSWER_MS + NO_ANSWER_INTERVAL_MS);
     expect(state.events).toEqual([
-      `${ASK_WHY_MS} not-listening ECONNREFUSED`,
+      `${FIND_CAUSE_MS} not-listening ECONNREFUSED`,
       '10000 no answer for 10000, 0 wait, not-listening',
       '190000 no answer for 190000, 0 wait, unreachable',
     ]);
   });
 
-  it('names a name that does not resolve, once for each reason, until it does', async () => {
+  it('says that the name does not resolve, once for each reason, until it does', async () => {
     const { report, timers, state } = setUp();
     report.begin();
     for (const code of ['EAI_AGAIN', 'EAI_AGAIN', 'ENOTFOUND']) report.onUnresolved('relay.example', 1, code);
     await timers.runTo(NO_ANSWER_MS);
     report.onResolved();
-    await timers.runTo(NO_ANSWER_MS + NO_ANSWER_AGAIN_MS);
+    await timers.runTo(NO_ANSWER_MS + NO_ANSWER_INTERVAL_MS);
     expect(state.events).toEqual([
       '0 unresolved EAI_AGAIN',
       '0 unresolved ENOTFOUND',
@@ -108,9 +108,9 @@ describe('the report of silence (spec outage 9)', () => {
   });
 
   it.each([
-    ['asked early', ASK_WHY_MS],
-    ['asked for a report', NO_ANSWER_MS],
-  ])('is not told of an answer that came while the question was open, %s', async (_when, at) => {
+    ['early on', FIND_CAUSE_MS],
+    ['before a report', NO_ANSWER_MS],
+  ])('is not emitted if an answer arrives during the probe, %s', async (_when, at) => {
     const timers = new FakeTimers();
     const events: ClientEvent[] = [];
     let answer: (code: string | undefined) => void = () => {};
@@ -127,12 +127,12 @@ describe('the report of silence (spec outage 9)', () => {
       timers,
     });
     report.begin();
-    await timers.runTo(ASK_WHY_MS);
-    if (at > ASK_WHY_MS) answer(undefined);
+    await timers.runTo(FIND_CAUSE_MS);
+    if (at > FIND_CAUSE_MS) answer(undefined);
     await timers.runTo(at);
     report.end();
     answer('ECONNREFUSED');
-    await timers.runTo(NO_ANSWER_AGAIN_MS);
+    await timers.runTo(NO_ANSWER_INTERVAL_MS);
     expect([events, timers.pending]).toEqual([[], 0]);
   });
 });

@@ -1,7 +1,7 @@
-/** A clock that a test moves, and what waits for it. */
+/** Timers on a clock that the test advances. */
 import type { Timers } from '@underpass/runtime';
 
-/** Runs what is already under way: lookups and questions that are answered at once. */
+/** Lets pending promises settle, such as lookups that answer at once. */
 async function settle(): Promise<void> {
   for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve));
 }
@@ -24,7 +24,7 @@ export class FakeTimers implements Timers {
     this.#pending.delete(timer);
   }
 
-  /** Moves on to `at`, and stops at each timer on the way. */
+  /** Advances to `at`, firing each timer on the way. */
   async runTo(at: number): Promise<void> {
     await settle();
     for (let fired = 0; fired < 1_000; fired++) {

@@ -46,8 +46,8 @@ function setUp(options: { readonly streams: number; readonly maxConnections?: nu
 }
 
 // spec forwarding 2.5
-describe('programs that want a place', () => {
-  it('have it at once while there are streams, and wait in order when there are none', () => {
+describe('local connections that need a place', () => {
+  it('get one at once while there are streams, and wait in order when there are none', () => {
     const { enter, permit, heard, queue } = setUp({ streams: 1 });
     for (const name of ['a', 'b', 'c', 'd']) enter(name);
     expect([heard, queue.waiting]).toEqual([['a placed'], 3]);
@@ -55,7 +55,7 @@ describe('programs that want a place', () => {
     expect([heard, queue.waiting]).toEqual([['a placed', 'b placed', 'c placed'], 1]);
   });
 
-  it('do not overtake those that wait', () => {
+  it('do not overtake waiting ones', () => {
     const { enter, heard, state, queue } = setUp({ streams: 0 });
     enter('a');
     state.streams = 1;
@@ -76,7 +76,7 @@ describe('programs that want a place', () => {
 
   it('are refused after 10 s, but not while the relay is silent', async () => {
     const { enter, heard, timers, state } = setUp({ streams: 0 });
-    enter('a').writable = false; // no question for the kernel
+    enter('a').writable = false; // so that the watch does not ask the kernel
     state.isReachable = false;
     await timers.runTo(PLACE_TIMEOUT_MS);
     expect(heard).toEqual([]);
@@ -89,7 +89,7 @@ describe('programs that want a place', () => {
     expect([heard.length, timers.pending]).toEqual([1, 0]);
   });
 
-  it('may give up while they wait, also when only the kernel knows of it (spec forwarding 4.6)', async () => {
+  it('leave the queue when their program gives up, even if only the kernel notices (spec forwarding 4.6)', async () => {
     const { enter, permit, heard, queue, timers } = setUp({ streams: 0 });
     enter('a');
     const reset = enter('b');

@@ -9,12 +9,12 @@ function failing(code: string): NameLookup {
 }
 
 describe("the relay's address", () => {
-  it('is taken as it is when it is one', async () => {
+  it('is used as written if it is an IP literal', async () => {
     const found = await resolveRelay({ host: '2001:db8::1', port: 1 }, undefined, failing('not to be asked'));
     expect(found).toEqual([{ address: '2001:db8::1', port: 1 }]);
   });
 
-  it('is IPv6 and IPv4 in turn, and not too many (spec outage 7)', async () => {
+  it('alternates between IPv6 and IPv4, up to a limit (spec outage 7)', async () => {
     const many = [
       '2001:db8::1',
       '2001:db8::2',
@@ -37,7 +37,7 @@ describe("the relay's address", () => {
     ['does not exist', failing('ENOTFOUND'), 'ENOTFOUND', true],
     ['has no address', async () => [], 'ENODATA', true],
     ['cannot be looked up now, as at boot', failing('EAI_AGAIN'), 'EAI_AGAIN', false],
-  ] as const)('is a reason in its place when the name %s', async (_what, lookUp, code, isUnknown) => {
+  ] as const)('is replaced by the reason when the name %s', async (_what, lookUp, code, isUnknown) => {
     expect(await resolveRelay(RELAY, undefined, lookUp)).toBe(code);
     expect(isUnknownName(code)).toBe(isUnknown);
   });

@@ -13,7 +13,7 @@ const V6 = '2001:db8::1';
 const V4 = '192.0.2.1';
 const OTHER_V4 = '192.0.2.2';
 
-/** A relay with a name. `answers` are what its lookups give, the last one again and again. */
+/** A relay with a name. `answers` are the results of its lookups; the last one is repeated. */
 function setUp(host = 'relay.example', ...answers: readonly (readonly string[] | string)[]) {
   const timers = new FakeTimers();
   const state = {
@@ -27,7 +27,7 @@ function setUp(host = 'relay.example', ...answers: readonly (readonly string[] |
     tried: [] as string[],
     unresolved: [] as string[],
     lookups: 0,
-    /** What happens while a lookup is under way. */
+    /** Called while a lookup is under way. */
     duringLookup: () => {},
   };
   const useAddress = (address: Address): void => {
@@ -51,7 +51,7 @@ function setUp(host = 'relay.example', ...answers: readonly (readonly string[] |
       return answer;
     },
   });
-  /** The relay is heard, from where it is now or from `address`. */
+  /** A datagram arrives from the relay's current address, or from `address`. */
   const hear = (address = state.contact.address?.address ?? ''): void => {
     const { datagramsReceived } = state.contact;
     state.contact = {
@@ -61,7 +61,7 @@ function setUp(host = 'relay.example', ...answers: readonly (readonly string[] |
       hasKeys: true,
     };
   };
-  /** Packets wait for an acknowledgement, and nothing comes. */
+  /** Packets wait for an acknowledgement that does not arrive. */
   const ask = (): void => {
     const { datagramsSent } = state.contact;
     state.contact = { ...state.contact, datagramsSent: datagramsSent + 1, bytesInFlight: 100 };
@@ -80,7 +80,7 @@ describe('the first contact', () => {
     expect(state.tried).toEqual([`0 ${V6}`, `${ATTEMPT_DELAY_MS} ${V4}`]);
   });
 
-  it('tries all of them again, one each second, until one answers (spec outage 7)', async () => {
+  it('tries all addresses again, one each second, until one answers (spec outage 7)', async () => {
     const { finder, timers, state } = setUp('relay.example', [V6, V4]);
     await finder.start();
     expect(state.tried).toEqual([]);
@@ -90,20 +90,20 @@ describe('the first contact', () => {
     expect(state.tried.slice(2)).toEqual([`${again} ${V6}`, `${again + NEXT_ATTEMPT_DELAY_MS} ${V4}`]);
   });
 
-  it('does not wait for an address to which the system does not even send (spec outage 7)', async () => {
+  it('does not wait for an address to which the system refuses to send (spec outage 7)', async () => {
     const { finder, timers, state } = setUp('relay.example', [V6, V4]);
     finder.seek();
     await finder.start();
     finder.onSendError({ address: V4, port: 51_820 });
     finder.onSendError({ address: V6, port: 51_820 });
     expect(state.tried).toEqual([`0 ${V6}`, `0 ${V4}`]);
-    // Where none can be sent to there is no hurry.
+    // If the system refuses all of them, the interval applies again.
     for (let i = 0; i < 10; i++) finder.onSendError({ address: V4, port: 51_820 });
     await timers.runTo(NEXT_ATTEMPT_DELAY_MS - 1);
     expect(state.tried).toHaveLength(2);
   });
 
-  it('stops at once at the address that answered, not at the one tried last (spec outage 7)', async () => {
+  it('stops at the address that answered, which need not be the one tried last (spec outage 7)', async () => {
     const { finder, timers, state, hear, ask } = setUp('relay.example', [V6, V4]);
     finder.seek();
     await finder.start();
@@ -111,7 +111,7 @@ describe('the first contact', () => {
     hear(V6);
     await timers.runTo(2 * SILENCE_MS);
     expect(state.tried).toHaveLength(2);
-    // The next search begins with the other: the one that answered is silent now.
+    // The next search begins with the other address, because the one that answered is silent now.
     ask();
     await timers.runTo(3 * SILENCE_MS);
     ask();
@@ -122,7 +122,7 @@ describe('the first contact', () => {
     ]);
   });
 
-  it('waits for a name that does not resolve yet, and says so each time (spec outage 6)', async () => {
+  it('waits for a name that does not resolve yet, and reports each failed lookup (spec outage 6)', async () => {
     const { finder, timers, state } = setUp('relay.example', 'EAI_AGAIN', 'EAI_AGAIN', 'ENOTFOUND', [V4]);
     finder.seek();
     expect(await finder.start()).toBe('EAI_AGAIN');
@@ -131,7 +131,7 @@ describe('the first contact', () => {
     expect(state.tried).toEqual([`7000 ${V4}`]);
   });
 
-  it('asks for such a name at least every 15 s (spec outage 6)', async () => {
+  it('looks up such a name at least every 15 s (spec outage 6)', async () => {
     const { finder, timers, state } = setUp('relay.example', 'EAI_AGAIN');
     await finder.start();
     await timers.runTo(10 * MAX_LOOKUP_RETRY_MS);
@@ -145,7 +145,7 @@ describe('the first contact', () => {
 });
 
 describe('a relay that falls silent', () => {
-  /** Reached at V4, long ago. */
+  /** A relay that was reached at V4 long ago. */
   async function reached(...later: readonly (readonly string[] | string)[]) {
     const all = setUp('relay.example', [V4], ...later);
     all.finder.seek();
@@ -156,7 +156,7 @@ describe('a relay that falls silent', () => {
     return all;
   }
 
-  it('is found where its name leads now (spec outage 6)', async () => {
+  it('is found at the new address of its name (spec outage 6)', async () => {
     const { timers, state, ask } = await reached([OTHER_V4]);
     ask();
     await timers.runTo(2 * SILENCE_MS);
@@ -166,7 +166,7 @@ describe('a relay that falls silent', () => {
     expect(state.tried).toEqual([`${3 * SILENCE_MS} ${OTHER_V4}`]);
   });
 
-  it('is tried at the address that answered last every other time (spec outage 7)', async () => {
+  it('is tried every other time at the address that answered last (spec outage 7)', async () => {
     const { timers, state, ask } = await reached([V4, V6, OTHER_V4]);
     ask();
     await timers.runTo(2 * SILENCE_MS);
@@ -175,7 +175,7 @@ describe('a relay that falls silent', () => {
     expect(state.tried.map((text) => text.split(' ')[1])).toEqual([V6, V4, OTHER_V4, V4]);
   });
 
-  it('is not looked for while it answers, nor while nobody wants an answer (spec outage 6)', async () => {
+  it('causes no lookup while it answers, or while no answer is due (spec outage 6)', async () => {
     const { timers, state, hear, ask } = await reached([OTHER_V4]);
     ask();
     await timers.runTo(2 * SILENCE_MS);
@@ -187,13 +187,13 @@ describe('a relay that falls silent', () => {
     // A persistent keepalive.
     state.contact = { ...state.contact, datagramsSent: state.contact.datagramsSent + 1 };
     await timers.runTo(6 * SILENCE_MS);
-    // Idle until the keys are gone.
+    // Idle until the keys expire.
     state.contact = { ...state.contact, hasKeys: false };
     await timers.runTo(9 * SILENCE_MS);
     expect([state.tried, state.lookups]).toEqual([[], 1]);
   });
 
-  it('stays where it is when it is heard while its name is looked up (spec outage 6)', async () => {
+  it('keeps its address if it is heard during the lookup (spec outage 6)', async () => {
     const { timers, state, hear, ask } = await reached([OTHER_V4]);
     state.duringLookup = hear;
     ask();
@@ -203,7 +203,7 @@ describe('a relay that falls silent', () => {
     expect([state.tried, state.lookups]).toEqual([[], 2]);
   });
 
-  it('stays where it was while names do not resolve (spec outage 6)', async () => {
+  it('keeps its address while its name does not resolve (spec outage 6)', async () => {
     const { timers, state, ask } = await reached('EAI_AGAIN', [OTHER_V4]);
     ask();
     await timers.runTo(2 * SILENCE_MS);
@@ -216,7 +216,7 @@ describe('a relay that falls silent', () => {
     expect(state.unresolved).toEqual([]);
   });
 
-  it('is tried once, and never looked for, when it was given as an address', async () => {
+  it('causes no lookup if it was given as an IP literal', async () => {
     const { finder, timers, state } = setUp(V4);
     finder.seek();
     await finder.start();

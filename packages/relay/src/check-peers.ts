@@ -1,4 +1,4 @@
-/** What a list of peers must fulfil before a relay takes any of it. */
+/** Checks a list of peers before the relay uses any of it. */
 import { bytesKey, MAX_PEERS } from '@underpass/protocol';
 import { UnderpassError } from '@underpass/runtime';
 import type { RelayPeerOptions } from './relay-options.js';
@@ -9,7 +9,7 @@ export function checkPeers(peers: readonly RelayPeerOptions[]): void {
     throw new UnderpassError(
       'invalid-option',
       `${peers.length} peers are more than the ${MAX_PEERS} that one relay can have`,
-      'share them out over several relays',
+      'distribute them over several relays',
     );
   }
   const names = new Set<string>();
@@ -19,7 +19,7 @@ export function checkPeers(peers: readonly RelayPeerOptions[]): void {
       throw new UnderpassError(
         'invalid-option',
         `two peers are named ${name}`,
-        'give each a name of its own',
+        'give each peer a name of its own',
       );
     }
     names.add(name);
@@ -29,7 +29,7 @@ export function checkPeers(peers: readonly RelayPeerOptions[]): void {
       throw new UnderpassError(
         'invalid-option',
         `${other} and ${name} have the same public key`,
-        'each peer needs a key of its own: two with one key take the connection from each other',
+        'give each peer its own key: two clients with one key keep taking the connection from each other',
       );
     }
     keys.set(key, name);

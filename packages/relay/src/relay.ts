@@ -1,4 +1,4 @@
-/** Many peers, each with a list of what it may reach. */
+/** Starts a relay: many peers, each with a list of targets that it may reach. */
 import { lookup } from 'node:dns/promises';
 import { networkInterfaces } from 'node:os';
 import {
@@ -34,7 +34,7 @@ import { checkPeers } from './check-peers.js';
 import type { Relay, RelayEvent, RelayOptions, RelayPeerOptions, RelayStatus } from './relay-options.js';
 
 const DEFAULT_MAX_OUTAGE_MS = 24 * 3_600_000;
-/** From one report of a kind of send error to the next. */
+/** The shortest time between two reports of the same kind of send error. */
 const SEND_ERROR_INTERVAL_MS = 600_000;
 
 /** Opens the UDP socket.
@@ -45,7 +45,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   if (socket.mayAnswerFromAnotherAddress) {
     options.log.warn(
       { event: 'several-addresses' },
-      'this machine has several addresses, and answers may leave from another than a client asked, which NATs and firewalls drop: install koffi, or set listen to one address',
+      "this machine has several addresses, and the system may answer from another one than a client uses; NATs and firewalls drop such answers: install koffi, or set 'listen' to one address",
     );
   }
   const suite = options.suite ?? chooseSuite();
@@ -66,20 +66,26 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   return relay;
 }
 
-type NamelessEvent =
+type EventWithoutPeer =
   | { readonly type: 'waiting' | 'resumed'; readonly silentMs: number }
   | { readonly type: 'path-fragments'; readonly datagramBytes: number }
   | { readonly type: 'moved'; readonly from: Address; readonly to: Address }
   | { readonly type: 'key-shared'; readonly addresses: readonly Address[] }
   | { readonly type: 'clock-behind'; readonly clockMs: number; readonly earlierClockMs: number };
 
-/** A peer of the config and what it has to do with the endpoint. */
+/** A peer of the config, with its endpoint state and the acceptor of its streams. */
 interface Member {
   options: RelayPeerOptions;
   readonly peer: Peer;
   readonly acceptor: Acceptor;
 }
 
+/** A relay that runs: the peers of the config on one endpoint, and the targets that they reach.
+ *
+ *  It owns the driver with its socket, and for each configured peer an endpoint peer and an `Acceptor`. All acceptors
+ *  share the lookup queue, the socket watch and the descriptor guard, so that no peer can exhaust what others need. The
+ *  driver reports what happens to a peer; this class turns it into events under the peer's configured name. `setPeers`
+ *  is the only way to change who may connect. It never judges a target: the acceptor does. */
 class RunningRelay implements Relay {
   readonly #options: RelayOptions;
   readonly #endpoint: Endpoint;
@@ -91,8 +97,8 @@ class RunningRelay implements Relay {
   readonly #descriptors: DescriptorGuard;
   /** By public key. */
   readonly #members = new Map<string, Member>();
-  /** When each kind of send error was last told, by its code: the system has a few dozen. */
-  readonly #toldSendErrors = new Map<string, number>();
+  /** When each kind of send error was last reported, by its code. The system has a few dozen codes. */
+  readonly #reportedSendErrors = new Map<string, number>();
   #closing: Promise<void> | undefined;
 
   constructor(options: RelayOptions, endpoint: Endpoint, socket: DatagramSocket, suite: CryptoSuite) {
@@ -116,19 +122,19 @@ class RunningRelay implements Relay {
       handler: {
         onConnected: (peer) => this.#onConnected(peer),
         onDisconnected: (peer, error, lostStreams) => this.#onDisconnected(peer, error, lostStreams),
-        onMoved: (peer, from, to) => this.#emitOf(peer, { type: 'moved', from, to }),
-        onKeyShared: (peer, addresses) => this.#emitOf(peer, { type: 'key-shared', addresses }),
+        onMoved: (peer, from, to) => this.#emitFor(peer, { type: 'moved', from, to }),
+        onKeyShared: (peer, addresses) => this.#emitFor(peer, { type: 'key-shared', addresses }),
         onWaiting: (peer, since) => {
-          this.#emitOf(peer, { type: 'waiting', silentMs: this.#driver.now() - since });
+          this.#emitFor(peer, { type: 'waiting', silentMs: this.#driver.now() - since });
         },
         onPathFragments: (peer, datagramBytes) => {
-          this.#emitOf(peer, { type: 'path-fragments', datagramBytes });
+          this.#emitFor(peer, { type: 'path-fragments', datagramBytes });
         },
         onSendError: (address, code) => this.#onSendError(address, code),
-        onResumed: (peer, silentMs) => this.#emitOf(peer, { type: 'resumed', silentMs }),
+        onResumed: (peer, silentMs) => this.#emitFor(peer, { type: 'resumed', silentMs }),
         onUnknownKey: (publicKey, address) => this.#emit({ type: 'unknown-key', publicKey, address }),
         onClockBehind: (peer, clockMs, earlierClockMs) => {
-          this.#emitOf(peer, { type: 'clock-behind', clockMs, earlierClockMs });
+          this.#emitFor(peer, { type: 'clock-behind', clockMs, earlierClockMs });
         },
         onStream: (peer, stream) => this.#memberOf(peer)?.acceptor.accept(stream),
       },
@@ -167,7 +173,7 @@ class RunningRelay implements Relay {
       }
       const { connected, openStreams } = member.peer.stats();
       const reason =
-        options === undefined ? 'removed from the config' : 'another preshared key in the config';
+        options === undefined ? 'removed from the config' : 'its preshared key changed in the config';
       this.#members.delete(key);
       this.#endpoint.removePeer(this.#driver.now(), member.peer, reason);
       void member.acceptor.close();
@@ -226,8 +232,8 @@ class RunningRelay implements Relay {
     this.#options.onEvent?.(event);
   }
 
-  /** An event without its peer, who may be gone from the config meanwhile. */
-  #emitOf(peer: Peer, event: NamelessEvent): void {
+  /** Emits an event under the peer's name, unless the peer has left the config meanwhile. */
+  #emitFor(peer: Peer, event: EventWithoutPeer): void {
     const member = this.#memberOf(peer);
     if (member !== undefined) this.#emit({ ...event, peer: member.options.name });
   }
@@ -249,11 +255,12 @@ class RunningRelay implements Relay {
     });
   }
 
-  /** Datagrams come by the thousand, and so do their errors. */
+  /** Reports each kind of error only now and then, because there may be thousands in a second. */
   #onSendError(address: Address, code: string): void {
     const now = this.#driver.now();
-    if (now - (this.#toldSendErrors.get(code) ?? -SEND_ERROR_INTERVAL_MS) < SEND_ERROR_INTERVAL_MS) return;
-    this.#toldSendErrors.set(code, now);
+    if (now - (this.#reportedSendErrors.get(code) ?? -SEND_ERROR_INTERVAL_MS) < SEND_ERROR_INTERVAL_MS)
+      return;
+    this.#reportedSendErrors.set(code, now);
     this.#emit({ type: 'cannot-send', address, code });
   }
 
@@ -264,14 +271,14 @@ class RunningRelay implements Relay {
     status: RequestStatus,
     reason: string,
   ): void {
-    const wish = target === undefined ? 'a stream' : formatTarget(target);
+    const requested = target === undefined ? 'a stream' : formatTarget(target);
     this.#emit({
       type: 'refused',
       peer,
       id,
       target,
       status,
-      advice: `${peer} asked for ${wish}: ${reason}`,
+      advice: `${peer} asked for ${requested}: ${reason}`,
     });
   }
 }
@@ -282,7 +289,7 @@ function reasonOf({ by, code, reason }: ConnectionError): string {
   return reason === '' ? `code ${code}` : reason;
 }
 
-/** The endpoint has a copy of the preshared key, and the caller wipes its own. */
+/** Drops the preshared key: the endpoint has its own copy, and the caller wipes this one. */
 function withoutSecret({ name, publicKey, allow }: RelayPeerOptions): RelayPeerOptions {
   return { name, publicKey, allow };
 }

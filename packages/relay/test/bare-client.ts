@@ -1,4 +1,4 @@
-/** A client that is no more than an endpoint on a UDP socket, and a relay for it, on loopback. */
+/** A relay on loopback, and a minimal client for it: an endpoint on a UDP socket. */
 import { randomBytes } from 'node:crypto';
 import {
   type AllowRule,
@@ -41,7 +41,7 @@ export function rules(...texts: readonly string[]): AllowRule[] {
   });
 }
 
-/** Remembers what happened, and lets a test wait for more. */
+/** Records events and lets a test wait for more. */
 class Changes {
   #waiting: (() => void)[] = [];
 
@@ -57,7 +57,7 @@ export interface TestRelay {
   readonly relay: Relay;
   readonly publicKey: Uint8Array;
   readonly events: readonly RelayEvent[];
-  /** The first event of that type, past or future. */
+  /** Resolves with the first event of that type, past or future. */
   next<K extends RelayEvent['type']>(type: K): Promise<Extract<RelayEvent, { type: K }>>;
 }
 
@@ -88,7 +88,7 @@ export async function runRelay(
   return { relay, publicKey, events, next };
 }
 
-/** One request and what came back. */
+/** One request and everything that came back. */
 export interface Answer {
   readonly stream: Stream;
   readonly status: () => RequestStatus | undefined;
@@ -100,7 +100,7 @@ export interface Answer {
 export class BareClient {
   readonly #driver: Driver;
   readonly #relay: Peer;
-  /** Why connections ended. */
+  /** The errors with which connections ended. */
   readonly disconnects: string[] = [];
   readonly #changes = new Changes();
 
@@ -150,7 +150,7 @@ export class BareClient {
     return this.#relay.stats().connected;
   }
 
-  /** Asks for a target and sends `bytes` behind the request. */
+  /** Requests a target and sends `bytes` after the request. */
   ask(host: string, port: number, bytes = ''): Answer {
     const stream = this.#relay.openStream();
     if (stream === undefined) throw new Error('no stream');

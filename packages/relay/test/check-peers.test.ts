@@ -8,7 +8,7 @@ function peer(name: string, key: number) {
 }
 
 describe('a list of peers', () => {
-  it('is taken when names and keys differ', () => {
+  it('is accepted when names and keys differ', () => {
     expect(() => checkPeers([])).not.toThrow();
     expect(() => checkPeers([peer('a', 1), peer('A', 2), peer('b', 3)])).not.toThrow();
   });
@@ -22,7 +22,7 @@ describe('a list of peers', () => {
     expect(check).toThrow(message);
   });
 
-  it('has a limit', () => {
+  it('is limited in length', () => {
     const peers = Array.from({ length: MAX_PEERS + 1 }, (_, index) => peer(`${index}`, 0));
     expect(() => checkPeers(peers)).toThrow(`${MAX_PEERS + 1} peers are more than the ${MAX_PEERS}`);
   });

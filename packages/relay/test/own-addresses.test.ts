@@ -2,7 +2,7 @@ import type { NetworkInterfaceInfo } from 'node:os';
 import { expect, it, vi } from 'vitest';
 import { BareClient, newKeys, rules, runRelay } from './bare-client.js';
 
-/** An address that everybody may be sent to, unless it is the relay's own. */
+/** A global unicast address, which any rule for it permits unless it is the relay's own. */
 const OWN = '192.0.43.8';
 
 vi.mock('node:os', async (importOriginal) => ({
@@ -10,7 +10,7 @@ vi.mock('node:os', async (importOriginal) => ({
   networkInterfaces: () => ({ eth0: [{ address: OWN } as NetworkInterfaceInfo] }),
 }));
 
-it("a relay's own addresses, behind its firewall, need a rule of their own (spec forwarding 3.5)", async () => {
+it("refuses the relay's own addresses unless a rule names them (spec forwarding 3.5)", async () => {
   const keys = newKeys();
   const relay = await runRelay([{ name: 'laptop', publicKey: keys.publicKey, allow: rules('*:*') }], {
     resolve: async () => [OWN],

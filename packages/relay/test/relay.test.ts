@@ -4,7 +4,7 @@ import { Acceptor } from '@underpass/forward';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { BareClient, newKeys, rules, runRelay } from './bare-client.js';
 
-/** A TCP server on loopback. */
+/** Starts a TCP server on loopback. */
 async function startTarget(handle: (socket: Socket) => void): Promise<number> {
   const sockets: Socket[] = [];
   const server = createServer({ allowHalfOpen: true }, (socket) => {
@@ -21,7 +21,7 @@ async function startTarget(handle: (socket: Socket) => void): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-/** With an error or without. */
+/** Resolves when the socket closes, with or without an error. */
 function hasClosed(socket: Socket): Promise<void> {
   return new Promise((resolve) => socket.once('close', () => resolve()));
 }
@@ -29,7 +29,7 @@ function hasClosed(socket: Socket): Promise<void> {
 const echo = (socket: Socket): void => void socket.pipe(socket);
 
 describe('a relay', () => {
-  it('connects a peer to what its rules allow, and reports it by the name of the config', async () => {
+  it('connects a peer to targets that its rules allow, and reports them under its configured name', async () => {
     const port = await startTarget(echo);
     const keys = newKeys();
     const allow = rules(`127.0.0.1:${port}`);
@@ -60,7 +60,7 @@ describe('a relay', () => {
     });
   });
 
-  it('refuses the rest, and says who asked for what and which rule would allow it (spec forwarding 3.2)', async () => {
+  it('refuses other targets, and reports the peer, the target and the rule that would allow it (spec forwarding 3.2)', async () => {
     const keys = newKeys();
     const relay = await runRelay([{ name: 'laptop', publicKey: keys.publicKey, allow: [] }]);
     const client = await BareClient.connect(relay, keys);
@@ -94,7 +94,7 @@ describe('a relay', () => {
     expect(answers).toEqual(['opened', 'not-allowed']);
   });
 
-  it('does not connect a peer to the addresses of this machine that no rule names (spec forwarding 3.5)', async () => {
+  it('does not connect a peer to addresses of this machine that no rule names (spec forwarding 3.5)', async () => {
     const keys = newKeys();
     const relay = await runRelay([{ name: 'laptop', publicKey: keys.publicKey, allow: rules('*:*') }], {
       resolve: async () => ['127.0.0.1', '::1'],
@@ -106,7 +106,7 @@ describe('a relay', () => {
     expect((await relay.next('refused')).advice).toContain('relay.example resolves to 127.0.0.1');
   });
 
-  it('takes new rules for the next request, and keeps the streams of who stays', async () => {
+  it('applies new rules to the next request, and keeps the streams of peers that stay', async () => {
     const port = await startTarget(echo);
     const keys = newKeys();
     const peer = (name: string, ...texts: string[]) => ({
@@ -135,7 +135,7 @@ describe('a relay', () => {
         { name: 'laptop', publicKey, presharedKey: new Uint8Array(32).fill(1), allow: [] },
       ],
     ],
-  ])('cuts off a peer that %s, and resets its targets', async (_what, peers) => {
+  ])('disconnects a peer that %s, and resets its targets', async (_what, peers) => {
     let target: Socket | undefined;
     const port = await startTarget((socket) => {
       target = socket;
@@ -152,11 +152,11 @@ describe('a relay', () => {
     await Promise.all([closed, client.until(({ disconnects }) => disconnects.length > 0)]);
     expect(answer.isOver).toBe(true);
     expect(await relay.next('peer-disconnected')).toMatchObject({ peer: 'laptop', lostStreams: 1 });
-    // Once, although the config may have a successor with the same key.
+    // Once, even if the config has another peer with the same key now.
     expect(relay.events.filter(({ type }) => type === 'peer-disconnected')).toHaveLength(1);
   });
 
-  it('changes nothing when the new list is wrong', async () => {
+  it('changes nothing when the new list is invalid', async () => {
     const keys = newKeys();
     const peer = { name: 'laptop', publicKey: keys.publicKey, allow: [] };
     const relay = await runRelay([peer]);
@@ -164,7 +164,7 @@ describe('a relay', () => {
     expect(relay.relay.status().peers.map(({ name }) => name)).toEqual(['laptop']);
   });
 
-  it('tells its peers when it closes, resets targets, and takes no more peers', async () => {
+  it('sends CLOSE to its peers when it closes, resets targets, and accepts no more peers', async () => {
     let target: Socket | undefined;
     const port = await startTarget((socket) => {
       target = socket;
@@ -183,7 +183,7 @@ describe('a relay', () => {
     expect(relay.relay.status().peers).toHaveLength(1);
   });
 
-  it('waits, when it closes, until targets are reset that outlive their streams', async () => {
+  it('waits on closing until targets that outlive their streams are reset', async () => {
     const { relay } = await runRelay([{ name: 'laptop', publicKey: newKeys().publicKey, allow: [] }]);
     let isReset = false;
     const close = vi.spyOn(Acceptor.prototype, 'close').mockImplementation(async () => {
@@ -195,7 +195,7 @@ describe('a relay', () => {
     expect(isReset).toBe(true);
   });
 
-  it('does not start when its port is taken', async () => {
+  it('fails to start when its port is taken', async () => {
     const { relay } = await runRelay([]);
     await expect(
       runRelay([], { listen: { host: '127.0.0.1', port: relay.address.port } }),

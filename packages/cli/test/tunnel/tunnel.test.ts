@@ -106,7 +106,7 @@ describe('a connection that is refused', () => {
       id: 1,
       target: { host: '127.0.0.1', port },
       status: 'not-allowed',
-      advice: `the relay does not allow 127.0.0.1:${port}: its log says which rule would; add that to your peer's allow list there`,
+      advice: `the relay does not allow 127.0.0.1:${port}: its log names the rule to add to your allow list there`,
     });
     expect(await tunnel.relay.heard.next('refused')).toEqual({
       type: 'refused',
@@ -341,7 +341,7 @@ describe('setPeers', () => {
     ['is gone', 'removed from the config', () => []],
     [
       'has another preshared key',
-      'another preshared key in the config',
+      'its preshared key changed in the config',
       (publicKey: Uint8Array) => [
         { name: 'laptop', publicKey, presharedKey: new Uint8Array(32).fill(7), allow: [] },
       ],
