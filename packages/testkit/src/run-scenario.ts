@@ -127,6 +127,7 @@ class ScenarioRun {
   readonly #content: Content;
   readonly #world: World;
   readonly #observer: Observer;
+  readonly #paths = new Paths(({ node }) => (node === 'relay' ? undefined : RELAY_ADDRESS));
   readonly #violations: string[] = [];
   readonly #broken = new Set<string>();
   readonly #nodes: readonly NodeName[];
@@ -174,7 +175,7 @@ class ScenarioRun {
       onViolation: (violation) => this.#report(violation),
       ...(options.trace && { trace: options.trace }),
     });
-    const paths = new Paths(({ node }) => (node === 'relay' ? undefined : RELAY_ADDRESS));
+    const paths = this.#paths;
     this.#observer.add(paths.before);
     for (const rule of RULES) {
       const stage = createStage({
@@ -317,7 +318,8 @@ class ScenarioRun {
     process.crypto.tamper = (payload) => {
       if (left === 0 || payload.length < 16 || payload[0] !== 1) return false;
       left--;
-      payload.fill(UNKNOWN_FRAME, 9);
+      // All of it behind the packet number: a frame that begins well and goes wrong would have an effect.
+      payload.fill(UNKNOWN_FRAME, 1 + (1 << ((payload[1] as number) >>> 6)));
       this.#world.queue.schedule(this.#world.now, () => this.#reconnect(node, 'relay'));
       return true;
     };
@@ -329,6 +331,7 @@ class ScenarioRun {
     this.#process('relay').removePeer(this.#world.now, node);
     this.#world.wake('relay');
     this.#world.queue.schedule(this.#world.now + backAfterMs, () => {
+      this.#paths.forget(this.#observer.process('relay') as ObservedProcess, node);
       this.#process('relay').addPeer(node, this.#peerOptions('relay', node));
       this.#world.wake('relay');
     });

@@ -39,6 +39,9 @@ export class FlightModel {
   /** The probe timer counts from here at the earliest. */
   #probeFrom = Number.NEGATIVE_INFINITY;
   #hasLostSinceAck = false;
+  #next = 0;
+  /** Packets before it went over another path. */
+  #pathFirst = 0;
   readonly flying = new Map<number, Flying>();
   /** In order. */
   #lost: number[] = [];
@@ -69,6 +72,7 @@ export class FlightModel {
       this.sentSinceAck++;
     }
     this.flying.set(packet.packetNumber, { at, isAckEliciting: packet.isAckEliciting });
+    this.#next = packet.packetNumber + 1;
     return isAnother;
   }
 
@@ -91,7 +95,7 @@ export class FlightModel {
     }
     const isLateNews = this.#takeLost(ack.ranges);
     this.largestAcked = Math.max(this.largestAcked, largest);
-    if (newest !== undefined && isElicited) {
+    if (newest !== undefined && isElicited && largest >= this.#pathFirst) {
       this.sampleSentAt = newest.at;
       this.#sample(at - newest.at, ack.delayMs);
     }
@@ -105,6 +109,13 @@ export class FlightModel {
       this.#hasLostSinceAck = false;
     }
     this.judge(at);
+  }
+
+  /** What is sent from now on goes over another path (spec path 4). */
+  onNewPath(): void {
+    this.#pathFirst = this.#next;
+    this.hasSample = false;
+    this.minMs = Number.POSITIVE_INFINITY;
   }
 
   /** Notes what may be declared lost by now, and whether the probe timer may have expired. */
@@ -145,8 +156,8 @@ export class FlightModel {
     this.#epoch = epoch;
     this.flying.clear();
     this.#lost = [];
-    this.hasSample = false;
-    this.minMs = Number.POSITIVE_INFINITY;
+    this.#next = 0;
+    this.onNewPath();
     this.largestAcked = -1;
     this.ackedAt = Number.NEGATIVE_INFINITY;
     this.sentSinceAck = 0;

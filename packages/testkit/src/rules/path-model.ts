@@ -22,6 +22,11 @@ export class Paths {
     return this.#models.of(process, peer);
   }
 
+  /** The process forgets the peer: if it learns of it again, nothing is known. */
+  forget(process: ObservedProcess, peer: NodeName): void {
+    this.#models.reset(process, peer);
+  }
+
   /** What arrived is known before any rule is asked, ... */
   get before(): RuleWatch {
     return {
@@ -74,6 +79,11 @@ export class PathModel {
   onSent({ to, packet }: SentDatagram): void {
     if (this.isOnTrial && sameAddress(to, this.proven)) this.#wentBack = true;
     if (packet?.challenge === undefined) return;
+    // Other bytes are another trial: the path may have gone back in between, and an answer to the earlier one proves nothing.
+    if (!this.#challenges.has(packet.challenge)) {
+      this.#challenges.clear();
+      this.challengesSent = 0;
+    }
     this.#challenges.set(packet.challenge, to);
     if (sameAddress(to, this.address)) this.challengesSent++;
   }

@@ -18,6 +18,7 @@ interface Asking {
   keyedAt: number;
   /** When an unproven address last limited what it may send; another path may have made all round trips void. */
   limitedAt: number;
+  settledAt: number;
 }
 
 export const probing: Rule = {
@@ -31,6 +32,7 @@ export const probing: Rule = {
       sentAt: 0,
       keyedAt: Number.NEGATIVE_INFINITY,
       limitedAt: Number.NEGATIVE_INFINITY,
+      settledAt: Number.NEGATIVE_INFINITY,
     }));
     /** The longest that it may be silent now. */
     const mostMs = (state: Asking, isRelay: boolean, handshakeRttMs = 0): number => {
@@ -78,12 +80,18 @@ export const probing: Rule = {
           state.keyedAt = at;
           state.sentAt = at;
         }
-        if (!stage.path(by, sent.by.node).isSettled) state.limitedAt = at;
         const ack = sent.packet?.ack;
-        if (ack === undefined || !isFresh || dropped !== undefined) return;
-        state.flight.onAck(at, ack);
-        // What is below is acknowledged or declared lost sooner or later, and has its own timer.
-        if (state.flight.ackedAt === at) state.sentAt = Math.max(state.sentAt, at);
+        if (ack !== undefined && isFresh && dropped === undefined) {
+          state.flight.onAck(at, ack);
+          // What is below is acknowledged or declared lost sooner or later, and has its own timer.
+          if (state.flight.ackedAt === at) state.sentAt = Math.max(state.sentAt, at);
+        }
+        if (!stage.path(by, sent.by.node).isSettled) state.limitedAt = at;
+        else if (state.settledAt < state.limitedAt) {
+          // Another address may be another path, of which few round trips say little.
+          state.settledAt = at;
+          state.flight.onNewPath();
+        }
       },
       onTurn(process) {
         for (const peer of process.peers) {

@@ -51,7 +51,8 @@ export class Path {
   readonly #random: (length: number) => Uint8Array;
   #proven: Address | undefined;
   #unproven: Unproven | undefined;
-  /** The address that did not answer last, and its account: one that says little must be able to save up for a challenge. */
+  /** The address that was last tried in vain, and its account: one that says little must be able to save up for a challenge, and
+   *  none may spend twice. */
   #givenUp: Unproven | undefined;
   /** Addresses that we chose since the peer was last heard at one of them: each is as good as proven. */
   #chosen: Address[] = [];
@@ -91,12 +92,13 @@ export class Path {
     // An initiation may be a copy; whoever then uses our keys has our response, and that went to where the initiation came from.
     if (this.#proven === undefined && usesKeys) this.#proven = this.#unproven?.address ?? current;
     if (sameAddress(current, this.#proven)) {
-      this.#unproven = undefined;
+      this.#giveUp();
       return;
     }
     if (!sameAddress(current, this.#unproven?.address)) {
-      const trial = this.#proven === undefined ? undefined : this.#newTrial(now);
       const known = sameAddress(current, this.#givenUp?.address) ? this.#givenUp : undefined;
+      this.#giveUp();
+      const trial = this.#proven === undefined ? undefined : this.#newTrial(now);
       const { receivedBytes = 0, sentBytes = 0 } = known ?? {};
       this.#unproven = { address: current, receivedBytes, sentBytes, trial };
     }
@@ -106,7 +108,7 @@ export class Path {
 
   /** Whoever was heard from the unproven address was not the peer: back to the proven one, where there is one. */
   endTrial(): void {
-    if (this.#proven !== undefined) this.#unproven = undefined;
+    if (this.#proven !== undefined) this.#giveUp();
   }
 
   /** Bytes of UDP payload, of whatever message, that may be sent now. */
@@ -134,8 +136,7 @@ export class Path {
   handleTimeout(now: number): void {
     const trial = this.#unproven?.trial;
     if (trial === undefined || trial.challengesSent < MAX_CHALLENGES || now < trial.nextAt) return;
-    this.#givenUp = this.#unproven;
-    this.#unproven = undefined;
+    this.#giveUp();
   }
 
   /** PATH_RESPONSE arrived, from wherever. @returns what moved when it proves the candidate, or undefined */
@@ -153,6 +154,12 @@ export class Path {
   /** When something of the above is due, or infinity. */
   get dueAt(): number {
     return this.#unproven?.trial?.nextAt ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Back to the proven address. The account of the other one stays. */
+  #giveUp(): void {
+    if (this.#unproven !== undefined) this.#givenUp = this.#unproven;
+    this.#unproven = undefined;
   }
 
   #newTrial(now: number): Trial {

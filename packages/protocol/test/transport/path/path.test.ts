@@ -63,6 +63,28 @@ describe('Path (spec path)', () => {
     expect(path.allowanceBytes).toBe(444);
   });
 
+  it('lets nobody spend an allowance again by trials that a genuine datagram ends (spec path 2)', () => {
+    const path = pathAt();
+    let received = 0;
+    let sent = 0;
+    for (let trial = 0; trial < 5; trial++) {
+      path.onReceived(10 * trial, datagram(AWAY));
+      received += 100;
+      const bytes = Math.min(path.allowanceBytes, 250);
+      path.onSent(bytes);
+      sent += bytes;
+      if (trial === 0) {
+        for (let i = 0; i < MAX_CHALLENGES; i++) path.takeChallenge(1 + i, 1);
+        path.handleTimeout(9);
+      } else if (trial % 2 === 0) path.endTrial();
+      else path.onReceived(10 * trial + 5, datagram(HOME));
+      expect(path.address).toEqual(HOME);
+    }
+    expect(path.allowanceBytes).toBe(Infinity);
+    path.onReceived(100, datagram(AWAY));
+    expect(path.allowanceBytes).toBe(3 * (received + 100) - sent);
+  });
+
   it('counts on where an address was given up: one that says little saves up for a challenge (spec path 2)', () => {
     const path = pathAt();
     const keepalive = { from: AWAY, bytes: 32, usesKeys: true, isNewest: true };
