@@ -2,6 +2,7 @@
 
 import type { Epochs } from './epochs.js';
 import { MAX_DATA_PROBES, PACKET_TYPE, PROTOCOL_VERSION, TRANSPORT_OVERHEAD_BYTES } from './limits.js';
+import type { OwnHello } from './own-hello.js';
 import type { ConnectionParts } from './parts.js';
 import { Content, PacketKind } from './recovery/packet-log.js';
 import { SentFrameKind } from './recovery/sent-frames.js';
@@ -42,9 +43,7 @@ export class PacketBuilder {
 
   readonly #parts: ConnectionParts;
   readonly #epochs: Epochs;
-  /** The keypair under which a HELLO of ours was acknowledged, and the one under which one was sent. */
-  #helloConfirmedUnder = -1;
-  #helloSentUnder = -1;
+  readonly #hello: OwnHello;
   #lastPingAt = Number.NEGATIVE_INFINITY;
   #nextSkip: number;
 
@@ -55,9 +54,10 @@ export class PacketBuilder {
   #ackEliciting = false;
   #hasStreamData = false;
 
-  constructor(parts: ConnectionParts, epochs: Epochs) {
+  constructor(parts: ConnectionParts, epochs: Epochs, hello: OwnHello) {
     this.#parts = parts;
     this.#epochs = epochs;
+    this.#hello = hello;
     this.#nextSkip = MIN_SKIP_DISTANCE + this.#draw(MIN_SKIP_DISTANCE);
   }
 
@@ -65,14 +65,6 @@ export class PacketBuilder {
   wantsToSend(now: number): boolean {
     const { recovery, received, pending } = this.#parts;
     return pending.isUrgent || recovery.probesDue > 0 || received.isAckDue(now) || this.#hasData();
-  }
-
-  isHelloConfirmed(keypairId: number): boolean {
-    return keypairId === this.#helloConfirmedUnder && !this.#parts.pending.hello;
-  }
-
-  onHelloAcknowledged(keypairId: number): void {
-    this.#helloConfirmedUnder = Math.max(this.#helloConfirmedUnder, keypairId);
   }
 
   /** Writes one packet, padded, to bytes[start, start + maxBytes).
@@ -83,8 +75,7 @@ export class PacketBuilder {
     this.pacedAt = undefined;
     if (recovery.log.isFull) return 0;
     const probing = recovery.probesDue > 0;
-    const firstHello = keypairId !== this.#helloConfirmedUnder && keypairId !== this.#helloSentUnder;
-    const mustSend = probing || firstHello || pending.isUrgent || received.isAckDue(now);
+    const mustSend = probing || this.#hello.isFirst(keypairId) || pending.isUrgent || received.isAckDue(now);
     // spec recovery 4: beyond the window, but not for ever
     const isDataProbe = probing && recovery.ptoCount <= MAX_DATA_PROBES;
     const mayCarryData =
@@ -94,7 +85,7 @@ export class PacketBuilder {
     this.#begin(bytes, start, maxBytes);
     this.#keypairId = keypairId;
     const empty = this.#at;
-    if (pending.hello || keypairId !== this.#helloConfirmedUnder) this.#addHello(keypairId);
+    if (pending.hello || !this.#hello.isConfirmed(keypairId)) this.#addHello(keypairId);
     // In front of the ACK, which may take all the room but that of a PING.
     const hasChallenge = this.#addChallenge();
     const before = this.#at;
@@ -114,7 +105,7 @@ export class PacketBuilder {
     const length = Math.min(this.#pad(start), maxBytes);
     const sizeBytes = length + TRANSPORT_OVERHEAD_BYTES;
     const kind = this.#ackEliciting ? PacketKind.ackEliciting : PacketKind.quiet;
-    const packetNumber = recovery.onPacketSent(now, sizeBytes, kind);
+    const packetNumber = this.#notePacket(now, sizeBytes, kind);
     if (this.#ackEliciting) {
       const isTail = this.#hasStreamData && !this.#hasData();
       this.#parts.tail.onPacketSent(now, packetNumber, sizeBytes, isTail);
@@ -132,7 +123,7 @@ export class PacketBuilder {
     this.#begin(bytes, start, maxBytes);
     this.#addPing(now);
     this.#fill();
-    recovery.onPacketSent(now, maxBytes + TRANSPORT_OVERHEAD_BYTES, PacketKind.mtuProbe);
+    this.#notePacket(now, maxBytes + TRANSPORT_OVERHEAD_BYTES, PacketKind.mtuProbe);
     return maxBytes;
   }
 
@@ -146,7 +137,7 @@ export class PacketBuilder {
     reason: string,
   ): number {
     this.#begin(bytes, start, maxBytes);
-    if (keypairId !== this.#helloConfirmedUnder) this.#addHello(keypairId);
+    if (!this.#hello.isConfirmed(keypairId)) this.#addHello(keypairId);
     const text = new Uint8Array(reason.length);
     for (let i = 0; i < reason.length; i++) text[i] = reason.charCodeAt(i) & 0x7f;
     this.#at = writeClose(bytes, this.#at, code, text);
@@ -169,13 +160,21 @@ export class PacketBuilder {
     this.#at = writeVarint(bytes, start + 1, log.next);
   }
 
+  /** @returns its number */
+  #notePacket(now: number, sizeBytes: number, kind: PacketKind): number {
+    const { recovery, rates } = this.#parts;
+    const packetNumber = recovery.onPacketSent(now, sizeBytes, kind);
+    if (kind !== PacketKind.quiet) rates.onPacketSent(now, packetNumber, sizeBytes, recovery.bytesInFlight);
+    return packetNumber;
+  }
+
   /** Window and pacer; notes what it is that holds us back. */
   #windowAllows(now: number, datagramBytes: number): boolean {
-    const { recovery, congestion, pacer } = this.#parts;
+    const { recovery, rates, congestion, pacer } = this.#parts;
     if (!this.#hasData()) {
       this.applicationLimited = true;
       if (recovery.bytesInFlight < congestion.windowBytes) {
-        recovery.rates.markApplicationLimited(recovery.bytesInFlight);
+        rates.markApplicationLimited(recovery.bytesInFlight);
       }
       return false;
     }
@@ -203,7 +202,7 @@ export class PacketBuilder {
   }
 
   /** What our HELLO says now. @param expectedEpoch whom it is for */
-  hello(expectedEpoch: Uint8Array): Hello {
+  helloFor(expectedEpoch: Uint8Array): Hello {
     const { role, config, streams } = this.#parts;
     return {
       version: PROTOCOL_VERSION,
@@ -220,11 +219,11 @@ export class PacketBuilder {
 
   #addHello(keypairId: number): void {
     const { recovery, pending } = this.#parts;
-    const frame = encodeHello(this.hello(this.#epochs.expected));
+    const frame = encodeHello(this.helloFor(this.#epochs.expected));
     this.#bytes.set(frame, this.#at);
     this.#at += frame.length;
     this.#ackEliciting = true;
-    this.#helloSentUnder = keypairId;
+    this.#hello.onSent(keypairId);
     pending.hello = false;
     recovery.log.addHello(keypairId);
   }

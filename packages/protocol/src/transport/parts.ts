@@ -17,8 +17,9 @@ import { Liveness } from './liveness.js';
 import { MtuSearch } from './path/mtu-search.js';
 import type { PeerBudgets } from './peer-budgets.js';
 import { PendingFrames } from './pending-frames.js';
+import { DeliveryRate } from './recovery/delivery-rate.js';
 import { ReceivedPackets } from './recovery/received-packets.js';
-import { Recovery, type RecoveryListener } from './recovery/recovery.js';
+import { Recovery } from './recovery/recovery.js';
 import { StreamSet } from './streams/stream-set.js';
 import { TailRepeater } from './tail-repeater.js';
 
@@ -27,6 +28,7 @@ export interface ConnectionParts {
   readonly config: TransportConfig;
   readonly random: (length: number) => Uint8Array;
   readonly recovery: Recovery;
+  readonly rates: DeliveryRate;
   readonly received: ReceivedPackets;
   congestion: CongestionController;
   readonly mtu: MtuSearch;
@@ -42,18 +44,19 @@ export function composeParts(
   config: TransportConfig,
   random: (length: number) => Uint8Array,
   budgets: PeerBudgets,
-  listener: RecoveryListener,
   onCommand: () => void,
 ): ConnectionParts {
   // spec streams 3.5: what a peer may use before it has our HELLO
   assert(config.connectionWindowBytes >= INITIAL_MAX_DATA_BYTES, 'the window is at least the initial one');
   assert(config.maxStreamWindowBytes >= OPENING_WINDOW_BYTES, 'that of a stream grows from there');
   assert(config.maxOpenStreams >= INITIAL_MAX_STREAMS, 'and the number of streams');
+  const recovery = new Recovery(role === 'client' ? CLIENT_MAX_PTO_MS : RELAY_MAX_PTO_MS);
   return {
     role,
     config,
     random,
-    recovery: new Recovery(listener, role === 'client' ? CLIENT_MAX_PTO_MS : RELAY_MAX_PTO_MS),
+    recovery,
+    rates: new DeliveryRate(recovery.log),
     received: new ReceivedPackets(),
     congestion: createController(config, config.datagramBytes, random),
     mtu: new MtuSearch({

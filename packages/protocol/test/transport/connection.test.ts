@@ -420,6 +420,23 @@ describe('a peer that breaks the rules is answered with the code that says which
     expect(failureCode(pair.inject('relay', 2, reset.subarray(0, end)))).toBe(ConnectionErrorCode.finalSize);
   });
 
+  it('an ACK that is refused, and nothing changes (spec recovery 3.4)', () => {
+    const pair = new ConnectedPair();
+    open(pair).write(pattern(1));
+    pair.filter = () => false;
+    pair.run(5);
+    const { recovery } = pair.client.parts;
+    const { next } = recovery.log;
+    const before = recovery.bytesInFlight;
+    expect(before).toBeGreaterThan(0);
+    // From a number that was never sent down to 0: all that is in flight.
+    const whole = Uint8Array.of(FrameType.ack, next, 0, 0, next);
+    expect(failureCode(pair.inject('client', 0, whole))).toBe(ConnectionErrorCode.protocolViolation);
+    expect(recovery.bytesInFlight).toBe(before);
+    expect(recovery.largestAcked).toBe(-1);
+    expect(recovery.isOutstanding(0)).toBe(true);
+  });
+
   it('acknowledging a skipped packet number (spec streams 2.2)', () => {
     const pair = new ConnectedPair();
     const stream = open(pair);

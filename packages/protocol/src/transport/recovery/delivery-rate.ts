@@ -80,10 +80,11 @@ export class DeliveryRate {
   }
 
   /** A packet in flight was newly acknowledged. */
-  onPacketAcknowledged(now: number, packetNumber: number, sizeBytes: number, sentAt: number): void {
+  onPacketAcknowledged(now: number, packetNumber: number): void {
     const log = this.#log;
     const i = log.slot(packetNumber);
-    this.deliveredBytes += sizeBytes;
+    const sentAt = log.sentAt[i] as number;
+    this.deliveredBytes += log.size[i] as number;
     this.#deliveredAt = now;
     // The greatest numbers come first: among packets of one moment the first is the newest.
     if (sentAt <= this.#newestSentAt) return;
@@ -98,7 +99,11 @@ export class DeliveryRate {
     this.#firstSentAt = sentAt;
   }
 
-  /** All packets of the ACK were told, and those that it shows to be lost. */
+  onPacketLost(packetNumber: number): void {
+    this.lostBytes += this.#log.size[this.#log.slot(packetNumber)] as number;
+  }
+
+  /** All packets of the ACK were reported, and those that it shows to be lost. */
   endAck(minRttMs: number): void {
     const { sample } = this;
     if (this.#limitedUntilBytes > 0 && this.deliveredBytes > this.#limitedUntilBytes) {

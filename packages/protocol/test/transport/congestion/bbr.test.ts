@@ -77,7 +77,7 @@ class Path {
     let newestSentAt = 0;
     for (const { n, sentAt, isLost } of arrived.reverse()) {
       if (isLost) continue;
-      this.rates.onPacketAcknowledged(this.now, n, SIZE, sentAt);
+      this.rates.onPacketAcknowledged(this.now, n);
       this.#bytesInFlight -= SIZE;
       ackedBytes += SIZE;
       this.delivered += SIZE;
@@ -116,7 +116,7 @@ class Path {
   #lose(n: number, sentAt: number): void {
     this.lost++;
     this.#bytesInFlight -= SIZE;
-    this.rates.lostBytes += SIZE;
+    this.rates.onPacketLost(n);
     this.controller.onPacketLost({
       ...emptyLossSample(),
       now: this.now,
@@ -313,16 +313,23 @@ describe('a probe for bandwidth', () => {
 });
 
 describe('delivery rate (spec recovery 5.4)', () => {
-  function send(rates: DeliveryRate, count: number, everyMs: number): void {
-    for (let n = 0; n < count; n++) rates.onPacketSent(n * everyMs, n, SIZE, (n + 1) * SIZE);
+  /** Rates after `count` packets, one each millisecond. */
+  function sent(count: number, isLimited = false): DeliveryRate {
+    const log = new PacketLog();
+    const rates = new DeliveryRate(log);
+    if (isLimited) rates.markApplicationLimited(0);
+    for (let n = 0; n < count; n++) {
+      log.push(n, SIZE, PacketKind.ackEliciting);
+      rates.onPacketSent(n, n, SIZE, (n + 1) * SIZE);
+    }
+    return rates;
   }
 
   it('is what was acknowledged over the time that it took', () => {
-    const rates = new DeliveryRate(new PacketLog());
-    send(rates, 10, 1);
+    const rates = sent(10);
     for (let n = 0; n < 10; n++) {
       rates.beginAck();
-      rates.onPacketAcknowledged(50 + 2 * n, n, SIZE, n);
+      rates.onPacketAcknowledged(50 + 2 * n, n);
       rates.endAck(50);
     }
     // Ten packets in 68 ms: from the sending of the first to the acknowledgement of the last.
@@ -330,20 +337,17 @@ describe('delivery rate (spec recovery 5.4)', () => {
   });
 
   it('is none over less than the shortest round trip', () => {
-    const rates = new DeliveryRate(new PacketLog());
-    send(rates, 1, 1);
+    const rates = sent(1);
     rates.beginAck();
-    rates.onPacketAcknowledged(20, 0, SIZE, 0);
+    rates.onPacketAcknowledged(20, 0);
     rates.endAck(50);
     expect(rates.sample.deliveryRate).toBe(0);
   });
 
   it('is marked when there was nothing more to send', () => {
-    const rates = new DeliveryRate(new PacketLog());
-    rates.markApplicationLimited(0);
-    send(rates, 1, 1);
+    const rates = sent(1, true);
     rates.beginAck();
-    rates.onPacketAcknowledged(60, 0, SIZE, 0);
+    rates.onPacketAcknowledged(60, 0);
     rates.endAck(50);
     expect(rates.sample.applicationLimited).toBe(true);
     expect(rates.isApplicationLimited).toBe(false);

@@ -1,0 +1,104 @@
+/** What follows when packets arrive or are lost: whoever put something into them learns of it (spec recovery 3.2).
+ *
+ *  Recovery returns the numbers, the `PacketLog` knows what was in each packet, and this class takes both to the streams, to the HELLO and
+ *  to the ranges of received packets. A lost packet is never sent again; what was in it is asked for again, in its newest form. */
+import type { OwnHello } from './own-hello.js';
+import type { ConnectionParts } from './parts.js';
+import type { PathFeedback } from './path-feedback.js';
+import { Content } from './recovery/packet-log.js';
+import type { RecoveryOutcome } from './recovery/recovery.js';
+import { SentFrameKind } from './recovery/sent-frames.js';
+
+/** What a stream may buffer, in congestion windows: data stays buffered until the oldest hole before it is filled, which on a lossy path
+ *  takes several round trips. */
+const SEND_AHEAD_WINDOWS = 6;
+
+export class PacketFate {
+  readonly #parts: ConnectionParts;
+  readonly #hello: OwnHello;
+  readonly #feedback: PathFeedback;
+
+  constructor(parts: ConnectionParts, hello: OwnHello, feedback: PathFeedback) {
+    this.#parts = parts;
+    this.#hello = hello;
+    this.#feedback = feedback;
+    this.#updateStreams(0);
+  }
+
+  /** Carries out what an ACK frame or a timeout showed. */
+  handle(now: number, outcome: RecoveryOutcome): void {
+    for (const packetNumber of outcome.acknowledged) this.#onAcknowledged(packetNumber);
+    for (const packetNumber of outcome.lost) this.sendAgain(packetNumber);
+    this.#feedback.handle(now, outcome);
+    const { recovery } = this.#parts;
+    this.#updateStreams(recovery.rtt.smoothedMs);
+    if (outcome.acknowledged.length > 0) recovery.forget(now);
+  }
+
+  /** Asks again for what was in a packet, as far as it still matters. */
+  sendAgain(packetNumber: number): void {
+    const { recovery, streams } = this.#parts;
+    const { log } = recovery;
+    const i = log.slot(packetNumber);
+    const contents = log.contents[i] as number;
+    if ((contents & Content.maxData) !== 0) streams.credit.isDue = true;
+    if ((contents & Content.maxStreams) !== 0) streams.places.isDue = true;
+    const first = log.firstFrame[i] as number;
+    const end = first + (log.frameCount[i] as number);
+    for (let frame = first; frame < end; frame++) this.#frameAgain(frame);
+  }
+
+  #onAcknowledged(packetNumber: number): void {
+    const { received, recovery } = this.#parts;
+    const { log } = recovery;
+    const i = log.slot(packetNumber);
+    const contents = log.contents[i] as number;
+    if ((contents & Content.ack) !== 0) received.onAckAcknowledged(log.ackLargest[i] as number);
+    if ((contents & Content.hello) !== 0) this.#hello.onAcknowledged(log.keypair[i] as number);
+    const first = log.firstFrame[i] as number;
+    const end = first + (log.frameCount[i] as number);
+    for (let frame = first; frame < end; frame++) this.#frameAcknowledged(frame);
+  }
+
+  #frameAcknowledged(frame: number): void {
+    const { recovery, streams } = this.#parts;
+    const { frames } = recovery.log;
+    const i = frames.slot(frame);
+    const id = frames.streamId[i] as number;
+    const kind = frames.kind[i] as SentFrameKind;
+    if (kind === SentFrameKind.stream || kind === SentFrameKind.streamFin) {
+      const fin = kind === SentFrameKind.streamFin;
+      streams.onFrameAcknowledged(id, frames.start[i] as number, frames.length[i] as number, fin);
+    } else if (kind === SentFrameKind.reset) streams.onResetAcknowledged(id);
+  }
+
+  #frameAgain(frame: number): void {
+    const { recovery, streams } = this.#parts;
+    const { frames } = recovery.log;
+    const i = frames.slot(frame);
+    const id = frames.streamId[i] as number;
+    switch (frames.kind[i] as SentFrameKind) {
+      case SentFrameKind.stream:
+        streams.onFrameLost(id, frames.start[i] as number, frames.length[i] as number, false);
+        break;
+      case SentFrameKind.streamFin:
+        streams.onFrameLost(id, frames.start[i] as number, frames.length[i] as number, true);
+        break;
+      case SentFrameKind.reset:
+        streams.onResetLost(id);
+        break;
+      case SentFrameKind.stop:
+        streams.onStopLost(id);
+        break;
+      case SentFrameKind.maxStreamData:
+        streams.onMaxStreamDataLost(id);
+        break;
+    }
+  }
+
+  #updateStreams(roundTripMs: number): void {
+    const { streams, congestion } = this.#parts;
+    streams.roundTripMs = roundTripMs;
+    streams.sendAheadBytes = SEND_AHEAD_WINDOWS * congestion.windowBytes;
+  }
+}

@@ -1,0 +1,62 @@
+import { describe, expect, it } from 'vitest';
+import { DEFAULT_TRANSPORT } from '../../src/transport/config.js';
+import { composeParts } from '../../src/transport/parts.js';
+import { PathFeedback } from '../../src/transport/path-feedback.js';
+import { PeerBudgets } from '../../src/transport/peer-budgets.js';
+import { PacketKind } from '../../src/transport/recovery/packet-log.js';
+
+const LIMITS = { applicationLimited: false, windowLimitedAt: 0 };
+
+function setup() {
+  const random = (length: number) => new Uint8Array(length);
+  const parts = composeParts('client', DEFAULT_TRANSPORT, random, new PeerBudgets(), () => {});
+  const feedback = new PathFeedback(parts, LIMITS);
+  const send = (now: number, bytes: number, kind: PacketKind) => {
+    const packetNumber = parts.recovery.onPacketSent(now, bytes, kind);
+    parts.rates.onPacketSent(now, packetNumber, bytes, parts.recovery.bytesInFlight);
+  };
+  const acknowledge = (now: number, low: number, high: number) => {
+    const ack = {
+      rangeCount: 1,
+      rangeLow: Float64Array.of(low),
+      rangeHigh: Float64Array.of(high),
+      ackDelayUnits: 0,
+    };
+    const outcome = parts.recovery.onAck(now, ack);
+    feedback.handle(now, outcome);
+    return outcome;
+  };
+  return { parts, feedback, send, acknowledge };
+}
+
+describe('PathFeedback', () => {
+  it('counts a lost search for the MTU for no bandwidth that the path lacks (spec mtu 2.2)', () => {
+    const { parts, send, acknowledge } = setup();
+    send(1000, 1472, PacketKind.mtuProbe);
+    for (let i = 0; i < 3; i++) send(1001, 1200, PacketKind.ackEliciting);
+    expect(acknowledge(1080, 1, 3).lost).toEqual([0]);
+    expect(parts.rates.lostBytes).toBe(0);
+    expect(parts.rates.sample).toMatchObject({ lostSinceBytes: 0, deliveredBytes: 3600 });
+  });
+
+  it('counts what is lost up to each packet, itself included', () => {
+    const { parts, send, acknowledge } = setup();
+    const seen: number[] = [];
+    parts.congestion.onPacketLost = (loss) => seen.push(loss.lostSinceSendBytes);
+    for (let i = 0; i < 5; i++) send(1000, 1200, PacketKind.ackEliciting);
+    acknowledge(1100, 4, 4);
+    expect(seen).toEqual([1200, 2400]);
+    expect(parts.rates.sample.lostSinceBytes).toBe(2400);
+  });
+
+  it('learns nothing of a new path from what went over the old one (spec path 4)', () => {
+    const { parts, feedback, send, acknowledge } = setup();
+    for (let i = 0; i < 5; i++) send(1000 + i, 1200, PacketKind.ackEliciting);
+    parts.recovery.onNewPath();
+    feedback.restart(1050);
+    const before = { ...parts.rates.sample };
+    acknowledge(1080, 4, 4);
+    expect(parts.rates.sample).toEqual(before);
+    expect(parts.rates).toMatchObject({ deliveredBytes: 0, lostBytes: 0 });
+  });
+});
