@@ -15,6 +15,7 @@ import { PacketHandler, type PacketOutcome } from './packet-handler.js';
 import { type ConnectionParts, composeParts } from './parts.js';
 import { PathFeedback } from './path-feedback.js';
 import type { PeerBudgets } from './peer-budgets.js';
+import { SendGate } from './send-gate.js';
 import type { Stream } from './streams/stream.js';
 import type { StreamError, StreamEvent } from './streams/stream-set.js';
 import type { FrameReader } from './wire/frame-reader.js';
@@ -25,6 +26,7 @@ export type { PacketOutcome } from './packet-handler.js';
 export class Connection {
   readonly #parts: ConnectionParts;
   readonly #hello = new OwnHello();
+  readonly #gate: SendGate;
   readonly #builder: PacketBuilder;
   readonly #feedback: PathFeedback;
   readonly #fate: PacketFate;
@@ -41,8 +43,9 @@ export class Connection {
     onCommand: () => void,
   ) {
     this.#parts = composeParts(role, config, random, budgets, onCommand);
-    this.#builder = new PacketBuilder(this.#parts, epochs, this.#hello);
-    this.#feedback = new PathFeedback(this.#parts, this.#builder);
+    this.#gate = new SendGate(this.#parts);
+    this.#builder = new PacketBuilder(this.#parts, epochs, this.#hello, this.#gate);
+    this.#feedback = new PathFeedback(this.#parts, this.#gate);
     this.#fate = new PacketFate(this.#parts, this.#hello, this.#feedback);
     this.#handler = new PacketHandler(this.#parts, this.#fate, budgets);
   }
@@ -233,7 +236,7 @@ export class Connection {
   pollTimeout(): Deadline | undefined {
     if (!this.#sendable) return undefined;
     const { recovery, received, liveness, streams, tail } = this.#parts;
-    const { pacedAt } = this.#builder;
+    const { pacedAt } = this.#gate;
     const pacing = pacedAt === undefined ? undefined : { at: pacedAt, reason: 'pacing' };
     const repeat = tail.dueAt === Infinity ? undefined : { at: tail.dueAt, reason: 'tail repeat' };
     const asking = liveness.pollTimeout(streams.openStreams);

@@ -95,6 +95,8 @@ export const MAX_PROBED_DATAGRAM_BYTES = 1472;
 export const MAX_RECEIVED_DATAGRAM_BYTES = 16_384;
 /** WireGuard's type-4 header and tag. */
 export const TRANSPORT_OVERHEAD_BYTES = 32;
+/** A payload is padded to a multiple of it. */
+export const PADDING_BYTES = 16;
 /** What one poll may fill: a UDP segmentation call takes no more. */
 export const BATCH_BYTES = 65_536;
 
@@ -152,7 +154,10 @@ assert(INITIAL_MAX_STREAM_DATA_BYTES % RECEIVE_BLOCK_BYTES === 0, 'windows are w
 assert((MAX_SENT_PACKETS & (MAX_SENT_PACKETS - 1)) === 0, 'the ring is indexed by a mask');
 assert((MAX_SENT_FRAMES & (MAX_SENT_FRAMES - 1)) === 0, 'as is that of their frames');
 assert(SUSPECT_AFTER_MS < WAITING_AFTER_MS, 'a new handshake is tried before anybody is told to wait');
-assert((BASE_DATAGRAM_BYTES - TRANSPORT_OVERHEAD_BYTES) % 16 === 0, 'a full payload needs no padding');
+assert(
+  (BASE_DATAGRAM_BYTES - TRANSPORT_OVERHEAD_BYTES) % PADDING_BYTES === 0,
+  'a full payload needs no padding',
+);
 assert(
   BASE_DATAGRAM_BYTES + IPV6_UDP_HEADER_BYTES + TUNNEL_OVERHEAD_BYTES <= IPV6_MIN_MTU_BYTES,
   'the base fits every IPv6 path, in a tunnel too',

@@ -6,23 +6,19 @@
 import { type AckSample, emptyAckSample, emptyLossSample, type LossSample } from './congestion/controller.js';
 import { type ConnectionParts, createController } from './parts.js';
 import type { RecoveryOutcome } from './recovery/recovery.js';
-
-/** What held the sender back of late. */
-export interface SendingLimits {
-  readonly applicationLimited: boolean;
-  readonly windowLimitedAt: number;
-}
+import type { SendGate } from './send-gate.js';
 
 export class PathFeedback {
   readonly #parts: ConnectionParts;
-  readonly #limits: SendingLimits;
+  readonly #gate: Pick<SendGate, 'applicationLimited' | 'windowLimitedAt'>;
   readonly #ackSample: AckSample = emptyAckSample();
   readonly #lossSample: LossSample = emptyLossSample();
   #datagramBytes: number;
 
-  constructor(parts: ConnectionParts, limits: SendingLimits) {
+  /** @param gate tells what held the sender back of late */
+  constructor(parts: ConnectionParts, gate: Pick<SendGate, 'applicationLimited' | 'windowLimitedAt'>) {
     this.#parts = parts;
-    this.#limits = limits;
+    this.#gate = gate;
     this.#datagramBytes = parts.mtu.datagramBytes;
   }
 
@@ -111,8 +107,8 @@ export class PathFeedback {
     sample.smoothedRttMs = rtt.smoothedMs;
     sample.latestRttMs = rtt.latestOfPathMs;
     sample.minRttMs = rtt.minMs;
-    sample.applicationLimited = this.#limits.applicationLimited;
-    sample.windowLimited = this.#limits.windowLimitedAt >= now - rtt.smoothedMs;
+    sample.applicationLimited = this.#gate.applicationLimited;
+    sample.windowLimited = this.#gate.windowLimitedAt >= now - rtt.smoothedMs;
     sample.deliveryRate = rates.sample.deliveryRate;
     sample.deliveredBytes = rates.sample.deliveredBytes;
     sample.priorDeliveredBytes = rates.sample.priorDeliveredBytes;

@@ -28,7 +28,11 @@ export class PendingFrames {
   get hasResponses(): boolean {
     return this.#responses.length > 0;
   }
-  takeResponse(): Uint8Array | undefined {
-    return this.#responses.shift();
+  /** The bytes of the PATH_RESPONSE that goes out next. */
+  get nextResponse(): Uint8Array | undefined {
+    return this.#responses[0];
+  }
+  responseSent(): void {
+    this.#responses.shift();
   }
 }
