@@ -2,7 +2,7 @@
  *  native code (WireGuard paper §5.4; RFC 7748, 7693, 8439; draft-irtf-cfrg-xchacha-03). */
 
 export const KEY_BYTES = 32;
-export const TAG_BYTES = 16;
+export { TAG_BYTES } from '../datagram-layout.js';
 export const XNONCE_BYTES = 24;
 
 /** One implementation of the primitives. All keys and shared secrets are 32 bytes long. No method changes its

@@ -2,6 +2,7 @@
 
 import { type Address, sameAddress } from '../address.js';
 import { copyBytes } from '../copy-bytes.js';
+import { HEADER_BYTES, PADDING_BYTES, TRANSPORT_OVERHEAD_BYTES } from '../datagram-layout.js';
 import { type Deadline, earlier } from '../deadline.js';
 import { type ConnectionError, ConnectionErrorCode, type DropReason } from '../failure.js';
 import type { TransportConfig } from '../transport/config.js';
@@ -22,15 +23,11 @@ import type { StreamError, StreamEvent } from '../transport/streams/stream-set.j
 import { FrameReader, MALFORMED } from '../transport/wire/frame-reader.js';
 import { FrameType, type Hello } from '../transport/wire/frames.js';
 import { announcedVarintLength, readVarint } from '../transport/wire/varint.js';
-import { PADDING_BYTES } from '../wireguard/messages.js';
 import type { Session } from '../wireguard/session.js';
 import { type Farewell, writeFarewell } from './farewell.js';
 import { Silence } from './silence.js';
 import type { TransmitBatch } from './transmit-batch.js';
 
-/** WireGuard's type-4 header: index and counter stand in front of the payload. */
-const HEADER_BYTES = 16;
-const TAG_BYTES = 16;
 /** Less is not worth a packet: PATH_CHALLENGE has to fit, and HELLO where it has to stand in front. A keepalive of the peer's
  *  permits 96 bytes. */
 const MIN_DATAGRAM_BYTES = 64;
@@ -391,7 +388,7 @@ export class Peer {
       if (this.#closing !== undefined) this.#endClosing(); // without a word: it could not be sent
       return false;
     }
-    const room = datagramBytes - HEADER_BYTES - TAG_BYTES;
+    const room = datagramBytes - TRANSPORT_OVERHEAD_BYTES;
     const limit = Math.min(batch.buffer.length, allowed);
     batch.lengthBytes = 0;
     batch.segmentBytes = datagramBytes;
@@ -443,7 +440,7 @@ export class Peer {
     const probeBytes = this.#connection.mtuProbeBytes(now);
     if (probeBytes === undefined || !this.#connection.isHelloConfirmed(keypairId)) return false;
     if (this.#closing !== undefined || this.#path.candidate !== undefined) return false;
-    const room = probeBytes - HEADER_BYTES - TAG_BYTES;
+    const room = probeBytes - TRANSPORT_OVERHEAD_BYTES;
     batch.mayFragment = false;
     const length = this.#connection.pollMtuProbe(now, batch.buffer, HEADER_BYTES, room);
     if (length === 0) return false;

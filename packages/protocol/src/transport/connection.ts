@@ -4,10 +4,11 @@
  *  Calling order: `handlePacket` and `handleTimeout`, then `pollEvent` until undefined, then `pollPacket` until 0, then
  *  `pollTimeout`. */
 
+import { TRANSPORT_OVERHEAD_BYTES } from '../datagram-layout.js';
 import { type Deadline, earlier } from '../deadline.js';
 import type { TransportConfig } from './config.js';
 import type { Epochs } from './epochs.js';
-import { INITIAL_MAX_STREAMS, MAX_DATA_PROBES, TRANSPORT_OVERHEAD_BYTES } from './limits.js';
+import { INITIAL_MAX_STREAMS, MAX_DATA_PROBES } from './limits.js';
 import { OwnHello } from './own-hello.js';
 import { PacketBuilder } from './packet-builder.js';
 import { PacketFate } from './packet-fate.js';

@@ -1,5 +1,6 @@
 /** The transport's limits and defaults: the specification's first (docs/spec/streams.md, recovery.md), ours second. */
 import { assert } from '../assert.js';
+import { PADDING_BYTES, TRANSPORT_OVERHEAD_BYTES } from '../datagram-layout.js';
 
 // ---- specification ------------------------------------------------------------------------------------------
 
@@ -93,10 +94,6 @@ const IPV6_MIN_MTU_BYTES = 1280;
 export const MAX_PROBED_DATAGRAM_BYTES = 1472;
 /** The largest datagram that we take (spec streams 3.1). */
 export const MAX_RECEIVED_DATAGRAM_BYTES = 16_384;
-/** WireGuard's type-4 header and tag. */
-export const TRANSPORT_OVERHEAD_BYTES = 32;
-/** A payload is padded to a multiple of it. */
-export const PADDING_BYTES = 16;
 /** What one poll may fill: a UDP segmentation call takes no more. */
 export const BATCH_BYTES = 65_536;
 

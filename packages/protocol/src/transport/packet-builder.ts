@@ -2,8 +2,10 @@
  *
  *  It drains what others have asked for: `PendingFrames` for the connection's own frames, the streams for theirs, `ReceivedPackets` for an
  *  ACK. What went into a packet is noted in the `PacketLog`, so that a loss can ask for it again. */
+
+import { TRANSPORT_OVERHEAD_BYTES } from '../datagram-layout.js';
 import type { Epochs } from './epochs.js';
-import { MAX_DATA_PROBES, PROTOCOL_VERSION, TRANSPORT_OVERHEAD_BYTES } from './limits.js';
+import { MAX_DATA_PROBES, PROTOCOL_VERSION } from './limits.js';
 import type { OwnHello } from './own-hello.js';
 import { PacketWriter } from './packet-writer.js';
 import type { ConnectionParts } from './parts.js';

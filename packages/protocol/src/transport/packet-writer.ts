@@ -2,7 +2,8 @@
  *
  *  Each `add…` writes one frame if it fits and says whether it did. ACK and STREAM frames are written by whoever knows their contents:
  *  they get `bytes`, `at` and `room`, and the position behind them goes to `advance`. */
-import { PACKET_TYPE, PADDING_BYTES } from './limits.js';
+import { PADDING_BYTES } from '../datagram-layout.js';
+import { PACKET_TYPE } from './limits.js';
 import {
   type FrameType,
   limitLength,

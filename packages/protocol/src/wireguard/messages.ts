@@ -1,4 +1,5 @@
 /** WireGuard's four messages: their lengths, where their fields are, and parsers that take any bytes (spec wire 2). */
+import { HEADER_BYTES, TRANSPORT_OVERHEAD_BYTES } from '../datagram-layout.js';
 import type { DropReason } from '../failure.js';
 import { readUint32 } from '../little-endian.js';
 
@@ -9,13 +10,11 @@ export const INITIATION_BYTES = 148;
 export const RESPONSE_BYTES = 92;
 export const COOKIE_REPLY_BYTES = 64;
 /** A transport message without its payload: header and tag. */
-export const MIN_TRANSPORT_BYTES = 32;
+export const MIN_TRANSPORT_BYTES: number = TRANSPORT_OVERHEAD_BYTES;
 
 /** In each message: `type` is a u32, byte 0 the type and three zero bytes. */
 export const TYPE_OFFSET = 0;
 export const MAC_BYTES = 16;
-/** Payloads of transport messages are padded to a multiple of it (spec session 6.5). */
-export const PADDING_BYTES = 16;
 
 export const InitiationOffset = {
   senderIndex: 4,
@@ -37,7 +36,12 @@ export const ResponseOffset = {
 
 export const CookieReplyOffset = { receiverIndex: 4, nonce: 8, encryptedCookie: 32 } as const;
 
-export const TransportOffset = { receiverIndex: 4, counterLow: 8, counterHigh: 12, payload: 16 } as const;
+export const TransportOffset = {
+  receiverIndex: 4,
+  counterLow: 8,
+  counterHigh: 12,
+  payload: HEADER_BYTES,
+} as const;
 
 /** Which of the four messages `datagram` is by type and length, or `malformed` (spec wire 2.1). */
 export function classifyMessage(datagram: Uint8Array): MessageType | 'malformed' {

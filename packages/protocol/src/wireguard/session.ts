@@ -1,6 +1,7 @@
 /** One peer of a WireGuard: keypairs, handshakes, timers (spec session). */
 import type { Address } from '../address.js';
 import { assert } from '../assert.js';
+import { PADDING_BYTES } from '../datagram-layout.js';
 import type { Deadline } from '../deadline.js';
 import type { DropReason } from '../failure.js';
 import { REJECT_AFTER_TIME_MS, REKEY_AFTER_TIME_MS, REKEY_ON_RECEIVE_AFTER_MS } from './constants.js';
@@ -9,7 +10,7 @@ import { Handshakes, type Initiation } from './handshakes.js';
 import { Keepalive } from './keepalive.js';
 import type { Keypair } from './keypair.js';
 import { KeypairSlots } from './keypair-slots.js';
-import { MIN_TRANSPORT_BYTES, PADDING_BYTES, TransportOffset } from './messages.js';
+import { MIN_TRANSPORT_BYTES, TransportOffset } from './messages.js';
 import { PeerSecrets } from './peer-secrets.js';
 import type { AuthenticDatagram, SessionPath } from './session-path.js';
 import { type TimerName, Timers } from './timers.js';

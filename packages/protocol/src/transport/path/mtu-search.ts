@@ -3,10 +3,11 @@
  *  It knows nothing of packets: its user sends a probe when `probeBytes` says so and reports what became of it, once. Probes are
  *  reported with the methods that have Probe in their names and with no other. Sizes are bytes of UDP payload. */
 import { assert } from '../../assert.js';
+import { PADDING_BYTES } from '../../datagram-layout.js';
 import type { Deadline } from '../../deadline.js';
 
 /** Sizes are multiples of WireGuard's padding (spec mtu 1.1). */
-export const MTU_STEP_BYTES = 16;
+export const MTU_STEP_BYTES: number = PADDING_BYTES;
 /** Losses of one size in a row that make it too large (RFC 8899 §5.1.2, MAX_PROBES). */
 export const MAX_PROBES = 3;
 /** After which a probe that nobody reported on is forgotten (RFC 8899 §5.1.1, PROBE_TIMER). */
