@@ -34,7 +34,7 @@ describe('underpass demo', () => {
     expect([code, lines]).toEqual([
       1,
       [
-        'underpass: cannot make a temporary directory in /nowhere: no such file or directory: set TMPDIR to a directory that can be written',
+        'underpass: cannot create a temporary directory in /nowhere: no such file or directory: set TMPDIR to a writable directory',
       ],
     ]);
   });

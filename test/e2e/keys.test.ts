@@ -71,8 +71,8 @@ describe('underpass pubkey', () => {
     ['nothing', '', `underpass: stdin is empty: ${expected}`],
     ['a short key', 'AAAA\n', `underpass: stdin is not a private key: ${expected}`],
     ['blanks in front', ` ${PRIVATE_KEY}\n`, `underpass: stdin is not a private key: ${expected}`],
-    ['two keys', `${PRIVATE_KEY}\n${PRIVATE_KEY}\n`, `underpass: more than a key is on stdin: ${expected}`],
-    ['a flood', 'A'.repeat(100_000), 'underpass: more than a key is on stdin: expected one private key'],
+    ['two keys', `${PRIVATE_KEY}\n${PRIVATE_KEY}\n`, `underpass: stdin has more than a key: ${expected}`],
+    ['a flood', 'A'.repeat(100_000), 'underpass: stdin has more than a key: expected one private key'],
   ])('given %s says so in one line', async (_what, stdin, line) => {
     expect(await runUnderpass(['pubkey'], { stdin })).toEqual({ code: 3, stdout: '', lines: [line] });
   });

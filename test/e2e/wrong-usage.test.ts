@@ -10,7 +10,7 @@ import { newKey, setUpRelay } from './tunnel.js';
 const KEY = 'Igge9KzRytKNwrgkzDE/8hrLu6Ly0OqVdvOPWhA5KR4=';
 
 const KEY_REFUSED =
-  'underpass: --key wants the path of a key file and got what looks like a key itself: it was visible to other users, make a new one';
+  'underpass: --key expects the path of a key file, but got what looks like a key: other users could see that key: make a new one';
 
 describe('a wrong command line ends with code 2 and one line', () => {
   it.each<[string[], string]>([
@@ -25,15 +25,15 @@ describe('a wrong command line ends with code 2 and one line', () => {
     ],
     [
       ['client'],
-      'underpass: which relay?: give --config FILE, or --relay HOST:PORT, --relay-key PUBLIC_KEY and --key FILE',
+      'underpass: no relay is given: give --config FILE, or --relay HOST:PORT, --relay-key PUBLIC_KEY and --key FILE',
     ],
     [
       ['client', '--relay', 'localhost:1', '--key', 'x'],
-      'underpass: --relay-key missing: give --config FILE, or --relay HOST:PORT, --relay-key PUBLIC_KEY and --key FILE',
+      'underpass: --relay-key is missing: give --config FILE, or --relay HOST:PORT, --relay-key PUBLIC_KEY and --key FILE',
     ],
     [
       ['client', '--config', 'x', '--key', 'y'],
-      'underpass: --key and --config exclude each other: put it into the config file, or leave --config out',
+      'underpass: --key cannot be combined with --config: put it into the config file, or leave --config out',
     ],
     [
       ['client', '-L', '8080:localhost'],
@@ -45,11 +45,11 @@ describe('a wrong command line ends with code 2 and one line', () => {
     ],
     ...['--key', '--preshared-key'].map((option): [string[], string] => [
       ['client', option, KEY],
-      `underpass: ${option} wants the path of a key file and got what looks like a key itself: it was visible to other users, make a new one`,
+      `underpass: ${option} expects the path of a key file, but got what looks like a key: other users could see that key: make a new one`,
     ]),
     ...['--config', '--key-log'].map((option): [string[], string] => [
       ['relay', option, KEY],
-      `underpass: ${option} wants the path of ${option === '--config' ? 'a config file' : 'a file to append to'} and got what looks like a key itself: it was visible to other users, make a new one`,
+      `underpass: ${option} expects the path of ${option === '--config' ? 'a config file' : 'a file to append to'}, but got what looks like a key: other users could see that key: make a new one`,
     ]),
     [['client', '--key', KEY.slice(0, 43)], KEY_REFUSED],
     [[KEY], "underpass: unknown command '(a key, not shown)': see underpass --help"],
@@ -74,7 +74,7 @@ describe('a wrong command line ends with code 2 and one line', () => {
       code: 2,
       stdout: '',
       lines: [
-        `underpass: --relay-key is the very key in ${file}, but one is public and the other private: if it is your private key, it was visible to other users: make a new one`,
+        `underpass: --relay-key is the same key as in ${file}, but one must be public and the other private: if it is your private key, other users could see it: make a new one`,
       ],
     });
   });

@@ -1,14 +1,15 @@
-/** A failure with everything its line on stderr needs. Expected failures are these or the libraries'
- *  `UnderpassError`; anything else that reaches `main` is our own bug. */
+/** Expected failures of the command line. They and the packages' `UnderpassError` become a line on stderr; anything
+ *  else that reaches `main` is a bug. */
 import { ExitCode } from './exit-code.js';
 
+/** An expected failure, with everything that its line on stderr needs. */
 export class CliError extends Error {
   override name = 'CliError';
   readonly exitCode: ExitCode;
-  /** What to do about it; empty when the message says it already. */
+  /** What to do about it. Empty when the message already says it. */
   readonly hint: string;
 
-  /** @param message what happened and why, as the start of a sentence, without a full stop */
+  /** @param message  what happened and why, as the start of a sentence, without a full stop */
   constructor(exitCode: ExitCode, message: string, hint = '', options?: ErrorOptions) {
     super(message, options);
     this.exitCode = exitCode;
@@ -16,12 +17,12 @@ export class CliError extends Error {
   }
 }
 
-/** The command line is wrong in a way that the argument parser cannot see. */
+/** A mistake on the command line that the argument parser cannot detect. */
 export function usageError(message: string, hint = ''): CliError {
   return new CliError(ExitCode.usage, message, hint);
 }
 
-/** Everything that is wrong with one config file: a line each, so that one run shows all of it. */
+/** Everything that is wrong with a config file, one line for each problem, so that one run shows all of them. */
 export class ConfigError extends CliError {
   override name = 'ConfigError';
   readonly problems: readonly string[];
@@ -32,7 +33,7 @@ export class ConfigError extends CliError {
   }
 }
 
-/** The operating system's reason in words: `ENOENT` as 'no such file', and so on. */
+/** The operating system's reason in words, for example 'no such file or directory' for `ENOENT`. */
 export function systemReason(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const words = SYSTEM_REASONS[code];
@@ -46,7 +47,7 @@ const SYSTEM_REASONS: Readonly<Record<string, string>> = {
   EPERM: 'not permitted',
   EISDIR: 'it is a directory',
   ENOTDIR: 'part of the path is not a directory',
-  EEXIST: 'it exists already',
+  EEXIST: 'it already exists',
   ELOOP: 'too many symbolic links',
   ENOSPC: 'no space left',
   EROFS: 'the file system is read-only',

@@ -1,18 +1,18 @@
-/** What the process tells its caller: the table of docs/cli.md, part of the contract with scripts. */
+/** The exit codes of the process, as docs/cli.md lists them. Scripts rely on them. */
 export const ExitCode = {
   ok: 0,
-  /** Something failed while running: a port in use, a name not found, a demo that did not match. */
+  /** A failure at run time: a port in use, a name that does not resolve, a demo whose bytes differ. */
   failure: 1,
-  /** The command line is wrong. */
+  /** A mistake on the command line. */
   usage: 2,
-  /** A config file or a key file is wrong, missing or readable by others. */
+  /** A config file or key file that is invalid, missing or open to others. */
   config: 3,
-  /** Our own bug (EX_SOFTWARE of sysexits.h). */
+  /** A bug (EX_SOFTWARE of sysexits.h). */
   internal: 70,
 } as const;
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
-/** What shells report for a process that a signal ended; used when a second signal cuts a stop short. */
+/** The code that shells report for a process ended by a signal. Used when a second signal interrupts a clean stop. */
 export function signalExitCode(signal: 'SIGHUP' | 'SIGINT' | 'SIGTERM'): number {
   return 128 + { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 }[signal];
 }

@@ -1,4 +1,4 @@
-/** Turns whatever was thrown into lines for stderr and an exit code. */
+/** Turns anything that was thrown into lines for stderr and an exit code. */
 import { UnderpassError } from '@underpass/runtime/errors';
 import { CliError, ConfigError } from './cli-error.js';
 import { ExitCode } from './exit-code.js';
@@ -6,7 +6,7 @@ import { VERSION } from './version.js';
 
 export interface Failure {
   readonly exitCode: number;
-  /** Without line ends; a config file has one for each problem, everything else has one. */
+  /** Without line ends. A config file has one line for each problem; other failures have one line. */
   readonly lines: readonly string[];
 }
 
@@ -26,7 +26,7 @@ function withoutTrace(error: unknown): Failure {
   }
   const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   const where = `underpass ${VERSION}, node ${process.version}, ${process.platform} ${process.arch}`;
-  const advice = 'this is a bug in underpass: run it again with UNDERPASS_DEBUG=1 and report what it prints';
+  const advice = 'this is a bug in underpass: run it again with UNDERPASS_DEBUG=1 and report the output';
   return { exitCode: ExitCode.internal, lines: [`underpass: internal error: ${what} (${where}): ${advice}`] };
 }
 

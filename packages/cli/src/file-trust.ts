@@ -1,5 +1,5 @@
-/** Who may have written, or may read, a file that matters: the checks of sshd's StrictModes. All of them are asked of
- *  the open file, not of its name, so that nobody can swap it in between. */
+/** Checks who can read or change an important file, like sshd's StrictModes. All checks apply to the open file and not
+ *  to its name, so that nobody can replace it in between. */
 import { type Stats, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
@@ -11,7 +11,7 @@ const OTHERS_WRITE = 0o002;
 const GROUP_WRITE = 0o020;
 const STICKY = 0o1000;
 
-/** Who runs the program; undefined on a system without users' numbers (Windows). */
+/** The user who runs the program. Undefined on systems without numeric user ids (Windows). */
 export interface User {
   readonly uid: number;
   readonly gid: number;
@@ -23,11 +23,11 @@ export function currentUser(): User | undefined {
   return uid === undefined || gid === undefined ? undefined : { uid, gid };
 }
 
-/** Refuses a file with a secret unless it is this user's own and closed to everybody else.
- *  @param what  as the message calls it: `the key file`
+/** Refuses a secret file unless this user owns it and nobody else can access it.
+ *  @param what  how the message refers to the file, for example `the key file`
  *  @throws CliError with `ExitCode.config` */
 export function requireSecret(file: string, stats: Stats, what: string, user = currentUser()): void {
-  if (user === undefined) return; // the profile directory's access list protects it
+  if (user === undefined) return; // on Windows the access list of the profile directory protects it
   if (stats.uid !== user.uid) {
     throw untrusted(
       `${what} ${file} belongs to another user (uid ${stats.uid}, this program runs as ${user.uid})`,
@@ -42,12 +42,14 @@ export function requireSecret(file: string, stats: Stats, what: string, user = c
   }
 }
 
-/** Refuses a file that grants access, such as a config, unless only this user and root can change it: the file itself,
- *  or another in its place. Every directory above it, up to the home directory, is asked as well. A sticky directory
- *  such as /tmp will do, since others cannot replace a file there. So will write permission for the group that has the
- *  user's own number, in which nobody else is by the custom of most Linux distributions, whose default mode for new
- *  files is 0664.
- *  @param what  as the message calls it: `the config file`
+/** Refuses a file that grants access, such as a config, if anyone but this user and root could change or replace it. It
+ *  checks the file and every directory above it, up to the home directory.
+ *
+ *  Two exceptions are safe. In a sticky directory such as /tmp others cannot replace the file. And the group may have
+ *  write permission if its number equals the user's: most Linux distributions give each user such a group of their own,
+ *  with a default mode of 0664.
+ *
+ *  @param what  how the message refers to the file, for example `the config file`
  *  @throws CliError with `ExitCode.config` */
 export function requireUnchangedByOthers(
   file: string,
@@ -69,7 +71,7 @@ export function requireUnchangedByOthers(
   }
 }
 
-/** A path as one would type it in a shell. */
+/** Quotes a path for a shell, if necessary. */
 export function quoteArgument(file: string): string {
   return /^[\w@%+=:,./-]+$/.test(file) ? file : `'${file.replaceAll("'", "'\\''")}'`;
 }
@@ -90,12 +92,12 @@ function isWritableByOthers(stats: Stats, user: User): boolean {
 
 function changeable(file: string, stats: Stats, what: string): CliError {
   return untrusted(
-    `${what} ${file} can be changed by other users (mode ${modeText(stats)}), and with it who may connect`,
+    `${what} ${file} can be changed by other users (mode ${modeText(stats)}), who could give themselves access`,
     `run: chmod go-w ${quoteArgument(file)}`,
   );
 }
 
-/** From the innermost to the user's home directory, or to the root. What lies above a home belongs to the system. */
+/** From the innermost directory to the user's home, or to the root. Directories above a home belong to the system. */
 function directoriesAbove(file: string): string[] {
   const directories: string[] = [];
   let directory = path.dirname(path.resolve(file));

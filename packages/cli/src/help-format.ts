@@ -1,7 +1,7 @@
-/** How `--help` is laid out: it fits 80 columns, whatever the longest option is. */
+/** The layout of `--help`: it fits into 80 columns, however long an option is. */
 import type { HelpConfiguration } from 'commander';
 
-/** A longer term has its description below it and not beside it. */
+/** The description of a longer term goes below it, not beside it. */
 const TERM_COLUMNS = 26;
 const DEFAULT_COLUMNS = 80;
 

@@ -1,13 +1,13 @@
-/** `HOST:PORT` and `[HOST:]PORT` as people write them: IPv6 literals in brackets. */
+/** Parses `HOST:PORT` and `[HOST:]PORT`, with IPv6 literals in brackets. */
 import { isIPv6 } from 'node:net';
 
 export interface HostPort {
-  /** A name, an IPv4 literal or an IPv6 literal without its brackets. */
+  /** A name, an IPv4 literal, or an IPv6 literal without brackets. */
   readonly host: string;
   readonly port: number;
 }
 
-/** @returns undefined when the text is not of that form; a port of 0 is not a place to send to */
+/** @returns undefined when the text does not have that form, or the port is 0, to which nothing can be sent */
 export function parseHostPort(text: string): HostPort | undefined {
   const match = /^(?:\[([^[\]\s]+)\]|([^[\]:\s]+)):(\d{1,5})$/.exec(text);
   if (match === null) return undefined;
@@ -18,7 +18,7 @@ export function parseHostPort(text: string): HostPort | undefined {
   return plain !== undefined && isHost(plain) ? { host: plain, port } : undefined;
 }
 
-/** A place to listen: without a host it is every address of the machine, and port 0 lets the system choose. */
+/** Where to listen: without a host on every address of the machine; port 0 lets the system choose. */
 export interface ListenAddress {
   readonly host?: string;
   readonly port: number;

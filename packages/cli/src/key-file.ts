@@ -1,4 +1,4 @@
-/** Files that hold a secret key: base64 text, readable by their owner and nobody else. */
+/** Reads and writes files with a secret key: base64 text that only the owner can read. */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { CliError, systemReason } from './cli-error.js';
 import { ExitCode } from './exit-code.js';
@@ -7,15 +7,15 @@ import { decodeKeyBytes, encodeKey, isClamped, KEY_TEXT_BYTES } from './key-text
 import { asciiOf } from './text-encoding.js';
 import { writeFileWhole } from './write-file.js';
 
-/** A key and its newline, with room for stray blanks; a larger file is not a key. */
+/** A key, its newline and some stray blanks. A larger file does not hold a key. */
 export const KEY_FILE_LIMIT_BYTES = 1024;
 
-/** Reads a preshared key, or a private one whatever it looks like, and wipes what it read.
+/** Reads a preshared or private key without checking which it is, and wipes the buffer that held its text.
  *
- *  Owner and mode are asked of the open file (`requireSecret`). A link will do, and so will a pipe
- *  (`--key <(pass show relay)`).
+ *  The checks of owner and mode apply to the open file (`requireSecret`). Links and pipes work (`--key <(pass show
+ *  relay)`).
  *
- *  @throws CliError with `ExitCode.config`: unreadable, not the user's own, open to others, or not a key */
+ *  @throws CliError with `ExitCode.config` if it is unreadable, another user's, open to others, or not a key */
 export function readKeyFile(path: string): Uint8Array {
   let file: number;
   try {
@@ -48,20 +48,20 @@ export function readKeyFile(path: string): Uint8Array {
   }
 }
 
-/** As `readKeyFile`, for a file that must hold a private key.
- *  @throws CliError also when it is more likely a public one */
+/** The same for a file that must hold a private key.
+ *  @throws CliError also if it is probably a public key */
 export function readPrivateKeyFile(path: string): Uint8Array {
   const key = readKeyFile(path);
   if (isClamped(key)) return key;
   key.fill(0);
   throw keyFileError(
-    `${path} does not hold a private key as underpass keygen and wg genkey make them: it may be a public key`,
+    `${path} does not hold a private key as underpass keygen and wg genkey print it: it may be a public key`,
     'give the file of the private key',
   );
 }
 
 /** Writes a new key file with mode 0600.
- *  @throws CliError when the file exists already, or cannot be made; nothing is left of it then */
+ *  @throws CliError if the file exists or cannot be written; nothing is left behind */
 export function writeKeyFile(path: string, key: Uint8Array): void {
   try {
     writeFileWhole(path, `${encodeKey(key)}\n`, { mode: 0o600 });
@@ -70,7 +70,7 @@ export function writeKeyFile(path: string, key: Uint8Array): void {
   }
 }
 
-/** The key in a text that may have blanks around it, as a file or a pipe has, and an encoding of its own. */
+/** Decodes a key whose text may have blanks around it, and may be in UTF-16, as files from other systems are. */
 function decodeKeyText(bytes: Uint8Array): Uint8Array | undefined {
   const text = asciiOf(bytes);
   let start = 0;

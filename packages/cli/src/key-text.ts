@@ -1,16 +1,16 @@
-/** The text form of a 32-byte key: base64 as the `wg` program reads and prints it. Works on bytes, because a
- *  buffer can be wiped and a string cannot. */
+/** The text form of a 32-byte key: base64, as the `wg` program reads and prints it. It works on bytes, because a buffer
+ *  can be wiped and a string cannot. */
 import { timingSafeEqual } from 'node:crypto';
 
 export const KEY_BYTES = 32;
 /** 43 digits and one '='. */
 export const KEY_TEXT_BYTES = 44;
 
-/** @param text exactly 44 bytes of base64, canonical (the unused bits of the last digit are zero)
- *  @returns the key, or undefined when the text is not of that form */
+/** @param text  44 bytes of canonical base64, in which the unused bits of the last digit are zero
+ *  @returns the key, or undefined when the text does not have that form */
 export function decodeKeyBytes(text: Uint8Array): Uint8Array | undefined {
   if (text.length !== KEY_TEXT_BYTES || text[KEY_TEXT_BYTES - 1] !== 0x3d) return undefined;
-  // Over a buffer of its own, which the collector does not move: wiping it then leaves no copy.
+  // The garbage collector does not move a buffer of its own, so wiping it leaves no copy.
   const key = new Uint8Array(new ArrayBuffer(KEY_BYTES));
   let bits = 0;
   let bitCount = 0;
@@ -35,7 +35,7 @@ export function decodeKeyBytes(text: Uint8Array): Uint8Array | undefined {
   return key;
 }
 
-/** As `decodeKeyBytes`, for keys that are no secret or that arrive as a string anyway. */
+/** The same, for public keys and for keys that arrive as a string anyway. */
 export function decodeKey(text: string): Uint8Array | undefined {
   return decodeKeyBytes(new TextEncoder().encode(text));
 }
@@ -44,29 +44,29 @@ export function encodeKey(key: Uint8Array): string {
   return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('base64');
 }
 
-/** Compares keys, and makes no text of them, which could not be wiped. */
+/** Compares keys without converting them to text, which could not be wiped. */
 export function isSameKey(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && timingSafeEqual(a, b);
 }
 
-/** Whether a text has a key's shape: such a text is never printed back, it may be somebody's private key. */
+/** Whether a text has the shape of a key. Such a text is never printed, because it may be a private key. */
 export function looksLikeKey(text: string): boolean {
   return /^[A-Za-z0-9+/]{40,46}={0,2}$/.test(text.trim());
 }
 
-/** The text without anything that is exactly a key. */
+/** Replaces everything that is exactly a key. */
 export function withoutKeys(text: string): string {
   return text.replace(/(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{43}=/g, '(a key, not shown)');
 }
 
-/** The curve's own form of a private key (RFC 7748 §5), which is what `wg genkey` prints. Changes `key`. */
+/** Clamps a private key in place (RFC 7748 §5), as `wg genkey` does. */
 export function clampPrivateKey(key: Uint8Array): void {
   key[0] = (key[0] ?? 0) & 248;
   key[31] = ((key[31] ?? 0) & 127) | 64;
 }
 
-/** Whether a key has the form of `clampPrivateKey`, as all private keys have that keygen and wg genkey made. Of public
- *  keys one in 16 has it by chance. */
+/** Whether a key is clamped, as every private key from keygen or wg genkey is. One public key in 16 also looks clamped,
+ *  by chance. */
 export function isClamped(key: Uint8Array): boolean {
   return ((key[0] ?? 0) & 7) === 0 && ((key[31] ?? 0) & 0xc0) === 0x40;
 }

@@ -1,35 +1,35 @@
-/** Writes lines to a descriptor that may be unable to take them: a full disk, a reader that stalls or has gone away. */
+/** Writes lines to a descriptor that may not accept them: the disk is full, or the reader has stalled or gone. */
 
-/** Lines that wait for a reader, in bytes; whatever comes beyond is counted and lost. */
+/** How many bytes of lines may wait. Further lines are dropped and counted. */
 export const MAX_PENDING_LOG_BYTES = 256 * 1024;
-/** How often a failed write is tried again. */
+/** How often to retry a failed write. */
 export const LOG_RETRY_MS = 500;
 
 export interface LineWriterOptions {
-  /** Writes what it can now and never waits.
-   *  @returns how many bytes were taken
-   *  @throws the system's error: EAGAIN, ENOSPC, EPIPE, … */
+  /** Writes as much as possible now, without waiting.
+   *  @returns how many bytes were written
+   *  @throws the system's error, for example EAGAIN, ENOSPC or EPIPE */
   readonly write: (bytes: Uint8Array) => number;
   /** Calls back once after `delayMs`. Must not keep the process alive. */
   readonly schedule: (delayMs: number, callback: () => void) => void;
-  /** The line that says how many were lost, once lines can be written again. Without its line end. */
+  /** Returns the line, without its end, that reports lost lines once writing works again. */
   readonly describeLoss: (lines: number, cause: unknown) => string;
 }
 
-/** A queue with a bound in front of a descriptor.
+/** A bounded queue of lines in front of a descriptor.
  *
- *  A line is written at once if nothing waits before it, so that the last line before an exit is not lost. If the
- *  descriptor cannot take it, for whatever reason, the line waits, and so do those behind it: they are tried again with
- *  each new line and every `LOG_RETRY_MS`. When `MAX_PENDING_LOG_BYTES` wait, further lines are lost and counted, and
- *  the first line to be written after that says how many. No failure of the descriptor ever reaches the caller: a
- *  program does not stop working because nobody can read what it says.
+ *  A line is written at once if none waits before it, so that the last line before an exit is not lost. If the
+ *  descriptor does not accept it, the line and those after it wait; each new line and a timer try again. When the queue
+ *  is full further lines are dropped and counted, and the next line that is written says how many. The log and the
+ *  error output share one writer for stderr. No failure of the descriptor ever reaches the caller: a program must not
+ *  stop because nobody reads its output.
  *
- *  pino's own destination (sonic-boom) does not fit: asynchronous, it leaves a stalled write to a thread for which
- *  `process.exit` then waits without end; synchronous, it stops the program until the reader reads or the disk has
- *  room. */
+ *  pino's own destination (sonic-boom) does not work here. In asynchronous mode it leaves a stalled write to a thread,
+ *  for which `process.exit` then waits for ever. In synchronous mode it stops the program until the reader reads or the
+ *  disk has space. */
 export class LineWriter {
   readonly #options: LineWriterOptions;
-  /** Oldest first; the first may be the rest of a line of which a part was written. */
+  /** Oldest first. The first may be the rest of a partly written line. */
   readonly #pending: Uint8Array[] = [];
   #pendingBytes = 0;
   #lostLines = 0;
@@ -40,20 +40,20 @@ export class LineWriter {
     this.#options = options;
   }
 
-  /** What waits to be written. */
+  /** How many bytes wait to be written. */
   get pendingBytes(): number {
     return this.#pendingBytes;
   }
 
-  /** @param line  without its line end */
+  /** @param line  without its end */
   write(line: string): void {
     this.flush();
     this.#append(line);
     this.flush();
   }
 
-  /** Writes what can be written now.
-   *  @returns whether nothing is left */
+  /** Writes as much as possible now.
+   *  @returns whether everything was written */
   flush(): boolean {
     while (this.#pendingBytes > 0 || this.#lostLines > 0) {
       if (this.#pendingBytes === 0) this.#appendLossLine();
@@ -67,7 +67,7 @@ export class LineWriter {
 
   #append(line: string): void {
     const bytes = Buffer.from(`${line}\n`);
-    // Lines in between are missing already: a later one must not stand before the line that says so.
+    // If lines were dropped, the report about them must come before any later line.
     if (this.#lostLines > 0 || this.#pendingBytes + bytes.length > MAX_PENDING_LOG_BYTES) {
       this.#lostLines++;
       return;
@@ -82,7 +82,7 @@ export class LineWriter {
     this.#append(this.#options.describeLoss(lines, this.#lastError));
   }
 
-  /** @returns whether the descriptor took anything of the oldest line */
+  /** @returns whether the descriptor accepted any part of the oldest line */
   #writeFirst(): boolean {
     const [bytes] = this.#pending;
     if (bytes === undefined) return false;

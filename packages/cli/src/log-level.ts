@@ -1,4 +1,4 @@
-/** How much a log says: the names in config files and on the command line. */
+/** How much is logged: the level names for config files and the command line. */
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];

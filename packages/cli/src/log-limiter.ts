@@ -1,18 +1,17 @@
-/** Keeps a log from growing with what a peer, a stranger or a local program does: a token bucket for each peer and
- *  event. */
+/** Limits how fast peers, strangers and local programs can make the log grow. */
 
-/** Lines of one kind that may come at once, and how many more a second: enough to see what goes on. */
+/** How many lines of one kind may come at once, and how many more each second: enough to see what happens. */
 export const LOG_BURST_LINES = 20;
 export const LOG_LINES_PER_SECOND = 1;
-/** The same at level debug, which somebody asked for: a page opens a hundred streams in a second. */
+/** The same for level debug, which the user asked for: one web page opens a hundred streams in a second. */
 export const DEBUG_BURST_LINES = 1000;
 export const DEBUG_LINES_PER_SECOND = 100;
-/** How long lines are held back before a line says how many. */
+/** How long lines are held back before a line reports their number. */
 export const SUPPRESSION_WINDOW_MS = 10_000;
-/** Kinds that are told apart; what comes beyond shares one bucket. */
+/** How many kinds are tracked separately. Any others share one bucket. */
 export const MAX_LOG_BUCKETS = 1024;
 
-/** Their number is bounded by the config, and they come only when the operator starts, reloads or stops the program. */
+/** Never held back: the config bounds their number, and they only follow actions of the operator. */
 const NEVER_SUPPRESSED: ReadonlySet<string> = new Set([
   'listening',
   'reload-failed',
@@ -20,26 +19,26 @@ const NEVER_SUPPRESSED: ReadonlySet<string> = new Set([
   'suppressed',
 ]);
 
-/** What tells lines apart: those with the same three share a bucket. */
+/** Lines with the same three values are of the same kind and share a bucket. */
 export interface LineKind {
   readonly level: string;
   readonly event: string | undefined;
   readonly peer: string | undefined;
 }
 
-/** Lines of one kind that were held back. */
+/** The lines of one kind that were held back. */
 export interface Suppression extends LineKind {
   readonly lines: number;
-  /** How long this went on. */
+  /** How long lines were held back. */
   readonly windowMs: number;
 }
 
 export interface LogLimiterOptions {
-  /** Milliseconds that never go back. */
+  /** A monotonic clock in milliseconds. */
   readonly now: () => number;
   /** Calls back once after `delayMs`. Must not keep the process alive. */
   readonly schedule: (delayMs: number, callback: () => void) => void;
-  /** Gets what was held back, at the end of each window. */
+  /** Receives the counts of suppressed lines at the end of each window. */
   readonly onSuppressed: (suppression: Suppression) => void;
 }
 
@@ -53,9 +52,12 @@ interface Bucket {
   suppressedSince: number;
 }
 
-/** Decides line by line. A bucket begins full; a line takes a token, and without one it is counted instead. While
- *  anything is counted one timer runs, and at its end `onSuppressed` hears of each kind. A bucket that is full again is
- *  forgotten, so the table holds what is noisy now; when it is full of those, all further kinds share one bucket. */
+/** A token bucket for each kind of line.
+ *
+ *  The log asks `admits` before each line. A bucket starts full; a line takes a token, and a line without a token is
+ *  counted instead of written. While any are counted one timer runs, and at its end `onSuppressed` receives the count
+ *  of each kind. Full buckets are forgotten, so the table holds only what is noisy now. If it is full of noisy kinds,
+ *  all further kinds share one bucket, so that memory stays bounded. The limiter never writes a line itself. */
 export class LogLimiter {
   readonly #options: LogLimiterOptions;
   readonly #buckets = new Map<string, Bucket>();
@@ -72,7 +74,7 @@ export class LogLimiter {
     return this.#buckets.size;
   }
 
-  /** Whether this line may be written. When not, it is counted. */
+  /** Whether this line may be written. If not, it is counted. */
   admits(kind: LineKind): boolean {
     if (kind.event !== undefined && NEVER_SUPPRESSED.has(kind.event)) return true;
     const now = this.#options.now();
@@ -88,7 +90,7 @@ export class LogLimiter {
     return false;
   }
 
-  /** Says now what was held back: at the end of a window, and before the process ends. */
+  /** Reports the counts now: at the end of a window, and before the process exits. */
   report(): void {
     const now = this.#options.now();
     for (const bucket of [...this.#buckets.values(), this.#others]) {

@@ -1,5 +1,5 @@
-/** The program's log: words on a terminal, JSON lines otherwise, always to stderr, never with a key in it, and never
- *  without limits: `LogLimiter` bounds what is written, `LineWriter` what waits. */
+/** The program's log. It goes to stderr, as text on a terminal and as JSON lines otherwise, and never contains a key.
+ *  `LogLimiter` bounds what is written, and `LineWriter` what waits to be written. */
 import { isatty } from 'node:tty';
 import type { Log } from '@underpass/runtime';
 import pino from 'pino';
@@ -9,17 +9,18 @@ import { type LineKind, LogLimiter, type Suppression } from './log-limiter.js';
 import { lossText, setLossLine, stderrWriter } from './stderr.js';
 import { usesColor, withoutControlCharacters } from './terminal.js';
 
-/** Fields that must not be logged; here in case somebody hands over a whole options object. */
+/** Fields that are removed, in case a caller logs a whole options object. */
 const SECRET_FIELDS = ['privateKey', 'presharedKey', '*.privateKey', '*.presharedKey'];
 
-/** Where the log goes. */
+/** The destination of the log. */
 export interface LogOutput {
   readonly isTTY: boolean;
-  /** Takes one line, without its line end. */
+  /** Writes one line, given without its end. */
   readonly writeLine: (line: string) => void;
 }
 
-/** Lines reach stderr before this returns if stderr can take them, so that the last one before an exit is not lost. */
+/** Lines reach stderr before a log call returns, if stderr accepts them, so that the last line before an exit is not
+ *  lost. */
 export function openLog(level: LogLevel, output: LogOutput = stderrOutput()): Log {
   const limiter = new LogLimiter({
     now: () => performance.now(),
@@ -57,7 +58,7 @@ function destinationOf({ isTTY, writeLine }: LogOutput): (line: string) => void 
   return (line) => writeLine(format(line).trimEnd());
 }
 
-/** `12:34:56 connected to …`: the words only; the fields are for programs, and for people at level debug. */
+/** `12:34:56 connected to …`: only the message. The fields are for programs. */
 function terminalFormat(): (line: string) => string {
   return prettyFactory({
     colorize: usesColor({ isTTY: true }),

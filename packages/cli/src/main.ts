@@ -1,11 +1,11 @@
-/** The program's entry: runs the command line and turns what is left into an exit code. */
+/** The program's entry point: runs the command line and sets the exit code. */
 import { failureOf } from './failure-lines.js';
 import { runProgram } from './program.js';
 import { settleStderr } from './stderr.js';
 import { isStopping } from './stop-signal.js';
 import { printErrorLine, tolerateFailingOutput } from './terminal.js';
 
-/** How long a reader of stderr that is behind may hold up the end of the process. */
+/** How long a slow reader of stderr may delay the exit. */
 const SETTLE_LIMIT_MS = 300;
 
 tolerateFailingOutput();
@@ -20,6 +20,5 @@ for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
 
 process.exitCode = await runProgram(process.argv.slice(2));
 await settleStderr(SETTLE_LIMIT_MS);
-// A reader of stdout that stalls must not hold up a stop that somebody asked for; otherwise Node waits until all is
-// written.
+// By default Node waits until stdout is written. A stalled reader must not delay a requested stop.
 if (isStopping()) process.exit();

@@ -1,4 +1,4 @@
-/** The command line: which commands there are, and what a wrong one gets. */
+/** The command line: its commands, and the reaction to usage errors. */
 import { Command, CommanderError } from 'commander';
 import { clientCommand } from './commands/client-command.js';
 import { demoCommand } from './commands/demo.js';
@@ -11,7 +11,7 @@ import { helpFormat } from './help-format.js';
 import { printErrorLine, requireOutput } from './terminal.js';
 import { VERSION } from './version.js';
 
-/** @param argv the arguments alone, without node and the script
+/** @param argv  the arguments without node and the script
  *  @returns the exit code; errors have been printed */
 export async function runProgram(argv: readonly string[]): Promise<number> {
   try {
@@ -23,14 +23,14 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
   }
 }
 
-/** @returns the exit code of what commander did by itself or of a command that succeeded */
+/** @returns the exit code of a command that succeeded, or of commander's own action such as --help */
 async function parse(argv: readonly string[]): Promise<number> {
   try {
     await buildProgram().parseAsync(argv, { from: 'user' });
     return ExitCode.ok;
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    // Commander has printed its line or the help already. A bare `underpass` shows help and is a usage error.
+    // Commander has already printed its line or the help. A bare `underpass` shows help and is a usage error.
     if (error.exitCode !== 0) return ExitCode.usage;
     await requireOutput();
     return ExitCode.ok;
@@ -59,7 +59,7 @@ function buildProgram(): Command {
   return program;
 }
 
-/** One line: what is wrong (with commander's own suggestion), and where to read on. */
+/** One line: what is wrong, with commander's suggestion, and where to find help. */
 function usageLine(text: string, command: Command): string {
   const what = text
     .replace(/^error: /, '')

@@ -1,9 +1,9 @@
-/** The public half of a private key. */
+/** Computes the public half of a private key. */
 import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { loadSodium } from '@underpass/runtime/sodium';
 import { KEY_BYTES } from './key-text.js';
 
-/** PKCS #8 around a raw X25519 private key (RFC 8410 §7). */
+/** PKCS #8 header of a raw X25519 private key (RFC 8410 §7). */
 const PKCS8_PREFIX = Uint8Array.of(
   0x30,
   0x2e,
@@ -23,7 +23,7 @@ const PKCS8_PREFIX = Uint8Array.of(
   0x20,
 );
 
-/** @param privateKey 32 bytes, clamped or not */
+/** @param privateKey  32 bytes, clamped or not */
 export function publicKeyOf(privateKey: Uint8Array): Uint8Array {
   const sodium = loadSodium();
   if (sodium !== undefined) {

@@ -1,17 +1,17 @@
-/** Standard error as a descriptor that never makes the program wait and never ends it. */
+/** Standard error as a descriptor that never blocks the program and never ends it. */
 import { constants, fstatSync, openSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { systemReason } from './cli-error.js';
 import { LineWriter } from './line-writer.js';
 
 const STDERR = 2;
-/** How often a reader that is behind is asked again before the process ends. */
+/** How often to retry a slow reader before the process exits. */
 const SETTLE_STEP_MS = 10;
 
 let writer: LineWriter | undefined;
 let lossLine = (lines: number, reason: string): string => `underpass: ${lossText(lines, reason)}`;
 
-/** The one writer of this process: log lines and error lines keep their order. */
+/** The only writer of this process to stderr, so that log lines and error lines keep their order. */
 export function stderrWriter(): LineWriter {
   if (writer !== undefined) return writer;
   const descriptor = nonBlocking(STDERR);
@@ -23,7 +23,7 @@ export function stderrWriter(): LineWriter {
   return writer;
 }
 
-/** How the line looks that says how many lines were lost. */
+/** Sets the format of the line that reports lost lines. */
 export function setLossLine(format: (lines: number, reason: string) => string): void {
   lossLine = format;
 }
@@ -32,28 +32,29 @@ export function lossText(lines: number, reason: string): string {
   return `${lines} ${lines === 1 ? 'line' : 'lines'} of the log could not be written and ${lines === 1 ? 'is' : 'are'} lost (${reason})`;
 }
 
-/** Gives a reader that is behind a last chance. */
+/** Gives a slow reader a last chance to read everything. */
 export async function settleStderr(limitMs: number): Promise<void> {
   for (let waitedMs = 0; waitedMs < limitMs && writer?.flush() === false; waitedMs += SETTLE_STEP_MS) {
     await new Promise((resolve) => setTimeout(resolve, SETTLE_STEP_MS));
   }
 }
 
-/** A descriptor for the same place that fails with EAGAIN instead of waiting for a reader.
+/** Returns a descriptor for the same destination that fails with EAGAIN and never waits for a reader.
  *
- *  Node makes a pipe or a socket non-blocking when it opens `process.stderr`. A terminal it leaves blocking: Ctrl-S, or
- *  an ssh session whose network is gone, would stop the whole tunnel. So a terminal is opened a second time, where the
- *  system can do that (Linux), which leaves the flags of those who share it alone. A file never waits. */
+ *  Node makes a pipe or socket non-blocking when it opens `process.stderr`, but leaves a terminal blocking. Then
+ *  Ctrl-S, or an ssh session whose network is gone, would stop the whole tunnel. So a terminal is opened a second time
+ *  where the system supports that (Linux). The new descriptor has flags of its own, so other users of the terminal are
+ *  not affected. Files never block. */
 function nonBlocking(descriptor: number): number {
   if (isatty(descriptor)) {
     try {
       const { O_WRONLY, O_NOCTTY, O_NONBLOCK } = constants;
       return openSync(`/proc/self/fd/${descriptor}`, O_WRONLY | O_NOCTTY | O_NONBLOCK);
     } catch {
-      return descriptor; // no /proc, or a terminal of another user: then it blocks
+      return descriptor; // there is no /proc, or the terminal belongs to another user: it stays blocking
     }
   }
-  if (isPipe(descriptor)) process.stderr.on('error', () => undefined); // whoever else writes to it must not end us either
+  if (isPipe(descriptor)) process.stderr.on('error', () => undefined); // Node itself may write to it and fail
   return descriptor;
 }
 
@@ -62,6 +63,6 @@ function isPipe(descriptor: number): boolean {
     const stats = fstatSync(descriptor);
     return stats.isFIFO() || stats.isSocket();
   } catch {
-    return false; // closed: each write says so
+    return false; // closed: each write will fail and report it
   }
 }

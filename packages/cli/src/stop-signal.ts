@@ -1,20 +1,20 @@
-/** SIGINT and SIGTERM: the first asks for a clean stop, the second ends the process at once. */
+/** SIGINT and SIGTERM: the first requests a clean stop, the second ends the process at once. */
 import { ExitCode, signalExitCode } from './exit-code.js';
 import { printErrorLine } from './terminal.js';
 
-/** A clean stop takes at most this long; then the process ends anyway (docs/cli.md, 'Stopping'). */
+/** How long a clean stop may take before the process exits anyway (docs/cli.md, 'Stopping'). */
 export const STOP_LIMIT_MS = 4_500;
 
 let hasSignal = false;
 
-/** Whether somebody has asked the process to stop. */
+/** Whether a signal has requested a stop. */
 export function isStopping(): boolean {
   return hasSignal;
 }
 
 export type StopSignal = 'SIGINT' | 'SIGTERM' | 'SIGHUP';
 
-/** What sends signals and can be ended: the process. */
+/** The process, as the source of signals and the thing that exits. Tests replace it. */
 export interface SignalHost {
   on(signal: StopSignal, listener: () => void): void;
   exit(code: number): void;
@@ -28,8 +28,8 @@ const thisProcess: SignalHost = {
   schedule: (delayMs, callback) => void setTimeout(callback, delayMs).unref(),
 };
 
-/** Resolves with the first signal. The second ends the process at once.
- *  @param signals  SIGHUP is in it where it means 'the terminal went away' and not 'reload' */
+/** Resolves at the first signal. The second ends the process at once.
+ *  @param signals  include SIGHUP where it means that the terminal is gone, and not 'reload' */
 export function untilStopSignal(
   signals: readonly StopSignal[] = ['SIGINT', 'SIGTERM'],
   host = thisProcess,
@@ -44,7 +44,7 @@ export function untilStopSignal(
       isFirst = false;
       hasSignal = true;
       host.schedule(STOP_LIMIT_MS, () => {
-        printErrorLine(`underpass: did not stop cleanly within ${STOP_LIMIT_MS / 1000} s: ended anyway`);
+        printErrorLine(`underpass: did not stop cleanly within ${STOP_LIMIT_MS / 1000} s: exiting anyway`);
         host.exit(ExitCode.failure);
       });
       resolve(signal);

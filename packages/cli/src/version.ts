@@ -1,4 +1,4 @@
-/** The version, from the one place that states it. */
+/** The version, read from package.json. */
 import { readFileSync } from 'node:fs';
 
 export const VERSION: string = versionOf(

@@ -1,20 +1,19 @@
-/** Writes small files so that they are there whole or not at all, whatever happens: a full disk, a crash, a power
- *  cut. */
+/** Writes small files atomically: after a full disk, a crash or a power cut the file is there whole or not at all. */
 import { randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, linkSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
 import path from 'node:path';
 
 export interface WriteFileOptions {
   readonly mode: number;
-  /** Whether a file that is there already is replaced; otherwise it is left alone. */
+  /** Whether to replace an existing file. By default it is left alone. */
   readonly replace?: boolean;
 }
 
-/** What file systems without hard links answer: those of memory cards, some of networks. */
+/** The errors of file systems without hard links, such as those of memory cards and some network file systems. */
 const WITHOUT_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']);
 
-/** Writes a temporary file beside `file`, brings it to the disk, and then gives it its name.
- *  @throws the system's error; EEXIST when the file is there and not to be replaced. Nothing is left behind */
+/** Writes a temporary file beside `file`, flushes it to the disk, and then renames it.
+ *  @throws the system's error; EEXIST if the file exists and must not be replaced. Nothing is left behind */
 export function writeFileWhole(
   file: string,
   text: string,
@@ -32,7 +31,7 @@ export function writeFileWhole(
   syncDirectory(directory);
 }
 
-/** A link, since a rename would replace what is there. */
+/** Uses a link, because a rename would replace an existing file. */
 function giveNewName(temporary: string, file: string, mode: number): void {
   try {
     linkSync(temporary, file);
@@ -62,11 +61,11 @@ function removeIfThere(file: string): void {
   try {
     unlinkSync(file);
   } catch {
-    // renamed, or never made
+    // It was renamed, or never created.
   }
 }
 
-/** The name, too, has to reach the disk. */
+/** Flushes the directory, because the new name must also reach the disk. */
 function syncDirectory(directory: string): void {
   let descriptor: number;
   try {
@@ -77,7 +76,7 @@ function syncDirectory(directory: string): void {
   try {
     fsyncSync(descriptor);
   } catch {
-    // not every file system can; the file is whole either way
+    // Some file systems do not support it. The file is whole in any case.
   } finally {
     closeSync(descriptor);
   }

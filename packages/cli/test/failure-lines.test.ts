@@ -5,19 +5,19 @@ import { ExitCode } from '../src/exit-code.js';
 import { failureOf } from '../src/failure-lines.js';
 
 describe('a failure', () => {
-  it('of the command line is one line and code 2', () => {
+  it('on the command line has one line and code 2', () => {
     expect(failureOf(usageError('which relay?', 'give --config FILE'), {})).toEqual({
       exitCode: ExitCode.usage,
       lines: ['underpass: which relay?: give --config FILE'],
     });
   });
 
-  it('of a config file has a line for each problem and code 3', () => {
+  it('in a config file has a line for each problem and code 3', () => {
     const error = new ConfigError(['a.toml:1: x', 'a.toml:2: y']);
     expect(failureOf(error, {})).toEqual({ exitCode: 3, lines: ['a.toml:1: x', 'a.toml:2: y'] });
   });
 
-  it('of a library says what happened and what to do, with code 1', () => {
+  it('at run time says what happened and what to do, with code 1', () => {
     const error = new UnderpassError('address-in-use', 'UDP port 7 is in use', 'choose another port');
     expect(failureOf(error, {})).toEqual({
       exitCode: 1,
@@ -25,7 +25,7 @@ describe('a failure', () => {
     });
   });
 
-  it('that nobody expected is called our bug, with code 70 and no stack trace', () => {
+  it('that is unexpected is reported as a bug, with code 70 and no stack trace', () => {
     const failure = failureOf(new TypeError('x is not a function'), {});
     expect(failure.exitCode).toBe(70);
     expect(failure.lines).toHaveLength(1);

@@ -6,7 +6,7 @@ import { temporaryDirectory } from './temporary-directory.js';
 
 const isRoot = process.geteuid?.() === 0;
 
-/** A file in a directory of its own, and what the check says of it. */
+/** A file in a directory of its own, and the result of the check on it. */
 function setUp() {
   const directory = path.join(temporaryDirectory(), 'underpass');
   mkdirSync(directory, { mode: 0o755 });
@@ -18,7 +18,7 @@ function setUp() {
 }
 
 describe('a file that grants access', () => {
-  it('may be read by everybody', () => {
+  it('may be readable by everybody', () => {
     expect(setUp().check()).not.toThrow();
   });
 
@@ -28,7 +28,7 @@ describe('a file that grants access', () => {
     expect(check()).toThrow(`the config file ${file} can be changed by other users (mode 0646)`);
   });
 
-  it('is refused when others can put another file in its place', () => {
+  it('is refused when others can replace it', () => {
     const { directory, check } = setUp();
     chmodSync(directory, 0o777);
     expect(check()).toThrow(`the directory of the config file ${directory} can be changed by other users`);
@@ -36,7 +36,7 @@ describe('a file that grants access', () => {
     expect(check()).not.toThrow();
   });
 
-  it('is refused when a directory further up can be replaced', () => {
+  it('is refused when others can replace a directory above it', () => {
     const { directory, check } = setUp();
     chmodSync(path.dirname(directory), 0o757);
     expect(check()).toThrow('can be changed by other users');
@@ -65,7 +65,7 @@ describe('a file that grants access', () => {
 });
 
 describe('a file with a secret', () => {
-  it.runIf(isRoot)('is refused to everybody but its owner', () => {
+  it.runIf(isRoot)('is refused unless the user owns it', () => {
     const { file } = setUp();
     chmodSync(file, 0o600);
     const stats = statSync(file);
@@ -75,7 +75,7 @@ describe('a file with a secret', () => {
 });
 
 describe('a path in a message', () => {
-  it('is quoted for the shell only where it must be', () => {
+  it('is quoted for the shell only if necessary', () => {
     expect(quoteArgument('/etc/a-b_c.key')).toBe('/etc/a-b_c.key');
     expect(quoteArgument("it's here")).toBe("'it'\\''s here'");
   });

@@ -1,4 +1,5 @@
-/** What a key file's text leaves in memory. The system's calls are recorded, because nothing else sees the buffer. */
+/** Checks that the text of a key file does not stay in memory. The test records system calls, because nothing else sees
+ *  the buffer. */
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, it, vi } from 'vitest';

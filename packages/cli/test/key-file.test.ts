@@ -10,7 +10,7 @@ import { temporaryDirectory } from './temporary-directory.js';
 
 const KEY = new Uint8Array(32).fill(9);
 
-/** The error that reading the file gives. */
+/** The error of reading the file. */
 function refusal(file: string): CliError {
   try {
     readKeyFile(file);
@@ -22,7 +22,7 @@ function refusal(file: string): CliError {
 }
 
 describe('a key file', () => {
-  it('is written with mode 0600 and read back', () => {
+  it('is written with mode 0600 and can be read back', () => {
     const file = path.join(temporaryDirectory(), 'relay.key');
     writeKeyFile(file, KEY);
     expect(statSync(file).mode & 0o777).toBe(0o600);
@@ -33,7 +33,7 @@ describe('a key file', () => {
   it('is never overwritten', () => {
     const file = path.join(temporaryDirectory(), 'relay.key');
     writeKeyFile(file, KEY);
-    expect(() => writeKeyFile(file, KEY)).toThrow('it exists already');
+    expect(() => writeKeyFile(file, KEY)).toThrow('it already exists');
   });
 
   it('may have blanks around the key and mode 0400', () => {
@@ -42,17 +42,20 @@ describe('a key file', () => {
     expect(readKeyFile(file)).toEqual(KEY);
   });
 
-  it.each([0o640, 0o604, 0o660, 0o610, 0o644])('is refused with mode %o and told chmod 600', (mode) => {
-    const file = path.join(temporaryDirectory(), 'relay.key');
-    writeKeyFile(file, KEY);
-    chmodSync(file, mode);
-    const error = refusal(file);
-    expect(error.exitCode).toBe(ExitCode.config);
-    expect(error.message).toContain(`mode 0${mode.toString(8)}`);
-    expect(error.hint).toBe(`run: chmod 600 ${file}`);
-  });
+  it.each([0o640, 0o604, 0o660, 0o610, 0o644])(
+    'is refused with mode %o, with the advice to use chmod 600',
+    (mode) => {
+      const file = path.join(temporaryDirectory(), 'relay.key');
+      writeKeyFile(file, KEY);
+      chmodSync(file, mode);
+      const error = refusal(file);
+      expect(error.exitCode).toBe(ExitCode.config);
+      expect(error.message).toContain(`mode 0${mode.toString(8)}`);
+      expect(error.hint).toBe(`run: chmod 600 ${file}`);
+    },
+  );
 
-  it('is refused when it holds no key, without showing what it holds', () => {
+  it('is refused when it holds no key, without showing its content', () => {
     const file = path.join(temporaryDirectory(), 'relay.key');
     writeFileSync(file, 'hunter2\n', { mode: 0o600 });
     const error = refusal(file);
@@ -60,7 +63,7 @@ describe('a key file', () => {
     expect(`${error.message}${error.hint}`).not.toContain('hunter2');
   });
 
-  it('is refused when it is larger than the limit, even if a key stands at its start', () => {
+  it('is refused when it is larger than the limit, even if it starts with a key', () => {
     const file = path.join(temporaryDirectory(), 'relay.key');
     writeFileSync(file, `${encodeKey(KEY)}\n${' '.repeat(KEY_FILE_LIMIT_BYTES)}`, { mode: 0o600 });
     expect(refusal(file).message).toContain('does not hold a key');
@@ -100,7 +103,7 @@ describe('a key file', () => {
     expect(readKeyFile(file)).toEqual(KEY);
   });
 
-  it('is refused when UTF-16 holds other letters whose low bytes are a key', () => {
+  it('is refused when it holds UTF-16 characters whose low bytes look like a key', () => {
     const file = path.join(temporaryDirectory(), 'relay.key');
     const bytes = Buffer.from(`\ufeff${encodeKey(KEY)}`, 'utf16le');
     bytes[3] = 0x30;
@@ -108,7 +111,7 @@ describe('a key file', () => {
     expect(refusal(file).message).toContain('does not hold a key');
   });
 
-  it('that is empty says so', () => {
+  it('that is empty is refused as empty', () => {
     const file = path.join(temporaryDirectory(), 'relay.key');
     writeFileSync(file, '', { mode: 0o600 });
     expect(refusal(file).message).toContain('is empty');

@@ -18,7 +18,7 @@ import { openKeyLog } from '../src/key-log.js';
 import { temporaryDirectory } from './temporary-directory.js';
 
 describe('a key log', () => {
-  it('is made with mode 0600, appended to, and warned of', () => {
+  it('is created with mode 0600 and appended to, with a warning', () => {
     const file = path.join(temporaryDirectory(), 'keys.log');
     const warnings: string[] = [];
     const log = { ...silentLog, warn: (_fields: object, message: string) => warnings.push(message) };
@@ -38,7 +38,7 @@ describe('a key log', () => {
     expect(() => openKeyLog(path.dirname(file), silentLog)).toThrow('it is a directory');
   });
 
-  it('is refused when it is a link, which another user may have laid', () => {
+  it('is refused when it is a link, which another user may have created', () => {
     const directory = temporaryDirectory();
     const target = path.join(directory, 'precious');
     writeFileSync(target, 'precious', { mode: 0o600 });
@@ -49,7 +49,7 @@ describe('a key log', () => {
     expect(readFileSync(target, 'utf8')).toBe('precious');
   });
 
-  it('in a pipe whose reader stalls gives up instead of waiting', () => {
+  it('stops when its pipe is full, rather than wait for the reader', () => {
     const file = path.join(temporaryDirectory(), 'pipe');
     execFileSync('mkfifo', ['-m', '600', file]);
     const reader = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);

@@ -11,7 +11,7 @@ describe('the text of a key', () => {
     );
   });
 
-  it('agrees with the platform base64 on which texts are canonical', () => {
+  it("agrees with the platform's base64 on which texts are canonical", () => {
     const digit = fc.constantFrom(...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/');
     fc.assert(
       fc.property(fc.array(digit, { minLength: 43, maxLength: 43 }), (digits) => {
@@ -34,13 +34,13 @@ describe('the text of a key', () => {
     expect(decodeKey(text)).toBeUndefined();
   });
 
-  it('knows a text that could be somebody’s key', () => {
+  it('is recognised when it may be a private key', () => {
     expect(looksLikeKey(encodeKey(new Uint8Array(32).fill(7)))).toBe(true);
     expect(looksLikeKey('keys/relay.key')).toBe(false);
     expect(looksLikeKey('example.org:51820')).toBe(false);
   });
 
-  it('clamps a private key as RFC 7748 section 5 says', () => {
+  it('is of a key that keygen clamps as in RFC 7748 section 5', () => {
     const key = new Uint8Array(32).fill(0xff);
     clampPrivateKey(key);
     expect([key[0], key[1], key[31]]).toEqual([0xf8, 0xff, 0x7f]);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { LineWriter, MAX_PENDING_LOG_BYTES } from '../src/line-writer.js';
 
-/** A descriptor that takes `roomBytes` more, then fails with `code`. */
+/** A descriptor that accepts `roomBytes` more bytes, then fails with `code`. */
 class Descriptor {
   roomBytes = Number.POSITIVE_INFINITY;
   code = 'EAGAIN';
@@ -39,7 +39,7 @@ describe('a line writer', () => {
   });
 
   it.each(['EAGAIN', 'ENOSPC', 'EFBIG', 'EPIPE', 'EIO', 'EDQUOT', 'EBADF'])(
-    'survives %s and writes what waited, in order, when writing works again',
+    'survives %s and writes the waiting lines in order when writing works again',
     (code) => {
       const { descriptor, writer, runTimers } = setUp();
       descriptor.roomBytes = 0;
@@ -55,7 +55,7 @@ describe('a line writer', () => {
     },
   );
 
-  it('goes on in the middle of a line of which a part was taken', () => {
+  it('continues in the middle of a partly written line', () => {
     const { descriptor, writer } = setUp();
     descriptor.roomBytes = 3;
     writer.write('abcdef');
@@ -65,7 +65,7 @@ describe('a line writer', () => {
     expect(descriptor.text).toBe('abcdef\nnext\n');
   });
 
-  it('holds a bounded amount, counts what is lost beyond, and says so before anything newer', () => {
+  it('holds a bounded amount, counts what it drops, and reports that before any newer line', () => {
     const { descriptor, writer, runTimers } = setUp();
     descriptor.roomBytes = 0;
     descriptor.code = 'ENOSPC';

@@ -24,11 +24,11 @@ function setUp() {
     for (const timer of due) timers.splice(timers.indexOf(timer), 1);
     for (const { callback } of due) callback();
   };
-  /** Time passes while the process does not run. */
+  /** Lets time pass without firing timers, as if the process did not run. */
   const stall = (durationMs: number): void => {
     now += durationMs;
   };
-  /** How many of `lines` lines are admitted. */
+  /** Returns how many of `lines` lines are admitted. */
   const offer = (lines: number, peer = 'laptop', event = 'refused', level = 'warn'): number => {
     let admitted = 0;
     for (let i = 0; i < lines; i++) if (limiter.admits({ level, event, peer })) admitted++;
@@ -45,14 +45,14 @@ describe('a log limiter', () => {
     expect(offer(1000)).toBe(3 * LOG_LINES_PER_SECOND);
   });
 
-  it('saves up no more than a burst', () => {
+  it('accumulates at most one burst', () => {
     const { advance, offer } = setUp();
     offer(1);
     advance(3_600_000);
     expect(offer(1000)).toBe(LOG_BURST_LINES);
   });
 
-  it('forgets no count, even if its timer is late', () => {
+  it('loses no count, even if its timer is late', () => {
     const { limiter, offer, stall, suppressions } = setUp();
     offer(LOG_BURST_LINES + 1, 'laptop');
     stall(60_000);
@@ -61,7 +61,7 @@ describe('a log limiter', () => {
     expect(suppressions).toMatchObject([{ peer: 'laptop', lines: 1 }]);
   });
 
-  it('says at the end of the window how many lines it held back, of which peer and event', () => {
+  it('reports at the end of the window how many lines of which peer and event it held back', () => {
     const { advance, offer, suppressions } = setUp();
     offer(LOG_BURST_LINES + 14_430);
     advance(SUPPRESSION_WINDOW_MS - 1);
@@ -86,12 +86,12 @@ describe('a log limiter', () => {
     expect(offer(DEBUG_BURST_LINES + 1, 'laptop', 'stream-opened', 'debug')).toBe(DEBUG_BURST_LINES);
   });
 
-  it('never holds back what the config bounds', () => {
+  it('never holds back lines whose number the config bounds', () => {
     const { offer } = setUp();
     expect(offer(1000, '', 'listening')).toBe(1000);
   });
 
-  it('remembers a bounded number of kinds; those beyond share one bucket', () => {
+  it('tracks a bounded number of kinds, and the others share one bucket', () => {
     const { limiter, offer, suppressions, advance } = setUp();
     let admitted = 0;
     for (let i = 0; i < 5 * MAX_LOG_BUCKETS; i++) admitted += offer(1, `peer-${i}`);
@@ -103,7 +103,7 @@ describe('a log limiter', () => {
     ]);
   });
 
-  it('forgets kinds that are quiet, so that new ones get buckets of their own', () => {
+  it('forgets quiet kinds, so that new ones get their own buckets', () => {
     const { limiter, offer, advance } = setUp();
     for (let i = 0; i < MAX_LOG_BUCKETS; i++) offer(1, `peer-${i}`);
     advance(60_000);

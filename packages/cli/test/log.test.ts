@@ -10,7 +10,7 @@ function output(isTTY: boolean): { stream: LogOutput; text: () => string } {
 }
 
 describe('the log', () => {
-  it('is JSON lines with level, time and message when nobody watches', () => {
+  it('is JSON lines with level, time and message if stderr is not a terminal', () => {
     const { stream, text } = output(false);
     openLog('info', stream).warn({ event: 'refused', target: 'db:5432' }, 'the relay does not allow it');
     const line: unknown = JSON.parse(text());
@@ -23,24 +23,24 @@ describe('the log', () => {
     expect(line).toHaveProperty('time', expect.stringMatching(/^\d{4}-\d\d-\d\dT/));
   });
 
-  it('is words on a terminal, and what a stranger wrote cannot steer it', () => {
+  it('is text on a terminal, without control characters from strangers', () => {
     const { stream, text } = output(true);
     openLog('info', stream).info({ event: 'x' }, 'connected\u001b[2J to\r\nthe relay');
     const [line = '', ...rest] = text().split('\n');
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: colour of our own is fine
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: our own colours are allowed
     expect(line.replace(/\u001b\[\d+m/g, '')).toMatch(
       /^\[?\d\d:\d\d:\d\d\]? INFO: connected \[2J to the relay$/,
     );
     expect(rest).toEqual(['']);
   });
 
-  it('drops key fields, should somebody pass them', () => {
+  it('removes key fields if a caller passes them', () => {
     const { stream, text } = output(false);
     openLog('info', stream).info({ privateKey: 'secret', peer: { presharedKey: 'secret' } }, 'x');
     expect(text()).not.toContain('secret');
   });
 
-  it('says nothing a thousand times, and does not let one peer silence another', () => {
+  it('limits repeated lines, and does not let one peer silence another', () => {
     const { stream, text } = output(false);
     const log = openLog('info', stream);
     for (let i = 0; i < 1000; i++) log.warn({ event: 'refused', peer: 'laptop', id: i }, 'not allowed');

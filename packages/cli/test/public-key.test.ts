@@ -3,7 +3,7 @@ import { createPortableSuite } from '@underpass/protocol';
 import { expect, it } from 'vitest';
 import { publicKeyOf } from '../src/public-key.js';
 
-it('is what the portable suite and OpenSSL make of the private key', () => {
+it('computes the same public key as the portable suite and OpenSSL', () => {
   const { privateKey, publicKey } = generateKeyPairSync('x25519');
   const secret = new Uint8Array(privateKey.export({ format: 'der', type: 'pkcs8' }).subarray(-32));
   const expected = createPublicKey(publicKey.export({ format: 'pem', type: 'spki' }));
@@ -12,7 +12,7 @@ it('is what the portable suite and OpenSSL make of the private key', () => {
   expect(own).toEqual(createPortableSuite().x25519PublicKey(secret));
 });
 
-it('leaves the private key as it is', () => {
+it('does not change the private key', () => {
   const secret = new Uint8Array(32).fill(0x48);
   publicKeyOf(secret);
   expect(secret).toEqual(new Uint8Array(32).fill(0x48));

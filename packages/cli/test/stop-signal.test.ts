@@ -15,7 +15,7 @@ function setUp() {
 }
 
 describe('a stop signal', () => {
-  it.each(['SIGINT', 'SIGTERM'] as const)('%s asks for a clean stop', async (signal) => {
+  it.each(['SIGINT', 'SIGTERM'] as const)('%s requests a clean stop', async (signal) => {
     const { signals, exits, host } = setUp();
     const stop = untilStopSignal(undefined, host);
     signals.emit(signal);

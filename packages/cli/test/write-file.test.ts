@@ -7,7 +7,7 @@ import { writeFileWhole } from '../src/write-file.js';
 import { temporaryDirectory } from './temporary-directory.js';
 
 describe('writing a file', () => {
-  it('gives it its name, its mode and nothing beside it', () => {
+  it('creates it with its mode, and leaves no other file', () => {
     const directory = temporaryDirectory();
     const file = path.join(directory, 'relay.key');
     writeFileWhole(file, 'secret', { mode: 0o600 });
@@ -16,7 +16,7 @@ describe('writing a file', () => {
     expect(readdirSync(directory)).toEqual(['relay.key']);
   });
 
-  it('replaces another only when it is asked to', () => {
+  it('replaces an existing one only on request', () => {
     const directory = temporaryDirectory();
     const file = path.join(directory, 'relay.toml');
     writeFileSync(file, 'old');
@@ -27,7 +27,7 @@ describe('writing a file', () => {
     expect(readdirSync(directory)).toEqual(['relay.toml']);
   });
 
-  it('on a full disk leaves nothing, and works when there is room again', (context) => {
+  it('on a full disk leaves nothing, and works when there is space again', (context) => {
     const directory = fullDisk();
     if (directory === undefined) return context.skip('needs root, for a tmpfs');
     const config = path.join(directory, 'relay.toml');
@@ -39,7 +39,7 @@ describe('writing a file', () => {
   });
 });
 
-/** A file system with room for names and for no byte more. */
+/** A file system with space for names but not for content. */
 function fullDisk(): string | undefined {
   const directory = path.join(temporaryDirectory(), 'disk');
   mkdirSync(directory);
@@ -54,7 +54,7 @@ function fullDisk(): string | undefined {
   try {
     writeFileSync(path.join(directory, 'filler'), Buffer.alloc(64 * 1024));
   } catch {
-    // as much as there was room for
+    // as much as there was space for
   }
   return directory;
 }

@@ -1,4 +1,4 @@
-/** `underpass client`: its options. What it does is loaded only when it is run. */
+/** The options of `underpass client`. Its implementation is loaded only when it runs. */
 import { Command } from 'commander';
 import type { ClientFlags } from './client.js';
 import {
@@ -21,22 +21,28 @@ Example:
 export function clientCommand(): Command {
   return new Command('client')
     .description('Forward local ports through a relay.')
-    .addOption(fileOption('--config <file>', 'a config file', 'a client config file; or, without one:'))
-    .option('--relay <host:port>', 'where the relay is', hostPortValue)
+    .addOption(
+      fileOption('--config <file>', 'a config file', 'a client config file, instead of the next four'),
+    )
+    .option('--relay <host:port>', "the relay's name or address", hostPortValue)
     .option('--relay-key <public-key>', "the relay's public key", publicKeyValue)
     .addOption(fileOption('--key <file>', 'a key file', "this client's private key file (mode 0600)"))
     .addOption(
-      fileOption('--preshared-key <file>', 'a key file', 'a key file that both sides have (mode 0600)'),
+      fileOption('--preshared-key <file>', 'a key file', 'a key file that the relay has too (mode 0600)'),
     )
     .option(
       '-L, --local-forward <[bind:]port:host:hostport>',
       'forward a local port to a target as the relay sees it; may be repeated',
       localForwardValue,
     )
-    .option('--persistent-keepalive <seconds>', 'send something at least this often (0: off)', keepaliveValue)
+    .option(
+      '--persistent-keepalive <seconds>',
+      'send something this often even when idle (0: off)',
+      keepaliveValue,
+    )
     .option(
       '--connect-timeout <seconds>',
-      'reset a connection that waits so long for a relay that was not reached yet (default: 30, 0: never)',
+      'how long a connection waits for first contact with the relay (default: 30, 0: for ever)',
       connectTimeoutValue,
     )
     .addOption(keyLogOption())

@@ -1,4 +1,4 @@
-/** A client's events and totals as log lines. The `event` field is for programs (docs/cli.md, 'Log events'). */
+/** Writes a client's events and totals to the log. The `event` field is for programs (docs/cli.md, 'Log events'). */
 import type { BoundForward, ClientEvent, ClientStatus, DisconnectCause } from '@underpass/client';
 import { formatTarget } from '@underpass/forward';
 import type { Log } from '@underpass/runtime';
@@ -50,7 +50,7 @@ export function logClientEvent(log: Log, event: ClientEvent): void {
       const target = formatTarget(event.target);
       log.warn(
         { event: type, id, target, waitedMs },
-        `the relay was not reached for ${formatDuration(waitedMs)}: a connection to ${target} was reset; a new one tries again`,
+        `the relay was not reached within ${formatDuration(waitedMs)}: the connection to ${target} was reset; a new one tries again`,
       );
       return;
     }
@@ -106,19 +106,19 @@ function disconnectedText(cause: DisconnectCause, reason: string, loss: string):
     case 'relay-restarted':
       return `the relay was restarted: ${loss}`;
     case 'relay-stopped':
-      return `the relay was stopped: ${loss}; new ones wait for it, up to the connect timeout`;
+      return `the relay was stopped: ${loss}; new connections wait for it, up to the connect timeout`;
     case 'removed':
-      return `the relay no longer accepts this client (${reason}): ${loss}; ask the relay's owner`;
+      return `the relay no longer accepts this client (${reason}): ${loss}; ask whoever runs the relay`;
     case 'superseded':
-      return `another client with this client's key has connected: ${loss}; give each client a key of its own`;
+      return `another client with the same key has connected: ${loss}; give each client its own key`;
     case 'error-at-relay':
-      return `the relay ended the connection (${reason}): ${loss}; the next one connects again`;
+      return `the relay ended the connection (${reason}): ${loss}; the next connection reconnects`;
     case 'error':
-      return `disconnected (${reason}): ${loss}; the next connection through the tunnel connects again`;
+      return `disconnected (${reason}): ${loss}; the next connection through the tunnel reconnects`;
   }
 }
 
-/** Where a forward listens: `listening on 127.0.0.1:8080 and [::1]:8080 for localhost:80`. */
+/** Logs where a forward listens: `listening on 127.0.0.1:8080 and [::1]:8080 for localhost:80`. */
 export function logForward(log: Log, forward: BoundForward): void {
   const places = forward.addresses.map(({ address, port }) => formatTarget({ host: address, port }));
   const target = formatTarget(forward.spec.target);

@@ -1,4 +1,4 @@
-/** What `underpass client` does: forwards local ports through one relay. */
+/** `underpass client`: forwards local ports through one relay. */
 import { isatty } from 'node:tty';
 import { startClient } from '@underpass/client';
 import { formatTarget, type LocalForward } from '@underpass/forward';
@@ -46,7 +46,7 @@ export async function runClient(flags: ClientFlags): Promise<void> {
     forwards: config.localForwards,
     persistentKeepaliveMs: config.persistentKeepaliveSeconds * 1000,
     contactLimitMs: config.connectTimeoutSeconds * 1000,
-    // Somebody who reads this corrects a misspelt name at once; a service waits for its network.
+    // At a terminal the user can correct a misspelt name at once. A service waits for its network.
     refuseUnknownName: isatty(2),
     log,
     onEvent: (event) => logClientEvent(log, event),
@@ -56,7 +56,7 @@ export async function runClient(flags: ClientFlags): Promise<void> {
     ...(config.memoryPerPeerBytes && { memoryPerPeerBytes: config.memoryPerPeerBytes }),
     ...(keyLog === undefined ? {} : { keyLog }),
   });
-  // The endpoint has copies.
+  // The endpoint has its own copies.
   config.privateKey.fill(0);
   config.presharedKey?.fill(0);
   const stop = untilStopSignal(['SIGINT', 'SIGTERM', 'SIGHUP']);
@@ -78,7 +78,7 @@ export async function runClient(flags: ClientFlags): Promise<void> {
   log.info({ event: 'stopped', signal }, 'stopped');
 }
 
-/** @throws CliError for a wrong combination of options, or what the files say */
+/** @throws CliError for an invalid combination of options, or an invalid file */
 function clientConfigFrom(flags: ClientFlags): ClientConfig {
   if (flags.config !== undefined) {
     refuseBesideConfig(flags);
@@ -97,7 +97,9 @@ function clientConfigFrom(flags: ClientFlags): ClientConfig {
       .map(([name]) => name);
     const isBare = missing.length === 3;
     throw usageError(
-      isBare ? 'which relay?' : `${missing.join(' and ')} missing`,
+      isBare
+        ? 'no relay is given'
+        : `${missing.join(' and ')} ${missing.length === 1 ? 'is' : 'are'} missing`,
       'give --config FILE, or --relay HOST:PORT, --relay-key PUBLIC_KEY and --key FILE',
     );
   }
@@ -105,8 +107,8 @@ function clientConfigFrom(flags: ClientFlags): ClientConfig {
   const publicKey = publicKeyOf(privateKey);
   if (isSameKey(privateKey, relayKey)) {
     throw usageError(
-      `--relay-key is the very key in ${key}, but one is public and the other private`,
-      'if it is your private key, it was visible to other users: make a new one',
+      `--relay-key is the same key as in ${key}, but one must be public and the other private`,
+      'if it is your private key, other users could see it: make a new one',
     );
   }
   if (isSameKey(publicKey, relayKey)) {
@@ -139,7 +141,7 @@ function refuseBesideConfig(flags: ClientFlags): void {
   }).find(([, value]) => value !== undefined);
   if (given === undefined) return;
   throw usageError(
-    `${given[0]} and --config exclude each other`,
+    `${given[0]} cannot be combined with --config`,
     'put it into the config file, or leave --config out',
   );
 }

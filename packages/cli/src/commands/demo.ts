@@ -1,4 +1,4 @@
-/** `underpass demo`: shows the tunnel at work on this machine, in a few seconds. */
+/** `underpass demo`: shows the tunnel at work on this machine in a few seconds. */
 import { Command } from 'commander';
 import { CliError } from '../cli-error.js';
 import { ExitCode } from '../exit-code.js';

@@ -1,4 +1,4 @@
-/** What `onFatal` of a library leads to: our own bug, after which nothing can go on. */
+/** The `onFatal` of client and relay: a bug after which the program cannot continue. */
 import { failureOf } from '../failure-lines.js';
 import { printErrorLine } from '../terminal.js';
 

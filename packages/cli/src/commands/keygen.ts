@@ -1,4 +1,4 @@
-/** `underpass keygen`: a new private key on stdout, as `wg genkey` prints it. */
+/** `underpass keygen`: prints a new private key, as `wg genkey` does. */
 import { randomBytes } from 'node:crypto';
 import { fstatSync } from 'node:fs';
 import { Command } from 'commander';
@@ -19,12 +19,12 @@ export function keygenCommand(): Command {
     });
 }
 
-/** The relay and the client would refuse such a file anyway. */
+/** Warns early, because the relay and the client would refuse such a file. */
 function warnWhenOthersCanRead(file: number): void {
   const stats = fstatSync(file);
   if (!stats.isFile() || (stats.mode & 0o077) === 0 || process.platform === 'win32') return;
   const mode = (stats.mode & 0o777).toString(8).padStart(4, '0');
   printErrorLine(
-    `underpass: warning: the key goes into a file that is open to other users (mode ${mode}): run chmod 600 on it, and begin with umask 077 next time`,
+    `underpass: warning: the key goes into a file that is open to other users (mode ${mode}): run chmod 600 on it, and use umask 077 next time`,
   );
 }

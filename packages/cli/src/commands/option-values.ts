@@ -1,4 +1,4 @@
-/** How option values are read; what is wrong with one becomes a usage error that names the option. */
+/** Parses option values. An invalid value becomes a usage error that names the option. */
 import { existsSync } from 'node:fs';
 import { type LocalForward, parseLocalForward } from '@underpass/forward/spec';
 import { InvalidArgumentError, Option } from 'commander';
@@ -16,7 +16,7 @@ export function hostPortValue(text: string): HostPort {
   return expected(parseHostPort(text), 'Expected HOST:PORT, IPv6 in brackets');
 }
 
-/** What is wrong with it is said without showing it: it may be a private key. */
+/** The error does not show the value, because it may be a private key. */
 export function publicKeyValue(text: string): Uint8Array {
   const key = decodeKey(text);
   if (key !== undefined) return key;
@@ -27,19 +27,19 @@ export function publicKeyValue(text: string): Uint8Array {
 }
 
 /** An option that takes the path of a file.
- *  @param wanted  what the file is: `a key file` */
+ *  @param wanted  what the file is, for example `a key file` */
 export function fileOption(flags: string, wanted: string, description: string): Option {
   const name = flags.split(' ', 1)[0] ?? flags;
   return new Option(flags, description).argParser((text) => {
     if (!isKeyAndNoPath(text)) return text;
     throw usageError(
-      `${name} wants the path of ${wanted} and got what looks like a key itself`,
-      'it was visible to other users, make a new one',
+      `${name} expects the path of ${wanted}, but got what looks like a key`,
+      'other users could see that key: make a new one',
     );
   });
 }
 
-/** A path can have a key's shape, too, but then it is there or begins like one. */
+/** A path may also have the shape of a key. It counts as a path if it exists or starts like one. */
 function isKeyAndNoPath(text: string): boolean {
   if (decodeKey(text.trim()) !== undefined) return true;
   return looksLikeKey(text) && !/^[./~]/.test(text) && !existsSync(text);
@@ -61,7 +61,7 @@ export function connectTimeoutValue(text: string): number {
   );
 }
 
-/** Repeatable: each `-L` adds one. */
+/** Repeatable: each `-L` adds one forward. */
 export function localForwardValue(text: string, previous: readonly LocalForward[] = []): LocalForward[] {
   const parsed = parseLocalForward(text);
   if ('reason' in parsed) throw new InvalidArgumentError(parsed.reason);
@@ -76,7 +76,7 @@ export function keyLogOption(): Option {
   return fileOption(
     '--key-log <file>',
     'a file to append to',
-    'append handshake secrets for Wireshark; whoever has the file can read the traffic',
+    'append handshake secrets for Wireshark; anyone who has the file can read the traffic',
   );
 }
 

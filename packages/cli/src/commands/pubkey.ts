@@ -1,4 +1,4 @@
-/** `underpass pubkey`: the public half of the private key on stdin, as `wg pubkey` prints it. */
+/** `underpass pubkey`: prints the public half of the private key on stdin, as `wg pubkey` does. */
 import { Command } from 'commander';
 import { CliError } from '../cli-error.js';
 import { ExitCode } from '../exit-code.js';
@@ -20,7 +20,7 @@ export function pubkeyCommand(): Command {
     });
 }
 
-/** The key that stands at the start, followed by nothing but blanks: what `wg pubkey` accepts. Wipes `text`.
+/** Returns the key at the start of `text`, which may only be followed by blanks, as `wg pubkey` requires. Wipes `text`.
  *  @throws CliError */
 export function privateKeyIn(text: Uint8Array): Uint8Array {
   const isEmpty = text.length === 0;
@@ -33,7 +33,7 @@ export function privateKeyIn(text: Uint8Array): Uint8Array {
     ? 'stdin is empty'
     : key === undefined
       ? 'stdin is not a private key'
-      : 'more than a key is on stdin';
+      : 'stdin has more than a key';
   throw new CliError(
     ExitCode.config,
     found,
@@ -51,13 +51,13 @@ async function readStdin(): Promise<Uint8Array> {
     chunk.fill(0);
     if (length === text.length) {
       text.fill(0);
-      throw new CliError(ExitCode.config, 'more than a key is on stdin', 'expected one private key');
+      throw new CliError(ExitCode.config, 'stdin has more than a key', 'expected one private key');
     }
   }
   return text.subarray(0, length);
 }
 
-/** What C's `isspace` takes, and NUL. */
+/** Matches what C's `isspace` matches, and NUL. */
 function isBlankOrNul(byte: number): boolean {
   return byte === 0 || byte === 0x20 || (byte >= 0x09 && byte <= 0x0d);
 }

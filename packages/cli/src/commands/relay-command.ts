@@ -1,11 +1,11 @@
-/** `underpass relay`: its options. What it does is loaded only when it is run. */
+/** The options of `underpass relay`. Its implementation is loaded only when it runs. */
 import { Command } from 'commander';
 import { fileOption, keyLogOption, listenValue, logLevelOption } from './option-values.js';
 import type { RelayFlags } from './relay.js';
 
 export function relayCommand(): Command {
   return new Command('relay')
-    .description('Run a relay: clients with a key that it knows may reach what its config allows.')
+    .description('Run a relay. Clients whose keys it knows can reach the targets that its config allows.')
     .addOption(
       fileOption(
         '--config <file>',
@@ -13,7 +13,7 @@ export function relayCommand(): Command {
         'the config file (default: ~/.config/underpass/relay.toml, written if missing)',
       ),
     )
-    .option('--listen <[host:]port>', 'listen here and not where the config says', listenValue)
+    .option('--listen <[host:]port>', 'where to listen, instead of where the config says', listenValue)
     .addOption(keyLogOption())
     .addOption(logLevelOption())
     .addHelpText('after', '\nExample:\n  underpass relay --listen 51820')

@@ -1,4 +1,4 @@
-/** A relay's events and totals as log lines. The `event` field is for programs (docs/cli.md, 'Log events'). */
+/** Writes a relay's events and totals to the log. The `event` field is for programs (docs/cli.md, 'Log events'). */
 import { formatTarget } from '@underpass/forward';
 import type { RelayEvent, RelayStatus } from '@underpass/relay';
 import { type Log, shortKey } from '@underpass/runtime';
@@ -66,7 +66,7 @@ export function logRelayEvent(log: Log, event: RelayEvent): void {
       const places = addresses.map((address) => formatTarget(targetOf(address)));
       log.warn(
         { event: type, peer, addresses },
-        `${peer} connects in turn from ${places.join(' and ')}: two clients with one key end each other's connections; give each its own`,
+        `${peer} connects from ${places.join(' and ')} in turn: two clients with the same key end each other's connections; give each client its own key`,
       );
       return;
     }
@@ -74,7 +74,7 @@ export function logRelayEvent(log: Log, event: RelayEvent): void {
       const publicKey = encodeKey(event.publicKey);
       log.warn(
         { event: event.type, publicKey, from: event.address },
-        `a client with the unknown key ${shortKey(event.publicKey)} knocks from ${formatTarget(targetOf(event.address))}: if it is yours, add a [[peer]] with public_key = "${publicKey}" and reload`,
+        `a client with the unknown key ${shortKey(event.publicKey)} tries to connect from ${formatTarget(targetOf(event.address))}: if it is yours, add a [[peer]] with public_key = "${publicKey}" and reload`,
       );
       return;
     }
@@ -83,7 +83,7 @@ export function logRelayEvent(log: Log, event: RelayEvent): void {
       const [clock, earlierClock] = [utc(event.clockMs), utc(event.earlierClockMs)];
       log.warn(
         { event: type, peer, clock, earlierClock },
-        `${peer}'s clock went back (it says ${clock}, and said ${earlierClock} before): ${peer} is refused until it passes that time; set its clock, or restart this relay`,
+        `${peer}'s clock went back from ${earlierClock} to ${clock}: ${peer} is refused until its clock passes the earlier time; set its clock, or restart this relay`,
       );
       return;
     }
@@ -111,7 +111,7 @@ export function logRelayEvent(log: Log, event: RelayEvent): void {
   }
 }
 
-/** One line for each peer that has been there. */
+/** Logs one line for each peer that has connected. */
 export function logRelaySummary(log: Log, status: RelayStatus): void {
   for (const { name, stats } of status.peers) {
     if (stats.handshakes === 0) continue;

@@ -1,4 +1,4 @@
-/** What `underpass relay` does: runs the relay that a config file describes, and writes the first one. */
+/** `underpass relay`: runs the relay that a config file describes, and writes the first config. */
 import { existsSync, rmSync } from 'node:fs';
 import { formatTarget } from '@underpass/forward';
 import { type Relay, startRelay } from '@underpass/relay';
@@ -27,7 +27,8 @@ export interface RelayFlags {
 
 /** Runs until a signal stops it. */
 export async function runRelay(flags: RelayFlags): Promise<void> {
-  // From here on SIGHUP reloads: while the relay starts it is kept for later. The program's entry ignores it until now.
+  // From here on SIGHUP reloads the config; while the relay starts, it is remembered. Before this point the entry
+  // ignores it.
   let onReload = (): void => {
     isReloadDue = true;
   };
@@ -42,7 +43,7 @@ export async function runRelay(flags: RelayFlags): Promise<void> {
   try {
     started = await start(file, flags);
   } catch (error) {
-    // What it says cannot work: the next start shall not find it. The key stays, nothing is wrong with it.
+    // The config cannot work, so remove it: the next start must not find it. The key is fine, so it stays.
     if (isFirstRun) rmSync(file, { force: true });
     throw error;
   }

@@ -1,4 +1,4 @@
-/** SIGHUP: the relay reads its config again. */
+/** SIGHUP: reloads the relay's config. */
 import { statSync } from 'node:fs';
 import type { Relay } from '@underpass/relay';
 import type { Log } from '@underpass/runtime';
@@ -8,11 +8,11 @@ import { ExitCode } from '../exit-code.js';
 import { failureOf } from '../failure-lines.js';
 import { encodeKey } from '../key-text.js';
 
-/** Reads the list of peers again; whoever stays keeps every stream. A broken file changes nothing.
- *  @param running  what the relay was started with */
+/** Reads the list of peers again. Peers that stay keep every stream. An invalid file changes nothing.
+ *  @param running  the config with which the relay was started */
 export function reload(relay: Pick<Relay, 'setPeers'>, file: string, running: RelayConfig, log: Log): void {
   try {
-    // To open one waits for somebody who writes to it, and everything else would wait, too.
+    // Opening a pipe would block the whole program until another process writes to it.
     if (statSync(file, { throwIfNoEntry: false })?.isFIFO()) {
       throw new CliError(ExitCode.config, `${file} is a pipe`, 'only a config in a file can be read again');
     }
@@ -40,7 +40,7 @@ export function reload(relay: Pick<Relay, 'setPeers'>, file: string, running: Re
   }
 }
 
-/** The keys of relay.toml whose change a reload does not carry out. */
+/** The keys of relay.toml that changed but take effect only at a restart. */
 function changedForRestart(running: RelayConfig, config: RelayConfig): string[] {
   const isSameListen =
     config.listen.host === running.listen.host && config.listen.port === running.listen.port;

@@ -1,7 +1,7 @@
-/** What a peer's statistics come to: the fields of the `summary` event, and the words for it. */
+/** A peer's statistics as the fields of the `summary` event, and as text. */
 import type { PeerStats } from '@underpass/protocol';
 
-/** Counts since the start. Bytes on the wire are UDP payloads, without IP and UDP headers. */
+/** Counts since the start. Bytes on the wire are UDP payloads, without the headers of IP and UDP. */
 export interface TrafficTotals {
   readonly handshakes: number;
   readonly handshakeRttMs: number | undefined;
@@ -30,7 +30,7 @@ export function totals(stats: PeerStats): TrafficTotals {
   };
 }
 
-/** Milliseconds to three decimals: a log needs no more. */
+/** Rounds milliseconds to three decimals, enough for a log. */
 export function inMicroseconds(milliseconds: number | undefined): number | undefined {
   return milliseconds === undefined ? undefined : Math.round(milliseconds * 1000) / 1000;
 }
@@ -53,16 +53,16 @@ export function formatBytes(bytes: number): string {
   return unit === 0 ? `${bytes} bytes` : `${value.toFixed(1)} ${units[unit] ?? ''}`;
 }
 
-/** IP and UDP headers, IPv4's and IPv6's the longer. */
+/** IP and UDP headers; IPv6's, because they are longer. */
 const HEADER_BYTES = 48;
 
-/** What to say when the path to `who` cuts datagrams of so many bytes into fragments. */
-export function fragmentsText(who: string, datagramBytes: number): string {
+/** Explains that the path to `peer` fragments datagrams of this size. */
+export function fragmentsText(peer: string, datagramBytes: number): string {
   const packetBytes = datagramBytes + HEADER_BYTES;
-  return `the path to ${who} does not carry packets of ${packetBytes} bytes in one piece: they travel in fragments, which is slower, and some firewalls drop them; raise the MTU of the link or tunnel below to ${packetBytes} or more`;
+  return `the path to ${peer} fragments packets of ${packetBytes} bytes, which is slower, and some firewalls drop fragments: raise the MTU of the link or tunnel below to at least ${packetBytes}`;
 }
 
-/** For people: seconds below two minutes, then minutes, then hours. */
+/** Seconds below two minutes, then minutes, then hours. */
 export function formatDuration(milliseconds: number): string {
   const seconds = milliseconds / 1000;
   if (seconds < 10) return `${seconds.toFixed(1)} s`;
@@ -71,7 +71,7 @@ export function formatDuration(milliseconds: number): string {
   return `${Math.round(seconds / 3600)} h`;
 }
 
-/** `3 connections are lost`, for the end of a line that says why. */
+/** `3 connections are lost`, for the end of a message. */
 export function lossText(lostStreams: number): string {
   if (lostStreams === 0) return 'no connection is lost';
   return lostStreams === 1 ? '1 connection is lost' : `${lostStreams} connections are lost`;

@@ -29,9 +29,9 @@ export interface ClientConfig {
   readonly privateKey: Uint8Array;
   readonly publicKey: Uint8Array;
   readonly presharedKey: Uint8Array | undefined;
-  /** 0: off. */
+  /** 0 turns it off. */
   readonly persistentKeepaliveSeconds: number;
-  /** How long a program's connection waits for a relay that was not reached yet; 0: for ever. */
+  /** How long a local connection waits for a relay that was not reached yet. 0 waits for ever. */
   readonly connectTimeoutSeconds: number;
   readonly localForwards: readonly LocalForward[];
   readonly congestion: CongestionControllerName | undefined;
@@ -39,7 +39,7 @@ export interface ClientConfig {
   readonly logLevel: LogLevel | undefined;
 }
 
-/** @throws CliError when the file cannot be read, ConfigError with all that is wrong in it */
+/** @throws CliError when the file cannot be read, ConfigError with everything that is wrong in it */
 export function loadClientConfig(file: string): ClientConfig {
   return clientConfigOf(readTomlDocument(file));
 }

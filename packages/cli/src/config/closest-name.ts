@@ -1,15 +1,15 @@
-/** The name somebody probably meant: for 'did you mean'. */
+/** Finds the name that the user probably meant, for 'did you mean'. */
 
-/** Fewer say too little. */
+/** Fewer letters in common are not enough for a guess. */
 const MIN_SHARED_LETTERS = 4;
 
-/** @returns the candidate within a third of the word's length (at least one edit); otherwise the only one that begins
- *    as the word does, or is its beginning; or undefined */
+/** @returns the candidate within a third of the word's length in edits, but at least one edit; otherwise the only
+ *    candidate that is a prefix of the word or has it as a prefix; otherwise undefined */
 export function closestName(word: string, candidates: readonly string[]): string | undefined {
   return nearestName(word, candidates) ?? extendedName(word.toLowerCase(), candidates);
 }
 
-/** `private_key` for `private_key_file`, `peers_allow` for `peers`. */
+/** Matches `private_key` to `private_key_file`, and `peers_allow` to `peers`. */
 function extendedName(word: string, candidates: readonly string[]): string | undefined {
   if (word.length < MIN_SHARED_LETTERS) return undefined;
   const found = candidates.filter(
@@ -32,8 +32,8 @@ function nearestName(word: string, candidates: readonly string[]): string | unde
   return best;
 }
 
-/** Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment). Anything above
- *  `limit` may come back as `limit + 1`. */
+/** Counts insertions, deletions, substitutions and swaps of neighbours (optimal string alignment). A distance above
+ *  `limit` may be returned as `limit + 1`. */
 export function editDistance(a: string, b: string, limit = Number.POSITIVE_INFINITY): number {
   if (Math.abs(a.length - b.length) > limit) return limit + 1;
   let beforePrevious: number[] = [];

@@ -1,4 +1,4 @@
-/** Where config lives when nobody says so: the XDG base directory specification. */
+/** The default place of config files, by the XDG base directory specification. */
 import { homedir } from 'node:os';
 import path from 'node:path';
 
@@ -13,7 +13,7 @@ export function defaultRelayConfigFile(environment: NodeJS.ProcessEnv = process.
   return path.join(defaultConfigDirectory(environment), 'relay.toml');
 }
 
-/** `~/` at the start is the home directory; anything else relative starts at `directory`. */
+/** Resolves a path: `~/` is the home directory, and other relative paths start at `directory`. */
 export function resolveFrom(directory: string, file: string): string {
   if (file === '~' || file.startsWith('~/')) return path.join(homedir(), file.slice(1));
   return path.resolve(directory, file);

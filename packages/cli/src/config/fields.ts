@@ -1,4 +1,4 @@
-/** The kinds of value that config files hold. Each message completes 'found …, expected …'. */
+/** The types of value in config files. Each message completes 'found …, expected …'. */
 import { type AllowRule, type LocalForward, parseAllowRule, parseLocalForward } from '@underpass/forward';
 import {
   CONGESTION_CONTROLLERS,
@@ -15,11 +15,11 @@ import { LOG_LEVELS } from '../log-level.js';
 import { resolveFrom } from './default-paths.js';
 import { describe, WHOLE_STORY } from './schema-problems.js';
 
-/** Longest name of a peer, and the characters that need no quoting anywhere. */
+/** A peer's name: at most 64 characters, none of which needs quoting anywhere. */
 const PEER_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
 const listenExpected = 'a port, or "HOST:PORT" (IPv6 in brackets)';
-/** A port may be a number, too: everybody writes it so at first. */
+/** The port may also be a number, which is what most people write at first. */
 export const listenField: z.ZodType<ListenAddress> = z.preprocess(
   (value) => (typeof value === 'number' || typeof value === 'bigint' ? String(value) : value),
   parsedField<ListenAddress>(listenExpected, parseListenAddress),
@@ -45,7 +45,7 @@ export const congestionField = z.enum(CONGESTION_CONTROLLERS, {
 
 const MIB = 1024 * 1024;
 const memoryExpected = `a whole number of MiB from ${MIN_MEMORY_PER_PEER_BYTES / MIB} to ${MAX_MEMORY_PER_PEER_BYTES / MIB}`;
-/** In the file MiB, as a value bytes. */
+/** MiB in the file, bytes in the value. */
 export const memoryMibField = z
   .int({ error: memoryExpected })
   .min(MIN_MEMORY_PER_PEER_BYTES / MIB, { error: memoryExpected })
@@ -54,7 +54,7 @@ export const memoryMibField = z
 
 const HOUR_MS = 3_600_000;
 const outageExpected = `a whole number of hours from 1 to ${MAX_OUTAGE_HOURS}`;
-/** In the file hours, as a value milliseconds. */
+/** Hours in the file, milliseconds in the value. */
 export const outageHoursField = z
   .int({ error: outageExpected })
   .min(1, { error: outageExpected })
@@ -83,13 +83,13 @@ export const localForwardField: z.ZodType<LocalForward> = explainedField(
   parseLocalForward,
 );
 
-/** The path of a private key's file, read at once: the value is the key.
- *  @param directory where a relative path starts */
+/** The path of a private key file, which is read at once: the value is the key.
+ *  @param directory  where relative paths start */
 export function privateKeyFileField(directory: string): z.ZodType<Uint8Array> {
   return fileField(directory, readPrivateKeyFile);
 }
 
-/** As `privateKeyFileField`, of a preshared key. */
+/** The same for a preshared key. */
 export function presharedKeyFileField(directory: string): z.ZodType<Uint8Array> {
   return fileField(directory, readKeyFile);
 }
@@ -98,11 +98,7 @@ function fileField(directory: string, read: (file: string) => Uint8Array): z.Zod
   const expected = 'the path of a key file (a string)';
   return z.string({ error: expected }).transform((text, context) => {
     if (looksLikeKey(text)) {
-      return refuse(
-        context,
-        text,
-        'found what looks like a key itself, expected the path of a file that holds it',
-      );
+      return refuse(context, text, 'found what looks like a key, expected the path of a file that holds one');
     }
     try {
       return read(resolveFrom(directory, text));
@@ -122,7 +118,7 @@ function parsedField<T>(expected: string, parse: (text: string) => T | undefined
   });
 }
 
-/** For parsers that say themselves what they found and what they expected. */
+/** For parsers whose reason already says what was found and what was expected. */
 function explainedField<T extends object>(
   expected: string,
   parse: (text: string) => T | { readonly reason: string },

@@ -1,4 +1,4 @@
-/** What the first `underpass relay` writes: a config that lets nobody in yet, and a key of its own. */
+/** Writes the config of a first `underpass relay`: no peers yet, and a new key. */
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
@@ -8,10 +8,10 @@ import { readPrivateKeyFile, writeKeyFile } from '../key-file.js';
 import { clampPrivateKey, KEY_BYTES } from '../key-text.js';
 import { writeFileWhole } from '../write-file.js';
 
-/** WireGuard's usual port: to whoever looks at the wire it is WireGuard. */
+/** WireGuard's usual port, so that the traffic looks like any other WireGuard. */
 export const DEFAULT_RELAY_PORT = 51_820;
 
-/** Writes `file` (0600) and `relay.key` (0600) beside it. A key that is there already is kept and used.
+/** Writes `file` and, beside it, `relay.key`, both with mode 0600. An existing key is kept and used.
  *  @param listen  the `[HOST:]PORT` to write
  *  @throws CliError when something cannot be written */
 export function writeFirstRelayConfig(file: string, listen = String(DEFAULT_RELAY_PORT)): void {
@@ -23,7 +23,7 @@ export function writeFirstRelayConfig(file: string, listen = String(DEFAULT_RELA
     throw writeError(directory, error);
   }
   if (existsSync(keyFile)) {
-    readPrivateKeyFile(keyFile).fill(0); // says now what the config would say later
+    readPrivateKeyFile(keyFile).fill(0); // fails now rather than when the config is loaded
   } else {
     const key = randomBytes(KEY_BYTES);
     clampPrivateKey(key);
@@ -57,7 +57,7 @@ function writeError(file: string, error: unknown): CliError {
   return new CliError(
     ExitCode.config,
     `cannot write ${file}: ${systemReason(error)}`,
-    'give another place with --config',
+    'choose another place with --config',
     { cause: error },
   );
 }

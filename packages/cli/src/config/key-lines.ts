@@ -1,24 +1,26 @@
-/** Where each key of a TOML document stands. The parser gives values without positions, so this reads the text a
- *  second time, only after the parser has accepted it: what it meets is valid TOML, and it may be lenient. */
+/** Finds the line of each key in a TOML document, because the parser returns values without positions. */
 
 /** A path of table keys and list indexes, as zod writes it. */
 export type KeyPath = readonly PropertyKey[];
 
-/** Line numbers (from 1) of every key, table header and list element. */
+/** The line numbers (from 1) of every key, table header and list element of a document.
+ *
+ *  It scans the text a second time, after the parser has accepted it. So it only meets valid TOML and can be lenient:
+ *  it skips values and never checks them. The constructor does all the work; after that it only answers `lineOf`. */
 export class KeyLines {
   readonly #lines = new Map<string, number>();
   readonly #text: string;
   #at = 0;
   #line = 1;
 
-  /** @param text a document that the TOML parser accepted */
+  /** @param text  a document that the TOML parser accepted */
   constructor(text: string) {
     this.#text = text;
     this.#lines.set(nameOf([]), 1);
     this.#readDocument();
   }
 
-  /** The line of the key itself, or of the nearest table around it (a missing key has no line of its own). */
+  /** The line of the key, or of the nearest table around it, because a missing key has no line of its own. */
   lineOf(path: KeyPath): number {
     for (let length = path.length; length > 0; length--) {
       const line = this.#lines.get(nameOf(path.slice(0, length)));
@@ -39,7 +41,7 @@ export class KeyLines {
     }
   }
 
-  /** `[a.b]` or `[[a.b]]`; each `[[a]]` is the next element of the list `a`. */
+  /** Reads `[a.b]` or `[[a.b]]`. Each `[[a]]` starts the next element of the list `a`. */
   #readHeader(tableCounts: Map<string, number>): KeyPath {
     const line = this.#line;
     const isList = this.#text.startsWith('[[', this.#at);
@@ -49,7 +51,7 @@ export class KeyLines {
     const path: PropertyKey[] = [];
     for (const [position, key] of keys.entries()) {
       path.push(key);
-      this.#record(path, line); // of a list as a whole: where its first element stands
+      this.#record(path, line); // a list as a whole is at its first element
       const count = tableCounts.get(nameOf(path));
       const isNew = isList && position === keys.length - 1;
       if (isNew) tableCounts.set(nameOf(path), (count ?? 0) + 1);
@@ -60,7 +62,7 @@ export class KeyLines {
     return path;
   }
 
-  /** @returns false when the text is not what a valid document has here */
+  /** @returns false when the text is not valid here */
   #readPair(table: KeyPath): boolean {
     const line = this.#line;
     const start = this.#at;
@@ -115,7 +117,7 @@ export class KeyLines {
       this.#readValue([...path, index]);
       this.#skipBlank();
       if (this.#peek() === ',') this.#at++;
-      if (this.#at === start) return; // not valid TOML: no way forward
+      if (this.#at === start) return; // not valid TOML: stop rather than loop for ever
     }
   }
 
@@ -136,7 +138,7 @@ export class KeyLines {
     return true;
   }
 
-  /** One string of any of TOML's four kinds; the cursor stands on its opening quote. */
+  /** Skips a string of any of TOML's four kinds. The cursor is on its opening quote. */
   #skipString(): void {
     const quote = this.#peek();
     const isMultiline = this.#text.startsWith(quote.repeat(3), this.#at);
@@ -147,7 +149,7 @@ export class KeyLines {
       this.#at += quote === '"' && this.#peek() === '\\' && this.#text[this.#at + 1] !== '\n' ? 2 : 1;
     }
     this.#at += closing.length;
-    // up to two quotes may stand before the closing three
+    // Up to two quotes may precede the closing three.
     while (isMultiline && this.#peek() === quote) this.#at++;
   }
 
@@ -180,7 +182,7 @@ function nameOf(path: KeyPath): string {
   return JSON.stringify(path);
 }
 
-/** TOML's basic escapes are JSON's, but for `\U`, `\x` and `\e`; those keys then keep their raw text. */
+/** TOML's basic escapes are JSON's, except for `\U`, `\x` and `\e`. A key with one of those keeps its raw text. */
 function unescapeBasic(raw: string): string {
   try {
     const value: unknown = JSON.parse(raw);

@@ -1,4 +1,4 @@
-/** relay.toml: what a relay listens on, who may come and what each may reach (docs/cli.md). */
+/** relay.toml: where a relay listens, who may connect and what each peer may reach (docs/cli.md). */
 
 import type { CongestionControllerName } from '@underpass/protocol';
 import type { RelayPeerOptions } from '@underpass/relay';
@@ -34,13 +34,13 @@ export interface RelayConfig {
   readonly logLevel: LogLevel | undefined;
 }
 
-/** Overwrites the keys, of which a relay that runs has copies. */
+/** Overwrites the keys. A running relay has copies of them. */
 export function wipeKeys({ privateKey, peers }: RelayConfig): void {
   privateKey.fill(0);
   for (const { presharedKey } of peers) presharedKey?.fill(0);
 }
 
-/** @throws CliError when the file cannot be read, ConfigError with all that is wrong in it */
+/** @throws CliError when the file cannot be read, ConfigError with everything that is wrong in it */
 export function loadRelayConfig(file: string): RelayConfig {
   return relayConfigOf(readTomlDocument(file));
 }
@@ -106,7 +106,7 @@ function peerOptions(table: PeerTable): RelayPeerOptions {
   return { name, publicKey, allow, ...(presharedKey === undefined ? {} : { presharedKey }) };
 }
 
-/** Peers that share what only one may have. Works on the raw document, so that other problems do not hide it. */
+/** Finds peers with the same name or key. Works on the raw document, so that other problems do not hide it. */
 function repeatedPeers(
   document: TomlDocument,
   key: 'name' | 'public_key',
@@ -133,7 +133,7 @@ function repeatedPeers(
   });
 }
 
-/** @param what  whose key `own` is */
+/** @param what  how the message refers to the key `own` */
 function peersWithKey(document: TomlDocument, own: Uint8Array, what: string): Problem[] {
   return rawPeers(document).flatMap((_peer, index) => {
     const path = ['peer', index, 'public_key'];

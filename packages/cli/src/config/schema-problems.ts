@@ -1,21 +1,21 @@
-/** Turns what zod found wrong with a document into lines that say where, what was found and what was expected. */
+/** Turns zod's issues into lines that say where the problem is, what was found and what was expected. */
 import * as z from 'zod';
 import { looksLikeKey } from '../key-text.js';
 import { closestName } from './closest-name.js';
 import type { KeyPath } from './key-lines.js';
 import type { TomlDocument } from './toml-document.js';
 
-/** One thing wrong with a config file. */
+/** One problem of a config file. */
 export interface Problem {
   readonly line: number;
   /** Everything after `FILE:LINE: `. */
   readonly text: string;
 }
 
-/** Marks a custom issue whose message is the whole story: nothing of the found value is added. */
+/** Marks a custom issue whose message is complete: the found value is not added. */
 export const WHOLE_STORY = { wholeStory: true } as const;
 
-/** Values longer than this are cut when they are printed back. */
+/** Longer values are cut when they are printed. */
 const SHOWN_CHARACTERS = 48;
 
 export function schemaProblems(
@@ -47,7 +47,7 @@ export function problemLines(document: TomlDocument, problems: readonly Problem[
     .map((problem) => `${document.file}:${problem.line}: ${problem.text}`);
 }
 
-/** What stands at a path, whatever it is. */
+/** The value at a path, of any type. */
 export function valueAt(value: unknown, path: KeyPath): unknown {
   let current = value;
   for (const key of path) {
@@ -57,7 +57,8 @@ export function valueAt(value: unknown, path: KeyPath): unknown {
   return current;
 }
 
-/** A value as an error shows it. What has the shape of a key is not shown: it may be a private one. */
+/** A value as an error message shows it. A value with the shape of a key is not shown, because it may be a private
+ *  key. */
 export function describe(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (typeof value === 'string') {
@@ -71,7 +72,7 @@ export function describe(value: unknown): string {
   return String(value);
 }
 
-/** The keys without list indexes, as they are written in the file: `peer.allow`. */
+/** The keys as they are written in the file, without list indexes: `peer.allow`. */
 function keyName(path: KeyPath): string {
   const name = path.filter((key) => typeof key === 'string').join('.');
   return name === '' ? 'the file' : name;
@@ -80,20 +81,20 @@ function keyName(path: KeyPath): string {
 function unknownKeyText(path: KeyPath, value: unknown, known: readonly string[]): string {
   const closest = closestName(String(path.at(-1)), known);
   const name = asWritten(keyName(path), value);
-  if (closest === undefined) return `${name}: unknown key; known here: ${known.join(', ')}`;
+  if (closest === undefined) return `${name}: unknown key; known keys: ${known.join(', ')}`;
   const isSecret = closest.endsWith('_file') && typeof value === 'string' && looksLikeKey(value);
-  const why = isSecret ? ' A key stands in a file of its own, never in this one.' : '';
+  const why = isSecret ? ' Put the key into a file of its own, and the path of that file here.' : '';
   return `${name}: unknown key; did you mean ${asWritten(closest, value)}?${why}`;
 }
 
-/** A list of tables has double brackets in the file. */
+/** In the file, a list of tables has double brackets. */
 function asWritten(name: string, value: unknown): string {
   const isListOfTables =
     Array.isArray(value) && value.length > 0 && value.every((item) => typeof item === 'object');
   return isListOfTables ? `[[${name}]]` : name;
 }
 
-/** The keys that the schema's table at `path` has. */
+/** The known keys of the schema's table at `path`. */
 function knownKeys(schema: z.ZodType, path: KeyPath): string[] {
   let current: unknown = schema;
   for (const key of [...path, undefined]) {

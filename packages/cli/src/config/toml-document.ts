@@ -1,4 +1,4 @@
-/** Reads a TOML file into a value that still knows which line each key came from. */
+/** Reads a TOML file, and remembers the line of each key. */
 import { closeSync, fstatSync, openSync, readFileSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 import { parse, TomlError } from 'smol-toml';
@@ -8,11 +8,11 @@ import { requireUnchangedByOthers } from '../file-trust.js';
 import { textOf } from '../text-encoding.js';
 import { KeyLines, type KeyPath } from './key-lines.js';
 
-/** Thousands of peers fit; a larger file is not a config. */
+/** Enough for thousands of peers. A larger file is not a config. */
 export const CONFIG_LIMIT_BYTES = 1024 * 1024;
 
 export interface TomlDocument {
-  /** As the user gave it: what errors print. */
+  /** The path as the user gave it, for error messages. */
   readonly file: string;
   /** Where relative paths in the file start. */
   readonly directory: string;
@@ -20,12 +20,12 @@ export interface TomlDocument {
   lineOf(path: KeyPath): number;
 }
 
-/** @throws CliError when the file cannot be read or others can change it, ConfigError when it is not TOML */
+/** @throws CliError when the file cannot be read or others can change it, ConfigError when it is not valid TOML */
 export function readTomlDocument(file: string): TomlDocument {
   return parseTomlDocument(file, readLimited(file));
 }
 
-/** @param file only for messages and for where relative paths start */
+/** @param file  used in messages, and to find where relative paths start */
 export function parseTomlDocument(file: string, text: string): TomlDocument {
   let value: unknown;
   try {

@@ -1,4 +1,4 @@
-/** The keys and the two config files of the demo, in a directory that only its user can open. */
+/** The keys and config files of the demo. */
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,18 +10,21 @@ import { clampPrivateKey, encodeKey, KEY_BYTES } from '../key-text.js';
 import { publicKeyOf } from '../public-key.js';
 import { writeFileWhole } from '../write-file.js';
 
+/** A temporary directory, which only this user can open, with two new keys and the configs that use them. It keeps the
+ *  public keys; the private ones exist only in their files, for the relay and the client to read. The demo calls
+ *  `remove` at the end. */
 export class DemoFiles {
   readonly relayPublicKey: Uint8Array;
   readonly clientPublicKey: Uint8Array;
   readonly #directory: string;
 
-  /** @throws CliError when there is no room for temporary files */
+  /** @throws CliError when the directory cannot be created */
   constructor() {
     try {
-      this.#directory = mkdtempSync(path.join(tmpdir(), 'underpass-demo-')); // made with mode 0700
+      this.#directory = mkdtempSync(path.join(tmpdir(), 'underpass-demo-')); // created with mode 0700
     } catch (error) {
-      const message = `cannot make a temporary directory in ${tmpdir()}: ${systemReason(error)}`;
-      throw new CliError(ExitCode.failure, message, 'set TMPDIR to a directory that can be written', {
+      const message = `cannot create a temporary directory in ${tmpdir()}: ${systemReason(error)}`;
+      throw new CliError(ExitCode.failure, message, 'set TMPDIR to a writable directory', {
         cause: error,
       });
     }
@@ -29,7 +32,7 @@ export class DemoFiles {
     this.clientPublicKey = newKeyFile(this.#pathOf('client.key'));
   }
 
-  /** @returns the path of relay.toml: the client may reach that port of this machine and nothing else */
+  /** @returns the path of relay.toml, whose only rule lets the client reach that port of this machine */
   writeRelayConfig(servicePort: number): string {
     return this.#write(
       'relay.toml',
@@ -71,7 +74,7 @@ local_forwards = ["127.0.0.1:0:127.0.0.1:${servicePort}"]
   }
 }
 
-/** @returns the public half of the key that was written */
+/** @returns the public half of the new key */
 function newKeyFile(file: string): Uint8Array {
   const key = randomBytes(KEY_BYTES);
   clampPrivateKey(key);

@@ -1,15 +1,16 @@
-/** What the demo prints: one numbered step after the other, in plain words. */
+/** The demo's output. */
 import { styleText } from 'node:util';
 import type { TrafficTotals } from '../commands/traffic-totals.js';
 import { formatBytes } from '../commands/traffic-totals.js';
 import { printLine, usesColor } from '../terminal.js';
 import type { Download } from './download.js';
 
-/** An IPv4 header without options and a UDP header (RFC 791, RFC 768). */
+/** The headers of IPv4 without options and of UDP (RFC 791, RFC 768). */
 export const IP_UDP_HEADER_BYTES = 28;
 
 const LABEL_WIDTH = 18;
 
+/** Prints the demo as numbered steps. It counts the steps and aligns the labels; the text comes from the demo. */
 export class DemoReport {
   #step = 0;
 
@@ -17,7 +18,7 @@ export class DemoReport {
     printLine(`\n${style('bold', text)}\n`);
   }
 
-  /** A numbered step; more lines may follow it with `detail`. */
+  /** Prints a numbered step. Lines printed with `detail` belong to it. */
   step(label: string, text: string): void {
     this.#step++;
     printLine(` ${String(this.#step).padStart(2)}  ${style('bold', label.padEnd(LABEL_WIDTH))}${text}`);
@@ -44,12 +45,12 @@ export function directionText(direction: Direction): string {
   return `${grouped(direction.datagrams).padStart(7)} datagrams ${grouped(bytes).padStart(12)} bytes`;
 }
 
-/** IP and UDP headers counted, link-layer headers not. */
+/** Counts IP and UDP headers, but not link-layer headers. */
 export function wireBytes(direction: Direction): number {
   return direction.bytes + direction.datagrams * IP_UDP_HEADER_BYTES;
 }
 
-/** Everything on the wire, both ways, that is not the body, as a part of the body. */
+/** Everything on the wire in both directions beyond the body, as a percentage of the body. */
 export function overheadPercent(bodyBytes: number, totals: TrafficTotals): number {
   const all =
     wireBytes({ datagrams: totals.datagramsSent, bytes: totals.bytesSent }) +

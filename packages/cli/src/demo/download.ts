@@ -1,4 +1,4 @@
-/** Fetches a URL and says how much came and what it hashes to. */
+/** Downloads a URL, and measures its length, hash and time. */
 import { createHash } from 'node:crypto';
 import { get, type IncomingMessage } from 'node:http';
 import { CliError, systemReason } from '../cli-error.js';
@@ -11,7 +11,7 @@ export interface Download {
   readonly durationMs: number;
 }
 
-/** @throws CliError when it fails, or nothing comes for `idleLimitMs` */
+/** @throws CliError when it fails, or when nothing arrives for `idleLimitMs` */
 export function download(url: string, idleLimitMs: number): Promise<Download> {
   const started = performance.now();
   return new Promise((resolve, reject) => {

@@ -1,5 +1,5 @@
-/** The demo's HTTP service, a process of its own: `node http-service.js BYTES`. Answers every GET with the sample
- *  body, and reports on stderr in JSON lines, as the relay and the client do. */
+/** The demo's HTTP service, run in a process of its own as `node http-service.js BYTES`. It answers every GET with the
+ *  sample body, and reports events on stderr as JSON lines, as the relay and the client do. */
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
@@ -22,7 +22,7 @@ process.on('SIGTERM', () => {
   server.close();
 });
 
-/** Writes the body no faster than the other side reads, and hashes what it wrote. */
+/** Writes the body as fast as the other side reads it, and hashes it. */
 async function serve(response: ServerResponse): Promise<void> {
   const hash = createHash('sha256');
   response.writeHead(200, {

@@ -1,5 +1,4 @@
-/** A child process that reports in JSON lines on stderr, each with an `event`: how the demo learns what happened,
- *  and how any script can. */
+/** Child processes that report events as JSON lines on stderr. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
@@ -9,9 +8,9 @@ import { ExitCode } from '../exit-code.js';
 /** One line, as it was reported. */
 export type ReportedEvent = Readonly<Record<string, unknown>>;
 
-/** Lines kept for each process; older ones are forgotten. */
+/** How many events are kept for each process. Older ones are dropped. */
 const EVENT_LIMIT = 1_000;
-/** A process that does not stop within this after SIGTERM is killed. */
+/** How long a process may take to stop after SIGTERM before it is killed. */
 const STOP_LIMIT_MS = 4_000;
 
 interface Waiter {
@@ -20,13 +19,18 @@ interface Waiter {
   readonly reject: (error: CliError) => void;
 }
 
+/** A child process and the events that it has reported.
+ *
+ *  It owns the process from the constructor to `stop`. The demo waits for one event after another with `event`, which
+ *  also finds past ones, so that no report is missed. If the process ends first the wait fails, with the last line that
+ *  the process printed as the cause. Any script can follow the relay and the client in the same way. */
 export class ReportingProcess {
-  /** What people call it: `the relay`. */
+  /** How messages refer to it, for example `the relay`. */
   readonly name: string;
   readonly #child: ChildProcess;
   readonly #events: ReportedEvent[] = [];
   readonly #waiters = new Set<Waiter>();
-  /** The last line that was no report: the error line of a process that failed. */
+  /** The last line that was not an event, or the last error: probably why the process failed. */
   #lastWords = '';
   #ending: string | undefined;
 
@@ -42,8 +46,8 @@ export class ReportingProcess {
     );
   }
 
-  /** The first event of that name, past or future.
-   *  @throws CliError when the process ends or the time is over before it */
+  /** Resolves with the first event of that name, past or future.
+   *  @throws CliError when the process ends, or the time is up, before that event */
   event(event: string, timeoutMs: number): Promise<ReportedEvent> {
     const past = this.#events.find((reported) => reported.event === event);
     if (past !== undefined) return Promise.resolve(past);
@@ -64,7 +68,7 @@ export class ReportingProcess {
     });
   }
 
-  /** Asks it to stop, and kills it when it does not. Never rejects; a process that has ended is fine. */
+  /** Sends SIGTERM, and kills the process if it does not stop. Never rejects, even if the process has already ended. */
   async stop(): Promise<void> {
     if (this.#ending !== undefined) return;
     const ended = once(this.#child, 'close');

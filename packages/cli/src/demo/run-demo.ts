@@ -10,17 +10,17 @@ import { DemoReport, directionText, grouped, overheadPercent, speedText } from '
 import { type Download, download } from './download.js';
 import { type ReportedEvent, ReportingProcess } from './reporting-process.js';
 
-/** This very program, however it was started. */
+/** The path of this program. */
 const PROGRAM = process.argv[1] ?? '';
-/** Bundled as a file of its own (scripts/bundle.mjs). */
+/** Bundled as a separate file (scripts/bundle.mjs). */
 const HTTP_SERVICE = fileURLToPath(new URL('./http-service.js', import.meta.url));
 
 export const BODY_BYTES = 10 * 1024 * 1024;
-/** Each step: starting a process on a busy machine takes a second or two. */
+/** The limit for each step: on a busy machine a process takes a second or two to start. */
 const STEP_LIMIT_MS = 15_000;
 
-/** Whatever happens, every process is stopped and the directory removed before this returns.
- *  @param interrupted  rejects when somebody asks to stop
+/** Runs the demo. Before it returns or throws, every process is stopped and the directory removed.
+ *  @param interrupted  rejects when the user stops the demo
  *  @throws CliError that says which step failed */
 export async function runDemo(interrupted: Promise<never>): Promise<void> {
   const report = new DemoReport();
@@ -31,7 +31,7 @@ export async function runDemo(interrupted: Promise<never>): Promise<void> {
   const start = (name: string, ...nodeArguments: string[]): ReportingProcess => {
     if (isStopping) throw new CliError(ExitCode.failure, 'the demo is being stopped');
     const started = new ReportingProcess(name, nodeArguments);
-    processes.unshift(started); // stopped in the opposite order
+    processes.unshift(started); // they are stopped in reverse order
     return started;
   };
   try {
@@ -66,7 +66,7 @@ async function demonstrate(files: DemoFiles, start: Start, report: DemoReport): 
   const handshakeMs = numberIn(await client.event('connected', STEP_LIMIT_MS), 'handshakeRttMs');
   report.step(
     'handshake',
-    `done, round trip ${formatMilliseconds(handshakeMs)}: both sides proved their keys`,
+    `done, round trip ${formatMilliseconds(handshakeMs)}: both sides proved that they hold their keys`,
   );
 
   report.step('download', `http://${local}/ from here: client, relay, HTTP service, and back`);
@@ -79,7 +79,7 @@ async function demonstrate(files: DemoFiles, start: Start, report: DemoReport): 
   reportWire(report, await client.event('summary', STEP_LIMIT_MS));
 }
 
-/** @throws CliError when what came is not what was sent */
+/** @throws CliError when the received bytes differ from the sent bytes */
 function reportBodies(report: DemoReport, served: ReportedEvent, received: Download): void {
   const servedBytes = numberIn(served, 'bytes');
   const servedSha256 = String(served.sha256);

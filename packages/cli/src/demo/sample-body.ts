@@ -1,10 +1,10 @@
-/** Bytes that look random and are the same every time: what the demo's HTTP service serves. */
+/** Bytes that look random but are always the same, for the demo's HTTP service. */
 import { createCipheriv } from 'node:crypto';
 
 const CHUNK_BYTES = 64 * 1024;
 
-/** AES-256-CTR over zeros under a fixed key: cheap, and incompressible to anything on the way.
- *  @returns chunks that come to `lengthBytes` in all */
+/** AES-256-CTR over zeros with a fixed key, which is fast and cannot be compressed.
+ *  @returns chunks of `lengthBytes` in total */
 export function* sampleBody(lengthBytes: number): Generator<Buffer> {
   const cipher = createCipheriv('aes-256-ctr', new Uint8Array(32), new Uint8Array(16));
   const zeros = new Uint8Array(CHUNK_BYTES);

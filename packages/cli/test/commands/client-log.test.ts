@@ -1,4 +1,4 @@
-/** The words of a client's log, as its user reads them. */
+/** The messages of a client's log, as its user reads them. */
 import type { ClientEvent, ContactProblem, DisconnectCause } from '@underpass/client';
 import { describe, expect, test } from 'vitest';
 import { logClientEvent } from '../../src/commands/client-log.js';
@@ -11,26 +11,26 @@ function words(event: ClientEvent): string {
   return log.lines[0] as string;
 }
 
-describe('a client tells its user', () => {
+describe("a client's log", () => {
   test.each<[DisconnectCause, number, string]>([
     ['relay-restarted', 3, 'the relay was restarted: 3 connections are lost'],
     ['relay-restarted', 0, 'the relay was restarted: no connection is lost'],
     [
       'relay-stopped',
       1,
-      'the relay was stopped: 1 connection is lost; new ones wait for it, up to the connect timeout',
+      'the relay was stopped: 1 connection is lost; new connections wait for it, up to the connect timeout',
     ],
     [
       'removed',
       2,
-      "the relay no longer accepts this client (why): 2 connections are lost; ask the relay's owner",
+      'the relay no longer accepts this client (why): 2 connections are lost; ask whoever runs the relay',
     ],
     [
       'superseded',
       2,
-      "another client with this client's key has connected: 2 connections are lost; give each client a key of its own",
+      'another client with the same key has connected: 2 connections are lost; give each client its own key',
     ],
-  ])('that its connection ended: %s, %i lost', (cause, lostStreams, expected) => {
+  ])('explains a disconnect: %s, %i lost', (cause, lostStreams, expected) => {
     expect(words({ type: 'disconnected', cause, reason: 'why', lostStreams })).toBe(`warn ${expected}`);
   });
 
@@ -46,11 +46,11 @@ describe('a client tells its user', () => {
     ],
     [
       { ...at, kind: 'not-listening', code: 'ECONNREFUSED' },
-      '10.77.0.2 answers, but nothing listens on UDP 51821: start the relay, or check the port; a firewall that rejects looks the same',
+      '10.77.0.2 answers, but nothing listens on UDP 51821: start the relay, or check the port; a firewall that rejects packets looks the same',
     ],
     [
       { ...at, kind: 'unreachable', code: 'EHOSTUNREACH' },
-      '10.77.0.2 cannot be reached, says a router or the host itself (no route to host): check the address, and firewalls on the way',
+      '10.77.0.2 cannot be reached, according to a router or the host itself (no route to host): check the address and the firewalls on the path',
     ],
     [
       { host: 'relay.example', port: 1, kind: 'unresolved', code: 'EAI_AGAIN' },
@@ -60,7 +60,7 @@ describe('a client tells its user', () => {
       { host: 'relay.example', port: 1, kind: 'unresolved', code: 'ENOTFOUND' },
       "the relay's name relay.example does not exist (ENOTFOUND): check the name and this machine's network",
     ],
-  ])('why the relay cannot be reached: %o (spec outage 9)', (problem, expected) => {
+  ])('explains why the relay cannot be reached: %o (spec outage 9)', (problem, expected) => {
     expect(words({ type: 'contact-problem', problem })).toBe(`warn ${expected} (still trying)`);
   });
 
@@ -68,37 +68,34 @@ describe('a client tells its user', () => {
     [
       0,
       undefined,
-      "for 10 s: check that the relay runs, that UDP gets there, that each side has the other's public key, and this machine's clock",
+      "for 10 s: check that the relay runs, that UDP reaches it, that each side has the other's public key, and that this machine's clock is right",
     ],
     [
       2,
       { ...at, kind: 'not-listening', code: 'ECONNREFUSED' },
       'for 10 s, 2 connections wait: 10.77.0.2 answers, but nothing listens on UDP 51821',
     ],
-  ])(
-    'that nothing answers while %i connections wait (spec outage 9)',
-    (waitingConnections, problem, expected) => {
-      const event = { relay: at, silentMs: 10_000, waitingConnections, problem };
-      expect(words({ type: 'no-answer', ...event })).toBe(
-        `warn no answer from 10.77.0.2:51821 ${expected} (still trying)`,
-      );
-    },
-  );
+  ])('reports silence while %i connections wait (spec outage 9)', (waitingConnections, problem, expected) => {
+    const event = { relay: at, silentMs: 10_000, waitingConnections, problem };
+    expect(words({ type: 'no-answer', ...event })).toBe(
+      `warn no answer from 10.77.0.2:51821 ${expected} (still trying)`,
+    );
+  });
 
-  test('that a connection was given up (spec outage 8)', () => {
+  test('reports a connection that was given up (spec outage 8)', () => {
     const target = { host: 'localhost', port: 80 };
     expect(words({ type: 'given-up', id: 1, target, waitedMs: 30_000 })).toBe(
-      'warn the relay was not reached for 30 s: a connection to localhost:80 was reset; a new one tries again',
+      'warn the relay was not reached within 30 s: the connection to localhost:80 was reset; a new one tries again',
     );
   });
 
-  test('that its packets travel in fragments (spec mtu 3.6)', () => {
+  test('reports that the path fragments packets (spec mtu 3.6)', () => {
     expect(words({ type: 'path-fragments', datagramBytes: 1152 })).toMatch(
-      /^warn the path to the relay does not carry packets of 1200 bytes in one piece: they travel in fragments/,
+      /^warn the path to the relay fragments packets of 1200 bytes, which is slower/,
     );
   });
 
-  test('that connections wait (spec outage 2)', () => {
+  test('reports that connections wait (spec outage 2)', () => {
     expect(words({ type: 'waiting', silentMs: 2_500 })).toBe(
       'warn the relay has not answered for 2.5 s: connections wait until it does',
     );

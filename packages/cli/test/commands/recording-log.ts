@@ -1,4 +1,4 @@
-/** A log that keeps its lines as `LEVEL WORDS`. */
+/** A log that records its lines as `LEVEL MESSAGE`. */
 import type { Log } from '@underpass/runtime';
 
 export function recordingLog(): Log & { readonly lines: string[]; readonly fields: object[] } {

@@ -1,4 +1,4 @@
-/** The words of a relay's log, as its owner reads them. */
+/** The messages of a relay's log, as its operator reads them. */
 import type { RelayEvent } from '@underpass/relay';
 import { describe, expect, test } from 'vitest';
 import { logRelayEvent } from '../../src/commands/relay-log.js';
@@ -13,45 +13,45 @@ function words(event: RelayEvent): string {
   return log.lines[0] as string;
 }
 
-describe('a relay tells its owner', () => {
-  test('who knocks with an unknown key, and what to paste where', () => {
+describe("a relay's log", () => {
+  test('reports a client with an unknown key, and what to add to the config', () => {
     const publicKey = Uint8Array.from({ length: 32 }, (_, i) => i);
     expect(words({ type: 'unknown-key', publicKey, address: ADDRESS })).toBe(
-      'warn a client with the unknown key AAECAwQF… knocks from 10.77.0.1:40000: if it is yours, add a [[peer]] with public_key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=" and reload',
+      'warn a client with the unknown key AAECAwQF… tries to connect from 10.77.0.1:40000: if it is yours, add a [[peer]] with public_key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=" and reload',
     );
   });
 
-  test('that the system does not send to a client (spec outage 9)', () => {
+  test('reports that the system refuses to send to a client (spec outage 9)', () => {
     expect(words({ type: 'cannot-send', address: ADDRESS, code: 'EPERM' })).toBe(
       'warn this machine cannot send to 10.77.0.1 (operation not permitted): check its network and its own firewall',
     );
   });
 
-  test('where a peer moved', () => {
+  test('reports the new address of a peer', () => {
     expect(words({ type: 'moved', peer: 'laptop', from: ADDRESS, to: { ...ADDRESS, port: 5 } })).toBe(
       'info laptop moved from 10.77.0.1:40000 to 10.77.0.1:5',
     );
   });
 
-  test('which clients share a key, and where they are', () => {
+  test('reports clients that share a key, with their addresses', () => {
     const addresses = [ADDRESS, { address: '2001:db8::1', port: 5 }];
     expect(words({ type: 'key-shared', peer: 'laptop', addresses })).toBe(
-      "warn laptop connects in turn from 10.77.0.1:40000 and [2001:db8::1]:5: two clients with one key end each other's connections; give each its own",
+      "warn laptop connects from 10.77.0.1:40000 and [2001:db8::1]:5 in turn: two clients with the same key end each other's connections; give each client its own key",
     );
   });
 
-  test('why a peer is gone, and what it cost', () => {
+  test('explains why a peer disconnected, with the number of lost connections', () => {
     const reason = 'the client was restarted';
     expect(words({ type: 'peer-disconnected', peer: 'laptop', reason, lostStreams: 3 })).toBe(
       'info laptop disconnected (the client was restarted): 3 connections are lost',
     );
   });
 
-  test('whose clock went back, with both times', () => {
+  test('reports a clock that went back, with both times', () => {
     const clockMs = Date.UTC(2026, 10, 26, 10, 15);
     const earlierClockMs = Date.UTC(2027, 10, 26, 9, 0, 0, 500);
     expect(words({ type: 'clock-behind', peer: 'laptop', clockMs, earlierClockMs })).toBe(
-      "warn laptop's clock went back (it says 2026-11-26T10:15:00Z, and said 2027-11-26T09:00:00Z before): laptop is refused until it passes that time; set its clock, or restart this relay",
+      "warn laptop's clock went back from 2027-11-26T09:00:00Z to 2026-11-26T10:15:00Z: laptop is refused until its clock passes the earlier time; set its clock, or restart this relay",
     );
   });
 });

@@ -32,7 +32,7 @@ beforeEach(() => {
   running = loadRelayConfig(file);
 });
 
-/** What a relay that runs with `START` logs and does when its config has become `text`. */
+/** Reloads a relay that runs with `START` after its config has changed to `text`; returns its log and calls. */
 function reloadWith(text: string | undefined) {
   if (text !== undefined) writeFileSync(file, text);
   const lines: { readonly event: unknown; readonly keys?: unknown; readonly message: string }[] = [];
@@ -48,14 +48,14 @@ function reloadWith(text: string | undefined) {
 }
 
 describe('a reload', () => {
-  it('gives the relay its new peers', () => {
+  it('passes the new peers to the relay', () => {
     const { lines, peers } = reloadWith(START + PEER);
     expect(peers).toMatchObject([{ name: 'alice' }]);
     expect(lines.map(({ event }) => event)).toEqual(['reloaded']);
   });
 
   it.each([false, true])(
-    'leaves no key behind, whether the relay takes the peers or not (throws: %s)',
+    'leaves no key in memory, whether the relay accepts the peers or not (throws: %s)',
     (throws) => {
       const seen: Uint8Array[] = [];
       const relay = {
@@ -88,7 +88,7 @@ describe('a reload', () => {
     expect(lines[1]?.message).toBe(`a changed ${key} takes effect only when the relay is restarted`);
   });
 
-  it('of a pipe is refused, since it would wait for a writer', () => {
+  it('of a pipe is refused, because it would wait for a writer', () => {
     rmSync(file);
     execFileSync('mkfifo', [file]);
     const { lines, peers } = reloadWith(undefined);
@@ -98,7 +98,7 @@ describe('a reload', () => {
     );
   });
 
-  it('of a broken config changes nothing and says why', () => {
+  it('of an invalid config changes nothing and says why', () => {
     const { lines, peers } = reloadWith(`${START}lisen = 1\n`);
     expect(peers).toBeUndefined();
     expect(lines).toMatchObject([{ event: 'reload-failed' }]);

@@ -35,7 +35,7 @@ private_key_file = "client.key"
 `;
 
 describe('client.toml', () => {
-  it('is read with its relay and its forwards', () => {
+  it('loads with its relay and its forwards', () => {
     const config = load(
       `${START}persistent_keepalive_seconds = 25\nlocal_forwards = ["8080:localhost:80", "[::1]:0:db:5432"]\n`,
     );

@@ -10,18 +10,18 @@ describe('the closest name', () => {
     ['Listen', 'listen'],
     ['private_key', 'private_key_file'],
     ['listen_address', 'listen'],
-  ])('takes %s for %s', (word, meant) => {
+  ])('for %s is %s', (word, meant) => {
     expect(closestName(word, ['listen', 'allow', 'public_key', 'peer', 'private_key_file'])).toBe(meant);
   });
 
-  it('guesses nothing when nothing is near', () => {
+  it('is undefined when no name is close', () => {
     expect(closestName('endpoint', ['listen', 'allow'])).toBeUndefined();
     expect(closestName('x', [])).toBeUndefined();
     expect(closestName('key', ['key_log_file', 'name'])).toBeUndefined();
     expect(closestName('memory', ['memory_limit_mib', 'memory_per_peer_mib'])).toBeUndefined();
   });
 
-  it('counts an edit for an insertion, a deletion, a substitution and a swap', () => {
+  it('counts an insertion, a deletion, a substitution and a swap as one edit each', () => {
     expect(editDistance('allow', 'alow')).toBe(1);
     expect(editDistance('alow', 'allow')).toBe(1);
     expect(editDistance('allow', 'allaw')).toBe(1);

@@ -13,7 +13,7 @@ describe('the default config file', () => {
 });
 
 describe('a path in a config file', () => {
-  it('starts at the directory of the file, unless it is absolute or at home', () => {
+  it('is relative to the directory of that file, unless it is absolute or starts with ~/', () => {
     expect(resolveFrom('/etc/underpass', 'relay.key')).toBe('/etc/underpass/relay.key');
     expect(resolveFrom('/etc/underpass', '/keys/relay.key')).toBe('/keys/relay.key');
     expect(resolveFrom('/etc/underpass', '~/relay.key')).toBe(path.join(homedir(), 'relay.key'));

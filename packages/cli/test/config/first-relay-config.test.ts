@@ -7,7 +7,7 @@ import { writeKeyFile } from '../../src/key-file.js';
 import { temporaryDirectory } from '../temporary-directory.js';
 
 describe('the first config of a relay', () => {
-  it('is private, loads as it is, and lets nobody in', () => {
+  it('is private, loads unchanged, and lets nobody in', () => {
     const file = path.join(temporaryDirectory(), 'new', 'underpass', 'relay.toml');
     writeFirstRelayConfig(file);
     expect(statSync(file).mode & 0o777).toBe(0o600);
@@ -15,13 +15,13 @@ describe('the first config of a relay', () => {
     expect(loadRelayConfig(file)).toMatchObject({ listen: { port: DEFAULT_RELAY_PORT }, peers: [] });
   });
 
-  it('has the port that was asked for', () => {
+  it('has the requested port', () => {
     const file = path.join(temporaryDirectory(), 'relay.toml');
     writeFirstRelayConfig(file, '[::1]:7000');
     expect(loadRelayConfig(file).listen).toEqual({ host: '::1', port: 7000 });
   });
 
-  it('keeps a key that is there already, and refuses one that others can read', () => {
+  it('keeps an existing key, and refuses one that others can read', () => {
     const directory = temporaryDirectory();
     const key = new Uint8Array(32).fill(0x48);
     writeKeyFile(path.join(directory, 'relay.key'), key);
@@ -36,6 +36,6 @@ describe('the first config of a relay', () => {
     const file = path.join(temporaryDirectory(), 'relay.toml');
     writeFirstRelayConfig(file);
     expect(readFileSync(file, 'utf8')).toContain('# [[peer]]');
-    expect(() => writeFirstRelayConfig(file)).toThrow('it exists already');
+    expect(() => writeFirstRelayConfig(file)).toThrow('it already exists');
   });
 });

@@ -49,18 +49,18 @@ describe('the lines of a document', () => {
     [22, ['peer', 1, 'public_key']],
     [23, ['peer', 1, 'sub', 0]],
     [24, ['peer', 1, 'sub', 0, 'deep']],
-  ])('has line %i for %j', (line, path) => {
+  ])('are %i for %j', (line, path) => {
     expect(() => parse(DOCUMENT)).not.toThrow();
     expect(new KeyLines(DOCUMENT).lineOf(path)).toBe(line);
   });
 
-  it('gives a missing key the line of the table around it', () => {
+  it('have a missing key on the line of the table around it', () => {
     const lines = new KeyLines(DOCUMENT);
     expect(lines.lineOf(['peer', 1, 'allow'])).toBe(21);
     expect(lines.lineOf(['endpoint'])).toBe(1);
   });
 
-  it('ends on any text, valid or not', () => {
+  it('are computed for any text, valid or not', () => {
     fc.assert(
       fc.property(fc.string({ unit: fc.constantFrom(...'[]{}="\'#.,\\\n \tab1') }), (text) => {
         expect(new KeyLines(text).lineOf(['a'])).toBeGreaterThan(0);
@@ -69,7 +69,7 @@ describe('the lines of a document', () => {
     );
   });
 
-  it('finds every key of what a TOML writer wrote, on a line that names it', () => {
+  it('include every key of a generated document, each on a line that contains it', () => {
     const key = fc.string({ unit: fc.constantFrom(...'ab_. "=#'), minLength: 1, maxLength: 5 });
     const value = fc.oneof(fc.string(), fc.integer(), fc.boolean(), fc.array(fc.string()));
     const tables = fc.array(fc.dictionary(key, value, { minKeys: 1, noNullPrototype: true }), {

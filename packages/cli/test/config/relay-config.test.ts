@@ -23,7 +23,7 @@ beforeEach(() => {
 
 const load = (text: string) => relayConfigOf(parseTomlDocument(path.join(directory, 'relay.toml'), text));
 
-/** The lines of the error, without the directory. */
+/** The lines of the error, with the directory removed. */
 function problems(text: string): readonly string[] {
   try {
     load(text);
@@ -39,7 +39,7 @@ const peer = (name: string, key: string, more = 'allow = []') =>
   `[[peer]]\nname = "${name}"\npublic_key = "${key}"\n${more}\n`;
 
 describe('relay.toml', () => {
-  it('is read with its keys, peers and rules', () => {
+  it('loads with its keys, peers and rules', () => {
     const config = load(
       `listen = "[::1]:7000"
 private_key_file = "relay.key"
@@ -65,7 +65,7 @@ level = "debug"
     });
   });
 
-  it('may have its port as a number', () => {
+  it('may write the port as a number', () => {
     expect(load('listen = 51820\nprivate_key_file = "relay.key"\n').listen).toEqual({ port: 51820 });
   });
 
@@ -106,7 +106,7 @@ level = "debug"
       'a private key in the config, without showing it',
       `${START}private_key = "${encodeKey(PRIVATE_KEY)}"\n`,
       [
-        'relay.toml:3: private_key: unknown key; did you mean private_key_file? A key stands in a file of its own, never in this one.',
+        'relay.toml:3: private_key: unknown key; did you mean private_key_file? Put the key into a file of its own, and the path of that file here.',
       ],
     ],
     [
@@ -132,7 +132,7 @@ level = "debug"
       'an unknown key like no other',
       `${START}endpoint = "x:1"\n`,
       [
-        'relay.toml:3: endpoint: unknown key; known here: listen, private_key_file, peer, congestion, memory_per_peer_mib, max_outage_hours, log',
+        'relay.toml:3: endpoint: unknown key; known keys: listen, private_key_file, peer, congestion, memory_per_peer_mib, max_outage_hours, log',
       ],
     ],
     [
@@ -170,7 +170,7 @@ level = "debug"
       `${START + peer('alice', ALICE) + peer('bob', ALICE)}surname = "b"\n`,
       [
         'relay.toml:9: peer.public_key: found the same key as on line 5, expected each peer to have its own',
-        'relay.toml:11: peer.surname: unknown key; known here: name, public_key, preshared_key_file, allow',
+        'relay.toml:11: peer.surname: unknown key; known keys: name, public_key, preshared_key_file, allow',
       ],
     ],
     [
@@ -223,21 +223,21 @@ level = "debug"
     expect(problems(text)).toEqual(expected);
   });
 
-  it('with a key file that others can read is refused and told what to do', () => {
+  it('with a key file that others can read is refused, with what to do', () => {
     chmodSync(path.join(directory, 'alice.psk'), 0o644);
     expect(problems(START + peer('alice', ALICE, 'preshared_key_file = "alice.psk"\nallow = []'))).toEqual([
       'relay.toml:6: peer.preshared_key_file: the key file alice.psk is open to other users (mode 0644): run: chmod 600 alice.psk',
     ]);
   });
 
-  it('never shows a key that stands where the path of its file should be', () => {
+  it('never shows a key written in place of a path', () => {
     const secret = encodeKey(PRIVATE_KEY);
     const [line] = problems(`listen = "1"\nprivate_key_file = "${secret}"\n`);
-    expect(line).toContain('relay.toml:2: private_key_file: found what looks like a key itself');
+    expect(line).toContain('relay.toml:2: private_key_file: found what looks like a key');
     expect(problems(`listen = "${secret}"\nprivate_key_file = 1\n`).join()).not.toContain(secret.slice(0, 8));
   });
 
-  it('refuses keys that would reach into objects', () => {
+  it('refuses keys that would change the prototype of objects', () => {
     expect(problems('__proto__ = 1\n')).toHaveLength(1);
     expect(problems(`${START}constructor = 1\n`)).toHaveLength(1);
   });

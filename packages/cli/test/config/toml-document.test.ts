@@ -5,7 +5,7 @@ import { CONFIG_LIMIT_BYTES, readTomlDocument } from '../../src/config/toml-docu
 import { temporaryDirectory } from '../temporary-directory.js';
 
 describe('a config file', () => {
-  it('knows its directory, whatever way it was named', () => {
+  it('knows its directory, however its path is written', () => {
     const directory = temporaryDirectory();
     const file = path.join(directory, 'a.toml');
     writeFileSync(file, 'x = 1\n');

@@ -17,12 +17,12 @@ const NOTHING = {
 };
 
 describe('the figures of the demo', () => {
-  it('count an IPv4 and a UDP header for each datagram', () => {
+  it('include an IPv4 and a UDP header for each datagram', () => {
     expect(wireBytes({ datagrams: 10, bytes: 1000 })).toBe(1280);
     expect(directionText({ datagrams: 10, bytes: 1000 })).toBe('     10 datagrams        1,280 bytes');
   });
 
-  it('state the overhead of both directions over the body', () => {
+  it('include the overhead of both directions, relative to the body', () => {
     const totals = {
       ...NOTHING,
       datagramsSent: 5,
@@ -39,7 +39,7 @@ describe('the figures of the demo', () => {
 });
 
 describe('the sample body', () => {
-  it('has the length asked for and is the same every time', () => {
+  it('has the requested length and is always the same', () => {
     const digest = (length: number) => {
       const hash = createHash('sha256');
       let bytes = 0;

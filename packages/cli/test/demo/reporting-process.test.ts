@@ -3,7 +3,7 @@ import { ReportingProcess } from '../../src/demo/reporting-process.js';
 
 const LIMIT_MS = 20_000;
 
-/** A process that runs a script of one line. */
+/** Starts a process that runs a one-line script. */
 function run(script: string): ReportingProcess {
   const started = new ReportingProcess('the child', ['-e', script]);
   onTestFinished(() => started.stop());
@@ -13,14 +13,14 @@ function run(script: string): ReportingProcess {
 const say = (event: string) => `process.stderr.write(JSON.stringify({event:'${event}',port:7})+'\\n');`;
 const STAY = 'setInterval(()=>{},1000);';
 
-describe('a process that reports', () => {
-  it('gives an event that comes, and one that came before it was asked for', async () => {
+describe('a reporting process', () => {
+  it('resolves with a future event, and with one that was already reported', async () => {
     const child = run(say('listening') + STAY);
     expect(await child.event('listening', LIMIT_MS)).toMatchObject({ port: 7 });
     expect(await child.event('listening', LIMIT_MS)).toMatchObject({ port: 7 });
   });
 
-  it('that dies early is named, with its code and its last line', async () => {
+  it('that exits early causes an error with its name, its code and its last line', async () => {
     const child = run("console.error('underpass: relay.toml is bad'); process.exit(3)");
     await expect(child.event('listening', LIMIT_MS)).rejects.toThrow(
       "the child ended with code 3 before 'listening'; its last line: underpass: relay.toml is bad",
@@ -28,7 +28,7 @@ describe('a process that reports', () => {
     await expect(child.event('listening', LIMIT_MS)).rejects.toThrow('ended with code 3');
   });
 
-  it('that says nothing is given up', async () => {
+  it('that stays silent causes an error after the timeout', async () => {
     await expect(run(STAY).event('listening', 50)).rejects.toThrow(
       "did not report 'listening' within 0.05 s",
     );

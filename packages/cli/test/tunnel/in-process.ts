@@ -1,4 +1,4 @@
-/** A relay and its clients in this process, over UDP on loopback, with the events that they tell. */
+/** A relay and its clients in this process, over UDP on loopback, with their events. */
 import { randomBytes } from 'node:crypto';
 import { type Client, type ClientEvent, type ClientOptions, startClient } from '@underpass/client';
 import { type AllowRule, parseAllowRule, parseLocalForward } from '@underpass/forward';
@@ -7,7 +7,7 @@ import { silentLog } from '@underpass/runtime';
 import { onTestFinished } from 'vitest';
 import { publicKeyOf } from '../../src/public-key.js';
 
-/** Events, and those who wait for one. */
+/** Records events, and resolves those that a test waits for. */
 export class Heard<T extends { readonly type: string }> {
   readonly all: T[] = [];
   #waiting: (() => void)[] = [];
@@ -19,7 +19,7 @@ export class Heard<T extends { readonly type: string }> {
   of<K extends T['type']>(type: K): Extract<T, { readonly type: K }>[] {
     return this.all.filter((event) => event.type === type) as Extract<T, { readonly type: K }>[];
   }
-  /** The `count`-th event of that type, past or future. */
+  /** Resolves with the `count`-th event of that type, past or future. */
   async next<K extends T['type']>(type: K, count = 1): Promise<Extract<T, { readonly type: K }>> {
     for (;;) {
       const found = this.of(type)[count - 1];
@@ -61,7 +61,7 @@ export async function runRelay(
     log: silentLog,
     onEvent: heard.add,
     ...options,
-    privateKey: Uint8Array.from(options.privateKey), // a relay that closes wipes its own
+    privateKey: Uint8Array.from(options.privateKey), // a relay wipes its copy when it closes
   });
   onTestFinished(() => relay.close());
   return { relay, heard };
@@ -74,7 +74,7 @@ export interface RunningClient {
   readonly ports: readonly number[];
 }
 
-/** @param forwards  as after `-L` */
+/** @param forwards  as arguments of `-L` */
 export async function runClient(
   forwards: readonly string[],
   options: Pick<ClientOptions, 'privateKey' | 'relay' | 'relayPublicKey'> & Partial<ClientOptions>,
@@ -126,7 +126,7 @@ export async function runTunnel(options: {
   return { relay, client, relayKeys, clientKeys, port: client.ports[0] ?? 0 };
 }
 
-/** Where a client finds it. */
+/** The address at which a client reaches it. */
 export function at({ relay }: RunningRelay): { readonly host: string; readonly port: number } {
   return { host: relay.address.address, port: relay.address.port };
 }

@@ -1,4 +1,4 @@
-/** A relay and clients in one process: what programs at both ends see. */
+/** A relay and clients in one process, as programs at both ends see them. */
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { MAX_STREAM_WINDOW_BYTES, SEND_BUFFER_BYTES } from '@underpass/protocol';
@@ -19,7 +19,7 @@ import { at, newKeys, rules, runClient, runRelay, runTunnel } from './in-process
 const MIB = 1024 * 1024;
 
 describe('a connection through the tunnel', () => {
-  it('carries both directions at once, whole', async () => {
+  it('carries both directions at once without loss', async () => {
     const up = body(4 * MIB, 1);
     const down = body(4 * MIB + 7, 2);
     let arrived: Promise<Buffer> | undefined;
@@ -45,7 +45,7 @@ describe('a connection through the tunnel', () => {
     });
   });
 
-  it('ends each direction by itself: the program first (spec forwarding 4.1)', async () => {
+  it('ends each direction independently: the program first (spec forwarding 4.1)', async () => {
     const { port } = await startTarget((socket) => {
       readAll(socket).then(
         (bytes) => socket.end(`${bytes} and an answer after the end`),
@@ -58,7 +58,7 @@ describe('a connection through the tunnel', () => {
     expect(String(await readAll(socket))).toBe('a question and an answer after the end');
   });
 
-  it('ends each direction by itself: the target first (spec forwarding 4.1)', async () => {
+  it('ends each direction independently: the target first (spec forwarding 4.1)', async () => {
     let arrived: Promise<Buffer> | undefined;
     const { port } = await startTarget((socket) => {
       arrived = readAll(socket);
@@ -72,7 +72,7 @@ describe('a connection through the tunnel', () => {
     expect(String(await arrived)).toBe('and yet I speak');
   });
 
-  it('that the program resets is reset at the target, and the other way round (spec forwarding 4.2)', async () => {
+  it('that the program resets is reset at the target, and vice versa (spec forwarding 4.2)', async () => {
     const targets: Socket[] = [];
     const { port } = await startTarget((socket) => {
       targets.push(socket);
@@ -132,7 +132,7 @@ describe('a connection that is refused', () => {
     });
   });
 
-  it('because its name leads to a private address is reset, and nothing is touched (spec forwarding 3.4)', async () => {
+  it('because its name resolves to a private address is reset without any connection attempt (spec forwarding 3.4)', async () => {
     const resolved: string[] = [];
     const { port } = await startEcho();
     const tunnel = await runTunnel({
@@ -153,7 +153,7 @@ describe('a connection that is refused', () => {
 });
 
 describe('a reader that does not read', () => {
-  it('stops its writer, within the windows, and nobody else (spec forwarding 4.4)', async () => {
+  it('stops its own writer within the windows, and no other (spec forwarding 4.4)', async () => {
     const chunk = body(MIB, 3);
     const total = 64;
     let source: Socket | undefined;
@@ -170,7 +170,7 @@ describe('a reader that does not read', () => {
     const lazy = await connect(client.ports[0] ?? 0);
     await readBytes(lazy, 1);
 
-    // What left the source stops growing; meanwhile the other connection has its way.
+    // The source stops sending, and meanwhile the other connection works.
     const sent = body(2 * MIB, 4);
     const leftSource = (): number => (source?.bytesWritten ?? 0) - (source?.writableLength ?? 0);
     let before = -1;
@@ -192,8 +192,8 @@ describe('a reader that does not read', () => {
   });
 });
 
-describe('a relay that is started again', () => {
-  it('resets the old connections, once, and serves new ones', async () => {
+describe('a relay that restarts', () => {
+  it('resets the old connections once, and serves new ones', async () => {
     const echo = await startEcho();
     const allow = [`127.0.0.1:${echo.port}`];
     const tunnel = await runTunnel({ allow, forwards: [`0:127.0.0.1:${echo.port}`] });
@@ -224,7 +224,7 @@ describe('a relay that is started again', () => {
     expect(tunnel.client.heard.of('refused')).toEqual([]);
   });
 
-  it('is not waited for without end when it had said goodbye (spec outage 8)', async () => {
+  it('is awaited only up to the limit if it had closed its connections (spec outage 8)', async () => {
     const echo = await startEcho();
     const allow = [`127.0.0.1:${echo.port}`];
     const tunnel = await runTunnel({ allow, forwards: [`0:127.0.0.1:${echo.port}`], contactLimitMs: 20 });
@@ -236,7 +236,7 @@ describe('a relay that is started again', () => {
     expect(await tunnel.client.heard.next('given-up')).toMatchObject({ waitedMs: 20 });
   });
 
-  it('finds a request that waited for it (spec forwarding 2.1, 4.5)', async () => {
+  it('receives a request that waited for it (spec forwarding 2.1, 4.5)', async () => {
     const { port } = await startEcho();
     const relayKeys = newKeys();
     const clientKeys = newKeys();
@@ -258,7 +258,7 @@ describe('a relay that is started again', () => {
 });
 
 describe('a relay that was never reached', () => {
-  it('makes a program wait no longer than the limit, and then resets it (spec outage 8)', async () => {
+  it('makes a program wait up to the limit, and then resets it (spec outage 8)', async () => {
     const client = await runClient(['0:localhost:80', '0:localhost:81'], {
       privateKey: newKeys().privateKey,
       relay: { host: '127.0.0.1', port: 9 },
@@ -279,7 +279,7 @@ describe('a relay that was never reached', () => {
     ['ENOTFOUND', false, 'listens'],
     ['ENOTFOUND', true, 'name-not-found'],
   ])(
-    'has a name without an address (%s, refused if unknown: %s): it %s (spec outage 6)',
+    'whose name has no address (%s, refused if unknown: %s) %s (spec outage 6)',
     async (code, refuseUnknownName, outcome) => {
       const started = runClient([], {
         privateKey: newKeys().privateKey,
@@ -309,7 +309,7 @@ describe('a relay that was never reached', () => {
       privateKey: clientKeys.privateKey,
       relay: { host: 'relay.example', port: relay.relay.address.port },
       relayPublicKey: relayKeys.publicKey,
-      // Nobody has the first: RFC 6666 sets it aside for packets that are to be thrown away.
+      // The first is unused: RFC 6666 reserves it for packets to be discarded.
       lookUp: async () => ['100::1', '127.0.0.1'],
     });
     client.connect();
@@ -319,7 +319,7 @@ describe('a relay that was never reached', () => {
 });
 
 describe('setPeers', () => {
-  it('keeps every connection of those who stay, and judges new ones by the new rules (spec forwarding 3.2)', async () => {
+  it('keeps every connection of peers that stay, and applies the new rules to new ones (spec forwarding 3.2)', async () => {
     const { port } = await startEcho();
     const tunnel = await runTunnel({ allow: [`127.0.0.1:${port}`], forwards: [`0:127.0.0.1:${port}`] });
     const kept = await connect(tunnel.port);
@@ -346,7 +346,7 @@ describe('setPeers', () => {
         { name: 'laptop', publicKey, presharedKey: new Uint8Array(32).fill(7), allow: [] },
       ],
     ],
-  ])('disconnects who %s', async (_what, reason, peersWith) => {
+  ])('disconnects a peer that %s', async (_what, reason, peersWith) => {
     const targets: Socket[] = [];
     const { port } = await startTarget((socket) => {
       targets.push(socket);
@@ -361,7 +361,7 @@ describe('setPeers', () => {
     expect(tunnel.relay.heard.of('peer-disconnected')).toEqual([
       { type: 'peer-disconnected', peer: 'laptop', reason, lostStreams: 1 },
     ]);
-    // spec streams 8.1: the client is told
+    // spec streams 8.1: the client receives the reason
     expect(await tunnel.client.heard.next('disconnected')).toEqual({
       type: 'disconnected',
       cause: 'removed',
@@ -370,7 +370,7 @@ describe('setPeers', () => {
     });
   });
 
-  it('refuses two peers with one name or one key, and changes nothing', async () => {
+  it('refuses two peers with the same name or key, and changes nothing', async () => {
     const { relay, clientKeys } = await runTunnel({ allow: [], forwards: [] });
     const [one, two] = [newKeys().publicKey, newKeys().publicKey];
     expect(() =>
@@ -390,7 +390,7 @@ describe('setPeers', () => {
 });
 
 describe('a limit', () => {
-  it('on names of one peer holds, makes its requests wait, and leaves other peers alone (spec forwarding 2.5)', async () => {
+  it('on lookups of one peer makes its requests wait, and does not affect other peers (spec forwarding 2.5)', async () => {
     const { port } = await startEcho();
     const relayKeys = newKeys();
     const [greedy, modest] = [newKeys(), newKeys()];
@@ -421,7 +421,7 @@ describe('a limit', () => {
     expect(one.heard.of('refused')).toEqual([]);
   });
 
-  it('on streams makes what is beyond it wait, and come to its turn (spec forwarding 2.5)', async () => {
+  it('on streams makes further connections wait for their turn (spec forwarding 2.5)', async () => {
     const { port } = await startEcho();
     const relayKeys = newKeys();
     const clientKeys = newKeys();
@@ -431,7 +431,7 @@ describe('a limit', () => {
       relay: at(relay),
       relayPublicKey: relayKeys.publicKey,
     });
-    // Before the relay has spoken 128 streams may be opened.
+    // Before the first HELLO of the relay, 128 streams may be opened.
     const sockets = await Promise.all(Array.from({ length: 200 }, () => connect(ports[0] ?? 0)));
     for (const socket of sockets) socket.end('hello');
     await heard.next('stream-opened', 200);
@@ -445,7 +445,7 @@ describe('a limit', () => {
 });
 
 describe('closing', () => {
-  it('a client tells the relay, resets programs and listens no more', async () => {
+  it('a client sends CLOSE to the relay, resets programs and stops listening', async () => {
     const { port } = await startEcho();
     const tunnel = await runTunnel({ allow: [`127.0.0.1:${port}`], forwards: [`0:127.0.0.1:${port}`] });
     const socket = await connect(tunnel.port);
@@ -465,7 +465,7 @@ describe('closing', () => {
     await expect(tunnel.client.client.connected()).rejects.toThrow('the client is closed');
   });
 
-  it('a relay does not wait for a target that takes its last bytes slowly', async () => {
+  it('a relay does not wait for a target that reads its last bytes slowly', async () => {
     const targets: Socket[] = [];
     const { port } = await startTarget((socket) => {
       targets.push(socket);
@@ -475,13 +475,13 @@ describe('closing', () => {
     const tunnel = await runTunnel({ allow: [`127.0.0.1:${port}`], forwards: [`0:127.0.0.1:${port}`] });
     const socket = await connect(tunnel.port);
     expect(String(await readAll(socket))).toBe('that was all');
-    socket.end(body(6 * MIB, 5)); // more than the kernel takes, less than the windows do
+    socket.end(body(6 * MIB, 5)); // more than the kernel buffers, less than the windows
     await once(socket, 'finish');
     await tunnel.relay.relay.close();
     expect(tunnel.relay.heard.of('stream-closed')).toHaveLength(1);
   });
 
-  it('a client that never reached its relay rejects who waits for it', async () => {
+  it('a client that never reached its relay rejects a pending connected()', async () => {
     const client = await runClient([], {
       privateKey: newKeys().privateKey,
       relay: { host: '127.0.0.1', port: 9 },

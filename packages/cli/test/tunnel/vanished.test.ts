@@ -4,10 +4,10 @@ import { describe, expect, it } from 'vitest';
 import { connect, readBytes, startEcho, startTarget } from '../../../../test/e2e/tcp.js';
 import { runTunnel, type Tunnel } from './in-process.js';
 
-/** More than all buffers between a program and a target that does not read. */
+/** More than all buffers between a program and a target that does not read can hold. */
 const TOO_MUCH = Buffer.alloc(64 * 1024 * 1024);
 
-/** A tunnel to one target, and a connection through it with both ends. */
+/** A tunnel to one target, and a connection through it with both of its ends. */
 async function connected() {
   let onTarget: (socket: Socket) => void = () => undefined;
   const target = new Promise<Socket>((resolve) => {
@@ -22,14 +22,14 @@ async function connected() {
   return { tunnel, program, target: atTarget };
 }
 
-/** Both sides have given the connection up and hold nothing of it. */
+/** Resolves when both sides have given up the connection and hold nothing of it. */
 async function hasEnded({ relay, client }: Tunnel): Promise<void> {
   expect(await client.heard.next('stream-closed')).toMatchObject({ clean: false });
   expect(await relay.heard.next('stream-closed')).toMatchObject({ clean: false });
   expect(client.client.status().openStreams).toBe(0);
 }
 
-/** The kernel takes no more for now. */
+/** Resolves when the kernel accepts no more. */
 async function isFull(socket: Socket): Promise<void> {
   for (let before = -1; socket.writableLength !== before; ) {
     before = socket.writableLength;
@@ -39,7 +39,7 @@ async function isFull(socket: Socket): Promise<void> {
 
 // spec forwarding 4.6
 describe('a program that vanishes', () => {
-  it('after its FIN is noticed, on both sides', async () => {
+  it('after its FIN is noticed on both sides', async () => {
     const { tunnel, program, target } = await connected();
     target.resume();
     program.end();
@@ -48,7 +48,7 @@ describe('a program that vanishes', () => {
     await hasEnded(tunnel);
   });
 
-  it('while its upload stands still is noticed, on both sides', async () => {
+  it('during a stalled upload is noticed on both sides', async () => {
     const { tunnel, program } = await connected();
     program.write(TOO_MUCH);
     await isFull(program);
@@ -59,7 +59,7 @@ describe('a program that vanishes', () => {
 
 // spec forwarding 4.6
 describe('a target that vanishes', () => {
-  it('after its FIN is noticed, on both sides', async () => {
+  it('after its FIN is noticed on both sides', async () => {
     const { tunnel, program, target } = await connected();
     program.resume();
     target.end();
@@ -68,7 +68,7 @@ describe('a target that vanishes', () => {
     await hasEnded(tunnel);
   });
 
-  it('while its download stands still is noticed, on both sides', async () => {
+  it('during a stalled download is noticed on both sides', async () => {
     const { tunnel, target } = await connected();
     target.write(TOO_MUCH);
     await isFull(target);
@@ -78,7 +78,7 @@ describe('a target that vanishes', () => {
 });
 
 describe('1,024 programs that vanish after their FIN', () => {
-  it('do not stand in the way of another target (spec forwarding 4.6)', async () => {
+  it('do not block another target (spec forwarding 4.6)', async () => {
     const held = await startTarget((socket) => void socket.resume());
     const echo = await startEcho();
     const tunnel = await runTunnel({
