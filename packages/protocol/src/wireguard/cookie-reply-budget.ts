@@ -1,15 +1,18 @@
-/** How many cookie replies are made (spec handshake 5.3).
- *
- *  A reply costs more than turning its message away, so a flood must not decide how many there are. Where more are wanted than
- *  there may be, chance decides and not the order of arrival: a flood that comes first in each window would keep everybody else
- *  out. The chance follows from how many were wanted in the window before. */
 import { COOKIE_REPLIES_PER_WINDOW, COOKIE_REPLY_WINDOW_MS } from './constants.js';
 
 const DRAWS = 65_536;
-/** Replies aimed at where more are wanted. Below the limit, so that it is rarely reached before the window ends: the last message
- *  of a window then has the same chance as the first. */
-const AIM = (7 * COOKIE_REPLIES_PER_WINDOW) / 8;
+/** How many replies chance should allow in a window. It is below the limit, so that the limit is rarely reached before
+ *  the window ends, and the last message of a window has the same chance as the first. */
+const TARGET_REPLIES = (7 * COOKIE_REPLIES_PER_WINDOW) / 8;
 
+/** Decides which messages get a cookie reply (spec handshake 5.3).
+ *
+ *  A reply costs more than turning its message away, so a flood must not decide how many replies there are. Time is
+ *  divided into windows of 20 ms, with at most 160 replies in each. If more were wanted in the window before, chance
+ *  decides which messages get one now, with odds that follow from that number. Order of arrival must not decide: a
+ *  flood that comes first in each window would lock everybody else out.
+ *
+ *  CookieChecker owns the budget and asks it before it makes a reply. The budget knows nothing about senders. */
 export class CookieReplyBudget {
   readonly #draw: () => number;
   #windowAt = Number.NEGATIVE_INFINITY;
@@ -17,12 +20,13 @@ export class CookieReplyBudget {
   #wantedBefore = 0;
   #made = 0;
 
-  /** @param draw gives a random number from 0 to 65535 */
+  /** @param draw returns a random whole number from 0 to 65535 */
   constructor(draw: () => number) {
     this.#draw = draw;
   }
 
-  /** @returns whether a reply may be made for one more message */
+  /** Counts one message that wants a reply.
+   *  @returns whether it gets one */
   take(now: number): boolean {
     const age = now - this.#windowAt;
     if (age >= COOKIE_REPLY_WINDOW_MS) {
@@ -34,7 +38,7 @@ export class CookieReplyBudget {
     this.#wanted++;
     if (this.#made >= COOKIE_REPLIES_PER_WINDOW) return false;
     const isScarce = this.#wantedBefore > COOKIE_REPLIES_PER_WINDOW;
-    if (isScarce && this.#draw() * this.#wantedBefore >= DRAWS * AIM) return false;
+    if (isScarce && this.#draw() * this.#wantedBefore >= DRAWS * TARGET_REPLIES) return false;
     this.#made++;
     return true;
   }

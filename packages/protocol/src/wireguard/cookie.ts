@@ -1,4 +1,4 @@
-/** Cookies: how a receiver under load makes a sender show that it can receive at its address (spec handshake 5). */
+/** Cookies: how a receiver under load makes a sender prove that it can receive at its address (spec handshake 5). */
 
 import type { Address } from '../address.js';
 import { copyBytes } from '../copy-bytes.js';
@@ -18,10 +18,14 @@ import {
   TYPE_OFFSET,
 } from './messages.js';
 
-/** The side under load: makes cookies out of a secret and the sender's address, and keeps nothing for each sender.
+/** The side under load, which asks for cookies.
  *
- *  A flood goes through here at tens of thousands of messages a second, so a cookie is computed only where it is needed: `cookie`
- *  makes it, and `hasValidMac2` and `createReply` take it. */
+ *  A cookie is a MAC of the sender's address under a secret, so the checker can compute it again whenever it needs it.
+ *  It stores nothing about any sender. It owns the secret, which it replaces every 120 s, and the budget of replies.
+ *  WireGuard has one checker and asks it about each handshake message that arrives under load.
+ *
+ *  A flood passes through here at tens of thousands of messages a second, so a cookie is computed only where it is
+ *  needed: `cookie` computes it, and the other methods take it as an argument. */
 export class CookieChecker {
   readonly #suite: CryptoSuite;
   readonly #random: (length: number) => Uint8Array;
@@ -39,7 +43,8 @@ export class CookieChecker {
     this.#key = cookieKey(suite, localPublicKey);
   }
 
-  /** spec handshake 5.2: MAC(secret, address || port); only we ever compute it, so the address can be its text. */
+  /** Computes the cookie of an address: MAC(secret, address and port) (spec handshake 5.2). Nobody else ever computes
+   *  it, so the address can be text. */
   cookie(now: number, from: Address): Uint8Array {
     if (this.#secret === undefined || now - this.#secretAt >= COOKIE_REFRESH_MS) {
       wipe(this.#secret);
@@ -49,19 +54,22 @@ export class CookieChecker {
     return this.#suite.mac(this.#secret, asciiBytes(`${from.address} ${from.port}`));
   }
 
-  /** @param cookie the one for the sender's address */
+  /** Whether the message proves that its sender received the cookie (spec handshake 4.2).
+   *  @param cookie the one of the sender's address */
   hasValidMac2(message: Uint8Array, cookie: Uint8Array): boolean {
     return hasValidMac2(this.#suite, cookie, message);
   }
 
-  /** Whether one more reply may be made now (spec handshake 5.3). */
+  /** Counts a message that wants a cookie reply, and decides whether it gets one (spec handshake 5.3). */
   mayReply(now: number): boolean {
     return this.#budget.take(now);
   }
 
-  /** @param message a message 1 or 2 with a right mac1
-   *  @param cookie the one for the sender's address
-   *  @returns message 3 in answer to it */
+  /** Makes the cookie reply to a message.
+   *  @param message a message 1 or 2 with a valid mac1
+   *  @param senderIndex the message's sender index, to which the reply is addressed
+   *  @param cookie the one of the sender's address
+   *  @returns a message 3 */
   createReply(message: Uint8Array, senderIndex: number, cookie: Uint8Array): Uint8Array {
     const reply = new Uint8Array(COOKIE_REPLY_BYTES);
     writeUint32(reply, TYPE_OFFSET, MessageType.cookieReply);
@@ -73,13 +81,18 @@ export class CookieChecker {
     return reply;
   }
 
+  /** Wipes the secret and the key of the replies. */
   wipe(): void {
     wipe(this.#secret, this.#key);
     this.#secret = undefined;
   }
 }
 
-/** The side that is asked: remembers the newest cookie of one peer, and the mac1 that a reply must refer to. */
+/** The side that is asked for a cookie.
+ *
+ *  There is one jar per peer. It holds the newest cookie that the peer gave us, for up to 120 s, and the mac1 of the
+ *  last message 1 or 2 that we sent to it, because only a reply to that message opens. PeerSecrets owns the jar: it
+ *  notes each message here, and puts the cookie into the next one. A cookie reply never causes a message. */
 export class CookieJar {
   readonly #suite: CryptoSuite;
   readonly #key: Uint8Array;
@@ -92,19 +105,20 @@ export class CookieJar {
     this.#key = cookieKey(suite, remotePublicKey);
   }
 
-  /** The cookie to use for mac2 now, if there is one that is young enough. */
+  /** The cookie for the mac2 of a message that is sent now; undefined if there is none younger than 120 s. */
   cookie(now: number): Uint8Array | undefined {
     if (this.#cookie !== undefined && now - this.#cookieAt >= COOKIE_REFRESH_MS) this.#forgetCookie();
     return this.#cookie;
   }
 
-  /** Notes that this message 1 or 2 was sent, its macs included. */
+  /** Notes that a message 1 or 2 is being sent, so that a reply to it can be opened.
+   *  @param message complete, with its macs */
   noteSent(message: Uint8Array): void {
     this.#mac1 = copyBytes(mac1Of(message));
   }
 
-  /** Takes the cookie out of a cookie reply. One reply is taken for each message sent (spec handshake 5.4).
-   *  @returns why the reply was dropped, or undefined when the cookie was stored */
+  /** Opens a cookie reply and stores its cookie. One reply is accepted per message sent (spec handshake 5.4).
+   *  @returns why the reply is dropped, or undefined if the cookie was stored */
   handleReply(now: number, datagram: Uint8Array): DropReason | undefined {
     const reply = parseCookieReply(datagram);
     if (typeof reply === 'string') return reply;
@@ -118,6 +132,7 @@ export class CookieJar {
     return undefined;
   }
 
+  /** Wipes the cookie and the key of the replies. No reply is accepted after it, and no cookie returned. */
   wipe(): void {
     this.#forgetCookie();
     wipe(this.#key);

@@ -1,4 +1,3 @@
-/** When the messages of one peer's handshakes go out (spec session 5.5 to 5.7). */
 import { readUint32 } from '../little-endian.js';
 import {
   INITIATION_COPY_INTERVAL_MS,
@@ -10,28 +9,33 @@ import {
 } from './constants.js';
 import type { SomeTimers } from './timers.js';
 
-/** The schedule knows moments, and neither keys nor messages.
+/** Decides when the messages of one peer's handshakes are sent (spec session 5.5 to 5.7). It knows times, but neither
+ *  keys nor messages: Handshakes owns it, asks what is due, makes and sends the message, and reports back what was
+ *  sent.
  *
- *  A handshake is _wanted_ when somebody has data and no keys for it, or the keys are getting old. Then a _try_ is due: at once, or 5 s
- *  after the last one and a little later, so that two sides do not collide for ever. A try that gets no response is followed by the next,
- *  up to MAX_HANDSHAKE_TRIES; then the schedule rests until somebody wants a handshake again. Between two tries, copies of the same
- *  message go out, because one lost datagram should not cost five seconds; the answering side repeats its response for the same
- *  reason. A completed handshake ends all of it. */
+ *  A session _wants_ a handshake when it has data to send and no usable keypair, or when its keypair is getting old.
+ *  Then a _try_ is due: a new initiation. It is due at once, unless the last try was less than 5 s ago; then it waits
+ *  until these 5 s and a random time are over, so that two sides do not keep colliding. If no response comes, the next
+ *  try follows, up to MAX_HANDSHAKE_TRIES. After that the schedule rests until a handshake is wanted again.
+ *
+ *  Between two tries, _copies_ of the same initiation are sent, because one lost datagram should not cost five seconds.
+ *  The responder repeats its response for the same reason. A completed handshake ends all of this. */
 export class HandshakeSchedule {
   readonly #timers: SomeTimers<'handshake-retry' | 'initiation-copy' | 'response-copy'>;
   readonly #random: (length: number) => Uint8Array;
-  /** Tries since somebody last wanted a handshake. */
+  /** Tries since a handshake was last wanted. */
   #tries = 0;
   #lastTryAt = Number.NEGATIVE_INFINITY;
-  /** Drawn again for each try. */
+  /** Drawn afresh for each try. */
   #jitterMs: number;
   #isTryDue = false;
-  /** The limit of an unproven address kept the last try's message back. */
+  /** The last try sent nothing, because no more may be sent to the peer's unproven address. */
   #isHeldBack = false;
   #isCopyDue = false;
-  /** Copies sent of the present initiation and the present response. */
+  /** How many copies of the current initiation were sent. */
   #initiationCopies = 0;
-  #responseCopies = 0;
+  /** How many times the current response was sent, including the first. */
+  #responsesSent = 0;
 
   constructor(
     timers: SomeTimers<'handshake-retry' | 'initiation-copy' | 'response-copy'>,
@@ -42,19 +46,21 @@ export class HandshakeSchedule {
     this.#jitterMs = this.#drawJitter();
   }
 
+  /** A new initiation should be made and sent now. */
   get isTryDue(): boolean {
     return this.#isTryDue;
   }
-  /** A try waits for its response, or for its turn. */
+  /** A try is waiting for its response, or for its time to come. */
   get isTrying(): boolean {
     return this.#timers.isSet('handshake-retry');
   }
-  /** What is added to intervals so that both sides' timers drift apart. */
+  /** A random time of up to 333 ms that is added to intervals, so that the timers of the two sides drift apart. */
   get jitterMs(): number {
     return this.#jitterMs;
   }
 
-  /** Somebody wants a handshake. A try that has its moment keeps it, however often somebody asks.
+  /** The session wants a handshake. This restarts the count of tries, but does not make a try that is already scheduled
+   *  come any sooner.
    *  @returns whether a try is due now */
   want(now: number): boolean {
     this.#tries = 0;
@@ -65,13 +71,15 @@ export class HandshakeSchedule {
     return this.#isTryDue;
   }
 
-  /** The retry timer fired. @returns false when that was the last try: nobody waits for an answer any more */
+  /** The retry timer fired: no response came in time.
+   *  @returns whether another try is due; false if the last one is over and the handshake is given up */
   retry(): boolean {
     this.#isTryDue = this.#tries < MAX_HANDSHAKE_TRIES;
     return this.#isTryDue;
   }
 
-  /** Takes a try that is due; what becomes of it is told by `onInitiated` or `onHeldBack`. */
+  /** Takes the try that is due, if there is one. The caller then calls `beginTry`, sends an initiation and
+   *  calls `onInitiated`. If it may not send one, it calls `onHeldBack` instead. */
   takeTry(): boolean {
     const isDue = this.#isTryDue;
     this.#isTryDue = false;
@@ -79,13 +87,13 @@ export class HandshakeSchedule {
     return isDue;
   }
 
-  /** A new initiation is about to be made. */
+  /** A new initiation is about to be made: the 5 s until the next try count from here. */
   beginTry(now: number): void {
     this.#lastTryAt = now;
     this.#jitterMs = this.#drawJitter();
   }
 
-  /** The initiation went out. */
+  /** The new initiation is sent. */
   onInitiated(now: number): void {
     this.#tries++;
     this.#timers.set('handshake-retry', this.#lastTryAt + REKEY_TIMEOUT_MS + this.#jitterMs);
@@ -94,15 +102,17 @@ export class HandshakeSchedule {
     this.#timers.set('initiation-copy', now + INITIATION_COPY_MS[0]);
   }
 
-  /** No more may be sent to the peer's address. Unless it is proven before the next try, this one counts as lost. */
+  /** The try sends nothing, because no more may be sent to the peer's address. It counts as lost, unless the address is
+   *  proven before the next try (see `release`). */
   onHeldBack(now: number): void {
     this.#isHeldBack = true;
     this.#tries++;
     this.#timers.set('handshake-retry', now + REKEY_TIMEOUT_MS + this.#jitterMs);
   }
 
-  /** The address is proven: a try that was held back is due now. Waiting for the next could outlast the keypair (spec path 2).
-   *  @returns whether there was one */
+  /** The peer's address is proven. A try that was held back is due now: to wait for the next one could take longer than
+   *  the keypair lasts (spec path 2).
+   *  @returns whether one was held back */
   release(): boolean {
     if (!this.#isHeldBack) return false;
     this.#isHeldBack = false;
@@ -111,37 +121,39 @@ export class HandshakeSchedule {
     return true;
   }
 
-  /** The initiation that waits for its response is to go out once more. */
+  /** Makes a copy of the initiation due. */
   copyInitiation(): void {
     this.#isCopyDue = true;
   }
 
+  /** Takes the copy of the initiation that is due, if there is one. */
   takeCopy(): boolean {
     const isDue = this.#isCopyDue;
     this.#isCopyDue = false;
     return isDue;
   }
 
+  /** A copy of the initiation is sent: schedules the next one. */
   onInitiationCopied(now: number): void {
     this.#initiationCopies++;
     const delayMs = INITIATION_COPY_MS[this.#initiationCopies] ?? INITIATION_COPY_INTERVAL_MS;
-    // After the last try has failed nobody waits for an answer.
+    // The next try is due by then. If this was the last try, it is given up by then.
     if (now + delayMs >= this.#lastTryAt + REKEY_TIMEOUT_MS) return;
     this.#timers.set('initiation-copy', now + delayMs);
   }
 
-  /** There is a new response. */
+  /** There is a new response, which has no copies yet. */
   onResponded(): void {
-    this.#responseCopies = 0;
+    this.#responsesSent = 0;
   }
 
-  /** The response, or a copy of it, went out. */
+  /** The response or a copy of it is sent: schedules the next copy. */
   onResponseSent(now: number): void {
-    const delayMs = RESPONSE_COPY_MS[this.#responseCopies++];
+    const delayMs = RESPONSE_COPY_MS[this.#responsesSent++];
     if (delayMs !== undefined) this.#timers.set('response-copy', now + delayMs);
   }
 
-  /** A handshake completed, or none is wanted any more. */
+  /** A handshake is complete, or none is wanted any more: nothing is due. */
   stop(): void {
     this.#timers.cancel('handshake-retry');
     this.#timers.cancel('initiation-copy');

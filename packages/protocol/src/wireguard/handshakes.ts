@@ -1,4 +1,3 @@
-/** One peer's handshakes, ours and the peer's: the schedule and the two sides' cryptography together (spec session 5, handshake). */
 import { assert } from '../assert.js';
 import type { DropReason } from '../failure.js';
 import type { SessionContext } from './context.js';
@@ -11,18 +10,25 @@ import type { PeerSecrets } from './peer-secrets.js';
 import { Responder } from './responder.js';
 import type { SomeTimers } from './timers.js';
 
-/** A message 1 that authenticated. */
+/** A message 1 that authenticated, as WireGuard passes it to the session. */
 export interface Initiation {
+  /** The handshake after message 1. The session takes it, and wipes it if it refuses the handshake. */
   readonly state: HandshakeState;
   readonly senderIndex: number;
+  /** An encoded TAI64N timestamp, 12 bytes. */
   readonly timestamp: Uint8Array;
-  /** UDP payload. */
+  /** The size of the UDP payload. */
   readonly bytes: number;
 }
 
-/** Both sides may start a handshake at any moment, even at the same one, so the two directions live side by side: `Initiator` holds the
- *  one that we began, `Responder` our answer to the peer's. Whichever completes first ends both. What may go out when is up to
- *  HandshakeSchedule. Keypairs that come of it belong to the session. */
+/** One peer's handshakes: those that we initiate and those that the peer initiates (spec session 5, handshake).
+ *
+ *  Both sides may initiate at any time, even at the same time, so the two directions live side by side. Initiator holds
+ *  the handshake that we initiated, Responder holds our response to the peer's, and HandshakeSchedule decides when
+ *  messages are sent. The first handshake to complete stops the tries and copies of both.
+ *
+ *  The session owns this object, feeds it messages and expired timers, and keeps the keypairs that result. When there
+ *  is something to send, the object asks WireGuard to poll the session, and the message leaves through `poll`. */
 export class Handshakes<S> {
   readonly #session: S;
   readonly #context: SessionContext<S>;
@@ -45,46 +51,49 @@ export class Handshakes<S> {
     this.#responder = new Responder(context, secrets);
   }
 
-  /** What is added to intervals so that both sides' timers drift apart. */
+  /** A random time of up to 333 ms that is added to intervals, so that the timers of the two sides drift apart. */
   get jitterMs(): number {
     return this.#schedule.jitterMs;
   }
 
-  /** Somebody wants new keys (spec session 5.5, 5.6). */
+  /** The session wants a new keypair (spec session 5.5, 5.6). Nothing happens if no handshake with this peer is
+   *  possible. */
   want(now: number): void {
     if (this.#secrets.staticStatic === undefined) return;
-    if (this.#schedule.want(now)) this.#poll();
+    if (this.#schedule.want(now)) this.#requestPoll();
   }
 
-  /** The peer's address is proven: an initiation that its limit kept back goes out now (spec path 2). */
+  /** The peer's address is proven: an initiation that was held back is sent now (spec path 2). */
   release(): void {
-    if (this.#schedule.release()) this.#poll();
+    if (this.#schedule.release()) this.#requestPoll();
   }
 
-  /** An initiation that waits for its response goes out once more. */
+  /** Sends a copy of the initiation that is waiting for its response, if there is one (spec session 5.7). */
   copyInitiation(): void {
     if (this.#initiator.pendingMessage === undefined) return;
     this.#schedule.copyInitiation();
-    this.#poll();
+    this.#requestPoll();
   }
 
-  /** Our response goes out once more (spec session 5.7). */
+  /** Sends a copy of our response, unless it is no longer needed (spec session 5.7). */
   copyResponse(): void {
     this.#responder.repeatResponse();
-    this.#poll();
+    this.#requestPoll();
   }
 
-  /** The retry timer fired. @returns false when nobody answered the last try either: it is given up */
+  /** The retry timer fired: no response came in time.
+   *  @returns false if that was the last try, so that the handshake is given up */
   retry(): boolean {
     if (this.#schedule.retry()) {
-      this.#poll();
+      this.#requestPoll();
       return true;
     }
     this.#initiator.abandon();
     return false;
   }
 
-  /** Takes the message's state. @returns the keypair that it makes, or why it makes none */
+  /** Handles a message 1 that authenticated. Takes the message's state.
+   *  @returns the new keypair, or why the message is dropped */
   respond(now: number, message: Initiation): Keypair | DropReason {
     const { state, senderIndex, timestamp } = message;
     const refused = this.#responder.admit(now, this.#session, timestamp);
@@ -95,18 +104,21 @@ export class Handshakes<S> {
       return refused ?? 'handshake-failed';
     }
     this.#schedule.onResponded();
-    this.#poll();
+    this.#requestPoll();
     return keypair;
   }
 
-  /** A message 2 with a right mac1 and an index of this session. @returns the keypair that it makes, or why it makes none */
+  /** Handles a message 2 with a valid mac1 and a receiver index of this session.
+   *  @returns the new keypair, or why the message is dropped */
   handleResponse(now: number, message: Uint8Array): { keypair: Keypair; roundTripMs: number } | DropReason {
     return this.#initiator.complete(now, message);
   }
 
-  /** Writes the next message 1 or 2 into `into`, at least 148 bytes.
-   *  @param allowanceBytes what may be sent to the peer's address
-   *  @returns its length, or 0 when there is none */
+  /** Writes the next message 1 or 2, if one is due. A response or a copy that exceeds the allowance is dropped, as if
+   *  the network had lost it. A new initiation that exceeds it is held back until `release` or the next try.
+   *  @param into at least 148 bytes
+   *  @param allowanceBytes how many bytes of UDP payload may be sent to the peer's address (spec path 2)
+   *  @returns the length of the message, or 0 if there is none */
   poll(now: number, into: Uint8Array, allowanceBytes: number): number {
     const response = this.#responder.takeResponse(now);
     if (response !== undefined && response.length <= allowanceBytes) {
@@ -124,24 +136,25 @@ export class Handshakes<S> {
     return 0;
   }
 
-  /** A handshake completed: the peer has our response, or we have its. */
+  /** A handshake is complete: the peer has received our response, or we have received its. */
   complete(): void {
     this.#schedule.stop();
     this.#responder.forgetResponse();
   }
 
-  /** The secrets of an initiation that nobody tries any more go: a handshake of the peer's came first (spec session 8.1). */
+  /** Wipes the secrets of an initiation whose tries have stopped, because a handshake of the peer's completed first
+   *  (spec session 8.1). */
   wipeIdle(): void {
     if (!this.#schedule.isTrying) this.#initiator.abandon();
   }
 
-  /** Forgets everything that is under way. */
+  /** Forgets all handshakes that are in progress. */
   stop(): void {
     this.complete();
     this.#initiator.abandon();
   }
 
-  #poll(): void {
+  #requestPoll(): void {
     this.#context.wantHandshake(this.#session);
   }
 
@@ -152,13 +165,13 @@ export class Handshakes<S> {
     return true;
   }
 
-  /** spec session 5.7: the same bytes again, as a network might deliver them twice. */
+  /** Writes a copy of the initiation: the same bytes, as if the network had delivered it twice (spec session 5.7). */
   #copy(now: number, into: Uint8Array): boolean {
     const message = this.#initiator.pendingMessage;
     if (message === undefined) return false;
     assert(message.length === INITIATION_BYTES, 'an initiation is kept whole');
     into.set(message);
-    // A cookie may have come meanwhile.
+    // Only mac2 may differ: a cookie may have arrived in the meantime.
     this.#secrets.writeMacs(now, into.subarray(0, INITIATION_BYTES));
     this.#schedule.onInitiationCopied(now);
     return true;

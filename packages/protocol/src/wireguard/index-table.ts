@@ -1,8 +1,12 @@
-/** Whom a receiver index stands for (spec session 3.1). */
 import { assert } from '../assert.js';
 import { readUint32 } from '../little-endian.js';
 import { MAX_INDEX_DRAWS } from './constants.js';
 
+/** Finds what a receiver index stands for (spec session 3.1).
+ *
+ *  An index is 32 random bits. We draw one for each handshake, and the other side puts it into every message that it
+ *  sends us for that handshake or its keypair. So the table leads from a message to its handshake or keypair. One table
+ *  serves all sessions of a WireGuard. An entry stays until the owner of the handshake or keypair deletes it. */
 export class IndexTable<T> {
   readonly #random: (length: number) => Uint8Array;
   readonly #entries = new Map<number, T>();
@@ -18,7 +22,7 @@ export class IndexTable<T> {
     return this.#entries.get(index);
   }
 
-  /** Draws a free index for the entry. */
+  /** Adds an entry under a random index that is free, and returns the index. */
   add(entry: T): number {
     for (let draw = 0; draw < MAX_INDEX_DRAWS; draw++) {
       const index = readUint32(this.#random(4), 0);

@@ -1,4 +1,4 @@
-/** Message 1, from both sides (spec handshake 3). mac1 and mac2 are added and checked in mac.ts. */
+/** How message 1 is written and read (spec handshake 3). mac.ts adds and checks its macs. */
 
 import { asciiBytes } from '../crypto/bytes.js';
 import type { CryptoSuite } from '../crypto/suite.js';
@@ -14,19 +14,23 @@ const NOISE_BYTES = InitiationOffset.mac1 - InitiationOffset.ephemeral;
 
 export interface InitiationInput {
   readonly suite: CryptoSuite;
+  /** The initiator's static key. */
   readonly local: KeyPair;
+  /** The responder's static key, 32 bytes. */
   readonly remotePublicKey: Uint8Array;
-  /** X25519 of both static keys, when the caller keeps it. */
+  /** X25519 of the two static keys, if the caller has it already. */
   readonly staticStatic?: Uint8Array;
+  /** 32 random bytes, used for this handshake alone. Copied. */
   readonly ephemeralPrivate: Uint8Array;
   readonly senderIndex: number;
-  /** An encoded TAI64N stamp, 12 bytes. */
+  /** An encoded TAI64N timestamp, 12 bytes. */
   readonly timestamp: Uint8Array;
 }
 
-/** Writes message 1 without its macs.
+/** Writes a message 1 without its macs.
  *  @param into at least 148 bytes
- *  @returns what is needed to read the response, or undefined when a Diffie-Hellman result is all zero */
+ *  @returns the handshake, which then waits for its response, or undefined if a Diffie-Hellman result is all zero
+ *    (spec handshake 1.3) */
 export function createInitiation(input: InitiationInput, into: Uint8Array): HandshakeState | undefined {
   const { suite, local, staticStatic } = input;
   writeUint32(into, TYPE_OFFSET, MessageType.initiation);
@@ -38,23 +42,26 @@ export function createInitiation(input: InitiationInput, into: Uint8Array): Hand
   return undefined;
 }
 
-/** What the responder has to know about a peer before it can read message 1 to the end. */
+/** What the responder needs to know about the initiator before it can read message 1 to the end. */
 export interface InitiatorIdentity {
-  /** X25519 of both static keys; undefined when it is all zero. */
+  /** X25519 of the two static keys, or undefined if it is all zero. */
   readonly staticStatic: Uint8Array | undefined;
 }
 
+/** A message 1 that authenticated. */
 export interface ConsumedInitiation<P extends InitiatorIdentity> {
   readonly peer: P;
+  /** The handshake, ready for the response. The caller owns it and must wipe it if it does not respond. */
   readonly state: HandshakeState;
   readonly senderIndex: number;
-  /** The encoded TAI64N stamp; whether it is new is for the caller to check. */
+  /** An encoded TAI64N timestamp, 12 bytes. The caller has to check that it is new (spec handshake 3.3). */
   readonly timestamp: Uint8Array;
 }
 
-/** Reads message 1, whose type, length and mac1 were checked.
- *  @param findPeer gives the peer with that static public key
- *  @returns the authenticated initiator, or the reason why there is none */
+/** Reads a message 1 whose type, length and mac1 were checked.
+ *  @param findPeer returns the peer with a given static public key. It is called before the initiator has
+ *  authenticated.
+ *  @returns the authenticated initiator, or why the message is dropped */
 export function consumeInitiation<P extends InitiatorIdentity>(
   suite: CryptoSuite,
   local: KeyPair,

@@ -1,5 +1,3 @@
-/** Our own handshakes with one peer: the cryptography of the one that waits for its response (spec handshake 2, 3). */
-
 import { copyBytes } from '../copy-bytes.js';
 import { drawSecret, wipe } from '../crypto/bytes.js';
 import { KEY_BYTES } from '../crypto/suite.js';
@@ -14,15 +12,23 @@ import type { PeerSecrets } from './peer-secrets.js';
 import { consumeResponse } from './response.js';
 import { encodeTai64n, nextTai64n, type Tai64n } from './tai64n.js';
 
+/** A handshake that is waiting for its response. */
 interface Pending {
   readonly state: HandshakeState;
   readonly localIndex: number;
   readonly sentAt: number;
+  /** Message 1 as it was sent, from which copies are made. */
   readonly message: Uint8Array;
 }
 
-/** At most one handshake of ours is under way: a new initiation takes the place of the one before, whose response then comes too late.
- *  Its message is kept so that copies of it can be sent; its timestamps only rise, whatever the clock does. */
+/** The handshakes that we initiate with one peer (spec handshake 2, 3).
+ *
+ *  At most one is in progress. A new initiation replaces the one before it, whose response is then dropped. The
+ *  initiator owns the secrets of the handshake, its index, and its message, from which copies are made. It also
+ *  remembers the last timestamp it sent, because timestamps must rise even when the clock goes back.
+ *
+ *  Handshakes calls it. It never decides when to send, and it never keeps a keypair: a completed handshake leaves the
+ *  keypair and its index to the session. */
 export class Initiator<S> {
   readonly #context: SessionContext<S>;
   readonly #secrets: PeerSecrets;
@@ -34,9 +40,9 @@ export class Initiator<S> {
     this.#secrets = secrets;
   }
 
-  /** Writes message 1 and waits for its response instead of for an earlier one's.
+  /** Starts a new handshake in place of the last one, and writes its message 1.
    *  @param into at least 148 bytes
-   *  @returns false when the peer's key cannot be talked to (spec handshake 1.3) */
+   *  @returns false if no handshake with this peer's key is possible (spec handshake 1.3) */
   initiate(now: number, session: S, into: Uint8Array): boolean {
     this.abandon();
     const { suite, random, local, indices } = this.#context;
@@ -70,7 +76,11 @@ export class Initiator<S> {
     return true;
   }
 
-  /** Reads message 2, whose length, mac1 and receiver index were checked. */
+  /** Completes the handshake with a message 2 whose length and mac1 were checked and whose receiver index belongs to
+   *  this session.
+   *  @returns the new keypair, and the time in ms since its initiation was first sent; or why the message is dropped. A
+   *  message
+   *    that does not authenticate leaves the handshake waiting (spec handshake 3.5). */
   complete(now: number, message: Uint8Array): { keypair: Keypair; roundTripMs: number } | DropReason {
     const pending = this.#pending;
     if (pending?.localIndex !== readUint32(message, ResponseOffset.receiverIndex)) {
@@ -92,12 +102,12 @@ export class Initiator<S> {
     return { keypair, roundTripMs: now - pending.sentAt };
   }
 
-  /** Message 1 that waits for its response. */
+  /** The message 1 that is waiting for its response, if there is one. */
   get pendingMessage(): Uint8Array | undefined {
     return this.#pending?.message;
   }
 
-  /** Forgets the handshake that waits for its response. */
+  /** Wipes and forgets the handshake that is waiting for its response, if there is one. */
   abandon(): void {
     if (this.#pending === undefined) return;
     this.#pending.state.wipe();

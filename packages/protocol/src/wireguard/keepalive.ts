@@ -1,4 +1,3 @@
-/** When one peer is sent a keepalive, and when its silence calls for new keys (spec session 5.4, 6). */
 import { assert } from '../assert.js';
 import {
   KEEPALIVE_TIMEOUT_MS,
@@ -8,19 +7,26 @@ import {
 } from './constants.js';
 import type { SomeTimers } from './timers.js';
 
-/** WireGuard has no acknowledgements. So that a side that sends data can tell whether anybody is there, whoever received data and sent
- *  nothing for 10 s says so with an empty message, the _passive_ keepalive. Data that nothing answers for 15 s makes its sender start
- *  a handshake. A _persistent_ keepalive goes out at an interval, whatever happens, to keep a NAT's mapping open. Anything that is
- *  sent does a keepalive's work and postpones it. */
+/** Decides when one peer gets a keepalive, and when its silence calls for a handshake (spec session 5.4, 6).
+ *
+ *  WireGuard has no acknowledgements, so a side that sends data needs another sign that the peer is there. A side that
+ *  has received data and then sent nothing for 10 s therefore sends an empty message, the _passive_ keepalive. A side
+ *  that has sent data and received nothing for 15 s concludes that its keys may be useless, and starts a handshake. A
+ *  _persistent_ keepalive is sent at a fixed interval, whether there is data or not, to keep the mapping of a NAT open.
+ *  Anything that is sent does the work of a keepalive, and postpones it.
+ *
+ *  The session owns this object and reports to it everything that it sends and receives. The object sets three of the
+ *  session's timers, but never sends or seals anything: when one of them fires, the session does that. */
 export class Keepalive {
   readonly #timers: SomeTimers<'no-answer' | 'passive-keepalive' | 'persistent-keepalive'>;
-  /** 0: off. */
+  /** 0 if persistent keepalives are off. */
   readonly #persistentMs: number;
   #isDue = false;
-  /** Data came while a passive keepalive was already coming: after it there will be another (spec session 6.2). */
+  /** More data came while a passive keepalive was already scheduled, so another follows it (spec session 6.2). */
   #isAnotherDue = false;
 
-  /** @param persistentMs 0 or 1 s to 65535 s (spec session 6.4) */
+  /** @param persistentMs the interval of persistent keepalives, 1,000 to 65,535,000, or 0 for none
+   *  (spec session 6.4) */
   constructor(
     timers: SomeTimers<'no-answer' | 'passive-keepalive' | 'persistent-keepalive'>,
     persistentMs: number,
@@ -32,28 +38,30 @@ export class Keepalive {
     );
     this.#timers = timers;
     this.#persistentMs = persistentMs;
-    // It is time for the first one as soon as anybody looks.
+    // The first one is due at once.
     if (persistentMs > 0) timers.set('persistent-keepalive', 0);
   }
 
-  /** A keepalive is to go out with the next poll, unless something else does. */
+  /** Makes a keepalive due, unless something else is sent before the next poll. */
   want(): void {
     this.#isDue = true;
   }
 
+  /** Takes the keepalive that is due, if there is one. */
   take(): boolean {
     const isDue = this.#isDue;
     this.#isDue = false;
     return isDue;
   }
 
-  /** The timer of persistent keepalives fired. */
+  /** The timer of persistent keepalives fired: makes one due, and restarts the interval. */
   repeat(now: number): void {
     this.#restartPersistent(now);
     this.#isDue = true;
   }
 
-  /** An authenticated message went out. @param isKeepalive it was an empty one */
+  /** A handshake or transport message was sent to the peer.
+   *  @param isKeepalive whether it was a keepalive */
   onSent(now: number, isKeepalive: boolean): void {
     this.#timers.cancel('passive-keepalive');
     if (isKeepalive && this.#isAnotherDue) this.#timers.set('passive-keepalive', now + KEEPALIVE_TIMEOUT_MS);
@@ -62,30 +70,34 @@ export class Keepalive {
     this.#restartPersistent(now);
   }
 
-  /** @param jitterMs how much later than others this side finds that nobody answers */
+  /** Data was sent: starts to wait for an answer, unless it waits already.
+   *  @param jitterMs is added to the wait, so that two sides do not start a handshake at the same time */
   onDataSent(now: number, jitterMs: number): void {
     if (this.#timers.isSet('no-answer')) return;
     this.#timers.set('no-answer', now + NO_ANSWER_TIMEOUT_MS + jitterMs);
   }
 
-  /** An authenticated message came in. */
+  /** A handshake or transport message of the peer's was received, and authenticated. */
   onReceived(now: number): void {
     this.#timers.cancel('no-answer');
     this.#restartPersistent(now);
   }
 
+  /** Data was received: schedules a passive keepalive. */
   onDataReceived(now: number): void {
     if (this.#timers.isSet('passive-keepalive')) this.#isAnotherDue = true;
     else this.#timers.set('passive-keepalive', now + KEEPALIVE_TIMEOUT_MS);
   }
 
-  /** Nobody answers our handshakes: what came before them need not be confirmed any more (spec session 5.5). */
+  /** Our handshakes got no response, so the data that came before them need not be confirmed any more
+   *  (spec session 5.5). */
   forgetData(): void {
     this.#timers.cancel('passive-keepalive');
     this.#isAnotherDue = false;
   }
 
-  /** The keys are gone. The persistent keepalive goes on: it asks for new ones. */
+  /** There are no keys any more: cancels everything but persistent keepalives, which start a handshake when they are
+   *  due. */
   stop(): void {
     this.forgetData();
     this.#isDue = false;

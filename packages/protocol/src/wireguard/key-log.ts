@@ -1,12 +1,14 @@
-/** The secrets of a handshake as Wireshark reads them (spec session 9). */
+/** Writes the secrets of a handshake in the format of Wireshark's key log (spec session 9). */
 import { base64, isAllZero } from '../crypto/bytes.js';
 
 export interface LoggedPeer {
   readonly publicKey: Uint8Array;
-  /** All zero: there is none. */
+  /** All zero if there is none. */
   readonly presharedKey: Uint8Array;
 }
 
+/** Returns the lines for one handshake, without line ends. They contain the static private key.
+ *  @param ephemeralPrivate our own ephemeral key of this handshake */
 export function keyLogLines(
   localPrivate: Uint8Array,
   remote: LoggedPeer,

@@ -1,22 +1,30 @@
-/** Previous, current and next (spec session 2). */
 import type { Keypair } from './keypair.js';
 
+/** The three keypairs that a session may have at one time (spec session 2).
+ *
+ *  We send only under _current_. A keypair from a handshake that the peer initiated waits in _next_ until the peer uses
+ *  it, because only then do we know that the peer has received our response. _Previous_ stays so that messages still
+ *  under way can be opened. `previous` and `next` are never set at the same time.
+ *
+ *  Session owns the slots and tells them what happened. The slots own the keypairs: a keypair that loses its slot, or
+ *  is too old, is destroyed and its index forgotten. */
 export class KeypairSlots {
   #previous: Keypair | undefined;
   #current: Keypair | undefined;
   #next: Keypair | undefined;
   readonly #forget: (keypair: Keypair) => void;
 
-  /** @param forget is told of each keypair that is destroyed, so that its index can go too */
+  /** @param forget is called with each keypair that is destroyed, so that its index can be deleted too */
   constructor(forget: (keypair: Keypair) => void) {
     this.#forget = forget;
   }
 
+  /** The keypair to send under, if there is one. It may be too old. */
   get current(): Keypair | undefined {
     return this.#current;
   }
 
-  /** spec session 2.2 */
+  /** Adds the keypair of a handshake that we initiated. It becomes the current one at once (spec session 2.2). */
   addInitiated(keypair: Keypair): void {
     this.#destroy(this.#previous);
     if (this.#next === undefined) this.#previous = this.#current;
@@ -28,7 +36,7 @@ export class KeypairSlots {
     this.#current = keypair;
   }
 
-  /** spec session 2.3 */
+  /** Adds the keypair of a handshake that the peer initiated. It waits in `next` (spec session 2.3). */
   addResponded(keypair: Keypair): void {
     this.#destroy(this.#previous);
     this.#previous = undefined;
@@ -36,19 +44,19 @@ export class KeypairSlots {
     this.#next = keypair;
   }
 
-  /** A packet authenticated under the keypair.
-   *  @returns whether that was the first, and made it the current one */
+  /** A message authenticated under the keypair. If it is the next one, it becomes the current one (spec session 2.3).
+   *  @returns whether it did */
   confirm(keypair: Keypair): boolean {
     if (keypair !== this.#next) return false;
-    // Empty until now: whoever fills the slot of the previous one empties that of the next, and the other way round.
+    // There is no previous keypair to destroy: `next` was set, so `previous` is empty.
     this.#previous = this.#current;
     this.#current = keypair;
     this.#next = undefined;
     return true;
   }
 
-  /** Destroys keypairs that are too old to be used (spec session 5.1, 8.1).
-   *  @returns when the next one is, or undefined when none is left */
+  /** Destroys the keypairs that are too old to be used (spec session 5.1, 8.1).
+   *  @returns when the next one will be, or undefined if none is left */
   destroyExpired(now: number): number | undefined {
     if (this.#previous?.isExpired(now) === true) this.#previous = this.#destroy(this.#previous);
     if (this.#current?.isExpired(now) === true) this.#current = this.#destroy(this.#current);
@@ -57,7 +65,7 @@ export class KeypairSlots {
     return left.length === 0 ? undefined : Math.min(...left.map((keypair) => keypair.expiresAt));
   }
 
-  /** Forgets the current keypair and goes back to the one before it, which may be none. */
+  /** Destroys the current keypair. The previous one becomes current again, if there is one. */
   dropCurrent(): void {
     this.#destroy(this.#current);
     this.#current = this.#previous;

@@ -1,4 +1,3 @@
-/** The keys of one session and their counters (spec session 2, 3). */
 import { assert } from '../assert.js';
 import { wipe } from '../crypto/bytes.js';
 import type { Aead, CryptoSuite } from '../crypto/suite.js';
@@ -12,16 +11,26 @@ import type { TransportKeys } from './response.js';
 const TWO_32 = 2 ** 32;
 
 export interface KeypairOptions {
-  /** Counts up over all keypairs of the process. */
+  /** Ids rise over all keypairs of one WireGuard. */
   readonly id: number;
+  /** Monotonic milliseconds. */
   readonly createdAt: number;
+  /** Whether we initiated the handshake. */
   readonly isInitiator: boolean;
+  /** The receiver index of messages to us. */
   readonly localIndex: number;
+  /** The receiver index of messages to the peer. */
   readonly remoteIndex: number;
-  /** The first counter to send with: 0, unless somebody wants to see the end of counting. */
+  /** The first counter to send with, 0 by default. Tests set it to reach the end of the counters. */
   readonly firstCounter?: number;
 }
 
+/** The result of a handshake: a sending key and a receiving key, with the counters of both (spec session 2, 3, 4).
+ *
+ *  It owns the two AEADs, the counter of the next message to send, and the replay window of messages received. It seals
+ *  and opens transport messages, and knows whether it may still be used. It does not know its slot: KeypairSlots
+ *  decides which keypair is used for sending. It sets no timer and starts no handshake: Session asks for its age and
+ *  counter, and decides. */
 export class Keypair {
   readonly id: number;
   readonly createdAt: number;
@@ -34,7 +43,7 @@ export class Keypair {
   /** The next counter to send with. */
   #sent: number;
 
-  /** Takes the keys and wipes them. */
+  /** @param keys 32 bytes each; wiped once the suite has its copies */
   constructor(suite: CryptoSuite, keys: TransportKeys, options: KeypairOptions) {
     this.id = options.id;
     this.createdAt = options.createdAt;
@@ -47,7 +56,7 @@ export class Keypair {
     wipe(keys.send, keys.receive);
   }
 
-  /** spec session 5.1 */
+  /** When the keypair may no longer be used (spec session 5.1). */
   get expiresAt(): number {
     return this.createdAt + REJECT_AFTER_TIME_MS;
   }
@@ -57,13 +66,15 @@ export class Keypair {
   canSend(now: number): boolean {
     return !this.isExpired(now) && this.#sent < REJECT_SEND_AFTER_MESSAGES;
   }
-  /** spec session 3.2, 5.2: so many packets went out that a successor is due. */
+  /** Enough messages were sent under this keypair that the next handshake is due (spec session 3.2, 5.2). */
   get isWornOut(): boolean {
     return this.#sent > REKEY_AFTER_MESSAGES;
   }
 
-  /** Makes a transport message of the `length` bytes of plaintext at `offset + 16`, padding included.
-   *  @returns the length of the datagram that begins at `offset` */
+  /** Makes a transport message in place.
+   *  @param buffer holds the plaintext at `offset + 16`, and has room for the 16-byte tag behind it
+   *  @param length of the plaintext, including its padding
+   *  @returns the length of the datagram, which begins at `offset` */
   seal(buffer: Uint8Array, offset: number, length: number): number {
     assert(this.#sent < REJECT_SEND_AFTER_MESSAGES, 'no counter is left');
     const high = Math.floor(this.#sent / TWO_32);
@@ -77,8 +88,9 @@ export class Keypair {
     return length + MIN_TRANSPORT_BYTES;
   }
 
-  /** Opens a transport message in place; its plaintext then lies behind the header, without the tag.
-   *  @returns why it is dropped, or undefined */
+  /** Opens a transport message in place, and then checks its counter against the replay window.
+   *  @param datagram a whole message 4; on success the plaintext is between its 16-byte header and its 16-byte tag
+   *  @returns why the message is dropped, or undefined */
   open(now: number, datagram: Uint8Array): DropReason | undefined {
     if (this.isExpired(now)) return 'expired-keypair';
     const low = readUint32(datagram, TransportOffset.counterLow);
@@ -90,11 +102,12 @@ export class Keypair {
     return this.#replays.accept(high, low) ? undefined : 'replayed-counter';
   }
 
-  /** The datagram opened last has the greatest counter so far. */
+  /** Whether the last message that was opened has the greatest counter so far. */
   get hasOpenedNewest(): boolean {
     return this.#replays.isNewest;
   }
 
+  /** Wipes both keys. Nothing can be sealed or opened after it. */
   destroy(): void {
     this.#sending.destroy();
     this.#receiving.destroy();

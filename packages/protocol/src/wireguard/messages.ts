@@ -1,4 +1,5 @@
-/** WireGuard's four messages: their lengths, where their fields are, and parsers that take any bytes (spec wire 2). */
+/** WireGuard's four messages: their lengths, the offsets of their fields, and parsers that accept any bytes
+ *  (spec wire 2). */
 import { HEADER_BYTES, TRANSPORT_OVERHEAD_BYTES } from '../datagram-layout.js';
 import type { DropReason } from '../failure.js';
 import { readUint32 } from '../little-endian.js';
@@ -9,10 +10,10 @@ export type MessageType = (typeof MessageType)[keyof typeof MessageType];
 export const INITIATION_BYTES = 148;
 export const RESPONSE_BYTES = 92;
 export const COOKIE_REPLY_BYTES = 64;
-/** A transport message without its payload: header and tag. */
+/** The length of a transport message without a payload: header and tag. Such a message is a keepalive. */
 export const MIN_TRANSPORT_BYTES: number = TRANSPORT_OVERHEAD_BYTES;
 
-/** In each message: `type` is a u32, byte 0 the type and three zero bytes. */
+/** Every message begins with its type as a 32-bit integer: the type in byte 0, then three zero bytes. */
 export const TYPE_OFFSET = 0;
 export const MAC_BYTES = 16;
 
@@ -43,7 +44,8 @@ export const TransportOffset = {
   payload: HEADER_BYTES,
 } as const;
 
-/** Which of the four messages `datagram` is by type and length, or `malformed` (spec wire 2.1). */
+/** Says which of the four messages `datagram` is, judging by type and length alone; `malformed` if none
+ *  (spec wire 2.1). */
 export function classifyMessage(datagram: Uint8Array): MessageType | 'malformed' {
   const length = datagram.length;
   if (length < MIN_TRANSPORT_BYTES) return 'malformed';
@@ -61,7 +63,7 @@ export function classifyMessage(datagram: Uint8Array): MessageType | 'malformed'
   }
 }
 
-/** All byte fields are views into the datagram. */
+/** The fields of a message 1. In this and the other results of parsing, byte fields are views of the datagram. */
 export interface Initiation {
   readonly senderIndex: number;
   readonly ephemeral: Uint8Array;
@@ -71,6 +73,7 @@ export interface Initiation {
   readonly mac2: Uint8Array;
 }
 
+/** The fields of a message 2. */
 export interface Response {
   readonly senderIndex: number;
   readonly receiverIndex: number;
@@ -80,17 +83,19 @@ export interface Response {
   readonly mac2: Uint8Array;
 }
 
+/** The fields of a message 3. */
 export interface CookieReply {
   readonly receiverIndex: number;
   readonly nonce: Uint8Array;
   readonly encryptedCookie: Uint8Array;
 }
 
+/** The fields of a message 4. */
 export interface TransportMessage {
   readonly receiverIndex: number;
   readonly counterHigh: number;
   readonly counterLow: number;
-  /** Ciphertext and tag. */
+  /** The ciphertext and its tag. */
   readonly sealed: Uint8Array;
 }
 
@@ -130,7 +135,7 @@ export function parseCookieReply(datagram: Uint8Array): CookieReply | DropReason
   };
 }
 
-/** For tools and tests; the data path reads the fields where they lie. */
+/** Parses a message 4, for tools and tests. The data path reads the fields at their offsets and allocates nothing. */
 export function parseTransport(datagram: Uint8Array): TransportMessage | DropReason {
   if (classifyMessage(datagram) !== MessageType.transport) return 'malformed';
   const at = TransportOffset;

@@ -1,12 +1,12 @@
-/** Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s, with the names of the Noise specification (revision 34, §5).
+/** The handshake Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s, with the names of the Noise specification (revision 34, §5).
  *
  *      <- s
  *      ...
  *      -> e, es, s, ss, payload
  *      <- e, ee, se, psk, payload
  *
- *  WireGuard is this pattern with the prologue IDENTIFIER, a timestamp as the first payload and nothing as the second
- *  (spec handshake 2). */
+ *  WireGuard uses this pattern with the prologue IDENTIFIER, a timestamp as the first payload and an empty second
+ *  payload (spec handshake 2). */
 
 import { assert } from '../assert.js';
 import { copyBytes } from '../copy-bytes.js';
@@ -15,14 +15,15 @@ import { kdf2, kdf3 } from '../crypto/kdf.js';
 import { type CryptoSuite, KEY_BYTES, TAG_BYTES } from '../crypto/suite.js';
 import { CONSTRUCTION } from './constants.js';
 
+/** A Curve25519 key pair, 32 bytes each. */
 export interface KeyPair {
   readonly privateKey: Uint8Array;
   readonly publicKey: Uint8Array;
 }
 
-/** Bytes of message 1 without its payload's plaintext: e, sealed s, tag. */
+/** The length of message 1 beyond the plaintext of its payload: e, sealed s, tag. */
 export const MESSAGE_1_OVERHEAD = KEY_BYTES + KEY_BYTES + TAG_BYTES + TAG_BYTES;
-/** Bytes of message 2 without its payload's plaintext: e, tag. */
+/** The length of message 2 beyond the plaintext of its payload: e, tag. */
 export const MESSAGE_2_OVERHEAD = KEY_BYTES + TAG_BYTES;
 
 const NOTHING = new Uint8Array(0);
@@ -30,7 +31,11 @@ const STATIC_OFFSET = KEY_BYTES;
 const PAYLOAD_1_OFFSET = STATIC_OFFSET + KEY_BYTES + TAG_BYTES;
 const PAYLOAD_2_OFFSET = KEY_BYTES;
 
-/** Noise §5.2: the chaining key, the handshake hash and the key of the moment. */
+/** Noise's SymmetricState (§5.2), which turns everything that is exchanged into keys.
+ *
+ *  It holds the chaining key, the hash of everything sent so far, and the key that seals the next field. The methods
+ *  are those of the Noise specification. HandshakeState calls them in the order of the pattern; the order is what the
+ *  two sides must agree on, and nothing here checks it. Keys that are replaced are wiped. */
 export class SymmetricState {
   chainingKey: Uint8Array;
   hash: Uint8Array;
@@ -47,15 +52,18 @@ export class SymmetricState {
     this.chainingKey = copyBytes(this.hash);
   }
 
+  /** Replaces chaining key and key by ones derived from the chaining key and `input`. The nonce restarts at 0. */
   mixKey(input: Uint8Array): void {
     const [chainingKey, key] = kdf2(this.#suite, this.chainingKey, input);
     this.#replaceKeys(chainingKey, key);
   }
 
+  /** Adds `data` to the hash. */
   mixHash(data: Uint8Array): void {
     this.hash = this.#suite.hash(this.hash, data);
   }
 
+  /** Like `mixKey`, and adds a value derived from `input` to the hash too. This is how a preshared key is mixed in. */
   mixKeyAndHash(input: Uint8Array): void {
     const [chainingKey, temporaryHash, key] = kdf3(this.#suite, this.chainingKey, input);
     this.#replaceKeys(chainingKey, key);
@@ -63,7 +71,7 @@ export class SymmetricState {
     wipe(temporaryHash);
   }
 
-  /** Writes ciphertext and tag at `offset`. */
+  /** Seals `plaintext`, writes ciphertext and tag at `offset`, and adds them to the hash. */
   encryptAndHash(plaintext: Uint8Array, into: Uint8Array, offset: number): void {
     into.set(plaintext, offset);
     const aead = this.#suite.aead(this.#key);
@@ -72,7 +80,9 @@ export class SymmetricState {
     this.mixHash(into.subarray(offset, offset + plaintext.length + TAG_BYTES));
   }
 
-  /** Leaves `from` as it is. @returns the plaintext, or undefined when the tag does not match */
+  /** Opens the `length` bytes at `offset`, of which the last 16 are the tag, and adds them to the hash. `from` is not
+   *  changed.
+   *  @returns the plaintext, or undefined if the tag does not match; the hash is then unchanged */
   decryptAndHash(from: Uint8Array, offset: number, length: number): Uint8Array | undefined {
     const sealed = copyBytes(from.subarray(offset, offset + length));
     const aead = this.#suite.aead(this.#key);
@@ -83,11 +93,13 @@ export class SymmetricState {
     return sealed.subarray(0, length - TAG_BYTES);
   }
 
-  /** @returns the initiator's and the responder's sending key */
+  /** Derives the transport keys.
+   *  @returns the initiator's sending key and the responder's sending key */
   split(): [Uint8Array, Uint8Array] {
     return kdf2(this.#suite, this.chainingKey, NOTHING);
   }
 
+  /** Returns an independent copy. Both have to be wiped. */
   clone(): SymmetricState {
     const copy = new SymmetricState(this.#suite, '');
     copy.hash = copyBytes(this.hash);
@@ -109,17 +121,22 @@ export class SymmetricState {
   }
 }
 
+/** What a handshake needs, on either side. */
 export interface HandshakeOptions {
   readonly suite: CryptoSuite;
   readonly prologue: Uint8Array;
-  /** Our static key; not copied, not wiped. */
+  /** Our own static key. It is neither copied nor wiped. */
   readonly local: KeyPair;
 }
 
-/** Noise §5.3 for IKpsk2. One object is one handshake; the methods are to be called in the order of the pattern.
+/** Noise's HandshakeState (§5.3) for the pattern IKpsk2. One object is one side of one handshake.
  *
- *  Whatever fails (a tag, or an all-zero Diffie-Hellman result) gives `undefined` or false; the object is then spent,
- *  except after `readMessage2`, which changes nothing unless it succeeds. */
+ *  It owns the ephemeral key and the symmetric state. The initiator calls `writeMessage1`, `readMessage2` and `split`,
+ *  in this order. The responder calls `readMessage1Static`, `readMessage1Payload`, `writeMessage2` and `split`. `split`
+ *  wipes the state, and a caller that does not get that far must call `wipe`.
+ *
+ *  A method that fails, because a tag does not match or a Diffie-Hellman result is all zero, returns `undefined` or
+ *  false. The object is then of no more use. `readMessage2` is the exception: it can be called again. */
 export class HandshakeState {
   readonly isInitiator: boolean;
   symmetric: SymmetricState;
@@ -129,7 +146,7 @@ export class HandshakeState {
   #remoteEphemeral: Uint8Array = NOTHING;
   #ephemeralPrivate: Uint8Array = NOTHING;
 
-  /** @param remoteStatic the responder's key: given by the initiator, absent at the responder */
+  /** @param remoteStatic the responder's static key, on the initiator's side; absent on the responder's side */
   constructor(options: HandshakeOptions, remoteStatic?: Uint8Array) {
     this.#suite = options.suite;
     this.#local = options.local;
@@ -142,7 +159,9 @@ export class HandshakeState {
 
   /** -> e, es, s, ss, payload
    *  @param ephemeralPrivate 32 random bytes; copied
-   *  @param staticStatic the result of ss, when the caller keeps it */
+   *  @param into receives `payload.length + MESSAGE_1_OVERHEAD` bytes at `offset`
+   *  @param staticStatic the result of ss, if the caller has it already
+   *  @returns false if a Diffie-Hellman result is all zero */
   writeMessage1(
     ephemeralPrivate: Uint8Array,
     payload: Uint8Array,
@@ -159,8 +178,8 @@ export class HandshakeState {
     return true;
   }
 
-  /** -> e, es, s: as far as needed to know who is speaking.
-   *  @returns the initiator's static public key, not yet authenticated */
+  /** -> e, es, s: reads as much of message 1 as it takes to learn who claims to have sent it.
+   *  @returns the initiator's static public key, which has not authenticated yet */
   readMessage1Static(message: Uint8Array, offset: number): Uint8Array | undefined {
     assert(!this.isInitiator, 'the responder reads message 1');
     this.#readEphemeral(this.symmetric, message, offset);
@@ -175,9 +194,10 @@ export class HandshakeState {
     return remoteStatic;
   }
 
-  /** -> ss, payload: the rest of message 1.
+  /** -> ss, payload: reads the rest of message 1.
    *  @param length of the whole message 1
-   *  @returns the payload; only now is the initiator authenticated */
+   *  @param staticStatic the result of ss, if the caller has it already
+   *  @returns the payload; the initiator has authenticated now */
   readMessage1Payload(
     message: Uint8Array,
     offset: number,
@@ -188,7 +208,11 @@ export class HandshakeState {
     return this.symmetric.decryptAndHash(message, offset + PAYLOAD_1_OFFSET, length - PAYLOAD_1_OFFSET);
   }
 
-  /** <- e, ee, se, psk, payload */
+  /** <- e, ee, se, psk, payload
+   *  @param ephemeralPrivate 32 random bytes; copied
+   *  @param presharedKey 32 bytes, all zero if there is none
+   *  @param into receives `payload.length + MESSAGE_2_OVERHEAD` bytes at `offset`
+   *  @returns false if a Diffie-Hellman result is all zero */
   writeMessage2(
     ephemeralPrivate: Uint8Array,
     presharedKey: Uint8Array,
@@ -205,10 +229,11 @@ export class HandshakeState {
     return true;
   }
 
-  /** <- e, ee, se, psk, payload. Works on a copy: a forged message 2 must not spoil the handshake that the genuine one
-   *  will complete.
+  /** <- e, ee, se, psk, payload. It works on a copy of the state, because a forged message 2 must not spoil the
+   *  handshake for the genuine one.
+   *  @param presharedKey 32 bytes, all zero if there is none
    *  @param length of the whole message 2
-   *  @returns the payload */
+   *  @returns the payload; the responder has authenticated now */
   readMessage2(
     presharedKey: Uint8Array,
     message: Uint8Array,
@@ -227,7 +252,7 @@ export class HandshakeState {
     return payload;
   }
 
-  /** Ends the handshake: gives the transport keys and wipes everything else. */
+  /** Ends the handshake: returns the transport keys, which the caller must wipe, and wipes everything else. */
   split(): { readonly send: Uint8Array; readonly receive: Uint8Array } {
     const [initiatorKey, responderKey] = this.symmetric.split();
     this.wipe();
@@ -236,6 +261,7 @@ export class HandshakeState {
       : { send: responderKey, receive: initiatorKey };
   }
 
+  /** Wipes the secrets of the handshake. The object is of no more use. */
   wipe(): void {
     this.symmetric.wipe();
     wipe(this.#ephemeralPrivate, this.#remoteEphemeral);

@@ -1,5 +1,3 @@
-/** What we know of one peer that no handshake changes, and the macs that follow from it. */
-
 import { assert } from '../assert.js';
 import { copyBytes } from '../copy-bytes.js';
 import { copySecret, wipe } from '../crypto/bytes.js';
@@ -11,22 +9,29 @@ import type { KeyPair } from './noise.js';
 
 const NO_PRESHARED_KEY = new Uint8Array(KEY_BYTES);
 
-/** What the secrets of all peers need of their owner. */
+/** What the secrets of all peers have in common. */
 export interface SecretsContext {
   readonly suite: CryptoSuite;
   readonly local: KeyPair;
   readonly keyLog: ((line: string) => void) | undefined;
 }
 
-/** Keys that are computed from the two static ones come with their first use: a relay with thousands of peers starts at once, and a
- *  peer that never comes costs little more than its public key. */
+/** What we know about one peer that no handshake changes: its public key, the preshared key, and what follows from
+ *  them.
+ *
+ *  The session owns this object for as long as the peer is configured. The initiator and the responder get keys from
+ *  it, and have it write the macs of their messages, since it also keeps the peer's cookie. It never holds ephemeral or
+ *  transport keys.
+ *
+ *  Values that have to be computed from the static keys are computed at first use. So a relay with thousands of peers
+ *  starts at once, and a peer that never connects costs little more than its public key. */
 export class PeerSecrets {
   readonly publicKey: Uint8Array;
-  /** All zero: there is none. */
+  /** 32 bytes, all zero if there is none. */
   readonly presharedKey: Uint8Array;
   readonly #context: SecretsContext;
   #derived: { readonly mac1Key: Uint8Array; readonly cookieJar: CookieJar } | undefined;
-  /** Null before its first use. */
+  /** Null before its first use; undefined if the result is all zero. */
   #staticStatic: Uint8Array | undefined | null = null;
   #isWiped = false;
 
@@ -38,10 +43,11 @@ export class PeerSecrets {
     this.presharedKey = presharedKey === undefined ? NO_PRESHARED_KEY : copySecret(presharedKey);
   }
 
-  /** X25519 of both static keys; undefined when it is all zero, and then no handshake is possible. */
+  /** X25519 of the two static keys; undefined if it is all zero, in which case no handshake is possible
+   *  (spec handshake 1.3). */
   get staticStatic(): Uint8Array | undefined {
     if (this.#staticStatic === null) {
-      assert(!this.#isWiped, 'a wiped peer shakes no hands');
+      assert(!this.#isWiped, 'no handshake is made with a wiped peer');
       const { suite, local } = this.#context;
       const secret = suite.x25519(local.privateKey, this.publicKey);
       this.#staticStatic = secret && copySecret(secret);
@@ -50,29 +56,31 @@ export class PeerSecrets {
     return this.#staticStatic;
   }
 
+  /** The peer's cookies. */
   get cookieJar(): CookieJar {
     return this.#derive().cookieJar;
   }
 
-  /** Whether the preshared key is this one, or, when asked for none, absent. */
+  /** Whether `presharedKey` is the preshared key. If it is undefined: whether there is no preshared key. */
   hasPresharedKey(presharedKey: Uint8Array | undefined): boolean {
     return this.#context.suite.equal(this.presharedKey, presharedKey ?? NO_PRESHARED_KEY);
   }
 
-  /** Completes a message 1 or 2 to the peer. */
+  /** Completes a message 1 or 2 to the peer by writing its mac1 and mac2, and notes that it is being sent. */
   writeMacs(now: number, message: Uint8Array): void {
     const { mac1Key, cookieJar } = this.#derive();
     writeMacs(this.#context.suite, mac1Key, cookieJar.cookie(now), message);
     cookieJar.noteSent(message);
   }
 
-  /** spec session 9 */
+  /** Writes the secrets of a handshake to the key log, if there is one (spec session 9). */
   logHandshake(ephemeralPrivate: Uint8Array): void {
     const { keyLog, local } = this.#context;
     if (keyLog === undefined) return;
     for (const line of keyLogLines(local.privateKey, this, ephemeralPrivate)) keyLog(line);
   }
 
+  /** Wipes everything that is secret. No handshake is possible after it. */
   wipe(): void {
     this.#isWiped = true;
     if (this.presharedKey !== NO_PRESHARED_KEY) wipe(this.presharedKey);

@@ -1,4 +1,3 @@
-/** Handshakes per source address while under load: a token bucket each (spec handshake 6.3). */
 import {
   MAX_RATE_LIMITED_SOURCES,
   RATE_LIMIT_BURST,
@@ -9,23 +8,33 @@ import {
 const COST_MS = 1000 / RATE_LIMIT_PER_SECOND;
 const FULL_MS = RATE_LIMIT_BURST * COST_MS;
 
+/** The token bucket of one source. */
 interface Bucket {
-  /** Credit in milliseconds of waiting; one handshake costs COST_MS. */
+  /** Credit in milliseconds of waiting: it grows as time passes, up to FULL_MS, and a handshake message costs
+   *  COST_MS. */
   credit: number;
   usedAt: number;
 }
 
+/** Limits the handshake messages of each source address while we are under load (spec handshake 6.3).
+ *
+ *  A cookie proves that a sender can receive at its address, but not that it means well. So each source has a token
+ *  bucket, and a message whose source has no token is dropped. WireGuard has one limiter, and asks it only about
+ *  messages with a valid mac2; a forged source address therefore cannot use up the tokens of its real owner.
+ *
+ *  The limiter remembers a limited number of sources, and forgets one that has been idle for a second. */
 export class RateLimiter {
-  /** In the order of last use, so that idle ones are found at the front. */
+  /** By source, in the order of last use, so that idle ones are at the front. */
   readonly #buckets = new Map<string, Bucket>();
 
+  /** How many sources are remembered. */
   get sources(): number {
     return this.#buckets.size;
   }
 
-  /** Takes one token of the source.
-   *  @param address an IP literal; IPv6 counts by /64, because a host has all of one
-   *  @returns false when it has none, or when too many sources are remembered already */
+  /** Takes one token of the source that the address belongs to.
+   *  @param address an IP literal
+   *  @returns false if the source has none, or if it is new and too many sources are remembered already */
   allow(now: number, address: string): boolean {
     this.#forgetIdle(now);
     const source = sourceOf(address);
@@ -52,14 +61,16 @@ export class RateLimiter {
   }
 }
 
-/** The address itself for IPv4, the first 64 bits for IPv6. */
+/** Returns the source that an address belongs to, as text: an IPv4 address is its own source. For IPv6 it is the /64,
+ *  because a host can usually use all addresses of one.
+ *  @param address an IP literal in any notation, without brackets or zone */
 export function sourceOf(address: string): string {
   if (!address.includes(':')) return address;
   const [before = '', after] = address.toLowerCase().split('::');
   const head = before === '' ? [] : before.split(':');
   if (after !== undefined) {
     const tail = after === '' ? [] : after.split(':');
-    // An embedded IPv4 literal at the end stands for two groups.
+    // An IPv4 literal at the end takes the place of two groups.
     const tailGroups = tail.length + (after.includes('.') ? 1 : 0);
     while (head.length + tailGroups < 8) head.push('0');
     head.push(...tail);

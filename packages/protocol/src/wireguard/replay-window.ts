@@ -1,6 +1,3 @@
-/** Which counters of a keypair were seen: RFC 6479's ring of bits (spec session 4).
- *
- *  Counters are 64 bits wide and come as two unsigned 32-bit halves (docs/adr/0003-counters.md). */
 import {
   REJECT_AFTER_MESSAGES_HIGH,
   REJECT_AFTER_MESSAGES_LOW,
@@ -12,18 +9,27 @@ const WORDS = REPLAY_WINDOW_BITS / 32;
 const WORD_MASK = WORDS - 1;
 const TWO_32 = 2 ** 32;
 
+/** Remembers which counters of one receiving key were seen, so that no message is accepted twice (spec session 4).
+ *
+ *  It holds the greatest counter seen and one bit for each counter just below it, in a ring of 8192 bits (RFC 6479). A
+ *  counter that is too far below the greatest has no bit, and is refused. When a greater counter comes, the bits
+ *  between the old greatest and it are cleared a word at a time. The window therefore has to be at least one word
+ *  smaller than the ring; it is 64 bits smaller, as in WireGuard.
+ *
+ *  Each keypair has one window, and calls it only after a message has authenticated, so a forged message cannot move
+ *  it. Counters are 64 bits wide and come as two unsigned 32-bit halves (docs/adr/0003-counters.md). */
 export class ReplayWindow {
   readonly #seen = new Uint32Array(WORDS);
   #greatestHigh = 0;
   #greatestLow = 0;
-  /** The counter accepted last is the greatest so far. */
+  /** Whether the last counter that was accepted is the greatest so far. */
   isNewest = false;
 
-  /** Marks the counter of an authenticated packet.
-   *  @returns false, with nothing changed, when it was seen, is too old to tell, or is beyond the limit */
+  /** Marks the counter of an authenticated message as seen.
+   *  @returns false, with nothing changed, if it was seen before, is too old to tell, or is beyond the limit */
   accept(high: number, low: number): boolean {
     if (isBeyondLimit(high, low)) return false;
-    // Inexact only when far larger than the window, and then only the sign counts.
+    // This is inexact only when it is far larger than the window, and then only its sign matters.
     const ahead = (high - this.#greatestHigh) * TWO_32 + (low - this.#greatestLow);
     if (-ahead > REPLAY_WINDOW_SIZE) return false;
     const isNewest = ahead > 0;
@@ -33,12 +39,13 @@ export class ReplayWindow {
     const bits = this.#seen[word] as number;
     if ((bits & bit) !== 0) return false;
     this.#seen[word] = bits | bit;
-    // The very first counter is 0, which is ahead of nothing.
+    // The first counter of all is 0, which is not ahead of the initial greatest, 0.
     this.isNewest = isNewest || (high === this.#greatestHigh && low === this.#greatestLow);
     return true;
   }
 
-  /** Clears the words between the old greatest counter's and the new one's. */
+  /** Makes a counter the greatest, and clears the words from the one after the old greatest's up to the new one's.
+   *  @param ahead how far it is above the old greatest, at least 1 */
   #advance(ahead: number, high: number, low: number): void {
     const first = this.#greatestLow >>> 5;
     const words = Math.min(WORDS, Math.floor((ahead + (this.#greatestLow & 31)) / 32));
@@ -48,7 +55,7 @@ export class ReplayWindow {
   }
 }
 
-/** spec session 3.2 */
+/** Whether a counter is one that must not be used (spec session 3.2). */
 function isBeyondLimit(high: number, low: number): boolean {
   return high === REJECT_AFTER_MESSAGES_HIGH && low >= REJECT_AFTER_MESSAGES_LOW;
 }

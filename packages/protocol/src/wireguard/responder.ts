@@ -1,5 +1,3 @@
-/** Our answers to one peer's handshakes (spec handshake 3.3 to 3.5). */
-
 import { drawSecret, wipe } from '../crypto/bytes.js';
 import { KEY_BYTES } from '../crypto/suite.js';
 import type { DropReason } from '../failure.js';
@@ -13,11 +11,19 @@ import { createResponse } from './response.js';
 import { SeenStamps } from './seen-stamps.js';
 import { unixMsFromTai64n } from './tai64n.js';
 
+/** Our responses to the handshakes that one peer initiates (spec handshake 3.3 to 3.5).
+ *
+ *  It decides whether an initiation is new, computes the response, and makes the keypair. It owns the timestamps that
+ *  it has accepted and the last response, which it keeps for copies until the handshake is complete. Handshakes calls
+ *  it, after the initiation has authenticated. The responder never decides when a response is sent, and never keeps the
+ *  keypair. */
 export class Responder<S> {
   readonly #context: SessionContext<S>;
   readonly #secrets: PeerSecrets;
-  /** In memory only: it does not survive a restart, and neither do the keys a replay could be aimed at. */
+  /** Kept in memory alone. A restart forgets it, but a replay is then harmless: the keys that it was meant for are gone
+   *  too. */
   readonly #seen = new SeenStamps();
+  /** When the peer's clock was last reported to be behind. */
   #clockReportedAt = Number.NEGATIVE_INFINITY;
   #lastAdmittedAt = Number.NEGATIVE_INFINITY;
   #response: Uint8Array | undefined;
@@ -28,8 +34,10 @@ export class Responder<S> {
     this.#secrets = secrets;
   }
 
-  /** Whether an initiation that authenticated is new, and not too soon; it then counts as seen.
-   *  @returns why it is dropped, or undefined */
+  /** Decides whether to accept an initiation that has authenticated: its timestamp must be new, and it must not come
+   *  too soon after the last one. If it is accepted, its timestamp counts as seen.
+   *  @param timestamp an encoded TAI64N timestamp, 12 bytes
+   *  @returns why the initiation is dropped, or undefined */
   admit(now: number, session: S, timestamp: Uint8Array): DropReason | undefined {
     const clockMs = this.#context.unixTimeMs();
     if (!this.#seen.isNew(timestamp, clockMs)) {
@@ -42,8 +50,10 @@ export class Responder<S> {
     return undefined;
   }
 
-  /** Prepares message 2 for `takeResponse` and makes the keypair.
-   *  @returns undefined when a Diffie-Hellman result is all zero */
+  /** Responds to an initiation that was accepted: makes the keypair, and a message 2 for `takeResponse`.
+   *  @param state the handshake after message 1; wiped
+   *  @param remoteIndex the initiation's sender index
+   *  @returns undefined if a Diffie-Hellman result is all zero */
   respond(now: number, session: S, state: HandshakeState, remoteIndex: number): Keypair | undefined {
     const { suite, random, indices } = this.#context;
     const entry: IndexEntry<S> = { session, keypair: undefined };
@@ -73,7 +83,8 @@ export class Responder<S> {
     return entry.keypair;
   }
 
-  /** Message 2, if one waits to be sent. A copy carries the mac2 of a cookie that came meanwhile. */
+  /** Takes the message 2 that is due, if there is one, and writes its macs. Copies differ in mac2 alone, and only if a
+   *  cookie has arrived in between. */
   takeResponse(now: number): Uint8Array | undefined {
     const response = this.#response;
     if (!this.#isResponseDue || response === undefined) return undefined;
@@ -82,18 +93,19 @@ export class Responder<S> {
     return response;
   }
 
-  /** The same message 2 once more (spec session 5.7). */
+  /** Makes a copy of the last message 2 due, unless it is no longer needed (spec session 5.7). */
   repeatResponse(): void {
     this.#isResponseDue = this.#response !== undefined;
   }
 
-  /** The other side has it, or has started another handshake. */
+  /** Forgets the response: a handshake is complete, or all of them are stopped. */
   forgetResponse(): void {
     this.#response = undefined;
     this.#isResponseDue = false;
   }
 
-  /** spec handshake 7: copies and reordered initiations are a few seconds old, a clock that went back is further behind. */
+  /** Reports that the peer's clock went back, if the refused timestamp is far enough behind (spec handshake 7). Copies
+   *  and reordered initiations are only a few seconds behind. */
   #reportClock(now: number, session: S, timestamp: Uint8Array): void {
     const { floor } = this.#seen;
     if (floor === undefined) return;

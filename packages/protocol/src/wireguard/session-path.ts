@@ -1,30 +1,36 @@
-/** Where one peer's messages go, as its session needs to know it. */
 import type { Address } from '../address.js';
 
-/** Asked before a handshake message or a keepalive is sent (`seal` leaves asking to its caller), and told of everything that was sent
- *  and of everything that authenticated. Who implements it decides what moves a peer: `RoamingPath` by WireGuard's rule, the endpoint
- *  by the stricter one of spec path. */
+/** Where one peer's messages go, and how much may be sent there, as its session needs to know it.
+ *
+ *  The session asks the path before it sends a handshake message or a keepalive; `seal` leaves that to its caller. It
+ *  reports to the path everything that it sends and everything that authenticates. The implementation decides what
+ *  moves the peer to another address: `RoamingPath` follows WireGuard's rule, and the endpoint's `Path` the stricter
+ *  one of docs/spec/path.md. */
 export interface SessionPath {
-  /** Undefined: the peer has to speak first. */
+  /** Undefined if nothing is known of the peer's address: the peer has to send first. */
   readonly address: Address | undefined;
   /** Bytes of UDP payload that may be sent to `address` now. */
   readonly allowanceBytes: number;
-  /** @param bytes of UDP payload */
+  /** A datagram was sent to `address`.
+   *  @param bytes the size of its UDP payload */
   onSent(bytes: number): void;
+  /** A datagram of the peer's authenticated. */
   onReceived(now: number, datagram: AuthenticDatagram): void;
 }
 
+/** What a path learns of a datagram that authenticated. */
 export interface AuthenticDatagram {
   readonly from: Address;
-  /** UDP payload. */
+  /** The size of its UDP payload. */
   readonly bytes: number;
-  /** It is a transport message. */
+  /** Whether it is a transport message. */
   readonly usesKeys: boolean;
-  /** Nothing newer has come from the peer so far. */
+  /** Whether nothing newer has come from the peer so far (spec path 1). */
   readonly isNewest: boolean;
 }
 
-/** WireGuard's own rule (spec session 7): the peer is where its newest message came from, and may be sent anything there. */
+/** A path that follows WireGuard's own rule: the peer is where its newest message came from, and any amount may be sent
+ *  there (spec session 7). It holds nothing but this address, which its owner may set too. */
 export class RoamingPath implements SessionPath {
   readonly allowanceBytes = Number.POSITIVE_INFINITY;
   address: Address | undefined;

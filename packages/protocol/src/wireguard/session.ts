@@ -1,4 +1,3 @@
-/** One peer of a WireGuard: keypairs, handshakes, timers (spec session). */
 import type { Address } from '../address.js';
 import { assert } from '../assert.js';
 import { PADDING_BYTES } from '../datagram-layout.js';
@@ -16,33 +15,40 @@ import type { AuthenticDatagram, SessionPath } from './session-path.js';
 import { type TimerName, Timers } from './timers.js';
 
 export interface SessionOptions {
-  /** 32 bytes. */
+  /** The peer's static public key, 32 bytes; copied. */
   readonly publicKey: Uint8Array;
-  /** 32 bytes. */
+  /** 32 bytes; copied. */
   readonly presharedKey?: Uint8Array;
   readonly path: SessionPath;
-  /** 0 or absent: off; else 1 s to 65535 s. */
+  /** The interval of persistent keepalives, 1,000 to 65,535,000 ms. They are off if it is 0 or absent. */
   readonly persistentKeepaliveMs?: number;
 }
 
+/** Counts since the session was created. */
 export interface SessionStats {
-  /** Handshakes that both sides completed. */
+  /** Handshakes that are complete: our response was used, or we received the peer's. */
   handshakes: number;
-  /** From our newest initiation to its response; undefined when only the peer initiated. */
+  /** The time from the last initiation of ours that got a response, to that response. Undefined if there is none. */
   handshakeRttMs: number | undefined;
-  /** UDP payloads of every message type; received ones authenticated. */
+  /** Datagrams and bytes of UDP payload, of all message types except cookie replies. Received ones have
+   *  authenticated. */
   datagramsSent: number;
   datagramsReceived: number;
   bytesSent: number;
   bytesReceived: number;
 }
 
-/** A session is one peer seen through WireGuard: at most three keypairs, of which one is current, and what renews them.
+/** WireGuard's state for one peer: at most three keypairs, and what renews them (docs/spec/session.md).
  *
- *  It decides what a message means for the keys. What goes out when is up to its parts: Handshakes to initiations, responses and their
- *  copies, Keepalive to empty messages; where everything goes, to the path. All timers are in one place, so that the next one is found
- *  at a glance.
- *  @typeParam Owner what the layer above keeps for the peer and finds again with each received message */
+ *  The session decides what each message and each expired timer means for the keys. It leaves the rest to its parts:
+ *  Handshakes makes and sends initiations, responses and copies, Keepalive decides when empty messages are due,
+ *  KeypairSlots owns the keypairs, and the path knows where the peer is. Timers holds the timers of all parts, so that
+ *  the next one is easy to find.
+ *
+ *  It has two callers. The layer above asks for keys with `requestHandshake` and seals its own data with `seal`.
+ *  WireGuard passes in messages and the time, and polls for messages to send. A session never queues data, never looks
+ *  into a payload, and sends nothing by itself: it asks WireGuard to poll it.
+ *  @typeParam Owner what the layer above keeps for the peer, and finds again with each message received */
 export class Session<Owner = undefined> {
   readonly owner: Owner;
   readonly path: SessionPath;
@@ -60,9 +66,9 @@ export class Session<Owner = undefined> {
     bytesSent: 0,
     bytesReceived: 0,
   };
-  /** The newest keypair under which the peer has sent. */
+  /** The id of the newest keypair under which the peer has sent. */
   #newestReceivedId = -1;
-  /** The handshake of spec session 5.3 was asked for under this keypair. */
+  /** The handshake of spec session 5.3, which happens once per keypair, was requested. */
   #renewedOnReceive = false;
   #isDestroyed = false;
 
@@ -90,21 +96,24 @@ export class Session<Owner = undefined> {
     return this.#stats;
   }
 
-  /** Compares without giving the key away. @param presharedKey undefined: whether there is none */
+  /** Whether `presharedKey` is the peer's preshared key. This does not reveal the key. If it is undefined: whether
+   *  there is no preshared key. */
   hasPresharedKey(presharedKey: Uint8Array | undefined): boolean {
     return this.#secrets.hasPresharedKey(presharedKey);
   }
 
-  /** The keypair that `seal` would use, or undefined when a handshake has to come first. Ids only rise. */
+  /** The id of the keypair that `seal` would use; undefined if a handshake has to come first. A newer keypair has a
+   *  greater id. */
   sendableKeypairId(now: number): number | undefined {
     const current = this.#keypairs.current;
     return current?.canSend(now) === true ? current.id : undefined;
   }
 
-  /** Makes a transport message in place.
-   *  @param buffer the payload lies at `offset + 16`; 16 bytes for the tag, and the padding, follow it
+  /** Makes a transport message in place. `sendableKeypairId` must have returned an id. The caller must have checked the
+   *  path's allowance, and sends the datagram.
+   *  @param buffer holds the payload at `offset + 16`, and has room for padding and a 16-byte tag behind it
    *  @param length of the payload; 0 makes a keepalive
-   *  @param limit payload bytes beyond which padding does not go (spec session 6.5)
+   *  @param limit the length beyond which a payload is not padded (spec session 6.5)
    *  @returns the length of the datagram, which begins at `offset` */
   seal(now: number, buffer: Uint8Array, offset: number, length: number, limit = Infinity): number {
     const keypair = this.#keypairs.current;
@@ -122,44 +131,49 @@ export class Session<Owner = undefined> {
     return bytes;
   }
 
-  /** Somebody wants to send. As soon as the interval allows it an initiation goes out, and is repeated
-   *  (spec session 5.5, 5.6). Without an address nothing happens. */
+  /** Starts a handshake, because there is something to send. The initiation is sent as soon as the interval between
+   *  initiations allows, and then again until there is a response or the session gives up (spec session 5.5, 5.6). If
+   *  the peer's address is unknown, nothing happens. */
   requestHandshake(now: number): void {
     if (!this.#isDestroyed && this.path.address !== undefined) this.#handshakes.want(now);
   }
 
-  /** The peer's address is proven: an initiation that its limit kept back goes out now (spec path 2). */
+  /** The peer's address is proven: an initiation that was held back is sent with the next poll (spec path 2). */
   releaseInitiation(): void {
     this.#handshakes.release();
   }
 
-  /** An initiation that waits for its response goes out once more with the next poll: the address is another now (spec outage 7). */
+  /** The peer's address is another one now: a copy of the initiation that is waiting for its response is sent there
+   *  with the next poll (spec outage 7). */
   repeatInitiation(): void {
     this.#handshakes.copyInitiation();
   }
 
-  /** Forgets the current keypair, which another process with the peer's key has made, and goes back to the one before it. */
+  /** Destroys the current keypair, because it belongs to another process that has the peer's key. The previous keypair
+   *  becomes current again. */
   dropCurrentKeypair(): void {
     this.#keypairs.dropCurrent();
     this.#newestReceivedId = this.#keypairs.current?.id ?? -1;
   }
 
-  /** Ends the sessions, as far as we are concerned. */
+  /** Destroys all keypairs and stops all handshakes, on our side alone: the peer learns nothing of it. */
   dropKeypairs(): void {
     this.#keypairs.destroyAll();
-    // A handshake that began in this session would end in a keypair older than what the peer draws next.
+    // A handshake from before must not complete now: its keypair would be older than the epoch that the peer draws
+    // next.
     this.#handshakes.stop();
     this.#keepalive.stop();
   }
 
   // ---- for WireGuard: inputs and outputs --------------------------------------------------------------------
 
-  /** X25519 of both static keys; undefined when no handshake is possible. */
+  /** X25519 of the two static keys; undefined if no handshake with this peer is possible. */
   get staticStatic(): Uint8Array | undefined {
     return this.#secrets.staticStatic;
   }
 
-  /** Takes the message's state. */
+  /** Handles a message 1 that authenticated. Takes the message's state.
+   *  @returns why the message is dropped, or undefined */
   handleInitiation(now: number, from: Address, message: Initiation): DropReason | undefined {
     const keypair = this.#handshakes.respond(now, message);
     if (typeof keypair === 'string') return keypair;
@@ -169,7 +183,8 @@ export class Session<Owner = undefined> {
     return undefined;
   }
 
-  /** A message 2 with a right mac1 and an index of this peer. */
+  /** Handles a message 2 with a valid mac1 and a receiver index of this session.
+   *  @returns why the message is dropped, or undefined */
   handleResponse(now: number, from: Address, message: Uint8Array): DropReason | undefined {
     const outcome = this.#handshakes.handleResponse(now, message);
     if (typeof outcome === 'string') return outcome;
@@ -178,19 +193,21 @@ export class Session<Owner = undefined> {
     this.#stats.handshakeRttMs = outcome.roundTripMs;
     this.#noteReceived(now, { from, bytes: message.length, usesKeys: false, isNewest: true });
     this.#noteHandshakeComplete();
-    // spec session 2.4: unless data goes out first
+    // A keepalive confirms the keypair at once, unless data is sent first (spec session 2.4).
     this.#keepalive.want();
     this.#context.wantKeepalive(this);
     return undefined;
   }
 
-  /** A message 3 with an index of this peer. */
+  /** Handles a message 3 with a receiver index of this session.
+   *  @returns why the message is dropped, or undefined */
   handleCookieReply(now: number, message: Uint8Array): DropReason | undefined {
     return this.#secrets.cookieJar.handleReply(now, message);
   }
 
-  /** A message 4 for one of our keypairs; opened in place.
-   *  @returns why it is dropped, or undefined */
+  /** Handles a message 4, and opens it in place.
+   *  @param keypair the one of this session that its receiver index stands for
+   *  @returns why the message is dropped, or undefined */
   handleTransport(
     now: number,
     from: Address,
@@ -200,7 +217,7 @@ export class Session<Owner = undefined> {
     const refused = keypair.open(now, datagram);
     if (refused !== undefined) return refused;
     if (this.#keypairs.confirm(keypair)) this.#noteHandshakeComplete();
-    // spec path 1
+    // Only the newest message may move the peer's address (spec path 1).
     const isNewest = keypair.id >= this.#newestReceivedId && keypair.hasOpenedNewest;
     if (isNewest) this.#newestReceivedId = keypair.id;
     this.#noteReceived(now, { from, bytes: datagram.length, usesKeys: true, isNewest });
@@ -209,17 +226,21 @@ export class Session<Owner = undefined> {
     return undefined;
   }
 
+  /** Handles the timers that are due. */
   handleTimeout(now: number): void {
     for (let name = this.#timers.takeExpired(now); name !== undefined; name = this.#timers.takeExpired(now)) {
       this.#handleTimer(now, name);
     }
   }
 
+  /** When the next timer is due. */
   pollTimeout(): Deadline | undefined {
     return this.#timers.pollTimeout();
   }
 
-  /** @returns the length of the message 1 or 2 written into `into`, or 0 when there is none */
+  /** Writes a message 1 or 2, if one is due and may be sent to the peer's address.
+   *  @param into at least 148 bytes
+   *  @returns the length of the message, or 0 if there is none */
   pollHandshake(now: number, into: Uint8Array): number {
     if (this.path.address === undefined) return 0;
     const length = this.#handshakes.poll(now, into, this.path.allowanceBytes);
@@ -227,7 +248,10 @@ export class Session<Owner = undefined> {
     return length;
   }
 
-  /** @returns the length of the keepalive written into `into`, or 0 when there is none */
+  /** Writes a keepalive, if one is due and may be sent to the peer's address. If there is no keypair, starts a
+   *  handshake instead.
+   *  @param into at least 32 bytes
+   *  @returns the length of the keepalive, or 0 if there is none */
   pollKeepalive(now: number, into: Uint8Array): number {
     if (this.path.address === undefined || !this.#keepalive.take()) return 0;
     if (this.sendableKeypairId(now) === undefined) {
@@ -237,7 +261,7 @@ export class Session<Owner = undefined> {
     return MIN_TRANSPORT_BYTES <= this.path.allowanceBytes ? this.seal(now, into, 0, 0) : 0;
   }
 
-  /** Wipes all that is secret. Nothing is sent after it. */
+  /** Wipes everything that is secret and cancels all timers. Nothing is sent after it. */
   destroy(): void {
     this.#isDestroyed = true;
     this.dropKeypairs();
@@ -279,7 +303,7 @@ export class Session<Owner = undefined> {
     }
   }
 
-  /** A keypair was made; of several the oldest expires first. */
+  /** There is a new keypair. If the timer is set already, an older keypair expires first. */
   #setExpiryTimer(now: number): void {
     if (!this.#timers.isSet('keypair-expiry')) this.#timers.set('keypair-expiry', now + REJECT_AFTER_TIME_MS);
   }
@@ -290,7 +314,7 @@ export class Session<Owner = undefined> {
     this.#stats.handshakes++;
   }
 
-  /** spec session 5.3 */
+  /** Starts a handshake when the initiator of an old keypair receives, once per keypair (spec session 5.3). */
   #renewOnReceive(now: number): void {
     const current = this.#keypairs.current;
     if (this.#renewedOnReceive || current?.isInitiator !== true) return;
@@ -299,7 +323,7 @@ export class Session<Owner = undefined> {
     this.requestHandshake(now);
   }
 
-  /** Any authenticated message went out. */
+  /** A handshake or transport message was sent, or is about to be. */
   #noteSent(now: number, bytes: number, isKeepalive: boolean): void {
     this.#stats.datagramsSent++;
     this.#stats.bytesSent += bytes;
@@ -307,7 +331,7 @@ export class Session<Owner = undefined> {
     this.#keepalive.onSent(now, isKeepalive);
   }
 
-  /** Any authenticated message came in (spec session 7). */
+  /** A handshake or transport message was received, and authenticated (spec session 7). */
   #noteReceived(now: number, datagram: AuthenticDatagram): void {
     this.#stats.datagramsReceived++;
     this.#stats.bytesReceived += datagram.bytes;

@@ -1,6 +1,6 @@
-/** A session's timers: moments with names (spec session 5, 6, 8). */
 import type { Deadline } from '../deadline.js';
 
+/** The timers of a session (spec session 5, 6, 8). */
 export const TIMERS = [
   'handshake-retry',
   'initiation-copy',
@@ -14,18 +14,23 @@ export type TimerName = (typeof TIMERS)[number];
 
 const OFF = Number.POSITIVE_INFINITY;
 
-/** The timers that one part of a session sets: no other part touches them. */
+/** The timers that belong to one part of a session. No other part sets or cancels them. */
 export interface SomeTimers<Name extends TimerName> {
   isSet(name: Name): boolean;
   set(name: Name, at: number): void;
   cancel(name: Name): void;
 }
 
-/** Timers are set and cancelled with every packet, and looked at when one of them is due. So whoever wakes the session is told only when
- *  it has to be sooner than it thinks; a timer that was moved back or cancelled is found out at the time, by `pollTimeout`. */
+/** The timers of one session: a time for each name.
+ *
+ *  The session's parts set and cancel timers with every packet, so both must be cheap. `set` calls `wakeAt` only if the
+ *  timer is due before the time that was announced last. A timer that is moved back or cancelled is not announced: the
+ *  session is then woken too early, finds nothing due, and announces its next time through `pollTimeout`.
+ *
+ *  The session owns this object, and handles the timers that expire. The object reads no clock. */
 export class Timers implements SomeTimers<TimerName> {
   readonly #wakeAt: (at: number) => void;
-  /** What `wakeAt` was told, or `pollTimeout` answered, last: no timer is due before. */
+  /** The time announced last, by `wakeAt` or `pollTimeout`. No timer is due before it. */
   #announcedAt = OFF;
   readonly #at: Record<TimerName, number> = {
     'handshake-retry': OFF,
@@ -37,7 +42,7 @@ export class Timers implements SomeTimers<TimerName> {
     'keypair-expiry': OFF,
   };
 
-  /** @param wakeAt is told of a timer that is due sooner than any other */
+  /** @param wakeAt is called with the time of a timer that is due before the time announced last */
   constructor(wakeAt: (at: number) => void) {
     this.#wakeAt = wakeAt;
   }
@@ -58,7 +63,7 @@ export class Timers implements SomeTimers<TimerName> {
     for (const name of TIMERS) this.#at[name] = OFF;
   }
 
-  /** Takes one timer that is due, the earliest first; it is off from then on. */
+  /** Takes the earliest timer that is due, if there is one, and turns it off. */
   takeExpired(now: number): TimerName | undefined {
     const name = this.#earliest();
     if (this.#at[name] > now) return undefined;
@@ -66,6 +71,7 @@ export class Timers implements SomeTimers<TimerName> {
     return name;
   }
 
+  /** When the next timer is due, and its name. */
   pollTimeout(): Deadline | undefined {
     const reason = this.#earliest();
     const at = this.#at[reason];

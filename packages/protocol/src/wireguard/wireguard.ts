@@ -1,6 +1,3 @@
-/** WireGuard without a socket: which peer a datagram belongs to, whether it is genuine, and what is to be sent
- *  (spec wire, handshake, session). What the payloads mean is for the layer above. */
-
 import type { Address } from '../address.js';
 import { assert } from '../assert.js';
 import { bytesKey, copySecret, wipe } from '../crypto/bytes.js';
@@ -33,21 +30,21 @@ export interface WireGuardOptions {
   /** 32 bytes; copied. */
   readonly privateKey: Uint8Array;
   readonly suite: CryptoSuite;
-  /** Cryptographically secure bytes. */
+  /** Returns cryptographically secure bytes. */
   readonly random: (length: number) => Uint8Array;
-  /** Wall clock, Unix milliseconds: only for the handshake's timestamp. */
+  /** The wall clock, in Unix milliseconds. It serves only to make and judge the timestamps of initiations. */
   readonly unixTimeMs: () => number;
-  /** Receives lines of Wireshark's key log (spec session 9). */
+  /** Receives the lines of Wireshark's key log, which contain secrets (spec session 9). Off if absent. */
   readonly keyLog?: (line: string) => void;
 }
 
-/** What a datagram was. Valid until the next call. */
+/** What a datagram turned out to be. The object is valid until the next call of `handleDatagram`. */
 export type Received<Owner = undefined> =
   | {
       readonly kind: 'payload';
       readonly session: Session<Owner>;
       readonly keypairId: number;
-      /** The plaintext, padding included, as a view into the datagram. */
+      /** The plaintext with its padding, as a view of the datagram. */
       readonly payload: Uint8Array;
     }
   | { readonly kind: 'keepalive' | 'handshake'; readonly session: Session<Owner> }
@@ -56,25 +53,36 @@ export type Received<Owner = undefined> =
   | {
       readonly kind: 'dropped';
       readonly reason: DropReason;
-      /** A cookie reply, to be sent to where the datagram came from, at once or not at all (spec handshake 5.3). */
+      /** A cookie reply. It must be sent at once, to the address that the datagram came from, or not at all
+       *  (spec handshake 5.3). */
       readonly answer?: Uint8Array;
     };
 
 type Dropped = Extract<Received<never>, { kind: 'dropped' }>;
 
+/** A message that was written into the caller's buffer. */
 export interface OutgoingMessage {
   readonly to: Address;
+  /** In bytes, from the start of the buffer. */
   readonly length: number;
 }
 
 const NOTHING = new Uint8Array(0);
 
-/** A WireGuard has one static key, and a session for each peer.
+/** The WireGuard protocol behind one socket: one static key of our own, and a session for each peer.
  *
- *  Datagrams find their session by the receiver index that we drew for it, and an initiation by the static key inside it. Everything
- *  before the first expensive computation is cheap and keeps nothing, because anybody may send. Nothing here looks at every session: they
- *  say when they have something to send (two sets, handshakes and keepalives, since data goes out between them) and when they want to be
- *  woken, so that thousands of idle peers cost a busy one nothing. */
+ *  It finds out which peer a datagram belongs to and whether it is genuine, and it says what has to be sent
+ *  (docs/spec/wire.md, handshake.md, session.md). Datagrams lead to their session by the receiver index that we drew
+ *  for it, and initiations by the static key inside them. Anybody may send a datagram, so everything that comes before
+ *  the first expensive computation is cheap and stores nothing about the sender.
+ *
+ *  The owner, normally the endpoint, passes in datagrams and the time, and polls for messages and reports. It seals its
+ *  own data with the sessions. WireGuard never opens a socket, reads a clock or looks into a payload.
+ *
+ *  Apart from `close`, no call goes through all sessions, so thousands of idle peers cost a busy one nothing. A session
+ *  says when it has a handshake message or a keepalive to send, and when it wants to be woken, and only such sessions
+ *  are asked. Handshake messages and keepalives are polled separately, because the owner sends its data between
+ *  them. */
 export class WireGuard<Owner = undefined> {
   readonly publicKey: Uint8Array;
   readonly #context: SessionContext<Session<Owner>>;
@@ -83,16 +91,18 @@ export class WireGuard<Owner = undefined> {
   readonly #cookies: CookieChecker;
   readonly #load = new LoadMeter();
   readonly #limiter = new RateLimiter();
-  /** By the peer's static key. */
+  /** By the peer's static public key. */
   readonly #sessions = new Map<string, Session<Owner>>();
   readonly #news = new HandshakeNews<Session<Owner>>();
-  /** Sessions that may have a handshake message to send, and sessions that may have a keepalive, in the order they said so. */
-  readonly #shakingHands = new Set<Session<Owner>>();
-  readonly #keepingAlive = new Set<Session<Owner>>();
-  /** When each session has to be asked next: no later than its first timer, and perhaps sooner. */
+  /** Sessions that may have a handshake message to send, in the order in which they said so. */
+  readonly #handshakeSenders = new Set<Session<Owner>>();
+  /** Sessions that may have a keepalive to send, in the order in which they said so. */
+  readonly #keepaliveSenders = new Set<Session<Owner>>();
+  /** When each session has to be asked about its timers: when its first timer is due, or sooner. */
   readonly #wakeUps = new DeadlineHeap<Session<Owner>>();
+  /** The id of the newest keypair. */
   #keypairs = 0;
-  /** One object for all transport messages: they come too often for one each. */
+  /** The result for all transport messages. They are too frequent to allocate an object for each. */
   readonly #payload: {
     kind: 'payload';
     session: Session<Owner>;
@@ -115,8 +125,8 @@ export class WireGuard<Owner = undefined> {
       news: this.#news,
       nextKeypairId: () => ++this.#keypairs,
       wakeAt: (session, at) => this.#wakeUps.set(session, at),
-      wantHandshake: (session) => this.#shakingHands.add(session),
-      wantKeepalive: (session) => this.#keepingAlive.add(session),
+      wantHandshake: (session) => this.#handshakeSenders.add(session),
+      wantKeepalive: (session) => this.#keepaliveSenders.add(session),
     };
     this.#mac1Key = mac1Key(suite, this.publicKey);
     this.#cookies = new CookieChecker(suite, random, this.publicKey);
@@ -130,7 +140,8 @@ export class WireGuard<Owner = undefined> {
 
   // ---- peers ------------------------------------------------------------------------------------------------
 
-  /** @param makeOwner what `session.owner` is to be; the session may be used once it returned */
+  /** Adds a peer. Its key must not belong to a peer already, and there may be at most MAX_PEERS.
+   *  @param makeOwner creates `session.owner`. It must not use the session before it returns. */
   addPeer(options: SessionOptions, makeOwner: (session: Session<Owner>) => Owner): Session<Owner> {
     const key = bytesKey(options.publicKey);
     assert(!this.#sessions.has(key), 'a peer is added once');
@@ -140,20 +151,21 @@ export class WireGuard<Owner = undefined> {
     return session;
   }
 
+  /** Removes a peer, and wipes everything that is secret in its session. */
   removePeer(session: Session<Owner>): void {
     if (!this.#sessions.delete(bytesKey(session.publicKey))) return;
-    this.#shakingHands.delete(session);
-    this.#keepingAlive.delete(session);
+    this.#handshakeSenders.delete(session);
+    this.#keepaliveSenders.delete(session);
     session.destroy();
     this.#wakeUps.delete(session);
   }
 
-  /** Wipes all keys. Nothing may be called after it. */
+  /** Wipes all keys. No method may be called after it. */
   close(): void {
     for (const session of this.#sessions.values()) session.destroy();
     this.#sessions.clear();
-    this.#shakingHands.clear();
-    this.#keepingAlive.clear();
+    this.#handshakeSenders.clear();
+    this.#keepaliveSenders.clear();
     this.#wakeUps.clear();
     this.#cookies.wipe();
     wipe(this.#context.local.privateKey);
@@ -161,7 +173,8 @@ export class WireGuard<Owner = undefined> {
 
   // ---- inputs ------------------------------------------------------------------------------------------------
 
-  /** One UDP payload; transport messages are opened in place. */
+  /** Handles one datagram. A transport message is opened in place.
+   *  @param datagram a whole UDP payload */
   handleDatagram(now: number, datagram: Uint8Array, from: Address): Received<Owner> {
     switch (classifyMessage(datagram)) {
       case MessageType.transport:
@@ -177,7 +190,8 @@ export class WireGuard<Owner = undefined> {
     }
   }
 
-  /** @returns the sessions that were looked at because a timer was due */
+  /** Handles the timers that are due.
+   *  @returns the sessions that were asked because one of their timers may have been due */
   handleTimeout(now: number): readonly Session<Owner>[] {
     const woken: Session<Owner>[] = [];
     for (
@@ -194,49 +208,54 @@ export class WireGuard<Owner = undefined> {
 
   // ---- outputs -----------------------------------------------------------------------------------------------
 
-  /** News waits for `pollNews`, also after a datagram that was dropped. */
+  /** Whether reports about refused handshakes wait for `pollNews`. A datagram that is dropped may cause one. */
   get hasNews(): boolean {
     return !this.#news.isEmpty;
   }
+  /** Takes the oldest report, if there is one. */
   pollNews(): HandshakeNewsEvent<Session<Owner>> | undefined {
     return this.#news.poll();
   }
 
-  /** Everything in turn, where there is nothing but WireGuard: one message into `into`, at least 148 bytes.
-   *  @returns where it goes, valid until the next call, or undefined when there is nothing to send */
+  /** Writes the next message, of whatever kind. This is for callers that use WireGuard without a layer above.
+   *  @param into at least 148 bytes
+   *  @returns where it goes, or undefined if there is nothing to send */
   pollMessage(now: number, into: Uint8Array): OutgoingMessage | undefined {
-    // A keepalive without keys is a handshake.
+    // A keepalive that finds no keypair starts a handshake instead.
     return this.pollHandshake(now, into) ?? this.pollKeepalive(now, into) ?? this.pollHandshake(now, into);
   }
 
-  /** Writes one initiation or response into `into`, at least 148 bytes. To be polled before anything that bulk data could
-   *  delay: a session that cannot renew its keys ends.
-   *  @returns where it goes, or undefined when there is nothing to send */
+  /** Writes one initiation or response. Callers poll it before bulk data, which must not delay it: a session that
+   *  cannot renew its keys ends.
+   *  @param into at least 148 bytes
+   *  @returns where it goes, or undefined if there is nothing to send */
   pollHandshake(now: number, into: Uint8Array): OutgoingMessage | undefined {
-    for (const session of this.#shakingHands) {
+    for (const session of this.#handshakeSenders) {
       const length = session.pollHandshake(now, into);
       if (length > 0) return { to: session.path.address as Address, length };
-      this.#shakingHands.delete(session);
+      this.#handshakeSenders.delete(session);
     }
     return undefined;
   }
 
-  /** Writes one keepalive into `into`, at least 32 bytes. To be polled after data, which makes it needless.
-   *  @returns where it goes, or undefined when there is nothing to send */
+  /** Writes one keepalive. Callers poll it after data, which makes a keepalive unnecessary.
+   *  @param into at least 32 bytes
+   *  @returns where it goes, or undefined if there is nothing to send */
   pollKeepalive(now: number, into: Uint8Array): OutgoingMessage | undefined {
-    for (const session of this.#keepingAlive) {
-      this.#keepingAlive.delete(session);
+    for (const session of this.#keepaliveSenders) {
+      this.#keepaliveSenders.delete(session);
       const length = session.pollKeepalive(now, into);
       if (length > 0) return { to: session.path.address as Address, length };
     }
     return undefined;
   }
 
+  /** When the next timer of any session is due. */
   pollTimeout(): Deadline | undefined {
     for (let session = this.#wakeUps.earliest; session !== undefined; session = this.#wakeUps.earliest) {
       const deadline = session.pollTimeout();
       if (deadline?.at === this.#wakeUps.earliestAt) return deadline;
-      // Its first timer was moved back, or is off.
+      // Its first timer was moved back, or is off: that was not announced.
       this.#wakeUps.set(session, deadline?.at ?? Number.POSITIVE_INFINITY);
     }
     return undefined;
@@ -281,7 +300,7 @@ export class WireGuard<Owner = undefined> {
     return { kind: 'handshake', session };
   }
 
-  /** Only a sender that proves to hold the private half of the key is reported (spec handshake 7). */
+  /** Reports an unknown key, but only if the sender proves that it holds the private key (spec handshake 7). */
   #reportUnknownKey(now: number, datagram: Uint8Array, publicKey: Uint8Array, from: Address): void {
     if (!this.#news.mayCheck(now, publicKey)) return;
     const { suite, local } = this.#context;
@@ -294,7 +313,8 @@ export class WireGuard<Owner = undefined> {
   }
 
   #handleResponse(now: number, datagram: Uint8Array, from: Address): Received<Owner> {
-    // Cheaper than a mac: one that nothing waits for is no load and gets no cookie (spec handshake 3.1).
+    // This is cheaper than a MAC. A response that no handshake waits for does not count as load and gets no cookie
+    // reply (spec handshake 3.1).
     const session = this.#indices.get(readUint32(datagram, ResponseOffset.receiverIndex))?.session;
     if (session === undefined) return dropped('unknown-index');
     const refused = this.#guard(now, datagram, readUint32(datagram, ResponseOffset.senderIndex), from);
@@ -311,8 +331,8 @@ export class WireGuard<Owner = undefined> {
     return refused === undefined ? { kind: 'cookie-reply' } : dropped(refused);
   }
 
-  /** What comes before any expensive computation (spec handshake 6).
-   *  @returns the end of the handshake message, or undefined when it may go on */
+  /** Checks a message 1 or 2 before any expensive computation (spec handshake 6).
+   *  @returns the drop, perhaps with a cookie reply, or undefined if the message may be processed */
   #guard(now: number, message: Uint8Array, senderIndex: number, from: Address): Dropped | undefined {
     if (!hasValidMac1(this.#context.suite, this.#mac1Key, message)) return dropped('wrong-mac1');
     if (!this.#load.count(now)) return undefined;
@@ -326,7 +346,7 @@ export class WireGuard<Owner = undefined> {
   }
 }
 
-/** One object for each reason: a flood makes no garbage. */
+/** One result for each reason, so that a flood of dropped datagrams creates no garbage. */
 const DROPPED = new Map(
   DROP_REASONS.map((reason): [DropReason, Dropped] => [reason, { kind: 'dropped', reason }]),
 );

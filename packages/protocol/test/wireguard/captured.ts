@@ -1,4 +1,4 @@
-/** The captured handshakes with their hex read, and how our code makes the same messages. */
+/** The captured handshakes as bytes, and functions that make the same messages with our code. */
 import { createPortableSuite } from '@underpass/protocol';
 import { type CapturedHandshake, capturedHandshakes, fromHex } from '@underpass/testkit/crypto';
 import { createInitiation } from '../../src/wireguard/initiation.js';
@@ -36,7 +36,7 @@ export const CAPTURED: readonly Captured[] = capturedHandshakes.map((hex) => ({
 
 export const [FIRST] = CAPTURED as [Captured];
 
-/** Makes message 1 again, macs and all. */
+/** Makes the message 1 of a captured handshake, with its macs. */
 export function initiate(captured: Captured): { message: Uint8Array; state: HandshakeState } {
   const { hex, initiator, responder } = captured;
   const message = new Uint8Array(INITIATION_BYTES);

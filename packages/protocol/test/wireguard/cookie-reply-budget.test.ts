@@ -12,14 +12,14 @@ function takeMany(budget: CookieReplyBudget, now: number, times: number): number
 }
 
 describe('the budget of cookie replies (spec handshake 5.3)', () => {
-  it('answers everybody up to the limit of a window, and nobody beyond it', () => {
+  it('answers everybody up to the limit of a window, and nobody above it', () => {
     const budget = new CookieReplyBudget(ALWAYS);
     expect(takeMany(budget, 0, COOKIE_REPLIES_PER_WINDOW)).toBe(COOKIE_REPLIES_PER_WINDOW);
     expect(budget.take(COOKIE_REPLY_WINDOW_MS - 1)).toBe(false);
     expect(budget.take(COOKIE_REPLY_WINDOW_MS)).toBe(true);
   });
 
-  it('never makes more than the limit in a window, however the dice fall', () => {
+  it('never exceeds the limit of a window, even if chance always favours a reply', () => {
     const budget = new CookieReplyBudget(ALWAYS);
     for (let window = 0; window < 20; window++) {
       const made = takeMany(budget, window * COOKIE_REPLY_WINDOW_MS, 10_000);
@@ -27,7 +27,7 @@ describe('the budget of cookie replies (spec handshake 5.3)', () => {
     }
   });
 
-  it('gives the last message of a window the same chance as the first where too many come', () => {
+  it('gives the last message of a window the same chance as the first when too many come', () => {
     const random = new SeededRandom(3);
     const budget = new CookieReplyBudget(() => random.integer(0, 65_535));
     const wanted = 4 * COOKIE_REPLIES_PER_WINDOW;
@@ -40,14 +40,14 @@ describe('the budget of cookie replies (spec handshake 5.3)', () => {
       takeMany(budget, now, wanted - 2);
       if (budget.take(now)) made.last++;
     }
-    // 7 in 8 of the limit are aimed at, so that it is rarely reached.
+    // A quarter of the messages could get a reply. The target is 7/8 of that, so that the limit is rarely reached.
     for (const share of [made.first / windows, made.last / windows]) {
       expect(share).toBeGreaterThan(0.15);
       expect(share).toBeLessThan(0.29);
     }
   });
 
-  it('answers everybody again when the flood is over', () => {
+  it('answers everybody again once the flood is over', () => {
     const budget = new CookieReplyBudget(() => 65_535);
     takeMany(budget, 0, 10 * COOKIE_REPLIES_PER_WINDOW);
     expect(budget.take(COOKIE_REPLY_WINDOW_MS)).toBe(false);

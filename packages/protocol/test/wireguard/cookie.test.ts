@@ -19,8 +19,8 @@ function jarThatSent(message: Uint8Array): CookieJar {
   return jar;
 }
 
-describe('who is asked for a cookie (spec handshake 5.4)', () => {
-  it('takes the recorded cookie and makes the recorded mac2', () => {
+describe('the side that receives cookie replies (spec handshake 5.4)', () => {
+  it('opens the recorded reply and makes the recorded mac2 from its cookie', () => {
     const jar = jarThatSent(INITIATION);
     expect(toHex(mac1Of(INITIATION))).toBe(RECORDED.mac1_of_it);
     expect(jar.handleReply(0, REPLY)).toBeUndefined();
@@ -30,7 +30,7 @@ describe('who is asked for a cookie (spec handshake 5.4)', () => {
     expect(toHex(next)).toBe(RECORDED.next_initiation_with_mac2);
   });
 
-  it('takes one reply for each message sent', () => {
+  it('accepts one reply per message sent', () => {
     const jar = jarThatSent(INITIATION);
     expect(jar.handleReply(0, REPLY)).toBeUndefined();
     expect(jar.handleReply(0, REPLY)).toBe('unexpected-handshake');
@@ -38,7 +38,7 @@ describe('who is asked for a cookie (spec handshake 5.4)', () => {
     expect(jar.handleReply(0, REPLY)).toBeUndefined();
   });
 
-  it('takes none before it sent anything, and none that answers an earlier message', () => {
+  it('accepts no reply before it has sent anything, and none to an earlier message', () => {
     const jar = new CookieJar(SUITE, RESPONDER);
     expect(jar.handleReply(0, REPLY)).toBe('unexpected-handshake');
     jar.noteSent(INITIATION);
@@ -47,10 +47,10 @@ describe('who is asked for a cookie (spec handshake 5.4)', () => {
     expect(jar.cookie(0)).toBeUndefined();
   });
 
-  it('takes none of which a bit was changed, and the genuine one after that', () => {
+  it('refuses a reply with any one bit changed, and still accepts the genuine one after that', () => {
     const jar = jarThatSent(INITIATION);
     for (let bit = 0; bit < 8 * REPLY.length; bit++) {
-      // Bytes 4 to 7 are the index, by which the caller found this jar.
+      // Bytes 4 to 7 are the receiver index, which the caller has used to find this jar.
       if (bit >= 32 && bit < 64) continue;
       const expected = bit < 32 ? 'malformed' : 'authentication-failed';
       expect([bit, jar.handleReply(0, flipBit(REPLY, bit))]).toEqual([bit, expected]);
@@ -70,14 +70,14 @@ describe('who is asked for a cookie (spec handshake 5.4)', () => {
     expect(jar.cookie(1000)).toBeUndefined();
   });
 
-  it('keeps the mac1 it sent, not the buffer that it was in', () => {
+  it('keeps a copy of the mac1 it sent, not a view of the buffer', () => {
     const buffer = Buffer.from(INITIATION);
     const jar = jarThatSent(buffer);
     buffer.fill(0);
     expect(jar.handleReply(0, REPLY)).toBeUndefined();
   });
 
-  it('overwrites its cookie when it is wiped, and takes no more', () => {
+  it('overwrites its cookie when it is wiped, and accepts no more replies', () => {
     const jar = jarThatSent(INITIATION);
     jar.handleReply(0, REPLY);
     const cookie = jar.cookie(0);
@@ -88,7 +88,7 @@ describe('who is asked for a cookie (spec handshake 5.4)', () => {
   });
 });
 
-describe('who asks for a cookie (spec handshake 5.2, 5.3)', () => {
+describe('the side that asks for cookies (spec handshake 5.2, 5.3)', () => {
   const from = { address: '192.0.2.1', port: 4000 };
   const elsewhere = [
     { address: '192.0.2.1', port: 4001 },
@@ -96,7 +96,7 @@ describe('who asks for a cookie (spec handshake 5.2, 5.3)', () => {
     { address: '2001:db8::1', port: 4000 },
   ];
 
-  /** A checker whose random bytes count up, as Buffers, which `slice` does not copy. */
+  /** A checker whose randomness counts up. It comes in Buffers, because `Buffer.slice` does not copy. */
   function newChecker(publicKey: Uint8Array): CookieChecker {
     let next = 0;
     return new CookieChecker(SUITE, (length) => Buffer.alloc(length, ++next), publicKey);
@@ -110,7 +110,7 @@ describe('who asks for a cookie (spec handshake 5.2, 5.3)', () => {
     return checker.hasValidMac2(message, checker.cookie(now, sender));
   }
 
-  /** Message 1 with the mac2 that answers the checker's reply to it. */
+  /** A message 1 whose mac2 is made from the cookie in the checker's reply to it. */
   function withMac2(now: number, checker: CookieChecker): Uint8Array {
     const { publicKey } = FIRST.responder;
     const message = new Uint8Array(FIRST.message1);
@@ -121,14 +121,14 @@ describe('who asks for a cookie (spec handshake 5.2, 5.3)', () => {
     return message;
   }
 
-  it('writes message 3 for the index that asked, smaller than what it answers', () => {
+  it('addresses message 3 to the sender index of the message it answers, and makes it smaller than that message', () => {
     const message = reply(0, newChecker(FIRST.responder.publicKey), FIRST.message1, 0xfedc_ba98);
     expect(classifyMessage(message)).toBe(MessageType.cookieReply);
     expect(readUint32(message, 4)).toBe(0xfedc_ba98);
     expect(COOKIE_REPLY_BYTES).toBeLessThan(FIRST.message2.length);
   });
 
-  it('knows its cookie again, from the same address and port alone', () => {
+  it('recognizes its cookie, but only from the same address and port', () => {
     const checker = newChecker(FIRST.responder.publicKey);
     const message = withMac2(0, checker);
     expect(accepts(0, checker, message, from)).toBe(true);
@@ -145,14 +145,14 @@ describe('who asks for a cookie (spec handshake 5.2, 5.3)', () => {
     expect(accepts(500 + COOKIE_REFRESH_MS, checker, later, from)).toBe(true);
   });
 
-  it('seals under its own public key: no other jar opens the reply', () => {
+  it('seals replies under its own public key, so the jar of another peer cannot open them', () => {
     const message = reply(0, newChecker(FIRST.initiator.publicKey), FIRST.message1, 7);
     const jar = new CookieJar(SUITE, FIRST.responder.publicKey);
     jar.noteSent(FIRST.message1);
     expect(jar.handleReply(0, message)).toBe('authentication-failed');
   });
 
-  it('knows nothing of earlier cookies after it was wiped', () => {
+  it('does not recognize earlier cookies after it was wiped', () => {
     const checker = newChecker(FIRST.responder.publicKey);
     const message = withMac2(0, checker);
     checker.wipe();

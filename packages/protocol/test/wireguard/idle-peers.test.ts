@@ -32,8 +32,8 @@ function addPeer(core: WireGuard, publicKey: Uint8Array): Session {
 
 afterEach(() => vi.restoreAllMocks());
 
-describe('peers that are only configured', () => {
-  it('are not looked at while another one is busy', () => {
+describe('peers that are configured and idle', () => {
+  it('are never asked for anything while another peer is busy', () => {
     const { core, busy } = crowd();
     const looks = [
       vi.spyOn(Session.prototype, 'handleTimeout'),

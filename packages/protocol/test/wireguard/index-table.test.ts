@@ -13,7 +13,7 @@ describe('the index table (spec session 3.1)', () => {
     expect(table.size).toBe(1);
   });
 
-  it('says so when randomness repeats itself', () => {
+  it('fails if the source of randomness repeats itself', () => {
     const table = new IndexTable<string>(() => new Uint8Array(4));
     table.add('first');
     expect(() => table.add('second')).toThrow('randomness repeats itself');

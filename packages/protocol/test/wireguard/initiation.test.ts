@@ -18,7 +18,7 @@ function consume(captured: Captured, message: Uint8Array) {
 }
 
 describe('message 1', () => {
-  it.each(CAPTURED)('is written byte for byte as in the capture: $name', (captured) => {
+  it.each(CAPTURED)('is written byte for byte as it was captured: $name', (captured) => {
     const { message, state } = initiate(captured);
     expect(toHex(message)).toBe(captured.hex.message1);
     const afterMessage1 = captured.hex.steps[3];
@@ -41,7 +41,7 @@ describe('message 1', () => {
     expect(toHex(captured.message1)).toBe(captured.hex.message1);
   });
 
-  it('is the same whether the caller knows the static-static result or not', () => {
+  it('is the same whether or not the caller passes the result of the static-static DH', () => {
     const { hex, initiator, responder } = FIRST;
     const message = new Uint8Array(INITIATION_BYTES);
     createInitiation(
@@ -66,14 +66,14 @@ describe('message 1', () => {
     }
   });
 
-  it('is refused from a stranger, and from a key that cannot be talked to (spec handshake 1.3, 3.2)', () => {
+  it('is refused from an unknown key, and from one whose DH with ours is all zero (spec handshake 1.3, 3.2)', () => {
     const { responder, message1 } = FIRST;
     expect(consumeInitiation(SUITE, responder, message1, () => undefined)).toBe('unknown-peer');
     const silent = { staticStatic: undefined };
     expect(consumeInitiation(SUITE, responder, message1, () => silent)).toBe('handshake-failed');
   });
 
-  it('asks for no peer when it was meant for somebody else', () => {
+  it('is refused by anybody but its receiver, without looking for the peer', () => {
     let asked = 0;
     const result = consumeInitiation(SUITE, FIRST.initiator, FIRST.message1, () => {
       asked++;

@@ -3,7 +3,7 @@ import { base64 } from '../../src/crypto/bytes.js';
 import { countingRandom, SessionPair } from './session-pair.js';
 
 describe('the key log (spec session 9)', () => {
-  it('has the four keys of each handshake, at both sides', () => {
+  it('lists four keys per handshake, on both sides', () => {
     const lines: string[] = [];
     const presharedKey = new Uint8Array(32).fill(9);
     const pair = new SessionPair({ presharedKey, keyLog: (line) => lines.push(line) });
@@ -17,7 +17,7 @@ describe('the key log (spec session 9)', () => {
     expect(lines[3]).toBe(`PRESHARED_KEY = ${base64(presharedKey)}`);
   });
 
-  it('has no preshared key where there is none', () => {
+  it('lists no preshared key if there is none', () => {
     const lines: string[] = [];
     const pair = new SessionPair({ keyLog: (line) => lines.push(line) });
     pair.connect();

@@ -3,7 +3,7 @@ import { Keypair } from '../../src/wireguard/keypair.js';
 import { KeypairSlots } from '../../src/wireguard/keypair-slots.js';
 import { SUITE } from './session-pair.js';
 
-/** Slots that note which keypairs they destroyed. */
+/** Slots that record the ids of the keypairs they destroy. */
 function setUp() {
   const destroyed: number[] = [];
   const slots = new KeypairSlots((keypair) => destroyed.push(keypair.id));
@@ -35,7 +35,7 @@ describe('the slots of the initiator (spec session 2.2)', () => {
     expect([isWiped(first), isWiped(second)]).toEqual([true, false]);
   });
 
-  it('keep the next keypair as the previous one, because the other side may already send under it', () => {
+  it('keep the next keypair as the previous one, because the other side may already be sending under it', () => {
     const { slots, make, destroyed } = setUp();
     slots.addInitiated(make(1));
     const next = make(2);
@@ -43,7 +43,7 @@ describe('the slots of the initiator (spec session 2.2)', () => {
     slots.addInitiated(make(3));
     expect(destroyed).toEqual([1]);
     expect(isWiped(next)).toBe(false);
-    // It is the next one no more.
+    // It is no longer the next one.
     expect(slots.confirm(next)).toBe(false);
     slots.addInitiated(make(4));
     expect(destroyed).toEqual([1, 2]);
@@ -62,7 +62,7 @@ describe('the slots of the responder (spec session 2.3)', () => {
     expect(slots.current?.id).toBe(2);
   });
 
-  it('make the next keypair the current one with the first packet under it, and destroy the previous', () => {
+  it('make the next keypair current with the first packet under it, and destroy the previous one', () => {
     const { slots, make, destroyed } = setUp();
     const [first, second, third] = [make(1), make(2), make(3)];
     slots.addResponded(first);
@@ -71,14 +71,14 @@ describe('the slots of the responder (spec session 2.3)', () => {
     slots.addResponded(second);
     expect(slots.confirm(second)).toBe(true);
     expect([slots.current, slots.confirm(second)]).toEqual([second, false]);
-    // Both sides at once: ours completes while theirs waits, and theirs is used after all.
+    // The other side initiates again, and uses the new keypair.
     slots.addResponded(third);
     expect(destroyed).toEqual([1]);
     slots.confirm(third);
     expect([slots.current, destroyed]).toEqual([third, [1]]);
   });
 
-  it('destroy a previous keypair that came into its slot while the next one waited', () => {
+  it('destroy a keypair that moved from next to previous, when another next one comes', () => {
     const { slots, make, destroyed } = setUp();
     slots.addInitiated(make(1));
     const next = make(2);
@@ -93,7 +93,7 @@ describe('the slots of the responder (spec session 2.3)', () => {
   });
 });
 
-it('destroy each keypair when it is 180 s old, in whichever slot, and say when the next one is (spec session 5.1, 8.1)', () => {
+it('destroy each keypair when it is 180 s old, in any slot, and say when the next one will be (spec session 5.1, 8.1)', () => {
   const destroyed: number[] = [];
   const slots = new KeypairSlots((keypair) => destroyed.push(keypair.id));
   const make = (createdAt: number): Keypair => {
@@ -113,7 +113,7 @@ it('destroy each keypair when it is 180 s old, in whichever slot, and say when t
   expect(destroyed).toEqual([1, 2, 3]);
 });
 
-it('never hold more than three keypairs, and none after the end (spec session 2.1, 8.1)', () => {
+it('never hold more than three keypairs, and none after `destroyAll` (spec session 2.1, 8.1)', () => {
   const { slots, make, destroyed } = setUp();
   let made = 0;
   for (let round = 0; round < 60; round++) {

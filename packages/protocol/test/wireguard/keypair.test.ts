@@ -13,7 +13,7 @@ function newKeypair(firstCounter = 0): Keypair {
   );
 }
 
-/** What a peer with any counter sends to `newKeypair`. */
+/** A message that the peer of `newKeypair` would send with this counter. */
 function received(counter: bigint): Uint8Array {
   const datagram = new Uint8Array(48);
   const [high, low] = [Number(counter >> 32n), Number(counter & 0xffff_ffffn)];
@@ -26,7 +26,7 @@ function received(counter: bigint): Uint8Array {
 }
 
 describe('the counters of a keypair (spec session 3.2)', () => {
-  it('are written as 64 bits, little-endian, in order and once each', () => {
+  it('are written as 64 bits, little-endian, in order and each once', () => {
     const keypair = newKeypair(2 ** 32 - 1);
     const counters = [1, 2].map(() => {
       const datagram = new Uint8Array(32);
@@ -36,7 +36,7 @@ describe('the counters of a keypair (spec session 3.2)', () => {
     expect(counters).toEqual([2n ** 32n - 1n, 2n ** 32n]);
   });
 
-  it('ask for a successor after 2^48 packets', () => {
+  it('call for a new keypair after 2^48 packets', () => {
     const keypair = newKeypair(2 ** 48);
     expect(keypair.isWornOut).toBe(false);
     keypair.seal(new Uint8Array(32), 0, 0);
@@ -61,7 +61,7 @@ describe('the counters of a keypair (spec session 3.2)', () => {
 });
 
 describe('a keypair', () => {
-  it('wipes the keys that it was given, and works no more after its end (spec session 8.1)', () => {
+  it('wipes the keys that it was given, and seals nothing after it was destroyed (spec session 8.1)', () => {
     const keys = { send: key(1), receive: key(2) };
     const options = { id: 1, createdAt: 0, isInitiator: true, localIndex: 5, remoteIndex: 6 };
     const keypair = new Keypair(SUITE, keys, options);

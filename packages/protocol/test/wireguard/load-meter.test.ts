@@ -16,14 +16,14 @@ describe('being under load (spec handshake 6.1)', () => {
     expect(meter.count(999)).toBe(true);
   });
 
-  it('does not begin when as many come in more than a second', () => {
+  it('does not begin while no second has more messages than the limit', () => {
     const meter = new LoadMeter();
     for (let second = 0; second < 10; second++) {
       expect(countMany(meter, second * 1000, UNDER_LOAD_HANDSHAKES_PER_SECOND)).toBe(false);
     }
   });
 
-  it('begins wherever the second begins', () => {
+  it('counts within any second, wherever that begins', () => {
     const meter = new LoadMeter();
     meter.count(0);
     expect(countMany(meter, 999, UNDER_LOAD_HANDSHAKES_PER_SECOND - 1)).toBe(false);
@@ -31,7 +31,7 @@ describe('being under load (spec handshake 6.1)', () => {
     expect(meter.count(1000)).toBe(true);
   });
 
-  it('agrees with a count of all messages of the last second', () => {
+  it('agrees with a plain count of the messages of the last second', () => {
     fc.assert(
       fc.property(fc.array(fc.nat(15), { minLength: 129, maxLength: 400, size: 'max' }), (waits) => {
         const meter = new LoadMeter();
@@ -57,7 +57,7 @@ describe('being under load (spec handshake 6.1)', () => {
     expect(meter.count(2000 + UNDER_LOAD_HOLD_MS - 1)).toBe(true);
   });
 
-  it('goes on as long as messages keep coming', () => {
+  it('continues while messages keep coming too fast', () => {
     const meter = new LoadMeter();
     countMany(meter, 0, UNDER_LOAD_HANDSHAKES_PER_SECOND + 1);
     for (let now = 1; now < 10_000; now += 2) expect([now, meter.count(now)]).toEqual([now, true]);

@@ -13,7 +13,7 @@ import { CAPTURED, FIRST, flipBit, SUITE } from './captured.js';
 import { RECORDED } from './recorded-cookie.js';
 
 describe('mac1 (spec handshake 4.1)', () => {
-  it.each(CAPTURED)('is as in the capture, under the key of the receiver: $name', (captured) => {
+  it.each(CAPTURED)('is as it was captured, under the key of the receiver: $name', (captured) => {
     const { hex, initiator, responder, message1, message2 } = captured;
     const [key1, key2] = [mac1Key(SUITE, responder.publicKey), mac1Key(SUITE, initiator.publicKey)];
     expect([toHex(key1), toHex(key2)]).toEqual([hex.mac1_key_for_message1, hex.mac1_key_for_message2]);
@@ -23,7 +23,7 @@ describe('mac1 (spec handshake 4.1)', () => {
     expect(toHex(mac2Of(message1))).toBe('00'.repeat(16));
   });
 
-  it('is wrong when any bit before it, or of it, was changed', () => {
+  it('is wrong if any bit of it, or of the bytes before it, was changed', () => {
     const key = mac1Key(SUITE, FIRST.responder.publicKey);
     const { length } = FIRST.message1;
     for (let bit = 0; bit < 8 * length; bit++) {
@@ -53,7 +53,7 @@ describe('mac2 (spec handshake 4.2)', () => {
     }
   });
 
-  it('is zero without a cookie, whatever was there', () => {
+  it('is all zero without a cookie, whatever the buffer held before', () => {
     const message = new Uint8Array(recorded);
     writeMacs(SUITE, key, undefined, message);
     expect(toHex(mac2Of(message))).toBe('00'.repeat(16));

@@ -24,7 +24,7 @@ interface Kind {
   readonly type: MessageType;
   readonly length: number;
   readonly parse: Parser;
-  /** The fields behind the type, in the order of the wire. */
+  /** The fields after the type, in the order in which they are sent. */
   readonly fields: readonly (readonly [name: string, bytes: number])[];
 }
 
@@ -88,7 +88,7 @@ function newMessage({ type, length }: Kind, seed = 1): Uint8Array {
   return message;
 }
 
-/** The message out of its fields: the reverse of parsing. */
+/** Makes a message from its fields: the reverse of parsing. */
 function write({ type, length, fields }: Kind, values: Fields): Uint8Array {
   const message = new Uint8Array(length);
   writeUint32(message, 0, type);
@@ -104,7 +104,7 @@ function write({ type, length, fields }: Kind, values: Fields): Uint8Array {
 }
 
 describe.each(KINDS)('a message of type $type, $name (spec wire 2.1)', (kind) => {
-  it('is made of its fields and nothing else', () => {
+  it('consists of its fields and nothing else', () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: kind.length, maxLength: kind.length }), (message) => {
         writeUint32(message, 0, kind.type);
@@ -120,7 +120,7 @@ describe.each(KINDS)('a message of type $type, $name (spec wire 2.1)', (kind) =>
     );
   });
 
-  it('is read from a view into something larger, as views', () => {
+  it('can be a view of a larger buffer, and its fields are views too', () => {
     const larger = Buffer.concat([Buffer.alloc(3), newMessage(kind), Buffer.alloc(9)]);
     const message = larger.subarray(3, 3 + kind.length);
     const parsed = kind.parse(message) as Fields;
@@ -142,18 +142,18 @@ describe.each(KINDS)('a message of type $type, $name (spec wire 2.1)', (kind) =>
     }
   });
 
-  it('is not of its type any more when any bit of the first four bytes was changed', () => {
+  it('loses its type if any bit of its first four bytes is changed', () => {
     for (let bit = 0; bit < 32; bit++) {
       const message = newMessage(kind);
       message[bit >>> 3] = (message[bit >>> 3] as number) ^ (1 << (bit & 7));
       expect([bit, kind.parse(message)]).toEqual([bit, 'malformed']);
-      // Message 4 may have any length, so one bit makes some messages into one.
+      // A message 4 may have any length, so a single bit can turn another message into one.
       const expected = readUint32(message, 0) === MessageType.transport ? MessageType.transport : 'malformed';
       expect([bit, classifyMessage(message)]).toEqual([bit, expected]);
     }
   });
 
-  it('keeps its type when any later bit was changed', () => {
+  it('keeps its type if any later bit is changed', () => {
     for (let bit = 32; bit < 8 * kind.length; bit++) {
       const message = newMessage(kind);
       message[bit >>> 3] = (message[bit >>> 3] as number) ^ (1 << (bit & 7));
@@ -165,7 +165,7 @@ describe.each(KINDS)('a message of type $type, $name (spec wire 2.1)', (kind) =>
 describe('any other bytes (spec wire 2.1)', () => {
   const anything = fc.oneof(
     fc.uint8Array({ maxLength: 200 }),
-    // A right type and a length near a right one
+    // A valid type, and a length near one that is valid.
     fc
       .tuple(fc.constantFrom(1, 2, 3, 4), fc.constantFrom(32, 64, 92, 148), fc.integer({ min: -2, max: 2 }))
       .map(([type, length, difference]) => {
@@ -175,7 +175,7 @@ describe('any other bytes (spec wire 2.1)', () => {
       }),
   );
 
-  it('are malformed or a message, and never make a parser throw', () => {
+  it('are parsed or malformed, and never make a parser throw', () => {
     fc.assert(
       fc.property(anything, (datagram) => {
         const type = classifyMessage(datagram);
@@ -191,7 +191,7 @@ describe('any other bytes (spec wire 2.1)', () => {
 });
 
 describe('captured messages (spec wire 2)', () => {
-  it.each(capturedHandshakes)('have their fields in place: $name', (hex) => {
+  it.each(capturedHandshakes)('have their fields at the right offsets: $name', (hex) => {
     const one = parseInitiation(fromHex(hex.message1));
     const two = parseResponse(fromHex(hex.message2));
     if (typeof one === 'string' || typeof two === 'string') throw new Error('not parsed');
@@ -210,7 +210,7 @@ describe('captured messages (spec wire 2)', () => {
     }
   });
 
-  it('have their fields in place: the cookie reply', () => {
+  it('have their fields at the right offsets: the cookie reply', () => {
     const initiation = parseInitiation(fromHex(RECORDED.initiation_without_cookie));
     const reply = parseCookieReply(fromHex(RECORDED.cookie_reply));
     if (typeof initiation === 'string' || typeof reply === 'string') throw new Error('not parsed');

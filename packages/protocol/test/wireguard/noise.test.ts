@@ -33,7 +33,7 @@ function keyPair(privateKey: Uint8Array): KeyPair {
 }
 
 describe('Noise IKpsk2 (spec handshake 2)', () => {
-  it.each(vectors)('makes and reads the messages of $title', (vector) => {
+  it.each(vectors)('writes and reads the messages of $title', (vector) => {
     const responderKey = keyPair(fromHex(vector.responderStatic));
     const options = { suite: SUITE, prologue: fromHex(vector.prologue) };
     const initiator = new HandshakeState(
@@ -71,67 +71,70 @@ describe('Noise IKpsk2 (spec handshake 2)', () => {
     checkTransport(transport, [keys.send, keys.receive]);
   });
 
-  it('needs an even number of transport messages in its vectors', () => {
+  it('has vectors with an even number of transport messages, so that both sides send', () => {
     for (const { messages } of vectors) expect(messages.length % 2).toBe(0);
   });
 
-  it.each(CAPTURED)('has the chaining keys and hashes of the capture: $name', ({ hex, ...captured }) => {
-    const { steps } = hex;
-    let step = 0;
-    const state = new SymmetricState(SUITE, CONSTRUCTION);
-    const check = () => {
-      const { after, chaining_key, hash } = steps[step++] as (typeof steps)[number];
-      expect([after, toHex(state.chainingKey), toHex(state.hash)]).toEqual([after, chaining_key, hash]);
-    };
-    const mixEphemeral = (publicKey: string) => {
-      state.mixHash(fromHex(publicKey));
-      state.mixKey(fromHex(publicKey));
+  it.each(CAPTURED)(
+    'computes the chaining keys and hashes of the captured handshake: $name',
+    ({ hex, ...captured }) => {
+      const { steps } = hex;
+      let step = 0;
+      const state = new SymmetricState(SUITE, CONSTRUCTION);
+      const check = () => {
+        const { after, chaining_key, hash } = steps[step++] as (typeof steps)[number];
+        expect([after, toHex(state.chainingKey), toHex(state.hash)]).toEqual([after, chaining_key, hash]);
+      };
+      const mixEphemeral = (publicKey: string) => {
+        state.mixHash(fromHex(publicKey));
+        state.mixKey(fromHex(publicKey));
+        check();
+      };
+      const mixDh = (privateKey: string, publicKey: string): string | undefined => {
+        const shared = SUITE.x25519(fromHex(privateKey), fromHex(publicKey)) as Uint8Array;
+        const [, key] = kdf2(SUITE, state.chainingKey, shared);
+        state.mixKey(shared);
+        return toHex(key);
+      };
+      const { message1, message2 } = captured;
+      const at = InitiationOffset;
+
+      state.mixHash(asciiBytes(IDENTIFIER));
+      state.mixHash(captured.responder.publicKey);
       check();
-    };
-    const mixDh = (privateKey: string, publicKey: string): string | undefined => {
-      const shared = SUITE.x25519(fromHex(privateKey), fromHex(publicKey)) as Uint8Array;
-      const [, key] = kdf2(SUITE, state.chainingKey, shared);
-      state.mixKey(shared);
-      return toHex(key);
-    };
-    const { message1, message2 } = captured;
-    const at = InitiationOffset;
+      mixEphemeral(hex.initiator_ephemeral_public);
+      expect(mixDh(hex.initiator_ephemeral_private, hex.responder_static_public)).toBe(hex.key_static);
+      expect(toHex(state.decryptAndHash(message1, at.encryptedStatic, 48))).toBe(hex.initiator_static_public);
+      check();
+      expect(mixDh(hex.initiator_static_private, hex.responder_static_public)).toBe(hex.key_timestamp);
+      expect(toHex(state.decryptAndHash(message1, at.encryptedTimestamp, 28))).toBe(hex.timestamp_tai64n);
+      check();
+      mixEphemeral(hex.responder_ephemeral_public);
+      mixDh(hex.responder_ephemeral_private, hex.initiator_ephemeral_public);
+      check();
+      mixDh(hex.responder_ephemeral_private, hex.initiator_static_public);
+      check();
+      const [, tau, keyOfNothing] = kdf3(SUITE, state.chainingKey, captured.presharedKey);
+      expect([toHex(tau), toHex(keyOfNothing)]).toEqual([hex.tau, hex.key_empty]);
+      state.mixKeyAndHash(captured.presharedKey);
+      check();
+      expect(state.decryptAndHash(message2, ResponseOffset.encryptedNothing, 16)).toHaveLength(0);
+      check();
+      expect(step).toBe(steps.length);
+      expect(state.split().map((key) => toHex(key))).toEqual([
+        hex.transport_key_initiator_to_responder,
+        hex.transport_key_responder_to_initiator,
+      ]);
+    },
+  );
 
-    state.mixHash(asciiBytes(IDENTIFIER));
-    state.mixHash(captured.responder.publicKey);
-    check();
-    mixEphemeral(hex.initiator_ephemeral_public);
-    expect(mixDh(hex.initiator_ephemeral_private, hex.responder_static_public)).toBe(hex.key_static);
-    expect(toHex(state.decryptAndHash(message1, at.encryptedStatic, 48))).toBe(hex.initiator_static_public);
-    check();
-    expect(mixDh(hex.initiator_static_private, hex.responder_static_public)).toBe(hex.key_timestamp);
-    expect(toHex(state.decryptAndHash(message1, at.encryptedTimestamp, 28))).toBe(hex.timestamp_tai64n);
-    check();
-    mixEphemeral(hex.responder_ephemeral_public);
-    mixDh(hex.responder_ephemeral_private, hex.initiator_ephemeral_public);
-    check();
-    mixDh(hex.responder_ephemeral_private, hex.initiator_static_public);
-    check();
-    const [, tau, keyOfNothing] = kdf3(SUITE, state.chainingKey, captured.presharedKey);
-    expect([toHex(tau), toHex(keyOfNothing)]).toEqual([hex.tau, hex.key_empty]);
-    state.mixKeyAndHash(captured.presharedKey);
-    check();
-    expect(state.decryptAndHash(message2, ResponseOffset.encryptedNothing, 16)).toHaveLength(0);
-    check();
-    expect(step).toBe(steps.length);
-    expect(state.split().map((key) => toHex(key))).toEqual([
-      hex.transport_key_initiator_to_responder,
-      hex.transport_key_responder_to_initiator,
-    ]);
-  });
-
-  it('begins with the name itself when it is no longer than a hash (Noise §5.2)', () => {
+  it('starts from the protocol name itself if it is no longer than a hash (Noise §5.2)', () => {
     const state = new SymmetricState(SUITE, 'Noise_IK_25519_ChaChaPoly_BLAKE2');
     expect(toHex(state.hash)).toBe(toHex(asciiBytes('Noise_IK_25519_ChaChaPoly_BLAKE2')));
     expect(toHex(new SymmetricState(SUITE, 'N').hash)).toBe(`4e${'00'.repeat(31)}`);
   });
 
-  it('leads both sides to the same keys, or to none when they disagree', () => {
+  it('gives both sides the same keys, or fails if they disagree on anything', () => {
     const bytes = fc.uint8Array({ minLength: 32, maxLength: 32 });
     fc.assert(
       fc.property(
@@ -176,7 +179,7 @@ describe('Noise IKpsk2 (spec handshake 2)', () => {
     );
   });
 
-  it('overwrites what it holds when it is over (spec handshake 2.3)', () => {
+  it('overwrites the chaining key and the hash when the handshake ends (spec handshake 2.3)', () => {
     const state = new HandshakeState({
       suite: SUITE,
       prologue: new Uint8Array(0),
@@ -193,7 +196,7 @@ interface Message {
   readonly ciphertext: string;
 }
 
-/** After the handshake the two sides take turns, the initiator first. */
+/** After the handshake the two sides send in turn, the initiator first. */
 function checkTransport(messages: readonly Message[], keys: readonly [Uint8Array, Uint8Array]): void {
   const aeads = keys.map((key) => SUITE.aead(key));
   for (const [i, { payload, ciphertext }] of messages.entries()) {

@@ -18,7 +18,7 @@ const { rate_limiter: vectors } = readVectors<{
 }>('replay_window.json');
 
 describe('the rate limiter (spec handshake 6.3)', () => {
-  it('does what the steps of the vectors say', () => {
+  it('allows and refuses as the test vectors say', () => {
     expect(vectors.packets_per_second).toBe(RATE_LIMIT_PER_SECOND);
     expect(vectors.burst).toBe(RATE_LIMIT_BURST);
     const limiter = new RateLimiter();
@@ -30,7 +30,7 @@ describe('the rate limiter (spec handshake 6.3)', () => {
     }
   });
 
-  it('lets no source have more than its burst and 20 a second, over any span', () => {
+  it('allows no source more than its burst plus 20 a second, over any period', () => {
     const COST_MS = 1000 / RATE_LIMIT_PER_SECOND;
     fc.assert(
       fc.property(fc.array(fc.oneof(fc.nat(10), fc.nat(1500)), { maxLength: 100, size: 'max' }), (waits) => {
@@ -51,21 +51,21 @@ describe('the rate limiter (spec handshake 6.3)', () => {
     );
   });
 
-  it('lets a source save up its burst and no more, as long as it is not forgotten', () => {
+  it('lets a source that is not forgotten save up its burst and no more', () => {
     const limiter = new RateLimiter();
     limiter.allow(0, '192.0.2.1');
     const allowed = Array.from({ length: 10 }, () => limiter.allow(RATE_LIMIT_IDLE_MS - 1, '192.0.2.1'));
     expect(allowed.filter(Boolean)).toHaveLength(RATE_LIMIT_BURST);
   });
 
-  it('always lets in a source that keeps to the rate', () => {
+  it('always allows a source that keeps to the rate', () => {
     const limiter = new RateLimiter();
     for (let i = 0; i < 200; i++) {
       expect(limiter.allow(i * 50, '192.0.2.1')).toBe(true);
     }
   });
 
-  it('counts sources by themselves', () => {
+  it('counts each source separately', () => {
     const limiter = new RateLimiter();
     for (let i = 0; i < 6; i++) limiter.allow(0, '192.0.2.1');
     expect(limiter.allow(0, '192.0.2.1')).toBe(false);
@@ -73,7 +73,7 @@ describe('the rate limiter (spec handshake 6.3)', () => {
     expect(limiter.sources).toBe(2);
   });
 
-  it('counts all of an IPv6 /64 as one source, and the next one as another', () => {
+  it('counts an IPv6 /64 as one source, and the next /64 as another', () => {
     const limiter = new RateLimiter();
     const allowed = Array.from({ length: 8 }, (_, i) => limiter.allow(0, `2001:db8:0:1:${i}::${i}`));
     expect(allowed.filter(Boolean)).toHaveLength(RATE_LIMIT_BURST);
@@ -81,7 +81,7 @@ describe('the rate limiter (spec handshake 6.3)', () => {
     expect(limiter.allow(0, '2001:db8:0:2::1')).toBe(true);
   });
 
-  it('forgets a source that was silent for a second', () => {
+  it('forgets a source that has been idle for a second', () => {
     const limiter = new RateLimiter();
     limiter.allow(0, '192.0.2.1');
     limiter.allow(500, '192.0.2.2');
@@ -107,7 +107,7 @@ describe('the rate limiter (spec handshake 6.3)', () => {
 });
 
 describe('the source of an address', () => {
-  it('is an IPv4 address itself', () => {
+  it('is the address itself for IPv4', () => {
     expect(sourceOf('192.0.2.1')).toBe('192.0.2.1');
   });
 
@@ -124,7 +124,7 @@ describe('the source of an address', () => {
     expect(sourceOf(address)).toBe(source);
   });
 
-  it('does not depend on how the address is written', () => {
+  it('does not depend on the notation of the address', () => {
     const group = fc.oneof(fc.constant(0), fc.nat(0xffff));
     fc.assert(
       fc.property(fc.array(group, { minLength: 8, maxLength: 8 }), (groups) => {

@@ -1,4 +1,4 @@
-/** An exchange with wireguard-go under load: initiation, cookie reply, initiation with mac2. All in hex. */
+/** A recorded exchange with wireguard-go under load, in hex: initiation, cookie reply, initiation with mac2. */
 import { readVectors } from '@underpass/testkit/crypto';
 
 export const RECORDED = readVectors<{

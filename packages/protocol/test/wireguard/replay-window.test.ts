@@ -21,14 +21,14 @@ function accept(window: ReplayWindow, counter: bigint): boolean {
 }
 
 describe('the replay window (spec session 4)', () => {
-  it('does what the sequence of the vectors says', () => {
+  it('accepts and refuses the sequence of the test vectors', () => {
     const window = new ReplayWindow();
     for (const [step, { counter, accept: expected }] of vectors.sequence.entries()) {
       expect([step, counter, accept(window, BigInt(counter))]).toEqual([step, counter, expected]);
     }
   });
 
-  it.each(vectors.sweeps)('does what the sweep says: $name', ({ steps }) => {
+  it.each(vectors.sweeps)('accepts and refuses the sweep of the test vectors: $name', ({ steps }) => {
     const window = new ReplayWindow();
     for (const { from, to, accept: expected } of steps) {
       const by = from <= to ? 1 : -1;
@@ -38,7 +38,7 @@ describe('the replay window (spec session 4)', () => {
     }
   });
 
-  it('agrees with a plain set of 64-bit counters', () => {
+  it('agrees with a plain set of 64-bit counters after any jumps', () => {
     const jump = fc.oneof(
       fc.bigInt({ min: -40n, max: 40n }),
       fc.bigInt({ min: -9000n, max: 9000n }),

@@ -22,28 +22,31 @@ function hexKeys(keys: TransportKeys | undefined) {
 }
 
 describe('message 2', () => {
-  it.each(CAPTURED)('is written byte for byte as in the capture, and gives its keys: $name', (captured) => {
-    const { hex } = captured;
-    const message = new Uint8Array(RESPONSE_BYTES);
-    const keys = createResponse(
-      {
-        state: readMessage1(captured),
-        presharedKey: captured.presharedKey,
-        ephemeralPrivate: fromHex(hex.responder_ephemeral_private),
-        senderIndex: hex.responder_index,
-        receiverIndex: hex.initiator_index,
-      },
-      message,
-    );
-    writeMacs(SUITE, mac1Key(SUITE, captured.initiator.publicKey), undefined, message);
-    expect(toHex(message)).toBe(hex.message2);
-    expect(hexKeys(keys)).toEqual({
-      send: hex.transport_key_responder_to_initiator,
-      receive: hex.transport_key_initiator_to_responder,
-    });
-  });
+  it.each(CAPTURED)(
+    'is written byte for byte as it was captured, and gives the captured keys: $name',
+    (captured) => {
+      const { hex } = captured;
+      const message = new Uint8Array(RESPONSE_BYTES);
+      const keys = createResponse(
+        {
+          state: readMessage1(captured),
+          presharedKey: captured.presharedKey,
+          ephemeralPrivate: fromHex(hex.responder_ephemeral_private),
+          senderIndex: hex.responder_index,
+          receiverIndex: hex.initiator_index,
+        },
+        message,
+      );
+      writeMacs(SUITE, mac1Key(SUITE, captured.initiator.publicKey), undefined, message);
+      expect(toHex(message)).toBe(hex.message2);
+      expect(hexKeys(keys)).toEqual({
+        send: hex.transport_key_responder_to_initiator,
+        receive: hex.transport_key_initiator_to_responder,
+      });
+    },
+  );
 
-  it.each(CAPTURED)('is read as it was captured, and gives its keys: $name', (captured) => {
+  it.each(CAPTURED)('is read as it was captured, and gives the captured keys: $name', (captured) => {
     const { state } = initiate(captured);
     const payload = state.readMessage2(
       captured.presharedKey,
@@ -64,7 +67,7 @@ describe('message 2', () => {
     expect(toHex(captured.message2)).toBe(captured.hex.message2);
   });
 
-  it('leaves the handshake waiting when it does not authenticate (spec handshake 3.5)', () => {
+  it('leaves the handshake waiting if it does not authenticate (spec handshake 3.5)', () => {
     const { state } = initiate(FIRST);
     for (let bit = 8 * ResponseOffset.ephemeral; bit < 8 * ResponseOffset.mac1; bit++) {
       expect(consumeResponse(state, FIRST.presharedKey, flipBit(FIRST.message2, bit))).toBeUndefined();
@@ -78,7 +81,7 @@ describe('message 2', () => {
     expect(consumeResponse(state, FIRST.presharedKey, FIRST.message2)).toBeDefined();
   });
 
-  it('answers nothing but its own initiation', () => {
+  it('completes only the handshake whose initiation it answers', () => {
     const [first, second] = CAPTURED as [Captured, Captured];
     const { state } = initiate(first);
     expect(consumeResponse(state, second.presharedKey, second.message2)).toBeUndefined();

@@ -7,7 +7,8 @@ const NOW = 1_795_600_000_000;
 const SECOND = 1_000;
 const YEAR = 365 * 86_400 * SECOND;
 
-/** A client's initiation with its clock at `unixMs`, seen by a relay whose clock is at `clock`. */
+/** Offers an initiation of a client whose clock is at `unixMs` to a relay whose clock is at `clock`.
+ *  @returns whether it was accepted */
 function offer(seen: SeenStamps, unixMs: number, clock = NOW): boolean {
   const stamp = encodeTai64n(tai64nFromUnixMs(unixMs));
   if (!seen.isNew(stamp, clock)) return false;
@@ -16,7 +17,7 @@ function offer(seen: SeenStamps, unixMs: number, clock = NOW): boolean {
 }
 
 describe('SeenStamps (spec handshake 3.3)', () => {
-  test('refuse what is not greater than the greatest stamp', () => {
+  test('refuse a timestamp that is not greater than the greatest one', () => {
     const seen = new SeenStamps();
     expect(offer(seen, NOW - 20 * SECOND)).toBe(true);
     expect(offer(seen, NOW - 20 * SECOND)).toBe(false);
@@ -25,7 +26,7 @@ describe('SeenStamps (spec handshake 3.3)', () => {
     expect(seen.floor).toEqual(encodeTai64n(tai64nFromUnixMs(NOW - 10 * SECOND)));
   });
 
-  test('let a client in again whose clock was a year ahead', () => {
+  test('accept a client again whose clock was once a year ahead', () => {
     const seen = new SeenStamps();
     for (let i = 0; i < 5; i++) expect(offer(seen, NOW + YEAR + i * SECOND)).toBe(true);
     expect(offer(seen, NOW)).toBe(true);
@@ -33,7 +34,7 @@ describe('SeenStamps (spec handshake 3.3)', () => {
     expect(seen.floor).toEqual(encodeTai64n(tai64nFromUnixMs(NOW)));
   });
 
-  test('never accept a stamp twice, not even when the clock has reached it', () => {
+  test('never accept a timestamp twice, not even once our clock has reached it', () => {
     const seen = new SeenStamps();
     const ahead = [1, 3, 5].map((hours) => NOW + hours * 3_600 * SECOND);
     for (const stamp of ahead) expect(offer(seen, stamp)).toBe(true);
@@ -43,7 +44,7 @@ describe('SeenStamps (spec handshake 3.3)', () => {
     }
   });
 
-  test('let a client in at once that was two hours ahead for days', () => {
+  test('accept a client at once after its clock was two hours ahead for days', () => {
     const seen = new SeenStamps();
     const aheadBy = 7_200 * SECOND;
     let clock = NOW;
@@ -54,7 +55,7 @@ describe('SeenStamps (spec handshake 3.3)', () => {
     expect(offer(seen, clock + SECOND, clock + SECOND)).toBe(true);
   });
 
-  test('keep a bounded number of stamps ahead, and still accept none of them twice', () => {
+  test('keep a bounded number of timestamps ahead, and still accept none of them twice', () => {
     const seen = new SeenStamps();
     const stamps = Array.from({ length: 4 * MAX_STAMPS_AHEAD }, (_, i) => NOW + YEAR + i * SECOND);
     for (const stamp of stamps) expect(offer(seen, stamp)).toBe(true);
@@ -63,7 +64,7 @@ describe('SeenStamps (spec handshake 3.3)', () => {
     expect(offer(seen, NOW)).toBe(true);
   });
 
-  test('refuse, as WireGuard does, a clock that is behind the last stamp', () => {
+  test('refuse a clock that is behind the last timestamp, as WireGuard does', () => {
     const seen = new SeenStamps();
     offer(seen, NOW);
     expect(offer(seen, NOW - YEAR)).toBe(false);

@@ -1,4 +1,4 @@
-/** Two WireGuards in virtual time, joined by a link that delivers at once and can be told to lose messages. */
+/** Two WireGuards in virtual time, joined by a link that delivers at once. A test decides which messages it loses. */
 import {
   type Address,
   type CryptoSuite,
@@ -22,7 +22,7 @@ export interface Sent {
   readonly to: Address;
 }
 
-/** The peer is where its newest message came from, and may be sent so much. */
+/** A path that follows WireGuard's rule, with a limit on what may be sent that a test can set. */
 export class LimitedPath extends RoamingPath {
   override allowanceBytes = Number.POSITIVE_INFINITY;
 }
@@ -45,14 +45,15 @@ export interface PairOptions {
   readonly unixTimeMs?: () => number;
   readonly keyLog?: (line: string) => void;
   readonly suite?: CryptoSuite;
-  /** Each side's randomness. */
+  /** The source of randomness of each side. */
   readonly random?: (seed: number) => (length: number) => Uint8Array;
 }
 
 export const SUITE = createPortableSuite();
 const UNIX_MS = 1_700_000_000_000;
 
-/** Bytes that repeat from run to run; Buffers, as Node's own random bytes and datagrams are. */
+/** A source of bytes that are the same in every run. They come in Buffers, as Node's own random bytes and datagrams
+ *  do. */
 export function countingRandom(seed: number): (length: number) => Uint8Array {
   let state = seed >>> 0;
   return (length) =>
@@ -64,12 +65,14 @@ export function countingRandom(seed: number): (length: number) => Uint8Array {
     );
 }
 
+/** Sides A and B and the link between them. A knows B's address from the start; B learns A's. The test moves the clock
+ *  and reads from `sent` what each side sent. */
 export class SessionPair {
   now = 0;
   readonly a: Side;
   readonly b: Side;
   readonly sent: Sent[] = [];
-  /** Says whether a message is delivered. */
+  /** Decides whether a message is delivered. */
   deliver: (message: Sent) => boolean = () => true;
 
   constructor(options: PairOptions = {}) {
@@ -102,7 +105,8 @@ export class SessionPair {
     return side === this.a ? this.b : this.a;
   }
 
-  /** Sends a payload, or says that it could not. */
+  /** Sends a payload. If there is no keypair for it, starts a handshake instead.
+   *  @returns whether the payload was sent */
   send(side: Side, payload: Uint8Array): boolean {
     if (side.peer.sendableKeypairId(this.now) === undefined) {
       side.peer.requestHandshake(this.now);
@@ -117,13 +121,13 @@ export class SessionPair {
     return true;
   }
 
-  /** A shakes hands with B. */
+  /** Has A start a handshake with B, and delivers its messages. */
   connect(): void {
     this.a.peer.requestHandshake(this.now);
     this.exchange();
   }
 
-  /** Delivers until both are silent. */
+  /** Polls both sides, and delivers what they send, until neither has anything to send. */
   exchange(): void {
     const buffer = new Uint8Array(148);
     for (let silent = 0; silent < 2; ) {
@@ -136,7 +140,7 @@ export class SessionPair {
     }
   }
 
-  /** Lets time pass, waking each side when it asked for it. */
+  /** Lets time pass until `time`, and calls both sides whenever one of them asked for it. */
   runUntil(time: number): void {
     for (;;) {
       const deadlines = [this.a, this.b].map((side) => side.core.pollTimeout()?.at ?? Infinity);
@@ -149,7 +153,7 @@ export class SessionPair {
     this.now = time;
   }
 
-  /** Hands a datagram to a side, whoever it came from. */
+  /** Passes a datagram to a side, as if it came from `from`. */
   receive(side: Side, bytes: Uint8Array, from: Address): Received {
     const received = side.core.handleDatagram(this.now, Buffer.from(bytes), from);
     side.received.push(received.kind);
@@ -161,7 +165,7 @@ export class SessionPair {
     return received;
   }
 
-  /** Names and times of what was sent since the last call. */
+  /** Lists what was sent since the last call: time, side and message name. */
   takeSent(): string[] {
     return this.sent.splice(0).map(({ at, from, name, bytes }) => {
       const what = name === 'transport' && bytes.length === 32 ? 'keepalive' : name;

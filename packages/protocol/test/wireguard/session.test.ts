@@ -38,7 +38,7 @@ describe('a handshake', () => {
     expect(one.a.drops).toEqual(['handshake-failed']);
   });
 
-  it('leaves an outsider without an answer', () => {
+  it('gets no answer if the initiator is unknown', () => {
     const pair = new SessionPair();
     const stranger = new SessionPair({ presharedKey: new Uint8Array(32).fill(1) });
     stranger.deliver = () => false;
@@ -51,7 +51,7 @@ describe('a handshake', () => {
     expect(pair.sent).toEqual([]);
   });
 
-  it('pads to sixteen bytes, but not beyond the limit (spec session 6.5)', () => {
+  it('gives keys under which payloads are padded to 16 bytes, but not beyond the limit (spec session 6.5)', () => {
     const pair = new SessionPair();
     pair.connect();
     const buffer = new Uint8Array(200).fill(0xff);
@@ -62,7 +62,7 @@ describe('a handshake', () => {
     expect(pair.a.peer.seal(0, buffer, 0, 33, 33)).toBe(32 + 33);
   });
 
-  it('is repeated on a new message of an old kind only if its timestamp is greater (spec handshake 3.3)', () => {
+  it('is refused if its initiation is replayed later, from another address (spec handshake 3.3)', () => {
     const pair = new SessionPair();
     pair.connect();
     const initiation = pair.sent.find(({ name }) => name === 'initiation')?.bytes as Uint8Array;
@@ -72,7 +72,7 @@ describe('a handshake', () => {
     expect(pair.b.path.address).toEqual(pair.a.address);
   });
 
-  it('goes on when the clock of the initiator was set back (spec handshake 3.3)', () => {
+  it('succeeds after the clock of the initiator was set back (spec handshake 3.3)', () => {
     let clock = 1_700_000_000_000;
     const pair = new SessionPair({ unixTimeMs: () => clock });
     pair.connect();
@@ -83,7 +83,7 @@ describe('a handshake', () => {
     expect(pair.b.peer.stats.handshakes).toBe(2);
   });
 
-  it('is refused within 20 ms of the one before (spec handshake 3.4)', () => {
+  it('is refused 20 ms after the one before, and accepted 21 ms after it (spec handshake 3.4)', () => {
     const pair = new SessionPair();
     pair.deliver = () => false;
     pair.connect();
@@ -99,7 +99,7 @@ describe('a handshake', () => {
     expect(pair.b.drops).toHaveLength(1);
   });
 
-  it('by both at once leaves both able to speak (spec session 2.5)', () => {
+  it('that both sides start at once leaves both able to send (spec session 2.5)', () => {
     const pair = new SessionPair();
     pair.b.path.address = pair.a.address;
     const buffers = [pair.a, pair.b].map((side) => {
@@ -120,7 +120,7 @@ describe('a handshake', () => {
 });
 
 describe('crossing handshakes (spec session 2.2, 2.5)', () => {
-  /** Both initiate; what each sent before it knew of the other's handshake is kept back. */
+  /** A connected pair in which both sides have initiated again, and neither initiation has been delivered. */
   function crossed() {
     const pair = new SessionPair();
     pair.connect();
@@ -135,9 +135,9 @@ describe('crossing handshakes (spec session 2.2, 2.5)', () => {
     return { pair, initiations };
   }
 
-  it('leave open what was sent under the keypair that was the next one', () => {
+  it('leave the keypair that was next usable for packets that arrive late', () => {
     const { pair, initiations } = crossed();
-    // b answers a, a confirms: but the packets under this keypair are late.
+    // B responds to A, and A confirms the keypair. But A's packets under it are late.
     pair.receive(pair.b, initiations[0], pair.a.address);
     const response = new Uint8Array(148);
     const { length } = pair.b.core.pollMessage(pair.now, response) as { length: number };
@@ -145,7 +145,7 @@ describe('crossing handshakes (spec session 2.2, 2.5)', () => {
     const late = new Uint8Array(64);
     late.set(DATA, 16);
     const lateLength = pair.a.peer.seal(pair.now, late, 0, DATA.length);
-    // b's own handshake completes first.
+    // B's own handshake completes first.
     pair.receive(pair.a, initiations[1], pair.b.address);
     const answer = new Uint8Array(148);
     const { length: answerLength } = pair.a.core.pollMessage(pair.now, answer) as { length: number };
@@ -171,7 +171,7 @@ describe('key confirmation (spec session 2.3, 2.4)', () => {
     expect(pair.b.peer.sendableKeypairId(0)).toBeDefined();
   });
 
-  it('lets the responder go on under the old one meanwhile, and both still read it', () => {
+  it('lets the responder keep sending under the old keypair until then', () => {
     const pair = new SessionPair();
     pair.connect();
     const old = pair.b.peer.sendableKeypairId(0);
@@ -186,7 +186,7 @@ describe('key confirmation (spec session 2.3, 2.4)', () => {
     expect(pair.b.peer.sendableKeypairId(pair.now)).toBeGreaterThan(old as number);
   });
 
-  it('is spoken by data when there is some', () => {
+  it('is done by data, without a keepalive, if there is data to send', () => {
     const pair = new SessionPair();
     const buffer = new Uint8Array(148);
     pair.a.peer.requestHandshake(0);
@@ -200,8 +200,8 @@ describe('key confirmation (spec session 2.3, 2.4)', () => {
   });
 });
 
-describe('what arrives', () => {
-  it('is dropped the second time', () => {
+describe('a message that arrives', () => {
+  it('is dropped if it arrives a second time (spec session 4)', () => {
     const pair = new SessionPair();
     pair.connect();
     pair.send(pair.a, DATA);
@@ -211,7 +211,7 @@ describe('what arrives', () => {
     expect(pair.b.path.address).toEqual(pair.a.address);
   });
 
-  it('changes nothing when any bit of it is flipped', () => {
+  it('changes nothing if any bit of it was flipped (spec session 4)', () => {
     const pair = new SessionPair();
     pair.connect();
     pair.deliver = () => false;
@@ -226,7 +226,7 @@ describe('what arrives', () => {
     expect(pair.receive(pair.b, packet.slice(), pair.a.address).kind).toBe('payload');
   });
 
-  it('moves the peer, keepalives and handshakes too (spec session 7)', () => {
+  it('moves the peer, even if it is a keepalive or a handshake message (spec session 7)', () => {
     const pair = new SessionPair();
     pair.connect();
     pair.a.address = { address: '198.51.100.7', port: 7 };
@@ -243,7 +243,7 @@ describe('what arrives', () => {
     expect(pair.sent.at(-1)?.to).toEqual(pair.a.address);
   });
 
-  it('does not move the peer when it was overtaken by a newer packet (spec session 7, path 1)', () => {
+  it('does not move the peer if a newer packet has overtaken it (spec session 7, path 1)', () => {
     const pair = new SessionPair();
     pair.connect();
     pair.deliver = () => false;
@@ -255,7 +255,7 @@ describe('what arrives', () => {
     expect(pair.b.path.address).toEqual(pair.a.address);
   });
 
-  it('does not move the peer as the newest packet of an earlier keypair (spec session 7, path 1)', () => {
+  it('does not move the peer if it is the newest packet of an earlier keypair (spec session 7, path 1)', () => {
     const pair = new SessionPair();
     pair.connect();
     pair.deliver = () => false;
@@ -270,7 +270,7 @@ describe('what arrives', () => {
     expect(pair.b.path.address).toEqual(pair.a.address);
   });
 
-  it('is refused under a keypair of 180 s (spec session 5.1)', () => {
+  it('is refused under a keypair that is 180 s old (spec session 5.1)', () => {
     const pair = new SessionPair();
     pair.connect();
     pair.deliver = () => false;

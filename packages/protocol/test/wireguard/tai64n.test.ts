@@ -14,7 +14,7 @@ const STEP = 2 ** 24;
 const unixMs = fc.oneof(fc.nat(), fc.nat(2 ** 45), fc.double({ min: 0, max: 2 ** 45, noNaN: true }));
 
 describe('TAI64N (spec handshake 3.3)', () => {
-  it.each(capturedHandshakes)('is encoded as in the capture: $name', (hex) => {
+  it.each(capturedHandshakes)('is encoded as it was captured: $name', (hex) => {
     const stamp = {
       seconds: hex['timestamp_seconds_after_2^62'] - 10,
       nanoseconds: hex.timestamp_nanoseconds,
@@ -30,7 +30,7 @@ describe('TAI64N (spec handshake 3.3)', () => {
     expect(toHex(encodeTai64n(tai64nFromUnixMs(1_700_000_000_500)))).toBe('400000006553f10a1d000000');
   });
 
-  it('is the clock, rounded down to a step of 2^24 ns', () => {
+  it('is the time of the clock, rounded down to a multiple of 2^24 ns', () => {
     fc.assert(
       fc.property(unixMs, (ms) => {
         const { seconds, nanoseconds } = tai64nFromUnixMs(ms);
@@ -43,11 +43,11 @@ describe('TAI64N (spec handshake 3.3)', () => {
     );
   });
 
-  it('begins in 1970, whatever the clock says', () => {
+  it('is never before 1970, even if the clock is', () => {
     expect(tai64nFromUnixMs(-5)).toEqual({ seconds: 0, nanoseconds: 0 });
   });
 
-  it('is compared as time is', () => {
+  it('is ordered as time is, byte by byte', () => {
     fc.assert(
       fc.property(unixMs, unixMs, (a, b) => {
         const [first, second] = [tai64nFromUnixMs(a), tai64nFromUnixMs(b)];
@@ -65,7 +65,7 @@ describe('TAI64N (spec handshake 3.3)', () => {
     }
   });
 
-  it('is always later than the last one sent, whatever the clock does', () => {
+  it('is always later than the last timestamp sent, whatever the clock does', () => {
     fc.assert(
       fc.property(fc.array(unixMs, { minLength: 1, maxLength: 50 }), (clock) => {
         let last: Tai64n | undefined;
@@ -81,7 +81,7 @@ describe('TAI64N (spec handshake 3.3)', () => {
     );
   });
 
-  it('is one step after the last one when the clock stands still, also over the end of a second', () => {
+  it('is one step after the last timestamp while the clock stands still, across seconds too', () => {
     let stamp = nextTai64n(undefined, 5_000);
     const stamps = Array.from({ length: 61 }, () => {
       stamp = nextTai64n(stamp, 5_000);

@@ -11,8 +11,7 @@ function connected(options?: ConstructorParameters<typeof SessionPair>[0]): Sess
   return pair;
 }
 
-/** Times of the initiations of A. */
-/** When each initiation first went out; copies of it do not count. */
+/** When each initiation was first sent. Copies do not count. */
 function initiations(pair: SessionPair): number[] {
   const first = new Map<string, number>();
   for (const { at, name, bytes } of pair.sent) {
@@ -23,7 +22,7 @@ function initiations(pair: SessionPair): number[] {
 }
 
 describe('a core without a clock (spec session 1)', () => {
-  it('does nothing before it is time, however often it is called', () => {
+  it('does nothing before a timer is due, however often it is called', () => {
     const pair = connected();
     pair.send(pair.a, DATA);
     for (pair.now = 0; pair.now < 10_000; pair.now += 7) {
@@ -34,7 +33,7 @@ describe('a core without a clock (spec session 1)', () => {
     expect(pair.b.core.pollTimeout()).toEqual({ at: 10_000, reason: 'passive-keepalive' });
   });
 
-  it('does once what is long due', () => {
+  it('handles a timer once, however late the call', () => {
     const pair = connected();
     pair.send(pair.a, DATA);
     pair.now = 60_000;
@@ -46,7 +45,7 @@ describe('a core without a clock (spec session 1)', () => {
 });
 
 describe('renewal', () => {
-  it('is started by the initiator that sends after 120 s (spec session 5.2)', () => {
+  it('starts when the initiator sends after more than 120 s (spec session 5.2)', () => {
     const pair = connected();
     pair.runUntil(120_000);
     pair.send(pair.a, DATA);
@@ -61,7 +60,7 @@ describe('renewal', () => {
     ]);
   });
 
-  it('that the limit of an unproven address kept back starts once the address is proven (spec path 2)', () => {
+  it('starts late if the limit of an unproven address held it back, once the address is proven (spec path 2)', () => {
     const pair = new SessionPair();
     pair.connect();
     pair.now = 130_000;
@@ -75,14 +74,14 @@ describe('renewal', () => {
     expect(pair.takeSent()).toEqual(['130000 a initiation', '130000 b response', '130000 a keepalive']);
   });
 
-  it('is not started by the responder that sends', () => {
+  it('does not start when the responder sends (spec session 5.2)', () => {
     const pair = connected();
     pair.runUntil(150_000);
     pair.send(pair.b, DATA);
     expect(pair.takeSent()).toEqual(['150000 b transport']);
   });
 
-  it('is started once by the initiator that receives after 165 s (spec session 5.3)', () => {
+  it('starts once when the initiator receives after more than 165 s (spec session 5.3)', () => {
     const pair = connected();
     pair.runUntil(165_000);
     pair.send(pair.b, NOTHING);
@@ -94,7 +93,7 @@ describe('renewal', () => {
     expect(initiations(pair)).toEqual([165_001]);
   });
 
-  it('keeps a conversation of ten minutes alive with a handshake every two', () => {
+  it('keeps a ten-minute exchange going with a handshake every two minutes', () => {
     const pair = connected();
     for (let at = 1_000; at <= 600_000; at += 1_000) {
       pair.runUntil(at);
@@ -108,8 +107,8 @@ describe('renewal', () => {
   });
 });
 
-describe('no answer (spec session 5.4)', () => {
-  it('starts a handshake 15 s after data, and up to 333 ms', () => {
+describe('missing answers (spec session 5.4)', () => {
+  it('start a handshake 15 s to 15.333 s after the first data', () => {
     const pair = connected();
     pair.deliver = () => false;
     pair.runUntil(1_000);
@@ -122,7 +121,7 @@ describe('no answer (spec session 5.4)', () => {
     expect(at).toBeLessThanOrEqual(16_333);
   });
 
-  it('does not concern keepalives', () => {
+  it('start no handshake after a keepalive', () => {
     const pair = connected();
     pair.deliver = () => false;
     pair.send(pair.a, NOTHING);
@@ -130,7 +129,7 @@ describe('no answer (spec session 5.4)', () => {
     expect(initiations(pair)).toEqual([]);
   });
 
-  it('is cured by anything that arrives', () => {
+  it('start no handshake if anything arrives in time', () => {
     const pair = connected();
     pair.send(pair.a, DATA);
     pair.runUntil(14_000);
@@ -141,7 +140,7 @@ describe('no answer (spec session 5.4)', () => {
 });
 
 describe('retries (spec session 5.5)', () => {
-  it('come every 5 s to 5.333 s with fresh messages, and end after 20', () => {
+  it('come every 5 s to 5.333 s with new messages, and end after 20', () => {
     const pair = new SessionPair();
     pair.deliver = () => false;
     pair.connect();
@@ -157,7 +156,7 @@ describe('retries (spec session 5.5)', () => {
     expect(indices.size).toBe(20);
   });
 
-  it('start over when somebody wants to send', () => {
+  it('start over when there is something to send', () => {
     const pair = new SessionPair();
     pair.deliver = () => false;
     pair.connect();
@@ -170,7 +169,7 @@ describe('retries (spec session 5.5)', () => {
     expect(pair.a.peer.sendableKeypairId(pair.now)).toBeDefined();
   });
 
-  it('do not come sooner however often they are asked for', () => {
+  it('do not come sooner, however often a handshake is requested', () => {
     const pair = new SessionPair();
     pair.deliver = () => false;
     for (let at = 0; at <= 20_000; at += 100) {
@@ -185,7 +184,7 @@ describe('retries (spec session 5.5)', () => {
     }
   });
 
-  it('have copies 0.4 s and 1.2 s later, then every second (spec session 5.7)', () => {
+  it('are copied 0.4 s and 1.2 s later, and then every second (spec session 5.7)', () => {
     const pair = new SessionPair();
     pair.deliver = () => false;
     pair.connect();
@@ -194,7 +193,7 @@ describe('retries (spec session 5.5)', () => {
     expect(new Set(pair.sent.map(({ bytes }) => bytes.join())).size).toBe(1);
   });
 
-  it('need only one copy of the initiation and one of the response to arrive (spec session 5.7)', () => {
+  it('need only one copy of the initiation and one of the response to arrive, and then stop (spec session 5.7)', () => {
     const pair = new SessionPair();
     let responses = 0;
     pair.deliver = ({ at, name }) =>
@@ -219,7 +218,7 @@ describe('retries (spec session 5.5)', () => {
     expect(pair.takeSent()).toEqual([]);
   });
 
-  it('follow when keypairs were dropped soon after a handshake', () => {
+  it('wait for the interval when keypairs are dropped soon after a handshake', () => {
     const pair = connected();
     pair.runUntil(1_000);
     pair.a.peer.dropKeypairs();
@@ -232,7 +231,7 @@ describe('retries (spec session 5.5)', () => {
 });
 
 describe('keepalives', () => {
-  it('answer data after 10 s of silence, once more when more data came (spec session 6.2)', () => {
+  it('answer data after 10 s of silence, and once more if more data came (spec session 6.2)', () => {
     const pair = connected();
     pair.runUntil(1_000);
     pair.send(pair.a, DATA);
@@ -247,7 +246,7 @@ describe('keepalives', () => {
     ]);
   });
 
-  it('are not needed when something was sent', () => {
+  it('are not sent if something else was (spec session 6.2)', () => {
     const pair = connected();
     pair.send(pair.a, DATA);
     pair.runUntil(9_000);
@@ -256,7 +255,7 @@ describe('keepalives', () => {
     expect(pair.takeSent()).toEqual(['0 a transport', '9000 b transport', '19000 a keepalive']);
   });
 
-  it('are not sent where no more may be sent (spec path 2)', () => {
+  it('are not sent to an address to which no more may be sent (spec path 2)', () => {
     const pair = connected();
     pair.b.path.allowanceBytes = 31;
     pair.send(pair.a, DATA);
@@ -264,13 +263,13 @@ describe('keepalives', () => {
     expect(pair.takeSent().filter((line) => line.includes(' b '))).toEqual([]);
   });
 
-  it('are not answered: an idle pair is silent (spec session 6.3)', () => {
+  it('are not answered, so an idle pair sends nothing (spec session 6.3)', () => {
     const pair = connected();
     pair.runUntil(500_000);
     expect(pair.takeSent()).toEqual([]);
   });
 
-  it('of the persistent kind begin by themselves and go on at the interval (spec session 6.4)', () => {
+  it('of the persistent kind start by themselves and continue at the interval (spec session 6.4)', () => {
     const pair = new SessionPair({ persistentKeepaliveMs: 25_000 });
     pair.runUntil(0);
     expect(pair.takeSent()).toEqual(['0 a initiation', '0 b response', '0 a keepalive']);
@@ -281,14 +280,14 @@ describe('keepalives', () => {
     expect(pair.takeSent()).toEqual(['60000 b transport', '70000 a keepalive']);
   });
 
-  it('of the persistent kind are refused outside 1 s to 65535 s', () => {
+  it('of the persistent kind are refused outside 1 s to 65535 s (spec session 6.4)', () => {
     expect(() => new SessionPair({ persistentKeepaliveMs: 999 })).toThrow('persistent keepalive');
     expect(() => new SessionPair({ persistentKeepaliveMs: 65_535_001 })).toThrow('persistent keepalive');
   });
 });
 
 describe('wiping (spec session 8.1)', () => {
-  it('takes a keypair when it is 180 s old', () => {
+  it('destroys a keypair when it is 180 s old', () => {
     const pair = connected();
     pair.deliver = () => false;
     const packets = [1, 2].map(() => {
@@ -302,14 +301,14 @@ describe('wiping (spec session 8.1)', () => {
     expect([pair.b.payloads.length, pair.b.drops]).toEqual([1, ['unknown-index']]);
   });
 
-  it('takes the indices of dropped keypairs', () => {
+  it('forgets the indices of dropped keypairs', () => {
     const pair = connected();
     pair.b.peer.dropKeypairs();
     pair.send(pair.a, DATA);
     expect(pair.b.drops).toEqual(['unknown-index']);
   });
 
-  it('takes a removed peer out of the world', () => {
+  it('leaves nothing of a removed peer: no keys, no timers, and its handshakes are refused', () => {
     const pair = connected();
     pair.b.core.removePeer(pair.b.peer);
     pair.send(pair.a, DATA);

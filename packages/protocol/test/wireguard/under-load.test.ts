@@ -9,7 +9,7 @@ import { CookieJar } from '../../src/wireguard/cookie.js';
 import { mac1Key, writeMacs } from '../../src/wireguard/mac.js';
 import { countingRandom, SessionPair, SUITE } from './session-pair.js';
 
-/** Message 1 of strangers: right mac1, unknown key. */
+/** Messages 1 with a valid mac1, each from a different key that the target does not know. */
 function strangers(target: Uint8Array, count: number): Uint8Array[] {
   return Array.from({ length: count }, (_, i) => {
     const core = new WireGuard({
@@ -29,6 +29,7 @@ function strangers(target: Uint8Array, count: number): Uint8Array[] {
   });
 }
 
+/** Brings side B to the point where the next handshake message puts it under load. */
 function floodUntilLoaded(pair: SessionPair): void {
   const [message] = strangers(pair.b.core.publicKey, 1) as [Uint8Array];
   for (let i = 0; i < UNDER_LOAD_HANDSHAKES_PER_SECOND; i++) {
@@ -39,14 +40,14 @@ function floodUntilLoaded(pair: SessionPair): void {
 }
 
 describe('under load (spec handshake 6)', () => {
-  it('asks for a cookie, and lets in who brings it', () => {
+  it('asks for a cookie, and accepts the initiator that returns it', () => {
     const pair = new SessionPair();
     floodUntilLoaded(pair);
     pair.connect();
     expect(pair.takeSent()).toEqual(['0 a initiation', '0 b cookie-reply']);
     expect(pair.b.drops).toEqual(['cookie-required']);
     expect(pair.a.peer.sendableKeypairId(0)).toBeUndefined();
-    // The load goes on: the next copy brings the cookie (spec session 5.7).
+    // B is still under load. The next copy of the initiation carries the cookie's mac2 (spec session 5.7).
     pair.runUntil(500);
     expect(pair.takeSent().map((line) => line.split(' ')[2])).toEqual([
       'initiation',
@@ -56,7 +57,7 @@ describe('under load (spec handshake 6)', () => {
     expect(pair.a.peer.sendableKeypairId(pair.now)).toBeDefined();
   });
 
-  it('is over a second after the flood', () => {
+  it('ends a second after the flood', () => {
     const pair = new SessionPair();
     floodUntilLoaded(pair);
     pair.now = 2_100;
@@ -75,7 +76,7 @@ describe('under load (spec handshake 6)', () => {
     expect(pair.sent).toEqual([]);
   });
 
-  it('answers at the moment of receipt, at most so many in a window, and takes no turn for it (spec handshake 5.3)', () => {
+  it('answers at once, with a limited number of cookie replies, and leaves nothing to poll (spec handshake 5.3)', () => {
     const pair = new SessionPair();
     floodUntilLoaded(pair);
     const [message] = strangers(pair.b.core.publicKey, 1) as [Uint8Array];
@@ -83,12 +84,12 @@ describe('under load (spec handshake 6)', () => {
     for (let i = 0; i < 300; i++)
       pair.receive(pair.b, message.slice(), { address: '203.0.113.9', port: i + 1 });
     expect(pair.sent).toHaveLength(COOKIE_REPLIES_PER_WINDOW);
-    // No amplification: the reply is smaller than what asked for it.
+    // There is no amplification: a reply is smaller than the message that it answers.
     for (const { bytes } of pair.sent) expect(bytes).toHaveLength(64);
     expect(pair.b.core.pollMessage(0, new Uint8Array(148))).toBeUndefined();
   });
 
-  it('drops a response that nothing waits for before any hash, and counts it for no load (spec handshake 3.1)', () => {
+  it('drops a response that no handshake waits for, and does not count it as load (spec handshake 3.1)', () => {
     const pair = new SessionPair();
     const [message] = strangers(pair.b.core.publicKey, 1) as [Uint8Array];
     const response = message.slice(0, 92);
@@ -101,12 +102,12 @@ describe('under load (spec handshake 6)', () => {
     expect(pair.a.peer.sendableKeypairId(0)).toBeDefined();
   });
 
-  it('takes a response whose mac2 came with a copy, because the initiator asked for it (spec session 5.7)', () => {
+  it('accepts a copy of a response whose mac2 answers the cookie reply to the first (spec session 5.7)', () => {
     const pair = new SessionPair();
     pair.connect();
     pair.takeSent();
     pair.now = 130_000;
-    // The initiator is flooded itself, so it asks its responder for a cookie.
+    // The initiator is under load itself, so it asks the responder for a cookie.
     const [message] = strangers(pair.a.core.publicKey, 1) as [Uint8Array];
     for (let i = 0; i <= UNDER_LOAD_HANDSHAKES_PER_SECOND; i++) {
       pair.receive(pair.a, message.slice(), { address: `203.0.113.${i}`, port: 5 });
@@ -119,7 +120,7 @@ describe('under load (spec handshake 6)', () => {
     expect(pair.a.drops.at(-1)).toBe('cookie-required');
   });
 
-  it('turns away a sender with a cookie that comes too often (spec handshake 6.3)', () => {
+  it('drops messages of a sender that has a cookie but sends too often (spec handshake 6.3)', () => {
     const pair = new SessionPair();
     floodUntilLoaded(pair);
     const { publicKey } = pair.b.core;
@@ -136,7 +137,7 @@ describe('under load (spec handshake 6)', () => {
     expect(pair.b.drops).toEqual([...proven, 'rate-limited', 'rate-limited']);
   });
 
-  it('takes a cookie reply once, and none for a message that was not sent', () => {
+  it('accepts a cookie reply once, and none for an index that we did not draw (spec handshake 5.4)', () => {
     const pair = new SessionPair();
     floodUntilLoaded(pair);
     pair.connect();

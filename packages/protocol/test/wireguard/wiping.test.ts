@@ -1,4 +1,5 @@
-/** Which secrets are left in memory, seen by a suite that keeps every buffer that passes through it (spec session 8). */
+/** Checks which secrets are left in memory, with a suite that records every buffer passed to it or returned by it
+ *  (spec session 8). */
 import { type Aead, type CryptoSuite, wipe } from '@underpass/protocol';
 import { createInsecureTestSuite } from '@underpass/testkit';
 import { describe, expect, it } from 'vitest';
@@ -8,15 +9,17 @@ import { countingRandom, SessionPair } from './session-pair.js';
 const PRESHARED = new Uint8Array(32).fill(0x5a);
 const DATA = Uint8Array.of(1, 2, 3);
 
-/** Bytes that were once a secret, by what they were. */
+/** A buffer that once held a secret, and what it was. */
 interface Secret {
   readonly what: string;
   readonly bytes: Uint8Array;
 }
 
+/** A crypto suite, and a source of randomness, that record the buffers through which secrets pass. The recorder keeps
+ *  the buffers themselves, not copies, so it sees later whether they were wiped. */
 class RecordingSuite {
   readonly secrets: Secret[] = [];
-  /** Not destroyed. */
+  /** AEADs that were not destroyed. */
   readonly liveAeads = new Set<Aead>();
   readonly suite: CryptoSuite;
   hasStarted = false;
@@ -30,7 +33,7 @@ class RecordingSuite {
         return this.#note('a Diffie-Hellman result', inner.x25519(privateKey, publicKey));
       },
       x25519PublicKey: (privateKey) => {
-        // At the start it is the caller's own private key.
+        // Before the start it is the caller's own private key.
         if (this.hasStarted) this.#note('an ephemeral key', privateKey);
         return inner.x25519PublicKey(privateKey);
       },
@@ -46,7 +49,7 @@ class RecordingSuite {
     };
   }
 
-  /** Records the source's own buffers. */
+  /** Records the buffers that the source itself returns. */
   readonly random =
     (source: (length: number) => Uint8Array) =>
     (length: number): Uint8Array => {
@@ -54,7 +57,7 @@ class RecordingSuite {
       return length === 32 ? (this.#note('a drawn key', drawn) as Uint8Array) : drawn;
     };
 
-  /** Secrets that are still there, but for public values and what `isExpected`. */
+  /** Lists the buffers that were not wiped, without those for which `isExpected` is true. */
   left(isExpected: (bytes: Uint8Array) => boolean = () => false): string[] {
     return this.secrets
       .filter(({ bytes }) => bytes.some((byte) => byte !== 0) && !isExpected(bytes))
@@ -92,13 +95,14 @@ function recordedPair(presharedKey: Uint8Array | undefined = PRESHARED) {
   recorder.hasStarted = true;
   const publicKeys = [pair.a.core.publicKey, pair.b.core.publicKey];
   const secrets = [pair.a, pair.b].map(({ peer }) => peer.staticStatic as Uint8Array);
-  /** What lives as long as the process or the peer: private keys, their shared secret, the preshared key. */
+  /** Whether bytes may stay while the process or the peer lives: private keys, their shared secret, the preshared
+   *  key. */
   const livesOn = (bytes: Uint8Array): boolean =>
     isEphemeralPublic(bytes) ||
     [...publicKeys, ...secrets, PRESHARED, countingRandom(1)(32), countingRandom(2)(32)].some((known) =>
       isSame(known, bytes),
     );
-  /** Mixed in as they stand in the message. */
+  /** Whether bytes are an ephemeral public key, which is mixed in as it stands in the message. */
   const isEphemeralPublic = (bytes: Uint8Array): boolean =>
     pair.sent.some(({ name, bytes: message }) => {
       const offset = name === 'initiation' ? 8 : 12;
@@ -111,14 +115,14 @@ function isSame(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
-/** CONSTRUCTION and the prologue are no secrets, but every handshake starts from them. */
+/** Recognizes the hash of CONSTRUCTION. It is not a secret, but every handshake starts from it as its chaining key. */
 function isConstant(recorder: RecordingSuite) {
   const start = recorder.suite.hash(new TextEncoder().encode('Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s'));
   return (bytes: Uint8Array): boolean => isSame(start, bytes);
 }
 
-describe('of a handshake nothing is left (spec session 8.1)', () => {
-  it('when it is complete, but the keys of the session', () => {
+describe('a handshake leaves no secrets in memory (spec session 8.1)', () => {
+  it('when it is complete, except the keys of the session', () => {
     const { pair, recorder, livesOn } = recordedPair();
     pair.connect();
     expect(pair.send(pair.a, DATA)).toBe(true);
@@ -128,7 +132,7 @@ describe('of a handshake nothing is left (spec session 8.1)', () => {
     expect(recorder.liveAeads.size).toBe(4);
   });
 
-  it('when it was never answered, and was given up', () => {
+  it('when it got no response and was given up', () => {
     const { pair, recorder, livesOn } = recordedPair();
     pair.deliver = () => false;
     pair.connect();
@@ -139,14 +143,14 @@ describe('of a handshake nothing is left (spec session 8.1)', () => {
     expect(recorder.liveAeads.size).toBe(0);
   });
 
-  it('when the initiator is a stranger, or its message was altered', () => {
+  it('when the initiator is unknown, or its message was altered', () => {
     for (const alter of [0, 1]) {
       const { pair, recorder, livesOn } = recordedPair();
       if (alter === 0) pair.b.core.removePeer(pair.b.peer);
       pair.deliver = () => false;
       pair.connect();
       const message = pair.sent[0]?.bytes.slice() as Uint8Array;
-      // The timestamp, and a mac1 that is right all the same.
+      // The timestamp is overwritten, but mac1 is valid all the same.
       if (alter === 1) message.fill(0, 88, 104);
       writeMacs(recorder.suite, mac1Key(recorder.suite, pair.b.core.publicKey), undefined, message);
       pair.receive(pair.b, message, pair.a.address);
@@ -160,7 +164,7 @@ describe('of a handshake nothing is left (spec session 8.1)', () => {
 });
 
 describe('the keys of sessions (spec session 8.1)', () => {
-  it('are those of three keypairs at most, however often they are renewed', () => {
+  it('belong to three keypairs at most, however often they are renewed', () => {
     const { pair, recorder } = recordedPair();
     for (let round = 1; round <= 10; round++) {
       pair.connect();
@@ -172,7 +176,7 @@ describe('the keys of sessions (spec session 8.1)', () => {
     expect(recorder.liveAeads.size).toBe(2 * 2 * 2);
   });
 
-  it('are gone when they are 180 s old and of no more use', () => {
+  it('are wiped when they are 180 s old', () => {
     const { pair, recorder } = recordedPair();
     pair.connect();
     pair.runUntil(6_000);
@@ -187,8 +191,8 @@ describe('the keys of sessions (spec session 8.1)', () => {
   });
 });
 
-describe('all of a peer (spec session 8.1)', () => {
-  it('is gone when it is removed, and the private key with the end', () => {
+describe('the secrets of a peer (spec session 8.1)', () => {
+  it('are wiped when it is removed, and the private key when WireGuard is closed', () => {
     const { pair, recorder, isPublic } = recordedPair();
     pair.connect();
     pair.send(pair.a, DATA);
@@ -202,7 +206,7 @@ describe('all of a peer (spec session 8.1)', () => {
     expect(recorder.left(isKnown)).toEqual([]);
   });
 
-  it('is asked for its preshared key without giving it away', () => {
+  it('include the preshared key, which can be compared but not read', () => {
     const { pair } = recordedPair();
     const other = PRESHARED.slice();
     other[31] = (other[31] as number) ^ 1;
@@ -214,7 +218,7 @@ describe('all of a peer (spec session 8.1)', () => {
     expect(without.a.peer.hasPresharedKey(PRESHARED)).toBe(false);
   });
 
-  it('keeps its own copy of the preshared key: the caller may wipe its', () => {
+  it('include a copy of the preshared key, so the caller may wipe its own', () => {
     const mine = PRESHARED.slice();
     const { pair } = recordedPair(mine);
     wipe(mine);
