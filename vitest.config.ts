@@ -1,8 +1,8 @@
 import { defineConfig } from 'vitest/config';
 import { sourcesByName } from './scripts/sources.mjs';
 
-/** Tests run against the sources, so that a failing line is the line in `src`. The longer name first: an alias also stands for
- *  the beginning of a name. */
+/** Tests run against the sources, so that a failing line is a line in `src`. Longer names come first, because an alias
+ *  also matches the start of a longer name. */
 const alias = Object.fromEntries([...sourcesByName()].sort(([a], [b]) => b.length - a.length));
 
 /** Tests of one package. */

@@ -1,3 +1,3 @@
-// What vitest runs once before the tests of the whole program.
+// The global setup of vitest for the tests of the whole program.
 
 export { bundle as setup } from './bundle.mjs';

@@ -1,9 +1,9 @@
-// Bundles the program: everything that packages/cli needs, its dependencies among them, into a few files that Node
-// loads quickly (docs/adr/0011-bundle.md).
+// Bundles the program: packages/cli and everything it needs, including dependencies, in a few files that Node loads
+// quickly (docs/adr/0011-bundle.md).
 //
 //   node scripts/bundle.mjs
 //
-// The optional native packages stay outside: they are loaded where they are installed.
+// The optional native packages are not bundled: the program loads them if they are installed.
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -15,7 +15,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const cli = path.join(root, 'packages', 'cli');
 const outdir = path.join(cli, 'bundle');
 
-/** Our packages are bundled from their sources. */
+/** Resolves our own packages to their sources. */
 const ownSources = {
   name: 'own-sources',
   setup({ onResolve }) {
@@ -27,8 +27,8 @@ const ownSources = {
   },
 };
 
-/** Writes packages/cli/bundle: main.js, http-service.js (of the demo), and a chunk for what each command alone
- *  needs. */
+/** Writes packages/cli/bundle: main.js, http-service.js (for the demo), and a chunk for each command with what only
+ *  that command needs. */
 export async function bundle() {
   const { outputFiles } = await build({
     entryPoints: {
@@ -46,7 +46,7 @@ export async function bundle() {
     sourcemap: 'linked',
     minifySyntax: true,
     minifyWhitespace: true,
-    // Dependencies that are CommonJS ask for Node's modules with require, which an ES module does not have.
+    // CommonJS dependencies load Node's modules with require, which an ES module does not have.
     banner: {
       js: "import { createRequire as underpassCreateRequire } from 'node:module'; const require = underpassCreateRequire(import.meta.url);",
     },
@@ -56,7 +56,7 @@ export async function bundle() {
   writeChanged(outputFiles);
 }
 
-/** Leaves alone what is right already: a program may be running that has not loaded all of it yet. */
+/** Leaves unchanged files alone, because a running program may not have loaded all of them yet. */
 function writeChanged(files) {
   mkdirSync(outdir, { recursive: true });
   const names = new Set(files.map((file) => path.basename(file.path)));

@@ -1,4 +1,4 @@
-// Checks who imports whom: the arrows of docs/architecture.md. Prints each wrong one and fails.
+// Checks imports against the arrows of docs/architecture.md. Prints each violation, and fails if there are any.
 //
 //   node scripts/check-imports.mjs [root]
 
@@ -8,7 +8,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseSync } from 'oxc-parser';
 
-/** Each package and those it may import. */
+/** Each package, and the packages that it may import. */
 const PACKAGES = {
   protocol: [],
   runtime: ['protocol'],
@@ -19,8 +19,9 @@ const PACKAGES = {
   testkit: ['protocol'],
 };
 
-/** Each folder of packages/protocol/src and those it may import: the two halves, wireguard and transport, never meet
- *  but in endpoint. Files beside the folders are primitives: they import no folder, and everybody may import them. */
+/** Each folder of packages/protocol/src, and the folders that it may import. The two halves, wireguard and transport,
+ *  meet only in endpoint. Files outside the folders are primitives: they import no folder, and every folder may import
+ *  them. */
 const PROTOCOL_FOLDERS = {
   crypto: [],
   wireguard: ['crypto'],
@@ -38,12 +39,13 @@ const PROTOCOL_FOLDERS = {
   ],
   endpoint: ['crypto', 'wireguard', 'transport', 'transport/wire', 'transport/path'],
 };
-/** What they may name the types of as well, and not load. */
+/** Folders from which only types may be imported. */
 const PROTOCOL_TYPES = { endpoint: ['transport/streams'] };
-/** The numbers of the transport: every folder of it may import them. */
+/** The limits of the transport, which each of its folders may import. */
 const TRANSPORT_LIMITS = path.join('transport', 'limits.ts');
 
-/** What the protocol has no use for: time and randomness are arguments. The compiler knows of some, not of Date. */
+/** Globals that the protocol must not use: time and randomness are arguments. The compiler rejects most of them, but
+ *  not Date. */
 const PLATFORM = new Set(
   (
     'Buffer Date clearTimeout console globalThis performance process queueMicrotask require setImmediate ' +
@@ -108,7 +110,8 @@ function checkImport({ name, allowed, sources, file, runtimeDependencies, to, is
   return undefined;
 }
 
-/** Tests may import their own package, what it may import, testkit, and what tests of the whole program share. */
+/** Tests may import their own package, the packages that it may import, testkit, and the helpers in the root's test
+ *  folder. */
 function checkTestImport({ name, allowed, folder, file, to, line }) {
   const wrong = (why) => report(file, line, `imports ${to}: ${why}`);
   const own = [folder, path.join(root, 'test')];
@@ -127,7 +130,7 @@ function checkPackageName(to, name, allowed, wrong) {
   return false;
 }
 
-/** The public names of a package beside its own: `./crypto`. */
+/** The additional entry points of a package, such as `./crypto`. */
 function exportsOf(name) {
   const manifest = path.join(root, 'packages', name, 'package.json');
   return existsSync(manifest) ? Object.keys(JSON.parse(readFileSync(manifest, 'utf8')).exports ?? {}) : [];
@@ -136,7 +139,7 @@ function exportsOf(name) {
 function checkFolder(sources, file, target, isType, wrong) {
   const from = folderOf(sources, file);
   const to = folderOf(sources, target);
-  // index.ts is the face of the whole package.
+  // index.ts exports from every folder.
   if (to === '' || from === to || path.relative(sources, file) === 'index.ts') return;
   if (from === '') return wrong('a primitive imports no folder');
   const allowed = PROTOCOL_FOLDERS[from];
@@ -152,7 +155,7 @@ function checkFolder(sources, file, target, isType, wrong) {
   );
 }
 
-/** The deepest listed folder that holds the file; '' for a primitive. */
+/** The deepest listed folder that contains the file, or '' for a primitive. */
 function folderOf(sources, file) {
   const parts = path.relative(sources, file).split(path.sep).slice(0, -1);
   for (let depth = parts.length; depth > 0; depth--) {
@@ -162,8 +165,7 @@ function folderOf(sources, file) {
   return parts.join('/');
 }
 
-/** Every module that a file names, also in types and in `import()`, and what it uses of a platform without an
- *  import. */
+/** Every module that a file imports, including in types and in `import()`, and every platform global that it uses. */
 function read(file) {
   const source = readFileSync(file, 'utf8');
   const { program, errors } = parseSync(file, source);
@@ -182,7 +184,7 @@ function read(file) {
   return { imports, globals };
 }
 
-/** `process.env`, `setTimeout(…)`, `new Date()`, `Math.random()`. */
+/** Detects `process.env`, `setTimeout(…)`, `new Date()` and `Math.random()`. */
 function globalOf({ type, object, property, callee }) {
   if (type === 'MemberExpression' && object.name === 'Math' && property.name === 'random')
     return 'Math.random';
@@ -199,7 +201,8 @@ function visit(node, look) {
   }
 }
 
-/** Files that need each other, be it only for a type: neither can be understood, or moved, without the other. */
+/** Reports files that import each other, even if only for a type: neither can be understood or moved without the
+ *  other. */
 function reportCycles(graph) {
   const state = new Map();
   const walk = (file, trail) => {

@@ -1,20 +1,23 @@
-// Floods a relay with forged handshake initiations, to see what it costs the relay and whom it keeps out.  Each
-// initiation has a right mac1, which takes the relay's public key and nothing else, and comes from an address of its
-// own. Only for relays on this machine: run it in a network namespace whose default route leads nowhere, because the
-// relay's answers go to whoever owns a forged address.
+// Floods a relay with forged handshake initiations, to measure what that costs the relay and which clients still get
+// through.
+//
+// Each initiation has a different source address and a valid mac1, which requires only the relay's public key. Flood
+// only relays on this machine, in a network namespace whose default route leads nowhere: otherwise the relay's answers
+// reach the real owners of the forged addresses.
 
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { parseArgs } from 'node:util';
 
-const PROTOCOL = new URL('../packages/protocol/dist/handshake/mac.js', import.meta.url);
+const PROTOCOL = new URL('../packages/protocol/dist/wireguard/mac.js', import.meta.url);
 const RUNTIME = new URL('../packages/runtime/dist/index.js', import.meta.url);
 const USAGE = `usage: node scripts/flood.mjs --relay-key KEY --to 127.0.0.1:PORT [--per-second N] [--seconds N]
 
   --per-second N   initiations a second (15000)
   --seconds N      how long (60)
 
-Needs root, Linux and koffi: forged source addresses take a raw socket. Prints how many were sent and in what time.
+Needs root, Linux and koffi, because forged source addresses require a raw socket. Prints how many were sent, and how
+long that took.
 `;
 
 const AF_INET = 2;
@@ -25,7 +28,7 @@ const IP_BYTES = 20;
 const UDP_BYTES = 8;
 const INITIATION_BYTES = 148;
 const MAC1_OFFSET = 116;
-/** Drawn once and sent again and again: a relay remembers nothing of them. */
+/** Generated once and sent repeatedly, because a relay keeps no state for them. */
 const MESSAGES = 4096;
 
 const options = readArguments();
@@ -40,14 +43,14 @@ const packets = Array.from({ length: MESSAGES }, () => forgedPacket());
 const { sent, seconds } = await flood();
 process.stdout.write(`${JSON.stringify({ sent, seconds, perSecond: Math.round(sent / seconds) })}\n`);
 
-/** Sends what is due, a millisecond's worth at a time. */
+/** Sends at the given rate, one millisecond's worth at a time. */
 async function flood() {
   const start = performance.now();
   const end = start + 1000 * options.seconds;
   let sent = 0;
   for (let now = start; now < end; now = performance.now()) {
     const due = Math.floor(((now - start) * options.perSecond) / 1000);
-    // After a pause of our own, what was missed is not made up for in one burst.
+    // After a pause of this process, do not catch up in one burst.
     for (let burst = 0; sent < due && burst < 256; burst++) {
       const packet = packets[sent % MESSAGES];
       packet.writeUInt32BE((0x0a000000 | (Math.random() * 0x1000000)) >>> 0, 12);
@@ -60,8 +63,8 @@ async function flood() {
   return { sent, seconds: (performance.now() - start) / 1000 };
 }
 
-/** An IPv4 packet with an initiation that gets as far as a forger can: the mac1 is right. The kernel fills in the
- *  rest. */
+/** An IPv4 packet with the best initiation that a forger can make: its mac1 is valid. The kernel completes the IP
+ *  header. */
 function forgedPacket() {
   const packet = Buffer.alloc(IP_BYTES + UDP_BYTES + INITIATION_BYTES);
   packet[0] = 0x45;
@@ -116,9 +119,9 @@ function readArguments() {
     fail(error.message);
   }
   const [, host, port] =
-    /^(\d+\.\d+\.\d+\.\d+):(\d+)$/.exec(values.to ?? '') ?? fail('--to wants an IPv4 address and a port');
+    /^(\d+\.\d+\.\d+\.\d+):(\d+)$/.exec(values.to ?? '') ?? fail('--to expects an IPv4 address and a port');
   const relayKey = Buffer.from(values['relay-key'] ?? '', 'base64');
-  if (relayKey.length !== 32) fail('--relay-key wants a public key');
+  if (relayKey.length !== 32) fail('--relay-key expects a public key');
   return {
     host,
     port: Number(port),

@@ -5,7 +5,7 @@
 //   node scripts/measure-table.mjs sharing > docs/sharing-table.txt    (a minute)
 //   node scripts/measure-table.mjs stalls > docs/stall-table.txt       (a minute)
 //
-// Exit code: 0 printed, 2 not built or no such table.
+// Exit code: 0 when it was printed, 2 when testkit is not built or there is no such table.
 
 import { existsSync } from 'node:fs';
 

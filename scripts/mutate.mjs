@@ -1,8 +1,14 @@
-// Plants bugs, one at a time, in a copy of the program, and says who finds each: the simulator (and which rule), or the
-// tests.  A list is JSON: [{ "name", "file", "before", "after", "why", "found", "scenario" }]. `before` is text that
-// stands once in `file`, `after` takes its place, `why` says what is wrong then. `found` says who is to find it: the
-// name of a rule of the simulator, "simulator" for any of them, "tests", or "nobody" with a reason in `why`. `scenario`
-// is the kind of trouble that shows the bug; without it, all kinds.
+// Plants bugs, one at a time, in a copy of the program, and reports whether the simulator (and which rule) or the tests
+// find each of them.
+//
+// A list is JSON: [{ "name", "file", "before", "after", "why", "found", "scenario" }]
+//
+//   before    text that occurs exactly once in `file`
+//   after     its replacement
+//   why       what is wrong then
+//   found     what must find the bug: the name of a rule of the simulator, "simulator" for any rule, "tests", or
+//             "nobody" with a reason in `why`
+//   scenario  the kind of trouble that shows the bug; without it, all kinds
 
 import { spawn } from 'node:child_process';
 import {
@@ -25,13 +31,14 @@ import { transform } from 'esbuild';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const USAGE = `usage: node scripts/mutate.mjs LIST.json... [--seeds COUNT] [--only NAME] [--limit SECONDS] [--tests] [--check]
 
-  --seeds COUNT     seeds that the simulator runs for each bug, or until it finds it (500)
-  --only NAME       this bug alone
-  --limit SECONDS   of the simulator and of the tests, for each bug (300); tests that take longer hang, and that counts as found
-  --tests           run the tests of the package too, where the simulator finds nothing
-  --check           say only whether each bug can be planted: its text stands once in its file
+  --seeds COUNT     run at most this many seeds of the simulator for each bug (500)
+  --only NAME       run only this bug
+  --limit SECONDS   the time limit of the simulator, and of the tests, for each bug (300); tests that exceed it count
+                    as having found the bug
+  --tests           also run the tests of the package if the simulator finds nothing
+  --check           only check that each bug can be planted: that its text occurs once in its file
 
-Build first. Exit code: 0 everybody found what the list says, 1 somebody did not, 2 wrong arguments.
+Build first. Exit code: 0 if every bug was found as its list says, 1 if not, 2 for invalid arguments.
 `;
 const TESTED_WITH = [
   'packages',
@@ -42,9 +49,9 @@ const TESTED_WITH = [
   'vitest.config.ts',
   'tsconfig.base.json',
 ];
-/** What `found` may be beside the name of a rule. */
+/** The values of `found` that are not names of rules. */
 const NO_RULES = ['simulator', 'tests', 'nobody'];
-/** What a simulation needs of a built tree. */
+/** The parts of a built tree that a simulation needs. */
 const SIMULATED_WITH = [
   'packages/protocol/dist',
   'packages/testkit/dist',
@@ -74,7 +81,7 @@ for (const mutant of mutants) {
   );
 }
 const ran = options.check ? 'can be planted' : `were run, the simulator found ${bySimulator}`;
-print(`mutate: ${mutants.length} bugs ${ran}, ${failed} not as the list says`);
+print(`mutate: ${mutants.length} bugs ${ran}, ${failed} differ from the list`);
 process.exitCode = failed === 0 ? 0 : 1;
 
 function readArguments() {
@@ -109,8 +116,8 @@ function plantingProblem({ file, before, after }) {
   if (!existsSync(path.join(ROOT, file))) return `there is no ${file}`;
   const source = readFileSync(path.join(ROOT, file), 'utf8');
   const places = source.split(before).length - 1;
-  if (before === after) return 'it changes nothing';
-  return places === 1 ? undefined : `its text stands ${places} times in ${file}`;
+  if (before === after) return 'the replacement changes nothing';
+  return places === 1 ? undefined : `its text occurs ${places} times in ${file}`;
 }
 
 function mutated({ file, before, after }) {
@@ -118,7 +125,7 @@ function mutated({ file, before, after }) {
   return source.replace(before, () => after);
 }
 
-/** @returns who found it, or 'nobody' */
+/** @returns what found it, or 'nobody' */
 async function find(mutant) {
   if (/^packages\/(protocol|testkit)\//.test(mutant.file)) {
     const finder = await inCopy(SIMULATED_WITH, (tree) => simulate(tree, mutant));
@@ -155,7 +162,7 @@ async function inCopy(parts, action) {
   }
 }
 
-/** The packages of the copy know each other, and their dependencies are the original's. */
+/** Links the packages of the copy to each other, and to the dependencies of the original. */
 function linkModules(tree) {
   for (const folder of ['', ...readdirSync(path.join(tree, 'packages')).map((name) => `packages/${name}`)]) {
     const modules = path.join(ROOT, folder, 'node_modules');
@@ -192,7 +199,7 @@ async function simulate(tree, mutant) {
   if (found !== undefined && !NO_RULES.includes(found)) parameters.push('--rule', found);
   const { code, output } = await run(tree, [process.execPath, ...parameters]);
   if (code === 0) return undefined;
-  // A busy machine is slow, too: only the tests have their own idea of how long is too long.
+  // The machine may just be busy, so a slow simulation finds nothing. Tests have time limits of their own.
   if (code === undefined) return 'nobody in time';
   const seed = /^seed (\d+)/m.exec(output)?.[1];
   if (seed === undefined)
@@ -221,7 +228,7 @@ async function test(tree, mutant) {
   return `tests (${path.basename(/"name":"([^"]*\.test\.ts)"/.exec(failedFile(output))?.[1] ?? '?')})`;
 }
 
-/** Of the reporter's JSON, the part that names the file whose test failed. */
+/** The part of the reporter's JSON that names the file of the failed test. */
 function failedFile(output) {
   try {
     const { testResults } = JSON.parse(output.slice(output.indexOf('{"num')));
@@ -231,7 +238,7 @@ function failedFile(output) {
   }
 }
 
-/** @returns the exit code, or undefined when it took too long, and what it printed */
+/** @returns the exit code, undefined after a timeout, and the output */
 function run(tree, [program, ...parameters]) {
   return new Promise((resolve) => {
     const child = spawn(program, parameters, { cwd: tree, stdio: ['ignore', 'pipe', 'pipe'] });

@@ -1,8 +1,9 @@
-// Draws docs/images/loss.svg and docs/images/loss-over-time.svg from the simulator: what loss does to each controller.
+// Draws docs/images/loss.svg and docs/images/loss-over-time.svg, which show the effect of loss on each controller in
+// the simulator.
 //
 //   node scripts/plot-loss.mjs
 //
-// The same code gives the same pictures. Exit code: 0 drawn, 2 not built.
+// The same code gives the same images. Exit code: 0 when they were drawn, 2 when testkit is not built.
 
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 
@@ -17,7 +18,7 @@ if (!existsSync(TESTKIT)) {
 const { measureTransfer, TABLE_LINK, TABLE_LOSSES } = await import(TESTKIT);
 const { CONGESTION_CONTROLLERS } = await import(PROTOCOL);
 
-/** Readable on white and on black, and by those who do not tell red from green. */
+/** Legible on white and on black, and with colour blindness. */
 const COLORS = { newreno: '#e08a1e', cubic: '#3f8fd2', bbr: '#3aa76d' };
 const WIDTH = 720;
 const HEIGHT = 360;

@@ -1,11 +1,11 @@
-// Installs and builds, on a machine that has only Node and npm. A second run does only what is needed.
+// Installs and builds everything on a machine that has only Node and npm. A second run does only what is still needed.
 //
 //   node scripts/setup.mjs [--program] [--quiet] [--without-native]
 //
-//   --program         installs and builds no more than the program needs: no compiler, linter or test runner
-//   --quiet           says nothing when there is nothing to do
-//   --without-native  leaves out our optional native packages: everything works, slower. `npm test` and `npm run demo`
-//                     then do without them too, until `npm run setup`
+//   --program         installs and builds only what the program needs: no compiler, linter or test runner
+//   --quiet           prints nothing if there is nothing to do
+//   --without-native  leaves out our optional native packages: everything works, but slower. Later runs of `npm test`
+//                     and `npm run demo` leave them out too, until `npm run setup`
 
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -21,7 +21,7 @@ const quiet = process.argv.includes('--quiet');
 const programOnly = process.argv.includes('--program');
 const withoutNative = process.argv.includes('--without-native');
 
-/** What is installed, by what it serves: the marks in the stamp. */
+/** Marks in the stamp that say which part is installed. */
 const PROGRAM_ONLY = ' program only';
 const WITHOUT_NATIVE = ' without native';
 
@@ -38,7 +38,7 @@ function checkNode() {
 
 function install() {
   const found = existsSync(stampFile) ? readFileSync(stampFile, 'utf8') : undefined;
-  // Who has installed everything keeps everything.
+  // If everything is installed already, keep it.
   const isPart = programOnly && (found === undefined || found.includes(PROGRAM_ONLY));
   const stamp = manifestHash() + (isPart ? PROGRAM_ONLY : '') + (withoutNative ? WITHOUT_NATIVE : '');
   if (found !== undefined && isInstalled(found, stamp)) return;
@@ -47,7 +47,7 @@ function install() {
   const options = ['--frozen-lockfile', '--config.confirmModulesPurge=false', ...(isPart ? ['--prod'] : [])];
   if (!run('npx', ['--yes', PNPM, 'install', ...options])) {
     fail(
-      'packages could not be installed (see above): it needs the npm registry; check the network, run it again',
+      'packages could not be installed (see above): check that the npm registry can be reached, and run it again',
     );
   }
   if (withoutNative) unlinkNative();
@@ -55,8 +55,8 @@ function install() {
   writeFileSync(stampFile, stamp);
 }
 
-/** Not `pnpm install --no-optional`: that leaves out the bundler too, whose program is an optional package of it.
- *  The next install puts the links back. */
+/** Removes the links to the native packages; the next install restores them. `pnpm install --no-optional` would also
+ *  leave out the bundler, whose binary is an optional package. */
 function unlinkNative() {
   for (const name of packageNames()) {
     const folder = path.join(root, 'packages', name);
@@ -67,12 +67,12 @@ function unlinkNative() {
   }
 }
 
-/** What is installed without native packages stays so until somebody runs `npm run setup`. */
+/** An installation without native packages stays as it is until `npm run setup`. */
 function isInstalled(found, wanted) {
   return found === wanted || (quiet && found.replace(WITHOUT_NATIVE, '') === wanted);
 }
 
-/** Everything that decides what is installed. */
+/** A hash of everything that decides what is installed. */
 function manifestHash() {
   const hash = createHash('sha256').update(process.versions.modules);
   const manifests = ['pnpm-lock.yaml', 'pnpm-workspace.yaml', 'package.json'];
@@ -89,7 +89,7 @@ function packageNames() {
     .sort();
 }
 
-/** The bundle is the program. What else runs from a build, such as the simulator, needs the compiler, which also
+/** Bundles the program. Everything else that runs from a build, such as the simulator, needs the compiler, which also
  *  checks types. */
 async function build() {
   if (!quiet) say('building ...');
@@ -102,11 +102,11 @@ async function build() {
   }
 }
 
-/** @returns whether it succeeded; what it has to say goes to our output */
+/** Passes the command's output on. @returns whether it succeeded */
 function run(command, parameters) {
   const needsShell = process.platform === 'win32' && command === 'npx';
   const stdio = ['ignore', quiet ? 'pipe' : 'inherit', 'inherit'];
-  // Run by `npx -c '...'` ourselves, our own npx would take that one's options for its own.
+  // If this script was started by `npx -c '...'`, our own npx would inherit those options.
   const { npm_config_call: _call, npm_config_package: _package, ...environment } = process.env;
   const { status, stdout, error } = spawnSync(command, parameters, {
     cwd: root,

@@ -1,4 +1,4 @@
-// Runs simulations of the protocol: clients, networks and a relay in virtual time, drawn from seeds, held against a
+// Simulates the protocol in virtual time: clients, networks and a relay, generated from seeds and checked against a
 // model and rules.
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -9,25 +9,25 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 
 const TESTKIT = new URL('../packages/testkit/dist/index.js', import.meta.url);
 const PROTOCOL = new URL('../packages/protocol/dist/index.js', import.meta.url);
-/** Not a scenario: all of them. */
+/** Stands for all scenarios. */
 const MIXED = 'mixed';
 const DEFAULT_COUNT = '1000';
 const USAGE = `usage: npm run simulate -- [--seed N] [--seeds COUNT] [--scenario NAME] [--trace] [--portable]
        npm run simulate -- --seed N [--scenario NAME] --save FILE
        npm run simulate -- --replay FILE [--trace]
 
-  --seed N          this seed alone; with --seeds, the first of so many
-  --seeds COUNT     seeds 1 to COUNT (${DEFAULT_COUNT})
-  --scenario NAME   one kind of trouble, much of it; 'list' prints the names
-                    'mixed': every other seed any, the rest each kind in turn
-  --stop            end at the first seed that shows a violation
+  --seed N          run only this seed; with --seeds, start at it
+  --seeds COUNT     how many seeds to run, from 1 (${DEFAULT_COUNT})
+  --scenario NAME   much of one kind of trouble; 'list' prints the names
+                    'mixed' alternates between any kind and each kind in turn
+  --stop            stop at the first seed with a violation
   --rule NAME       count only violations of this rule
-  --trace           a line for each datagram and event of one seed
-  --save FILE       write the scenario that a seed stands for, and run it; to keep what showed a bug
-  --replay FILE     run a scenario that was written so
-  --portable        with the real portable crypto, some 50 times slower
+  --trace           print a line for each datagram and event of one seed
+  --save FILE       write the scenario of a seed to a file, and run it; use it to keep a scenario that showed a bug
+  --replay FILE     run a saved scenario
+  --portable        use the real portable crypto, about 50 times slower
 
-Prints what was violated and how to see it again. Exit code: 0 nothing was, 1 something was, 2 wrong arguments.
+Prints each violation and how to reproduce it. Exit code: 0 without violations, 1 with some, 2 for invalid arguments.
 `;
 
 if (isMainThread) await main();
@@ -42,7 +42,7 @@ async function main() {
     return;
   }
   if (options.scenario !== MIXED && !SCENARIO_NAMES.includes(options.scenario)) {
-    fail(`no scenario ${options.scenario}; there are ${SCENARIO_NAMES.join(', ')}`);
+    fail(`unknown scenario '${options.scenario}': expected one of ${SCENARIO_NAMES.join(', ')}`);
   }
   if (options.trace || options.save !== undefined || options.replay !== undefined) await runOne(options);
   else await runAll(options);
@@ -93,7 +93,7 @@ function readArguments() {
 }
 
 function positiveNumber(option, text) {
-  if (!/^[1-9]\d{0,8}$/.test(text)) throw new Error(`${option} ${text}: expected a number from 1`);
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new Error(`${option} '${text}': expected a positive whole number`);
   return Number(text);
 }
 
@@ -120,12 +120,12 @@ async function runOne({ from, portable, scenario: name, trace, save, replay }) {
   });
   for (const violation of result.violations) process.stdout.write(`VIOLATION ${violation}\n`);
   process.stdout.write(`digest ${result.digest}\n${JSON.stringify(result.stats, undefined, 2)}\n`);
-  const reason = result.violations[0] ?? 'say what was wrong here';
+  const reason = result.violations[0] ?? 'describe here what was wrong';
   if (save !== undefined) writeFileSync(save, `${JSON.stringify({ reason, seed, scenario })}\n`);
   process.exitCode = result.violations.length === 0 ? 0 : 1;
 }
 
-/** Hands one seed after another to whichever thread is free. */
+/** Gives the next seed to each thread that becomes free. */
 async function runAll({ from, to, portable, scenario, stop, rule }) {
   const started = performance.now();
   const totals = {};

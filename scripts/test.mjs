@@ -1,6 +1,7 @@
-// What `npm test` does after the setup: types, lint, walls, spec, tests. The last line counts.
+// Runs the checks and tests of `npm test` after the setup: types, lint, package walls, spec citations, tests. The last
+// line has the totals.
 //
-//   node scripts/test.mjs [what vitest takes, for example a path]
+//   node scripts/test.mjs [arguments of vitest, for example a path]
 
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
@@ -31,14 +32,14 @@ function check(name, parameters) {
   return status === 0;
 }
 
-/** @returns how many passed and failed, and each that was skipped with its reason; what `-t` leaves out is not
- *    counted */
+/** @returns how many tests passed and failed, and the names of skipped ones with the reason; tests that `-t` leaves out
+ *    do not count */
 async function runTests(parameters) {
   const { filter, options } = parseCLI(['vitest', 'run', ...parameters]);
   const vitest = await startVitest('test', filter, options);
   const counts = { passed: 0, failed: vitest.state.getUnhandledErrors().length, skipped: [] };
   for (const file of vitest.state.getTestModules()) {
-    // A file or a group that breaks outside its tests: in its imports, in a hook.
+    // Errors outside the tests themselves: in imports or hooks.
     counts.failed += file.errors().length;
     for (const suite of file.children.allSuites()) counts.failed += suite.errors().length;
     for (const test of file.children.allTests()) {

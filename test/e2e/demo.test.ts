@@ -5,7 +5,7 @@ import { runUnderpass, startUnderpass } from './running-program.js';
 import { temporaryDirectory } from './temporary-directory.js';
 
 describe('underpass demo', () => {
-  it('shows a download whose hashes are equal, ends with 0 and leaves nothing behind', async () => {
+  it('shows a download with equal hashes, exits with 0 and leaves nothing behind', async () => {
     const directory = temporaryDirectory();
     const { code, stdout, lines } = await runUnderpass(['demo'], { environment: { TMPDIR: directory } });
     expect([code, lines]).toEqual([0, []]);
@@ -18,7 +18,7 @@ describe('underpass demo', () => {
     expect(readdirSync(directory)).toEqual([]);
   });
 
-  it('stopped halfway ends with 1 and one line, and leaves nothing behind', async () => {
+  it('exits with 1 and one line when stopped halfway, and leaves nothing behind', async () => {
     const directory = temporaryDirectory();
     const demo = startUnderpass(['demo'], { TMPDIR: directory });
     const seen = new Promise((resolve) => demo.child.stdout?.once('data', resolve));
@@ -29,7 +29,7 @@ describe('underpass demo', () => {
     expect(readdirSync(directory)).toEqual([]);
   });
 
-  it('that cannot begin says why', async () => {
+  it('says why it cannot start', async () => {
     const { code, lines } = await runUnderpass(['demo'], { environment: { TMPDIR: '/nowhere' } });
     expect([code, lines]).toEqual([
       1,

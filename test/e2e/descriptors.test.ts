@@ -1,12 +1,12 @@
-/** A process that has no file descriptors left: every program sees a failure, never an empty answer. */
+/** A process without free file descriptors: every program sees a failure, never an empty answer. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import type { RunningProgram } from './running-program.js';
 import { connect, howItEnds, startTarget } from './tcp.js';
 import { setUpRelay, startClient, startRelay } from './tunnel.js';
 
-/** What 120 connections meet, beside an answer and a reset. They say nothing first: the system closes one that did with
- *  a reset, and one that did not with FIN. */
+/** Opens 120 connections, and counts how each of them ends. They send nothing first, because the system closes a
+ *  connection that has sent something with a reset, and one that has not with FIN. */
 async function endsOf(port: number): Promise<string[]> {
   const sockets = await Promise.all(Array.from({ length: 120 }, () => connect(port)));
   const ends: string[] = [];
@@ -21,7 +21,7 @@ async function endsOf(port: number): Promise<string[]> {
   return ['answer', 'ECONNRESET', ...ends].filter((how, index, all) => all.indexOf(how) === index);
 }
 
-/** Leaves a running process room for a few connections; loading it took more. */
+/** Leaves a running process descriptors for a few connections. Starting it needs more. */
 function limitDescriptors(program: RunningProgram): void {
   execFileSync('prlimit', ['--pid', String(program.child.pid), '--nofile=60:60']);
 }
@@ -30,7 +30,7 @@ const hasPrlimit = spawnSync('prlimit', ['--version']).status === 0;
 
 // spec forwarding 2.7
 describe.skipIf(!hasPrlimit)('without file descriptors', () => {
-  it('a client resets what it cannot carry, and says once what to do', async () => {
+  it('a client resets what it cannot carry, and reports once what to do', async () => {
     const { port } = await startTarget((socket) => void socket.write('welcome'));
     const setup = setUpRelay([`127.0.0.1:${port}`]);
     const relay = await startRelay(setup);
@@ -42,7 +42,7 @@ describe.skipIf(!hasPrlimit)('without file descriptors', () => {
     expect(warnings[0]).toMatchObject({ level: 'warn', msg: expect.stringContaining('LimitNOFILE=') });
   });
 
-  it('a relay refuses what it cannot connect, and says once what to do', async () => {
+  it('a relay refuses what it cannot connect, and reports once what to do', async () => {
     const { port } = await startTarget((socket) => void socket.write('welcome'));
     const setup = setUpRelay(['localhost:*']);
     const relay = await startRelay(setup);

@@ -1,5 +1,4 @@
-/** Strangers who know the relay's public key, and a client that connects all the same (docs/spec/handshake.md 5.3,
- *  6). */
+/** A client connects although strangers who know the relay's public key flood it (docs/spec/handshake.md 5.3, 6). */
 import { randomBytes } from 'node:crypto';
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
@@ -9,10 +8,10 @@ import { body, connect, readBytes, sha256, startEcho } from './tcp.js';
 import { setUpRelay, startClient, startRelay } from './tunnel.js';
 
 const SOURCES = 64;
-/** A flood that lets nobody in ends here. */
+/** The flood ends after this time even if no client gets in. */
 const MAX_FORGED = 400_000;
 
-/** Initiations with a right mac1, which is all that a stranger can make right. */
+/** Initiations with a valid mac1, which is all that a stranger can forge. */
 function forgedInitiations(relayPublicKey: Uint8Array, count: number): Uint8Array[] {
   const suite = createPortableSuite();
   const key = suite.hash(new TextEncoder().encode('mac1----'), relayPublicKey);
@@ -25,7 +24,7 @@ function forgedInitiations(relayPublicKey: Uint8Array, count: number): Uint8Arra
   });
 }
 
-/** Sockets at different addresses of loopback, of which Linux has 16 million. */
+/** Sockets on different loopback addresses, of which Linux has 16 million. */
 async function strangers(): Promise<Socket[]> {
   return await Promise.all(
     Array.from({ length: SOURCES }, async (_, i) => {
@@ -40,7 +39,7 @@ async function strangers(): Promise<Socket[]> {
 }
 
 it.skipIf(process.platform !== 'linux')(
-  'a flood of forged handshakes: a new client connects, and its bytes are intact',
+  'a new client connects during a flood of forged handshakes, and its bytes arrive intact',
   {
     timeout: 180_000,
   },
@@ -76,7 +75,7 @@ it.skipIf(process.platform !== 'linux')(
       await flood;
     }
     expect(relay.program.exit).toBeUndefined();
-    // It was asked for cookies, and answered fewer messages than it got.
+    // The flood received cookies, and fewer answers than it sent messages.
     expect(forged).toBeGreaterThan(1000);
     expect(answers).toBeGreaterThan(0);
     expect(answers).toBeLessThan(forged);

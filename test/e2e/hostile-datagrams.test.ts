@@ -1,4 +1,4 @@
-/** Nothing that does not authenticate has an effect or an answer (docs/spec/wire.md 2.1, session.md 4). */
+/** Datagrams that do not authenticate have no effect and get no answer (docs/spec/wire.md 2.1, session.md 4). */
 import { expect, it } from 'vitest';
 import { MeddlingProxy } from './meddling-proxy.js';
 import { body, connect, readBytes, sha256, startEcho } from './tcp.js';
@@ -8,7 +8,7 @@ const PER_SECOND = 200;
 const SECONDS = 30;
 const CHUNK_BYTES = 200_000;
 
-it('200 bad datagrams a second at both live sockets for 30 s: no answer, and a transfer is intact', {
+it('answers none of 200 bad datagrams a second at both sockets for 30 s, and the transfer stays intact', {
   timeout: 120_000,
 }, async () => {
   const echo = await startEcho();
@@ -31,7 +31,7 @@ it('200 bad datagrams a second at both live sockets for 30 s: no answer, and a t
   }
 
   expect(proxy.answersToStrangers).toBe(0);
-  // One handshake, and perhaps another for a moment of silence: nothing that 12,000 datagrams asked for.
+  // One handshake, and perhaps one more after a moment of silence. The 12,000 bad datagrams caused none.
   expect(proxy.handshakeMessages).toBeLessThanOrEqual(6);
   expect(client.program.events.filter(({ level }) => level === 'error')).toEqual([]);
   expect(client.program.exit).toBeUndefined();

@@ -1,4 +1,4 @@
-/** Whether a program of this machine can take part in a test. */
+/** Finds and runs programs of this machine that a test needs. */
 import { execFileSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import path from 'node:path';
@@ -12,13 +12,13 @@ export function installed(name: string): string | undefined {
       accessSync(file, constants.X_OK);
       return file;
     } catch {
-      // not there: the next directory
+      // Not in this directory: try the next.
     }
   }
   return undefined;
 }
 
-/** What a program prints, given `input`. */
+/** Runs a program with `input` and returns its output. */
 export function outputOf(command: string, commandArguments: readonly string[], input = ''): string {
   return execFileSync(command, commandArguments, { input, encoding: 'utf8', stdio: 'pipe' });
 }

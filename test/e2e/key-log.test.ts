@@ -1,4 +1,4 @@
-/** `--key-log`: lines that Wireshark reads, in a file that nobody else does. */
+/** `--key-log` writes lines that Wireshark reads, in a file that only its owner can read. */
 import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';

@@ -1,4 +1,4 @@
-/** `keygen` and `pubkey` against the `wg` program, and what they say when something is wrong. */
+/** `keygen` and `pubkey` compared with the `wg` program, and their error messages. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -12,7 +12,7 @@ const PRIVATE_KEY = 'AKeZaHwBxjiKLFnkY2unvEdOTtg4AL+M9dQXfopFVFk=';
 const PUBLIC_KEY = 'Igge9KzRytKNwrgkzDE/8hrLu6Ly0OqVdvOPWhA5KR4=';
 
 describe('underpass keygen', () => {
-  it('prints one clamped key and a line end, another one each time', async () => {
+  it('prints one clamped key and a line end, a different key each time', async () => {
     const first = await runUnderpass(['keygen']);
     const second = await runUnderpass(['keygen']);
     expect(first).toMatchObject({ code: 0, lines: [] });
@@ -22,7 +22,7 @@ describe('underpass keygen', () => {
     expect([(key[0] ?? 0) & 7, (key[31] ?? 0) & 0xc0]).toEqual([0, 0x40]);
   });
 
-  it('makes keys that wg reads, and reads keys that wg makes', async (context) => {
+  it('prints keys that wg accepts, and pubkey accepts keys that wg prints', async (context) => {
     const wg = installed('wg');
     if (wg === undefined) return context.skip('wg is not installed');
     for (let round = 0; round < 5; round++) {
@@ -46,7 +46,7 @@ describe('underpass keygen', () => {
     expect(readFileSync(file, 'utf8')).toHaveLength(45);
   });
 
-  it('does not mind a reader that has gone away', () => {
+  it('succeeds even if the reader has gone away', () => {
     const script = '{ "$0" "$1" keygen 2>&1 >&3 | cat >&2; } 3>&1 | true';
     const options = { encoding: 'utf8' } as const;
     expect(execFileSync('sh', ['-c', script, process.execPath, PROGRAM], options)).toBe('');
@@ -73,7 +73,7 @@ describe('underpass pubkey', () => {
     ['blanks in front', ` ${PRIVATE_KEY}\n`, `underpass: stdin is not a private key: ${expected}`],
     ['two keys', `${PRIVATE_KEY}\n${PRIVATE_KEY}\n`, `underpass: stdin has more than a key: ${expected}`],
     ['a flood', 'A'.repeat(100_000), 'underpass: stdin has more than a key: expected one private key'],
-  ])('given %s says so in one line', async (_what, stdin, line) => {
+  ])('reports %s in one line', async (_what, stdin, line) => {
     expect(await runUnderpass(['pubkey'], { stdin })).toEqual({ code: 3, stdout: '', lines: [line] });
   });
 

@@ -1,5 +1,4 @@
-/** A UDP proxy between client and relay that passes everything on and adds datagrams of its own, to both, from the very
- *  addresses that they know each other by. */
+/** A UDP proxy between client and relay that adds bad datagrams. */
 import { randomBytes, randomInt } from 'node:crypto';
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { once } from 'node:events';
@@ -7,19 +6,22 @@ import { onTestFinished } from 'vitest';
 
 const REMEMBERED = 64;
 
+/** Passes all datagrams between client and relay on, and injects bad ones in both directions: from the address that
+ *  each side knows the other by, or from a stranger's. The test calls `inject` and reads the counters. It remembers
+ *  some genuine datagrams, to replay and modify them. */
 export class MeddlingProxy {
-  /** Bad datagrams that were sent to each. */
+  /** How many bad datagrams were sent, over both sides. */
   injected = 0;
-  /** Datagrams that are no transport messages, as they passed: handshakes and cookie replies. */
+  /** How many handshake messages and cookie replies passed. */
   handshakeMessages = 0;
-  /** Datagrams that came to a socket which only ever sent nonsense. */
+  /** How many datagrams arrived at the stranger's socket, which sends only bad ones. */
   answersToStrangers = 0;
   readonly #front: Socket;
   readonly #back: Socket;
   readonly #stranger: Socket;
   readonly #relayPort: number;
   #client: RemoteInfo | undefined;
-  /** Genuine datagrams of late, to be changed and sent again. */
+  /** Some recent genuine datagrams. */
   readonly #toRelay: Buffer[] = [];
   readonly #toClient: Buffer[] = [];
 
@@ -49,12 +51,12 @@ export class MeddlingProxy {
     return new MeddlingProxy(relayPort, sockets);
   }
 
-  /** Where the client finds the relay. */
+  /** The port that the client takes for the relay's. */
   get port(): number {
     return this.#front.address().port;
   }
 
-  /** One bad datagram to each side, from its peer's address or a stranger's. */
+  /** Sends one bad datagram to each side, from its peer's address or from a stranger's. */
   inject(): void {
     if (this.#client === undefined || this.#toRelay.length === 0 || this.#toClient.length === 0) return;
     const fromStranger = randomInt(2) === 0;
@@ -75,17 +77,17 @@ export class MeddlingProxy {
 function badDatagram(genuine: readonly Buffer[]): Buffer {
   const copy = Buffer.from(genuine[randomInt(genuine.length)] as Buffer);
   switch (randomInt(6)) {
-    case 0: // the same again
+    case 0: // replayed
       return copy;
     case 1: // a bit flipped
       copy[randomInt(copy.length)] = (copy[randomInt(copy.length)] as number) ^ (1 << randomInt(8));
       return copy;
-    case 2: // cut off
+    case 2: // truncated
       return copy.subarray(0, randomInt(copy.length));
-    case 3: // longer
+    case 3: // extended
       return Buffer.concat([copy, randomBytes(1 + randomInt(64))]);
     case 4: {
-      // random behind one of the four types, and of its length
+      // Random content with the type and length of one of the four messages.
       const type = 1 + randomInt(4);
       const length = [148, 92, 64, 32 + randomInt(1200)][type - 1] as number;
       const datagram = randomBytes(length);

@@ -1,4 +1,4 @@
-/** Programs that people use, through the tunnel. */
+/** Common programs through the tunnel. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
@@ -41,7 +41,7 @@ async function startHttp(page: Uint8Array): Promise<number> {
 }
 
 describe('through the tunnel', () => {
-  it('curl fetches what is there, and sees a reset, not an empty answer, when it is refused', async (context) => {
+  it('curl fetches a page, and sees a reset rather than an empty answer when it is refused', async (context) => {
     const curl = installed('curl');
     if (curl === undefined) return context.skip('curl is not installed');
     const page = body(1_000_000, 5);
@@ -61,7 +61,7 @@ describe('through the tunnel', () => {
     expect(refused.errors).toContain('reset');
   });
 
-  it('nc -N sends a file, closes its side, and still hears the answer', async (context) => {
+  it('nc -N sends a file, closes its side, and still receives the answer', async (context) => {
     const nc = installed('nc');
     if (nc === undefined) return context.skip('nc is not installed');
     if (!(await run(nc, ['-h'])).errors.includes('-N')) return context.skip('this nc has no -N');
@@ -102,7 +102,7 @@ describe('through the tunnel', () => {
   });
 });
 
-/** An sshd of the test's own: one port on loopback, one key.
+/** Starts an sshd for the test, with one port on loopback and one key.
  *  @returns the client's key file, or why sshd cannot run on this machine */
 async function startSshServer(
   sshd: string,
@@ -143,7 +143,7 @@ PasswordAuthentication no
   return { key: at('user') };
 }
 
-/** As root, sshd wants an empty directory that its service would have made at boot. */
+/** As root, sshd needs an empty directory that its service would create at boot. */
 function provideSeparationDirectory(): void {
   const directory = '/run/sshd';
   if (process.getuid?.() !== 0 || existsSync(directory)) return;

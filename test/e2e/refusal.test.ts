@@ -1,10 +1,10 @@
-/** A target that cannot be reached: the local program sees a reset, and the client says why in one line. */
+/** When a target cannot be reached the local program sees a reset, and the client explains it in one line. */
 import { describe, expect, it } from 'vitest';
 import { closedPort, connect, howItEnds, readAll, startEcho } from './tcp.js';
 import { startTunnel } from './tunnel.js';
 
 describe('a connection to a target', () => {
-  it('that refuses is reset, and both sides say so in one line', async () => {
+  it('that refuses is reset, and both sides report it in one line', async () => {
     const port = await closedPort();
     const { client, relay } = await startTunnel({
       allow: [`127.0.0.1:${port}`],
@@ -26,7 +26,7 @@ describe('a connection to a target', () => {
     expect(client.program.events.filter((event) => event.level === 'warn')).toHaveLength(1);
   });
 
-  it('that is not allowed is reset, and the next one that is allowed works', async () => {
+  it('that is not allowed is reset, and a later allowed one works', async () => {
     const allowed = await startEcho();
     const other = await startEcho();
     const { client, relay } = await startTunnel({

@@ -1,5 +1,4 @@
-/** Runs the built `underpass` as a user would: a process of its own, JSON lines on its stderr, and exit codes.
- *  Everything that waits, waits for a condition with a deadline. */
+/** Runs the built `underpass` as a user would. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -7,7 +6,7 @@ import { onTestFinished } from 'vitest';
 
 export const PROGRAM = fileURLToPath(new URL('../../packages/cli/bin/underpass.js', import.meta.url));
 
-/** Long enough for a loaded machine; nothing ever waits that long when all is well. */
+/** Long enough for a busy machine. A test that passes never waits that long. */
 export const DEADLINE_MS = 30_000;
 
 export interface Exit {
@@ -22,11 +21,14 @@ interface Waiter {
   readonly resolve: () => void;
 }
 
-/** One process, killed at the end of the test if it is still there. */
+/** One process, with the events that it logs as JSON lines on stderr, its other output and its exit code.
+ *
+ *  Tests wait for conditions on these, always with a deadline and never for a fixed time. The process is killed when
+ *  the test ends, if it still runs. */
 export class RunningProgram {
   readonly child: ChildProcess;
   readonly events: LogEvent[] = [];
-  /** Lines on stderr that are no JSON: errors and warnings for people. */
+  /** Lines on stderr that are not JSON: errors and warnings for people. */
   readonly plainLines: string[] = [];
   stdout = '';
   exit: Exit | undefined;
@@ -47,8 +49,8 @@ export class RunningProgram {
     });
   }
 
-  /** The first event of that name, past or future.
-   *  @param since  only events from this position of `events` on */
+  /** Resolves with the first event of that name, past or future.
+   *  @param since  the position in `events` at which to start */
   async event(
     name: string,
     matches: (event: LogEvent) => boolean = () => true,
@@ -67,7 +69,7 @@ export class RunningProgram {
     return this.exit ?? { code: null, signal: null };
   }
 
-  /** Waits for a condition that only this process's output or end can change. */
+  /** Waits for a condition that depends only on the output and the exit of this process. */
   async until(isMet: () => boolean, what: string, deadlineMs = DEADLINE_MS): Promise<void> {
     if (isMet()) return;
     await new Promise<void>((resolve, reject) => {
@@ -86,7 +88,7 @@ export class RunningProgram {
     });
   }
 
-  /** What the process printed, for the message of a failing test. */
+  /** All output of the process, for the message of a failing test. */
   transcript(): string {
     return [...this.plainLines, ...this.events.map((event) => JSON.stringify(event)), this.stdout].join('\n');
   }
@@ -107,7 +109,7 @@ export class RunningProgram {
   }
 }
 
-/** `underpass …`, running. */
+/** Starts `underpass …`. */
 export function startUnderpass(
   commandArguments: readonly string[],
   environment?: NodeJS.ProcessEnv,
@@ -115,13 +117,13 @@ export function startUnderpass(
   return new RunningProgram(process.execPath, [PROGRAM, ...commandArguments], environment);
 }
 
-/** `underpass …` with all of stdin at once, until it ends. */
+/** Runs `underpass …` with the given stdin until it exits. */
 export async function runUnderpass(
   commandArguments: readonly string[],
   options: { readonly stdin?: string; readonly environment?: NodeJS.ProcessEnv } = {},
 ): Promise<{ readonly code: number | null; readonly stdout: string; readonly lines: readonly string[] }> {
   const program = startUnderpass(commandArguments, options.environment);
-  program.child.stdin?.on('error', () => undefined); // it may end without reading
+  program.child.stdin?.on('error', () => undefined); // it may exit without reading
   program.child.stdin?.end(options.stdin ?? '');
   const { code } = await program.ended();
   return { code, stdout: program.stdout, lines: program.plainLines };

@@ -1,4 +1,4 @@
-/** A log that cannot be written: the tunnel carries on, and stopping it works as always (docs/cli.md, 'Log'). */
+/** A log that cannot be written does not affect the tunnel, or stopping it (docs/cli.md, 'Log'). */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, constants, openSync, writeSync } from 'node:fs';
@@ -10,17 +10,17 @@ import { closedPort, connect, readAll, startEcho } from './tcp.js';
 import { temporaryDirectory } from './temporary-directory.js';
 import { clientArguments, setUpRelay, startClient, startRelay } from './tunnel.js';
 
-/** More than one peer and event may log at once. */
+/** More lines than one peer and event may log at once. */
 const REFUSALS = 40;
 
-/** Each opens what stderr is to be. */
+/** Each opens a different stderr. */
 const KINDS: readonly (readonly [string, () => number])[] = [
   ['a full disk', () => openSync('/dev/full', 'w')],
   ['a pipe whose reader stalls', stalledPipe],
   ['a pipe whose reader has gone away', abandonedPipe],
 ];
 
-/** A pipe without room for another byte, and nobody who reads it. */
+/** A full pipe that nobody reads. */
 function stalledPipe(): number {
   const file = namedPipe();
   const descriptor = openSync(file, constants.O_RDWR | constants.O_NONBLOCK);
@@ -32,7 +32,7 @@ function stalledPipe(): number {
       return descriptor;
     }
   }
-  throw new Error('the pipe takes everything');
+  throw new Error('the pipe does not fill up');
 }
 
 function abandonedPipe(): number {
@@ -49,7 +49,7 @@ function namedPipe(): string {
   return file;
 }
 
-/** The program with `stderr` as its standard error. */
+/** Starts the program with `stderr` as its standard error. */
 function startWithStderr(commandArguments: readonly string[], stderr: number) {
   const child = spawn(process.execPath, [PROGRAM, ...commandArguments], {
     stdio: ['ignore', 'ignore', stderr],
@@ -66,7 +66,7 @@ function startWithStderr(commandArguments: readonly string[], stderr: number) {
 async function refuseMany(localPort: number): Promise<void> {
   const ends = Array.from({ length: REFUSALS }, async () => {
     const socket = netConnect(localPort, '127.0.0.1');
-    socket.on('error', () => undefined); // the reset may come before or after the connection is made
+    socket.on('error', () => undefined); // the reset may arrive before or after the connection is made
     await new Promise((resolve) => socket.on('close', resolve));
   });
   await Promise.all(ends);
@@ -79,7 +79,7 @@ async function expectEcho(localPort: number): Promise<void> {
 }
 
 describe.each(KINDS)('with %s as stderr', (_kind, openStderr) => {
-  it('a relay refuses, forwards and stops as always', async () => {
+  it('a relay still refuses, forwards and stops', async () => {
     const echo = await startEcho();
     const setup = setUpRelay([`127.0.0.1:${echo.port}`]);
     const port = await closedPort();
@@ -94,7 +94,7 @@ describe.each(KINDS)('with %s as stderr', (_kind, openStderr) => {
     expect(await exit).toEqual([0, null]);
   });
 
-  it('a client forwards and stops as always', async () => {
+  it('a client still forwards and stops', async () => {
     const echo = await startEcho();
     const setup = setUpRelay([`127.0.0.1:${echo.port}`]);
     const relay = await startRelay(setup);
@@ -121,7 +121,7 @@ describe.each(KINDS)('with %s as stderr', (_kind, openStderr) => {
 
 describe('stdout on a full disk', () => {
   it.each([['keygen'], ['--version'], ['client', '--help']])(
-    'is one line and code 1 for %s %s',
+    'causes one line and code 1 for %s %s',
     async (...words) => {
       const full = openSync('/dev/full', 'w');
       onTestFinished(() => closeSync(full));
@@ -137,7 +137,7 @@ describe('stdout on a full disk', () => {
     },
   );
 
-  it('is no failure where a reader did not want it all', async () => {
+  it('is written as far as the reader wants, and the rest is not a failure', async () => {
     const { code } = await runUnderpass(['--version']);
     expect(code).toBe(0);
     const script = `set -o pipefail; "${process.execPath}" "${PROGRAM}" keygen | true`;
@@ -145,8 +145,8 @@ describe('stdout on a full disk', () => {
   });
 });
 
-describe('refusals as fast as a peer can ask for them', () => {
-  it('become a few lines and one that counts the rest', async () => {
+describe('refusals at a high rate', () => {
+  it('are logged as a few lines and one with the number of others', async () => {
     const setup = setUpRelay([]);
     const relay = await startRelay(setup);
     const client = await startClient(setup, relay.port, ['0:127.0.0.1:1']);

@@ -7,7 +7,7 @@ import { connect, howItEnds, readAll, readBytes, startEcho } from './tcp.js';
 import { temporaryDirectory } from './temporary-directory.js';
 import { newKey, setUpRelay, startClient, startRelay, startTunnel, writeRelayConfig } from './tunnel.js';
 
-/** The contract (docs/cli.md, 'Stopping'). */
+/** The limit that docs/cli.md promises ('Stopping'). */
 const STOP_LIMIT_MS = 5_000;
 
 describe('SIGTERM and SIGINT', () => {
@@ -30,7 +30,7 @@ describe('SIGTERM and SIGINT', () => {
         expect(await program.event('stopped')).toMatchObject({ signal });
       }
       expect(client.program.events.filter(({ level }) => level === 'warn')).toEqual([]);
-      // The client left first: what was carried for it still counts.
+      // The client left first, but what was carried for it still counts.
       for (const { program } of [client, relay]) {
         const { streamBytesSent, streamBytesReceived } = await program.event('summary');
         expect(streamBytesSent).toBeGreaterThan(0);
@@ -47,8 +47,8 @@ describe('SIGTERM and SIGINT', () => {
   });
 });
 
-describe('a relay that is killed and started again', () => {
-  it('resets the old streams soon after contact and serves new ones, while the client runs on', async () => {
+describe('a relay that is killed and restarted', () => {
+  it('resets the old streams soon after contact, and serves new ones of the same client', async () => {
     const echo = await startEcho();
     const allow = [`127.0.0.1:${echo.port}`];
     const { setup, relay, client } = await startTunnel({ allow, forwards: [`0:127.0.0.1:${echo.port}`] });
@@ -75,7 +75,7 @@ describe('a relay that is killed and started again', () => {
 });
 
 describe('SIGHUP', () => {
-  it('lets a relay read its rules again without dropping a stream', async () => {
+  it('makes a relay reload its rules without dropping a stream', async () => {
     const first = await startEcho();
     const second = await startEcho();
     const { setup, relay, client } = await startTunnel({
@@ -98,9 +98,9 @@ describe('SIGHUP', () => {
     expect(await howItEnds(await connect(client.ports[0] ?? 0))).toBe('ECONNRESET');
   });
 
-  it('never ends a relay, however early it comes', async () => {
+  it('never ends a relay, however early it arrives', async () => {
     const setup = setUpRelay([]);
-    // The process sends itself one every few milliseconds from the moment that its own code begins to run.
+    // The process sends itself the signal every few milliseconds, starting when its own code begins to run.
     const preload = path.join(setup.directory, 'preload.cjs');
     writeFileSync(
       preload,
@@ -115,7 +115,7 @@ describe('SIGHUP', () => {
     expect(program.exit).toBeUndefined();
   });
 
-  it('with a broken config changes nothing and says what is wrong', async () => {
+  it('changes nothing if the config is invalid, and reports what is wrong', async () => {
     const setup = setUpRelay([]);
     const { program } = await startRelay(setup);
     writeRelayConfig(setup, ['nonsense']);
@@ -139,7 +139,7 @@ describe('SIGUSR1', () => {
 });
 
 describe('the first underpass relay', () => {
-  it('that cannot listen leaves no config behind, only its key', async () => {
+  it('leaves no config behind if it cannot listen, only its key', async () => {
     const { port } = await startRelay(setUpRelay([]));
     const home = temporaryDirectory();
     const { code } = await runUnderpass(['relay', '--listen', `127.0.0.1:${port}`], {
@@ -149,7 +149,7 @@ describe('the first underpass relay', () => {
     expect(readdirSync(path.join(home, 'underpass'))).toEqual(['relay.key']);
   });
 
-  it('writes a private config and key, says what to do next, and runs; the second uses them', async () => {
+  it('writes a private config and key, prints the next steps and runs, and the second run uses them', async () => {
     const home = temporaryDirectory();
     const environment = { XDG_CONFIG_HOME: home };
     const first = startUnderpass(['relay', '--listen', '127.0.0.1:0'], environment);
@@ -175,8 +175,8 @@ describe('the first underpass relay', () => {
   });
 });
 
-describe('what is in the way', () => {
-  it('of a relay port that is taken is one line and code 1', async () => {
+describe('a start', () => {
+  it('fails with one line and code 1 if the port of the relay is in use', async () => {
     const setup = setUpRelay([]);
     const { port } = await startRelay(setup);
     const { code, lines } = await runUnderpass([
@@ -190,7 +190,7 @@ describe('what is in the way', () => {
     expect(lines).toEqual([expect.stringMatching(`^underpass: .*${port}.* in use`)]);
   });
 
-  it('of a local port that is taken is one line and code 1', async () => {
+  it('fails with one line and code 1 if a local port is in use', async () => {
     const { port } = await startEcho();
     const directory = temporaryDirectory();
     const { file } = newKey(directory, 'client');
@@ -201,7 +201,7 @@ describe('what is in the way', () => {
     expect(lines).toEqual([expect.stringMatching(`^underpass: .*${port}.* in use`)]);
   });
 
-  it('of a relay whose name does not resolve is reported, and tried again where nobody watches', async () => {
+  it('without a terminal reports a name that does not resolve, and tries again', async () => {
     const directory = temporaryDirectory();
     const { file, publicKey } = newKey(directory, 'client');
     const other = newKey(directory, 'relay').publicKey;

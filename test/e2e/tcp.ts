@@ -1,4 +1,4 @@
-/** TCP targets and callers of the tests, and bodies whose hashes are compared. */
+/** TCP servers and clients for tests, and bodies to compare by hash. */
 import { createCipheriv, createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, connect as netConnect, type Server, type Socket } from 'node:net';
@@ -10,7 +10,7 @@ export interface Target {
   readonly server: Server;
 }
 
-/** A TCP server on loopback; gone, with its connections, when the test ends. */
+/** A TCP server on loopback, closed with its connections when the test ends. */
 export async function startTarget(handle: (socket: Socket) => void, host = '127.0.0.1'): Promise<Target> {
   const sockets = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true }, (socket) => {
@@ -28,12 +28,12 @@ export async function startTarget(handle: (socket: Socket) => void, host = '127.
   return { port: (server.address() as AddressInfo).port, server };
 }
 
-/** Gives back what comes, and its FIN. */
+/** Sends back everything it receives, including the FIN. */
 export function startEcho(host?: string): Promise<Target> {
   return startTarget((socket) => void socket.pipe(socket), host);
 }
 
-/** A port that nothing listens on: it was free a moment ago. */
+/** A port without a listener: it was free a moment ago. */
 export async function closedPort(): Promise<number> {
   const { port, server } = await startTarget(() => undefined);
   server.close();
@@ -41,23 +41,23 @@ export async function closedPort(): Promise<number> {
   return port;
 }
 
-/** A connection to loopback that has been made. */
+/** Connects to a port on loopback. */
 export async function connect(port: number, host = '127.0.0.1'): Promise<Socket> {
   const socket = netConnect({ port, host, allowHalfOpen: true });
-  socket.on('error', () => undefined); // whoever waits for something hears of it too
+  socket.on('error', () => undefined); // a reader that waits gets the error too
   onTestFinished(() => void socket.destroy());
   await once(socket, 'connect', { signal: AbortSignal.timeout(DEADLINE_MS) });
   return socket;
 }
 
-/** Everything until the other side's FIN; our direction stays open.
+/** Resolves with everything until the other side's FIN. Our direction stays open.
  *  @throws the socket's error */
 export function readAll(socket: Socket): Promise<Buffer> {
   return readUntil(socket, Number.POSITIVE_INFINITY);
 }
 
-/** Exactly the next `length` bytes; what comes behind them waits for the next reader.
- *  @throws the socket's error, or when it ends before */
+/** Resolves with exactly the next `length` bytes, and leaves the rest to the next reader.
+ *  @throws the socket's error, or an error if it ends before */
 export async function readBytes(socket: Socket, length: number): Promise<Buffer> {
   const bytes = await readUntil(socket, length);
   if (bytes.length < length) throw new Error(`the connection ended after ${bytes.length} of ${length} bytes`);
@@ -65,7 +65,7 @@ export async function readBytes(socket: Socket, length: number): Promise<Buffer>
   return bytes.subarray(0, length);
 }
 
-/** Until there are at least so many bytes, or the end. */
+/** Waits for at least this many bytes, or for the end. */
 function readUntil(socket: Socket, length: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let total = 0;
@@ -87,7 +87,7 @@ function readUntil(socket: Socket, length: number): Promise<Buffer> {
   });
 }
 
-/** The code of the error that ends a connection, or 'clean end'. */
+/** Resolves with the code of the error that ends a connection, or 'clean end'. */
 export async function howItEnds(socket: Socket): Promise<string> {
   socket.resume();
   return new Promise((resolve, reject) => {
@@ -102,7 +102,7 @@ export async function howItEnds(socket: Socket): Promise<string> {
   });
 }
 
-/** The same pseudo-random bytes for the same seed. */
+/** Pseudo-random bytes, always the same for a seed. */
 export function body(length: number, seed: number): Buffer {
   const key = createHash('sha256').update(`seed ${seed}`).digest();
   return createCipheriv('aes-256-ctr', key, new Uint8Array(16)).update(new Uint8Array(length));

@@ -1,4 +1,4 @@
-/** A directory of one's own for each test, gone afterwards. */
+/** A directory for each test, removed afterwards. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';

@@ -1,4 +1,4 @@
-/** Bytes in are bytes out, through real processes. */
+/** Transfers through real processes arrive intact. */
 import { describe, expect, it } from 'vitest';
 import { body, connect, readAll, readBytes, sha256, startEcho, startTarget } from './tcp.js';
 import { startTunnel } from './tunnel.js';
@@ -29,7 +29,7 @@ describe('a forwarded port', () => {
     expect(sha256((await arrived) ?? new Uint8Array())).toBe(sha256(up));
   });
 
-  it('closes each direction on its own: the target answers after it has seen the end', async () => {
+  it('closes each direction independently: the target answers after it has seen FIN', async () => {
     const { port } = await startTarget((socket) => {
       readAll(socket).then(
         (bytes) => socket.end(`${bytes.length} bytes, and this after your FIN`),
@@ -45,7 +45,7 @@ describe('a forwarded port', () => {
     expect(String(await readAll(socket))).toBe('8 bytes, and this after your FIN');
   });
 
-  it('is one of several, each to its own target', async () => {
+  it('can be one of several, each with its own target', async () => {
     const targets = await Promise.all(
       ['one', 'two', 'three'].map((name) => startTarget((socket) => void socket.end(name))),
     );
@@ -59,7 +59,7 @@ describe('a forwarded port', () => {
     expect(answers).toEqual(['one', 'two', 'three']);
   });
 
-  it('listens on an IPv6 address and reaches one', async () => {
+  it('listens on IPv6 and reaches a target on IPv6', async () => {
     const { port } = await startEcho('::1');
     const { client } = await startTunnel({
       allow: [`[::1]:${port}`],
@@ -87,7 +87,7 @@ describe('a forwarded port', () => {
     expect(hashes).toEqual(Array.from({ length: 40 }, () => true));
   });
 
-  it('delivers a few bytes at once, without waiting for more', async () => {
+  it('delivers a few bytes immediately, without waiting for more', async () => {
     const { port } = await startEcho();
     const { client } = await startTunnel({
       allow: [`127.0.0.1:${port}`],

@@ -1,4 +1,4 @@
-/** A relay and a client as processes, with keys and configs of their own, on loopback and on ports that the system
+/** Starts a relay and a client as processes on loopback, with new keys and configs, and with ports that the system
  *  chooses. */
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -11,7 +11,7 @@ export interface KeyPair {
   readonly publicKey: string;
 }
 
-/** A new key in a 0600 file, made by the program itself. */
+/** Writes a new key, from the program itself, to a file with mode 0600. */
 export function newKey(directory: string, name: string): KeyPair {
   const file = path.join(directory, `${name}.key`);
   const privateKey = execFileSync(process.execPath, [PROGRAM, 'keygen'], { encoding: 'utf8' });
@@ -30,7 +30,7 @@ export interface RelaySetup {
   readonly clientKey: KeyPair;
 }
 
-/** Keys and a relay.toml with one peer, `laptop`. */
+/** Writes keys, and a relay.toml with one peer, `laptop`. */
 export function setUpRelay(allow: readonly string[]): RelaySetup {
   const directory = temporaryDirectory();
   const setup = {
@@ -62,7 +62,7 @@ export interface RunningRelay {
   readonly port: number;
 }
 
-/** @param port  0: the system chooses */
+/** @param port  0 lets the system choose */
 export async function startRelay(
   setup: RelaySetup,
   port = 0,
@@ -80,8 +80,8 @@ export interface RunningClient {
   readonly ports: readonly number[];
 }
 
-/** The command line of a client of that relay.
- *  @param forwards  as after `-L` */
+/** The arguments of a client of that relay.
+ *  @param forwards  as arguments of `-L` */
 export function clientArguments(setup: RelaySetup, relayPort: number, forwards: readonly string[]): string[] {
   return [
     'client',
@@ -91,7 +91,7 @@ export function clientArguments(setup: RelaySetup, relayPort: number, forwards: 
   ];
 }
 
-/** @param forwards  as after `-L` */
+/** @param forwards  as arguments of `-L` */
 export async function startClient(
   setup: RelaySetup,
   relayPort: number,
@@ -114,7 +114,7 @@ export interface Tunnel {
   readonly client: RunningClient;
 }
 
-/** A relay that allows `allow`, and a client with these forwards. */
+/** Starts a relay with the rules `allow`, and a client with these forwards. */
 export async function startTunnel(options: {
   readonly allow: readonly string[];
   readonly forwards: readonly string[];

@@ -1,5 +1,5 @@
-/** What the program says, and with which exit code, when the command line, a config or a key file is wrong: the
- *  messages are part of the contract and stand here word for word. */
+/** The messages and exit codes for an invalid command line, config or key file. Scripts and users rely on the messages,
+ *  so they are tested word for word. */
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -12,7 +12,7 @@ const KEY = 'Igge9KzRytKNwrgkzDE/8hrLu6Ly0OqVdvOPWhA5KR4=';
 const KEY_REFUSED =
   'underpass: --key expects the path of a key file, but got what looks like a key: other users could see that key: make a new one';
 
-describe('a wrong command line ends with code 2 and one line', () => {
+describe('an invalid command line causes code 2 and one line', () => {
   it.each<[string[], string]>([
     [['clint'], "underpass: unknown command 'clint' (Did you mean client?): see underpass --help"],
     [
@@ -65,7 +65,7 @@ describe('a wrong command line ends with code 2 and one line', () => {
     expect(await runUnderpass(commandArguments)).toEqual({ code: 2, stdout: '', lines: [line] });
   });
 
-  it('never shows a private key that was given for a public one', async () => {
+  it('never shows a private key given in place of a public one', async () => {
     const directory = temporaryDirectory();
     const { file } = newKey(directory, 'client');
     const secret = readFileSync(file, 'utf8').trim();
@@ -79,7 +79,7 @@ describe('a wrong command line ends with code 2 and one line', () => {
     });
   });
 
-  it('needs something to forward', async () => {
+  it('without any forward causes code 2', async () => {
     const { file } = newKey(temporaryDirectory(), 'client');
     const { code, lines } = await runUnderpass([
       'client',
@@ -103,7 +103,7 @@ describe('a wrong command line ends with code 2 and one line', () => {
     ['help', 'keygen'],
     ['demo', '--help'],
     ['pubkey', '-h'],
-  ])('but underpass %s %s shows an example and ends with 0', async (...commandArguments) => {
+  ])('is not underpass %s %s, which shows an example and exits with 0', async (...commandArguments) => {
     const { code, stdout, lines } = await runUnderpass(commandArguments.filter((text) => text !== undefined));
     expect([code, lines]).toEqual([0, []]);
     expect(stdout).toContain('Example:\n');
@@ -116,7 +116,7 @@ describe('a wrong command line ends with code 2 and one line', () => {
   });
 });
 
-describe('a wrong config ends with code 3 and a line for each problem', () => {
+describe('an invalid config causes code 3 and a line for each problem', () => {
   it('of a relay', async () => {
     const { directory, config, clientKey } = setUpRelay([]);
     writeFileSync(
@@ -173,7 +173,7 @@ allow = ["*"]
   });
 });
 
-describe('a key file that others can read ends with code 3 and says chmod 600', () => {
+describe('a key file that others can read causes code 3 and the advice to chmod 600', () => {
   it('for a client', async () => {
     const { file } = newKey(temporaryDirectory(), 'client');
     chmodSync(file, 0o644);

@@ -1,4 +1,4 @@
-/** Our WireGuard core on a real socket and in real time, with ICMP echo above it. */
+/** Our WireGuard core on a real socket and in real time, with ICMP echo on top. */
 import type { RemoteInfo, Socket } from 'node:dgram';
 import { type Address, createPortableSuite, RoamingPath, type Session, WireGuard } from '@underpass/protocol';
 import { monotonicMs, secureRandom, unixTimeMs } from '@underpass/runtime';
@@ -11,11 +11,13 @@ export interface CoreOptions {
   readonly address?: Address;
 }
 
+/** One WireGuard core with one peer on a UDP socket. It answers echo requests, and the test sends its own with `send`.
+ *  It owns the socket and drives the core's timers; `skip` advances the core's clock without waiting. */
 export class CoreOnSocket {
   readonly core: WireGuard;
   readonly peer: Session;
   readonly drops: string[] = [];
-  /** Requests that were answered, replies that came. */
+  /** How many requests were answered, and the replies that arrived. */
   requests = 0;
   replies: Echo[] = [];
   #socket: Socket;
@@ -49,26 +51,26 @@ export class CoreOnSocket {
     return monotonicMs() + this.#later;
   }
 
-  /** Lets the core believe that time has passed. */
+  /** Advances the core's clock. */
   skip(ms: number): void {
     this.#later += ms;
     this.#turn();
   }
 
-  /** Goes on from another socket: another port, or another address. */
+  /** Continues on another socket, with another port or address. */
   moveTo(socket: Socket): void {
     this.#socket.close();
     this.#socket = socket;
     this.#listen();
   }
 
-  /** Sends an IP packet, after a handshake if need be. */
+  /** Sends an IP packet, after a handshake if necessary. */
   send(packet: Uint8Array): void {
     this.#unsent.push(packet);
     this.#turn();
   }
 
-  /** Resolves as soon as the condition holds after some datagram. */
+  /** Resolves when the condition holds after a datagram. */
   until(isMet: () => boolean): Promise<void> {
     if (isMet()) return Promise.resolve();
     return new Promise((resolve) => this.#waiters.push({ isMet, resolve }));

@@ -1,4 +1,4 @@
-/** ICMP echo over IPv4 (RFC 791, RFC 792), as far as a test needs it. */
+/** The parts of ICMP echo over IPv4 (RFC 791, RFC 792) that the tests need. */
 
 const IP_BYTES = 20;
 const ICMP_BYTES = 8;
@@ -34,8 +34,8 @@ export function encodeEcho(echo: Echo): Uint8Array {
   return bytes;
 }
 
-/** @param bytes an IP packet and perhaps padding behind it
- *  @returns undefined for anything else than a whole, correct echo */
+/** @param bytes  an IP packet, perhaps with padding after it
+ *  @returns undefined for anything but a complete, correct echo */
 export function decodeEcho(bytes: Uint8Array): Echo | undefined {
   if (bytes.length < IP_BYTES + ICMP_BYTES || bytes[0] !== 0x45 || bytes[9] !== ICMP) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -54,7 +54,7 @@ export function decodeEcho(bytes: Uint8Array): Echo | undefined {
   };
 }
 
-/** RFC 1071; 0 over bytes that hold their own checksum. */
+/** The checksum of RFC 1071, which is 0 over bytes that include their own checksum. */
 function checksum(bytes: Uint8Array): number {
   let sum = 0;
   for (let i = 0; i < bytes.length; i += 2) sum += ((bytes[i] as number) << 8) | (bytes[i + 1] ?? 0);

@@ -1,11 +1,11 @@
-// Opens UDP sockets in the network namespace that this process runs in, and hands them to its parent.
+// Opens UDP sockets in this process's network namespace, and passes them to its parent.
 import { createSocket } from 'node:dgram';
 
 process.on('message', ({ address, port }) => {
   const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
   socket.on('error', (error) => process.send({ error: String(error) }));
   socket.bind({ address, port, exclusive: true }, () => {
-    // Ours has to go, or both would read from the one socket.
+    // Close our copy, or both processes would read from the same socket.
     process.send({ bound: address }, socket, () => socket.close());
   });
 });

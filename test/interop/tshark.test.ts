@@ -1,4 +1,4 @@
-/** A capture of our own client and relay, opened by tshark with the client's key log (spec session 9). */
+/** tshark decrypts a capture of our client and relay with the client's key log (spec session 9). */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -13,14 +13,14 @@ const BYTES = 1_000_000;
 
 interface Message {
   readonly type: string;
-  /** `1` or `True`, by version of tshark; empty for all but responses. */
+  /** `1` or `True`, depending on the version of tshark; empty except for responses. */
   readonly handshakeOk: string;
-  /** The initiator's static key, empty unless the initiation was opened. */
+  /** The initiator's static key; empty unless the initiation was decrypted. */
   readonly staticKey: string;
   readonly problems: string;
 }
 
-/** Captures what goes to and from a UDP port of loopback. @returns ends the capture */
+/** Captures the traffic of a UDP port on loopback. @returns a function that ends the capture */
 async function capture(dumpcap: string, port: number, file: string): Promise<() => Promise<void>> {
   const parameters = ['-i', 'lo', '-f', `udp port ${port}`, '-B', '16', '-w', file];
   const program = spawn(dumpcap, parameters, { stdio: ['ignore', 'ignore', 'pipe'] });
@@ -56,7 +56,7 @@ function open(tshark: string, file: string, keyLog: string): Message[] {
     });
 }
 
-it('tshark opens every handshake and every packet of ours with the key log', async (context) => {
+it('tshark decrypts all our handshakes and packets with the key log', async (context) => {
   const tshark = installed('tshark');
   const dumpcap = installed('dumpcap');
   if (tshark === undefined || dumpcap === undefined) return context.skip('tshark is not installed');
@@ -82,17 +82,17 @@ it('tshark opens every handshake and every packet of ours with the key log', asy
   const messages = open(tshark, file, keyLog);
   const ofType = (type: string): Message[] => messages.filter((message) => message.type === type);
   expect(messages.filter(({ problems }) => problems !== '')).toEqual([]);
-  // The relay may look for a client that has just left, which needs no answer.
+  // The relay may send an initiation to a client that has just left; it gets no response.
   const byClients = ofType('1').filter(({ staticKey }) => staticKey === setup.clientKey.publicKey);
   expect(byClients).toHaveLength(CLIENTS);
-  // A response may be copied (spec session 5.7).
+  // A response may be sent twice (spec session 5.7).
   expect(ofType('2').length).toBeGreaterThanOrEqual(CLIENTS);
   for (const { handshakeOk } of ofType('2')) expect(handshakeOk).toMatch(/^(1|True)$/);
   expect(ofType('3')).toEqual([]);
-  // Both ways, at 1472 bytes each at most.
+  // Both directions, at most 1472 bytes each.
   expect(ofType('4').length).toBeGreaterThan((2 * CLIENTS * BYTES) / 1472);
 
-  // The same with wrong keys: what tshark says above is worth something.
+  // With wrong keys tshark decrypts nothing, so the result above is meaningful.
   const wrongKeys = path.join(setup.directory, 'wrong-keys');
   const wrong = readFileSync(keyLog, 'utf8').replace(/(EPHEMERAL_PRIVATE_KEY = ).{8}/g, '$1AAAAAAAA');
   writeFileSync(wrongKeys, wrong);

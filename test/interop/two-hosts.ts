@@ -1,4 +1,4 @@
-/** Two network namespaces with a cable between them: `a` for our core, `b` for another's. Needs root and Linux. */
+/** Two network namespaces connected by a virtual cable. Needs root and Linux. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import type { Socket } from 'node:dgram';
 import { once } from 'node:events';
@@ -18,7 +18,7 @@ export type Host = keyof typeof ADDRESSES;
 const HELPER = fileURLToPath(new URL('./socket-in-namespace.mjs', import.meta.url));
 let made = 0;
 
-/** Why these tests cannot run here, or undefined. */
+/** The reason why these tests cannot run on this machine, or undefined. */
 export function missingFor(programs: readonly string[]): string | undefined {
   if (process.platform !== 'linux') return 'network namespaces are Linux only';
   if (process.getuid?.() !== 0) return 'root is needed for network namespaces';
@@ -27,8 +27,10 @@ export function missingFor(programs: readonly string[]): string | undefined {
   return missing.length === 0 ? undefined : `not installed: ${missing.join(', ')}`;
 }
 
+/** Host `a` runs our core, host `b` another implementation. It owns the namespaces, a directory and the processes that
+ *  it starts, and removes all of them when the test closes it. */
 export class TwoHosts {
-  /** For keys and the like; gone at the end. */
+  /** For files such as keys. */
   readonly directory = mkdtempSync(path.join(tmpdir(), 'underpass-interop-'));
   readonly #prefix = `up${process.pid}n${made++}`;
   readonly #children: ChildProcess[] = [];
@@ -51,12 +53,12 @@ export class TwoHosts {
   namespace(host: Host): string {
     return `${this.#prefix}${host}`;
   }
-  /** A name for an interface that no other test uses: some programs have one control socket for each name. */
+  /** An interface name that no other test uses, because some programs have one control socket for each name. */
   get interfaceName(): string {
     return this.#prefix;
   }
 
-  /** Runs a program to its end. @returns what it prints */
+  /** Runs a program until it exits. @returns its output */
   run(host: Host, program: string, ...parameters: string[]): string {
     return execFileSync('ip', ['netns', 'exec', this.namespace(host), program, ...parameters], {
       encoding: 'utf8',
@@ -64,14 +66,14 @@ export class TwoHosts {
     });
   }
 
-  /** Starts a program that is killed at the end. */
+  /** Starts a program, which is killed on close. */
   start(host: Host, program: string, ...parameters: string[]): ChildProcess {
     const child = spawn('ip', ['netns', 'exec', this.namespace(host), program, ...parameters]);
     this.#children.push(child);
     return child;
   }
 
-  /** A UDP socket of host `a`, for this process. */
+  /** Opens a UDP socket on host `a` for this process. */
   async openSocket(address: string, port = 0): Promise<Socket> {
     this.#sockets ??= spawn('ip', ['netns', 'exec', this.namespace('a'), process.execPath, HELPER], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],

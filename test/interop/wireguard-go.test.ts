@@ -1,4 +1,4 @@
-/** Our core and Debian's wireguard-go, in both roles: the wire is WireGuard's (docs/spec/handshake.md, session.md). */
+/** Our core works with Debian's wireguard-go in both roles (docs/spec/handshake.md, session.md). */
 import { once } from 'node:events';
 import { createPortableSuite } from '@underpass/protocol';
 import { secureRandom } from '@underpass/runtime';
@@ -45,7 +45,7 @@ async function setUp(context: TestContext, variant: Variant, speaksFirst: 'we' |
   return { hosts, ours, other };
 }
 
-/** We ask `count` times, with data of every length from 0 on, and wait for all answers. */
+/** Sends `count` echo requests, with data of every length from 0 up, and waits for all replies. */
 async function ping(ours: CoreOnSocket, count: number): Promise<void> {
   const before = ours.replies.length;
   for (let i = 0; i < count; i++) {
@@ -57,7 +57,7 @@ async function ping(ours: CoreOnSocket, count: number): Promise<void> {
   }
 }
 
-/** The kernel of host `b` asks through wireguard-go. @returns how many answers it had */
+/** The kernel of host `b` sends echo requests through wireguard-go. @returns how many replies it received */
 async function pingFromThere(hosts: TwoHosts, count: number, intervalSeconds: number): Promise<number> {
   const parameters = ['-n', '-c', `${count}`, '-i', `${intervalSeconds}`, '-W', '5', INNER.a];
   const program = hosts.start('b', 'ping', ...parameters);
@@ -75,7 +75,7 @@ const VARIANTS: readonly Variant[] = (['ipv4', 'ipv6'] as const).flatMap((family
 
 describe.skipIf(missing !== undefined)(`wireguard-go${missing === undefined ? '' : ` (${missing})`}`, () => {
   it.concurrent.for(VARIANTS)(
-    'answers us as initiator over $family $keys: echoes, a rekey, and our move to another port',
+    'answers our initiations over $family $keys: echoes, a rekey, and our move to another port',
     async (variant, context) => {
       const { hosts, ours, other } = await setUp(context, variant, 'we');
       await ping(ours, 100);
@@ -98,11 +98,11 @@ describe.skipIf(missing !== undefined)(`wireguard-go${missing === undefined ? ''
   );
 
   it.concurrent.for(VARIANTS)(
-    'asks us as responder over $family $keys: echoes over its rekey after 120 s, and its move to another port',
+    'initiates to us over $family $keys: echoes, its rekey after 120 s, and its move to another port',
     { timeout: 240_000 },
     async (variant, context) => {
       const { hosts, ours, other } = await setUp(context, variant, 'they');
-      // Two and a half minutes: its own timers decide when it renews the keys.
+      // Takes two and a half minutes, because its own timers decide when it rekeys.
       expect(await pingFromThere(hosts, 700, 0.2)).toBe(700);
       expect(ours.peer.stats.handshakes).toBe(2);
 

@@ -1,4 +1,4 @@
-/** wireguard-go on host `b`, set up and asked with `wg`. */
+/** Runs wireguard-go on host `b`, controlled with `wg`. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -8,7 +8,7 @@ import type { TwoHosts } from './two-hosts.js';
 export interface OtherPeer {
   readonly publicKey: string;
   readonly presharedKey: Uint8Array | undefined;
-  /** `host:port`, or undefined when it has to wait for the peer. */
+  /** `host:port`, or undefined to wait for the peer. */
   readonly endpoint: string | undefined;
 }
 
@@ -31,7 +31,7 @@ export class WireGuardGo {
     const controlSocket = `/var/run/wireguard/${name}.sock`;
     for (let waited = 0; !existsSync(controlSocket); waited += 20) {
       if (waited > LONGEST_START_MS) throw new Error('wireguard-go did not open its control socket');
-      await pause(20); // it tells nobody when it is ready
+      await pause(20); // it does not report when it is ready
     }
     const privateKey = execFileSync('wg', ['genkey'], { encoding: 'utf8' });
     const keyFile = write(hosts.directory, 'private', privateKey);
@@ -48,7 +48,7 @@ export class WireGuardGo {
     return new WireGuardGo(hosts, publicKey);
   }
 
-  /** @param property for example `endpoints` or `latest-handshakes`
+  /** @param property  for example `endpoints` or `latest-handshakes`
    *  @returns its value for the one peer */
   show(property: string): string {
     const line = this.#hosts.run('b', 'wg', 'show', this.#hosts.interfaceName, property).trim();

@@ -1,12 +1,12 @@
-/** What a start has to load (docs/adr/0011-bundle.md). */
+/** How much a start loads (docs/adr/0011-bundle.md). */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 
 const BUNDLE = new URL('../../packages/cli/bundle/', import.meta.url);
-/** Two thirds of it are the argument parser; a start took a fifth of a second with ten times as much. */
+/** Two thirds of this is the argument parser. With ten times as much, a start took a fifth of a second. */
 const MAX_START_BYTES = 160 * 1024;
 
-/** The text of a file and of all that it imports statically, by name. */
+/** The texts of a file and of everything that it imports statically, by name. */
 function loadedBy(name: string, found = new Map<string, string>()): Map<string, string> {
   if (found.has(name)) return found;
   const text = readFileSync(new URL(name, BUNDLE), 'utf8');
@@ -16,14 +16,14 @@ function loadedBy(name: string, found = new Map<string, string>()): Map<string, 
 }
 
 describe('the bundle', () => {
-  it('loads little to begin with, and nothing of the engine', () => {
+  it('loads little at the start, and no part of the protocol', () => {
     const texts = [...loadedBy('main.js').values()];
     const bytes = texts.reduce((sum, text) => sum + text.length, 0);
     expect(bytes).toBeLessThan(MAX_START_BYTES);
     for (const text of texts) expect(text).not.toMatch(/from"node:dgram"|class Endpoint\b/);
   });
 
-  it('has the engine where the relay needs it', () => {
+  it('loads the protocol with the relay', () => {
     const [relay] = /[\w-]+\.js/.exec(/import\("\.\/relay-[^"]+"\)/.exec(startText())?.[0] ?? '') ?? [];
     const texts = [...loadedBy(relay ?? '').values()];
     expect(texts.some((text) => /from"node:dgram"/.test(text))).toBe(true);

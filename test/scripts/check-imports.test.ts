@@ -8,15 +8,15 @@ const MANIFEST = JSON.stringify({
   ),
 });
 
-/** A tree with one file, or a few. */
+/** A tree with the given files. */
 function check(files: Readonly<Record<string, string>>, manifest = MANIFEST) {
   const packages = new Set(Object.keys(files).map((name) => name.split('/')[1]));
   const manifests = [...packages].map((name) => [`packages/${name}/package.json`, manifest]);
   return runScript('check-imports.mjs', plant({ ...files, ...Object.fromEntries(manifests) }));
 }
 
-describe('the check of imports', () => {
-  it('passes what goes along the arrows', () => {
+describe('check-imports', () => {
+  it('passes imports along the arrows', () => {
     const result = check({
       'packages/cli/src/main.ts':
         "import { a } from '@underpass/client';\nimport './other.js';\nimport path from 'node:path';\n",
@@ -100,7 +100,7 @@ describe('the check of imports', () => {
   it.each([
     ['to be loaded', "import { b } from './b.js';\n"],
     ['for a type', "import type { B } from './b.js';\n"],
-  ])('fails on files that need each other %s', (_what, text) => {
+  ])('fails on files that import each other %s', (_what, text) => {
     const { code, complaints } = check({
       'packages/cli/src/a.ts': text,
       'packages/cli/src/b.ts': "import { a } from './a.js';\n",

@@ -1,4 +1,4 @@
-/** The table of limits in the threat model says what the code says. */
+/** The table of limits in the threat model agrees with the code. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 
@@ -14,9 +14,9 @@ const rows = Array.from(readFileSync(PAGE, 'utf8').matchAll(ROW), ([, what, amou
 }));
 
 describe('the documented limit', () => {
-  it('is there', () => expect(rows.length).toBeGreaterThan(20));
+  it('is listed', () => expect(rows.length).toBeGreaterThan(20));
 
-  it.each(rows)('of $what is $value, as $name is', async ({ value, name, file }) => {
+  it.each(rows)('for $what is $value, like $name in the code', async ({ value, name, file }) => {
     const constants = (await import(file)) as Readonly<Record<string, unknown>>;
     expect(constants[name]).toBe(value);
   });

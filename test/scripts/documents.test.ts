@@ -1,11 +1,11 @@
-/** Numbers and names that stand both in a document and in the code are the same. */
+/** Numbers and names that appear both in a document and in the code agree. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { ConnectionErrorCode, StreamErrorCode } from '@underpass/protocol';
 import { describe, expect, it } from 'vitest';
 import { MAX_REQUEST_BYTES } from '../../packages/forward/src/request.js';
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
-/** What stands between a heading and the next. */
+/** The text between a heading and the next. */
 const section = (page: string, heading: string) => read(page).split(heading)[1]?.split(/^##/m)[0] ?? '';
 
 const inCapitals = (name: string) => name.replace(/[A-Z]/g, '_$&').toUpperCase();
@@ -27,13 +27,13 @@ describe('docs/spec/streams.md §9', () => {
     expect(column(1, 2)).toEqual(codesOf(ConnectionErrorCode, () => true));
   });
 
-  it('names every stream error that goes over the wire (spec streams 9)', () => {
+  it('names every stream error that is sent on the wire (spec streams 9)', () => {
     expect(column(4, 5)).toEqual(codesOf(StreamErrorCode, (name) => name !== 'connectionLost'));
   });
 });
 
 describe('docs/spec/forwarding.md §2.3', () => {
-  it('says how long a request may be (spec forwarding 2.3)', () => {
+  it('states the limit on the length of a request (spec forwarding 2.3)', () => {
     const text = section('docs/spec/forwarding.md', '### 2.3 Reading a request\n');
     expect(Number(/(\d+)\s+bytes/.exec(text)?.[1])).toBe(MAX_REQUEST_BYTES);
   });

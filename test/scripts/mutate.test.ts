@@ -1,5 +1,5 @@
-/** The list of planted bugs is kept up with the code, and each rule of the simulator has one that it finds. All of
- *  them: `node scripts/mutate.mjs test/mutants/rules.json`. */
+/** The list of planted bugs matches the code, and each rule of the simulator finds one. To run all of them:
+ *  `node scripts/mutate.mjs test/mutants/rules.json`. */
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -26,20 +26,20 @@ function mutate(...parameters: readonly string[]) {
 }
 
 describe('the planted bugs', () => {
-  it('can still be planted: the text of each stands once in its file', () => {
+  it('can still be planted, because the text of each occurs once in its file', () => {
     expect(mutate('--check', ...LISTS)).toMatchObject({
       status: 0,
       stdout: expect.not.stringContaining('CANNOT'),
     });
   });
 
-  it('have one for each rule of the simulator', () => {
+  it('include one for each rule of the simulator', () => {
     const bugs: readonly PlantedBug[] = JSON.parse(readFileSync(`${ROOT}/${FOLDER}/rules.json`, 'utf8'));
     const found = bugs.map((bug) => bug.found);
     for (const { name } of RULES) expect(found).toContain(name);
   });
 
-  it('are found by the rule that is named', { timeout: 240_000 }, () => {
+  it('are found by the rule that the list names', { timeout: 240_000 }, () => {
     const only = ['--only', 'a keypair keeps its receiving key', '--seeds', '40'];
     expect(mutate(`${FOLDER}/rules.json`, ...only)).toMatchObject({
       status: 0,
