@@ -38,7 +38,7 @@ describe('a key file', () => {
 
   it('may have blanks around the key and mode 0400', () => {
     const file = path.join(temporaryDirectory(), 'relay.key');
-    writeFileSync(file, ` ${encodeKey(KEY)}\r\n\n`, { mode: 0o400 });
+    writeFileSync(file, ` \t${encodeKey(KEY)}\t\r\n\n`, { mode: 0o400 });
     expect(readKeyFile(file)).toEqual(KEY);
   });
 

@@ -175,6 +175,20 @@ describe('a relay that falls silent', () => {
     expect(state.tried.map((text) => text.split(' ')[1])).toEqual([V6, V4, OTHER_V4, V4]);
   });
 
+  it('is searched for from the first of its new addresses on, wherever the last search ended', async () => {
+    const { finder, timers, state, hear, ask } = setUp('relay.example', [V6, V4], [OTHER_V4, V4]);
+    finder.seek();
+    await finder.start();
+    hear();
+    await timers.runTo(SILENCE_MS);
+    expect(state.tried).toEqual([`0 ${V6}`]);
+    ask();
+    await timers.runTo(2 * SILENCE_MS);
+    ask();
+    await timers.runTo(3 * SILENCE_MS);
+    expect(state.tried[1]).toBe(`${3 * SILENCE_MS} ${OTHER_V4}`);
+  });
+
   it('causes no lookup while it answers, or while no answer is due (spec outage 6)', async () => {
     const { timers, state, hear, ask } = await reached([OTHER_V4]);
     ask();

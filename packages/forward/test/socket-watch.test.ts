@@ -6,6 +6,8 @@ import { FakeTimers } from './fake-timers.js';
 import { socketPair } from './sockets.js';
 
 const ENOTCONN = -107;
+const EINVAL = -22;
+const EBADF = -9;
 
 /** A connection for which the test plays the kernel, and which counts how often it is checked. */
 class FakeWatched implements Watched {
@@ -82,6 +84,16 @@ describe('the watch over sockets that Node does not poll', () => {
     first.onVanished = () => watch.delete(second);
     timers.advance(WATCH_INTERVAL_MS);
     expect([second.vanished, watch.size]).toEqual([0, 0]);
+  });
+
+  it.each([
+    ['the kernel forgot', ENOTCONN, true],
+    ['the kernel shut down, as macOS calls it', EINVAL, true],
+    ['cannot be judged', EBADF, false],
+  ])('takes a connection that %s for gone: %i, %s', (_what, answer, gone) => {
+    const watched = new FakeWatched();
+    watched.answer = answer;
+    expect(isGone(watched.socket)).toBe(gone);
   });
 
   it('never reports a socket without a handle, or a live one', async () => {

@@ -338,6 +338,15 @@ describe('a datagram that the system refuses to send', () => {
 });
 
 describe('closing', () => {
+  it('leaves a datagram that arrives afterwards alone: the keys are wiped', async () => {
+    const { endpoint, turns, driver, fatal, receive } = setUp();
+    const closed = driver.close();
+    turns.run();
+    await closed;
+    receive();
+    expect([endpoint.received.length, turns.waiting.length, fatal.length]).toEqual([0, 0, 0]);
+  });
+
   it('sends CLOSE, ends the streams, then closes the socket and leaves no timer', async () => {
     const stream = fakeStream();
     let lost = false;

@@ -172,6 +172,19 @@ describe.each([
     expect(a.acquireBatch()).toBeDefined();
   });
 
+  it('keeps a batch until the system has taken its last datagram', async () => {
+    const a = await openTracked({ host: '127.0.0.1', port: 0 });
+    const callbacks: (() => void)[] = [];
+    vi.spyOn(Socket.prototype, 'send').mockImplementation((...parameters: unknown[]) => {
+      callbacks.push(() => (parameters.at(-1) as (error: null) => void)(null));
+    });
+    for (let i = 0; i < MAX_BATCHES; i++) sendBytes(a, 30, 10, a.address);
+    for (const callback of callbacks.slice(0, 2)) callback();
+    expect(a.acquireBatch()).toBeUndefined();
+    callbacks[2]?.();
+    expect(a.acquireBatch()).toBeDefined();
+  });
+
   it('counts what the system refuses to send, and never throws', async () => {
     const a = await openTracked({ host: '127.0.0.1', port: 0 });
     const freed = new Promise<void>((resolve) => {
