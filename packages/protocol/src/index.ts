@@ -12,7 +12,8 @@ export {
   type PeerOptions,
   type Reaction,
 } from './endpoint/endpoint.js';
-export type { Peer, PeerStats } from './endpoint/peer.js';
+export type { Peer } from './endpoint/peer.js';
+export type { PeerStats } from './endpoint/peer-stats.js';
 export { TransmitBatch } from './endpoint/transmit-batch.js';
 export * from './failure.js';
 export { DEFAULT_TRANSPORT, type TransportConfig } from './transport/config.js';

@@ -1,8 +1,8 @@
 /** One UDP socket's worth of protocol: every peer's sessions and connections, no socket, no clock, no timer inside.
  *
- *  The caller's loop: `handle…` what came in, then `pollEvent` until undefined, then `pollTransmit` until false, then wait
- *  until `pollTimeout().at` or the next datagram. Commands on peers and streams ask for the same loop. A datagram that had no
- *  effect asks for nothing, so that strangers cause no work; `handleDatagram` says which it was. */
+ *  The caller's loop: `handle…` what came in, then `pollEvent` until undefined, then `pollTransmit` until false, then
+ *  wait until `pollTimeout().at` or the next datagram. Commands on peers and streams ask for the same loop. A datagram
+ *  that had no effect asks for nothing, so that strangers cause no work; `handleDatagram` says which it was. */
 import { type Address, sameAddress } from '../address.js';
 import type { CryptoSuite } from '../crypto/suite.js';
 import { type Deadline, earlier } from '../deadline.js';
@@ -41,7 +41,8 @@ export interface PeerOptions {
 
 export type EndpointEvent =
   | PeerEvent
-  /** A handshake came under a key that belongs to no peer, from somebody who holds its private half (spec handshake 7). */
+  /** A handshake came under a key that belongs to no peer, from somebody who holds its private half (spec handshake
+   *  7). */
   | { readonly type: 'unknown-key'; readonly publicKey: Uint8Array; readonly from: Address }
   /** The peer's handshakes are refused: its clock is behind what it was at an earlier one. Unix milliseconds. */
   | {
@@ -51,7 +52,8 @@ export type EndpointEvent =
       readonly earlierClockMs: number;
     };
 
-/** What the caller does after a datagram: nothing, its loop, or send these bytes to where the datagram came from, now or not at all. */
+/** What the caller does after a datagram: nothing, its loop, or send these bytes to where the datagram came from, now
+ *  or not at all. */
 export type Reaction = 'none' | 'poll' | Uint8Array;
 
 export class Endpoint {
@@ -98,7 +100,8 @@ export class Endpoint {
     return peer;
   }
 
-  /** Forgets the peer, its keys and its streams (which get `stream-reset`). A connected peer is told with the next poll.
+  /** Forgets the peer, its keys and its streams (which get `stream-reset`). A connected peer is told with the next
+   *  poll.
    *  @param reason for people, printable ASCII, at most 128 characters */
   removePeer(now: number, peer: Peer, reason: string): void {
     const index = this.#peers.indexOf(peer);
@@ -176,8 +179,8 @@ export class Endpoint {
 
   /** Fills `batch`. @returns false when there is nothing to send now */
   pollTransmit(now: number, batch: TransmitBatch): boolean {
-    // A session that cannot renew its keys ends, so handshakes go before bulk data. Data spares the session a keepalive, so
-    // keepalives go last. Both of these may want a handshake first.
+    // A session that cannot renew its keys ends, so handshakes go before bulk data. Data spares the session a
+    // keepalive, so keepalives go last. Both of these may want a handshake first.
     return (
       this.#pollFarewell(batch) ||
       setMessage(batch, this.#wireGuard.pollHandshake(now, batch.buffer)) ||

@@ -11,15 +11,15 @@ export interface ReadyPeer<Event> {
   pollTimeout(): Deadline | undefined;
 }
 
-/** An endpoint may know thousands of peers, of which a few are active. Nothing about a peer changes unless it is touched: by a
- *  datagram that authenticated, by a command on it or on one of its streams, or by a deadline of its own. Whoever touches a peer says
- *  so here. The peer is then asked for events and for something to send until it has none, and for its next deadline once. A peer that
- *  nobody touches is never asked.
+/** An endpoint may know thousands of peers, of which a few are active. Nothing about a peer changes unless it is
+ *  touched: by a datagram that authenticated, by a command on it or on one of its streams, or by a deadline of its own.
+ *  Whoever touches a peer says so here. The peer is then asked for events and for something to send until it has none,
+ *  and for its next deadline once. A peer that nobody touches is never asked.
  *
  *  Peers that have something take turns, one event or one batch each, so that none delays another by more than that. */
 export class ReadyPeers<Event> {
-  /** Peers to be asked for an event, for something to send, and for their deadline. Each is a queue: a peer that had its turn goes to
-   *  the end. */
+  /** Peers to be asked for an event, for something to send, and for their deadline. Each is a queue: a peer that had
+   *  its turn goes to the end. */
   readonly #eventful = new Set<ReadyPeer<Event>>();
   readonly #sending = new Set<ReadyPeer<Event>>();
   readonly #changed = new Set<ReadyPeer<Event>>();
@@ -33,7 +33,8 @@ export class ReadyPeers<Event> {
     this.#changed.add(peer);
   }
 
-  /** The peer is no longer one of the endpoint's: it is only asked for the events that it still has. It must not be touched again. */
+  /** The peer is no longer one of the endpoint's: it is only asked for the events that it still has. It must not be
+   *  touched again. */
   retire(peer: ReadyPeer<Event>): void {
     this.#eventful.add(peer);
     this.#sending.delete(peer);

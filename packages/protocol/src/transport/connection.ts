@@ -24,6 +24,27 @@ import type { Hello } from './wire/frames.js';
 
 export type { PacketOutcome } from './packet-handler.js';
 
+/** What a connection has to report of itself. */
+export interface ConnectionStats {
+  /** What the peer calls its software, or undefined before HELLO. */
+  readonly software: string | undefined;
+  /** Smoothed round trip of the path, or undefined before the first sample. */
+  readonly smoothedRttMs: number | undefined;
+  readonly streamBytesSent: number;
+  readonly streamBytesReceived: number;
+  readonly packetsLost: number;
+  readonly congestionWindowBytes: number;
+  readonly bytesInFlight: number;
+  readonly openStreams: number;
+  /** Received bytes that no application has read yet, and written ones that the peer has not acknowledged. */
+  readonly unreadBytes: number;
+  readonly unacknowledgedBytes: number;
+  /** Pieces of what was written that are noted as acknowledged or lost (spec streams 5.7), and packets remembered as
+   *  sent. */
+  readonly notedPieces: number;
+  readonly rememberedPackets: number;
+}
+
 export class Connection {
   readonly #parts: ConnectionParts;
   readonly #hello = new OwnHello();
@@ -53,9 +74,38 @@ export class Connection {
 
   // ---- getters ----------------------------------------------------------------------------------------------
 
-  /** What the peer said of itself, once it did. */
-  get peerHello(): Hello | undefined {
-    return this.#handler.peerHello;
+  /** Nothing is open, and no answer is due. */
+  get isIdle(): boolean {
+    return this.#parts.streams.openStreams === 0 && !this.isAwaitingAck;
+  }
+  /** The peer has to acknowledge something. */
+  get isAwaitingAck(): boolean {
+    return this.#parts.recovery.ackElicitingInFlight > 0;
+  }
+  /** Without back-off. */
+  get probeTimeoutMs(): number {
+    return this.#parts.recovery.rtt.probeTimeoutMs;
+  }
+  /** Probe timeouts in a row. */
+  get ptoCount(): number {
+    return this.#parts.recovery.ptoCount;
+  }
+  get stats(): ConnectionStats {
+    const { recovery, congestion, streams } = this.#parts;
+    return {
+      software: this.#handler.peerHello?.softwareName,
+      smoothedRttMs: recovery.rtt.hasSample ? recovery.rtt.smoothedMs : undefined,
+      streamBytesSent: streams.credit.sentBytes,
+      streamBytesReceived: streams.credit.receivedBytes,
+      packetsLost: recovery.packetsLost,
+      congestionWindowBytes: congestion.windowBytes,
+      bytesInFlight: recovery.bytesInFlight,
+      openStreams: streams.openStreams,
+      unreadBytes: streams.credit.unreadBytes,
+      unacknowledgedBytes: streams.bufferedBytes,
+      notedPieces: streams.notedPieces,
+      rememberedPackets: recovery.log.next - recovery.log.first,
+    };
   }
   get parts(): Readonly<Pick<ConnectionParts, 'recovery' | 'congestion' | 'streams' | 'received'>> {
     return this.#parts;

@@ -1,4 +1,5 @@
-/** What the endpoint asks of its caller, and in what order it gives: no turn for strangers, handshakes first, fair turns. */
+/** What the endpoint asks of its caller, and in what order it gives: no turn for strangers, handshakes first, fair
+ *  turns. */
 import {
   type Address,
   Endpoint,

@@ -1,13 +1,12 @@
-/** Two connections that exchange packets directly, in virtual time: no sessions, no endpoint.
+/** Two associations, and their first connections, that exchange packets directly, in virtual time: no sessions, no endpoint.
  *  A filter decides the fate of each packet. */
+import { Association } from '../../src/transport/association.js';
 import { DEFAULT_TRANSPORT, type TransportConfig } from '../../src/transport/config.js';
-import { Connection, type PacketOutcome } from '../../src/transport/connection.js';
-import { Epochs } from '../../src/transport/epochs.js';
-import { PeerBudgets } from '../../src/transport/peer-budgets.js';
+import type { Connection, PacketOutcome } from '../../src/transport/connection.js';
+import { EPOCH_BYTES } from '../../src/transport/limits.js';
 import type { StreamEvent } from '../../src/transport/streams/stream-set.js';
 import { FrameReader } from '../../src/transport/wire/frame-reader.js';
-import { FrameType } from '../../src/transport/wire/frames.js';
-import { announcedVarintLength, readVarint } from '../../src/transport/wire/varint.js';
+import { readVarint } from '../../src/transport/wire/varint.js';
 
 export type Side = 'client' | 'relay';
 export interface Packet {
@@ -25,32 +24,39 @@ export class ConnectedPair {
   /** Return false to lose the packet. */
   filter: (packet: Packet) => boolean = () => true;
   readonly sent: Packet[] = [];
-  readonly outcomes: PacketOutcome[] = [];
   readonly events: Record<Side, StreamEvent[]> = { client: [], relay: [] };
-  readonly client: Connection;
-  readonly relay: Connection;
-  readonly #epochs: Record<Side, Epochs>;
+  readonly #associations: Record<Side, Association>;
   #inFlight: { packet: Packet; at: number }[] = [];
   #random = 1;
 
   constructor(config: Partial<TransportConfig> = {}) {
     const transport = { ...DEFAULT_TRANSPORT, ...config };
-    this.#epochs = {
-      client: new Epochs(new Uint8Array(8).fill(1)),
-      relay: new Epochs(new Uint8Array(8).fill(2)),
+    const draws = (epoch: number) => (length: number) =>
+      length === EPOCH_BYTES
+        ? new Uint8Array(length).fill(epoch)
+        : Uint8Array.from({ length }, () => this.#draw());
+    const nothing = (): void => {};
+    const listener = {
+      onBound: nothing,
+      onConnected: nothing,
+      onReturned: nothing,
+      onDisconnected: nothing,
+      onEpochEnded: nothing,
+      onCommand: nothing,
     };
-    const random = (length: number) => Uint8Array.from({ length }, () => this.#draw());
-    this.client = new Connection(
-      'client',
-      transport,
-      this.#epochs.client,
-      new PeerBudgets(),
-      random,
-      () => {},
-    );
-    this.relay = new Connection('relay', transport, this.#epochs.relay, new PeerBudgets(), random, () => {});
+    this.#associations = {
+      client: new Association({ role: 'client', transport, random: draws(1) }, listener),
+      relay: new Association({ role: 'relay', transport, random: draws(2) }, listener),
+    };
     this.client.handleSendable(this.now, true);
     this.relay.handleSendable(this.now, true);
+  }
+
+  get client(): Connection {
+    return this.of('client');
+  }
+  get relay(): Connection {
+    return this.of('relay');
   }
 
   /** Runs until nothing happens any more, or `limitMs` of virtual time went by, or `done` says so. */
@@ -70,7 +76,7 @@ export class ConnectedPair {
   }
 
   of(side: Side): Connection {
-    return side === 'client' ? this.client : this.relay;
+    return this.#associations[side].connection;
   }
 
   /** Hands a packet to one side as if the other had sent it. */
@@ -120,15 +126,7 @@ export class ConnectedPair {
     this.#inFlight = this.#inFlight.filter((flight) => flight.at > this.now);
     for (const { packet } of arrived) {
       const to = packet.from === 'client' ? 'relay' : 'client';
-      const start = 1 + announcedVarintLength(packet.bytes[1] as number);
-      const reader = new FrameReader();
-      reader.begin(packet.bytes, start, packet.bytes.length);
-      if (packet.bytes[start] === FrameType.hello) {
-        reader.next();
-        if (reader.hello !== undefined) this.#epochs[to].bind(KEYPAIR, reader.hello);
-        reader.begin(packet.bytes, start, packet.bytes.length);
-      }
-      this.outcomes.push(this.of(to).handlePacket(this.now, packet.number, reader));
+      this.#associations[to].handlePacket(this.now, KEYPAIR, packet.bytes);
     }
   }
 

@@ -18,6 +18,8 @@ export const congestionWindow: Rule = {
         for (const peer of process.peers) {
           const stats = stage.stats(process, peer);
           if (stats === undefined) continue;
+          // A peer that nothing was exchanged with has no connection yet.
+          if (stats.datagramsSent === 0 && stats.datagramsReceived === 0) continue;
           const { bytesInFlight, congestionWindowBytes } = stats;
           const state = before.of(process, peer);
           const most = Math.max(congestionWindowBytes, state.inFlight) + BEYOND_DATAGRAMS * DATAGRAM_BYTES;

@@ -1,0 +1,133 @@
+/** What becomes of packets and connections as the epochs of two processes change (spec streams 3, 8), without
+ *  sessions. */
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { ConnectionError } from '../../src/failure.js';
+import { Association, type AssociationListener } from '../../src/transport/association.js';
+import { DEFAULT_TRANSPORT } from '../../src/transport/config.js';
+
+const NOW = 1_000;
+const ROOM = 1_120;
+
+/** One process: its association, and what that reported. */
+class Process implements AssociationListener {
+  readonly reported: string[] = [];
+  readonly association: Association;
+
+  constructor(role: 'client' | 'relay', seed: number) {
+    const random = (length: number) => new Uint8Array(length).fill(seed);
+    this.association = new Association({ role, transport: DEFAULT_TRANSPORT, random }, this);
+    this.association.connection.handleSendable(NOW, true);
+  }
+
+  onBound(): void {
+    this.reported.push('bound');
+  }
+  onConnected(): void {
+    this.reported.push('connected');
+  }
+  onReturned(_now: number, keypairId: number): void {
+    this.reported.push(`returned under ${keypairId}`);
+  }
+  onDisconnected(error: ConnectionError, lostStreams: number): void {
+    this.reported.push(`disconnected: ${error.reason}, ${lostStreams} streams`);
+  }
+  onEpochEnded(): void {
+    this.reported.push('epoch ended');
+  }
+  onCommand(): void {}
+
+  /** The next packet, or undefined. */
+  packet(keypairId: number): Uint8Array | undefined {
+    const bytes = new Uint8Array(ROOM);
+    const length = this.association.pollPacket(NOW, keypairId, bytes, 0, ROOM);
+    return length === 0 ? undefined : bytes.subarray(0, length);
+  }
+
+  /** Sends all that it has to `other`. @returns why packets were dropped */
+  sendTo(other: Process, keypairId: number): string[] {
+    const drops: string[] = [];
+    for (let packet = this.packet(keypairId); packet !== undefined; packet = this.packet(keypairId)) {
+      const reason = other.association.handlePacket(NOW, keypairId, packet);
+      if (reason !== undefined) drops.push(reason);
+      if (!this.association.isClosing) continue;
+      this.association.endClosing();
+      break;
+    }
+    return drops;
+  }
+}
+
+describe('Association', () => {
+  let client: Process;
+  let relay: Process;
+
+  /** The client's first packets under this keypair, and the relay's answer. */
+  function greet(keypairId: number): void {
+    client.association.connection.requestHello();
+    expect(client.sendTo(relay, keypairId)).toEqual([]);
+    expect(relay.sendTo(client, keypairId)).toEqual([]);
+  }
+
+  beforeEach(() => {
+    client = new Process('client', 11);
+    relay = new Process('relay', 22);
+    greet(1);
+    for (const { reported } of [client, relay]) expect(reported.splice(0)).toEqual(['bound', 'connected']);
+  });
+
+  it('lets nothing through under a keypair that no HELLO has bound (spec streams 3.2)', () => {
+    client.association.openStream()?.write(Uint8Array.of(1));
+    const packet = client.packet(1) as Uint8Array;
+    expect(relay.association.handlePacket(NOW, 2, packet)).toBe('no-hello');
+    expect(relay.association.stats.openStreams).toBe(0);
+    expect(relay.association.handlePacket(NOW, 1, packet)).toBeUndefined();
+    expect(relay.association.stats.openStreams).toBe(1);
+  });
+
+  it('begins another connection when the peer restarts, after the events of the one that is over (spec streams 3.4)', () => {
+    client.association.openStream()?.write(Uint8Array.of(1));
+    client.sendTo(relay, 1);
+    const before = relay.association.connection;
+    expect(before.pollEvent()?.type).toBe('stream-opened');
+    client = new Process('client', 33);
+    greet(2);
+    expect(relay.association.connection).not.toBe(before);
+    expect(relay.reported).toEqual(['disconnected: peer restarted, 1 streams', 'bound', 'connected']);
+    const told: string[] = [];
+    for (let event = relay.association.pollEndedEvent(); event !== undefined; ) {
+      told.push(event.type);
+      event = relay.association.pollEndedEvent();
+    }
+    expect(told).toEqual(['stream-readable', 'stream-reset', 'stream-closed']);
+  });
+
+  it('reports a run that another one has ended, and lets nothing of it through (spec streams 3.7)', () => {
+    const ended = client;
+    client = new Process('client', 33);
+    greet(2);
+    relay.reported.length = 0;
+    ended.association.connection.requestHello();
+    expect(ended.sendTo(relay, 3)).toEqual(['stale-epoch']);
+    expect(relay.reported).toEqual(['returned under 3']);
+  });
+
+  it('counts over all connections, and ends its own epoch with each that either side closes (spec streams 8)', () => {
+    const stream = client.association.openStream();
+    stream?.write(new Uint8Array(100));
+    client.sendTo(relay, 1);
+    client.association.close({ code: 0, reason: 'done' });
+    expect(client.sendTo(relay, 1)).toEqual([]);
+    for (const { reported } of [client, relay]) {
+      expect(reported.splice(0)).toEqual(['epoch ended', 'disconnected: done, 1 streams']);
+    }
+    expect([client.association.isConnected, relay.association.isConnected]).toEqual([false, false]);
+    expect(relay.association.stats).toMatchObject({ streamBytesReceived: 100, openStreams: 0 });
+    // What the client sends from now on belongs to another run of it.
+    client.association.connection.handleSendable(NOW, true);
+    relay.association.connection.handleSendable(NOW, true);
+    greet(4);
+    client.association.openStream()?.write(new Uint8Array(10));
+    client.sendTo(relay, 4);
+    expect(relay.association.stats).toMatchObject({ streamBytesReceived: 110, openStreams: 1 });
+  });
+});
