@@ -1,4 +1,3 @@
-/** CUBIC (RFC 9438): after a cut the window returns along a cubic curve of time, flat around the size at which the loss came. */
 import {
   type AckSample,
   type CongestionController,
@@ -8,35 +7,52 @@ import {
 } from './controller.js';
 import { HyStart } from './hystart.js';
 
-/** RFC 9438 §5: window growth, in datagrams per second cubed. */
+/** How fast the window grows, in datagrams per second cubed (RFC 9438 §5). */
 const C = 0.4;
+/** What is left of the window after a cut (§4.6). */
 const BETA = 0.7;
-/** Growth that equals Reno's average with this BETA (§4.3). */
+/** Datagrams per round trip by which Reno would have to grow with this BETA to get the same average window (§4.3). */
 const RENO_ALPHA = (3 * (1 - BETA)) / (1 + BETA);
 
-/** All that one cut changes, so that a spurious one can be undone (§4.9.2). */
+/** Everything that a cut changes. A copy of it from before the cut makes a spurious cut undoable (§4.9.2). */
 interface Epoch {
+  /** The congestion window (cwnd). */
   window: number;
+  /** Below it is slow start (ssthresh). */
   slowStartThreshold: number;
-  /** Window at the last cut, in bytes (W_max). */
+  /** The window at the last cut (W_max). */
   peak: number;
-  /** Seconds from the epoch's start to the return to the peak (K). */
+  /** How many seconds after `startedAt` the window is back at the peak (K). */
   returnSeconds: number;
+  /** When the curve starts. Undefined until the first ACK after a cut. */
   startedAt: number | undefined;
+  /** The window that Reno would have now (W_est). */
   renoWindow: number;
 }
 
+/** CUBIC (RFC 9438), with HyStart++ for slow start (RFC 9406).
+ *
+ *  A loss cuts the window to 0.7 of its size. From then on the window is a cubic function of the time since the cut: it
+ *  rises quickly at first, is flat around the size at which the loss occurred, and rises quickly again beyond that. So
+ *  it stays long where it is known to fit, and does not depend on the round-trip time. Where Reno would have grown
+ *  further by now, its window is used instead.
+ *
+ *  The controller owns the window, and what it takes to undo the last cut. The connection reports to it what was sent,
+ *  acknowledged and lost. It cuts at most once per round trip. Sizes are in bytes, times in milliseconds, except where
+ *  a name says seconds. */
 export class Cubic implements CongestionController {
   readonly name = 'cubic';
   readonly pacingRate = undefined;
   readonly isHoldingBack = false;
   #datagramBytes: number;
   #epoch: Epoch;
+  /** When the last cut was made. Packets sent before it belong to the round trip of that cut. */
   #recoveryStartedAt = -1;
+  /** The state before the last cut, until it can no longer be undone. */
   #beforeCut: Epoch | undefined;
-  /** When the cut before the last was: the last one is of packets sent since. */
+  /** When the cut before the last one was made. The last cut was made for packets sent since then. */
   #cutSince = -1;
-  /** Since when the application is what limits us; that time does not count for the curve (§5.8). */
+  /** Since when the application has been what limits sending. That time does not count for the curve (§5.8). */
   #limitedSince: number | undefined;
   #hyStart = new HyStart();
 
@@ -82,13 +98,13 @@ export class Cubic implements CongestionController {
   }
 
   onPacketLost(loss: LossSample): void {
-    // One cut for each round trip.
+    // One cut per round trip.
     if (loss.sentAt <= this.#recoveryStartedAt) return;
     this.#cutSince = this.#recoveryStartedAt;
     this.#recoveryStartedAt = loss.now;
     this.#beforeCut = { ...this.#epoch };
     const epoch = this.#epoch;
-    // Fast convergence: a window that did not come back to its peak makes room for others (§4.7).
+    // Fast convergence: a flow whose window did not get back to its peak makes room for others (§4.7).
     epoch.peak = epoch.window < epoch.peak ? (epoch.window * (1 + BETA)) / 2 : epoch.window;
     epoch.window = Math.max(epoch.window * BETA, minimumWindow(this.#datagramBytes));
     epoch.slowStartThreshold = epoch.window;
@@ -116,7 +132,7 @@ export class Cubic implements CongestionController {
     this.#epoch.window = Math.max(this.#epoch.window, minimumWindow(datagramBytes));
   }
 
-  /** §4.2 to §4.5, in bytes. */
+  /** Grows the window in congestion avoidance (§4.2 to §4.5). */
   #avoidCongestion(sample: AckSample): void {
     const epoch = this.#epoch;
     const size = this.#datagramBytes;

@@ -1,4 +1,3 @@
-/** NewReno (RFC 9002 §7.3): the readable one. Slow start to the first loss, then one datagram more per round trip, half at a loss. */
 import {
   type AckSample,
   type CongestionController,
@@ -9,6 +8,13 @@ import {
 
 const LOSS_REDUCTION = 0.5;
 
+/** NewReno (RFC 9002 §7.3), the simplest of the controllers and the one to read first.
+ *
+ *  In slow start, the window grows by as much as is acknowledged, so it doubles every round trip. A loss halves it and
+ *  ends slow start. From then on it grows by one datagram per round trip, until the next loss.
+ *
+ *  The controller owns the window, and what it takes to undo the last cut. The connection reports to it what was
+ *  acknowledged and lost. It cuts at most once per round trip. Sizes are in bytes, times in milliseconds. */
 export class NewReno implements CongestionController {
   readonly name = 'newreno';
   readonly pacingRate = undefined;
@@ -16,11 +22,11 @@ export class NewReno implements CongestionController {
   windowBytes: number;
   #datagramBytes: number;
   #slowStartThreshold = Number.POSITIVE_INFINITY;
-  /** Packets sent before it belong to the round trip of the last cut. */
+  /** When the last cut was made. Packets sent before it belong to the round trip of that cut. */
   #recoveryStartedAt = -1;
-  /** Bytes acknowledged towards the next datagram of growth. */
+  /** Bytes acknowledged since the window last grew in congestion avoidance. */
   #acked = 0;
-  /** The window before the last cut. */
+  /** The state before the last cut, which was made at `at` for packets sent after `since`. */
   #before: { window: number; threshold: number; since: number; at: number } | undefined;
 
   constructor(datagramBytes: number) {
@@ -48,7 +54,7 @@ export class NewReno implements CongestionController {
   }
 
   onPacketLost({ now, sentAt }: LossSample): void {
-    // One cut for each round trip.
+    // One cut per round trip.
     if (sentAt <= this.#recoveryStartedAt) return;
     this.#before = {
       window: this.windowBytes,
@@ -65,7 +71,7 @@ export class NewReno implements CongestionController {
   onSpuriousLoss(_now: number, sentAt: number): void {
     const before = this.#before;
     if (before === undefined || before.at !== this.#recoveryStartedAt) return;
-    // A packet that an earlier cut was for says nothing about this one.
+    // A packet that caused an earlier cut does not refute this one.
     if (sentAt <= before.since || sentAt > before.at) return;
     this.windowBytes = Math.max(this.windowBytes, before.window);
     this.#slowStartThreshold = before.threshold;

@@ -1,79 +1,88 @@
-/** Where a peer is, whether that is proven, and how much may be sent there (spec path). */
 import type { Address } from '../../address.js';
 import { sameAddress } from '../../address.js';
 import { copyBytes } from '../../copy-bytes.js';
 
-/** spec path 2: towards an address that is not proven, at most so many times what came from it. */
+/** At most this many times the bytes that came from an unproven address may be sent to it (spec path 2). */
 export const AMPLIFICATION_LIMIT = 3;
-/** Addresses of ours that may be tried one after the other until one answers (spec outage 7). */
+/** How many addresses that we chose ourselves are remembered until one of them answers (spec outage 7). */
 export const MAX_CHOSEN_ADDRESSES = 8;
-/** Challenges sent to one address before giving it up (RFC 9000 §8.2.4). */
+/** How many challenges are sent to an address before it is given up (RFC 9000 §8.2.4; spec path 3). */
 export const MAX_CHALLENGES = 3;
 const CHALLENGE_BYTES = 8;
 
+/** What the path learns of a datagram that authenticated. */
 export interface ReceivedDatagram {
   readonly from: Address;
-  /** UDP payload. */
+  /** The size of its UDP payload. */
   readonly bytes: number;
-  /** It is a transport message. */
+  /** Whether it is a transport message. */
   readonly usesKeys: boolean;
-  /** Nothing newer has come from the peer so far, so that it may move the path (spec path 1). */
+  /** Whether nothing newer has come from the peer so far, so that it may move the path (spec path 1). */
   readonly isNewest: boolean;
 }
 
-/** An address that is not proven, and the bytes of UDP payload that came from it and went there, of every message type. */
+/** An address that is not proven, and its account: the bytes of UDP payload that came from it and that were sent to it,
+ *  of all message types. */
 interface Unproven {
   readonly address: Address;
   receivedBytes: number;
   sentBytes: number;
-  /** Absent at first contact: there the use of our keys is the proof. */
+  /** Absent at first contact, where the use of our keys is the proof. */
   readonly trial: Trial | undefined;
 }
 
+/** The challenge that an address has to answer. */
 interface Trial {
   readonly challenge: Uint8Array;
   challengesSent: number;
-  /** When the next challenge goes out, or the trial has failed. */
+  /** When the next challenge is due, or, after the last one, when the trial has failed. */
   nextAt: number;
 }
 
-/** What a validated move means for what is known of the path. */
+/** What changed in a proven move: only the port, or the IP address too. It decides what is still known about the path
+ *  (spec path 4). */
 export type MoveKind = 'port' | 'address';
 
-/** Where one peer is.
+/** Where one peer is, whether that is proven, and how much may be sent there (docs/spec/path.md).
  *
- *  The path knows at most two addresses: the last one that was proven, and another one that the peer seems to have moved to, or that
- *  an unknown peer's initiation came from. Datagrams go to the second as soon as there is one, but no more than three times what came
- *  from it. It is proven when it answers a challenge, or, at first contact, when somebody uses keys that only our response gave; else the
- *  path goes back. The session asks it before it sends, and tells it of every datagram that it sent or authenticated, handshakes and
- *  keepalives too; nobody else moves it, but for the owner who chooses an address. */
+ *  The path uses at most two addresses: the last one that was proven, and an unproven one that the peer seems to have
+ *  moved to, or that the first initiation came from. Datagrams go to the unproven address as soon as there is one, but
+ *  no more than three times the bytes that came from it. It is proven when the peer answers a challenge or, at first
+ *  contact, when somebody uses keys that only our response made possible. Otherwise the path goes back to the proven
+ *  address.
+ *
+ *  The session asks the path before it sends handshake messages and keepalives. It also reports to it every datagram
+ *  that it sent and every one that authenticated. Only these reports move the peer, apart from the owner, who may
+ *  choose an address with `trust`. The path never sends anything: the connection sends its challenges. */
 export class Path {
   readonly #random: (length: number) => Uint8Array;
   #proven: Address | undefined;
   #unproven: Unproven | undefined;
-  /** The address that was last tried in vain, and its account: one that says little must be able to save up for a challenge, and
-   *  none may spend twice. */
+  /** The last address whose trial ended without proof. Its account stays: a peer that sends little can then save up for
+   *  a challenge, and none can use the same bytes twice. */
   #givenUp: Unproven | undefined;
-  /** Addresses that we chose since the peer was last heard at one of them: each is as good as proven. */
+  /** The addresses that we chose since the peer was last heard at one of them. Each counts as proven. */
   #chosen: Address[] = [];
 
   constructor(random: (length: number) => Uint8Array) {
     this.#random = random;
   }
 
-  /** Where datagrams go now, proven or not; undefined before anything is known of the peer. */
+  /** Where datagrams are sent now, proven or not. Undefined if no address is known. */
   get address(): Address | undefined {
     return this.#unproven?.address ?? this.#proven;
   }
-  /** The address that has to answer a challenge, or undefined. */
+  /** The address that has to answer a challenge, if there is one. */
   get candidate(): Address | undefined {
     return this.#unproven?.trial === undefined ? undefined : this.#unproven.address;
   }
+  /** The last address that was proven, if there is one. */
   get proven(): Address | undefined {
     return this.#proven;
   }
 
-  /** We chose this address ourselves. What was chosen before stays trusted until one of them answers. */
+  /** Moves the path to an address that we chose ourselves, which needs no proof (spec path 2). Addresses that we chose
+   *  before count as proven too, until one of them answers. */
   trust(address: Address): void {
     if (!this.#chosen.some((chosen) => sameAddress(chosen, address))) this.#chosen.push(address);
     if (this.#chosen.length > MAX_CHOSEN_ADDRESSES) this.#chosen.shift();
@@ -81,7 +90,7 @@ export class Path {
     this.#unproven = undefined;
   }
 
-  /** An authenticated datagram arrived. */
+  /** A datagram authenticated. It may move the path, and prove an address. */
   onReceived(now: number, { from, bytes, usesKeys, isNewest }: ReceivedDatagram): void {
     const current = isNewest ? from : this.address;
     if (current === undefined) return;
@@ -89,7 +98,8 @@ export class Path {
       this.#proven = current;
       this.#chosen = [];
     }
-    // An initiation may be a copy; whoever then uses our keys has our response, and that went to where the initiation came from.
+    // An initiation may be a copy that somebody else sent. But whoever uses our keys has received our response, which
+    // went to the address that the initiation came from.
     if (this.#proven === undefined && usesKeys) this.#proven = this.#unproven?.address ?? current;
     if (sameAddress(current, this.#proven)) {
       this.#giveUp();
@@ -106,23 +116,27 @@ export class Path {
     if (sameAddress(from, unproven.address)) unproven.receivedBytes += bytes;
   }
 
-  /** Whoever was heard from the unproven address was not the peer: back to the proven one, where there is one. */
+  /** Goes back to the proven address, if there is one: the datagrams from the unproven address were not the peer's. */
   endTrial(): void {
     if (this.#proven !== undefined) this.#giveUp();
   }
 
-  /** Bytes of UDP payload, of whatever message, that may be sent now. */
+  /** How many bytes of UDP payload may be sent to `address` now, in messages of any type. */
   get allowanceBytes(): number {
     const unproven = this.#unproven;
     if (unproven === undefined) return Number.POSITIVE_INFINITY;
     return Math.max(0, AMPLIFICATION_LIMIT * unproven.receivedBytes - unproven.sentBytes);
   }
 
+  /** A datagram was sent to `address`.
+   *  @param bytes the size of its UDP payload */
   onSent(bytes: number): void {
     if (this.#unproven !== undefined) this.#unproven.sentBytes += bytes;
   }
 
-  /** @returns the 8 bytes to send in PATH_CHALLENGE now, or undefined */
+  /** Takes the challenge that is due, if there is one.
+   *  @param probeTimeoutMs how long to wait for the answer
+   *  @returns the 8 bytes to send in PATH_CHALLENGE */
   takeChallenge(now: number, probeTimeoutMs: number): Uint8Array | undefined {
     const trial = this.#unproven?.trial;
     if (trial === undefined || now < trial.nextAt || trial.challengesSent === MAX_CHALLENGES)
@@ -132,14 +146,15 @@ export class Path {
     return trial.challenge;
   }
 
-  /** Goes back to the proven address when the other one did not answer any challenge. */
+  /** Goes back to the proven address if the other one has not answered any challenge in time. */
   handleTimeout(now: number): void {
     const trial = this.#unproven?.trial;
     if (trial === undefined || trial.challengesSent < MAX_CHALLENGES || now < trial.nextAt) return;
     this.#giveUp();
   }
 
-  /** PATH_RESPONSE arrived, from wherever. @returns what moved when it proves the candidate, or undefined */
+  /** A PATH_RESPONSE arrived, from any address.
+   *  @returns what changed, if the response proves the candidate */
   onResponse(data: Uint8Array): MoveKind | undefined {
     const unproven = this.#unproven;
     if (unproven?.trial === undefined) return undefined;
@@ -151,12 +166,12 @@ export class Path {
     return kind;
   }
 
-  /** When something of the above is due, or infinity. */
+  /** When a challenge is due or a trial has failed, in ms; Infinity if there is no trial. */
   get dueAt(): number {
     return this.#unproven?.trial?.nextAt ?? Number.POSITIVE_INFINITY;
   }
 
-  /** Back to the proven address. The account of the other one stays. */
+  /** Goes back to the proven address, and keeps the account of the other one. */
   #giveUp(): void {
     if (this.#unproven !== undefined) this.#givenUp = this.#unproven;
     this.#unproven = undefined;

@@ -1,4 +1,3 @@
-/** Which packets arrived, and when an acknowledgement of them is due (spec recovery 1; RFC 9000 §13.2). */
 import type { Deadline } from '../../deadline.js';
 import { RangeSet } from '../../range-set.js';
 import {
@@ -10,32 +9,42 @@ import {
 import { FrameType } from '../wire/frames.js';
 import { varintLength, writeVarint } from '../wire/varint.js';
 
+/** Remembers which packets arrived, and decides when an acknowledgement is due (spec recovery 1; RFC 9000 §13.2).
+ *
+ *  It holds the numbers that arrived as ranges, at most 64 of them, and forgets the lowest beyond that. It also forgets
+ *  what the peer knows to be acknowledged. Numbers that it has forgotten count as duplicates.
+ *
+ *  The connection owns it. It asks whether a packet is a duplicate, records the packet once it has processed all of it,
+ *  and has the ACK frame written when one is due, or when a packet is sent anyway. */
 export class ReceivedPackets {
   readonly #ranges = new RangeSet();
-  /** Numbers below it were forgotten: they count as seen. */
+  /** Numbers below this were forgotten. They count as seen. */
   #floor = 0;
   #largest = -1;
   #largestArrivedAt = 0;
-  /** Ack-eliciting packets that no sent ACK covers. */
+  /** How many ack-eliciting packets arrived since the last ACK was written. */
   #unacknowledged = 0;
+  /** An ACK is due now, without waiting. */
   #atOnce = false;
   #ackDueAt = Number.POSITIVE_INFINITY;
-  /** Something arrived since the last ACK that was sent. */
+  /** A packet arrived since the last ACK was written. */
   #news = false;
 
+  /** The largest number that arrived; -1 if there is none. */
   get largest(): number {
     return this.#largest;
   }
+  /** How many ranges an ACK would have to describe. */
   get rangeCount(): number {
     return this.#ranges.count;
   }
 
-  /** Whether the packet was seen before, or may have been (spec recovery 1.2). */
+  /** Whether the packet has arrived before, or may have (spec recovery 1.2). */
   isDuplicate(packetNumber: number): boolean {
     return packetNumber < this.#floor || this.#ranges.has(packetNumber);
   }
 
-  /** Notes a packet that was wholly processed and is not a duplicate. */
+  /** Records a packet that is not a duplicate and was processed completely. */
   record(now: number, packetNumber: number, ackEliciting: boolean): void {
     const expected = this.#largest + 1;
     this.#ranges.add(packetNumber, packetNumber + 1);
@@ -54,23 +63,24 @@ export class ReceivedPackets {
     if (this.#ackDueAt === Number.POSITIVE_INFINITY) this.#ackDueAt = now + MAX_ACK_DELAY_MS;
   }
 
-  /** An ACK must go out now, even in a packet of its own. */
+  /** Whether an ACK must be sent now, even in a packet of its own. */
   isAckDue(now: number): boolean {
     return this.#unacknowledged > 0 && (this.#atOnce || now >= this.#ackDueAt);
   }
 
-  /** A packet that goes out anyway should carry an ACK. */
+  /** Whether a packet that is sent anyway should carry an ACK. */
   get hasNews(): boolean {
     return this.#news;
   }
 
+  /** When an ACK will be due, if one is scheduled. */
   pollTimeout(): Deadline | undefined {
     if (this.#unacknowledged === 0 || this.#atOnce) return undefined;
     return { at: this.#ackDueAt, reason: 'acknowledgement' };
   }
 
-  /** Writes an ACK frame that fits into `room` bytes, with as many ranges as do.
-   *  @returns the position behind it, or `position` when not even one range fits */
+  /** Writes an ACK frame with as many ranges as fit into `room` bytes, the highest first. No ACK is due after it.
+   *  @returns the position after the frame, or `position` if not even one range fits */
   writeAck(now: number, bytes: Uint8Array, position: number, room: number): number {
     const ranges = this.#ranges;
     const top = ranges.count - 1;
@@ -103,8 +113,8 @@ export class ReceivedPackets {
     return at;
   }
 
-  /** The peer acknowledged a packet whose ACK frame had this largest number: it knows all up to there, so that need not
-   *  be said again (RFC 9000 §13.2.4). The range of the newest number stays. */
+  /** The peer acknowledged a packet whose ACK frame had this largest number. It has seen the ranges up to there, so
+   *  they are not sent again (RFC 9000 §13.2.4). The largest number that arrived always stays. */
   onAckAcknowledged(largestInAck: number): void {
     const keepFrom = Math.min(largestInAck + 1, this.#largest);
     if (keepFrom <= this.#floor) return;

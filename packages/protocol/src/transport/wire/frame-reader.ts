@@ -1,4 +1,3 @@
-/** Reads the frames of one packet, one after the other, into its own fields: no object per frame. */
 import { copyBytes } from '../../copy-bytes.js';
 import {
   EPOCH_BYTES,
@@ -9,23 +8,28 @@ import {
 import { FrameType, type Hello, PATH_DATA_BYTES } from './frames.js';
 import { announcedVarintLength, readVarint } from './varint.js';
 
-/** `next` found the end of the packet. */
+/** Returned by `next` at the end of the packet. */
 export const END = -1;
-/** `next` found what it cannot parse; `problem` says what. */
+/** Returned by `next` when the rest of the packet cannot be parsed. `problem` says why. */
 export const MALFORMED = -2;
 
-/** A cursor over a packet's frames. It is total: any bytes give frames, END or MALFORMED, never an exception.
+/** Reads the frames of one packet, one after the other (spec streams 2).
  *
- *  After `next` returns a type, the fields named behind that type below are valid until the next call. */
+ *  The reader is a cursor. `begin` sets it to the start of a packet's frames, and each call of `next` moves it past one
+ *  frame and stores what the frame contains in the reader's own fields, so that no frame costs an object. The comment
+ *  of each field says for which types of frame it is valid, and it stays valid until the next call.
+ *
+ *  The reader is total: any bytes give frames, END or MALFORMED, and never an exception. It checks the form of each
+ *  frame, but not whether a frame is permitted at this point. That is up to the connection, which owns the reader. */
 export class FrameReader {
   /** STREAM, RESET_STREAM, STOP_SENDING, MAX_STREAM_DATA, STREAM_DATA_BLOCKED */
   streamId = 0;
   /** STREAM */
   offset = 0;
-  /** STREAM, PATH_*: where its data begins in `bytes`, and how long it is. */
+  /** STREAM, PATH_CHALLENGE, PATH_RESPONSE: where the data begins in `bytes`, and its length. */
   dataStart = 0;
   dataLength = 0;
-  /** MAX_*, *_BLOCKED: the limit. RESET_STREAM: the final size. */
+  /** MAX_… and …_BLOCKED: the limit. RESET_STREAM: the final size. */
   limit = 0;
   /** RESET_STREAM, STOP_SENDING, CLOSE */
   code = 0;
@@ -33,26 +37,29 @@ export class FrameReader {
   closeReason = '';
   /** HELLO */
   hello: Hello | undefined;
-  /** ACK: ranges from the greatest down; range i is [rangeLow[i], rangeHigh[i]], both included. */
+  /** ACK: the delay that the peer reports, in units of 8 µs. */
   ackDelayUnits = 0;
+  /** ACK: the number of ranges, the highest first. Range i is [rangeLow[i], rangeHigh[i]], both included. */
   rangeCount = 0;
   readonly rangeLow = new Float64Array(MAX_ACK_FRAME_RANGES + 1);
   readonly rangeHigh = new Float64Array(MAX_ACK_FRAME_RANGES + 1);
-  /** Why `next` returned MALFORMED. */
+  /** Why `next` returned MALFORMED: a text for the CLOSE frame. */
   problem = '';
 
+  /** The buffer that holds the packet. */
   bytes: Uint8Array = new Uint8Array(0);
   #position = 0;
   #end = 0;
 
-  /** Starts at `start`; frames end at `end`. */
+  /** Sets the reader to the frames in `bytes` from `start` up to `end`. */
   begin(bytes: Uint8Array, start: number, end: number): void {
     this.bytes = bytes;
     this.#position = start;
     this.#end = end;
   }
 
-  /** @returns the type of the next frame other than PADDING, END or MALFORMED */
+  /** Reads the next frame that is not PADDING.
+   *  @returns its type, or END, or MALFORMED */
   next(): number {
     const bytes = this.bytes;
     while (this.#position < this.#end && bytes[this.#position] === FrameType.padding) this.#position++;
@@ -98,7 +105,7 @@ export class FrameReader {
       case FrameType.close:
         return this.#readClose();
       default:
-        // spec streams 2.1: the length of an unknown frame is unknown too
+        // The length of an unknown frame is unknown too (spec streams 2.1).
         return this.#fail(`unknown frame type 0x${type.toString(16)}`);
     }
   }
@@ -112,7 +119,7 @@ export class FrameReader {
     return this.#take(length);
   }
 
-  /** spec streams 2.2 */
+  /** Reads the ranges of an ACK (spec streams 2.2). */
   #readAck(): boolean {
     let high = this.#varint();
     this.ackDelayUnits = this.#varint();
@@ -135,7 +142,7 @@ export class FrameReader {
     }
   }
 
-  /** spec streams 3.1 */
+  /** Reads HELLO (spec streams 3.1). */
   #readHello(): boolean {
     const length = this.#varint();
     if (length < 0 || !this.#take(length)) return false;
@@ -144,7 +151,7 @@ export class FrameReader {
     this.#position = this.dataStart;
     this.#end = after;
     const ok = this.#readHelloBody();
-    this.#position = after; // what is behind the name is for later versions
+    this.#position = after; // Later versions may put more behind the name.
     this.#end = end;
     return ok;
   }
@@ -188,14 +195,15 @@ export class FrameReader {
     let reason = '';
     for (let i = 0; i < length; i++) {
       const byte = this.bytes[this.dataStart + i] as number;
-      // What a peer says ends up on terminals: printable ASCII only.
+      // This text ends up on terminals, so only printable ASCII is kept.
       reason += byte >= 0x20 && byte <= 0x7e ? String.fromCharCode(byte) : '?';
     }
     this.closeReason = reason;
     return true;
   }
 
-  /** @returns the varint, or -1 after noting the problem */
+  /** Reads a varint.
+   *  @returns its value, or -1 after it has set `problem` */
   #varint(): number {
     const left = this.#end - this.#position;
     if (left < 1 || left < announcedVarintLength(this.bytes[this.#position] as number)) {
@@ -211,6 +219,7 @@ export class FrameReader {
     return value;
   }
 
+  /** Moves past `length` bytes, and sets `dataStart` and `dataLength` to them. */
   #take(length: number): boolean {
     if (length > this.#end - this.#position) return this.#fail('truncated frame');
     this.dataStart = this.#position;

@@ -1,7 +1,7 @@
-/** The frames of an Underpass packet (spec streams 2): how each is written.
+/** The frames of an Underpass packet, and how each is written (spec streams 2). frame-reader.ts reads them.
  *
- *  Writers put one frame at `position` and return the position behind it; the caller has checked the room with the
- *  matching `…Length`. How frames are read is in frame-reader.ts. */
+ *  A `write…` function puts one frame at `position` and returns the position after it. Before that, the caller has to
+ *  check that there is room, with the matching `…Length` function. */
 import { EPOCH_BYTES } from '../limits.js';
 import { varintLength, writeVarint } from './varint.js';
 
@@ -26,18 +26,24 @@ export const FrameType = {
 } as const;
 export type FrameType = (typeof FrameType)[keyof typeof FrameType];
 
+/** The length of the data of PATH_CHALLENGE and PATH_RESPONSE. */
 export const PATH_DATA_BYTES = 8;
 
-/** What HELLO states (spec streams 3.1). */
+/** The contents of a HELLO frame (spec streams 3.1). */
 export interface Hello {
   readonly version: number;
+  /** The sender's epoch, 8 bytes. */
   readonly epoch: Uint8Array;
+  /** The receiver's epoch as far as the sender knows it, 8 bytes; all zero if it does not know it. */
   readonly expectedEpoch: Uint8Array;
+  /** The sender's role. */
   readonly role: 'client' | 'relay';
   readonly maxData: number;
   readonly maxStreamData: number;
   readonly maxStreams: number;
+  /** The largest datagram that the sender accepts, in bytes of UDP payload. */
   readonly maxDatagramBytes: number;
+  /** Up to 64 characters of printable ASCII. */
   readonly softwareName: string;
 }
 
@@ -46,12 +52,12 @@ export function writePing(bytes: Uint8Array, position: number): number {
   return position + 1;
 }
 
-/** Length of a STREAM frame's header: all but the data. */
+/** Returns the length of a STREAM frame without its data. */
 export function streamHeaderLength(streamId: number, offset: number, dataLength: number): number {
   return 1 + varintLength(streamId) + varintLength(offset) + varintLength(dataLength);
 }
 
-/** Writes a STREAM frame up to its data, which the caller copies behind it. */
+/** Writes a STREAM frame without its data, which the caller copies behind it. */
 export function writeStreamHeader(
   bytes: Uint8Array,
   position: number,
@@ -66,7 +72,7 @@ export function writeStreamHeader(
   return writeVarint(bytes, at, dataLength);
 }
 
-/** MAX_DATA, MAX_STREAMS, DATA_BLOCKED, STREAMS_BLOCKED: a type and one number. */
+/** Writes MAX_DATA, MAX_STREAMS, DATA_BLOCKED or STREAMS_BLOCKED: a type and one number. */
 export function writeLimit(bytes: Uint8Array, position: number, type: FrameType, limit: number): number {
   bytes[position] = type;
   return writeVarint(bytes, position + 1, limit);
@@ -76,7 +82,7 @@ export function limitLength(limit: number): number {
   return 1 + varintLength(limit);
 }
 
-/** MAX_STREAM_DATA, STREAM_DATA_BLOCKED and STOP_SENDING: a type, a stream and one number. */
+/** Writes MAX_STREAM_DATA, STREAM_DATA_BLOCKED or STOP_SENDING: a type, a stream id and one number. */
 export function writeStreamLimit(
   bytes: Uint8Array,
   position: number,
@@ -107,14 +113,14 @@ export function resetStreamLength(streamId: number, code: number, finalSize: num
   return 1 + varintLength(streamId) + varintLength(code) + varintLength(finalSize);
 }
 
-/** PATH_CHALLENGE or PATH_RESPONSE with its 8 bytes. */
+/** Writes PATH_CHALLENGE or PATH_RESPONSE with its 8 bytes of data. */
 export function writePath(bytes: Uint8Array, position: number, type: FrameType, data: Uint8Array): number {
   bytes[position] = type;
   bytes.set(data, position + 1);
   return position + 1 + PATH_DATA_BYTES;
 }
 
-/** @param reason at most MAX_CLOSE_REASON_BYTES of UTF-8 */
+/** @param reason at most MAX_CLOSE_REASON_BYTES of printable ASCII */
 export function writeClose(bytes: Uint8Array, position: number, code: number, reason: Uint8Array): number {
   bytes[position] = FrameType.close;
   const at = writeVarint(bytes, writeVarint(bytes, position + 1, code), reason.length);
@@ -122,6 +128,7 @@ export function writeClose(bytes: Uint8Array, position: number, code: number, re
   return at + reason.length;
 }
 
+/** Returns a whole HELLO frame (spec streams 3.1). */
 export function encodeHello(hello: Hello): Uint8Array {
   const body = new Uint8Array(2 * EPOCH_BYTES + 64 + hello.softwareName.length);
   let at = writeVarint(body, 0, hello.version);

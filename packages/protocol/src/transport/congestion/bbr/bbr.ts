@@ -1,10 +1,3 @@
-/** BBR, version 3 (draft-ietf-ccwg-bbr): sends at the rate at which the path delivers, instead of until packets are lost.
- *
- *  It cycles: go DOWN until the queue is empty, CRUISE at the measured bandwidth, REFILL the pipe, go UP to see whether there is more.
- *  Now and then it empties the queue to measure the round trip (ProbeRTT). Bytes and milliseconds.
- *
- *  `Bbr` is the state machine and holds only the state. What it believes of the path is in `PathModel`, what losses permit in
- *  `InflightBounds`, when to probe in `BandwidthProbe` and `RttProbe`; `SendLimits` makes the rate and the window from all of them. */
 import type { AckSample, CongestionController, LossSample } from '../controller.js';
 import { BandwidthProbe } from './bandwidth-probe.js';
 import { FullPipe } from './full-pipe.js';
@@ -18,6 +11,18 @@ import { GAINS, isProbingCycle, type State } from './states.js';
 const STARTUP_LOSS_EVENTS = 6;
 const MAX_DRAIN_ROUNDS = 3;
 
+/** BBR, version 3 (draft-ietf-ccwg-bbr; spec congestion 4): sends at the rate at which the path delivers, instead of
+ *  sending more and more until packets are lost.
+ *
+ *  After Startup, which finds the bandwidth, and DRAIN, which empties the queue that Startup left, BBR goes through a
+ *  cycle: DOWN until the queue is empty, CRUISE at the measured bandwidth, REFILL the pipe, and UP to see whether there
+ *  is more. From time to time it empties the queue to measure the shortest round trip (ProbeRTT).
+ *
+ *  This class is the state machine, and owns nothing but the state. Its parts own the rest: PathModel what BBR believes
+ *  about the path, InflightBounds what losses permit, FullPipe and StartupExit when Startup ends, BandwidthProbe and
+ *  RttProbe when to probe, and SendLimits the resulting rate and window. The connection reports what it sent and what
+ *  was acknowledged or lost, and reads the rate and the window. Section numbers in this file are those of the draft.
+ *  Sizes are in bytes, times in milliseconds. */
 export class Bbr implements CongestionController {
   readonly name = 'bbr';
 
@@ -29,11 +34,11 @@ export class Bbr implements CongestionController {
   readonly #probe: BandwidthProbe;
   readonly #limits: SendLimits;
   #state: State = 'startup';
-  /** Where to return when the losses that ended a state turn out to have been none. */
+  /** The state that losses ended, to return to if they turn out to be spurious. */
   #undoState: State | undefined;
   #drainStartRound = 0;
 
-  /** @param fraction random, in [0, 1) */
+  /** @param fraction returns a random number in [0, 1) */
   constructor(datagramBytes: number, fraction: () => number) {
     this.#probe = new BandwidthProbe(fraction);
     this.#limits = new SendLimits(datagramBytes, this.#model, this.#bounds, this.#pipe);
@@ -55,7 +60,7 @@ export class Bbr implements CongestionController {
   // ---- what happens -----------------------------------------------------------------------------------------
 
   onPacketSent(now: number, bytes: number, bytesInFlight: number): void {
-    // §5.4.1: nothing was in flight, so there was nothing to send.
+    // Sending resumes after a pause, in which nothing was in flight (§5.4.1).
     if (bytesInFlight !== bytes || this.#model.rounds === 0) return;
     this.#rttProbe.onSentAfterIdle();
     this.#model.restartAggregation(now);
@@ -70,7 +75,7 @@ export class Bbr implements CongestionController {
     }
     this.#bounds.noteLoss(loss);
     if (!this.#probe.isOnTrial || !this.#isTooHigh(loss)) return;
-    // §5.3.3.4: only once per probe
+    // Only once per probe (§5.3.3.4).
     this.#probe.wasTooHigh = true;
     this.#probe.isOnTrial = false;
     if (!loss.rateApplicationLimited) {
@@ -207,7 +212,8 @@ export class Bbr implements CongestionController {
     }
   }
 
-  /** The last packets of a probe are acknowledged. Returns true when it starts over. */
+  /** Ends a probe whose last packets are acknowledged now.
+   *  @returns whether the next probe starts at once */
   #finishProbe(sample: AckSample): boolean {
     if (!this.#probe.isEnding || !this.#model.isRoundStart) return false;
     const isWorthRepeating = this.#probe.finish();
@@ -269,7 +275,7 @@ export class Bbr implements CongestionController {
     this.#model.startRound(totalDeliveredBytes);
   }
 
-  /** @param totalDeliveredBytes undefined leaves the round as it is */
+  /** @param totalDeliveredBytes undefined if the current round is to continue */
   #startRefill(totalDeliveredBytes?: number): void {
     this.#bounds.resetShortTerm();
     this.#probe.startRefill();
@@ -312,7 +318,8 @@ export class Bbr implements CongestionController {
       this.#state = 'startup';
       return;
     }
-    // The wait for the next probe for bandwidth keeps running: restarted each time it would never end (spec congestion 4.4).
+    // The wait for the next probe for bandwidth keeps running. If each ProbeRTT restarted it, it would never end
+    // (spec congestion 4.5).
     this.#leaveProbe(totalDeliveredBytes);
     this.#state = 'cruise';
   }
@@ -322,14 +329,15 @@ export class Bbr implements CongestionController {
   #isTooHigh(sample: AckSample | LossSample): boolean {
     return this.#bounds.isTooHigh(sample, this.#model.isQueueing, this.#limits.datagramBytes);
   }
-  /** Our own queue is meant to shrink. */
+  /** Whether the state is meant to make our own queue shrink. */
   get #isDraining(): boolean {
     return this.#state === 'down' || this.#state === 'drain' || this.#state === 'probe-rtt';
   }
   get #isProbingBandwidth(): boolean {
     return this.#state === 'startup' || this.#state === 'refill' || this.#state === 'up';
   }
-  /** Losses that show now are of packets that Startup or UP sent: the long-term bound has judged them already. */
+  /** Whether losses found now are of packets that Startup or UP sent. The long-term bound has accounted for them
+   *  already. */
   get #isProbeEcho(): boolean {
     return this.#state === 'drain' || this.#probe.isEnding;
   }

@@ -1,25 +1,28 @@
-/** How far a path's delay wanders by itself, learned from round trips (spec congestion 4.3). Milliseconds.
- *
- *  Round trips rise and fall. A queue that competitors fill shrinks only when they back off, which is seldom. A delay that falls again
- *  and again does so by itself. The wander is therefore the third-deepest fall of the last sixteen rounds: two falls may be competitors
- *  backing off. PathModel reports every round trip here, and the end of every round. */
-
 const ROUNDS = 16;
 const FALLS = 3;
 
+/** Learns how far the delay of a path wanders by itself (spec congestion 4.3).
+ *
+ *  Round trips rise and fall. A queue that competitors fill shrinks only when they back off, which is rare. A delay
+ *  that falls again and again does so by itself. So the wander is the third-deepest fall of the last sixteen rounds:
+ *  two falls may have been competitors backing off.
+ *
+ *  PathModel owns this object, and reports every round trip to it and the end of every round. A _fall_ runs from the
+ *  highest round trip down to the lowest before round trips rise again. Times are in milliseconds. */
 export class DelayWander {
-  /** 0: the delay is steady. */
+  /** The wander; 0 if the delay is steady. */
   spreadMs = 0;
-  /** The deepest falls of each round, deepest first; the rounds lie in a ring. */
+  /** The three deepest falls of each of the last rounds, deepest first. The rounds form a ring. */
   readonly #falls = new Float64Array(ROUNDS * FALLS);
   #round = 0;
   #isFalling = false;
-  /** The highest round trip before the current fall, or of the current rise. */
+  /** The highest round trip of the current rise, or before the current fall. */
   #peakMs = 0;
-  /** The lowest of the current fall. */
+  /** The lowest round trip of the current fall. */
   #troughMs = 0;
 
-  /** @param toleranceMs a smaller change is no turn */
+  /** Handles a round trip.
+   *  @param toleranceMs a smaller change of direction does not begin or end a fall */
   onRoundTrip(roundTripMs: number, toleranceMs: number): void {
     if (this.#isFalling) {
       if (roundTripMs < this.#troughMs) this.#troughMs = roundTripMs;
@@ -34,13 +37,14 @@ export class DelayWander {
     }
   }
 
-  /** Starts from this round trip: we sent less, so what fell may have been a queue of ours. */
+  /** Starts again from this round trip. While our own queue is draining, a fall may be that queue and must not
+   *  count. */
   restart(roundTripMs: number): void {
     this.#isFalling = false;
     this.#peakMs = roundTripMs;
   }
 
-  /** A round trip is over. */
+  /** A round is over: the falls of the oldest round are forgotten, and the wander is computed again. */
   onRound(): void {
     this.#round = (this.#round + 1) % ROUNDS;
     this.#falls.fill(0, this.#round * FALLS, (this.#round + 1) * FALLS);
@@ -60,6 +64,7 @@ export class DelayWander {
     this.spreadMs = third;
   }
 
+  /** Keeps the fall if it is among the three deepest of this round. */
   #record(fall: number): void {
     const falls = this.#falls;
     const end = (this.#round + 1) * FALLS;

@@ -1,51 +1,69 @@
-/** How much may be in flight by what losses say (draft-ietf-ccwg-bbr §5.5.10): a long-term bound that probing moves, and short-term
- *  bounds that hold until the next probe. Bytes and milliseconds. */
 import type { AckSample, LossSample } from '../controller.js';
 
-/** More lost than this share of what was in flight, beyond the path's own noise, while a queue stands: too much was in flight. */
+/** While there is a queue: too much was in flight if more than this share of it was lost, beyond the noise of the
+ *  path. */
 const LOSS_THRESHOLD = 0.02;
-/** Without a queue: less is noise, more may be a policer, which has none (spec congestion 4.3). */
+/** While there is no queue: a smaller share of losses is noise. A larger one may be a policer, which has no queue
+ *  (spec congestion 4.3). */
 const MAX_NOISE = 0.5;
-/** A flight of packets that met no queue replaces this share of what is known of the noise. */
+/** Each flight of packets that met no queue replaces this share of what was counted before. */
 const NOISE_RENEWAL = 1 / 8;
+/** At one time, losses lower a bound at most to this share of what it was, or of what we would like to have in
+ *  flight. */
 const BETA = 0.7;
-/** Left free below the long-term bound for others. */
+/** The share of the long-term bound that is left to others. */
 const HEADROOM = 0.15;
 
+/** How much may be in flight, judging by losses (draft-ietf-ccwg-bbr §5.5.10).
+ *
+ *  There are two kinds of bounds. The _long-term_ bound is the most that the path has carried without too many losses;
+ *  probes for bandwidth find it and move it. The _short-term_ bounds, on bytes and bandwidth, fall when losses show
+ *  congestion between probes, and are lifted when the next probe starts.
+ *
+ *  Not every loss shows congestion. The object also learns the _noise_: the share of bytes that the path loses even
+ *  when its queue is empty (spec congestion 4.3).
+ *
+ *  Bbr owns it and reports losses and ACKs to it: first each lost packet to `noteLoss`, then the ACK that revealed
+ *  them, from `beginAck` to `endAck`. It never decides on states, the window or the rate. Sizes are in bytes, times in
+ *  milliseconds. */
 export class InflightBounds {
   longTermBytes = Number.POSITIVE_INFINITY;
   shortTermBytes = Number.POSITIVE_INFINITY;
   /** Bytes per millisecond. */
   shortTermBandwidth = Number.POSITIVE_INFINITY;
-  /** The ACK that is being processed ends a round trip of watching for losses. */
+  /** The current ACK ends a _loss round_: a round trip over which losses are collected. */
   isLossRoundStart = false;
-  /** Separate runs of lost packets in this round trip. */
+  /** How many separate runs of packets were lost in this loss round. */
   lossEvents = 0;
-  /** Most that was delivered in one round trip, of late. */
+  /** The most that was delivered within one round trip, in this loss round. */
   latestBytes = 0;
 
   #hasLostInRound = false;
-  /** Share of what is sent that the path loses even with its queue empty. */
+  /** The share of what is sent that the path loses even when its queue is empty. */
   #noise = 0;
-  /** Bytes lost, and bytes lost or acknowledged, where no queue was met, of late. */
+  /** Bytes lost, and bytes lost or acknowledged, without meeting a queue. Older ones count less and less. */
   #quietLost = 0;
   #quietSent = 0;
-  /** Lost since the last ACK: the next one shows whether a queue was met. */
+  /** Bytes lost since the last ACK. The next one shows whether they met a queue. */
   #unjudgedLost = 0;
   #lossRoundEndBytes = 0;
+  /** The highest delivery rate in this loss round. */
   #latestBandwidth = 0;
+  /** The number of the last packet that was lost. */
   #lastLost = -2;
+  /** The bounds from before the first loss of the last loss round with losses. */
   #undo = {
     longTermBytes: Number.POSITIVE_INFINITY,
     shortTermBytes: Number.POSITIVE_INFINITY,
     shortTermBandwidth: Number.POSITIVE_INFINITY,
   };
 
+  /** Whether a packet was lost in this loss round. */
   get hasLostInRound(): boolean {
     return this.#hasLostInRound;
   }
 
-  /** The long-term bound without the share that is left to others. */
+  /** The long-term bound, less the share that is left to others. */
   withHeadroom(datagramBytes: number, minimumBytes: number): number {
     const headroom = Math.max(datagramBytes, HEADROOM * this.longTermBytes);
     if (this.longTermBytes === Number.POSITIVE_INFINITY) return this.longTermBytes;
@@ -54,6 +72,7 @@ export class InflightBounds {
 
   // ---- losses -----------------------------------------------------------------------------------------------
 
+  /** A packet was lost. */
   noteLoss(loss: LossSample): void {
     if (!this.#hasLostInRound) {
       this.#lossRoundEndBytes = loss.totalDeliveredBytes;
@@ -66,7 +85,7 @@ export class InflightBounds {
     this.#hasLostInRound = true;
   }
 
-  /** At which amount in flight the losses passed the threshold. */
+  /** Estimates how much was in flight at the point within this packet at which the losses passed the threshold. */
   inflightAtLoss(loss: LossSample): number {
     const before = loss.bytesInFlightAtSend - loss.bytes;
     const lostBefore = loss.lostSinceSendBytes - loss.bytes;
@@ -74,14 +93,17 @@ export class InflightBounds {
     return before + Math.max(0, (threshold * before - lostBefore) / (1 - threshold));
   }
 
-  /** @param targetBytes what we would like to have in flight */
+  /** Too much was in flight: lowers the long-term bound.
+   *  @param inflightBytes how much was in flight
+   *  @param targetBytes how much we would like to have in flight */
   onInflightTooHigh(inflightBytes: number, targetBytes: number): void {
     this.longTermBytes = Math.max(inflightBytes, targetBytes * BETA);
   }
 
   // ---- ACKs -------------------------------------------------------------------------------------------------
 
-  /** @param isQuiet the packets of this ACK met no queue */
+  /** Begins to process an ACK.
+   *  @param isQuiet whether the packets of this ACK met no queue */
   beginAck(sample: AckSample, isQuiet: boolean): void {
     this.#updateNoise(sample, isQuiet);
     this.#latestBandwidth = Math.max(this.#latestBandwidth, sample.deliveryRate);
@@ -91,7 +113,8 @@ export class InflightBounds {
     this.#lossRoundEndBytes = sample.totalDeliveredBytes;
   }
 
-  /** After a round trip with too many losses: down to what was really delivered, but not by more than a cut. */
+  /** A loss round had too many losses: lowers the short-term bounds to what was really delivered, but not below 0.7 of
+   *  what they were. */
   adaptShortTerm(maxBandwidth: number, windowBytes: number): void {
     if (this.shortTermBandwidth === Number.POSITIVE_INFINITY) this.shortTermBandwidth = maxBandwidth;
     if (this.shortTermBytes === Number.POSITIVE_INFINITY) this.shortTermBytes = windowBytes;
@@ -99,29 +122,33 @@ export class InflightBounds {
     this.shortTermBytes = Math.max(this.latestBytes, BETA * this.shortTermBytes);
   }
 
+  /** The next loss round begins. */
   endLossRound(): void {
     this.#hasLostInRound = false;
     this.lossEvents = 0;
   }
 
+  /** Ends the processing of an ACK. */
   endAck(sample: AckSample): void {
     if (!this.isLossRoundStart) return;
     this.#latestBandwidth = sample.deliveryRate;
     this.latestBytes = sample.deliveredBytes;
   }
 
+  /** Forgets what was delivered and lost so far in this loss round. */
   resetSignals(): void {
     this.#hasLostInRound = false;
     this.#latestBandwidth = 0;
     this.latestBytes = 0;
   }
 
+  /** Lifts the short-term bounds. */
   resetShortTerm(): void {
     this.shortTermBandwidth = Number.POSITIVE_INFINITY;
     this.shortTermBytes = Number.POSITIVE_INFINITY;
   }
 
-  /** The losses of the last episode were none. */
+  /** The losses turned out to be spurious: restores the bounds from before them. */
   undo(): void {
     this.#hasLostInRound = false;
     this.longTermBytes = Math.max(this.longTermBytes, this.#undo.longTermBytes);
@@ -129,21 +156,21 @@ export class InflightBounds {
     this.shortTermBandwidth = Math.max(this.shortTermBandwidth, this.#undo.shortTermBandwidth);
   }
 
-  /** More was lost than the path's noise explains: others may need room. */
+  /** Whether more was lost than the noise of the path explains, so that others may need room. */
   isCongested(sample: AckSample, isQueueing: boolean, datagramBytes: number): boolean {
     return isQueueing
       ? this.#exceeds(sample, this.#noise, this.#noise, datagramBytes)
       : this.#exceeds(sample, MAX_NOISE, 0, datagramBytes);
   }
 
-  /** More was lost since a packet was sent than what was in flight then explains. */
+  /** Whether so much was lost since the packet of the sample was sent that too much was in flight then. */
   isTooHigh(sample: AckSample | LossSample, isQueueing: boolean, datagramBytes: number): boolean {
     return isQueueing
       ? this.#exceeds(sample, this.#noise, LOSS_THRESHOLD, datagramBytes)
       : this.#exceeds(sample, MAX_NOISE, 0, datagramBytes);
   }
 
-  /** Losses beside packets that met no queue are noise (spec congestion 4.3). */
+  /** Learns the noise from losses next to packets that met no queue (spec congestion 4.3). */
   #updateNoise(sample: AckSample, isQuiet: boolean): void {
     const lost = this.#unjudgedLost;
     this.#unjudgedLost = 0;
@@ -155,8 +182,10 @@ export class InflightBounds {
     this.#noise = Math.min(this.#quietLost / Math.max(this.#quietSent, 1), MAX_NOISE);
   }
 
-  /** More was lost than noise and a share on top. Noise varies, and few packets tell little of it: two standard deviations are no evidence
-   *  (spec congestion 4.3). */
+  /** Whether clearly more was lost than a share of what was in flight. Losses vary by chance, and few packets say
+   *  little about the noise, so two standard deviations more are no evidence yet (spec congestion 4.3).
+   *  @param noise the expected share of losses
+   *  @param share what is tolerated on top of it */
   #exceeds(
     { lostSinceSendBytes, bytesInFlightAtSend }: AckSample | LossSample,
     noise: number,

@@ -1,25 +1,30 @@
-/** The greatest of the values of the last few rounds or cycles. */
-
 interface Entry {
   readonly value: number;
   readonly time: number;
 }
 
+/** The greatest of the values of the last few rounds or cycles.
+ *
+ *  "Time" here is a count of rounds or cycles that the owner passes in. Each value counts for a fixed number of them.
+ *  The filter keeps only values that can still become the maximum, so it holds few, and the maximum is always the
+ *  first. */
 export class MaxFilter {
   readonly #length: number;
-  /** Falling values at rising times: the first is the maximum. */
+  /** Values in descending order, at ascending times. */
   #entries: Entry[] = [];
 
-  /** @param length how many units of time a value counts, its own included */
+  /** @param length for how many units of time a value counts, including its own */
   constructor(length: number) {
     this.#length = length;
   }
 
+  /** The maximum; 0 if there is no value yet. */
   get max(): number {
     return this.#entries[0]?.value ?? 0;
   }
 
-  /** @param time a count that only rises */
+  /** Adds a value.
+   *  @param time never lower than in an earlier call */
   update(value: number, time: number): void {
     this.expire(time);
     const last = this.#entries.at(-1);
@@ -28,7 +33,7 @@ export class MaxFilter {
     this.#entries.push({ value, time });
   }
 
-  /** Forgets what is too old; the newest stays until there is another. */
+  /** Forgets the values that are too old. The newest value stays until there is another one. */
   expire(time: number): void {
     while (this.#entries.length > 1 && (this.#entries[0] as Entry).time <= time - this.#length) {
       this.#entries.shift();

@@ -1,28 +1,33 @@
-/** Remembers that losses ended Startup, and notices when the path turns out to have had no queue then (spec congestion 4.3).
- *
- *  How far a delay wanders shows only after several rounds, and Startup may be over by then: a random loss beside a long round trip looks
- *  like a full queue. Bbr notes the exit here and asks once a round whether to go back. */
 import type { PathModel } from './path-model.js';
 
-/** After this many rounds the exit stands. */
+/** After this many rounds the exit is no longer in doubt. */
 const MAX_ROUNDS = 32;
-/** The wander explains the exit when it covers this share of the delay at that time. */
+/** The wander explains the exit if it is at least this share of the delay beyond the shortest round trip at that
+ *  time. */
 const EXPLAINED_SHARE = 0.75;
 
 type PathView = Pick<PathModel, 'rounds' | 'wanderMs' | 'minRttMs'>;
 
+/** Remembers that losses ended Startup, and notices if the path turns out to have had no queue then
+ *  (spec congestion 4.3).
+ *
+ *  It takes several rounds to see how far a delay wanders, and Startup may be over by then: a random loss next to a
+ *  long round trip looks like a full queue. Bbr notes such an exit here, and asks once a round whether to go back. */
 export class StartupExit {
+  /** The round trip next to the losses that ended Startup. */
   #roundTripMs = 0;
-  /** 0: Startup is not over, or its end no longer open to doubt. */
+  /** The last round in which the exit may still be refuted; 0 if Startup is not over, or its exit not in doubt. */
   #untilRound = 0;
 
-  /** Losses ended Startup. @param roundTripMs of the packets beside them */
+  /** Losses ended Startup.
+   *  @param roundTripMs of the packets that the same ACK acknowledged
+   *  @param rounds how many rounds there have been so far */
   note(roundTripMs: number, rounds: number): void {
     this.#roundTripMs = roundTripMs;
     this.#untilRound = rounds + MAX_ROUNDS;
   }
 
-  /** Returns true once when what seemed a queue was the path's own wander. */
+  /** Whether what looked like a queue was the wander of the path. It returns true only once per exit. */
   takeRefuted({ rounds, wanderMs, minRttMs }: PathView): boolean {
     if (rounds > this.#untilRound) return false;
     if (wanderMs === 0 || wanderMs < EXPLAINED_SHARE * (this.#roundTripMs - minRttMs)) return false;

@@ -1,8 +1,9 @@
-/** BBR's states (draft-ietf-ccwg-bbr §2.4), and the gains that each applies to the measured bandwidth and to bandwidth × round trip. */
+/** BBR's states and their gains (draft-ietf-ccwg-bbr §2.4). */
 
 export type State = 'startup' | 'drain' | 'down' | 'cruise' | 'refill' | 'up' | 'probe-rtt';
 
-/** §5.6: how much faster than the bandwidth we send, and how many times bandwidth × round trip may be in flight. */
+/** What each state multiplies (§5.6): `pacing` times the measured bandwidth is the rate at which we send, and `window`
+ *  times bandwidth × round trip may be in flight. */
 export const GAINS: Readonly<Record<State, { readonly pacing: number; readonly window: number }>> = {
   startup: { pacing: 2.77, window: 2 },
   drain: { pacing: 0.5, window: 2 },
@@ -13,7 +14,7 @@ export const GAINS: Readonly<Record<State, { readonly pacing: number; readonly w
   'probe-rtt': { pacing: 1, window: 0.5 },
 };
 
-/** The four states of the cycle that probes for bandwidth. */
+/** Whether a state is one of the four of the cycle that probes for bandwidth (ProbeBW). */
 export function isProbingCycle(state: State): boolean {
   return state === 'down' || state === 'cruise' || state === 'refill' || state === 'up';
 }
