@@ -1,4 +1,4 @@
-/** ChaCha20-Poly1305 in place, with a 64-bit counter in two halves. */
+/** Tests of ChaCha20-Poly1305 in place, with a 64-bit counter in two halves. */
 import { createCipheriv } from 'node:crypto';
 import { type Aead, AssertionError, type CryptoSuite } from '@underpass/protocol';
 import { describe, expect, it } from 'vitest';
@@ -7,7 +7,7 @@ import { fromHex, toHex } from './hex.js';
 import { type AeadVector, counterAeads, rfc, transportAeads, xaeads } from './vectors.js';
 
 const TAG_BYTES = 16;
-/** Bytes before and behind what is sealed, which must not change. */
+/** Bytes before and after the sealed ones, which must not change. */
 const MARGIN = 5;
 const MARGIN_BYTE = 0xc3;
 const MAX_COUNTER = 2n ** 64n - 1n;
@@ -62,7 +62,7 @@ export function describeAead(suite: CryptoSuite): void {
       aead.destroy();
     });
 
-    it('opens nothing of which one bit was changed', () => {
+    it('rejects a message with any bit changed', () => {
       const { aead, sealed, additional } = sealedSample(suite);
       for (let bit = 0; bit < 8 * sealed.length; bit++) {
         expect([bit, aead.open(0, 9, flipBit(sealed, bit), 0, sealed.length, additional)]).toEqual([
@@ -78,14 +78,14 @@ export function describeAead(suite: CryptoSuite): void {
       expect(aead.open(0, 9, new Uint8Array(sealed), 0, sealed.length, additional)).toBe(true);
     });
 
-    it('opens nothing that was cut short', () => {
+    it('rejects a truncated message', () => {
       const { aead, sealed, additional } = sealedSample(suite);
       for (let length = 0; length < sealed.length; length++) {
         expect(aead.open(0, 9, new Uint8Array(sealed), 0, length, additional)).toBe(false);
       }
     });
 
-    it('takes no additional data and empty additional data for the same', () => {
+    it('treats empty additional data like none', () => {
       const aead = suite.aead(new Uint8Array(32).fill(1));
       const [one, other] = [new Uint8Array(40), new Uint8Array(40)];
       aead.seal(0, 0, one, 0, 24);
@@ -95,7 +95,7 @@ export function describeAead(suite: CryptoSuite): void {
       expect(aead.open(0, 0, other, 0, 40)).toBe(true);
     });
 
-    it('keeps a key of its own until it is destroyed, and works no more after that', () => {
+    it('has its own copy of the key, and cannot be used once it is destroyed', () => {
       const key = new Uint8Array(32).fill(7);
       const aead = suite.aead(key);
       key.fill(0);
@@ -107,7 +107,7 @@ export function describeAead(suite: CryptoSuite): void {
       expect(() => aead.open(0, 6, buffer, 0, TAG_BYTES)).toThrow(AssertionError);
     });
 
-    it('takes no key of another length', () => {
+    it('rejects a key of another length', () => {
       for (const length of [0, 16, 31, 33]) {
         expect(() => suite.aead(new Uint8Array(length))).toThrow(AssertionError);
       }
@@ -163,7 +163,7 @@ function halves(counter: bigint): [high: number, low: number] {
   return [Number(counter >> 32n), Number(counter & 0xffff_ffffn)];
 }
 
-/** Ciphertext and tag in hex, with the nonce written in another way than ours. */
+/** Ciphertext and tag in hex, computed with a nonce that is written independently of our code. */
 function opensslSeal(key: Uint8Array, counter: bigint, plaintext: Uint8Array): string {
   const nonce = Buffer.alloc(12);
   nonce.writeBigUInt64LE(counter, 4);

@@ -1,5 +1,5 @@
-/** A peer that sends a point of low order as its ephemeral key, and computes the rest of the handshake as if the
- *  results were not refused: then they are zero, and anybody knows the keys (spec handshake 1.3). */
+/** A peer sends a point of low order as its ephemeral key, and computes the rest of the handshake as if the results had
+ *  not been refused. They would be zero, so that anybody would know the keys (spec handshake 1.3). */
 import {
   type Address,
   type CryptoSuite,
@@ -19,7 +19,7 @@ const INITIATION_BYTES = 148;
 export function describeLowOrder(name: string, create: () => CryptoSuite): void {
   describe(`a handshake with a point of low order, by the ${name} suite`, () => {
     const strict = create();
-    /** Half of the attack's worth: that the messages are right in all else. */
+    /** Checks that the messages are otherwise correct, without which the tests would prove nothing. */
     const careless: CryptoSuite = {
       ...strict,
       x25519: (privateKey, publicKey) => strict.x25519(privateKey, publicKey) ?? new Uint8Array(32),
@@ -32,7 +32,7 @@ export function describeLowOrder(name: string, create: () => CryptoSuite): void 
       }
     });
 
-    it('is refused by the initiator, which can still take the genuine response', () => {
+    it('is refused by the initiator, which still accepts the genuine response', () => {
       for (const point of lowOrderPublicKeys) {
         expect(respondWith(point, careless, careless).received.kind).toBe('handshake');
         const { received, victim, genuine } = respondWith(point, careless, strict);
@@ -62,7 +62,7 @@ function respondWith(point: string, careless: CryptoSuite, suite: CryptoSuite) {
   return { received, victim: victim.core, genuine: takeMessage(honest.core) };
 }
 
-/** The suite of one whose ephemeral key is the point. */
+/** The suite of an attacker whose ephemeral key is the point. */
 function lying(suite: CryptoSuite, point: string): CryptoSuite {
   const isEphemeral = (privateKey: Uint8Array) => toHex(privateKey) === toHex(EPHEMERAL);
   return {
@@ -78,7 +78,7 @@ const EPHEMERAL = new Uint8Array(32).fill(0xee);
 
 interface Side {
   readonly core: WireGuard;
-  /** The other side, as this one knows it. */
+  /** The other side's session here. */
   readonly peer: Session;
 }
 

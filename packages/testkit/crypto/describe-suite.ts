@@ -1,4 +1,4 @@
-/** What every `CryptoSuite` has to do: all known answers, and what its interface promises beside them. */
+/** Tests for every `CryptoSuite`: all known answers, and the other promises of its interface. */
 import { type CryptoSuite, kdf1, kdf2, kdf3 } from '@underpass/protocol';
 import { describe, expect, it } from 'vitest';
 import { describeAead } from './describe-aead.js';
@@ -15,7 +15,7 @@ import {
   xaeadsOfWrongNonce,
 } from './vectors.js';
 
-/** @param name  what the tests are filed under, for example `portable` */
+/** @param name  used in the titles of the tests, for example `portable` */
 export function describeSuite(name: string, create: () => CryptoSuite): void {
   describe(`the ${name} suite (spec handshake 1.1)`, () => {
     const suite = create();
@@ -68,7 +68,7 @@ function describeX25519(suite: CryptoSuite): void {
       expect(toHex(scalar)).toBe(rfc.x25519Iterated.after1000);
     });
 
-    it('takes keys that are views into something larger, and leaves them as they are', () => {
+    it('accepts keys that are views into a larger buffer, and does not change them', () => {
       const { alicePrivate, bobPublic, shared } = rfc.diffieHellman;
       const larger = Buffer.from(`ffffff${alicePrivate}eeeeee${bobPublic}dd`, 'hex');
       const before = toHex(larger);
@@ -95,7 +95,7 @@ function describeXaead(suite: CryptoSuite): void {
       }
     });
 
-    it('does not take a nonce of another length', () => {
+    it('rejects a nonce of another length', () => {
       expect(xaeadsOfWrongNonce).toHaveLength(9);
       for (const { key, nonce, plaintext, sealed, additional } of xaeadsOfWrongNonce) {
         const [k, n, a] = [key, nonce, additional].map(fromHex) as [Uint8Array, Uint8Array, Uint8Array];
@@ -104,7 +104,7 @@ function describeXaead(suite: CryptoSuite): void {
       }
     });
 
-    it('refuses what is shorter than a tag', () => {
+    it('rejects a message shorter than a tag', () => {
       const { key, nonce } = rfc.xchacha20poly1305;
       for (let length = 0; length < 16; length++) {
         const sealed = new Uint8Array(length);
@@ -124,7 +124,7 @@ function describeBlake2s(suite: CryptoSuite): void {
       }
     });
 
-    it('hashes parts as if they were one', () => {
+    it('hashes several parts like one', () => {
       expect(toHex(suite.hash())).toBe(blake2sDigests[0]);
       for (const cut of [0, 1, 31, 32, 63, 64, 65, 199, 200]) {
         const parts = [counting.subarray(0, cut), counting.subarray(cut, 200), new Uint8Array(0)];

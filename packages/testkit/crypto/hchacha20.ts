@@ -1,5 +1,5 @@
-/** HChaCha20 (draft-irtf-cfrg-xchacha-03 §2.2), slow and plain: XChaCha20-Poly1305 with a nonce of 24 bytes is
- *  ChaCha20-Poly1305 with the last 8 of them as the counter, under the key that this derives from the first 16. */
+/** HChaCha20 (draft-irtf-cfrg-xchacha-03 §2.2), slow and obvious. XChaCha20-Poly1305 with a nonce of 24 bytes is
+ *  ChaCha20-Poly1305 with its last 8 bytes as the counter, under a key that this function derives from its first 16. */
 const CONSTANTS = [0x61707865, 0x3320646e, 0x79622d32, 0x6b206574];
 const COLUMNS_AND_DIAGONALS = [
   [0, 4, 8, 12],
@@ -12,7 +12,7 @@ const COLUMNS_AND_DIAGONALS = [
   [3, 4, 9, 14],
 ] as const;
 
-/** @param nonce 16 bytes */
+/** @param nonce  16 bytes */
 export function hchacha20(key: Uint8Array, nonce: Uint8Array): Uint8Array {
   const state = Uint32Array.from([...CONSTANTS, ...wordsOf(key), ...wordsOf(nonce)]);
   for (let doubleRound = 0; doubleRound < 10; doubleRound++) {

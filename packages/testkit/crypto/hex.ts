@@ -1,4 +1,4 @@
-/** Bytes as the vectors write them. */
+/** Converts bytes to and from hex, as the vectors have them. */
 export function fromHex(hex: string): Uint8Array {
   return new Uint8Array(Buffer.from(hex, 'hex'));
 }

@@ -1,4 +1,4 @@
-/** What every crypto suite has to do, as tests. */
+/** Tests for every crypto suite. */
 export { describeLowOrder } from './describe-low-order.js';
 export { describeSuite } from './describe-suite.js';
 export * from './hex.js';

@@ -9,20 +9,20 @@ export function readVectors<T>(name: string): T {
 export interface SharedSecretVector {
   readonly private: string;
   readonly public: string;
-  /** null: all zero, so it must be refused. */
+  /** null if it is all zero, so that it must be refused. */
   readonly shared: string | null;
 }
 
 export interface AeadVector {
-  /** 8 bytes: WireGuard's counter; 12: the same behind 4 zero bytes; 24: XChaCha20's. */
+  /** 8 bytes for WireGuard's counter, 12 for the same after 4 zero bytes, 24 for XChaCha20. */
   readonly nonce: string;
   readonly key: string;
   readonly additional: string;
-  /** Of one that is not valid it may be empty: nobody can tell. */
+  /** May be empty if the vector is invalid. */
   readonly plaintext: string;
   /** Ciphertext and tag. */
   readonly sealed: string;
-  /** false: the tag does not match. */
+  /** False if the tag does not match. */
   readonly valid: boolean;
 }
 
@@ -40,7 +40,7 @@ export interface RfcVectors {
   readonly xchacha20poly1305: AeadVector;
 }
 
-/** A whole handshake out of a capture, with everything that both sides compute on the way. */
+/** A whole handshake from a capture, with all values that both sides compute. */
 export interface CapturedHandshake {
   readonly name: string;
   readonly initiator_static_private: string;
@@ -90,7 +90,7 @@ export const sharedSecrets: readonly SharedSecretVector[] = [
   ...readVectors<Vectors<SharedSecretVector>>('zinc-x25519.json').vectors,
 ];
 
-/** Public keys with which every private key gives zero: the points of low order, in all their encodings. */
+/** Public keys that give zero with every private key: the points of low order in all their encodings. */
 export const lowOrderPublicKeys: readonly string[] = [
   ...new Set(sharedSecrets.filter(({ shared }) => shared === null).map((vector) => vector.public)),
 ];
@@ -126,12 +126,12 @@ export const xaeads: readonly AeadVector[] = [
   ...zinc.xchacha20poly1305,
   rfc.xchacha20poly1305,
 ];
-/** Their nonces are longer or shorter than 24 bytes. */
+/** Vectors whose nonces are not 24 bytes long. */
 export const xaeadsOfWrongNonce: readonly AeadVector[] = wycheproofXaeads.filter(
   ({ nonce }) => nonce.length !== XNONCE_HEX,
 );
 
-/** Digest i is that of the i bytes 00 01 02 and so on. */
+/** Digest i is the digest of the i bytes 00 01 02 and so on. */
 export const blake2sDigests = readVectors<{ readonly digests: readonly string[] }>(
   'blake2s-kat.json',
 ).digests;

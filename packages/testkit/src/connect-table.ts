@@ -1,5 +1,4 @@
-/** How long first contact takes on a lossy path: the second table of docs/loss.md, which a test compares with what the
- *  code does now. */
+/** How long first contact takes on a lossy path: a table of docs/loss.md. A test compares it with the present code. */
 import type { Stream } from '@underpass/protocol';
 import { createEndpointPair } from './endpoint-pair.js';
 import { Pair } from './pair.js';
@@ -9,12 +8,12 @@ import { PERFECT_LINK } from './simulated-network.js';
 const CONNECT_LOSSES = [0, 0.1, 0.3, 0.5] as const;
 const ROUND_TRIP_MS = 80;
 const ATTEMPTS = 500;
-/** WireGuard's interval between initiations, and about the middle of its jitter. */
+/** WireGuard's interval between initiations, with about the mean of its jitter. */
 const WIREGUARD_RETRY_MS = 5_000 + 167;
 const GIVE_UP_MS = 120_000;
 const PERCENTILES = [0.5, 0.9, 0.99] as const;
 
-/** @returns milliseconds from wanting a stream to the first byte of the answer on it */
+/** @returns milliseconds from the request for a stream to the first byte of its answer */
 export function measureConnect(seed: number, lossChance: number): number {
   const random = new SeededRandom(seed);
   const link = { ...PERFECT_LINK, delayMs: ROUND_TRIP_MS / 2, lossChance };
@@ -42,15 +41,15 @@ export function measureConnect(seed: number, lossChance: number): number {
   return answeredAt;
 }
 
-/** What each percentile of WireGuard's own tries takes until the keys are there, which is one round trip before an
- *  answer: a try succeeds when initiation and response both arrive. */
+/** The same for plain WireGuard, until the keys exist, which is one round trip before an answer. An attempt succeeds
+ *  when its initiation and the response both arrive. */
 function wireGuardMs(lossChance: number, percentile: number): number {
   const success = (1 - lossChance) ** 2;
   const tries = success === 1 ? 1 : Math.ceil(Math.log(1 - percentile) / Math.log(1 - success));
   return (tries - 1) * WIREGUARD_RETRY_MS + 2 * ROUND_TRIP_MS;
 }
 
-/** As Markdown: seconds to the first answer, by loss in each direction. */
+/** A Markdown table of seconds to the first answer, by loss in each direction. */
 export function formatConnectTable(): string {
   const lines = [
     '| loss each way | median | 9 in 10 | 99 in 100 | with initiations every 5 s only |',

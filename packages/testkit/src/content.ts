@@ -1,13 +1,14 @@
-/** What streams of a simulation carry: bytes that are known by their offset, so that nobody has to store them. */
+/** The content of simulated streams: bytes that follow from their offset, so that nobody has to store them. */
 import { Digest } from './digest.js';
 import type { SeededRandom } from './seeded-random.js';
 
-/** A prime, so that the pattern lines up with no power of two: no block, window or datagram. */
+/** A prime, so that the pattern never lines up with a block, window or datagram, whose sizes are powers of two. */
 const PERIOD_BYTES = 65_521;
-/** The longest piece that `bytes` gives. */
+/** The longest piece that `bytes` returns. */
 export const MAX_PIECE_BYTES = 65_536;
 
-/** Random bytes shared by all streams; each stream begins somewhere else in them. */
+/** Random bytes that all streams share. Each stream starts at a different place in them. Applications write views of
+ *  them and compare what they read; `isUntouched` tells at the end whether the protocol has modified any. */
 export class Content {
   readonly #pattern: Uint8Array;
   readonly #digest: string;
@@ -21,13 +22,13 @@ export class Content {
     this.#digest = this.#digestNow();
   }
 
-  /** The bytes of stream `start` from `offset`, as a view: whoever changes it shows up in `isUntouched`. */
+  /** The bytes of a stream from `offset` on, as a view. The protocol must not modify them. */
   bytes(start: number, offset: number, length: number): Uint8Array {
     const from = (start + offset) % PERIOD_BYTES;
     return this.#pattern.subarray(from, from + length);
   }
 
-  /** @returns the index of the first of `bytes` that is not the stream's byte at its offset, or -1 */
+  /** @returns the index of the first byte that differs from the stream's content, or -1 */
   firstDifference(start: number, offset: number, bytes: Uint8Array): number {
     let at = (start + offset) % PERIOD_BYTES;
     for (let i = 0; i < bytes.length; i++) {
@@ -37,7 +38,7 @@ export class Content {
     return -1;
   }
 
-  /** The protocol promises to change nothing that was given to it. */
+  /** Whether nobody has modified the content. */
   get isUntouched(): boolean {
     return this.#digestNow() === this.#digest;
   }

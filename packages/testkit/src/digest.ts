@@ -1,6 +1,6 @@
-/** A short name for everything that happened: two runs with the same digest did the same. */
+/** A short digest of a whole run: two runs with the same digest did the same. */
 
-/** Two lanes of FNV-1a. It tells runs apart; it withstands nobody who wants a collision. */
+/** Two lanes of FNV-1a. It distinguishes runs but does not resist deliberate collisions. */
 export class Digest {
   #a = 0x811c9dc5;
   #b = 0x9e3779b9;

@@ -1,6 +1,4 @@
-/** Drives one endpoint in virtual time as a program drives it: a datagram is handled as it arrives; everything else
- *  happens in turns, which follow a little later: timers, events, what the application wants, sending. Between two
- *  turns nothing is polled. */
+/** Drives one endpoint in virtual time, as the real driver does. */
 import {
   type Address,
   type Deadline,
@@ -12,27 +10,27 @@ import { BufferLike } from './buffer-like.js';
 import type { EventQueue } from './event-queue.js';
 import type { SeededRandom } from './seeded-random.js';
 
-/** What a driver calls on an endpoint. */
+/** The part of an endpoint that a driver calls. */
 export type DrivenEndpoint = Pick<
   Endpoint,
   'handleDatagram' | 'handleTimeout' | 'pollTransmit' | 'pollEvent' | 'pollTimeout'
 >;
 
-/** How promptly a program does its turns. */
+/** How promptly a program runs its turns. */
 export interface TurnTiming {
-  /** A turn follows what asked for it by up to so long. */
+  /** The longest time between a request for a turn and the turn. */
   readonly turnDelayMs: number;
-  /** Timers fire whole multiples of it after they were set, at least one; 0: exactly. */
+  /** Timers fire a whole number of grains, at least one, after they were set. 0 means exactly on time. */
   readonly timerGrainMs: number;
 }
 
 export const PROMPT: TurnTiming = { turnDelayMs: 0, timerGrainMs: 0 };
 
-/** One turn of a program, for whoever watches it. */
+/** One turn of a program, as a watcher sees it. */
 export interface Turn {
-  /** Nobody asked for the turn and nothing was due: the driver calls early to see that nothing comes of it. */
+  /** Nothing requested the turn and nothing was due: the driver checks that such a turn has no effect. */
   readonly isUnasked: boolean;
-  /** What `pollTimeout` said before the turn and after it. */
+  /** The result of `pollTimeout` before and after the turn. */
   readonly due: Deadline | undefined;
   readonly nextDue: Deadline | undefined;
   readonly datagramsSent: number;
@@ -46,29 +44,36 @@ export interface DriverOptions {
   readonly endpoint: DrivenEndpoint;
   readonly onEvent: (event: EndpointEvent) => void;
   readonly onSend: (to: Address, datagram: Uint8Array, mayFragment: boolean) => void;
-  /** Just before and just after the endpoint handles a datagram, which it opens in place. */
+  /** Called before and after the endpoint handles a datagram, which it decrypts in place. */
   readonly onArrival?: (datagram: Uint8Array, from: Address) => void;
   readonly onHandled?: (datagram: Uint8Array, from: Address) => void;
   readonly onTurn?: (turn: Turn) => void;
-  /** A promise of the endpoint is broken, and nothing sensible can follow. */
+  /** The endpoint broke a promise, and nothing sensible can follow. */
   readonly onBroken: (violation: string) => void;
   readonly trace: (text: string) => void;
 }
 
-/** More than a window of the largest connection holds. */
+/** More than the largest window of a connection allows. */
 const MAX_BATCHES_PER_TURN = 4096;
 const MAX_EVENTS_PER_TURN = 100_000;
-/** What the system keeps of datagrams that nobody reads: what the program's socket asks for. */
+/** How many bytes of unread datagrams the system keeps: the size that the program's socket requests. */
 const SOCKET_BUFFER_BYTES = 4 * 1024 * 1024;
-/** Turns in a row after which a deadline may still be in the past: none is needed. */
+/** How many turns in a row may end with a deadline in the past. A correct endpoint needs none. */
 const MAX_OVERDUE_TURNS = 8;
-/** What the bytes of a datagram become once the endpoint had its look at them. */
+/** Overwrites a datagram once the endpoint has handled it. */
 const POISON = 0xee;
-/** Datagrams arrive in the middle of a larger buffer, as they do when the kernel coalesces them. */
+/** Datagrams arrive in the middle of a larger buffer, as when the kernel coalesces them. */
 const LEADING_BYTES = 5;
-/** Of the waits for a deadline, how many are interrupted by a turn that nobody asked for. */
+/** How often the wait for a deadline is interrupted by a turn that nothing requested. */
 const UNASKED_CHANCE = 0.02;
 
+/** Runs an endpoint the way a program does, and checks the promises of its interface.
+ *
+ *  A datagram is handled when it arrives. Everything else happens in turns, which follow a little later: timers, events,
+ *  the application's commands, sending. Between two turns nothing is polled. The world owns one driver for each running
+ *  process. It reports an endpoint that sends or emits events without end, or keeps a deadline in the past. Now and then
+ *  it runs a turn that nothing requested, so that a rule can check that it has no effect. It overwrites every datagram
+ *  that the endpoint has handled, so that a view kept for too long shows up. */
 export class EndpointDriver {
   readonly #options: DriverOptions;
   readonly #queue: EventQueue;
@@ -76,12 +81,12 @@ export class EndpointDriver {
   readonly #batch = new TransmitBatch();
   #isStopped = false;
   #turnScheduled = false;
-  /** A turn reports events: whatever the application then wants is sent in this very turn. */
+  /** Set while events are dispatched. Commands of the application are then sent in the same turn. */
   #dispatching = false;
-  /** When the timer fires; a timer that was replaced does nothing. */
+  /** When the timer fires. A timer that was replaced does nothing. */
   #timerAt: number | undefined;
   #overdueTurns = 0;
-  /** Until when the process stands still; what arrives waits in the system's buffer. */
+  /** Until when the process is frozen. Arriving datagrams wait in the system's buffer. */
   #frozenUntil = 0;
   readonly #waiting: { readonly datagram: Uint8Array; readonly from: Address }[] = [];
   #waitingBytes = 0;
@@ -98,12 +103,12 @@ export class EndpointDriver {
     return this.#queue.now < this.#frozenUntil;
   }
 
-  /** The process ends: nothing of it happens any more. */
+  /** Ends the process: nothing more happens. */
   stop(): void {
     this.#isStopped = true;
   }
 
-  /** The process does nothing until then. */
+  /** Makes the process do nothing until then. */
   freeze(until: number): void {
     this.#options.trace('freezes');
     this.#frozenUntil = Math.max(this.#frozenUntil, until);
@@ -116,7 +121,7 @@ export class EndpointDriver {
     });
   }
 
-  /** To be called after commands on the endpoint or a stream. */
+  /** Call after commands on the endpoint or a stream. */
   wake(): void {
     if (this.#turnScheduled || this.#dispatching) return;
     this.#turnScheduled = true;
@@ -146,7 +151,7 @@ export class EndpointDriver {
     else if (reaction !== 'none') onSend(from, reaction, true);
   }
 
-  /** Hands the events that wait to `onEvent`. */
+  /** Passes waiting events to `onEvent`. */
   dispatchEvents(): void {
     const { endpoint, onEvent, onBroken } = this.#options;
     for (let count = 0; ; count++) {
@@ -218,9 +223,9 @@ export class EndpointDriver {
     } else this.#overdueTurns = 0;
     const grain = this.#options.timing.timerGrainMs;
     const delay = Math.max(0, due.at - now);
-    // `Math.max` because now + delay may be rounded to less than the deadline.
+    // `Math.max` because rounding may put now + delay before the deadline.
     const at = grain === 0 ? Math.max(due.at, now) : now + grain * Math.max(1, Math.ceil(delay / grain));
-    // Deadlines mostly move away: a timer that fires early just looks again.
+    // Most deadlines move away. A timer that fires early only looks again.
     if (this.#timerAt !== undefined && this.#timerAt <= at) return;
     this.#timerAt = at;
     this.#queue.schedule(at, () => {
@@ -231,7 +236,7 @@ export class EndpointDriver {
     if (this.#unasked.chance(UNASKED_CHANCE)) this.#scheduleUnasked(due);
   }
 
-  /** spec session 1: the driver may call earlier than it has to, and nothing must come of it. */
+  /** spec session 1: the driver may call early, and such a call must have no effect. */
   #scheduleUnasked(due: Deadline): void {
     const at = this.#unasked.between(this.#queue.now, due.at);
     this.#queue.schedule(at, () => {

@@ -1,4 +1,4 @@
-/** A client and a relay that know each other's keys, for a `Pair` to drive. */
+/** Creates a client and a relay that know each other's keys, for a `Pair` to run. */
 import { Endpoint, type EndpointOptions, type Peer } from '@underpass/protocol';
 import { createInsecureTestSuite } from './plain-suite.js';
 import type { SeededRandom } from './seeded-random.js';
@@ -9,11 +9,11 @@ const UNIX_MS = 1_700_000_000_000;
 export interface EndpointPair {
   readonly client: Endpoint;
   readonly relay: Endpoint;
-  /** The relay, as the client knows it. */
+  /** The relay, as the client's peer. */
   readonly peer: Peer;
 }
 
-/** @param now virtual time */
+/** @param now  virtual time */
 export function createEndpointPair(
   random: SeededRandom,
   now: () => number,

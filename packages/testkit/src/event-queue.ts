@@ -1,16 +1,21 @@
-/** Virtual time: what is to happen, in order. The clock stands still between two events. */
+/** Virtual time. */
 
 interface Scheduled {
   readonly at: number;
-  /** Among events of one moment, the one that was scheduled first comes first. */
+  /** Events at the same moment run in the order in which they were scheduled. */
   readonly order: number;
   readonly action: () => void;
 }
 
+/** The clock of a simulation and everything that is scheduled on it.
+ *
+ *  `runNext` moves the clock to the next event and runs it; between two events no time passes. All networks and
+ *  processes of a simulation share one queue, so their order is the same in every run. The queue never looks at what an
+ *  event does. */
 export class EventQueue {
   /** Virtual milliseconds. */
   now = 0;
-  /** A binary heap: the earliest event is at 0. */
+  /** A binary heap with the earliest event at index 0. */
   readonly #heap: Scheduled[] = [];
   #order = 0;
 
@@ -18,12 +23,12 @@ export class EventQueue {
     return this.#heap.length;
   }
 
-  /** When the next event is due, or `undefined`. */
+  /** When the next event is due, or undefined without any. */
   get nextAt(): number | undefined {
     return this.#heap[0]?.at;
   }
 
-  /** @param at a moment; one that is past means now */
+  /** @param at  a moment; a past one means now */
   schedule(at: number, action: () => void): void {
     const heap = this.#heap;
     const event = { at: Math.max(at, this.now), order: this.#order++, action };

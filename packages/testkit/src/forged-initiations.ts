@@ -1,13 +1,14 @@
-/** A stranger who knows a relay's public key and nothing else: initiations with a right mac1 from a key that the relay
- *  does not know. */
+/** Initiations from a stranger. */
 import { type Address, type CryptoSuite, RoamingPath, WireGuard } from '@underpass/protocol';
 import type { SeededRandom } from './seeded-random.js';
 import { RELAY_ADDRESS, STRANGER_ADDRESS } from './simulated-network.js';
 
-/** More than the time between two initiations to one peer: his clock runs as he likes. */
+/** More than the shortest time between two initiations to one peer, since the stranger controls its own clock. */
 const STEP_MS = 10_000;
 const INITIATION_BYTES = 148;
 
+/** A stranger who knows only the relay's public key. Its initiations have a valid mac1, but come from a key that the
+ *  relay does not know. It owns a WireGuard core with a clock of its own, which moves on with each message. */
 export class ForgedInitiations {
   readonly address: Address = STRANGER_ADDRESS;
   readonly #wireGuard: WireGuard;

@@ -1,5 +1,5 @@
-/** Goodput by loss, round trip and controller: the first table of docs/loss.md, printed by scripts/measure-table.mjs,
- *  and bounds that a test keeps. */
+/** Goodput by loss, round trip and controller: a table of docs/loss.md that scripts/measure-table.mjs prints, with
+ *  bounds that a test checks. */
 import { CONGESTION_CONTROLLERS, type CongestionControllerName } from '@underpass/protocol';
 import { measureTransfer } from './measure-transfer.js';
 
@@ -29,7 +29,7 @@ export function measureLossTable(): TableRow[] {
   );
 }
 
-/** As Markdown: MB/s, and in brackets the seconds to the first megabyte. */
+/** A Markdown table of MB/s, with the seconds to the first megabyte in brackets. */
 export function formatLossTable(rows: readonly TableRow[]): string {
   const losses = TABLE_LOSSES.map((loss) => `${loss * 100} %`);
   const lines = [

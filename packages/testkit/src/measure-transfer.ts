@@ -1,4 +1,4 @@
-/** Uploads over one link in virtual time: what congestion controllers make of a path, alone or side by side. */
+/** Measures uploads over one link in virtual time: how congestion controllers use a path, alone or together. */
 import type { CongestionControllerName, Peer, Stream } from '@underpass/protocol';
 import { createEndpointPair } from './endpoint-pair.js';
 import { EventQueue } from './event-queue.js';
@@ -7,33 +7,33 @@ import { SeededRandom } from './seeded-random.js';
 import { idleLinks, type LinkConditions, type Links, PERFECT_LINK, type Side } from './simulated-network.js';
 
 export interface LinkOfTransfers {
-  /** There and back, without the queue. */
+  /** The round trip without the queue. */
   readonly roundTripMs: number;
   readonly bytesPerMs: number;
   readonly queueMs: number;
-  /** Of each datagram, in both directions. */
+  /** Per datagram, in both directions. */
   readonly lossChance: number;
   readonly durationMs: number;
-  /** How each way's delay varies; default: not at all. */
+  /** How the delay in each direction varies. By default it does not. */
   readonly jitter?: Jitter;
-  /** How the sending and the receiving process are held up; default: never. */
+  /** How the sending and the receiving process stall. By default they do not. */
   readonly stalls?: { readonly sender?: Stalls; readonly receiver?: Stalls };
   readonly seed?: number;
 }
 
-/** A process that shares its core does not run when it wants to: it stands still at random. */
+/** Random stalls of a process that shares its core with others. */
 export interface Stalls {
-  /** From the end of one stall to the next, drawn uniformly. */
+  /** The mean time from the end of one stall to the next, drawn uniformly. */
   readonly meanGapMs: number;
-  /** A stall takes this long times the square of a uniform draw: a third of it on average. */
+  /** A stall lasts this long times the square of a uniform draw, a third of it on average. */
   readonly longestMs: number;
 }
 
 export interface Jitter {
-  /** `drift` and `sine` move all datagrams together and keep their order; `independent` draws for each, so they
-   *  overtake one another. */
+  /** `drift` and `sine` delay all datagrams together and keep their order. `independent` draws for each datagram, so
+   *  that they are reordered. */
   readonly kind: 'drift' | 'sine' | 'independent';
-  /** To either side of half the round trip, each way. */
+  /** Above and below half the round trip, in each direction. */
   readonly spreadMs: number;
 }
 
@@ -43,7 +43,7 @@ export interface TransferConditions extends LinkOfTransfers {
 
 export interface TransferSample {
   readonly atMs: number;
-  /** What the receiving application read since the last sample, in bytes per millisecond. */
+  /** How fast the receiving application has read since the last sample, in bytes per millisecond. */
   readonly goodput: number;
   readonly windowBytes: number;
 }
@@ -51,7 +51,7 @@ export interface TransferSample {
 export interface TransferResult {
   /** Bytes that the receiving application read. */
   readonly bytes: number;
-  /** When it had the first megabyte, or undefined. */
+  /** When it had read the first megabyte, or undefined. */
   readonly firstMegabyteMs: number | undefined;
   readonly packetsLost: number;
   readonly samples: readonly TransferSample[];
@@ -60,7 +60,7 @@ export interface TransferResult {
 const SAMPLE_MS = 100;
 const SINE_PERIOD_MS = 600;
 const MEGABYTE = 1_000_000;
-/** As a process of a JavaScript runtime runs: its timers have a grain of a millisecond. */
+/** Like a process in a JavaScript runtime, whose timers have a grain of a millisecond. */
 const TIMING = { turnDelayMs: 0.1, timerGrainMs: 1 };
 
 export function measureTransfer(conditions: TransferConditions): TransferResult {
@@ -68,10 +68,10 @@ export function measureTransfer(conditions: TransferConditions): TransferResult 
   return result as TransferResult;
 }
 
-/** A tunnel of its own for each, all over the same link. */
+/** Runs each transfer in its own tunnel, all over the same link. */
 export interface SharingTransfer {
   readonly congestion: CongestionControllerName;
-  /** When it begins; default: at once. */
+  /** When it starts; the default is at once. */
   readonly startMs?: number;
 }
 
@@ -87,7 +87,7 @@ export function measureTransfers(
     return upload;
   });
   for (let atMs = SAMPLE_MS; atMs <= link.durationMs; atMs += SAMPLE_MS) {
-    // They share their time: whichever runs moves all of them on.
+    // They share one clock, so running one of them advances all.
     uploads[0]?.pair.run(atMs);
     for (const upload of uploads) upload.takeSample(atMs);
   }
@@ -105,6 +105,8 @@ function delays(
   return { delayMs, jitterMs: 0, wander: { spreadMs, periodMs } };
 }
 
+/** One upload from a client to a relay that reads everything at once. It owns a pair of endpoints on the shared link
+ *  and clock, stalls the two processes as configured, and records samples of its progress. */
 class Upload {
   readonly pair: Pair;
   readonly #peer: Peer;

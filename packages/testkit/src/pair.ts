@@ -1,4 +1,4 @@
-/** A world of one client and a relay. */
+/** A world with one client and a relay. */
 import type { EndpointEvent } from '@underpass/protocol';
 import type { NetworkConditions, Side, SimulatedNetwork } from './simulated-network.js';
 import { sideOf, World, type WorldOptions } from './world.js';
@@ -10,6 +10,7 @@ export interface PairOptions extends Omit<WorldOptions, 'networks' | 'onEvent'> 
   readonly onEvent: (side: Side, event: EndpointEvent) => void;
 }
 
+/** The simplest world: its nodes are called by their side, and it has one network. */
 export class Pair extends World {
   constructor(options: PairOptions) {
     const { network, onEvent, ...others } = options;

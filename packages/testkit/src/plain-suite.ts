@@ -1,7 +1,8 @@
 /** A crypto suite for simulations: FAST, DETERMINISTIC AND NOT SECURE IN ANY WAY.
  *
- *  It keeps the shapes of the real one and what the protocol's correctness rests on: both sides derive the same keys,
- *  another key gives other bytes, and an altered message does not open. Anybody can read and forge what it seals. */
+ *  It has the same interface and sizes as the real suite, and the properties on which the protocol's correctness
+ *  relies: both sides derive the same keys, different keys give different bytes, and a modified message does not open.
+ *  Anybody can read and forge what it seals. */
 import { type Aead, assert, type CryptoSuite, KEY_BYTES, TAG_BYTES } from '@underpass/protocol';
 
 const GENERATOR = [
@@ -33,8 +34,8 @@ export function createInsecureTestSuite(): CryptoSuite {
   };
 }
 
-/** "Diffie-Hellman" in eight lanes of multiplication modulo 2^32: commutative, and easy to undo.
- *  @returns undefined when the result is all zero, as the real one does */
+/** "Diffie-Hellman" in eight lanes of multiplication modulo 2^32, which commutes and is easy to reverse.
+ *  @returns undefined when the result is all zero, like the real one */
 function multiply(privateKey: Uint8Array, factors: readonly number[]): Uint8Array | undefined {
   const product = readWords(privateKey).map((word, lane) => Math.imul(word | 1, factors[lane] as number));
   return product.every((word) => word === 0) ? undefined : writeWords(product);
@@ -61,7 +62,8 @@ function mix(domain: number, ...parts: Uint8Array[]): Uint8Array {
   return writeWords(state);
 }
 
-/** An xor with a keystream, and a keyed checksum of 128 bits over counter, additional data and ciphertext. */
+/** XORs with a keystream, and adds a keyed checksum of 128 bits over counter, additional data and ciphertext. It keeps
+ *  its key until it is destroyed, like the real ciphers. */
 class PlainAead implements Aead {
   readonly #key: number[];
   #destroyed = false;
@@ -133,7 +135,7 @@ class PlainAead implements Aead {
   ): Uint8Array {
     assert(!this.#destroyed, 'the AEAD was destroyed');
     const key = this.#key;
-    // Each step is a bijection of the state: a difference, once there, stays.
+    // Each step is a bijection of the state, so a difference never disappears.
     let a = (key[1] as number) ^ low;
     let b = (key[2] as number) ^ high;
     for (const byte of additional ?? []) {
@@ -155,7 +157,7 @@ class PlainAead implements Aead {
       b = Math.imul(b ^ byte, 0x85ebca6b);
       b ^= b >>> 13;
     }
-    // The length is part of it: zeros at the end must not go unnoticed.
+    // Include the length, so that zeros at the end make a difference.
     const words = [a ^ length, b, Math.imul(a ^ (key[3] as number), b | 1), a + b + (key[4] as number)];
     for (let w = 0; w < words.length; w++) writeWord(this.#tag, 4 * w, words[w] as number);
     return this.#tag;

@@ -1,7 +1,4 @@
-/** One run of one process: an endpoint with its peers, and the applications on its streams.
- *
- *  Which streams of two processes belong together follows from who talks to whom: a process tells its run in HELLO's
- *  software name, and a connection belongs to one run of each side (spec streams 3). */
+/** One run of one process in a simulation: an endpoint with its peers, and the applications on its streams. */
 import {
   type CryptoSuite,
   Endpoint,
@@ -22,7 +19,7 @@ import { type NodeName, sideOf } from './world.js';
 
 export interface ProcessOptions {
   readonly node: NodeName;
-  /** Counts the runs of this node from 1. */
+  /** The number of this run of the node, from 1. */
   readonly run: number;
   readonly privateKey: Uint8Array;
   readonly peers: readonly { readonly node: NodeName; readonly options: PeerOptions }[];
@@ -32,7 +29,7 @@ export interface ProcessOptions {
   readonly unixTimeMs: () => number;
   readonly now: () => number;
   readonly content: Content;
-  /** That node's process with that run, if there ever was one. */
+  /** Returns the process of that node and run, if it ever existed. */
   readonly findProcess: (node: NodeName, run: number) => ProcessModel | undefined;
   readonly after: (delayMs: number, action: () => void) => void;
   readonly wake: () => void;
@@ -41,32 +38,38 @@ export interface ProcessOptions {
 
 interface OpenedStream {
   readonly stream: Stream;
-  /** It outlived an earlier connection (spec streams 3.8). */
+  /** Whether it outlived an earlier connection (spec streams 3.8). */
   readonly isReopened: boolean;
   readonly plan: StreamPlan;
   readonly model: EndModel;
 }
 
-/** What this process opened in one connection. */
+/** The streams of one connection with a peer. */
 interface ConnectionRecord {
-  /** The other side's run, once its HELLO arrived. */
+  /** The other side's run, once its HELLO has arrived. */
   otherRun: number | undefined;
   readonly opened: Map<number, OpenedStream>;
-  /** Its end of every stream of the connection. */
+  /** This process's end of every stream of the connection. */
   readonly ends: Map<number, EndModel>;
 }
 
+/** A process with its endpoint, and what its applications did and saw.
+ *
+ *  It owns the endpoint and a `PeerLink` for each peer. The run of a scenario creates it, passes it every event of the
+ *  endpoint, and asks it to open streams. To match the two ends of a stream, each process states its run in HELLO's
+ *  software name: a connection belongs to one run of each side (spec streams 3). It judges nothing by itself; the
+ *  models of its streams do. */
 export class ProcessModel {
   readonly endpoint: Endpoint;
   readonly node: NodeName;
   readonly run: number;
   readonly name: string;
   isAlive = true;
-  /** Those that it knows now. */
+  /** The peers that it knows now. */
   peers: readonly NodeName[] = [];
   readonly #options: ProcessOptions;
   readonly #links = new Map<NodeName, PeerLink>();
-  /** Links to peers that were removed: they may have something left to report. */
+  /** Links to removed peers, which may still have events to report. */
   readonly #former: PeerLink[] = [];
   readonly #host: ActorHost;
 
@@ -94,7 +97,7 @@ export class ProcessModel {
     for (const { node: peerNode, options: peerOptions } of options.peers) this.addPeer(peerNode, peerOptions);
   }
 
-  /** Ends of streams, of this run, that are or were there. */
+  /** All ends of streams that this run has or had. */
   get ends(): EndModel[] {
     return [...this.#former, ...this.#links.values()].flatMap((link) => link.ends);
   }
@@ -126,7 +129,7 @@ export class ProcessModel {
     this.peers = [...this.#links.keys()];
   }
 
-  /** Forgets a peer, which is told. Its streams end. */
+  /** Removes a peer, which receives CLOSE. Its streams end. */
   removePeer(now: number, node: NodeName): void {
     const link = this.#links.get(node);
     if (link === undefined) return;
@@ -136,7 +139,7 @@ export class ProcessModel {
     this.#former.push(link);
   }
 
-  /** What this process opened under that id in a connection with that run of that node. */
+  /** The stream that this process opened under that id in its connection with that run of that node. */
   openedFor(node: NodeName, otherRun: number, id: number): OpenedStream | undefined {
     const links = [...this.#links.values(), ...this.#former].filter((link) => link.node === node);
     for (const link of links) {
@@ -158,7 +161,7 @@ export class ProcessModel {
     );
   }
 
-  /** The process is gone; nobody looks at its streams any more. */
+  /** Ends the process. Nobody looks at its streams any longer. */
   end(): void {
     this.isAlive = false;
     for (const link of this.#links.values()) link.end();
@@ -180,7 +183,9 @@ interface PeerLinkOptions {
   readonly findProcess: (node: NodeName, run: number) => ProcessModel | undefined;
 }
 
-/** What a process has to do with one peer. */
+/** Everything between a process and one of its peers: the connections so far, the streams of each, and the application
+ *  at each live stream. Events of streams go to the `StreamActor`; the model of each end stays here for the checks at
+ *  the end of the run. */
 export class PeerLink {
   readonly node: NodeName;
   readonly peer: Peer;
@@ -188,7 +193,7 @@ export class PeerLink {
   readonly #options: PeerLinkOptions;
   readonly #actors = new Map<Stream, StreamActor>();
   readonly #connections: ConnectionRecord[] = [newConnection()];
-  /** Streams opened in the present connection. */
+  /** How many streams were opened in the present connection. */
   opened = 0;
 
   constructor(options: PeerLinkOptions) {
@@ -218,7 +223,7 @@ export class PeerLink {
     return model;
   }
 
-  /** Bytes that the application has read of a stream of the present connection. */
+  /** How many bytes the application has read from a stream of the present connection. */
   readBytes(id: number): number | undefined {
     return this.#connection.ends.get(id)?.readBytes;
   }
@@ -230,7 +235,7 @@ export class PeerLink {
     } else if (event.type === 'stream-opened') this.#onStreamOpened(event.stream);
   }
 
-  /** @returns false when the stream is not one of this peer's */
+  /** @returns false when the stream does not belong to this peer */
   onStreamEvent(event: Extract<EndpointEvent, { type: `stream-${string}` }>): boolean {
     const actor = this.#actors.get(event.stream);
     if (actor === undefined) return false;
@@ -259,7 +264,7 @@ export class PeerLink {
     this.#actors.clear();
   }
 
-  /** What this process opened under that id in its connection with that run of the other side. */
+  /** The stream that this process opened under that id in its connection with that run of the other side. */
   openedFor(otherRun: number, id: number): OpenedStream | undefined {
     return this.#connections
       .filter((connection) => connection.otherRun === undefined || connection.otherRun === otherRun)
@@ -271,7 +276,7 @@ export class PeerLink {
     return this.#connections.at(-1) as ConnectionRecord;
   }
 
-  /** Streams that outlived the last connection have new ids (spec streams 3.8). */
+  /** Streams that outlived the last connection get new ids (spec streams 3.8). */
   #beginConnection(): void {
     const alive = [...this.#connection.opened.values()].filter(({ stream }) => this.#actors.has(stream));
     const next = newConnection();
@@ -286,8 +291,8 @@ export class PeerLink {
   #onStreamOpened(stream: Stream): void {
     const { process, findProcess, host } = this.#options;
     const connection = this.#connection;
-    // What a connection still had to tell when it was lost comes before `disconnected`: then the peer's name is the
-    // next one's.
+    // Events of a connection that was lost may come before `disconnected`. By then the peer's name may already be that
+    // of the next connection.
     const run = connection.otherRun ?? this.#otherRun();
     if (run === undefined) {
       this.#fail(`was told of stream ${stream.id} before HELLO`);

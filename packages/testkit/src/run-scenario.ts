@@ -1,5 +1,4 @@
-/** Runs a scenario and says what was wrong with it: safety first, on the network as drawn; then liveness, once the
- *  network is healed; then silence. The rules watch all of it. */
+/** Runs a scenario and reports what went wrong. */
 import {
   type ConnectionError,
   ConnectionErrorCode,
@@ -35,11 +34,11 @@ import { type ScenarioName, TROUBLES } from './troubles.js';
 import { clientName, type NodeName, World } from './world.js';
 
 export interface RunOptions {
-  /** Default: the insecure suite of the testkit, which is fast. */
+  /** The default is the testkit's insecure suite, which is fast. */
   readonly suite?: CryptoSuite;
-  /** What kind of trouble; default: any. */
+  /** The kind of trouble; the default is any. */
   readonly scenario?: ScenarioName;
-  /** One line for each thing that happens. */
+  /** Receives one line for each thing that happens. */
   readonly trace?: (line: string) => void;
 }
 
@@ -48,11 +47,11 @@ export interface RunStats extends NetworkCounts {
   virtualMs: number;
   clients: number;
   streams: number;
-  /** Read by applications. */
+  /** Bytes that applications read. */
   bytes: number;
   resets: number;
   stops: number;
-  /** Handshakes of the clients beyond the first of each run. */
+  /** Handshakes of the clients, except the first of each run. */
   rekeys: number;
   restarts: number;
   closes: number;
@@ -61,55 +60,55 @@ export interface RunStats extends NetworkCounts {
   floods: number;
   moves: number;
   freezes: number;
-  /** Streams that a restart or a close ended. */
+  /** Streams that ended with a restart or a close. */
   lostStreams: number;
-  /** From the last planned deed to the end of the last stream. */
+  /** The time from the last planned action to the end of the last stream. */
   waitedMs: number;
-  /** 1 when streams were left after the patience with the network as drawn was over. */
+  /** 1 when streams were left over, so that the network had to be healed. */
   healed: number;
 }
 
 export interface RunResult {
   readonly seed: number;
   readonly violations: readonly string[];
-  /** Names of the rules that were broken; `model` for what is no rule's. */
+  /** The names of the broken rules; `model` for violations of no rule. */
   readonly broken: readonly string[];
-  /** The same for the same seed and the same code: it covers every datagram and every event. */
+  /** The same for the same seed and the same code. It covers every datagram and every event. */
   readonly digest: string;
   readonly stats: RunStats;
 }
 
-/** After the last planned deed, on the network as drawn, and then on a healed one. */
+/** How long to wait after the last planned action, first on the network as drawn and then on a healed one. */
 const PATIENCE_MS = 300_000;
 const HEALED_PATIENCE_MS = 300_000;
-/** Keepalives and handshakes that are under way have ended after this (spec session 5, 6), and for so long nothing may
- *  follow. */
+/** Keepalives and handshakes under way end within `SETTLING_MS` (spec session 5, 6). After that nothing may be sent for
+ *  `SILENCE_MS`. */
 const SETTLING_MS = 60_000;
 const SILENCE_MS = 600_000;
 const OPEN_RETRY_MS = 50;
 const RECONNECT_AFTER_MS = 1_000;
 const UNIX_MS = 1_700_000_000_000;
 const MAX_VIOLATIONS = 20;
-/** The gaps between acknowledged pieces may all be lost, too, and so may what is on both sides of a frame in flight
+/** The gaps between acknowledged pieces may all be lost, too, and so may the data on both sides of a frame in flight
  *  (spec streams 5.7). */
 const MAX_NOTED_PIECES = 2 * MAX_SEND_PIECES + MAX_SENT_FRAMES;
-/** Turns between two looks at how much memory is in use. */
+/** How many events pass between two checks of memory in use. */
 const STATS_EVERY_EVENTS = 16;
-/** No frame has this type (spec streams 2). */
+/** A type that no frame has (spec streams 2). */
 const UNKNOWN_FRAME = 0x3f;
 
-/** Draws what the seed stands for and runs it. */
+/** Draws the scenario of a seed and runs it. */
 export function runScenario(seed: number, options: RunOptions = {}): RunResult {
   return runDrawn(seed, drawNamed(seed, options.scenario), options);
 }
 
-/** What a seed stands for, now: the draw may be another tomorrow. */
+/** The scenario that a seed stands for with this code. Another version may draw another one. */
 export function drawNamed(seed: number, name: ScenarioName = 'any'): Scenario {
   const random = new SeededRandom(seed);
   return TROUBLES[name](drawScenario(random.derive('scenario')), random.derive('trouble'));
 }
 
-/** Runs a scenario that was drawn before. @param seed of everything that the scenario does not say */
+/** Runs a scenario that was drawn before. @param seed for everything that the scenario does not fix */
 export function runDrawn(seed: number, scenario: Scenario, options: RunOptions = {}): RunResult {
   return new ScenarioRun(seed, scenario, options).run();
 }
@@ -119,6 +118,13 @@ interface Keys {
   readonly publicKey: Uint8Array;
 }
 
+/** One run of one scenario.
+ *
+ *  It owns the world, the processes and the record of violations. It first checks safety on the network as drawn, then
+ *  liveness once the network is healed, and finally that everything falls silent. It starts, restarts and freezes
+ *  processes as the scenario says, opens the planned streams, and gives every event to the models. The rules observe
+ *  all of it through the `Observer`; this class checks only what concerns whole processes: lost connections, memory,
+ *  leftovers, replays. */
 class ScenarioRun {
   readonly #seed: number;
   readonly #random: SeededRandom;
@@ -133,9 +139,9 @@ class ScenarioRun {
   readonly #nodes: readonly NodeName[];
   readonly #keys = new Map<NodeName, Keys>();
   readonly #presharedKeys = new Map<NodeName, Uint8Array>();
-  /** Every run of each node, in order. */
+  /** All runs of each node, in order. */
   readonly #processes = new Map<NodeName, ProcessModel[]>();
-  /** The end of each planned stream that its opener has. */
+  /** The opener's end of each planned stream. */
   readonly #opened = new Map<StreamPlan, EndModel>();
   #unopened = 0;
   #hasClosed = false;
@@ -297,7 +303,7 @@ class ScenarioRun {
     const { endpoint, peers } = this.#process(node);
     endpoint.close();
     this.#world.wake(node);
-    // A farewell that was lost is made up for by the next contact (spec streams 8).
+    // If CLOSE was lost, the next contact makes up for it (spec streams 8).
     for (const peer of peers) this.#reconnect(node, peer);
   }
 
@@ -309,7 +315,7 @@ class ScenarioRun {
     });
   }
 
-  /** The next packet that the process seals cannot be read. */
+  /** Makes the next packet that the process seals unreadable. */
   #misbehave(node: NodeName): void {
     this.#hasClosed = true;
     const process = this.#observer.process(node);
@@ -318,7 +324,8 @@ class ScenarioRun {
     process.crypto.tamper = (payload) => {
       if (left === 0 || payload.length < 16 || payload[0] !== 1) return false;
       left--;
-      // All of it behind the packet number: a frame that begins well and goes wrong would have an effect.
+      // Replace everything after the packet number: a frame that starts correctly and goes wrong later would have an
+      // effect.
       payload.fill(UNKNOWN_FRAME, 1 + (1 << ((payload[1] as number) >>> 6)));
       this.#world.queue.schedule(this.#world.now, () => this.#reconnect(node, 'relay'));
       return true;
@@ -360,7 +367,7 @@ class ScenarioRun {
     const process = this.#process(node);
     if (process.isAlive) {
       world.dispatchEvents(node);
-      // After a farewell nobody opens more: two connections of the same two processes could not be told apart.
+      // After a close no more streams are opened: two connections of the same two processes could not be distinguished.
       if (this.#hasClosed) {
         this.#unopened--;
         return;
@@ -385,8 +392,8 @@ class ScenarioRun {
 
   // ---- what must hold -----------------------------------------------------------------------------------------
 
-  /** Connections outlive everything but restarts, farewells and violations (spec streams 3), and what one peer does
-   *  touches no other. */
+  /** A connection survives everything except restarts, closes and violations (spec streams 3), and one peer's actions
+   *  never affect another's connection. */
   #checkDisconnect(node: NodeName, peer: NodeName | undefined, error: ConnectionError): void {
     const { restarts, close, violation, removal } = this.#scenario;
     const isOf = (culprit: NodeName | undefined) =>
@@ -402,7 +409,7 @@ class ScenarioRun {
     this.#report(`${node} lost its connection with ${peer}: ${error.code} ${error.reason} (by ${error.by})`);
   }
 
-  /** Memory that the other side can make a process hold has a bound, and so has what its own application can. */
+  /** Checks that the memory which the other side and the application can make a process hold is bounded. */
   #checkMemory(node: NodeName): void {
     const { clients, relayTransport } = this.#scenario;
     const own = node === 'relay' ? relayTransport : clients[this.#nodes.indexOf(node)]?.transport;
@@ -447,12 +454,12 @@ class ScenarioRun {
     }
   }
 
-  /** spec streams 7, session 6.3: two peers with nothing to say fall silent, and nothing is left behind. */
+  /** spec streams 7, session 6.3: two idle peers fall silent, and nothing is left behind. */
   #checkSilence(): void {
     if (this.#violations.length > 0) return;
     const world = this.#world;
     world.run(world.now + SETTLING_MS);
-    // Persistent keepalives may have renewed the keys just now.
+    // Persistent keepalives may have caused a rekey just now.
     world.run(world.now + SETTLING_MS, () => this.#leftovers().length === 0);
     for (const leftover of this.#leftovers())
       this.#report(`${leftover} after everything came to its end`, 'silence');
@@ -464,8 +471,8 @@ class ScenarioRun {
     this.#observer.end();
   }
 
-  /** spec session 4: only a datagram that came twice is a replay; none here is far enough behind to be taken for
-   *  one. */
+  /** spec session 4: only a datagram that arrived twice is a replay. None here falls so far behind that it would be
+   *  mistaken for one. */
   #checkReplays(): void {
     let replays = 0;
     for (const runs of this.#processes.values()) {

@@ -1,4 +1,5 @@
-/** What a seed stands for: a network, two processes and what their applications do, all drawn before anything runs. */
+/** The plan of a simulation: networks, processes and what their applications do, all drawn from a seed before anything
+ *  runs. */
 import { BASE_DATAGRAM_BYTES, CONGESTION_CONTROLLERS, type TransportConfig } from '@underpass/protocol';
 import type { TurnTiming } from './endpoint-driver.js';
 import type { SeededRandom } from './seeded-random.js';
@@ -12,25 +13,25 @@ import {
 } from './simulated-network.js';
 import { clientName, type NodeName } from './world.js';
 
-/** What one side does with a stream. Times are from the moment it has the stream. */
+/** What one side does with a stream. Times start when it has the stream. */
 export interface EndPlan {
   readonly sizeBytes: number;
-  /** Each write takes at most so many bytes ... */
+  /** Each write is at most this long ... */
   readonly chunkBytes: number;
-  /** ... and comes this much after the last; 0: as fast as the stream takes them. */
+  /** ... and follows this long after the last. 0 writes as fast as the stream accepts. */
   readonly writePauseMs: number;
-  /** FIN only after the other side's. */
+  /** Send FIN only after the other side's. */
   readonly finishAfterRead: boolean;
-  /** Reading begins so late ... */
+  /** Reading starts this late ... */
   readonly readDelayMs: number;
-  /** ... and then takes so many pieces at a time, with this pause between. 0: all, at once. */
+  /** ... and then takes this many pieces at a time, with this pause in between. 0 reads everything at once. */
   readonly readPieces: number;
   readonly readPauseMs: number;
   readonly resetAfterMs: number | undefined;
-  /** From its FIN on, while that may still be on its way. */
+  /** The time from the FIN, which may still be under way. */
   readonly resetAfterFinishMs: number | undefined;
   readonly stopAfterMs: number | undefined;
-  /** Of the reset and the stop. */
+  /** The code of the reset and the stop. */
   readonly code: number;
 }
 
@@ -39,52 +40,53 @@ export interface StreamPlan {
   readonly openAt: number;
   readonly opener: EndPlan;
   readonly answerer: EndPlan;
-  /** Where the two directions begin in the shared content. */
+  /** Where the two directions start in the shared content. */
   readonly openerStart: number;
   readonly answererStart: number;
 }
 
-/** The process ends without a word, and another with the same key begins. */
+/** The process ends without CLOSE, and another one with the same key starts. */
 export interface Restart {
   readonly node: NodeName;
   readonly at: number;
   readonly downMs: number;
 }
 
-/** The process stands still, as when its machine sleeps: no timer, no datagram. */
+/** The process stops, as when its machine sleeps: no timers fire and no datagrams are handled. */
 export interface Freeze {
   readonly node: NodeName;
   readonly at: number;
   readonly forMs: number;
 }
 
-/** Somebody sets a machine's wall clock. */
+/** A machine's wall clock is set. */
 export interface WallStep {
   readonly node: NodeName;
   readonly at: number;
   readonly byMs: number;
 }
 
-/** The process says goodbye and lives on; whoever wants to send then starts a new connection. */
+/** The process closes its connections and keeps running. Whoever wants to send then starts a new connection. */
 export interface Close {
   readonly node: NodeName;
   readonly at: number;
 }
 
-/** A client's program goes wrong: it seals a packet that nobody can read. Its connection ends, and no other. */
+/** A client malfunctions and seals a packet that cannot be read. Its own connection ends, and no other. */
 export interface Violation {
   readonly node: NodeName;
   readonly at: number;
 }
 
-/** The relay forgets a client while it is connected, and later perhaps knows it again. */
+/** The relay removes a client while it is connected, and later adds it again. */
 export interface Removal {
   readonly node: NodeName;
   readonly at: number;
   readonly backAfterMs: number;
 }
 
-/** A stranger who knows the relay's public key sends it initiations, from his own address or from others'. */
+/** A stranger who knows the relay's public key floods it with initiations, from its own address or from the
+ *  clients'. */
 export interface Flood {
   readonly at: number;
   readonly forMs: number;
@@ -92,21 +94,22 @@ export interface Flood {
   readonly isFromClients: boolean;
 }
 
-/** A stream that has all it needs: it must end so soon. */
+/** A stream with everything it needs, which must therefore end in time. */
 export interface Expectation {
-  /** Place among the client's streams. */
+  /** The index of the client's stream. */
   readonly stream: number;
   readonly withinMs: number;
-  /** Another one like it, over the same connection at the same time: the two take turns and end together. */
+  /** The index of an identical stream over the same connection at the same time: the two take turns and end
+   *  together. */
   readonly besides?: number;
 }
 
-/** One client, what lies between it and the relay, and what the two have to say to each other. */
+/** One client, its path to the relay, and the streams between the two. */
 export interface ClientPlan {
   readonly network: NetworkConditions;
   readonly transport: Partial<TransportConfig>;
   readonly hasPresharedKey: boolean;
-  /** 0: off. */
+  /** 0 turns it off. */
   readonly keepaliveMs: number;
   readonly streams: readonly StreamPlan[];
   readonly expectations: readonly Expectation[];
@@ -123,11 +126,11 @@ export interface Scenario {
   readonly freezes: readonly Freeze[];
   readonly wallSteps: readonly WallStep[];
   readonly floods: readonly Flood[];
-  /** The applications' last planned deed. */
+  /** When the last planned action of the applications happens. */
   readonly plannedUntil: number;
 }
 
-/** Long enough for keypairs to be renewed, and to expire in a blackout (spec session 5). */
+/** Long enough for rekeys, and for keypairs to expire in a blackout (spec session 5). */
 const LONG_RUN_MS = 420_000;
 
 export function drawScenario(random: SeededRandom): Scenario {
@@ -177,7 +180,7 @@ export function drawScenario(random: SeededRandom): Scenario {
   for (const { network } of clients) {
     for (const { until } of [...network.toRelay.blackouts, ...network.toClient.blackouts]) times.push(until);
   }
-  // Without keepalives a client that waits in silence never learns that the relay restarted, and a relay never learns
+  // Without keepalives a client that silently waits never learns that the relay restarted, and a relay never learns
   // that the client's address changed.
   const needsKeepalive = restarts.length > 0 || removal !== undefined;
   return {
@@ -219,7 +222,7 @@ function withKeepalive(client: ClientPlan, random: SeededRandom): ClientPlan {
   return { ...client, keepaliveMs: client.keepaliveMs || random.integer(5_000, 25_000) };
 }
 
-/** Some time after a stream was opened: much is on its way then. */
+/** Shortly after a stream was opened, when much is under way. */
 function drawBusyMoment(random: SeededRandom, streams: readonly StreamPlan[]): number {
   return random.pick(streams).openAt + random.magnitude(1, 3_000);
 }
@@ -232,12 +235,12 @@ function drawFreeze(
   return {
     node: random.pick(nodes),
     at: drawBusyMoment(random, streams),
-    // 200 s outlive every keypair
+    // 200 s are longer than any keypair lives.
     forMs: random.magnitude(10, random.chance(0.3) ? 400_000 : 10_000),
   };
 }
 
-/** A clock that goes back while its process restarts locks that out until it has caught up: WireGuard's rule. */
+/** If a clock goes back while its process restarts, WireGuard locks that process out until the clock has caught up. */
 const MAX_STEP_BACK_MS = 60_000;
 
 function drawWallStep(
@@ -304,7 +307,7 @@ function drawTransport(random: SeededRandom, kind: StreamKind): Partial<Transpor
 
 // ---- network --------------------------------------------------------------------------------------------------
 
-/** Clients have no address in common. */
+/** No two clients share an address. */
 export function clientAddress(index: number): string {
   return `192.0.2.${index + 1}`;
 }
@@ -364,7 +367,7 @@ function drawLink(random: SeededRandom, spreadMs: number, isLong: boolean): Link
   };
 }
 
-/** What the path takes, and later perhaps something else. */
+/** The size that the path carries, and later perhaps another. */
 function drawPathBytes(random: SeededRandom, spreadMs: number): { from: number; maxBytes: number }[] {
   const sizes = [{ from: 0, maxBytes: random.integer(1_392, 1_500) }];
   if (random.chance(0.5))
@@ -376,7 +379,7 @@ function drawBlackouts(random: SeededRandom, spreadMs: number, isLong: boolean):
   const blackouts: Interval[] = [];
   for (let count = random.integer(1, 3); count > 0; count--) {
     const from = random.between(0, 1.5 * spreadMs);
-    // 300 s outlive every keypair, 600 s are longer than anything is remembered below the connection.
+    // 300 s are longer than any keypair lives; after 600 s nothing below the connection is remembered.
     const longest = isLong ? random.pick([40_000, 300_000, 600_000]) : 20_000;
     blackouts.push({ from, until: from + random.magnitude(10, longest) });
   }
@@ -385,10 +388,10 @@ function drawBlackouts(random: SeededRandom, spreadMs: number, isLong: boolean):
 
 // ---- streams --------------------------------------------------------------------------------------------------
 
-/** What the streams of a seed are like:
- *  - mixed: most small, a few large
- *  - crowd: so many that they meet the limit on streams
- *  - bulk: large ones that meet the limits on bytes, and readers that take their time */
+/** What kind of streams a seed has:
+ *  - mixed: mostly small ones, a few large
+ *  - crowd: enough to reach the limit on streams
+ *  - bulk: large ones that reach the limits on bytes, with slow readers */
 type StreamKind = 'mixed' | 'crowd' | 'bulk';
 
 function drawStreams(random: SeededRandom, kind: StreamKind, spreadMs: number): StreamPlan[] {
@@ -403,7 +406,7 @@ function drawStreams(random: SeededRandom, kind: StreamKind, spreadMs: number): 
     plans.push({
       openedBy: random.chance(relayShare) ? 'relay' : 'client',
       openAt: random.between(0, kind === 'mixed' ? spreadMs : Math.min(spreadMs, 3_000)),
-      // Only one of the two may wait for the other, or both would for ever.
+      // Only one side may wait for the other's FIN, or both would wait for ever.
       opener: { ...drawEnd(random, kind), finishAfterRead: false },
       answerer: drawEnd(random, kind),
       openerStart: random.integer(0, 60_000),
@@ -424,7 +427,7 @@ function drawEnd(random: SeededRandom, kind: StreamKind): EndPlan {
   return {
     sizeBytes,
     chunkBytes,
-    // The slowest takes about 20 s for all it has.
+    // The slowest writer takes about 20 s in all.
     writePauseMs: isSlowWriter
       ? random.between(0, (20_000 * chunkBytes) / Math.max(chunkBytes, sizeBytes))
       : 0,
@@ -442,7 +445,7 @@ function drawEnd(random: SeededRandom, kind: StreamKind): EndPlan {
 function drawSize(random: SeededRandom, kind: StreamKind): number {
   if (kind === 'crowd') return random.integer(0, 200);
   const share = random.fraction();
-  // The small ones find the connection's window used up by the large.
+  // The small ones find the connection's window used up by the large ones.
   if (kind === 'bulk') return share < 0.5 ? random.integer(0, 60_000) : random.magnitude(100_000, 1_500_000);
   if (share < 0.1) return 0;
   if (share < 0.5) return random.magnitude(1, 2_000);

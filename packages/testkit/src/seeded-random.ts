@@ -1,9 +1,9 @@
-/** Randomness that repeats: the same seed gives the same numbers on every machine.
- *
- *  Generators are derived by name, so that one more draw in one place does not change what another place draws. */
+/** Repeatable randomness: the same seed gives the same numbers on every machine. */
 
-/** Draws of a simulation. The generator is sfc32 (PractRand): small, fast, good enough for tests, no secret is safe
- *  with it. */
+/** The randomness of a simulation.
+ *
+ *  Generators are derived by name, so that one more draw in one place does not change the draws of another. The
+ *  algorithm is sfc32 (PractRand): small, fast and good enough for tests. It must never produce secrets. */
 export class SeededRandom {
   readonly #seed: string;
   #a: number;
@@ -20,7 +20,7 @@ export class SeededRandom {
     for (let round = 0; round < 12; round++) this.uint32();
   }
 
-  /** A generator of its own, the same whatever was drawn from this one. */
+  /** A new generator, which does not depend on what was drawn from this one. */
   derive(name: string): SeededRandom {
     return new SeededRandom(`${this.#seed}/${name}`);
   }
@@ -50,7 +50,7 @@ export class SeededRandom {
     return low + Math.floor(this.fraction() * (high - low + 1));
   }
 
-  /** A whole number from `low` to `high`, each order of magnitude as likely as any other. */
+  /** A whole number from `low` to `high`, with every order of magnitude equally likely. */
   magnitude(low: number, high: number): number {
     return Math.min(high, Math.floor(Math.exp(this.between(Math.log(low), Math.log(high + 1)))));
   }
@@ -75,7 +75,7 @@ export class SeededRandom {
   }
 }
 
-/** Three words of a text, by FNV-1a with three bases. */
+/** Hashes a text to three words, by FNV-1a with three different bases. */
 function hashText(text: string): [number, number, number] {
   let a = 0x811c9dc5;
   let b = 0x9e3779b9;

@@ -1,5 +1,5 @@
-/** How two tunnels share a link: the third table of docs/loss.md, printed by scripts/measure-table.mjs, and bounds that
- *  a test keeps on a slower link. */
+/** How two tunnels share a link: a table of docs/loss.md that scripts/measure-table.mjs prints, with bounds that a test
+ *  checks on a slower link. */
 import type { CongestionControllerName } from '@underpass/protocol';
 import { type LinkOfTransfers, measureTransfers } from './measure-transfer.js';
 
@@ -16,7 +16,7 @@ const LATER_MS = 5_000;
 export interface Sharing {
   readonly first: CongestionControllerName;
   readonly second: CongestionControllerName;
-  /** When the second begins. */
+  /** When the second transfer starts. */
   readonly startMs: number;
 }
 export const SHARINGS: readonly Sharing[] = [
@@ -28,7 +28,7 @@ export const SHARINGS: readonly Sharing[] = [
 ];
 
 export interface SharingRow extends Sharing {
-  /** The second's share of what both carried in each third of the time. */
+  /** The second transfer's share of all bytes, for each third of the time. */
   readonly shares: readonly number[];
 }
 
@@ -47,7 +47,7 @@ export function measureSharing(sharing: Sharing, link: LinkOfTransfers = SHARED_
   return { ...sharing, shares };
 }
 
-/** As Markdown. */
+/** A Markdown table. */
 export function formatSharingTable(rows: readonly SharingRow[]): string {
   const lines = [
     '| first | second | begins after | its share in the first 20 s | second 20 s | third 20 s |',

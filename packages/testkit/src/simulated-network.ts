@@ -1,4 +1,5 @@
-/** A network in virtual time between a client and a relay: it delays, loses, repeats, reorders and spoils datagrams. */
+/** A network in virtual time between a client and a relay. It delays, loses, duplicates, reorders and corrupts
+ *  datagrams. */
 import { type Address, sameAddress } from '@underpass/protocol';
 import type { EventQueue } from './event-queue.js';
 import type { SeededRandom } from './seeded-random.js';
@@ -10,46 +11,47 @@ export function other(side: Side): Side {
   return side === 'client' ? 'relay' : 'client';
 }
 
-/** One direction. Chances are per datagram. */
+/** The conditions in one direction. Chances are per datagram. */
 export interface LinkConditions {
   readonly delayMs: number;
-  /** Each datagram takes up to so much longer: more than the distance between two of them reorders. */
+  /** The largest additional delay of each datagram. If it exceeds the gap between two datagrams they may be
+   *  reordered. */
   readonly jitterMs: number;
-  /** The delay of all datagrams wanders together, so they keep their order. */
+  /** Changes the delay of all datagrams together, so that they keep their order. */
   readonly wander: Wander | undefined;
-  /** Some datagrams take this much longer still. */
+  /** Some datagrams take longer, by up to this much. */
   readonly stragglerChance: number;
   readonly stragglerMs: number;
   readonly lossChance: number;
-  /** Losses in a row: how often they begin, and for how long at most everything is lost. */
+  /** Bursts of loss: how often they begin, and the longest time for which everything is lost. */
   readonly burstChance: number;
   readonly burstMs: number;
   /** A second copy arrives, up to `duplicateDelayMs` later. */
   readonly duplicateChance: number;
   readonly duplicateDelayMs: number;
-  /** Bits flip, or the end is missing. */
+  /** Bits are flipped, or the length changes. */
   readonly corruptionChance: number;
-  /** A stranger who sees the datagram sends one that looks like it. */
+  /** A stranger who sees the datagram sends a similar one. */
   readonly forgeryChance: number;
-  /** Somebody on the path sends a copy from his own address, up to `replayDelayMs` later: it may overtake the
+  /** An attacker on the path sends a copy from another address, up to `replayDelayMs` later. It may overtake the
    *  original. */
   readonly replayChance: number;
   readonly replayDelayMs: number;
-  /** Undefined: no limit. */
+  /** Undefined means no limit. */
   readonly bytesPerMs: number | undefined;
-  /** What waits for its turn at that rate; more is lost. */
+  /** How much may wait at that rate; more is lost. */
   readonly queueBytes: number;
-  /** Moments between which nothing passes. */
+  /** Intervals in which nothing passes. */
   readonly blackouts: readonly Interval[];
-  /** Larger datagrams travel in fragments or, where that is forbidden, are lost without a word; from each moment on, in
-   *  order. */
+  /** The largest datagram that passes whole, from each moment on. Larger ones are fragmented, or silently lost where
+   *  that is forbidden. */
   readonly pathBytes: readonly { readonly from: number; readonly maxBytes: number }[];
 }
 
-/** A delay that changes smoothly by `spreadMs` to either side of `delayMs`. */
+/** A delay that changes smoothly, by at most `spreadMs` above and below `delayMs`. */
 export interface Wander {
   readonly spreadMs: number;
-  /** The period of a sine wave; undefined: straight lines between random values. */
+  /** The period of a sine wave. Undefined for straight lines between random values. */
   readonly periodMs: number | undefined;
 }
 
@@ -79,16 +81,16 @@ export const PERFECT_LINK: LinkConditions = {
   pathBytes: [],
 };
 
-/** From `at` on the client is seen under another address; what goes to the old one is lost. */
+/** From `at` on the client has another address, and datagrams to the old one are lost. */
 export interface Move {
   readonly at: number;
   readonly address: Address;
 }
 
 export interface NetworkConditions {
-  /** Where the client is at first; default: CLIENT_ADDRESS. */
+  /** The client's first address; the default is CLIENT_ADDRESS. */
   readonly clientAddress?: Address;
-  /** Where copies come from; default: REPLAYER_ADDRESS. */
+  /** The source address of replayed copies; the default is REPLAYER_ADDRESS. */
   readonly replayerAddress?: Address;
   readonly toRelay: LinkConditions;
   readonly toClient: LinkConditions;
@@ -103,7 +105,7 @@ export const PERFECT_NETWORK: NetworkConditions = {
 
 export const CLIENT_ADDRESS: Address = { address: '192.0.2.1', port: 40_000 };
 export const RELAY_ADDRESS: Address = { address: '198.51.100.1', port: 51_820 };
-/** Where forgeries come from: nobody ever has a reason to send there. */
+/** The source address of forgeries. No process ever has a reason to send there. */
 export const STRANGER_ADDRESS: Address = { address: '203.0.113.66', port: 666 };
 export const REPLAYER_ADDRESS: Address = { address: '203.0.113.200', port: 4_444 };
 
@@ -114,18 +116,18 @@ export interface NetworkCounts {
   corrupted: number;
   forged: number;
   replayed: number;
-  /** Sent to an address that nobody has any more. */
+  /** Datagrams to an address that no process has any longer. */
   misdirected: number;
 }
 
 export type Deliver = (to: Side, datagram: Uint8Array, from: Address) => void;
 
-/** What one direction of a link is doing. Networks that have one in common share its queue. */
+/** The state of one direction of a link. Networks that share one also share its queue. */
 export interface LinkState {
-  /** When the last byte that waits will have left. */
+  /** When the last waiting byte will have left. */
   busyUntil: number;
   burstUntil: number;
-  /** The line along which a wandering delay moves. */
+  /** The line on which a wandering delay moves at present. */
   readonly wander: Line;
 }
 
@@ -135,7 +137,7 @@ interface Line {
   fromMs: number;
   untilMs: number;
 }
-/** By the side that it leads to. */
+/** Links by the side to which they lead. */
 export type Links = Readonly<Record<Side, LinkState>>;
 
 export function idleLinks(): Links {
@@ -150,6 +152,12 @@ const MIN_LINE_MS = 20;
 const LINE_PER_SPREAD = 2.5;
 const MAX_SILENT_LINES = 8;
 
+/** Carries the datagrams of one client and the relay, under conditions drawn from a seed.
+ *
+ *  The world calls `send` for each datagram; the network decides at once what happens to it and schedules its arrivals
+ *  on the event queue. It also plays attackers who see the traffic: they forge and replay, but they cannot stop
+ *  datagrams. It moves the client to new addresses as planned, and counts everything it did, so that rules can judge
+ *  whether the protocol reacted correctly. `heal` makes it perfect for the rest of the run. */
 export class SimulatedNetwork {
   readonly counts: NetworkCounts = {
     delivered: 0,
@@ -165,12 +173,12 @@ export class SimulatedNetwork {
   readonly #queue: EventQueue;
   readonly #deliver: Deliver;
   readonly #links: Links;
-  /** When something was last lost, spoilt, doubled, overtaken or sent to an address that nobody has. */
+  /** When a datagram was last lost, corrupted, duplicated, overtaken or misdirected. */
   troubledAt = Number.NEGATIVE_INFINITY;
   #clientAddress: Address;
   readonly #clientAddresses: Address[];
   #sentOrder = 0;
-  /** The newest datagram that arrived at each side. */
+  /** The order of the newest datagram that arrived at each side. */
   readonly #arrivals: Record<Side, number> = { client: 0, relay: 0 };
 
   constructor(
@@ -195,7 +203,7 @@ export class SimulatedNetwork {
     }
   }
 
-  /** Whether that is an address which the client has now or had before. */
+  /** Whether the client has or had that address. */
   leadsTo(address: Address): boolean {
     return this.#clientAddresses.some((known) => sameAddress(known, address));
   }
@@ -208,7 +216,7 @@ export class SimulatedNetwork {
     return side === 'client' ? this.#clientAddress : RELAY_ADDRESS;
   }
 
-  /** From now on everything arrives, in order and once. */
+  /** Makes everything arrive from now on, in order and once. */
   heal(): void {
     const { toRelay, toClient } = this.#conditions;
     this.#conditions = {
@@ -219,15 +227,16 @@ export class SimulatedNetwork {
     };
   }
 
-  /** Takes one datagram; the caller may reuse its bytes.
-   *  @param mayFragment  it may be cut where the path is smaller: all fragments arrive, or none */
+  /** Sends one datagram; the caller may reuse its bytes.
+   *  @param mayFragment  whether it may be fragmented where the path is smaller; then all fragments arrive, or none */
   send(from: Side, to: Address, datagram: Uint8Array, mayFragment = false): void {
     const target = other(from);
     const link = target === 'relay' ? this.#conditions.toRelay : this.#conditions.toClient;
     if (this.#random.chance(link.forgeryChance)) this.#forge(target, link, datagram);
     const departure = this.#departure(link, this.#links[target], datagram.length, mayFragment);
     const source = this.addressOf(from);
-    // He copies what passes; what is sent to himself he keeps, or he would be the path.
+    // The attacker copies passing datagrams, but cannot receive datagrams for the real address: otherwise it would be
+    // the path.
     const isPassing = sameAddress(to, this.addressOf(target));
     if (link.replayChance > 0 && this.#random.chance(link.replayChance) && isPassing)
       this.#replay(target, link, datagram);
@@ -245,7 +254,7 @@ export class SimulatedNetwork {
     }
   }
 
-  /** A genuine datagram, from an address that its sender never had. */
+  /** Delivers a genuine datagram from an address that its sender never had. */
   #replay(target: Side, link: LinkConditions, datagram: Uint8Array): void {
     this.counts.replayed++;
     this.troubledAt = this.#queue.now;
@@ -255,7 +264,7 @@ export class SimulatedNetwork {
     });
   }
 
-  /** Wrong in what a mac or a tag covers: mac2 at the end of handshake messages is only looked at under load. */
+  /** Changes a byte that a mac or tag covers. The mac2 at the end of handshake messages is only checked under load. */
   #forge(target: Side, link: LinkConditions, datagram: Uint8Array): void {
     this.counts.forged++;
     const forged = new Uint8Array(datagram);
@@ -322,14 +331,14 @@ export class SimulatedNetwork {
   }
 }
 
-/** How far the delay is from its middle. A line lasts 2.5 times the spread, so its slope stays below 1 and what left
- *  first arrives first.
+/** The difference of the delay from its mean. A line lasts 2.5 times the spread, so its slope stays below 1 and
+ *  datagrams keep their order.
  *
- *  @param line  moved on to the one that `at` lies on */
+ *  @param line  advanced to the line that contains `at` */
 function wanderedMs({ spreadMs, periodMs }: Wander, line: Line, at: number, random: SeededRandom): number {
   if (periodMs !== undefined) return spreadMs * Math.sin((2 * Math.PI * at) / periodMs);
   const lineMs = Math.max(MIN_LINE_MS, LINE_PER_SPREAD * spreadMs);
-  // After a long silence the delay starts somewhere else.
+  // After a long silence the delay starts at a new value.
   if (at > line.until + MAX_SILENT_LINES * lineMs) {
     line.until = at;
     line.untilMs = random.between(-spreadMs, spreadMs);
@@ -344,7 +353,7 @@ function wanderedMs({ spreadMs, periodMs }: Wander, line: Line, at: number, rand
   return line.fromMs + share * (line.untilMs - line.fromMs);
 }
 
-/** A copy that differs: flipped bits, a missing end, or bytes too many. */
+/** Returns a corrupted copy: flipped bits, a missing end, or extra bytes. */
 function spoil(random: SeededRandom, datagram: Uint8Array): Uint8Array {
   const kind = random.integer(0, 9);
   if (kind === 0) return new Uint8Array(datagram.subarray(0, random.integer(0, datagram.length - 1)));

@@ -1,4 +1,5 @@
-/** Use of a link whose ends are held up: a table of docs/loss.md, printed by scripts/measure-table.mjs, and bounds that a test keeps. */
+/** Use of a link whose processes stall: a table of docs/loss.md that scripts/measure-table.mjs prints, with bounds that
+ *  a test checks. */
 import { type LinkOfTransfers, measureTransfer, type Stalls } from './measure-transfer.js';
 
 /** 100 Mbit/s, a round trip of 80 ms, 1 % lost, a queue of 50 ms. */
@@ -27,13 +28,13 @@ export const STALL_ROWS: readonly StallRow[] = [
 ];
 export const STALL_SEEDS = [1, 2, 3, 4, 5] as const;
 
-/** @returns the share of the link that was used */
+/** @returns the share of the link's rate that was used */
 export function measureStalls({ stalls }: StallRow, seed: number, link = STALL_LINK): number {
   const { bytes } = measureTransfer({ ...link, stalls, seed, congestion: 'bbr' });
   return bytes / link.durationMs / link.bytesPerMs;
 }
 
-/** As Markdown: percent of the link, for each seed. */
+/** A Markdown table of the percentage of the link that was used, for each seed. */
 export function measureStallTable(): string {
   const lines = [
     `| who stands still | ${STALL_SEEDS.map((seed) => `seed ${seed}`).join(' | ')} |`,

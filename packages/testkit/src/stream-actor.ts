@@ -1,19 +1,23 @@
-/** The application at one end of a stream: writes, reads and ends it as planned, and tells the model. */
+/** The application at one end of a simulated stream. */
 import type { Stream } from '@underpass/protocol';
 import type { Content } from './content.js';
 import type { EndPlan } from './scenario.js';
 import type { EndModel } from './stream-model.js';
 
-/** What an actor needs of the process that it runs in. */
+/** What an actor needs from its process. */
 export interface ActorHost {
   readonly content: Content;
   now(): number;
-  /** Does nothing if the process is gone by then. */
+  /** Does nothing if the process has ended by then. */
   after(delayMs: number, action: () => void): void;
-  /** Commands were given: a turn has to follow. */
+  /** Call after commands, which need a turn. */
   wake(): void;
 }
 
+/** Writes, reads and ends one stream as its plan says, and tells the model of each step.
+ *
+ *  The `PeerLink` creates it when the stream is opened and passes it the stream's events. It decides nothing by itself,
+ *  and never checks what it reads: the `EndModel` does. */
 export class StreamActor {
   readonly model: EndModel;
   readonly #host: ActorHost;

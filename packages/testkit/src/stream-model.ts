@@ -1,36 +1,36 @@
-/** The reference model of a stream: what its two ends may see, whatever the network does.
- *
- *  Bytes in are bytes out, in order, exactly once; FIN only after all of them, or a reset that was asked for; nothing
- *  after the end; and every end comes to an end. It knows nothing of packets, windows or keys. */
+/** The reference model of a stream: what its two ends may see, whatever the network does. */
 import { StreamErrorCode } from '@underpass/protocol';
 import type { Content } from './content.js';
 
 export type Report = (violation: string) => void;
 
-/** One side's end of a stream: what it wrote, what it read, and how each direction ended.
+/** One side's end of a stream: what its application wrote and read, and how each direction ended.
  *
- *  Calls named after commands say what the application did, calls named `on...` what the protocol told it. */
+ *  The rules are simple. Written bytes are read in order and exactly once. FIN follows all of them, or a reset that the
+ *  writer requested. Nothing follows the end, and every end is reached. The model knows nothing of packets, windows or
+ *  keys. Methods named like commands record what the application did; methods named `on...` check what the protocol
+ *  reported, against the other end's record. */
 export class EndModel {
   readonly name: string;
   /** The other side's end, once it is known. */
   peer: EndModel | undefined;
-  /** Where in the shared content the bytes that this end writes begin. */
+  /** Where this end's bytes start in the shared content. */
   readonly contentStart: number;
 
   writtenBytes = 0;
   hasFinished = false;
-  /** How this end ended its own direction early; also the answer to the reader's `stopSending`. */
+  /** The code with which this end ended its own direction early, also in answer to the reader's `stopSending`. */
   resetCode: number | undefined;
   wasStopped = false;
 
   readBytes = 0;
   hasReadAll = false;
-  /** When it had read all, in virtual milliseconds. */
+  /** When everything had been read, in virtual milliseconds. */
   readAllAt: number | undefined;
   sawReset = false;
   stopCode: number | undefined;
 
-  /** The connection is over; whatever was under way is gone. */
+  /** The connection was lost, with everything under way. */
   isLost = false;
   isClosed = false;
 
@@ -44,7 +44,7 @@ export class EndModel {
     this.#report = report;
   }
 
-  /** Nothing more can be read. */
+  /** Whether nothing more can be read. */
   get isReadingOver(): boolean {
     return this.hasReadAll || this.sawReset || this.stopCode !== undefined;
   }
@@ -156,7 +156,7 @@ export class EndModel {
 
   // ---- at the end ---------------------------------------------------------------------------------------------
 
-  /** To be asked once, of an end whose process lived on: did it come to its end, and to the right one? */
+  /** Call once at the end, if the process survived: checks that this end was reached, and was the right one. */
   checkEnd(): void {
     if (!this.isClosed) {
       this.#fail(`never came to its end: ${this.describe()}`);
@@ -164,7 +164,7 @@ export class EndModel {
     }
     if (this.isLost) return;
     const writer = this.peer;
-    if (writer === undefined) return; // it was reset before the other side heard of it
+    if (writer === undefined) return; // it was reset before the other side learned of it
     if (writer.isLost) return;
     if (
       writer.hasFinished &&
@@ -184,7 +184,7 @@ export class EndModel {
     return `${reading}, ${writing}${reset}${stop}${this.isLost ? ', lost' : ''}`;
   }
 
-  /** Nothing may happen once the stream is closed, and nothing but that once the connection is lost. */
+  /** Nothing may follow once the stream is closed, and only that may follow once the connection is lost. */
   #expectLife(what: string): void {
     if (this.isClosed) this.#fail(`was told of ${what} after it was closed`);
     else if (this.isLost && what !== 'closed')

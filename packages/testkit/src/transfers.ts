@@ -1,16 +1,15 @@
-/** Scenarios whose outcome can be told beforehand: transfers that have all they need, and so a time in which they must
- *  end. */
+/** Scenarios with a predictable outcome: transfers that have everything they need, and so must end in a known time. */
 import type { ClientPlan, EndPlan, Expectation, Scenario, StreamPlan } from './scenario.js';
 import { clientAddress } from './scenario.js';
 import type { SeededRandom } from './seeded-random.js';
 import { CLIENT_ADDRESS, type Move, PERFECT_LINK } from './simulated-network.js';
 
-/** Of the path's rate, what a transfer must have once it is under way; the rest is headers, and room for the search of
- *  BBR. */
+/** The share of the path's rate that a transfer must reach once it is under way. The rest covers headers and BBR's
+ *  search. */
 const LEAST_SHARE = 0.6;
-/** Round trips that handshake, start and end of a transfer may take. */
+/** How many round trips the handshake, the start and the end of a transfer may take. */
 const ROUNDS = 20;
-/** And what does not depend on the path. */
+/** Additional time that does not depend on the path. */
 const START_MS = 500;
 
 const QUIET_END: EndPlan = {
@@ -27,7 +26,7 @@ const QUIET_END: EndPlan = {
   code: 0,
 };
 
-/** The same scenario in which no process fails. */
+/** The same scenario without failures of processes. */
 export function without(scenario: Scenario): Scenario {
   return {
     ...scenario,
@@ -41,7 +40,7 @@ export function without(scenario: Scenario): Scenario {
   };
 }
 
-/** Another client like that one, elsewhere. */
+/** A client with the same plan at other addresses. */
 export function anotherClient(client: ClientPlan, index: number): ClientPlan {
   const { network } = client;
   return {
@@ -64,7 +63,7 @@ export function drawMoves(random: SeededRandom, start: number, index: number, po
   });
 }
 
-/** One or several clients with a clean link each, and a large transfer over it. */
+/** A large transfer for each of one or two clients, over clean links. */
 export function cleanTransfer(scenario: Scenario, random: SeededRandom): Scenario {
   const delayMs = random.magnitude(2, 120);
   const bytesPerMs = random.magnitude(200, 4_000);
@@ -79,7 +78,7 @@ export function cleanTransfer(scenario: Scenario, random: SeededRandom): Scenari
   return settled(scenario, random.chance(0.5) ? clients : [withTwin(first), ...clients.slice(1)]);
 }
 
-/** Two equal transfers at the same time over one connection. */
+/** Adds an identical transfer at the same time over the same connection. */
 function withTwin(client: ClientPlan): ClientPlan {
   const [plan] = client.streams as [StreamPlan];
   const [expectation] = client.expectations as [Expectation];
@@ -91,7 +90,7 @@ function withTwin(client: ClientPlan): ClientPlan {
   };
 }
 
-/** A program that says something now and then for some minutes, over a path that loses nothing. */
+/** An application that writes a little every second or so for some minutes, over a path without loss. */
 export function steadyWrites(scenario: Scenario, random: SeededRandom): Scenario {
   const count = random.integer(60, 150);
   const plan = transfer(random, 100 * count, 0);
@@ -105,7 +104,7 @@ export function steadyWrites(scenario: Scenario, random: SeededRandom): Scenario
   return { ...settled(scenario, [{ ...client, network }]), plannedUntil: 130_000 };
 }
 
-/** Streams that nobody reads, and one over the same connection that is read. */
+/** Streams that nobody reads, and one on the same connection that is read. */
 export function besideUnread(scenario: Scenario, random: SeededRandom): Scenario {
   const delayMs = random.magnitude(20, 150);
   const bytesPerMs = random.magnitude(400, 4_000);
@@ -143,7 +142,7 @@ function transfer(random: SeededRandom, sizeBytes: number, openAt: number): Stre
   };
 }
 
-/** A relay does not know where a client is that has not spoken yet: so the client says something first. */
+/** A relay does not know where a client is before it has heard from it, so the client sends something first. */
 function cleanClient(
   scenario: Scenario,
   index: number,

@@ -1,4 +1,4 @@
-/** Named scenarios: what a seed draws, bent towards one kind of trouble, so that much of it happens. */
+/** Named scenarios: the draw of a seed, modified so that much of one kind of trouble happens. */
 import { BASE_DATAGRAM_BYTES } from '@underpass/protocol';
 import type { ClientPlan, Scenario, StreamPlan } from './scenario.js';
 import type { SeededRandom } from './seeded-random.js';
@@ -50,12 +50,12 @@ function until(scenario: Scenario, at: number): Scenario {
   return { ...scenario, plannedUntil: Math.max(scenario.plannedUntil, at) };
 }
 
-/** A moment at which a stream has just begun. */
+/** A moment shortly after a stream was opened. */
 function busyMoment({ clients }: Scenario, random: SeededRandom): number {
   return random.pick(clients.flatMap(({ streams }) => streams)).openAt + random.magnitude(1, 3_000);
 }
 
-/** Both sides begin with the base size: nothing larger can be relied on. */
+/** Makes both sides start with the base size, since the path may carry nothing larger. */
 function withBaseSize(scenario: Scenario): Scenario {
   const datagramBytes = BASE_DATAGRAM_BYTES;
   return {
@@ -104,13 +104,13 @@ export const TROUBLES = {
   moves: (scenario, random) => {
     const start = busyMoment(scenario, random);
     const bent = onClients(scenario, ({ network, keepaliveMs }, index) => ({
-      // A client that has nothing to say does not tell where it is.
+      // A client that sends nothing does not reveal where it is.
       keepaliveMs: keepaliveMs || 10_000,
       network: { ...network, moves: drawMoves(random, start, index, 0.5) },
     }));
     return until(bent, start + 36_000);
   },
-  /** A NAT that forgets and gives another port. */
+  /** A NAT that forgets its mapping and assigns another port. */
   nat: (scenario, random) => {
     const start = busyMoment(scenario, random);
     const bent = onClients(scenario, ({ network, keepaliveMs }, index) => ({
@@ -140,7 +140,7 @@ export const TROUBLES = {
     const end = Math.max(...freezes.map(({ at, forMs }) => at + forMs));
     return until({ ...scenario, freezes }, end);
   },
-  /** Wall clocks are set while their processes restart. */
+  /** Wall clocks are set while their process restarts. */
   clocks: (scenario, random) => {
     const node = random.pick(nodesOf(scenario));
     const at = busyMoment(scenario, random);
@@ -150,7 +150,7 @@ export const TROUBLES = {
     const wallSteps = [{ node, at: at + random.between(-1_000, restart.downMs), byMs }];
     return until({ ...bent, restarts: [restart], wallSteps }, at + restart.downMs);
   },
-  /** A program writes at some pace while the other side restarts. */
+  /** An application writes at a steady pace while the other side restarts. */
   'paced-writes': (scenario, random) => {
     const pauseMs = random.magnitude(10, 3_000);
     const paced = onStreams(without(scenario), (plan) => ({
@@ -174,7 +174,7 @@ export const TROUBLES = {
     };
     return until({ ...bent, restarts: [restart] }, restart.at + restart.downMs);
   },
-  /** A relay with several clients, one of which it forgets or which goes wrong. */
+  /** A relay with several clients, one of which it removes or which malfunctions. */
   peers: (scenario, random) => {
     const clients = [...scenario.clients];
     while (clients.length < 3) clients.push(anotherClient(clients[0] as ClientPlan, clients.length));
@@ -195,7 +195,7 @@ export const TROUBLES = {
   steady: (scenario, random) => steadyWrites(scenario, random),
   unread: (scenario, random) => besideUnread(scenario, random),
   rekeys: (scenario, random) => {
-    // A keypair is renewed after 120 s: blackouts around that moment, and streams that are busy then.
+    // Keypairs are renewed after 120 s: put blackouts and busy streams around those moments.
     const blackouts = [1, 2, 3].map((i) => {
       const from = 120_000 * i + random.between(-8_000, 8_000);
       return { from, until: from + random.magnitude(10, 20_000) };

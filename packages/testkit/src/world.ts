@@ -1,4 +1,4 @@
-/** A relay and its clients, each joined to it by a simulated network of its own, in virtual time. */
+/** A relay and its clients in virtual time, each client connected to the relay by a simulated network of its own. */
 import { type Address, type EndpointEvent, sameAddress } from '@underpass/protocol';
 import { Digest } from './digest.js';
 import {
@@ -18,7 +18,7 @@ import {
   STRANGER_ADDRESS,
 } from './simulated-network.js';
 
-/** A process: the relay, or a client by its place among the clients. */
+/** A process: the relay, or one of the clients. */
 export type NodeName = 'relay' | 'client' | `client-${number}`;
 
 /** The first is `client`, the others are `client-2` and so on. */
@@ -30,34 +30,40 @@ export function sideOf(node: NodeName): Side {
   return node === 'relay' ? 'relay' : 'client';
 }
 
-/** Somebody who sees everything that happens and changes nothing. */
+/** Observes everything that happens, without any effect on it. */
 export interface Watcher {
-  /** @param towards whose address that is, or was */
+  /** @param towards  the node that has, or had, that address */
   onSent?(node: NodeName, to: Address, datagram: Uint8Array, towards: NodeName | undefined): void;
   onArrival?(node: NodeName, datagram: Uint8Array, from: Address): void;
-  /** `datagram` is as the endpoint left it: opened in place if it was opened. */
+  /** `datagram` is as the endpoint left it: decrypted in place if it opened. */
   onHandled?(node: NodeName, datagram: Uint8Array, from: Address): void;
   onTurn?(node: NodeName, turn: Turn): void;
 }
 
 export interface WorldOptions {
-  /** One for each client. */
+  /** One network for each client. */
   readonly networks: readonly NetworkConditions[];
   readonly random: SeededRandom;
   readonly timing?: TurnTiming;
-  /** Time and a link that are shared with other worlds; default: its own. */
+  /** A clock and a link shared with other worlds. By default each world has its own. */
   readonly shared?: { readonly queue: EventQueue; readonly links: Links };
   readonly onEvent: (node: NodeName, event: EndpointEvent) => void;
-  /** A promise of the endpoint was broken. */
+  /** The endpoint broke a promise. */
   readonly onViolation: (violation: string) => void;
-  /** One line for each thing that happens. */
+  /** Receives one line for each thing that happens. */
   readonly trace?: (line: string) => void;
   readonly watcher?: Watcher;
 }
 
-/** Of each end of a datagram. */
+/** How many bytes at each end of a datagram go into the digest. */
 const DIGESTED_BYTES = 16;
 
+/** Runs the processes of a simulation and carries their datagrams.
+ *
+ *  It owns the clock, the networks and one `EndpointDriver` for each running process. Tests set endpoints, give them
+ *  commands, call `wake` and let time pass with `run`. It reports violations that need no knowledge of the protocol's
+ *  state: a process that throws, sends something that is not a message, or answers a forgery. Everything else it passes
+ *  to the watcher. The digest covers every datagram and event, so two runs with the same digest did the same. */
 export class World {
   readonly queue: EventQueue;
   readonly networks: readonly SimulatedNetwork[];
@@ -86,7 +92,7 @@ export class World {
     return this.queue.now;
   }
 
-  /** Starts a process with this endpoint, or ends the one that runs: then what arrives is lost. */
+  /** Starts a process with this endpoint, or ends the running one. Datagrams to a process that has ended are lost. */
   setEndpoint(node: NodeName, endpoint: DrivenEndpoint | undefined): void {
     this.#drivers.get(node)?.stop();
     this.#drivers.delete(node);
@@ -118,22 +124,22 @@ export class World {
     driver.wake();
   }
 
-  /** The process does nothing until then. */
+  /** Makes the process do nothing until then. */
   freeze(node: NodeName, until: number): void {
     this.#drivers.get(node)?.freeze(until);
   }
 
-  /** To be called after commands on an endpoint or a stream. */
+  /** Call after commands on an endpoint or a stream. */
   wake(node: NodeName): void {
     this.#drivers.get(node)?.wake();
   }
 
-  /** Hands the events that wait to `onEvent`. */
+  /** Passes waiting events to `onEvent`. */
   dispatchEvents(node: NodeName): void {
     this.#drivers.get(node)?.dispatchEvents();
   }
 
-  /** Lets time pass until `until`, or until `done`, or until nothing is left to happen. */
+  /** Lets time pass until `until`, until `done` returns true, or until nothing is scheduled. */
   run(until: number, done: () => boolean = () => false): void {
     while (!this.#isBroken && !done()) {
       const next = this.queue.nextAt;
@@ -145,7 +151,7 @@ export class World {
     }
   }
 
-  /** A datagram reaches that process, from wherever. */
+  /** Delivers a datagram to that process, from any address. */
   receive(to: NodeName, datagram: Uint8Array, from: Address): void {
     this.#drivers.get(to)?.receive(datagram, from);
   }
@@ -156,13 +162,13 @@ export class World {
     this.digest.text(node);
     this.digest.text(`${to.address} ${to.port}`);
     this.digest.number(datagram.length);
-    // The rest of a transport message is in its tag.
+    // The digest of a transport message includes its tag, which depends on all of it.
     this.digest.bytes(datagram.subarray(0, DIGESTED_BYTES));
     this.digest.bytes(datagram.subarray(-DIGESTED_BYTES));
     if (this.#isTraced) this.#trace(`${node} sends ${describe(datagram)} to ${to.address}:${to.port}`);
     const { onViolation, watcher } = this.#options;
     if (!isMessage(datagram)) onViolation(`${node} sent what is no message, or cut it wrongly`);
-    // A relay under load asks whoever knows its public key for a cookie (spec handshake 6).
+    // Under load a relay asks anyone who knows its public key for a cookie (spec handshake 6).
     const isCookieReply = datagram[0] === 3;
     if (sameAddress(to, STRANGER_ADDRESS) && !isCookieReply) onViolation(`${node} answered a forgery`);
     const index = this.#networkFor(node, to);
@@ -171,7 +177,7 @@ export class World {
     this.networks[index]?.send(sideOf(node), to, datagram, mayFragment);
   }
 
-  /** A client has one network; the relay's datagrams go over the one whose client has, or had, that address. */
+  /** A client has one network. The relay's datagrams take the network of the client that has, or had, that address. */
   #networkFor(node: NodeName, to: Address): number {
     const { networks } = this;
     if (networks.length === 1) return 0;
@@ -190,14 +196,14 @@ export class World {
     this.#trace(text);
   }
 
-  /** Nothing sensible can follow: the run ends here. */
+  /** Ends the run, because nothing sensible can follow. */
   #break(violation: string): void {
     if (this.#isBroken) return;
     this.#isBroken = true;
     this.#options.onViolation(violation);
   }
 
-  /** Nothing in the protocol throws, whatever arrives. */
+  /** The protocol must never throw, whatever arrives. */
   #guard(action: () => void): void {
     try {
       action();
@@ -213,7 +219,7 @@ export class World {
 
 const MESSAGE_NAMES = ['', 'initiation', 'response', 'cookie reply', 'transport'];
 
-/** One of the four types, and three zero bytes (spec wire 2): what is cut at a wrong place does not begin so. */
+/** Checks for one of the four types and three zero bytes (spec wire 2), which a batch cut at the wrong place lacks. */
 function isMessage(datagram: Uint8Array): boolean {
   const type = datagram[0] ?? 0;
   return type >= 1 && type <= 4 && datagram[1] === 0 && datagram[2] === 0 && datagram[3] === 0;

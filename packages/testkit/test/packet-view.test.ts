@@ -3,15 +3,15 @@ import { describe, expect, test } from 'vitest';
 
 const packet = (...frames: number[]) => readPacket(Uint8Array.of(0x01, 7, ...frames));
 
-describe('the reader of packets', () => {
+describe('readPacket', () => {
   test('finds stream data, its offset and its FIN', () => {
     const view = packet(0x09, 4, 0x40, 0x80, 3, 1, 2, 3, 0, 0);
     expect(view).toMatchObject({ packetNumber: 7, isAckEliciting: true, isOnlyPing: false, frames: 1 });
     expect(view?.pieces).toEqual([{ streamId: 4, offset: 128, length: 3, fin: true }]);
   });
 
-  test('takes an ACK for no question, and reads its ranges from the greatest down', () => {
-    // Largest 20, delay 125 units, one further range; 20 to 18, a gap of 2 numbers, 15 to 14.
+  test('treats an ACK as not ack-eliciting, and reads its ranges in descending order', () => {
+    // Largest 20, delay 125 units, one more range: 20 to 18, a gap of 2 numbers, 15 to 14.
     const view = packet(0x02, 20, 0x40, 125, 1, 2, 1, 1);
     expect(view?.isAckEliciting).toBe(false);
     expect(view?.ack).toEqual({
@@ -23,12 +23,12 @@ describe('the reader of packets', () => {
     });
   });
 
-  test('knows a PING with padding, as a search for the MTU sends it', () => {
+  test('recognises a PING with padding, such as an MTU probe', () => {
     expect(packet(0x01, 0, 0, 0)).toMatchObject({ isOnlyPing: true, isAckEliciting: true });
     expect(packet(0x01, 0x10, 5)?.isOnlyPing).toBe(false);
   });
 
-  test('says what it cannot read', () => {
+  test('reports what it cannot parse', () => {
     expect(packet(0x3f)?.problem).toBe('unknown frame 0x3f');
     expect(packet(0x08, 4, 0, 50, 1)?.problem).toBe('frame 0x8 reaches beyond the end');
     expect(readPacket(Uint8Array.of(0x45, 0, 0))).toBeUndefined();
@@ -44,7 +44,7 @@ describe('the log of a crypto suite', () => {
     return { aead, buffer };
   };
 
-  test('sees what is sealed and what opens, and nothing that does not', () => {
+  test('records what is sealed and what opens, but not what fails to open', () => {
     const log = new CryptoLog(createInsecureTestSuite(), () => 0);
     const key = new Uint8Array(32).fill(1);
     const { aead, buffer } = seal(log, key, 5, Uint8Array.of(0x01, 7, 0x01, 0));
@@ -55,7 +55,7 @@ describe('the log of a crypto suite', () => {
     expect(log.opened).toMatchObject({ counter: 5 });
   });
 
-  test('counts ciphers until they are destroyed, once each', () => {
+  test('counts each cipher until it is destroyed', () => {
     const log = new CryptoLog(createInsecureTestSuite(), () => 0);
     const { aead } = seal(log, new Uint8Array(32).fill(1), 0, new Uint8Array(16));
     seal(log, new Uint8Array(32).fill(2), 0, new Uint8Array(16));
@@ -65,7 +65,7 @@ describe('the log of a crypto suite', () => {
     expect(log.liveCiphers).toBe(1);
   });
 
-  test('counts private keys that were not wiped, the static one left out', () => {
+  test('counts private keys that were not wiped, except the static one', () => {
     const log = new CryptoLog(createInsecureTestSuite(), () => 0);
     const [own, ephemeral] = [new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)];
     for (const key of [own, ephemeral]) log.suite.x25519PublicKey(key);

@@ -8,7 +8,7 @@ import {
 } from '@underpass/testkit';
 import { describe, expect, test } from 'vitest';
 
-/** An endpoint that does nothing, but for what a test plants. */
+/** An endpoint that does nothing except for the given methods. */
 function endpoint(planted: Partial<DrivenEndpoint>): DrivenEndpoint {
   return {
     handleDatagram: () => 'poll',
@@ -34,10 +34,10 @@ function run(client: DrivenEndpoint, relay = endpoint({}), network = PERFECT_NET
   return violations;
 }
 
-/** As a transport message begins. */
+/** The first bytes of a transport message. */
 const HEADER = [4, 0, 0, 0];
 
-/** One batch, once, of datagrams that begin as messages do and count on from there. */
+/** Fills one batch, once, with datagrams that start like messages and continue with increasing bytes. */
 function sender(lengthBytes: number, segmentBytes: number): DrivenEndpoint {
   let sent = false;
   return endpoint({
@@ -77,7 +77,7 @@ describe('the pair reports', () => {
     expect(run(client)).toEqual(['client leaves a deadline in the past: planted at 0, now 0']);
   });
 
-  test('a batch that is cut at the wrong places', () => {
+  test('a batch with a wrong segment size', () => {
     let calls = 0;
     const client = endpoint({
       pollTransmit: (_now, batch) => {
@@ -91,12 +91,12 @@ describe('the pair reports', () => {
     expect(run(client)).toEqual(['client sent what is no message, or cut it wrongly']);
   });
 
-  test('a batch without a size', () => {
+  test('a batch without a segment size', () => {
     const client = endpoint({ pollTransmit: () => true });
     expect(run(client)).toHaveLength(1);
   });
 
-  test('anything thrown', () => {
+  test('any exception', () => {
     const client = endpoint({
       pollEvent: () => {
         throw new Error('planted');
@@ -107,7 +107,7 @@ describe('the pair reports', () => {
 });
 
 describe('the pair', () => {
-  test('delivers a batch as datagrams, the last one shorter, and spoils the bytes it lent', () => {
+  test('delivers a batch as datagrams, the last one shorter, and overwrites the bytes that it lent', () => {
     const received: Uint8Array[] = [];
     const copies: number[][] = [];
     const relay = endpoint({
@@ -124,7 +124,7 @@ describe('the pair', () => {
     expect([...(received[0] as Uint8Array)]).toEqual(Array.from({ length: 10 }, () => 0xee));
   });
 
-  test('calls handleTimeout when a deadline has come, and not before', () => {
+  test('calls handleTimeout at a deadline, and not before', () => {
     const calls: number[] = [];
     let at: number | undefined = 500;
     const client = endpoint({
@@ -138,7 +138,7 @@ describe('the pair', () => {
     expect(calls).toEqual([500, 750]);
   });
 
-  test('polls nothing after a datagram that asks for nothing, and sends an answer at once', () => {
+  test('polls nothing after a datagram without effect, and sends an answer at once', () => {
     let polls = 0;
     const answers: number[][] = [];
     const client = sender(20, 10);
@@ -155,11 +155,11 @@ describe('the pair', () => {
     });
     expect(run(client, relay)).toEqual([]);
     expect(answers).toEqual([[...HEADER, 7]]);
-    // The turn in which it started.
+    // The turn at the start.
     expect(polls).toBe(1);
   });
 
-  test('tells when a forgery is answered', () => {
+  test('reports an answer to a forgery', () => {
     const answers = endpoint({
       handleDatagram(_now, _datagram, from) {
         this.pollTransmit = (_time, batch) => {

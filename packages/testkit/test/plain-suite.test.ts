@@ -5,9 +5,9 @@ const suite = createInsecureTestSuite();
 const random = new SeededRandom(1);
 
 describe('the insecure suite', () => {
-  test('says what it is', () => expect(suite.name).toContain('INSECURE'));
+  test('says in its name that it is insecure', () => expect(suite.name).toContain('INSECURE'));
 
-  test('gives both sides the same shared secret, and others another one', () => {
+  test('gives both sides the same shared secret, and others a different one', () => {
     const [a, b, c] = [random.bytes(32), random.bytes(32), random.bytes(32)];
     const shared = suite.x25519(a, suite.x25519PublicKey(b));
     expect(shared).toEqual(suite.x25519(b, suite.x25519PublicKey(a)));
@@ -15,7 +15,7 @@ describe('the insecure suite', () => {
     expect(suite.x25519(a, new Uint8Array(32))).toBeUndefined();
   });
 
-  test('opens what it sealed, and nothing with one bit, one byte or the additional data changed', () => {
+  test('opens what it sealed, but not with a changed bit, byte or additional data', () => {
     const aead = suite.aead(random.bytes(32));
     const additional = random.bytes(32);
     const plaintext = random.bytes(100);
@@ -68,7 +68,7 @@ describe('the insecure suite', () => {
     expect(suite.xaeadOpen(key, random.bytes(24), sealed, additional)).toBeUndefined();
   });
 
-  test('hashes every byte and every boundary that matters', () => {
+  test('hashes every byte and every significant boundary', () => {
     const bytes = random.bytes(64);
     const hash = suite.hash(bytes);
     for (let i = 0; i < 64; i++) {

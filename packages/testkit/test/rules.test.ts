@@ -1,4 +1,4 @@
-/** Each rule is shown a run that obeys it and one that breaks it: a rule that cannot fail judges nothing. */
+/** Each rule sees a run that obeys it and one that breaks it, because a rule that cannot fail proves nothing. */
 import {
   type ArrivedDatagram,
   drawNamed,
@@ -14,11 +14,11 @@ import { describe, expect, test } from 'vitest';
 const CLIENT_AT = { address: '192.0.2.1', port: 40_000 };
 const RELAY_AT = { address: '198.51.100.1', port: 51_820 };
 const ELSEWHERE = { address: '203.0.113.9', port: 9 };
-/** 1 hour after the start everything that happened before the run is long past. */
+/** One hour after the start, everything before the run is long past. */
 const START_MS = 3_600_000;
 const DATAGRAM_BYTES = 1_200;
 
-/** One rule, and a client and a relay whose doings a test makes up. */
+/** One rule, with a client and a relay whose actions the test invents. */
 class Play {
   now = START_MS;
   readonly violations: string[] = [];
@@ -65,7 +65,7 @@ class Play {
     this.now += ms;
   }
 
-  /** A transport message with this packet; frames of a test stand for their bytes. */
+  /** A transport message with this packet, described by its frames. */
   send(
     by: ObservedProcess,
     packet: Partial<PacketView> = {},
@@ -117,7 +117,7 @@ class Play {
     this.#watch.onArrived?.({ at: this.now, by, from: CLIENT_AT, bytes, kind, sent, ...state, ...over });
   }
 
-  /** The client's packet `packetNumber` and those of `others` are acknowledged. */
+  /** Acknowledges the client's packet `packetNumber` and those in `others`. */
   acknowledge(...numbers: number[]): void {
     const ranges = numbers.sort((a, b) => b - a).map((n) => [n, n] as const);
     this.arrive(
@@ -155,12 +155,12 @@ const hello = (epoch = 'a', maxStreams = 128) => ({
 });
 const data = (offset: number, length = 1_000) => ({ pieces: [{ streamId: 0, offset, length, fin: false }] });
 
-/** The client has sent packets 0 to `last`, a millisecond apart, and a round trip takes 100 ms. */
+/** The client has sent packets 0 to `last`, one each millisecond, with a round trip of 100 ms. */
 function packets(play: Play, last: number): SentDatagram[] {
   const sent = [play.send(play.client, { ...hello(), packetNumber: 0 })];
   play.wait(100);
   play.acknowledge(0);
-  // A probe before the first round trip was known is long past.
+  // Any probe from before the first known round trip is long past.
   play.wait(5_000);
   for (let n = 1; n <= last; n++) {
     play.wait(1);
@@ -169,7 +169,7 @@ function packets(play: Play, last: number): SentDatagram[] {
   return sent;
 }
 
-/** For each rule a run that depends on whether it is to be broken. */
+/** For each rule, runs that either break it or just obey it. */
 const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => void>> = {
   numbers: {
     'a counter twice': (play, isBroken) => {
@@ -309,7 +309,7 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
     'more bytes than the bucket gives': (play, isBroken) => {
       play.troubledAt = 0;
       play.send(play.client, data(0));
-      // Nothing is counted that was not sent: a repeat with little in it is a small datagram.
+      // Only what was sent counts: a repeat with little data is a small datagram.
       for (let i = 0; i < 42; i++) play.send(play.client, data(0), { bytes: isBroken ? 120 : 96 });
     },
   },
@@ -423,18 +423,18 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
   },
 };
 
-test('every rule is shown to fail', () => {
+test('every rule has a run that breaks it', () => {
   expect(new Set(Object.keys(RUNS))).toEqual(new Set(RULES.map(({ name }) => name)));
 });
 
 describe.each(Object.keys(RUNS))('the rule of %s', (name) => {
-  test.each(Object.keys(RUNS[name] ?? {}))('reports: %s', (title) => {
+  test.each(Object.keys(RUNS[name] ?? {}))('reports a run that breaks it: %s', (title) => {
     const play = new Play(name);
     RUNS[name]?.[title]?.(play, true);
     expect(play.violations).toHaveLength(1);
   });
 
-  test.each(Object.keys(RUNS[name] ?? {}))('does not report what comes just short of it: %s', (title) => {
+  test.each(Object.keys(RUNS[name] ?? {}))('does not report a run that just obeys it: %s', (title) => {
     const play = new Play(name);
     RUNS[name]?.[title]?.(play, false);
     expect(play.violations).toEqual([]);

@@ -2,7 +2,7 @@ import { EventQueue, SeededRandom } from '@underpass/testkit';
 import { describe, expect, test } from 'vitest';
 
 describe('seeded randomness', () => {
-  test('repeats for one seed and differs between two', () => {
+  test('is the same for equal seeds and different for others', () => {
     expect(new SeededRandom(1).bytes(32)).toEqual(new SeededRandom(1).bytes(32));
     expect(new SeededRandom(1).bytes(32)).not.toEqual(new SeededRandom(2).bytes(32));
   });
@@ -15,7 +15,7 @@ describe('seeded randomness', () => {
     expect(fresh.derive('a').bytes(32)).not.toEqual(fresh.derive('b').bytes(32));
   });
 
-  test('keeps its numbers within their bounds and reaches both', () => {
+  test('draws numbers within their bounds, and reaches both bounds', () => {
     const random = new SeededRandom(3);
     const drawn = Array.from({ length: 1000 }, () => random.integer(-2, 2));
     expect(new Set(drawn)).toEqual(new Set([-2, -1, 0, 1, 2]));
@@ -25,7 +25,7 @@ describe('seeded randomness', () => {
     }
   });
 
-  test('is even enough', () => {
+  test('is roughly uniform', () => {
     const random = new SeededRandom(4);
     const counts = new Array<number>(256).fill(0);
     for (const byte of random.bytes(256 * 400)) counts[byte] = (counts[byte] as number) + 1;
@@ -34,7 +34,7 @@ describe('seeded randomness', () => {
   });
 });
 
-test('the event queue runs events by time, and those of one moment in the order in which they came', () => {
+test('the event queue runs events by time, and those of the same moment in the order of scheduling', () => {
   const queue = new EventQueue();
   const random = new SeededRandom(5);
   const ran: { at: number; order: number }[] = [];

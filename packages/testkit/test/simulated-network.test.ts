@@ -17,7 +17,7 @@ interface Arrival {
   readonly from: string;
 }
 
-/** Sends numbered datagrams of `bytes` bytes to the relay, one each millisecond. */
+/** Sends numbered datagrams of `bytes` bytes to the relay, one per millisecond. */
 function send(count: number, link: Partial<LinkConditions>, bytes = 100) {
   const queue = new EventQueue();
   const arrivals: Arrival[] = [];
@@ -42,7 +42,7 @@ describe('the network', () => {
     expect(arrivals[3]).toEqual({ at: 10, bytes: new Array(100).fill(3), from: CLIENT_ADDRESS.address });
   });
 
-  test('loses about as many as it is told to', () => {
+  test('loses about the configured share', () => {
     const { counts } = send(250, { lossChance: 0.2 });
     expect(counts.lost).toBeGreaterThan(25);
     expect(counts.lost).toBeLessThan(75);
@@ -57,14 +57,14 @@ describe('the network', () => {
     expect(followers.length).toBeGreaterThan(missing.length / 2);
   });
 
-  test('reorders when jitter is more than the distance between two datagrams', () => {
+  test('reorders when jitter exceeds the gap between two datagrams', () => {
     const { numbers } = send(100, { jitterMs: 10 });
     expect(numbers).not.toEqual(inOrder(100));
     expect([...numbers].sort((a = 0, b = 0) => a - b)).toEqual(inOrder(100));
   });
 
   test.each([undefined, 200])(
-    'keeps the order while its delay wanders to both sides (period %s ms)',
+    'keeps the order while its delay wanders in both directions (period %s ms)',
     (periodMs) => {
       const { arrivals, numbers } = send(250, { delayMs: 40, wander: { spreadMs: 8, periodMs } });
       const delays = arrivals.map(({ at }, i) => at - i);
@@ -76,13 +76,13 @@ describe('the network', () => {
     },
   );
 
-  test('repeats', () => {
+  test('duplicates', () => {
     const { numbers, counts } = send(100, { duplicateChance: 0.3, duplicateDelayMs: 20 });
     expect(counts.duplicated).toBeGreaterThan(10);
     expect(numbers).toHaveLength(100 + counts.duplicated);
   });
 
-  test('spoils: other bytes or another length', () => {
+  test('corrupts bytes or the length', () => {
     const { arrivals, counts } = send(100, { corruptionChance: 0.5 });
     const spoilt = arrivals.filter(
       ({ at, bytes }) => bytes.length !== 100 || bytes.some((byte) => byte !== at - 10),
@@ -92,14 +92,14 @@ describe('the network', () => {
     expect(spoilt.length).toBeLessThanOrEqual(counts.corrupted);
   });
 
-  test('forges from an address of its own, and delivers the genuine one too', () => {
+  test('forges from an address of its own, and still delivers the genuine datagram', () => {
     const { arrivals, counts } = send(50, { forgeryChance: 1 });
     expect(counts.forged).toBe(50);
     expect(arrivals.filter(({ from }) => from === STRANGER_ADDRESS.address)).toHaveLength(50);
     expect(arrivals.filter(({ from }) => from === CLIENT_ADDRESS.address)).toHaveLength(50);
   });
 
-  test('takes its time at a limited rate, and loses what its queue has no room for', () => {
+  test('delays datagrams at a limited rate, and drops what does not fit into its queue', () => {
     const { arrivals, counts } = send(100, { bytesPerMs: 50, queueBytes: 1000 });
     expect(counts.lost).toBeGreaterThan(30);
     const times = arrivals.map(({ at }) => at);
@@ -107,12 +107,12 @@ describe('the network', () => {
       expect((times[i] as number) - (times[i - 1] as number)).toBeCloseTo(2);
   });
 
-  test('lets nothing pass in a blackout', () => {
+  test('drops everything in a blackout', () => {
     const { numbers } = send(100, { blackouts: [{ from: 20, until: 60 }] });
     expect(numbers).toEqual(inOrder(100).filter((i) => i < 20 || i >= 60));
   });
 
-  test('sees the client elsewhere after a move, and loses what goes to the old address', () => {
+  test('gives the client a new address at a move, and loses datagrams to the old one', () => {
     const queue = new EventQueue();
     const moved = { address: '203.0.113.7', port: 7 };
     const seen: string[] = [];

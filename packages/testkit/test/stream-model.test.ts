@@ -17,7 +17,7 @@ beforeEach(() => {
 
 const written = (offset: number, length: number) => content.bytes(1234, offset, length);
 
-/** Both directions to a clean end. */
+/** Brings both directions to a clean end. */
 function finishBoth(): void {
   writer.finish();
   reader.onReadFinished();
@@ -155,7 +155,7 @@ describe('the model of a stream reports', () => {
   });
 });
 
-test('content shows when somebody changed what was lent to him', () => {
+test('content detects a modification of the views that it lent', () => {
   const own = new Content(new SeededRandom(2));
   expect(own.isUntouched).toBe(true);
   const lent = own.bytes(0, 100, 1);

@@ -1,15 +1,12 @@
-/** Listens to one process at its crypto suite: what it seals, what it opens, and which keys it has not destroyed.
- *
- *  It works with any suite and needs no hook in the program: whoever stands between a program and its ciphers sees
- *  everything. */
+/** Observes one process at its crypto suite. */
 import type { Aead, CryptoSuite } from '@underpass/protocol';
 import { type PacketView, readPacket } from './packet-view.js';
 
-/** A transport message as it was sealed. */
+/** A transport message at the moment it was sealed. */
 export interface Sealed {
   readonly key: string;
   readonly counter: number;
-  /** Undefined: a keepalive, or no packet of ours. */
+  /** Undefined for a keepalive, and for a packet that the simulation corrupted. */
   readonly packet: PacketView | undefined;
   readonly payloadBytes: number;
 }
@@ -21,20 +18,25 @@ export interface Opened {
 
 const TWO_32 = 2 ** 32;
 
+/** Wraps a process's crypto suite, and records what the process seals and opens and which keys it has not destroyed.
+ *
+ *  The process gets `suite` in place of the real one. So the log works with any suite and needs no hook in the program:
+ *  whatever the program encrypts passes through it. The observer takes sealed messages from it and matches them with
+ *  datagrams. It never changes a result, except that `tamper` may corrupt a payload on purpose. */
 export class CryptoLog {
-  /** What the process is to use. */
+  /** The suite for the process to use. */
   readonly suite: CryptoSuite;
-  /** Of all keys for transport messages that it was given: when, in order. */
+  /** Every transport key that the process was given, and when, in order. */
   readonly keys: { readonly key: string; readonly at: number }[] = [];
-  /** Ciphers of transport keys that are not destroyed. */
+  /** How many ciphers of transport keys are not destroyed. */
   liveCiphers = 0;
-  /** Sealed and not yet seen on the network, in order. */
+  /** Messages that were sealed but not seen on the network yet, in order. */
   readonly sealed: Sealed[] = [];
-  /** The transport message that opened last, since somebody cleared it. */
+  /** The transport message that opened last. The observer clears it. */
   opened: Opened | undefined;
-  /** Changes a payload before it is sealed: a process that misbehaves. @returns whether it did */
+  /** Changes a payload before it is sealed, to make a process misbehave. @returns whether it did */
   tamper: ((payload: Uint8Array) => boolean) | undefined;
-  /** Private keys that it computed with, as it holds them. */
+  /** Private keys with which it computed, as the very arrays that it holds. */
   readonly #privateKeys = new Set<Uint8Array>();
 
   constructor(suite: CryptoSuite, now: () => number) {
@@ -52,7 +54,7 @@ export class CryptoLog {
     };
   }
 
-  /** How many private keys other than the static one still stand in memory. */
+  /** How many private keys other than the static one are still in memory. */
   countEphemeralKeys(isStatic: (key: Uint8Array) => boolean): number {
     let count = 0;
     for (const key of this.#privateKeys) {
@@ -62,7 +64,7 @@ export class CryptoLog {
     return count;
   }
 
-  /** The cipher of a handshake is used with additional data, and once; a transport key's never with any. */
+  /** Handshakes use a cipher once, with additional data. Transport ciphers never have additional data. */
   #listen(aead: Aead, keyBytes: Uint8Array, now: () => number): Aead {
     const key = toText(keyBytes);
     const at = now();
@@ -84,7 +86,7 @@ export class CryptoLog {
         if (additional !== undefined) noteHandshake();
         else {
           const payload = buffer.subarray(offset, offset + length);
-          // What was spoilt on purpose is no packet of the program's.
+          // A payload that was corrupted on purpose is not a packet of the program.
           const packet = this.tamper?.(payload) === true ? undefined : readPacket(payload);
           this.sealed.push({ key, counter: high * TWO_32 + low, packet, payloadBytes: length });
         }

@@ -1,6 +1,4 @@
-/** Sees everything: each datagram as it is sent and as it arrives, with what is in it, and each turn of each process.
- *  It joins what the network shows with what a process's cipher shows, and hands it to the rules. It changes
- *  nothing. */
+/** Observes a simulation and shows it to the rules. */
 import type { Address, DropReason, Endpoint, EndpointEvent, Peer } from '@underpass/protocol';
 import { DROP_REASONS } from '@underpass/protocol';
 import type { Turn } from '../endpoint-driver.js';
@@ -8,7 +6,7 @@ import type { NodeName, Watcher } from '../world.js';
 import type { CryptoLog, Sealed } from './crypto-log.js';
 import type { PacketView } from './packet-view.js';
 
-/** One run of one process. */
+/** One run of one process, as the rules see it. */
 export interface ObservedProcess {
   readonly node: NodeName;
   readonly run: number;
@@ -16,7 +14,7 @@ export interface ObservedProcess {
   readonly startedAt: number;
   readonly endpoint: Endpoint;
   readonly crypto: CryptoLog;
-  /** Those that it has now. */
+  /** The peers that it has now. */
   readonly peers: readonly NodeName[];
   nodeOf(peer: Peer): NodeName | undefined;
   isStaticKey(key: Uint8Array): boolean;
@@ -29,44 +27,44 @@ export interface SentDatagram {
   readonly by: ObservedProcess;
   readonly at: number;
   readonly to: Address;
-  /** Whose address that is, or was. */
+  /** The node that has, or had, that address. */
   readonly towards: NodeName | undefined;
   readonly bytes: number;
   /** A `MessageKind`. */
   readonly kind: number;
-  /** Of handshake messages: the sender's index. */
+  /** The sender's index in a handshake message. */
   readonly senderIndex: number;
-  /** The very bytes went out before. */
+  /** Whether the same bytes were sent before. */
   readonly isCopy: boolean;
-  /** Of a transport message. */
+  /** The key of a transport message. */
   readonly key: string | undefined;
   readonly counter: number;
   readonly packet: PacketView | undefined;
   readonly payloadBytes: number;
 }
 
-/** A datagram that reached a process, once it has been handled. */
+/** A datagram that arrived at a process, after it was handled. */
 export interface ArrivedDatagram {
   readonly at: number;
   readonly by: ObservedProcess;
   readonly from: Address;
   readonly bytes: number;
   readonly kind: number;
-  /** What it is a copy of: known only when it authenticated. */
+  /** The datagram as it was sent. Known only if it authenticated. */
   readonly sent: SentDatagram | undefined;
-  /** Authentic and not seen before: it counts. */
+  /** Whether it authenticated and was not seen before, so that it has an effect. */
   readonly isFresh: boolean;
-  /** Fresh, with the greatest counter so far under the newest key that its sender used. */
+  /** Fresh, with the largest counter so far under the newest key of its sender. */
   readonly isNewest: boolean;
-  /** A handshake message that made a keypair. */
+  /** Whether it is a handshake message that created a keypair. */
   readonly madeKeypair: boolean;
-  /** Why the process says that it had no effect. */
+  /** Why the process dropped it, according to the process. */
   readonly dropped: DropReason | undefined;
-  /** Dropped because its index is unknown: what seems to have been sent under it. */
+  /** If it was dropped because its index is unknown: the datagram that seems to have been sent with that index. */
   readonly unknown: SentDatagram | undefined;
 }
 
-/** What a rule may want to see. Processes and peers are told apart by name: no rule holds the program's objects for
+/** What a rule may observe. Rules identify processes and peers by name and must not keep the program's objects for
  *  long. */
 export interface RuleWatch {
   onStart?(process: ObservedProcess): void;
@@ -74,41 +72,47 @@ export interface RuleWatch {
   onArrived?(datagram: ArrivedDatagram): void;
   onTurn?(process: ObservedProcess, turn: Turn): void;
   onEvent?(process: ObservedProcess, event: EndpointEvent): void;
-  /** A stream could not be opened; so many were, in this connection. */
+  /** A stream could not be opened. `opened` streams were, in this connection. */
   onRefused?(process: ObservedProcess, peer: NodeName, opened: number): void;
-  /** Everything came to its end, and then long silence passed. */
+  /** Everything has ended, followed by a long silence. */
   onEnd?(processes: readonly ObservedProcess[]): void;
 }
 
-/** Who holds which key, and what was sealed with it. */
+/** The messages that were sealed with one key. */
 interface KeyRecord {
   readonly sealed: Map<number, SentDatagram>;
   /** Counters that arrived, by the process that opened them. */
   readonly arrived: Set<number>;
   greatest: number;
-  /** The place of the key among those that its reader was given. */
+  /** The position of the key among those that its reader was given. */
   order: number;
 }
 
 /** spec session 4 */
 const REPLAY_WINDOW = 8128;
 
+/** Joins what the network shows with what the processes' ciphers show, and passes it to the rules.
+ *
+ *  The world calls it as a `Watcher` for each datagram and each turn, and the run of the scenario for each event. For a
+ *  datagram that is sent it finds the packet inside, through the `CryptoLog`. For one that arrives it finds out which
+ *  sent datagram it is a copy of, and whether the process accepted it. It only observes: nothing in the simulation
+ *  depends on it. */
 export class Observer implements Watcher {
   readonly #now: () => number;
   readonly #watches: RuleWatch[] = [];
-  /** What happens often goes only to the watches that want it. */
+  /** Frequent observations go only to the rules that ask for them. */
   readonly #onSent: ((datagram: SentDatagram) => void)[] = [];
   readonly #onArrived: ((datagram: ArrivedDatagram) => void)[] = [];
   readonly #onTurn: ((process: ObservedProcess, turn: Turn) => void)[] = [];
   readonly #processes = new Map<NodeName, ObservedProcess>();
   readonly #keys = new Map<string, KeyRecord>();
-  /** The newest key of each sender that a process has read, by both their names. */
+  /** The newest key of each sender that each process has read, by both names. */
   readonly #newestKey = new Map<string, number>();
   readonly #handshakes = new Map<string, SentDatagram>();
-  /** Which key was used with an index of the receiver's. */
+  /** The key that was used with each receiver index. */
   readonly #keyOfIndex = new Map<number, string>();
   #keysBefore = 0;
-  /** By the place of the reason. */
+  /** By the position of the reason in `DROP_REASONS`. */
   readonly #dropsBefore: number[] = DROP_REASONS.map(() => 0);
 
   constructor(now: () => number) {
@@ -249,7 +253,7 @@ export class Observer implements Watcher {
     return this.#key(key).sealed.get(readIndex(datagram, 8) + readIndex(datagram, 12) * 2 ** 32);
   }
 
-  /** Keys come in pairs, the sending one first. */
+  /** Keys are created in pairs, the sending one first. */
   #noteKeys({ crypto }: ObservedProcess): void {
     const order = crypto.keys.length - 1;
     this.#key((crypto.keys[order] as { key: string }).key).order = order;
@@ -273,7 +277,8 @@ export class Observer implements Watcher {
   }
 }
 
-/** A process seals in the order in which it sends; what it sealed and did not send is passed over. */
+/** Finds the message in the log. A process seals in the order in which it sends; messages that it did not send are
+ *  skipped. */
 function takeSealed(crypto: CryptoLog, datagram: Uint8Array): Sealed | undefined {
   const counter = readIndex(datagram, 8) + readIndex(datagram, 12) * 2 ** 32;
   const at = crypto.sealed.findIndex((sealed) => sealed.counter === counter);
@@ -283,7 +288,7 @@ function takeSealed(crypto: CryptoLog, datagram: Uint8Array): Sealed | undefined
   return sealed;
 }
 
-/** All of a handshake message but its macs. */
+/** A handshake message without its macs. */
 function handshakeIdentity(datagram: Uint8Array): string {
   return String.fromCharCode(
     ...datagram.subarray(0, Math.min(datagram.length, datagram.length > 100 ? 116 : 60)),

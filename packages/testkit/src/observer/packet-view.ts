@@ -1,6 +1,6 @@
-/** What is in a packet, read by the specification and not by the code under test (spec streams 1, 2). */
+/** Parses a packet according to the specification, independently of the code under test (spec streams 1, 2). */
 
-/** Bytes of a stream, or its FIN. */
+/** Data of a stream, or its FIN. */
 export interface StreamPiece {
   readonly streamId: number;
   readonly offset: number;
@@ -21,20 +21,20 @@ export interface HelloView {
   readonly maxStreams: number;
 }
 
-/** Both ends included. */
+/** Including both ends. */
 export type AckRange = readonly [low: number, high: number];
 
 export interface AckView {
-  /** The greatest first. */
+  /** In descending order. */
   readonly ranges: readonly AckRange[];
   readonly delayMs: number;
 }
 
 export interface PacketView {
   readonly packetNumber: number;
-  /** Something other than ACK, PADDING and CLOSE is in it. */
+  /** Whether it contains anything besides ACK, PADDING and CLOSE. */
   isAckEliciting: boolean;
-  /** Only PING and PADDING: it may be a search for the path's MTU. */
+  /** Only PING and PADDING, so it may be an MTU probe. */
   isOnlyPing: boolean;
   frames: number;
   hello?: HelloView;
@@ -42,21 +42,21 @@ export interface PacketView {
   closeCode?: number;
   maxData?: number;
   maxStreams?: number;
-  /** 8 bytes, as hexadecimal digits. */
+  /** 8 bytes in hexadecimal. */
   challenge?: string;
   responses?: string[];
   pieces?: StreamPiece[];
   streamLimits?: StreamValue[];
   resets?: StreamValue[];
   stops?: StreamValue[];
-  /** Why the rest cannot be read. */
+  /** Why the rest cannot be parsed. */
   problem?: string;
 }
 
 const ACK_DELAY_UNITS_PER_MS = 125;
 const EPOCH_BYTES = 8;
 
-/** @returns undefined when the payload is no Underpass packet */
+/** @returns undefined when the payload is not an Underpass packet */
 export function readPacket(payload: Uint8Array): PacketView | undefined {
   if (payload.length < 2 || payload[0] !== 0x01) return undefined;
   const cursor = new Cursor(payload, 1);
@@ -169,6 +169,7 @@ function append<T>(list: T[] | undefined, item: T): T[] {
   return list;
 }
 
+/** Reads a packet from front to back. It never fails: past the end it reads zeros, and `isBeyondEnd` tells. */
 class Cursor {
   readonly #bytes: Uint8Array;
   position: number;

@@ -7,16 +7,16 @@ import { type Rule, tardinessMs } from './rule.js';
 const MAX_ACK_DELAY_MS = 25;
 const AT_ONCE_PACKETS = 2;
 const MAX_RANGES = 64;
-/** A process that sent so recently, under a key that is younger than this, can send. */
+/** A process is known to be able to send if it sent this recently, under a key younger than this. */
 const ABLE_MS = 2_000;
 const FRESH_KEY_MS = 170_000;
 
 interface Receiver {
-  /** Of the peer, as its HELLO stated it. */
+  /** The peer's epoch, from its HELLO. */
   epoch: string;
   received: Set<number>;
   largest: number;
-  /** When the oldest ack-eliciting packet that no ACK has covered arrived. */
+  /** When the oldest unacknowledged ack-eliciting packet arrived. */
   oldestAt: number;
   waiting: number[];
   isDueAtOnce: boolean;
@@ -38,7 +38,7 @@ export const acknowledgements: Rule = {
     const receive = (receiver: Receiver, { at, sent }: ArrivedDatagram): void => {
       const packet = sent?.packet;
       if (sent === undefined || packet === undefined) return;
-      // Another run of the peer, or another connection of the same run, counts from the beginning.
+      // Another run of the peer, or another connection of the same run, starts numbering again.
       if (packet.hello !== undefined && receiver.epoch !== packet.hello.epoch) {
         Object.assign(receiver, nothingReceived(packet.hello.epoch));
       }
@@ -66,7 +66,7 @@ export const acknowledgements: Rule = {
 
     const acknowledge = (receiver: Receiver, sent: SentDatagram): void => {
       const { by, towards, packet, payloadBytes, at } = sent;
-      // A packet that was spoilt on purpose: nobody can say what was in it, and it ends the connection.
+      // A packet that was corrupted on purpose: its content is unknown, and it ends the connection.
       if (packet === undefined && payloadBytes > 0) receiver.isSpoilt = true;
       const ack = packet?.ack;
       if (ack === undefined) {
@@ -144,7 +144,7 @@ export const acknowledgements: Rule = {
       onEvent(process, event) {
         if (event.type !== 'disconnected') return;
         const peer = process.nodeOf(event.peer);
-        // A restart was noticed with the packet that showed it.
+        // A restart was already handled with the packet that revealed it.
         if (peer !== undefined && event.error.code !== 0x0d) {
           Object.assign(receivers.of(process, peer), nothingReceived(''));
         }

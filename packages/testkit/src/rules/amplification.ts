@@ -11,7 +11,7 @@ export const amplification: Rule = {
   holds:
     'spec path 2: to an address that is not proven at most 3 times the bytes received from it are sent, until it is proven.',
   watch(stage) {
-    /** Bytes from and to each address that is not proven. */
+    /** Bytes from and to each unproven address. */
     const ledgers = new PerPeer(() => new Map<string, { received: number; sent: number }>());
     const entryOf = (by: ObservedProcess, peer: NodeName, { address, port }: Address) => {
       const ledger = ledgers.of(by, peer);

@@ -17,7 +17,7 @@ export const datagramSizes: Rule = {
         if (towards === undefined || kind !== MessageKind.transport) return;
         const state = sizes.of(by, towards);
         if (payloadBytes % 16 !== 0) stage.report(`${by.name} sent a payload of ${payloadBytes} bytes`);
-        // A packet that was spoilt on purpose may have been a probe.
+        // A packet that was corrupted on purpose may have been a probe.
         if (bytes <= state.proven || packet === undefined) return;
         if (!packet.isOnlyPing) {
           stage.report(

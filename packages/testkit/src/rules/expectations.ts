@@ -1,12 +1,13 @@
 import type { Expectation, StreamPlan } from '../scenario.js';
 import type { EndModel } from '../stream-model.js';
 
-/** spec streams 5.3, recovery 5: a transfer on a clean path has a share of its rate, whatever other streams and other
- *  peers do. It is no watch: streams are the applications', and they know when they began and ended. */
+/** spec streams 5.3, recovery 5: a transfer on a clean path gets its share of the rate, whatever other streams and
+ *  peers do. This is not a watch over datagrams, because the models of the streams already know when they start and
+ *  end. */
 export const EXPECTATION_NAME = 'expectations';
 
-/** Of two equal streams the slower one takes at most so much longer; turns are packets, so the rest is the end of the
- *  transfer. */
+/** How much longer the slower of two equal streams may take, as a share. They take turns packet by packet, so most of
+ *  the difference is at the end of the transfer. */
 const MAX_UNFAIRNESS = 0.25;
 
 /** spec streams 5.8: streams with bytes to send take turns. @returns what is wrong, or undefined */

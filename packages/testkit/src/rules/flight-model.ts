@@ -1,10 +1,9 @@
-/** What one side has in flight towards a peer and how long the round trip takes, computed from outside (spec recovery 2
- *  to 4). */
+/** Computes from outside what one side has in flight and how long a round trip takes (spec recovery 2 to 4). */
 import type { SentDatagram } from '../observer/observer.js';
 import type { AckRange, AckView, PacketView } from '../observer/packet-view.js';
 
 const PACKET_THRESHOLD = 3;
-/** 9/8, and some room for what cannot be seen from outside: when persistent congestion made the sender forget its
+/** A little less than 9/8, because it cannot be seen from outside when persistent congestion made the sender forget its
  *  shortest round trip. */
 const TIME_THRESHOLD = 1.1;
 const MAX_ACK_DELAY_MS = 25;
@@ -17,9 +16,12 @@ interface Flying {
   readonly isAckEliciting: boolean;
 }
 
-/** Follows one connection. The owner hands it every packet sent and every ACK that took effect. It begins again with a
- *  new epoch of the sender's own. A packet that may be declared lost counts as lost, so `flying` holds only what the
- *  sender must still wait for. */
+/** Follows the packets of one side of one connection.
+ *
+ *  A rule passes it every packet that the side sends and every ACK that it accepts. A new epoch of the sender resets
+ *  it. A packet counts as lost as soon as the sender may declare it lost, so `flying` holds only packets for which the
+ *  sender must still wait. It only estimates: where the sender's state cannot be known from outside, it errs on the
+ *  side of the sender. */
 export class FlightModel {
   smoothedMs = 0;
   varianceMs = 0;
@@ -29,21 +31,21 @@ export class FlightModel {
   /** When the packet of the newest sample was sent. */
   sampleSentAt = Number.NEGATIVE_INFINITY;
   largestAcked = -1;
-  /** When something new was last acknowledged. */
+  /** When a packet was last newly acknowledged. */
   ackedAt = Number.NEGATIVE_INFINITY;
-  /** When an ack-eliciting packet last went out, and how many did since `ackedAt`. */
+  /** When an ack-eliciting packet was last sent, and how many were since `ackedAt`. */
   sentAt = Number.NEGATIVE_INFINITY;
   sentSinceAck = 0;
   /** When a probe timeout was last possible. */
   probedAt = Number.NEGATIVE_INFINITY;
-  /** The probe timer counts from here at the earliest. */
+  /** The earliest time from which the probe timer may run. */
   #probeFrom = Number.NEGATIVE_INFINITY;
   #hasLostSinceAck = false;
   #next = 0;
-  /** Packets before it went over another path. */
+  /** The first packet on the present path. */
   #pathFirst = 0;
   readonly flying = new Map<number, Flying>();
-  /** In order. */
+  /** In ascending order. */
   #lost: number[] = [];
   #epoch = '';
 
@@ -54,19 +56,19 @@ export class FlightModel {
   get rttMs(): number {
     return Math.max(this.smoothedMs, this.latestMs);
   }
-  /** Ack-eliciting packets above everything acknowledged: only the probe timer asks for those. */
+  /** Whether ack-eliciting packets are in flight above everything acknowledged. Only the probe timer covers those. */
   get hasTail(): boolean {
     for (const [n, { isAckEliciting }] of this.flying)
       if (isAckEliciting && n > this.largestAcked) return true;
     return false;
   }
 
-  /** @returns whether another connection begins */
+  /** @returns whether this packet starts another connection */
   onSent({ at }: Pick<SentDatagram, 'at'>, packet: PacketView): boolean {
     const isAnother = packet.hello !== undefined && packet.hello.epoch !== this.#epoch;
     if (isAnother) this.#begin(packet.hello?.epoch ?? '');
     if (packet.isAckEliciting) {
-      // With a loss in between nobody can say from outside whether the timer stopped.
+      // After a loss it cannot be known from outside whether the timer stopped.
       if (!this.#isWaiting && !this.#hasLostSinceAck) this.#probeFrom = at;
       this.sentAt = at;
       this.sentSinceAck++;
@@ -82,7 +84,7 @@ export class FlightModel {
     let newest: Flying | undefined;
     let isElicited = false;
     let isNews = false;
-    // Both lists are in order, the ranges from the greatest.
+    // Both lists are ordered, the ranges in descending order.
     let range = ack.ranges.length - 1;
     for (const [n, flying] of this.flying) {
       if (n > largest) break;
@@ -103,7 +105,7 @@ export class FlightModel {
       this.ackedAt = at;
       this.sentSinceAck = 0;
     }
-    // The sender may have forgotten what it lost: then its acknowledgement is nothing new, and does not move the timer.
+    // The sender may have forgotten a lost packet. Its acknowledgement is then not new, and does not move the timer.
     if (isNews) {
       this.#probeFrom = this.sentAt;
       this.#hasLostSinceAck = false;
@@ -111,14 +113,14 @@ export class FlightModel {
     this.judge(at);
   }
 
-  /** What is sent from now on goes over another path (spec path 4). */
+  /** Call when later packets take another path (spec path 4). */
   onNewPath(): void {
     this.#pathFirst = this.#next;
     this.hasSample = false;
     this.minMs = Number.POSITIVE_INFINITY;
   }
 
-  /** Notes what may be declared lost by now, and whether the probe timer may have expired. */
+  /** Records which packets may be declared lost by now, and whether the probe timer may have expired. */
   judge(now: number): void {
     for (const [n, { at }] of this.flying) {
       if (n >= this.largestAcked) break;
@@ -136,7 +138,7 @@ export class FlightModel {
     }
   }
 
-  /** @returns whether one of them is acknowledged; it is not news a second time */
+  /** @returns whether any lost packet is in these ranges; each counts only once */
   #takeLost(ranges: readonly AckRange[]): boolean {
     const before = this.#lost.length;
     for (const [low, high] of ranges) {
@@ -183,7 +185,7 @@ export class FlightModel {
   }
 }
 
-/** @returns the place in a sorted list of the first number that is not smaller */
+/** @returns the index of the first number in a sorted list that is not smaller */
 function firstAtLeast(numbers: readonly number[], least: number): number {
   let [low, high] = [0, numbers.length];
   while (low < high) {

@@ -7,7 +7,7 @@ export const formerRuns: Rule = {
   holds:
     'spec streams 3.4: once the peer has restarted, a packet under a keypair that is bound to the earlier epoch is dropped; streams 3.2: so is one under a keypair for which no HELLO was accepted, unless it begins with one.',
   watch(stage) {
-    /** The run of the peer that the process is connected to. */
+    /** The run of the peer to which the process is connected. */
     const runs = new PerPeer(() => ({ run: 0 }));
     const helloKeys = new Set<string>();
     const check = ({ by, sent, dropped }: ArrivedDatagram): void => {

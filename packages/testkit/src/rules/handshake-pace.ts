@@ -8,20 +8,20 @@ const JITTER_MS = 334;
 const REKEY_AFTER_TIME_MS = 120_000;
 const REJECT_AFTER_TIME_MS = 180_000;
 const NO_ANSWER_MS = 15_000;
-/** An initiation, and what may follow it before the next. */
+/** How many copies of an initiation may follow it before the next one. */
 const MAX_COPIES = 8;
 
 interface Handshakes {
   initiatedAt: number;
-  /** When an unproven address last limited what it may send: an initiation that found no room is tried again like a
-   *  lost one. */
+  /** When an unproven address last limited what it may send. An initiation that was held back for that reason is tried
+   *  again like a lost one. */
   limitedAt: number;
   copies: number;
   responseCopies: number;
   receivedAt: number;
-  /** When data was sent that nothing has answered, or infinity. */
+  /** When the oldest unanswered data was sent, or infinity. */
   unansweredSince: number;
-  /** What is wrong unless an initiation goes out in this turn. */
+  /** What to report unless an initiation is sent in this turn. */
   overdue: string | undefined;
 }
 
@@ -40,7 +40,7 @@ export const handshakePace: Rule = {
       unansweredSince: Infinity,
       overdue: undefined,
     }));
-    /** By process and key, both of a pair alike. */
+    /** By process and key; both keys of a pair have the same entry. */
     const keys = new Map<
       string,
       { readonly at: number; readonly isInitiator: boolean; isConfirmed: boolean }
@@ -49,7 +49,7 @@ export const handshakePace: Rule = {
     const accept = (by: ObservedProcess, sent: SentDatagram): void => {
       const ofProcess = accepted.get(by.name) ?? new Set();
       accepted.set(by.name, ofProcess);
-      // A peer that was removed is forgotten, and its timestamps with it.
+      // Removing a peer also removes its timestamps.
       if (ofProcess.has(sent) && stage.scenario.removal === undefined) {
         stage.report(`${by.name} accepted an initiation of ${sent.by.name} for the second time`);
       }

@@ -3,7 +3,7 @@ import type { Rule } from './rule.js';
 
 interface Greeting {
   key: string | undefined;
-  /** Packets that begin with HELLO under that key. */
+  /** Packets under that key that start with HELLO. */
   readonly sent: Set<number>;
   isConfirmed: boolean;
 }

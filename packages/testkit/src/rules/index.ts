@@ -1,4 +1,4 @@
-/** The rules that every run is held to, beside the model of its streams. */
+/** The rules for every run, in addition to the model of its streams. */
 import { acknowledgements } from './acknowledgements.js';
 import { addressMoves } from './address-moves.js';
 import { amplification } from './amplification.js';

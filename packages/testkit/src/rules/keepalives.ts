@@ -10,7 +10,7 @@ const ROUNDING_MS = 0.001;
 interface Quiet {
   sentAt: number;
   lastAt: number;
-  /** The oldest data that came and nothing was sent since, or infinity. */
+  /** When the oldest data arrived after which nothing was sent, or infinity. */
   dataAt: number;
   key: string | undefined;
   keyedAt: number;

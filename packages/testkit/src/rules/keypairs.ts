@@ -3,9 +3,9 @@ import { PerPeer } from './per-peer.js';
 import type { Rule } from './rule.js';
 import { wipesInTime } from './wipes-in-time.js';
 
-/** A sending and a receiving cipher each. */
+/** Three keypairs with a sending and a receiving cipher each. */
 const CIPHERS_PER_PEER = 3 * 2;
-/** spec session 5.1, with some room: a program may be late for the moment at which a keypair expires. */
+/** spec session 5.1, with some margin, because a program may be late to expire a keypair. */
 const KNOWN_MS = 175_000;
 
 interface Made {
@@ -22,7 +22,8 @@ export const keypairs: Rule = {
     'spec session 2.1 to 2.3: a peer has up to three keypairs, and what falls out of a slot is destroyed; a packet under one that is in a slot is not unknown; session 8.1: ephemeral keys are overwritten when the handshake ends, and everything 540 s after the last new keypair.',
   watch(stage) {
     const made = new PerPeer<{ pairs: Made[] }>(() => ({ pairs: [] }));
-    /** The newest keypair is known, and so is the one before it if it was in use, or ours completed after it. */
+    /** The newest keypair must be known, and the one before it if it was in use or if the newest is one that we
+     *  initiated. */
     const check = ({ by, at, unknown }: ArrivedDatagram): void => {
       if (unknown === undefined || unknown.towards !== by.node || stage.wasEnded(by, unknown.by.node)) return;
       const { pairs } = made.of(by, unknown.by.node);

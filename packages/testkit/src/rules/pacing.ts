@@ -6,7 +6,7 @@ import type { Rule } from './rule.js';
 const GAIN = 2;
 const TIMER_GRAIN_MS = 4;
 const BURST_DATAGRAMS = 10;
-/** Probes, a challenge, a HELLO and a search for the path's MTU are not paced. */
+/** Probes, a challenge, a HELLO and an MTU probe are not paced. */
 const BEYOND_DATAGRAMS = 6;
 const DATAGRAM_BYTES = 1_472;
 

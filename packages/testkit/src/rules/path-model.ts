@@ -1,16 +1,18 @@
-/** Where a peer is, by the specification: followed from the outside for every process and peer (spec path 1 to 3). */
+/** Computes from outside where a peer is according to the specification, for every process and peer (spec path 1 to
+ *  3). */
 import { type Address, sameAddress } from '@underpass/protocol';
 import type { ArrivedDatagram, ObservedProcess, RuleWatch, SentDatagram } from '../observer/observer.js';
 import { MessageKind } from '../observer/observer.js';
 import type { NodeName } from '../world.js';
 import { PerPeer } from './per-peer.js';
 
-/** spec path 3: the path goes back after three challenges, or after as many probe timeouts when section 2 does not
- *  permit as many bytes. None is shorter than this. */
+/** spec path 3: the path goes back after three challenges, or after three probe timeouts if section 2 permits fewer
+ *  challenges. No probe timeout is shorter than this. */
 const MAX_CHALLENGES = 3;
 const SHORTEST_TRIAL_MS = 3 * 26;
 
-/** The paths of all processes. */
+/** The paths of all processes. The run of the scenario registers `before` ahead of all rules and `after` behind them,
+ *  so that rules judge a sent datagram against the state before it. */
 export class Paths {
   readonly #models: PerPeer<PathModel>;
 
@@ -22,12 +24,12 @@ export class Paths {
     return this.#models.of(process, peer);
   }
 
-  /** The process forgets the peer: if it learns of it again, nothing is known. */
+  /** Call when the process forgets the peer. If the peer is added again, nothing is known of it. */
   forget(process: ObservedProcess, peer: NodeName): void {
     this.#models.reset(process, peer);
   }
 
-  /** What arrived is known before any rule is asked, ... */
+  /** Updates the models with arriving datagrams before the rules run, ... */
   get before(): RuleWatch {
     return {
       onArrived: (datagram) => {
@@ -35,7 +37,7 @@ export class Paths {
       },
     };
   }
-  /** ... and what is sent is judged before it is known. */
+  /** ... and with sent datagrams after them. */
   get after(): RuleWatch {
     return {
       onSent: (datagram) => {
@@ -45,14 +47,17 @@ export class Paths {
   }
 }
 
+/** One process's view of one peer's address, derived only from datagrams: the address in use, the one that is proven,
+ *  and the trial of a new one. Rules compare it with where the process sends. It errs on the side of the process where
+ *  the exact moment of a decision cannot be seen. */
 export class PathModel {
-  /** Where the newest authenticated datagram came from. */
+  /** The source of the newest authenticated datagram. */
   address: Address | undefined;
   proven: Address | undefined;
-  /** What was proven before an answer that came when the trial may have been over: then nobody can tell from
-   *  outside. */
+  /** The proven address before an answer that arrived when the trial may already have been over. It cannot be seen from
+   *  outside which of the two the process uses. */
   formerlyProven: Address | undefined;
-  /** Of `address`, since it became the one on trial. */
+  /** Challenges to `address` since its trial began. */
   challengesSent = 0;
   #answered: Address | undefined;
   readonly #challenges = new Map<string, Address>();
@@ -64,14 +69,14 @@ export class PathModel {
     this.proven = configured;
   }
 
-  /** Nothing limits what may be sent there, and nothing did lately. */
+  /** Whether the amplification limit does not apply, and has not lately. */
   get isSettled(): boolean {
     return this.proven !== undefined && !this.isOnTrial && this.formerlyProven === undefined;
   }
   get isOnTrial(): boolean {
     return this.address !== undefined && !sameAddress(this.address, this.proven);
   }
-  /** Enough challenges went unanswered: the path may go back. */
+  /** Whether enough challenges went unanswered for the path to go back. */
   mayGoBack(now: number): boolean {
     return this.challengesSent >= MAX_CHALLENGES || now - this.#movedAt >= SHORTEST_TRIAL_MS;
   }
@@ -79,7 +84,8 @@ export class PathModel {
   onSent({ to, packet }: SentDatagram): void {
     if (this.isOnTrial && sameAddress(to, this.proven)) this.#wentBack = true;
     if (packet?.challenge === undefined) return;
-    // Other bytes are another trial: the path may have gone back in between, and an answer to the earlier one proves nothing.
+    // Different bytes mean another trial. The path may have gone back in between, so an answer to the earlier challenge
+    // proves nothing.
     if (!this.#challenges.has(packet.challenge)) {
       this.#challenges.clear();
       this.challengesSent = 0;
@@ -95,7 +101,7 @@ export class PathModel {
       return;
     }
     if (isNewest) this.#move(at, from);
-    // Whoever uses the keys has our response.
+    // The peer can use the keys only if it received our response.
     if (isFresh && this.proven === undefined) this.proven = this.#answered ?? this.address;
     if (dropped !== undefined) return;
     if (this.#wentBack) return; // a late answer to a trial that was given up proves nothing
@@ -108,7 +114,7 @@ export class PathModel {
   }
 
   #move(at: number, from: Address): void {
-    // The trial of an address that was given up begins again with its next datagram.
+    // If the trial of an address was given up, its next datagram starts another one.
     if (sameAddress(from, this.address) && !this.#wentBack) return;
     this.address = { address: from.address, port: from.port };
     this.#movedAt = at;

@@ -1,7 +1,8 @@
 import type { ObservedProcess } from '../observer/observer.js';
 import type { NodeName } from '../world.js';
 
-/** A value for each pair of a process and a peer, made when it is first asked for. */
+/** A rule's state for each pair of a process and a peer. A value is created when it is first used, and `reset` discards
+ *  it. */
 export class PerPeer<T> {
   readonly #values = new Map<ObservedProcess, Map<NodeName, T>>();
   readonly #create: (process: ObservedProcess, peer: NodeName) => T;

@@ -21,7 +21,7 @@ export const places: Rule = {
       onRefused(process, peer, opened) {
         const { most } = allowed.of(process, peer);
         const { maxOpenStreams } = { ...DEFAULT_TRANSPORT, ...stage.transport(process) };
-        // At most so many of them are open: whether fewer are, nobody can see from outside.
+        // It cannot be seen from outside how many of them are still open, so assume all.
         if (opened < Math.min(most, maxOpenStreams))
           stage.report(`${process.name} could not open stream ${opened + 1}, ${most} were allowed`);
       },

@@ -6,8 +6,8 @@ import { type Rule, tardinessMs } from './rule.js';
 
 /** spec outage 1, recovery 4 */
 const LONGEST_MS = { client: 1_500, relay: 10_000 } as const;
-/** The minimum round trip is forgotten after persistent congestion: then a stated delay may not be subtracted, and the
- *  variance follows. */
+/** After persistent congestion the sender forgets the minimum round trip. Then it may not subtract the reported ACK
+ *  delay, which increases the variance. */
 const DOUBT_MS = 125;
 const INITIAL_RTT_MS = 333;
 const ABLE_KEY_MS = 175_000;
@@ -16,7 +16,7 @@ interface Asking {
   readonly flight: FlightModel;
   sentAt: number;
   keyedAt: number;
-  /** When an unproven address last limited what it may send; another path may have made all round trips void. */
+  /** When an unproven address last limited what it may send. Round trips before that may belong to another path. */
   limitedAt: number;
   settledAt: number;
 }
@@ -34,7 +34,7 @@ export const probing: Rule = {
       limitedAt: Number.NEGATIVE_INFINITY,
       settledAt: Number.NEGATIVE_INFINITY,
     }));
-    /** The longest that it may be silent now. */
+    /** The longest time for which it may be silent now. */
     const mostMs = (state: Asking, isRelay: boolean, handshakeRttMs = 0): number => {
       const { flight } = state;
       const unknownMs = 3 * Math.max(INITIAL_RTT_MS, handshakeRttMs) + DOUBT_MS;
@@ -43,7 +43,7 @@ export const probing: Rule = {
       const longest = Math.max(LONGEST_MS[isRelay ? 'relay' : 'client'], single);
       const isFresh = isKnown && state.sentAt > state.keyedAt && flight.ackedAt > state.keyedAt;
       if (!isFresh) return longest + slackMs;
-      // Each packet since the acknowledgement may stand for an expiry. A loss timer goes before.
+      // Each packet since the acknowledgement may stand for one expiry. A loss timer takes precedence.
       const backedOff = single * 2 ** Math.min(flight.sentSinceAck, 16);
       return Math.max(Math.min(backedOff, longest), 2 * flight.rttMs + 1) + slackMs;
     };
@@ -83,12 +83,12 @@ export const probing: Rule = {
         const ack = sent.packet?.ack;
         if (ack !== undefined && isFresh && dropped === undefined) {
           state.flight.onAck(at, ack);
-          // What is below is acknowledged or declared lost sooner or later, and has its own timer.
+          // Packets below it will be acknowledged or declared lost, and have a timer of their own.
           if (state.flight.ackedAt === at) state.sentAt = Math.max(state.sentAt, at);
         }
         if (!stage.path(by, sent.by.node).isSettled) state.limitedAt = at;
         else if (state.settledAt < state.limitedAt) {
-          // Another address may be another path, of which few round trips say little.
+          // Another address may mean another path, so start measuring again.
           state.settledAt = at;
           state.flight.onNewPath();
         }

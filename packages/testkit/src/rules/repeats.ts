@@ -8,11 +8,11 @@ const UNSURE_MS = 60_000;
 const SHARE = 0.03;
 const BYTES_PER_MS = 3;
 const BURST_BYTES = 4_800;
-/** Of a packet beside its data. */
+/** The bytes of a packet besides its data. */
 const OVERHEAD_BYTES = 64;
 
 interface Flow {
-  /** When the first packet went out. */
+  /** When the first packet was sent. */
   firstAt: number;
   readonly sentUpTo: Map<number, number>;
   sentBytes: number;

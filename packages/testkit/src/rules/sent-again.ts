@@ -6,7 +6,7 @@ import type { Rule } from './rule.js';
 /** spec recovery 8 */
 const TAIL_REPEAT_MS = 4;
 const ROUNDING_MS = 0.01;
-/** What a probe timeout put in line may have to wait for the window. */
+/** Data queued by a probe timeout may have to wait for the window. */
 const PATIENCE_MS = 100;
 
 interface Carrier {
@@ -15,7 +15,7 @@ interface Carrier {
   readonly packetNumber: number;
 }
 
-/** Of one stream: what carried it, and how far anything ever reached. */
+/** The packets that carried one stream, and the highest offset so far. */
 interface Carriers {
   readonly all: Carrier[];
   end: number;
@@ -25,7 +25,7 @@ interface Connection {
   readonly flight: FlightModel;
   readonly carriers: Map<number, Carriers>;
   lastData: { packetNumber: number; at: number } | undefined;
-  /** Packets behind which no data came for 4 ms. */
+  /** Packets that no other data followed for 4 ms. */
   readonly tails: Set<number>;
   address: Address | undefined;
   isUnclear: boolean;
@@ -48,11 +48,11 @@ export const sentAgain: Rule = {
       onSent({ by, towards, packet, at, payloadBytes }) {
         if (towards === undefined) return;
         const connection = connections.of(by, towards);
-        // A packet that was spoilt on purpose: nobody can say what was in it.
+        // A packet that was corrupted on purpose: its content is unknown.
         connection.isUnclear ||= packet === undefined && payloadBytes > 0;
         if (packet === undefined) return;
         const { flight, carriers } = connection;
-        // Another path has another round trip, and nobody can say from outside when the program took it.
+        // Another path has another round trip, and it cannot be seen from outside when the program switched.
         const { address } = stage.path(by, towards);
         connection.isUnclear ||=
           connection.address !== undefined && !sameAddress(address, connection.address);
@@ -102,7 +102,7 @@ export const sentAgain: Rule = {
 
 const NONE: readonly Carrier[] = [];
 
-/** @returns what carried the first of these bytes before */
+/** @returns the packet that carried the first of these bytes before */
 function noteCarrier(
   carriers: Map<number, Carriers>,
   streamId: number,

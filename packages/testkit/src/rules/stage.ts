@@ -1,4 +1,4 @@
-/** What rules may ask of a run: facts of its scenario and of its networks, and what the programs say of themselves. */
+/** Answers the questions of rules about a run, from its scenario, its networks and the statistics of its processes. */
 import type { ObservedProcess } from '../observer/observer.js';
 import type { PeerLink } from '../process-model.js';
 import type { ClientPlan, Scenario } from '../scenario.js';
@@ -51,7 +51,7 @@ export function createStage({ scenario, networks, now, paths, linkOf, report }: 
   };
 }
 
-/** Each datagram takes exactly as long as the last, and programs act at once: nothing can be taken for a loss. */
+/** Whether all datagrams take the same time and programs react at once, so that nothing can be mistaken for a loss. */
 function isSteady({ network }: ClientPlan, { timing }: Scenario): boolean {
   const links = [network.toRelay, network.toClient];
   if (timing.turnDelayMs > 1 || timing.timerGrainMs > 1) return false;

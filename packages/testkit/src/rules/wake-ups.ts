@@ -9,8 +9,8 @@ export const wakeUps: Rule = {
   holds:
     'spec session 1: whoever drives the core calls it when the moment it named has come, and may call it earlier; a timer that is due has its effect once. So nothing comes of a call before, and a moment that is past is named no more after its turn.',
   watch(stage) {
-    /** Processes that sent stream data in this turn: the pacer wakes for several datagrams, so a call between finds one
-     *  ready. */
+    /** Processes that sent stream data in this turn. Their pacer waits until several datagrams are allowed, so an early
+     *  call may already find one ready. */
     const pacers = new Set<string>();
     const check = ({ name }: ObservedProcess, { due, nextDue, datagramsSent, events }: Turn): void => {
       if (due === undefined || pacers.has(name)) return;
@@ -27,7 +27,7 @@ export const wakeUps: Rule = {
       },
       onTurn(process, turn) {
         const { due, nextDue } = turn;
-        // A key that arrives wakes what waited for it: that has its turn next, and then it is over.
+        // An arriving key enables data that waited for it; the next turn sends that data.
         const isPast = nextDue !== undefined && nextDue.at <= stage.now();
         if (isPast && nextDue.at === due?.at && nextDue.reason === due.reason) {
           stage.report(
