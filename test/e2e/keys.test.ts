@@ -57,7 +57,7 @@ describe('underpass pubkey', () => {
   it.each([
     ['a line end', `${PRIVATE_KEY}\n`],
     ['no line end', PRIVATE_KEY],
-    ['blanks behind', `${PRIVATE_KEY} \r\n\n`],
+    ['blanks after it', `${PRIVATE_KEY} \r\n\n`],
   ])('reads a key with %s', async (_what, stdin) => {
     expect(await runUnderpass(['pubkey'], { stdin })).toEqual({
       code: 0,

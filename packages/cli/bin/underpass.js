@@ -1,25 +1,25 @@
 #!/usr/bin/env node
-// SIGUSR1 would open Node's inspector on loopback, to every local user: whoever connects to it runs what they like.
+// Ignore SIGUSR1: Node would open its inspector on loopback, and any local user could run code through it.
 process.on('SIGUSR1', () => {});
-// To a relay SIGHUP means 'read the config again', which it is about to do.
+// SIGHUP makes a relay reload its config. Ignore it until the relay runs: it is about to read the config anyway.
 if (process.argv[2] === 'relay') process.on('SIGHUP', () => {});
 
 if (process.argv[2] === 'relay' || process.argv[2] === 'client') prepareForTraffic();
 
-// Stack traces then name the lines of the sources, not of the bundle (docs/adr/0011-bundle.md).
+// Make stack traces refer to lines of the sources and not of the bundle (docs/adr/0011-bundle.md).
 if (process.env.UNDERPASS_DEBUG) process.setSourceMapsEnabled(true);
 
 import('../bundle/main.js');
 
 function prepareForTraffic() {
-  // Node resolves names on a pool of threads, by default of four, of which slow names may hold two: one peer's would stop
-  // everybody's. Twice MAX_LOOKUPS (spec forwarding 2.5) leaves a thread for each. It has to be said before the pool is
-  // first used, and loading an ES module uses it: so this file is none.
+  // Node resolves names on a pool of four threads by default, and slow names may occupy two of them: one peer's names would
+  // block everybody's. With twice MAX_LOOKUPS (spec forwarding 2.5) each lookup gets a thread. The size must be set before
+  // the pool is first used. Loading an ES module uses it, so this file is CommonJS.
   process.env.UV_THREADPOOL_SIZE ??= '64';
 
-  // V8 compiles well what has run often. Keystrokes come a few times a second, and in its first minutes a tunnel would
-  // carry each of them by code that runs several times slower: so it is to compile sooner (docs/adr/0008). Only where V8
-  // is known to take these flags.
+  // V8 optimises code that has run often. Keystrokes arrive only a few times a second, so for its first minutes a tunnel
+  // would carry them with code that is several times slower. These flags make V8 optimise sooner (docs/adr/0008). They are
+  // set only for versions that are known to accept them.
   const nodeMajor = Number.parseInt(process.versions.node, 10);
   const compileSooner =
     nodeMajor === 20

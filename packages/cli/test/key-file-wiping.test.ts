@@ -22,9 +22,9 @@ const KEY = encodeKey(new Uint8Array(32).fill(9));
 it.each<[string, Buffer]>([
   ['a key', Buffer.from(`${KEY}\n`)],
   ['a key in UTF-16', Buffer.from(`\ufeff${KEY}\n`, 'utf16le')],
-  ['a key and too much behind it', Buffer.from(KEY.padEnd(KEY_FILE_LIMIT_BYTES + 1))],
+  ['a key and too much after it', Buffer.from(KEY.padEnd(KEY_FILE_LIMIT_BYTES + 1))],
   ['something else', Buffer.from('hunter2\n')],
-])('reading a file with %s leaves no text of it behind', (_what, text) => {
+])('reading a file with %s leaves no text in memory', (_what, text) => {
   const file = path.join(temporaryDirectory(), 'relay.key');
   writeFileSync(file, text, { mode: 0o600 });
   buffers.length = 0;

@@ -1,6 +1,6 @@
 /** The request at the start of a stream, and the status at the start of the answer (spec streams 6). */
 
-/** What a stream asks for. Only TCP is supported so far. */
+/** The request of a stream. Only TCP is supported so far. */
 export interface ConnectRequest {
   readonly kind: 'tcp';
   /** A name or an IP literal without brackets, 1 to 255 bytes of letters, digits, `-`, `_`, `.` and `:`. */

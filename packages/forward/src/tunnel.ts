@@ -1,4 +1,4 @@
-/** What the opener and the acceptor need from the driver that carries their streams. */
+/** The part of the driver that openers and acceptors use. */
 import type { Stream } from '@underpass/protocol';
 import type { StreamHandler } from '@underpass/runtime';
 

@@ -19,7 +19,7 @@ export interface LocalSocketsOptions {
   readonly open?: typeof openNative;
 }
 
-/** Owns the sockets for single addresses that stand beside the main one.
+/** Owns the sockets for single addresses that exist beside the main one.
  *
  *  On a machine with several addresses, a socket for all of them lets the system choose the source address of an
  *  answer. If it chooses another one than the sender used, NATs and firewalls drop the answer. Node cannot read the

@@ -8,7 +8,7 @@ const PERIOD_BYTES = 65_521;
 export const MAX_PIECE_BYTES = 65_536;
 
 /** Random bytes that all streams share. Each stream starts at a different place in them. Applications write views of
- *  them and compare what they read; `isUntouched` tells at the end whether the protocol has modified any. */
+ *  them and compare what they read; `isUntouched` checks at the end that the protocol has not modified any. */
 export class Content {
   readonly #pattern: Uint8Array;
   readonly #digest: string;

@@ -156,9 +156,7 @@ export class ProcessModel {
     }
     if (!('stream' in event)) return;
     for (const link of [...this.#links.values(), ...this.#former]) if (link.onStreamEvent(event)) return;
-    this.#options.report(
-      `${this.name} was told ${event.type} of stream ${event.stream.id}, which is not there`,
-    );
+    this.#options.report(`${this.name} received ${event.type} for the unknown stream ${event.stream.id}`);
   }
 
   /** Ends the process. Nobody looks at its streams any longer. */
@@ -295,18 +293,18 @@ export class PeerLink {
     // of the next connection.
     const run = connection.otherRun ?? this.#otherRun();
     if (run === undefined) {
-      this.#fail(`was told of stream ${stream.id} before HELLO`);
+      this.#fail(`received stream ${stream.id} before HELLO`);
       return;
     }
     const opened = findProcess(this.node, run)?.openedFor(process.node, process.run, stream.id);
     if (opened === undefined) {
-      this.#fail(`was told of stream ${stream.id}, which nobody opened`);
+      this.#fail(`received stream ${stream.id}, which nobody opened`);
       return;
     }
     const model = this.#createModel(stream.id, opened.plan.answererStart, connection);
     // spec streams 3.8
     if (opened.isReopened && opened.model.peer !== undefined) {
-      this.#fail(`was asked a second time for what is now stream ${stream.id}`);
+      this.#fail(`received a second request for what is now stream ${stream.id}`);
     }
     model.peer = opened.model;
     opened.model.peer = model;

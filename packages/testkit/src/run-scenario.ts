@@ -462,12 +462,12 @@ class ScenarioRun {
     // Persistent keepalives may have caused a rekey just now.
     world.run(world.now + SETTLING_MS, () => this.#leftovers().length === 0);
     for (const leftover of this.#leftovers())
-      this.#report(`${leftover} after everything came to its end`, 'silence');
+      this.#report(`${leftover} after everything had ended`, 'silence');
     if (this.#scenario.clients.some(({ keepaliveMs }) => keepaliveMs > 0)) return;
     const before = world.datagramsSent;
     world.run(world.now + SILENCE_MS);
     const sent = world.datagramsSent - before;
-    if (sent > 0) this.#report(`${sent} datagrams were sent although there was nothing to say`, 'silence');
+    if (sent > 0) this.#report(`${sent} datagrams were sent although nothing was left to send`, 'silence');
     this.#observer.end();
   }
 
@@ -483,7 +483,10 @@ class ScenarioRun {
       0,
     );
     if (replays > copies)
-      this.#report(`${replays} datagrams were taken for replays, ${copies} came twice`, 'replays');
+      this.#report(
+        `${replays} datagrams were dropped as replays, but only ${copies} arrived twice`,
+        'replays',
+      );
   }
 
   #leftovers(): string[] {

@@ -4,7 +4,7 @@ import type { Content } from './content.js';
 import type { EndPlan } from './scenario.js';
 import type { EndModel } from './stream-model.js';
 
-/** What an actor needs from its process. */
+/** The process of an actor, as far as the actor uses it. */
 export interface ActorHost {
   readonly content: Content;
   now(): number;
@@ -14,7 +14,7 @@ export interface ActorHost {
   wake(): void;
 }
 
-/** Writes, reads and ends one stream as its plan says, and tells the model of each step.
+/** Writes, reads and ends one stream as its plan says, and records each step in the model.
  *
  *  The `PeerLink` creates it when the stream is opened and passes it the stream's events. It decides nothing by itself,
  *  and never checks what it reads: the `EndModel` does. */
@@ -40,7 +40,7 @@ export class StreamActor {
     this.#write();
   }
 
-  // ---- what the stream tells ----------------------------------------------------------------------------------
+  // ---- the stream's events ------------------------------------------------------------------------------------
 
   onReadable(): void {
     this.model.onReadable();

@@ -64,14 +64,14 @@ export class EndModel {
     this.stopCode ??= code;
   }
 
-  // ---- what it is told ----------------------------------------------------------------------------------------
+  // ---- what the protocol reports ------------------------------------------------------------------------------
 
   onRead(bytes: Uint8Array): void {
     this.#expectLife('bytes');
     if (this.hasReadAll) this.#fail('read bytes after the FIN');
     if (this.sawReset) this.#fail('read bytes after the reset');
-    if (this.stopCode !== undefined) this.#fail('read bytes after it said that it would not');
-    if (bytes.length === 0) this.#fail('read a piece of no bytes');
+    if (this.stopCode !== undefined) this.#fail('read bytes after it stopped reading');
+    if (bytes.length === 0) this.#fail('read an empty piece');
     const writer = this.peer;
     if (writer === undefined) {
       this.#fail('read bytes that nobody wrote');
@@ -82,8 +82,7 @@ export class EndModel {
       this.#fail(`read up to offset ${end}, only ${writer.writtenBytes} bytes were written`);
     }
     const difference = this.#content.firstDifference(writer.contentStart, this.readBytes, bytes);
-    if (difference >= 0)
-      this.#fail(`read another byte than was written at offset ${this.readBytes + difference}`);
+    if (difference >= 0) this.#fail(`read a wrong byte at offset ${this.readBytes + difference}`);
     this.readBytes = end;
   }
 
@@ -106,20 +105,20 @@ export class EndModel {
   onReset(code: number): void {
     this.#expectLife('reset');
     if (code === StreamErrorCode.connectionLost) {
-      if (this.isLost) this.#fail('was told twice that the connection is lost');
+      if (this.isLost) this.#fail('learned twice that the connection is lost');
       this.isLost = true;
       return;
     }
-    if (this.sawReset) this.#fail('was told of a reset twice');
-    if (this.hasReadAll) this.#fail('was told of a reset after the FIN');
+    if (this.sawReset) this.#fail('received a reset twice');
+    if (this.hasReadAll) this.#fail('received a reset after the FIN');
     this.sawReset = true;
     const writer = this.peer;
     if (writer === undefined) {
-      this.#fail('was told of a reset that nobody asked for');
+      this.#fail('received a reset that nobody requested');
       return;
     }
     if (writer.resetCode !== code) {
-      this.#fail(`was told of a reset with code ${code}, the other side's is ${writer.resetCode ?? 'none'}`);
+      this.#fail(`received a reset with code ${code}, but the other side's is ${writer.resetCode ?? 'none'}`);
     }
   }
 
@@ -159,7 +158,7 @@ export class EndModel {
   /** Call once at the end, if the process survived: checks that this end was reached, and was the right one. */
   checkEnd(): void {
     if (!this.isClosed) {
-      this.#fail(`never came to its end: ${this.describe()}`);
+      this.#fail(`never ended: ${this.describe()}`);
       return;
     }
     if (this.isLost) return;
@@ -186,9 +185,8 @@ export class EndModel {
 
   /** Nothing may follow once the stream is closed, and only that may follow once the connection is lost. */
   #expectLife(what: string): void {
-    if (this.isClosed) this.#fail(`was told of ${what} after it was closed`);
-    else if (this.isLost && what !== 'closed')
-      this.#fail(`was told of ${what} after the connection was lost`);
+    if (this.isClosed) this.#fail(`received ${what} after it was closed`);
+    else if (this.isLost && what !== 'closed') this.#fail(`received ${what} after the connection was lost`);
   }
 
   #fail(problem: string): void {

@@ -167,7 +167,8 @@ export class World {
     this.digest.bytes(datagram.subarray(-DIGESTED_BYTES));
     if (this.#isTraced) this.#trace(`${node} sends ${describe(datagram)} to ${to.address}:${to.port}`);
     const { onViolation, watcher } = this.#options;
-    if (!isMessage(datagram)) onViolation(`${node} sent what is no message, or cut it wrongly`);
+    if (!isMessage(datagram))
+      onViolation(`${node} sent something that is not a message, or cut a batch wrongly`);
     // Under load a relay asks anyone who knows its public key for a cookie (spec handshake 6).
     const isCookieReply = datagram[0] === 3;
     if (sameAddress(to, STRANGER_ADDRESS) && !isCookieReply) onViolation(`${node} answered a forgery`);

@@ -88,7 +88,7 @@ describe('the pair reports', () => {
         return calls++ === 0;
       },
     });
-    expect(run(client)).toEqual(['client sent what is no message, or cut it wrongly']);
+    expect(run(client)).toEqual(['client sent something that is not a message, or cut a batch wrongly']);
   });
 
   test('a batch without a segment size', () => {

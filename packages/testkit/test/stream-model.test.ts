@@ -92,7 +92,7 @@ describe('the model of a stream reports', () => {
     expect(reading(bytes)).toBe(1);
   });
   test('swapped pieces', () => expect(reading(written(100, 100), written(0, 100))).toBe(2));
-  test('a piece that comes twice', () => expect(reading(written(0, 100), written(0, 100))).toBe(1));
+  test('a duplicated piece', () => expect(reading(written(0, 100), written(0, 100))).toBe(1));
   test('a missing piece', () => expect(reading(written(0, 100), written(101, 100))).toBe(1));
   test('one altered bit', () => {
     const bytes = new Uint8Array(written(0, 1000));
@@ -103,7 +103,7 @@ describe('the model of a stream reports', () => {
   test('more bytes than were written', () => expect(reading(written(0, 1001))).toBe(1));
   test('a piece of no bytes', () => expect(reading(written(0, 0))).toBe(1));
 
-  test('a FIN that is early, or was never written, or comes twice', () => {
+  test('a FIN that is early, was never written, or arrives twice', () => {
     writer.write(10);
     reader.onRead(written(0, 9));
     reader.onReadFinished();
@@ -126,7 +126,7 @@ describe('the model of a stream reports', () => {
     expect(violations).toHaveLength(1);
   });
 
-  test('a reset that nobody asked for, or with another code, or told twice', () => {
+  test('a reset that nobody requested, or with another code, or received twice', () => {
     reader.onReset(1);
     expect(violations).toHaveLength(1);
     writer.reset(2);
@@ -134,7 +134,7 @@ describe('the model of a stream reports', () => {
     expect(violations).toHaveLength(3);
   });
 
-  test('a stop that nobody asked for', () => {
+  test('a stop that nobody requested', () => {
     writer.onStopped(0);
     expect(violations).toHaveLength(1);
   });
@@ -147,7 +147,7 @@ describe('the model of a stream reports', () => {
     expect(violations).toHaveLength(3);
   });
 
-  test('an end that comes too early, or never', () => {
+  test('an end that is too early, or never reached', () => {
     writer.onClosed();
     expect(violations).toHaveLength(2);
     reader.checkEnd();

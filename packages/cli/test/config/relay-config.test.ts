@@ -88,7 +88,7 @@ level = "debug"
       ],
     ],
     [
-      'a number that is no port',
+      'a number that is not a valid port',
       'listen = 518200\nprivate_key_file = "relay.key"',
       ['relay.toml:1: listen: found 518200, expected a port, or "HOST:PORT" (IPv6 in brackets)'],
     ],
@@ -166,7 +166,7 @@ level = "debug"
       ['relay.toml:8: peer.name: found "alice" as on line 4, expected each peer to have its own'],
     ],
     [
-      'two peers with one key, beside another problem',
+      'two peers with the same key, and another problem',
       `${START + peer('alice', ALICE) + peer('bob', ALICE)}surname = "b"\n`,
       [
         'relay.toml:9: peer.public_key: found the same key as on line 5, expected each peer to have its own',
@@ -208,7 +208,7 @@ level = "debug"
       ['relay.toml:3: memory_per_peer_mib: found 8, expected a whole number of MiB from 32 to 4096'],
     ],
     [
-      'an outage that is no length of time',
+      'an invalid outage',
       `${START}max_outage_hours = 0.5\n`,
       ['relay.toml:3: max_outage_hours: found 0.5, expected a whole number of hours from 1 to 8760'],
     ],

@@ -43,6 +43,7 @@ abstract class KeyedAead {
   }
 }
 
+/** Seals and opens through sodium, in place and without a copy. */
 export class SodiumAead extends KeyedAead implements Aead {
   readonly #sodium: Sodium;
 
@@ -137,6 +138,7 @@ function orNull(bytes: Uint8Array | undefined): Uint8Array | null {
   return bytes === undefined || bytes.length === 0 ? null : bytes;
 }
 
+/** Seals and opens through node:crypto, which returns copies: they are written back into the buffer. */
 export class NodeAead extends KeyedAead implements Aead {
   seal(
     counterHigh: number,

@@ -64,7 +64,7 @@ export interface ArrivedDatagram {
   readonly unknown: SentDatagram | undefined;
 }
 
-/** What a rule may observe. Rules identify processes and peers by name and must not keep the program's objects for
+/** The observations of a rule, each of them optional. Rules identify processes and peers by name and must not keep the program's objects for
  *  long. */
 export interface RuleWatch {
   onStart?(process: ObservedProcess): void;

@@ -169,7 +169,7 @@ function append<T>(list: T[] | undefined, item: T): T[] {
   return list;
 }
 
-/** Reads a packet from front to back. It never fails: past the end it reads zeros, and `isBeyondEnd` tells. */
+/** Reads a packet from front to back. It never fails: past the end it reads zeros and sets `isBeyondEnd`. */
 class Cursor {
   readonly #bytes: Uint8Array;
   position: number;

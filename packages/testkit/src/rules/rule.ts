@@ -5,7 +5,7 @@ import type { Scenario } from '../scenario.js';
 import type { NodeName } from '../world.js';
 import type { PathModel } from './path-model.js';
 
-/** What a rule can find out about the run. */
+/** A rule's view of the run, besides what it observes. */
 export interface Stage {
   readonly scenario: Scenario;
   now(): number;

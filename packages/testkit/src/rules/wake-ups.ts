@@ -7,7 +7,7 @@ const ROUNDING_MS = 1e-6;
 export const wakeUps: Rule = {
   name: 'wake-ups',
   holds:
-    'spec session 1: whoever drives the core calls it when the moment it named has come, and may call it earlier; a timer that is due has its effect once. So nothing comes of a call before, and a moment that is past is named no more after its turn.',
+    'spec session 1: the driver calls the core at the moment that the core named, and may call it earlier; a due timer takes effect once. So an early call has no effect, and a moment that has passed is not named again after its turn.',
   watch(stage) {
     /** Processes that sent stream data in this turn. Their pacer waits until several datagrams are allowed, so an early
      *  call may already find one ready. */
