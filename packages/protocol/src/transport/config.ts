@@ -1,4 +1,4 @@
-/** What a connection may be told to do differently. Every number has a default in transport-constants.ts. */
+/** What can be configured about a connection. limits.ts has the default of every number. */
 import type { CongestionControllerName } from './congestion/controller.js';
 import {
   BASE_DATAGRAM_BYTES,
@@ -10,22 +10,25 @@ import {
   SEND_BUFFER_BYTES,
 } from './limits.js';
 
+/** Sizes are in bytes, times in milliseconds. */
 export interface TransportConfig {
   readonly congestion: CongestionControllerName;
-  /** UDP payload of a full datagram on a path of which nothing is known, a multiple of 16 ... */
+  /** The size of a full datagram on a path about which nothing is known: bytes of UDP payload, a multiple of 16 ... */
   readonly datagramBytes: number;
-  /** ... and the most that the search for the path's MTU tries; the same switches it off (spec mtu 2). */
+  /** ... and the largest size that the search for the path MTU tries. If the two are equal, there is no search
+   *  (spec mtu 1.3). */
   readonly maxDatagramBytes: number;
-  /** The largest datagram that we take, stated in HELLO. */
+  /** The largest datagram that we accept, as our HELLO states it. */
   readonly maxReceivedDatagramBytes: number;
   readonly connectionWindowBytes: number;
   readonly maxStreamWindowBytes: number;
   readonly maxOpenStreams: number;
   readonly sendBufferBytes: number;
   readonly minStreamSendBufferBytes: number;
-  /** Streams of a peer that was not heard of for so long are reset; infinite: never. */
+  /** If a peer with open streams is not heard for this long, its streams are reset; Infinity for never
+   *  (spec outage 4). */
   readonly maxSilenceMs: number;
-  /** Stated in HELLO, at most 64 bytes of printable ASCII. */
+  /** The name of this software, as our HELLO states it: at most 64 bytes of printable ASCII. */
   readonly softwareName: string;
 }
 

@@ -1,17 +1,16 @@
-/** Which run of each process a packet belongs to (spec streams 3). */
 import { EPOCH_BYTES, MAX_ENDED_EPOCHS } from './limits.js';
 import type { Hello } from './wire/frames.js';
 
 const NO_EPOCH = new Uint8Array(EPOCH_BYTES);
 
 /** What a HELLO means:
- *  - `known`: the peer that we know; its keypair is now bound
- *  - `first`: the first word of a peer
- *  - `restarted`: the peer is a new run: the old connection is over
- *  - `returned`: an epoch that another one has ended: two processes use the peer's key (spec streams 3.7)
+ *  - `known`: it is of the peer's current run
+ *  - `first`: it is the first HELLO of a peer
+ *  - `restarted`: the peer has restarted, so the old connection is over
+ *  - `returned`: it has an epoch that another one has ended, so two processes use the peer's key (spec streams 3.7)
  *  - `not-for-us`: it was meant for an earlier run of ours
- *  - `stale`: a late word of an earlier run of the peer
- *  - `violation`: another epoch under a keypair that is bound */
+ *  - `stale`: it comes late, from an earlier run of the peer
+ *  - `violation`: its keypair is bound to another epoch */
 export type HelloMeaning =
   | 'known'
   | 'first'
@@ -21,45 +20,58 @@ export type HelloMeaning =
   | 'stale'
   | 'violation';
 
-/** Keypairs that a peer can hold at one time, and one more for a handshake in between. */
+/** A peer can hold three keypairs at one time. One more is for a handshake in between. */
 const MAX_BOUND_KEYPAIRS = 4;
 
+/** Knows which run of each process a packet belongs to (spec streams 3).
+ *
+ *  An _epoch_ is 8 random bytes that identify one run of one side of a connection. A HELLO states both epochs, and
+ *  binds the keypair that it arrives under to the sender's epoch. Every later packet under that keypair then belongs to
+ *  that epoch.
+ *
+ *  The object owns our own epoch, the peer's current one, the last few that ended, and the bindings of keypairs. Its
+ *  owner asks `judge` what a HELLO means, and calls `bind` if it accepts it. It never ends or starts a connection. */
 export class Epochs {
+  /** The epoch of our own side. */
   readonly own: Uint8Array;
+  /** The current epoch of the peer. */
   #peer: Uint8Array | undefined;
-  /** The greatest id of a keypair that was ever bound. */
+  /** The greatest id of a keypair that was ever bound. A newer keypair has a greater id. */
   #newestBound = -1;
-  /** Epochs of the peer that ended because another began, newest last. */
+  /** The last epochs of the peer that ended because another began, the newest last. */
   readonly #ended: Uint8Array[] = [];
-  /** Epoch that each keypair is bound to, newest last. */
+  /** The epoch that each keypair is bound to, the newest last. */
   readonly #bound: { keypairId: number; epoch: Uint8Array }[] = [];
 
   constructor(own: Uint8Array) {
     this.own = own;
   }
 
+  /** Whether a HELLO of the peer was accepted. */
   get isPeerKnown(): boolean {
     return this.#peer !== undefined;
   }
-  /** What our HELLO expects the peer to be. */
+  /** The peer's epoch as our HELLO states it: all zero if we do not know it. */
   get expected(): Uint8Array {
     return this.#peer ?? NO_EPOCH;
   }
 
-  /** Judges a HELLO without any effect. */
+  /** Says what a HELLO means. This has no effect.
+   *  @param keypairId the keypair that it arrived under */
   judge(keypairId: number, hello: Hello): HelloMeaning {
-    // spec streams 3.3
+    // Meant for an earlier run of ours (spec streams 3.3).
     if (!same(hello.expectedEpoch, NO_EPOCH) && !same(hello.expectedEpoch, this.own)) return 'not-for-us';
     const bound = this.#boundTo(keypairId);
     if (bound !== undefined && !same(bound, hello.epoch)) return 'violation';
     if (this.#peer === undefined) return 'first';
     if (same(this.#peer, hello.epoch)) return 'known';
-    // Keypair ids grow: what comes under one older than the newest bound one is from before the restart.
+    // A packet under a keypair older than the newest bound one is from before the restart.
     if (keypairId < this.#newestBound) return 'stale';
     return this.#ended.some((epoch) => same(epoch, hello.epoch)) ? 'returned' : 'restarted';
   }
 
-  /** spec streams 3.2: the keypair speaks for this epoch from now on. @returns whether it did not before */
+  /** Accepts a HELLO: binds the keypair to its epoch (spec streams 3.2).
+   *  @returns whether the keypair was not bound before */
   bind(keypairId: number, hello: Hello): boolean {
     if (this.#peer !== undefined && !same(this.#peer, hello.epoch)) {
       this.#ended.push(this.#peer);
@@ -73,7 +85,8 @@ export class Epochs {
     return true;
   }
 
-  /** @returns `unbound`, `current`, or `stale` when the keypair speaks for an earlier run (spec streams 3.4) */
+  /** Says which run of the peer a packet under this keypair belongs to: the current one, an earlier one (`stale`,
+   *  spec streams 3.4), or unknown (`unbound`). */
   standing(keypairId: number): 'unbound' | 'current' | 'stale' {
     const bound = this.#boundTo(keypairId);
     if (bound === undefined) return 'unbound';
@@ -85,7 +98,7 @@ export class Epochs {
   }
 }
 
-/** Epochs are random labels, not secrets: an ordinary comparison. */
+/** An ordinary comparison, because epochs are random labels and not secrets. */
 function same(a: Uint8Array, b: Uint8Array): boolean {
   for (let i = 0; i < EPOCH_BYTES; i++) if (a[i] !== b[i]) return false;
   return true;

@@ -1,7 +1,3 @@
-/** Takes the packets that arrive, one at a time, frame by frame (spec streams 1, 2).
- *
- *  What a frame asks of streams, recovery or the path is done at once; when one is not permitted, the whole packet fails and with it the
- *  connection. It remembers what the peer said of itself, and what the last packet brought that the endpoint has to act on. */
 import { copyBytes } from '../copy-bytes.js';
 import { ConnectionErrorCode, type DropReason } from '../failure.js';
 import { MAX_FRAMES_PER_PACKET, PROTOCOL_VERSION } from './limits.js';
@@ -12,7 +8,8 @@ import type { FrameOutcome, StreamError } from './streams/stream-set.js';
 import { END, type FrameReader, MALFORMED } from './wire/frame-reader.js';
 import { FrameType, type Hello } from './wire/frames.js';
 
-/** What became of a packet: nothing special, dropped, the peer's CLOSE, or our reason to close. */
+/** What became of a packet. `undefined` means that it was processed. `closedByPeer` has the error of the peer's CLOSE
+ *  frame, and `failed` the error with which to close the connection. */
 export type PacketOutcome =
   | undefined
   | { readonly dropped: DropReason }
@@ -20,9 +17,16 @@ export type PacketOutcome =
   | { readonly failed: StreamError };
 
 const DUPLICATE: PacketOutcome = { dropped: 'duplicate-packet' };
-/** Left unacknowledged so that it comes again (spec streams 4.6). */
+/** Not acknowledged, so that the peer retransmits it (spec streams 4.6). */
 const LATER: PacketOutcome = { dropped: 'reassembly-full' };
 
+/** Handles the packets that arrive, one frame after the other (spec streams 1, 2).
+ *
+ *  Each frame is carried out at once, by the streams, by recovery or by the path. If a frame is not permitted, the rest
+ *  of the packet is not processed, and the connection has to be closed.
+ *
+ *  The connection owns this object. The epoch of a packet has been judged before the packet is passed in. The object
+ *  remembers the peer's HELLO, and a PATH_RESPONSE until it is taken. */
 export class PacketHandler {
   readonly #parts: ConnectionParts;
   readonly #fate: PacketFate;
@@ -30,7 +34,7 @@ export class PacketHandler {
   #hello: Hello | undefined;
   #pathResponse: Uint8Array | undefined;
   #closedByPeer: StreamError | undefined;
-  /** The packet that is being handled changed something other than streams. */
+  /** The current packet has had an effect on something other than streams (spec streams 2.5). */
   #hadEffect = false;
 
   constructor(parts: ConnectionParts, fate: PacketFate, budgets: PeerBudgets) {
@@ -39,22 +43,23 @@ export class PacketHandler {
     this.#budgets = budgets;
   }
 
-  /** What the peer said of itself, once it did. */
+  /** The peer's HELLO, once it has arrived. */
   get peerHello(): Hello | undefined {
     return this.#hello;
   }
 
-  /** The bytes of a PATH_RESPONSE that the last packet brought. */
+  /** Takes the 8 bytes of the last PATH_RESPONSE, if one has arrived since the last call. */
   takePathResponse(): Uint8Array | undefined {
     const response = this.#pathResponse;
     this.#pathResponse = undefined;
     return response;
   }
 
-  /** @param reader stands behind the packet number; HELLO, if there is one, is judged already */
+  /** Handles a packet.
+   *  @param reader is at the first frame. If that is a HELLO, its epoch has been accepted. */
   handle(now: number, packetNumber: number, reader: FrameReader): PacketOutcome {
     const { received, recovery, liveness, streams } = this.#parts;
-    // spec streams 1.2
+    // A number that was seen before, or may have been (spec streams 1.2).
     if (received.isDuplicate(packetNumber)) return DUPLICATE;
     const { effects } = streams;
     let ackEliciting = false;
@@ -65,7 +70,7 @@ export class PacketHandler {
       const type = reader.next();
       if (type === END) break;
       if (type === MALFORMED) return failed(ConnectionErrorCode.frameEncoding, reader.problem);
-      // spec streams 2.3
+      // Limits on the work per packet (spec streams 2.3).
       if (frames === MAX_FRAMES_PER_PACKET)
         return failed(ConnectionErrorCode.protocolViolation, 'too many frames');
       if (type === FrameType.ack && ++acks > 1)
@@ -79,7 +84,7 @@ export class PacketHandler {
       else if (outcome !== undefined) return { failed: outcome };
     }
     streams.announceRoom();
-    // spec streams 2.5
+    // Packets without an effect are limited (spec streams 2.5).
     if (this.#hadEffect || streams.effects > effects) this.#budgets.idlePackets.give();
     else if (!this.#budgets.idlePackets.take(now))
       return failed(ConnectionErrorCode.protocolViolation, 'too many packets without effect');
@@ -123,7 +128,7 @@ export class PacketHandler {
         this.#closedByPeer = { code: frame.code, reason: frame.closeReason };
         return undefined;
       default:
-        return undefined; // PING, *_BLOCKED: advice that needs no action
+        return undefined; // PING and …_BLOCKED need no action.
     }
   }
 
@@ -134,7 +139,8 @@ export class PacketHandler {
     if (hello.role === this.#parts.role) {
       return { code: ConnectionErrorCode.protocolViolation, reason: `both sides are a ${hello.role}` };
     }
-    if (this.#hello !== undefined) return undefined; // of the same run: it says what the first said
+    // Another HELLO of the same run says what the first one said.
+    if (this.#hello !== undefined) return undefined;
     this.#hadEffect = true;
     this.#hello = hello;
     this.#parts.mtu.restart(now, hello.maxDatagramBytes);

@@ -1,7 +1,3 @@
-/** One packet while it is being written: where the next frame goes, and how much room is left (spec streams 1.1).
- *
- *  Each `add…` writes one frame if it fits and says whether it did. ACK and STREAM frames are written by whoever knows their contents:
- *  they get `bytes`, `at` and `room`, and the position behind them goes to `advance`. */
 import { PADDING_BYTES } from '../datagram-layout.js';
 import { PACKET_TYPE } from './limits.js';
 import {
@@ -21,15 +17,26 @@ import { writeVarint } from './wire/varint.js';
 
 const NO_BYTES = new Uint8Array(0);
 
+/** The packet that is being written: where the next frame goes, and how much room is left (spec streams 1.1).
+ *
+ *  Each `add…` method writes one frame. Those that return a boolean write nothing and return false if the frame does
+ *  not fit; for the others, the caller has to know that it fits. ACK and STREAM frames are written by the parts that
+ *  know their contents: these get `bytes`, `at` and `room`, and the position after the frame is passed to `advance`.
+ *
+ *  The packet builder owns the writer and reuses it for every packet. The writer writes in place, into the batch that
+ *  will be sent. It decides nothing: not what goes into a packet, and not whether it may be sent. */
 export class PacketWriter {
+  /** The buffer that the packet is written into. */
   bytes: Uint8Array = NO_BYTES;
+  /** Where the next frame goes. */
   at = 0;
-  /** Something in it asks for an acknowledgement. */
+  /** Whether a frame in the packet asks for an acknowledgement. */
   isAckEliciting = false;
   #start = 0;
   #firstFrame = 0;
   #end = 0;
 
+  /** Begins a packet in bytes[start, start + maxBytes), and writes its number. */
   begin(bytes: Uint8Array, start: number, maxBytes: number, packetNumber: number): void {
     this.bytes = bytes;
     this.isAckEliciting = false;
@@ -40,15 +47,18 @@ export class PacketWriter {
     this.#firstFrame = this.at;
   }
 
+  /** How many bytes are left for frames. */
   get room(): number {
     return this.#end - this.at;
   }
+  /** Whether there is no frame in the packet yet. */
   get isEmpty(): boolean {
     return this.at === this.#firstFrame;
   }
 
-  /** Somebody else has written a frame. @param at behind it; where it was when the frame did not fit
-   *  @returns false when it did not */
+  /** Another part has written a frame at `at`.
+   *  @param at the position after the frame, or the old position if the frame did not fit
+   *  @returns whether it did fit */
   advance(at: number, isAckEliciting: boolean): boolean {
     if (at === this.at) return false;
     this.at = at;
@@ -56,7 +66,7 @@ export class PacketWriter {
     return true;
   }
 
-  /** There must be room. */
+  /** Adds a HELLO frame, for which there must be room. */
   addHello(frame: Uint8Array): void {
     this.bytes.set(frame, this.at);
     this.advance(this.at + frame.length, true);
@@ -87,20 +97,22 @@ export class PacketWriter {
     return this.advance(writeResetStream(this.bytes, this.at, streamId, code, finalSize), true);
   }
 
-  /** There must be room. @param reason printable ASCII */
+  /** Adds CLOSE, for which there must be room.
+   *  @param reason at most MAX_CLOSE_REASON_BYTES of printable ASCII */
   addClose(code: number, reason: string): void {
     const text = new Uint8Array(reason.length);
     for (let i = 0; i < reason.length; i++) text[i] = reason.charCodeAt(i) & 0x7f;
     this.at = writeClose(this.bytes, this.at, code, text);
   }
 
-  /** Padding to the end of the room. */
+  /** Fills the rest of the room with padding. */
   fill(): void {
     this.bytes.fill(0, this.at, this.#end);
     this.at = this.#end;
   }
 
-  /** Pads to the next multiple of 16, as WireGuard does, as far as there is room. @returns the length of the packet */
+  /** Ends the packet, and pads it to a multiple of 16 as WireGuard does, as far as there is room.
+   *  @returns its length */
   finish(): number {
     const padded = Math.ceil((this.at - this.#start) / PADDING_BYTES) * PADDING_BYTES;
     const end = Math.min(this.#start + padded, this.#end);

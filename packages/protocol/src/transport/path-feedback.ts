@@ -1,13 +1,14 @@
-/** What the fate of packets says about the path, and to whom: the delivery rate, the congestion controller, the pacer, the MTU search and
- *  the tail repeater.
- *
- *  `PacketFate` hands in each outcome of recovery. Packets that went over an earlier path count for nothing here (spec path 4). Its own
- *  state is only the size of a full datagram that congestion control and the pacer were given last. */
 import { type AckSample, emptyAckSample, emptyLossSample, type LossSample } from './congestion/controller.js';
 import { type ConnectionParts, createController } from './parts.js';
 import type { RecoveryOutcome } from './recovery/recovery.js';
 import type { SendGate } from './send-gate.js';
 
+/** Passes on what acknowledged and lost packets say about the path: to the delivery rate, the congestion controller,
+ *  the pacer, the MTU search and the tail repeater.
+ *
+ *  PacketFate calls it with each outcome of recovery. Packets that were sent over an earlier path count for nothing
+ *  here (spec path 4). Apart from the two samples that it fills again for each ACK and each loss, its only state is the
+ *  size of a full datagram that the congestion controller and the pacer know. */
 export class PathFeedback {
   readonly #parts: ConnectionParts;
   readonly #gate: Pick<SendGate, 'applicationLimited' | 'windowLimitedAt'>;
@@ -15,18 +16,19 @@ export class PathFeedback {
   readonly #lossSample: LossSample = emptyLossSample();
   #datagramBytes: number;
 
-  /** @param gate tells what held the sender back of late */
+  /** @param gate knows what held the sender back last */
   constructor(parts: ConnectionParts, gate: Pick<SendGate, 'applicationLimited' | 'windowLimitedAt'>) {
     this.#parts = parts;
     this.#gate = gate;
     this.#datagramBytes = parts.mtu.datagramBytes;
   }
 
-  /** UDP payload of a full datagram now. */
+  /** The size of a full datagram: bytes of UDP payload. */
   get datagramBytes(): number {
     return this.#datagramBytes;
   }
 
+  /** Passes on what an ACK or a timeout changed. */
   handle(now: number, outcome: RecoveryOutcome): void {
     const { congestion, rates, recovery } = this.#parts;
     const hasNews = outcome.acknowledged.length > 0;
@@ -43,13 +45,13 @@ export class PathFeedback {
     this.#updateDatagramBytes();
   }
 
-  /** The system refused a datagram of so many bytes. */
+  /** The system refused to send a datagram of this many bytes. */
   handleTooLarge(now: number, bytes: number): void {
     this.#parts.mtu.onTooLarge(now, bytes);
     this.#updateDatagramBytes();
   }
 
-  /** What is sent from now on goes over a path of which nothing is known. */
+  /** The path has changed, and nothing is known about the new one. */
   restart(now: number): void {
     const { config, random, mtu, tail } = this.#parts;
     tail.onNewPath();
@@ -73,7 +75,7 @@ export class PathFeedback {
     const { log } = recovery;
     const i = log.slot(packetNumber);
     const bytes = log.size[i] as number;
-    // spec mtu 2.2
+    // The loss of a probe is no sign of congestion (spec mtu 2.2).
     if (log.isMtuProbe(packetNumber)) {
       mtu.onProbeLost(now);
       return;
@@ -119,6 +121,7 @@ export class PathFeedback {
     return sample;
   }
 
+  /** Passes on the size of a full datagram, if the MTU search has changed it. */
   #updateDatagramBytes(): void {
     const { mtu, congestion, pacer } = this.#parts;
     if (mtu.datagramBytes === this.#datagramBytes) return;

@@ -1,7 +1,3 @@
-/** What one peer may cost beyond what it pays for (spec streams 2.5, 3.6, 5.4).
- *
- *  The budgets belong to the peer and outlive its connections. A peer that closes or restarts gets a new connection, and a
- *  budget that came with it would be no limit. */
 import { TokenBucket } from '../token-bucket.js';
 import {
   EPOCHS_BURST,
@@ -12,11 +8,15 @@ import {
   MAX_IDLE_PACKETS,
 } from './limits.js';
 
+/** Limits on what a peer can make us do at little cost to itself (spec streams 2.5, 3.6, 5.4).
+ *
+ *  The budgets belong to the peer and outlive its connections. A peer that closes or restarts gets a new connection,
+ *  and if it got new budgets too, they would limit nothing. */
 export class PeerBudgets {
-  /** New epochs, each of which costs a connection. */
+  /** New epochs, each of which costs us a new connection. */
   readonly epochs = new TokenBucket(EPOCHS_BURST, EPOCHS_PER_SECOND);
-  /** Packets that change nothing. */
+  /** Packets that have no effect. */
   readonly idlePackets = new TokenBucket(MAX_IDLE_PACKETS, IDLE_PACKETS_PER_SECOND);
-  /** Places of streams that the peer gave up. */
+  /** Streams that the peer gave up and whose places it gets back. */
   readonly givenUpStreams = new TokenBucket(GIVEN_UP_STREAMS_BURST, GIVEN_UP_STREAMS_PER_SECOND);
 }

@@ -1,15 +1,17 @@
-/** Whether a packet with data may go out now, by the congestion window and the pacer, and what held the last one back.
- *
- *  `PacketBuilder` asks before each packet. Congestion control needs the answers afterwards: a window that was not used must not grow, and
- *  a rate measured without enough to send says nothing of the path (spec recovery 5.2, 5.4). */
 import type { ConnectionParts } from './parts.js';
 
+/** Decides whether the congestion window and the pacer permit a packet with data now, and remembers what held back the
+ *  last.
+ *
+ *  The packet builder asks before each packet. Congestion control needs the answers later: a window that was not used
+ *  must not grow, and a rate that was measured without enough to send says little about the path (spec recovery 5.2,
+ *  5.4). */
 export class SendGate {
-  /** When the pacer lets the next packet go; undefined when it is not what holds us back. */
+  /** When the pacer permits the next packet. Undefined if the pacer is not what holds us back. */
   pacedAt: number | undefined;
-  /** Nothing was left to send, when the last packet was asked for; the window was not what held us back. */
+  /** When the builder asked last, there was no data to send, so the window was not what held us back. */
   applicationLimited = true;
-  /** When the window last was. */
+  /** When the window last held us back. */
   windowLimitedAt = Number.NEGATIVE_INFINITY;
   readonly #parts: ConnectionParts;
 
@@ -17,7 +19,9 @@ export class SendGate {
     this.#parts = parts;
   }
 
-  /** @param datagramBytes the size of the packet at most, when it is sealed */
+  /** Whether a packet with data may be sent now.
+   *  @param hasData whether there is any data to send
+   *  @param datagramBytes the largest size that the packet can have once it is sealed */
   allows(now: number, hasData: boolean, datagramBytes: number): boolean {
     const { recovery, rates, congestion, pacer } = this.#parts;
     this.pacedAt = undefined;

@@ -1,5 +1,3 @@
-/** Sends the last data of a burst a second time (spec recovery 8): nothing comes after it whose acknowledgement would show its loss, so
- *  without the copy only the probe timer would. */
 import {
   TAIL_REPEAT_BURST_BYTES,
   TAIL_REPEAT_BYTES_PER_MS,
@@ -10,18 +8,30 @@ import {
 
 const NONE = -1;
 
+/** Decides when the last data of a burst is sent a second time (spec recovery 8).
+ *
+ *  If the last packet of a burst is lost, no later packet is acknowledged that would show it, and only the probe timer
+ *  would notice. So a few milliseconds after a packet that leaves nothing more to send, its data is repeated in a new
+ *  packet, unless more was sent by then. This happens only on a path that is new or has lost packets lately, and only
+ *  within a budget.
+ *
+ *  The connection owns this object and has every packet reported to it. When `takeDue` returns a packet, the connection
+ *  has its data sent again. Times are in milliseconds. */
 export class TailRepeater {
-  /** When `takeDue` has something, or infinity. */
+  /** When `takeDue` has something to return; Infinity if there is nothing to repeat. */
   dueAt = Number.POSITIVE_INFINITY;
+  /** The packet to repeat. */
   #packetNumber = NONE;
+  /** The budget: how many bytes may be repeated now. */
   #credit = TAIL_REPEAT_BURST_BYTES;
   #creditAt = 0;
-  /** Until then the path is not known as one that loses nothing; undefined before anything went over it. */
+  /** Until then the path is suspected of losing packets. Undefined if nothing has been sent over it. */
   #unsureUntil: number | undefined;
-  /** The next packet carries a repeat: it is not repeated again. */
+  /** The next packet carries a repeat, which is not repeated again. The connection sets this. */
   isRepeating = false;
 
-  /** A packet went out. @param isTail with stream data, and nothing is left to send behind it */
+  /** An ack-eliciting packet was sent.
+   *  @param isTail whether it has stream data and leaves nothing more to send */
   onPacketSent(now: number, packetNumber: number, sizeBytes: number, isTail: boolean): void {
     this.#unsureUntil ??= now + TAIL_REPEAT_UNSURE_MS;
     this.#credit = Math.min(
@@ -40,17 +50,18 @@ export class TailRepeater {
     this.dueAt = now + TAIL_REPEAT_DELAY_MS;
   }
 
-  /** A packet, not a search for the MTU, was declared lost. */
+  /** A packet was declared lost, other than a probe of the MTU search. */
   onPacketLost(now: number): void {
     this.#unsureUntil = now + TAIL_REPEAT_UNSURE_MS;
   }
 
-  /** What is sent from now on goes over another path. */
+  /** The path has changed: nothing is known about the new one. */
   onNewPath(): void {
     this.#unsureUntil = undefined;
   }
 
-  /** @returns the packet whose data is to be sent again now, or -1 */
+  /** Takes the repeat that is due.
+   *  @returns the number of the packet whose data to send again, or -1 */
   takeDue(now: number): number {
     if (now < this.dueAt) return NONE;
     const packetNumber = this.#packetNumber;
@@ -58,6 +69,7 @@ export class TailRepeater {
     return packetNumber;
   }
 
+  /** Forgets the packet that was to be repeated. */
   cancel(): void {
     this.#packetNumber = NONE;
     this.dueAt = Number.POSITIVE_INFINITY;

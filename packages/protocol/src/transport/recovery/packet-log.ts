@@ -1,36 +1,29 @@
-/** What a connection remembers of the packets that it sent.
- *
- *  One ring, a slot for each packet number, with a column for each fact: `log.sentAt[log.slot(packetNumber)]`. It has no memory
- *  before the first packet, grows up to `MAX_SENT_PACKETS` and shrinks again; `push`, `forget` and `trim` may replace the columns.
- *  Each column has one writer: `Recovery` those of what became of a packet, `DeliveryRate` those of how much had been delivered before it,
- *  and the packet builder, through `begin` and `add…`, those of what was in it.
- *
- *  A packet is remembered until it is acknowledged or until nobody would believe a late acknowledgement any more, and
- *  then forgotten with everything that was in it. Streams are named by id, so nothing here keeps one alive. */
 import { assert } from '../../assert.js';
 import { MAX_SENT_FRAMES, MAX_SENT_PACKETS } from '../limits.js';
 import { NO_BYTES, NO_FLOATS, NO_SHORTS, NO_WORDS, resized, slotsFor, trimmedSlotsFor } from './ring.js';
 import { BYTES_PER_FRAME, type SentFrameKind, SentFrames } from './sent-frames.js';
 
+/** What became of a packet number. */
 export const PacketState = {
-  /** The number was never sent. */
+  /** No packet was sent with this number (see SkippedNumbers). */
   skipped: 0,
   outstanding: 1,
   acknowledged: 2,
-  /** Declared lost; kept for a while to notice that it was not (spec recovery 3.3). */
+  /** Declared lost, but kept for a while to notice if it was not (spec recovery 3.3). */
   lost: 3,
 } as const;
 export type PacketState = (typeof PacketState)[keyof typeof PacketState];
 
+/** How recovery treats a packet. */
 export const PacketKind = {
-  /** It holds only ACK, PADDING or CLOSE: the peer does not acknowledge it. */
+  /** It contains only ACK, PADDING or CLOSE, so it does not make the peer send an acknowledgement. */
   quiet: 0,
   ackEliciting: 1,
   mtuProbe: 2,
 } as const;
 export type PacketKind = (typeof PacketKind)[keyof typeof PacketKind];
 
-/** What was in a packet beside the frames of streams, which are in `frames`. */
+/** Flags for what was in a packet, apart from the frames of streams, which are in `frames`. */
 export const Content = {
   hello: 1,
   ack: 2,
@@ -38,27 +31,38 @@ export const Content = {
   maxStreams: 8,
 } as const;
 
-/** Sum of the columns below. */
+/** The memory for one packet: the sum of the columns below. */
 const BYTES_PER_PACKET = 84;
-/** What probes and acknowledgements need: new data waits before they do. */
+/** Room that is kept for probes and acknowledgements, which must not wait. New data does. */
 const RESERVED_PACKETS = 1024;
 const RESERVED_FRAMES = 1024;
 
+/** Remembers the packets that a connection has sent.
+ *
+ *  It is a ring with a slot for each packet number and a column for each fact: `log.sentAt[log.slot(packetNumber)]`. It
+ *  has no memory before the first packet, grows up to MAX_SENT_PACKETS slots, and shrinks again. `push`, `skip`,
+ *  `forget` and `trim` may replace the columns, so callers must not keep them.
+ *
+ *  Each column has one writer. Recovery writes what became of a packet, DeliveryRate how much had been delivered before
+ *  it, and the packet builder, through `begin` and the `add…` methods, what was in it. Recovery owns the log.
+ *
+ *  A packet is remembered until it is acknowledged, or, if it was lost, until a late acknowledgement is no longer to be
+ *  expected. It is then forgotten together with everything that was in it. */
 export class PacketLog {
-  /** What all columns take when nothing more can be remembered. */
+  /** The memory that all columns take at their largest. */
   static readonly MAX_BYTES: number = MAX_SENT_PACKETS * BYTES_PER_PACKET + MAX_SENT_FRAMES * BYTES_PER_FRAME;
 
-  /** Frames of streams, in the order in which they were sent. */
+  /** The frames of streams in these packets. */
   readonly frames = new SentFrames();
 
   // ---- columns: what became of it ---------------------------------------------------------------------------
 
   sentAt = NO_FLOATS;
-  /** What it counts in flight; 0 when it does not. */
+  /** How many bytes it counts as in flight; 0 if it does not count. */
   size = NO_SHORTS;
   state = NO_BYTES;
   kind = NO_BYTES;
-  /** Of an acknowledged packet: so many numbers lower, and no closer, may be one that is not acknowledged. */
+  /** For an acknowledged packet: the next lower packet that is not acknowledged is at least this many numbers below. */
   distance = NO_WORDS;
 
   // ---- columns: the path when it was sent (see DeliveryRate) ------------------------------------------------
@@ -73,18 +77,18 @@ export class PacketLog {
   // ---- columns: what was in it ------------------------------------------------------------------------------
 
   contents = NO_BYTES;
-  /** With `Content.ack`: the largest number that its ACK named. */
+  /** With `Content.ack`: the largest number in its ACK frame. */
   ackLargest = NO_FLOATS;
-  /** With `Content.hello`: the keypair that it went out under. */
+  /** With `Content.hello`: the id of the keypair that it was sealed under. */
   keypair = NO_FLOATS;
   firstFrame = NO_FLOATS;
   frameCount = NO_SHORTS;
 
-  /** One less than the slots. */
+  /** The number of slots less one. */
   #mask = -1;
   #first = 0;
   #next = 0;
-  /** Numbers that were left out and are remembered, ascending. */
+  /** The skipped numbers that are still remembered, in ascending order. */
   readonly #skipped: number[] = [];
 
   // The packet that is being built.
@@ -92,59 +96,65 @@ export class PacketLog {
   #newAckLargest = 0;
   #newKeypair = 0;
 
-  /** The lowest number still remembered. */
+  /** The lowest number that is still remembered. */
   get first(): number {
     return this.#first;
   }
-  /** The next number to be sent. */
+  /** The number of the next packet. */
   get next(): number {
     return this.#next;
   }
-  /** No room for one more packet and the number that may be skipped before it. */
+  /** Whether there is no room for one more packet and a skipped number before it. */
   get isFull(): boolean {
     return this.#next - this.#first >= MAX_SENT_PACKETS - 2;
   }
-  /** No more room than probes and acknowledgements need. */
+  /** Whether there is only room for probes and acknowledgements. */
   get isNearlyFull(): boolean {
     return (
       this.#next - this.#first >= MAX_SENT_PACKETS - RESERVED_PACKETS ||
       this.frames.count >= MAX_SENT_FRAMES - RESERVED_FRAMES
     );
   }
-  /** Memory that is held. */
+  /** How much memory the columns take. */
   get allocatedBytes(): number {
     return this.sentAt.buffer.byteLength + this.frames.allocatedBytes;
   }
 
-  /** Where a remembered packet stands in each column. */
+  /** The index of a remembered packet in each column. */
   slot(packetNumber: number): number {
     return packetNumber & this.#mask;
   }
 
   // ---- building ---------------------------------------------------------------------------------------------
 
-  /** A packet is begun; what was added since the last `push` went nowhere. */
+  /** Begins a packet. What was added since the last `push` is discarded. */
   begin(): void {
     this.#newContents = 0;
     this.frames.begin();
   }
+  /** Notes that the packet has this content. @param flag one of `Content` */
   addContent(flag: number): void {
     this.#newContents |= flag;
   }
+  /** Notes that the packet has a HELLO. */
   addHello(keypairId: number): void {
     this.#newContents |= Content.hello;
     this.#newKeypair = keypairId;
   }
+  /** Notes that the packet has an ACK with this largest number. */
   addAck(largest: number): void {
     this.#newContents |= Content.ack;
     this.#newAckLargest = largest;
   }
-  /** A frame of a stream; `frames.hasRoomFor` is asked first. `start` and `length` are those of STREAM frames, else 0. */
+  /** Notes that the packet has this frame of a stream. The caller has asked `frames.hasRoomFor`.
+   *  @param start for STREAM the offset of its first byte, otherwise 0
+   *  @param length for STREAM the length of its data, otherwise 0 */
   addFrame(kind: SentFrameKind, streamId: number, start: number, length: number): void {
     this.frames.add(kind, streamId, start, length);
   }
 
-  /** Remembers the packet that was built under the next number. @param sizeBytes what it counts in flight; 0 when it does not
+  /** Remembers the packet that was built, under the next number.
+   *  @param sizeBytes how many bytes it counts as in flight; 0 if it does not count
    *  @returns the number */
   push(now: number, sizeBytes: number, kind: PacketKind): number {
     const packetNumber = this.#claim();
@@ -162,7 +172,7 @@ export class PacketLog {
     return packetNumber;
   }
 
-  /** Leaves out one number: an acknowledgement of it is a lie (spec streams 2.2). */
+  /** Skips the next number. A peer that acknowledges it is lying (spec streams 2.2). */
   skip(): void {
     const packetNumber = this.#claim();
     const i = this.slot(packetNumber);
@@ -174,15 +184,16 @@ export class PacketLog {
 
   // ---- what became of it ------------------------------------------------------------------------------------
 
+  /** Whether the packet makes the peer send an acknowledgement. */
   isAckEliciting(packetNumber: number): boolean {
     return this.kind[this.slot(packetNumber)] !== PacketKind.quiet;
   }
-  /** Its loss says nothing about congestion (spec mtu 2.2). */
+  /** Whether the packet is a probe of the MTU search, whose loss is no sign of congestion (spec mtu 2.2). */
   isMtuProbe(packetNumber: number): boolean {
     return this.kind[this.slot(packetNumber)] === PacketKind.mtuProbe;
   }
 
-  /** Whether a remembered number of [low, high] was left out. */
+  /** Whether a remembered number from `low` to `high` was skipped. */
   hasSkippedIn(low: number, high: number): boolean {
     const skipped = this.#skipped;
     let from = 0;
@@ -195,15 +206,17 @@ export class PacketLog {
     return from < skipped.length && (skipped[from] as number) <= high;
   }
 
+  /** Marks a packet as acknowledged. */
   acknowledge(packetNumber: number): void {
     const i = this.slot(packetNumber);
     this.state[i] = PacketState.acknowledged;
     this.distance[i] = 1;
   }
 
-  /** The greatest remembered number up to `from` that is not acknowledged, or -1. Runs of acknowledged packets are stepped
-   *  over, not walked: each look shortens the way of the next (path compression), so an ACK that repeats what is known
-   *  costs the same however much is remembered. */
+  /** Returns the greatest remembered number up to `from` that is not acknowledged, or -1.
+   *
+   *  It jumps over runs of acknowledged packets, and each search shortens the way for the next (path compression). So
+   *  an ACK that repeats what is known costs the same however many packets are remembered (spec recovery 3.4). */
   unacknowledgedAtOrBelow(from: number): number {
     const first = this.#first;
     let n = from;
@@ -220,7 +233,8 @@ export class PacketLog {
     return n >= first ? n : -1;
   }
 
-  /** Forgets what nobody asks about any more: acknowledged, skipped, and lost packets sent before `lostBefore`. */
+  /** Forgets packets from the lowest number on, up to one that is still outstanding, or that was lost and was sent at
+   *  `lostBefore` or later. */
   forget(lostBefore: number): void {
     const before = this.#first;
     while (this.#first < this.#next) {
@@ -238,7 +252,7 @@ export class PacketLog {
     this.#resize(slotsFor(this.#next - this.#first, this.#slots));
   }
 
-  /** Gives back the memory that a connection without streams does not need. */
+  /** Gives back memory that a connection without open streams does not need. */
   trim(): void {
     this.#resize(trimmedSlotsFor(this.#next - this.#first, this.#slots));
     this.frames.trim();
@@ -262,7 +276,7 @@ export class PacketLog {
   }
 }
 
-/** The widest first. */
+/** The columns, those with the widest elements first. */
 const COLUMNS = [
   'sentAt',
   'delivered',

@@ -1,53 +1,62 @@
-/** The probe timer (spec recovery 4): when to ask for an acknowledgement that has not come, and how many packets may ask.
- *
- *  It runs while packets that ask for an acknowledgement are in flight. Each expiry doubles the interval and allows a packet or two
- *  beyond the window; an acknowledgement ends the back-off. `Recovery` reports what happens and says whether anything is in flight. */
 import { MAX_DATA_PROBES } from '../limits.js';
 
+/** More doublings than any interval allows. */
 const MAX_DOUBLINGS = 16;
 
+/** The probe timer (spec recovery 4): when to ask for an acknowledgement that has not come, and with how many packets.
+ *
+ *  It runs while ack-eliciting packets are in flight. Each expiry doubles the interval, and permits one or two packets
+ *  beyond the congestion window. An acknowledgement ends the back-off.
+ *
+ *  Recovery owns it, says whether anything is in flight, and reports what happens. The timer never sends a packet, and
+ *  never declares one lost. Times are in milliseconds. */
 export class ProbeTimer {
   /** Expiries in a row without an acknowledgement. */
   expiries = 0;
-  /** Packets that may go out beyond the window. */
+  /** How many packets may be sent beyond the congestion window. */
   probesDue = 0;
 
   readonly #maxIntervalMs: number;
-  /** The interval counts from here. Sending moves it only when nothing was in flight. */
+  /** When the interval began. Sending moves this only if nothing was in flight. */
   #from = 0;
   #lastSentAt = 0;
-  /** There was no key before, so that nothing could be answered (spec recovery 7). */
+  /** When the current period with a usable key began. Nothing could be answered before (spec recovery 7). */
   #usableSince = 0;
 
-  /** @param maxIntervalMs the back-off goes no further, unless a single probe timeout is longer */
+  /** @param maxIntervalMs the longest interval of the back-off, unless a single probe timeout is longer */
   constructor(maxIntervalMs: number) {
     this.#maxIntervalMs = maxIntervalMs;
   }
 
+  /** Since when there has been a usable key. */
   get usableSince(): number {
     return this.#usableSince;
   }
 
-  /** @param timeoutMs one probe timeout without back-off */
+  /** When the timer expires.
+   *  @param timeoutMs one probe timeout, without back-off */
   dueAt(timeoutMs: number): number {
     const backedOffMs = timeoutMs * 2 ** Math.min(this.expiries, MAX_DOUBLINGS);
     const intervalMs = Math.min(backedOffMs, Math.max(this.#maxIntervalMs, timeoutMs));
     return Math.max(this.#from, this.#usableSince) + intervalMs;
   }
 
-  /** A packet went out. @param isOnly nothing else is in flight */
+  /** An ack-eliciting packet was sent.
+   *  @param isOnly whether nothing else is in flight */
   onSent(now: number, isOnly: boolean): void {
     if (isOnly) this.#from = now;
     this.#lastSentAt = now;
     if (this.probesDue > 0) this.probesDue--;
   }
 
+  /** Something was acknowledged for the first time: the interval counts from when the newest packet was sent. */
   onAcknowledged(): void {
     this.expiries = 0;
     this.probesDue = 0;
     this.#from = this.#lastSentAt;
   }
 
+  /** The timer expired. */
   expire(now: number): void {
     this.expiries++;
     this.probesDue = this.expiries > MAX_DATA_PROBES ? 1 : 2;
@@ -55,19 +64,21 @@ export class ProbeTimer {
     this.#from = now;
   }
 
-  /** What it was started for is lost: what is in flight now has not waited as long. */
+  /** The packets that the interval counted from were declared lost. The remaining ones have not waited as long.
+   *  @param oldestSentAt when the oldest packet in flight was sent */
   countFrom(oldestSentAt: number): void {
     this.#from = Math.max(this.#from, oldestSentAt);
   }
 
-  /** A usable key is there again. */
+  /** There is a usable key again: starts over without back-off (spec recovery 7). */
   onSendingResumed(now: number): void {
     this.#usableSince = now;
     this.expiries = 0;
     this.#from = now;
   }
 
-  /** The peer was heard of by something else than an acknowledgement (spec recovery 4.2). */
+  /** A datagram of the peer's arrived that acknowledges nothing: ends the back-off, and permits probes at once
+   *  (spec recovery 4.2). */
   onSignOfLife(now: number): void {
     if (this.expiries === 0) return;
     this.expiries = 0;
@@ -75,6 +86,7 @@ export class ProbeTimer {
     this.#from = now;
   }
 
+  /** The path has changed: ends the back-off. */
   onNewPath(): void {
     this.expiries = 0;
   }

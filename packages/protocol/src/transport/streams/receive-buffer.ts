@@ -1,39 +1,44 @@
-/** Received bytes of one stream until they are read: put in order in blocks of fixed size, each copied once.
- *
- *  Memory is whole blocks below the stream's window, however small or scattered the pieces are. */
 import { RangeSet } from '../../range-set.js';
 import { MAX_REASSEMBLY_PIECES, RECEIVE_BLOCK_BYTES } from '../limits.js';
 
-/** Two numbers in a range set. */
+/** The memory for one range: two numbers in a range set. */
 const PIECE_BYTES = 16;
 
+/** Holds the bytes of one stream that arrived, until they are read.
+ *
+ *  Bytes arrive in any order, and some arrive twice. The buffer copies each byte once, to its place in a list of blocks
+ *  of fixed size. So the memory that it takes is that of the blocks below the stream's window, however small and
+ *  scattered the pieces are. ReceiveHalf owns it, and has checked the stream's limit before it writes. The only limit
+ *  that the buffer enforces itself is that on the number of separate pieces (spec streams 4.6). */
 export class ReceiveBuffer {
-  /** blocks[i] holds the bytes from (firstBlock + i) * RECEIVE_BLOCK_BYTES. */
+  /** `#blocks[i]` holds the bytes from (`#firstBlock` + i) * RECEIVE_BLOCK_BYTES on. */
   #blocks: (Uint8Array | undefined)[] = [];
   #firstBlock = 0;
-  /** Everything below has been handed to the reader. */
+  /** All bytes below this offset were read. */
   #read = 0;
-  /** Everything that ever arrived; a stream without gaps has one range that starts at 0. */
+  /** All offsets that ever arrived. A stream without gaps has one range, which starts at 0. */
   readonly #arrived = new RangeSet();
-  /** Different bytes that arrived. */
+  /** How many different bytes arrived. */
   arrivedBytes = 0;
 
+  /** The offset of the next byte to read. */
   get readOffset(): number {
     return this.#read;
   }
-  /** Memory that is held. */
+  /** How much memory the buffer takes. */
   get allocatedBytes(): number {
     let blocks = 0;
     for (const block of this.#blocks) if (block !== undefined) blocks++;
     return blocks * RECEIVE_BLOCK_BYTES + this.#arrived.count * PIECE_BYTES;
   }
-  /** End of what can be read without a gap. */
+  /** The end of the bytes that arrived without a gap. */
   get contiguousEnd(): number {
     return this.#arrived.isEmpty || this.#arrived.start(0) > 0 ? 0 : this.#arrived.end(0);
   }
 
-  /** Keeps bytes[start, start + length) as the stream's bytes from `offset`; what is there already stays as it is.
-   *  @returns false when that would make one piece too many (spec streams 4.6) */
+  /** Copies bytes[start, start + length) into the buffer, as the bytes of the stream at `offset`. Bytes that are there
+   *  already do not change.
+   *  @returns false, and copies nothing, if there would be too many separate pieces (spec streams 4.6) */
   write(offset: number, bytes: Uint8Array, start: number, length: number): boolean {
     const end = offset + length;
     const arrived = this.#arrived;
@@ -50,7 +55,8 @@ export class ReceiveBuffer {
     return true;
   }
 
-  /** The next bytes in order, at most to the end of a block; undefined when there are none. */
+  /** Takes the next bytes in order, up to the end of a block at most.
+   *  @returns a view that the caller may keep, or undefined if there are none */
   read(): Uint8Array | undefined {
     const available = this.contiguousEnd - this.#read;
     if (available <= 0) return undefined;
@@ -66,7 +72,7 @@ export class ReceiveBuffer {
     return view;
   }
 
-  /** Gives all memory back. */
+  /** Gives back all memory. */
   clear(): void {
     this.#blocks = [];
     this.#arrived.clear();

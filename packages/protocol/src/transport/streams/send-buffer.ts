@@ -1,69 +1,83 @@
-/** Written bytes of one stream until they are acknowledged: which to send next, which to send again.
- *
- *  It keeps references to the application's chunks and copies once, into the packet; small ones it gathers in blocks first. */
 import { assert } from '../../assert.js';
 import { RangeSet } from '../../range-set.js';
 
-/** Emptied slots at the front of the chunk list that are tolerated before it is compacted. */
+/** How many empty slots the front of the chunk list may have before the list is compacted. */
 const MAX_EMPTY_SLOTS = 64;
-/** A chunk of its own costs some hundred bytes beside its contents: a smaller one is added to the last (spec streams 5.5). */
+/** A chunk of its own costs some hundred bytes beyond its contents, so a smaller write is added to the last chunk
+ *  (spec streams 5.5). */
 const SMALL_WRITE_BYTES = 2048;
 const MIN_BLOCK_BYTES = 64;
 const MAX_BLOCK_BYTES = 4096;
 
+/** Holds the bytes written to one stream until they are acknowledged, and knows which to send next and which to send
+ *  again.
+ *
+ *  The buffer keeps references to the application's chunks and copies their bytes only once, into a packet. Small
+ *  chunks are gathered in blocks first, which copies them once more but saves the overhead of each.
+ *
+ *  Offsets divide the stream: everything below `#acknowledged` is acknowledged, everything below `sent` was sent at
+ *  least once, and everything below `written` was written. Between the first two, one set has what was acknowledged out
+ *  of order, and another what was lost. SendHalf owns the buffer and decides what to send. */
 export class SendBuffer {
   #chunks: (Uint8Array | undefined)[] = [];
-  /** Offset of each chunk's first byte. */
+  /** The offset of each chunk's first byte. */
   #starts: number[] = [];
+  /** The index of the first chunk that is still held. */
   #head = 0;
-  /** The last chunk is the beginning of it, if small ones were gathered there. */
+  /** The block in which small chunks are gathered. The last chunk is then a view of its beginning. */
   #block = new Uint8Array(0);
-  /** The chunk that was read last: new data is read in order. */
+  /** The index of the chunk that is probably read next, because new data is read in order. */
   #cursor = 0;
-  /** Everything below is acknowledged. */
+  /** All bytes below this offset are acknowledged. */
   #acknowledged = 0;
-  /** Everything below has been sent at least once. */
+  /** All bytes below this offset were sent at least once. */
   #sent = 0;
   #written = 0;
   readonly #acknowledgedAbove = new RangeSet();
   readonly #lost = new RangeSet();
 
+  /** How many bytes were written. */
   get written(): number {
     return this.#written;
   }
+  /** How many bytes were sent at least once. */
   get sent(): number {
     return this.#sent;
   }
-  /** Chunks and blocks that are held. */
+  /** How many chunks are held. Those gathered in a block count as one. */
   get chunks(): number {
     return this.#chunks.length - this.#head;
   }
-  /** Bytes held in memory. */
+  /** How many bytes were written and not yet acknowledged. */
   get bufferedBytes(): number {
     return this.#written - this.#acknowledged;
   }
-  /** Separate ranges of bytes that are acknowledged behind a gap, or lost. */
+  /** How many separate ranges of bytes are lost, or acknowledged beyond a gap. */
   get notedPieces(): number {
     return this.#acknowledgedAbove.count + this.#lost.count;
   }
+  /** Whether lost bytes wait to be sent again. */
   get hasLost(): boolean {
     return !this.#lost.isEmpty;
   }
+  /** Whether everything that was written is acknowledged. */
   get isAllAcknowledged(): boolean {
     return this.#acknowledged === this.#written;
   }
-  /** Nothing that was sent waits for an acknowledgement. */
+  /** Whether everything that was sent is acknowledged. */
   get isSentAcknowledged(): boolean {
     return this.#acknowledged === this.#sent;
   }
-  /** First lost byte. */
+  /** The first lost byte. */
   get lostStart(): number {
     return this.#lost.start(0);
   }
+  /** The end of the range of lost bytes that begins at `lostStart`. */
   get lostEnd(): number {
     return this.#lost.end(0);
   }
 
+  /** Adds bytes. The caller must not change them until they are acknowledged. */
   write(chunk: Uint8Array): void {
     if (chunk.length === 0) return;
     if (chunk.length >= SMALL_WRITE_BYTES || !this.#gather(chunk)) {
@@ -73,7 +87,7 @@ export class SendBuffer {
     this.#written += chunk.length;
   }
 
-  /** Copies [start, start + length) to `target` and notes it as sent. */
+  /** Copies the bytes [start, start + length) to `target`, and marks them as sent. */
   copyToPacket(start: number, length: number, target: Uint8Array, position: number): void {
     let i = this.#findChunk(start);
     let from = start;
@@ -93,6 +107,7 @@ export class SendBuffer {
     else this.#lost.remove(start, end);
   }
 
+  /** The bytes [start, end) were acknowledged. */
   onAcknowledged(start: number, end: number): void {
     if (!this.#lost.isEmpty) this.#lost.remove(start, end);
     if (start > this.#acknowledged) {
@@ -109,7 +124,7 @@ export class SendBuffer {
     this.#release();
   }
 
-  /** What of [start, end) is still wanted is to be sent again. */
+  /** The bytes [start, end) were lost. Those that are not acknowledged by now are to be sent again. */
   onLost(start: number, end: number): void {
     const to = Math.min(end, this.#sent);
     let from = Math.max(start, this.#acknowledged);
@@ -121,7 +136,7 @@ export class SendBuffer {
     }
   }
 
-  /** Nothing that was sent has arrived: all of it is to be sent for the first time again. */
+  /** Starts over: all bytes count as never sent. None may have been acknowledged. */
   rewind(): void {
     assert(this.#acknowledged === 0, 'nothing was acknowledged');
     this.#sent = 0;
@@ -130,7 +145,7 @@ export class SendBuffer {
     this.#acknowledgedAbove.clear();
   }
 
-  /** Gives all memory back. */
+  /** Discards all bytes and gives back all memory. */
   clear(): void {
     this.#chunks = [];
     this.#starts = [];
@@ -142,7 +157,8 @@ export class SendBuffer {
     this.#acknowledgedAbove.clear();
   }
 
-  /** @returns false when there is no last chunk with room for it */
+  /** Adds a small chunk to the last one.
+   *  @returns false if there is no last chunk with room for it */
   #gather(chunk: Uint8Array): boolean {
     const i = this.#chunks.length - 1;
     const last = i < this.#head ? undefined : this.#chunks[i];
@@ -157,6 +173,7 @@ export class SendBuffer {
     return true;
   }
 
+  /** The index of the chunk with this offset. */
   #findChunk(offset: number): number {
     const starts = this.#starts;
     const guess = this.#cursor;
@@ -173,6 +190,7 @@ export class SendBuffer {
     return low;
   }
 
+  /** Lets go of chunks that are acknowledged completely. */
   #release(): void {
     while (this.#head < this.#chunks.length) {
       const chunk = this.#chunks[this.#head] as Uint8Array;

@@ -1,6 +1,5 @@
-/** The two state machines of a stream, as tables (spec streams 4.2, 4.3; RFC 9000 §3).
- *
- *  An event that a state does not list changes nothing. */
+/** The two state machines of a stream as tables (spec streams 4.2, 4.3; RFC 9000 §3). SendHalf and ReceiveHalf look up
+ *  each event here. An event that a state does not list changes nothing. */
 
 export type SendState = 'ready' | 'send' | 'data-sent' | 'data-received' | 'reset-sent' | 'reset-received';
 export type SendEvent =
@@ -11,7 +10,7 @@ export type SendEvent =
   | 'reset-acknowledged'
   | 'lost';
 
-/** 'lost' is the end of the whole connection. */
+/** The event 'lost' is the end of the whole connection. */
 export const SEND_TRANSITIONS: Record<SendState, Partial<Record<SendEvent, SendState>>> = {
   ready: { 'data-sent': 'send', 'fin-sent': 'data-sent', reset: 'reset-sent', lost: 'reset-received' },
   send: { 'fin-sent': 'data-sent', reset: 'reset-sent', lost: 'reset-received' },
@@ -30,7 +29,8 @@ export type ReceiveState =
   | 'reset-read';
 export type ReceiveEvent = 'fin' | 'all-arrived' | 'all-read' | 'reset' | 'told' | 'lost';
 
-/** 'told': the application knows that nothing more comes, because it saw the reset or asked for it. */
+/** The event 'told' means that the application knows that nothing more comes, because it has been told of the reset or
+ *  has asked for it. 'lost' is the end of the whole connection. */
 export const RECEIVE_TRANSITIONS: Record<ReceiveState, Partial<Record<ReceiveEvent, ReceiveState>>> = {
   receive: { fin: 'size-known', reset: 'reset-received', lost: 'reset-read' },
   'size-known': {
