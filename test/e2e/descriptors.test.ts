@@ -28,7 +28,7 @@ function limitDescriptors(program: RunningProgram): void {
 
 const hasPrlimit = spawnSync('prlimit', ['--version']).status === 0;
 
-// spec forwarding 2.7
+// spec forwarding 2.7: "so that the program sees a failure"
 describe.skipIf(!hasPrlimit)('without file descriptors', () => {
   it('a client resets what it cannot carry, and reports once what to do', async () => {
     const { port } = await startTarget((socket) => void socket.write('welcome'));

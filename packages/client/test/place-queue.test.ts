@@ -45,7 +45,7 @@ function setUp(options: { readonly streams: number; readonly maxConnections?: nu
   return { queue, enter, permit, heard, timers, state };
 }
 
-// spec forwarding 2.5
+// spec forwarding 2.5: "MUST let further connections of local programs wait"
 describe('local connections that need a place', () => {
   it('get one at once while there are streams, and wait in order when there are none', () => {
     const { enter, permit, heard, queue } = setUp({ streams: 1 });

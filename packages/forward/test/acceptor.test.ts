@@ -135,7 +135,7 @@ describe('a request', () => {
     expect(acceptor.connections).toBe(0);
   });
 
-  it('may arrive byte by byte, and the bytes after it reach the target (spec forwarding 2.3)', async () => {
+  it('may arrive byte by byte, and the bytes after it reach the target (spec forwarding 2.3: "MUST reach it")', async () => {
     const { ours, theirs } = await socketPair();
     const { accept } = setUp({
       allow: ['192.0.43.8:80'],
@@ -153,7 +153,7 @@ describe('a request', () => {
     expect(String(await readAll(theirs))).toBe('data at once');
   });
 
-  it('that is incomplete after 10 s is refused (spec forwarding 2.3)', () => {
+  it('that is incomplete after 10 s is refused (spec forwarding 2.3: "MUST refuse a request that is not complete")', () => {
     const { accept, timers, heard, acceptor } = setUp();
     const { stream, arrive } = accept(request('192.0.43.8').subarray(0, 5));
     timers.advance(9_999);
@@ -212,7 +212,7 @@ describe('a request', () => {
 });
 
 describe('a name', () => {
-  it('is resolved once, and the relay connects only to permitted addresses (spec forwarding 2.4, 3.4)', async () => {
+  it('is resolved once, and the relay connects only to permitted addresses (spec forwarding 2.4: "only to an address that it has checked"; spec forwarding 3.4: "to an address that is not permitted")', async () => {
     const { accept, connects, resolved, heard } = setUp({
       allow: ['example.com:80'],
       resolve: async () => [
@@ -283,7 +283,7 @@ describe('a name', () => {
     expect([acceptor.underWay, timers.pending]).toEqual([0, 0]);
   });
 
-  it('leaves the rest of the 10 s for connecting (spec forwarding 2.4)', async () => {
+  it('leaves the rest of the 10 s for connecting (spec forwarding 2.4: "MUST end within 10 s")', async () => {
     let answer: ((addresses: string[]) => void) | undefined;
     const { accept, timers, connects } = setUp({
       allow: ['example.com:80'],
@@ -324,7 +324,7 @@ describe('a name', () => {
     expect(connects.made.slice(2)).toEqual(['192.0.43.8 80']);
   });
 
-  it('with thousands of addresses has only a few judged, and reads the own addresses once (spec forwarding 2.4)', async () => {
+  it('with thousands of addresses has only a few judged, and reads the own addresses once (spec forwarding 2.4: "MUST ignore the rest")', async () => {
     let reads = 0;
     const { accept, connects } = setUp({
       allow: ['example.com:80'],
@@ -416,7 +416,7 @@ describe('a peer that', () => {
     expect([acceptor.underWay, timers.pending]).toEqual([0, 0]);
   });
 
-  it('has too many connections waits until one ends (spec forwarding 2.5)', async () => {
+  it('has too many connections waits until one ends (spec forwarding 2.5: "MUST wait instead of being refused")', async () => {
     const connects = new FakeConnects();
     const { ours } = await socketPair();
     const sockets: (typeof ours)[] = [];

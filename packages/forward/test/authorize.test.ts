@@ -22,7 +22,7 @@ describe('a target as the peer wrote it', () => {
     expect(permits([], '192.0.43.8')).toBe(false);
   });
 
-  // spec forwarding 3.4
+  // spec forwarding 3.4: "MUST refuse the target without a lookup"
   it.each([
     [['example.com:80'], 'example.com', 'lookup'],
     [['example.com:80'], 'EXAMPLE.com.', 'lookup'],
@@ -49,12 +49,12 @@ describe('a target as the peer wrote it', () => {
     expect(judge(['*:80'], 'WWW.Example.COM.')).toEqual({ kind: 'lookup', name: 'www.example.com' });
   });
 
-  // spec forwarding 3.6
+  // spec forwarding 3.6: "MUST NOT be looked up"
   it.each(['localhost', 'LOCALHOST', 'localhost.'])('never looks up %s', (host) => {
     expect(judge(['*:*'], host)).toEqual({ kind: 'addresses', addresses: ['127.0.0.1', '::1'] });
   });
 
-  // spec forwarding 3.6
+  // spec forwarding 3.6: "which is not an IPv4 address"
   it.each([
     '127.1',
     '0x7f.0.0.1',
@@ -84,7 +84,7 @@ describe('a target as the peer wrote it', () => {
 });
 
 describe('an address that a target stands for', () => {
-  // spec forwarding 3.3, 3.4
+  // spec forwarding 3.3, 3.4: "MUST be a global unicast address"
   it.each([
     [['192.0.43.8:80'], '192.0.43.8', '192.0.43.8', true],
     [['192.0.43.8:443'], '192.0.43.8', '192.0.43.8', false],
@@ -181,7 +181,7 @@ describe('an address that a target stands for', () => {
     expect(permits(['192.0.0.0/16:80'], '192.0.2.1')).toBe(false);
   });
 
-  // spec forwarding 3.6
+  // spec forwarding 3.6: "MUST be treated as the IPv4 address"
   it('is judged as IPv4 when it is IPv4-mapped, in targets, answers and rules', () => {
     const loopback = ['127.0.0.0/8:80'];
     expect(judge(['*:80'], '::ffff:127.0.0.1')).toEqual({ kind: 'addresses', addresses: ['127.0.0.1'] });

@@ -16,7 +16,7 @@ function setUp(free: number) {
   return { guard, state, warnings };
 }
 
-// spec forwarding 2.7
+// spec forwarding 2.7: "MUST NOT leave this to the system"
 describe('the guard over file descriptors', () => {
   it('keeps some descriptors in reserve while connections take one each', () => {
     const { guard, state } = setUp(50);

@@ -16,7 +16,7 @@ function setUp() {
   return { queue, started, enter, enterMany, permit };
 }
 
-// spec forwarding 2.5
+// spec forwarding 2.5: "MUST NOT take another of the 512 places"
 describe('the queue of dials', () => {
   it('starts a request at once while there are places', () => {
     const { queue, started, enter } = setUp();

@@ -60,7 +60,7 @@ describe('dialling', () => {
     expect(outcomes).toEqual([{ ok: false, status }]);
   });
 
-  it('also tries the next address when the first has not answered after 250 ms (spec forwarding 2.4)', () => {
+  it('also tries the next address when the first has not answered after 250 ms (spec forwarding 2.4: "MUST NOT wait for an attempt")', () => {
     const { connects, outcomes, timers } = setUp(['2001:db8::1', '192.0.2.1', '192.0.2.2']);
     timers.advance(249);
     expect(connects.made).toHaveLength(1);

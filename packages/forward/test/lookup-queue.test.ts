@@ -48,7 +48,7 @@ function setUp() {
   return { resolver, queue, outcomes, look, lookMany, timers };
 }
 
-// spec forwarding 2.5
+// spec forwarding 2.5: "slow names MUST NOT hold up other names"
 describe('the queue of names', () => {
   it('passes on the answer of the resolver, or its error', async () => {
     const { resolver, outcomes, look, timers } = setUp();

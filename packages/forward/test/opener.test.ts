@@ -70,7 +70,7 @@ describe('a connection through the tunnel', () => {
   });
 
   it.each<[RequestStatus]>([['not-allowed'], ['connection-refused'], ['internal-error']])(
-    'is reset without a byte when the status is %s (spec forwarding 2.2)',
+    'is reset without a byte when the status is %s (spec forwarding 2.2: "MUST reset the local connection", "MUST NOT pass on any byte")',
     async (status) => {
       const { theirs, stream, handler, heard, end } = await setUp();
       const ending = howItEnds(theirs);

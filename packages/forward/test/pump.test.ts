@@ -75,7 +75,7 @@ describe('a pump', () => {
     expect((await end).clean).toBe(true);
   });
 
-  it('pauses the socket while the stream is full, and loses nothing (spec forwarding 4.4)', async () => {
+  it('pauses the socket while the stream is full, and loses nothing (spec forwarding 4.4: "continue to read a TCP connection")', async () => {
     const { ours, theirs, stream, pump } = await setUp();
     const sent = Buffer.alloc(300_000, 'x');
     stream.room = 1000;
@@ -125,7 +125,7 @@ describe('a pump', () => {
     expect(ends()).toBe(1);
   });
 
-  it('stops reading the stream while the socket is full, within its limit (spec forwarding 4.4)', async () => {
+  it('stops reading the stream while the socket is full, within its limit (spec forwarding 4.4: "continue to read the stream")', async () => {
     const { ours, theirs, stream, pump } = await setUp();
     const chunk = Buffer.alloc(16_384, 'x');
     const chunks = 1024; // 16 MiB: more than the kernel buffers
@@ -149,7 +149,7 @@ describe('a pump', () => {
     expect((await readAll(theirs)).length).toBe(2 * GATHER_BYTES);
   });
 
-  it('resets the stream when the program resets (spec forwarding 4.2)', async () => {
+  it('resets the stream when the program resets (spec forwarding 4.2: "sending direction with CONNECTION_RESET")', async () => {
     const { theirs, stream, pump, end } = await setUp();
     pump.start();
     theirs.resetAndDestroy();
@@ -172,7 +172,7 @@ describe('a pump', () => {
     expect([stream.resetCode, stream.stopCode]).toEqual([undefined, StreamErrorCode.connectionReset]);
   });
 
-  it('resets the socket when the stream is reset (spec forwarding 4.2)', async () => {
+  it('resets the socket when the stream is reset (spec forwarding 4.2: "MUST reset the TCP connection")', async () => {
     const { theirs, stream, pump, end } = await setUp();
     pump.start();
     const ending = howItEnds(theirs);
@@ -248,6 +248,7 @@ describe('a pump', () => {
     expect([stream.resetCode, timers.pending]).toEqual([StreamErrorCode.connectionReset, 0]);
   });
 
+  // spec forwarding 4.6: "MUST be left alone"
   it('keeps the last bytes of a connection that both sides have ended while the stream is full', async () => {
     const { ours, theirs, stream, pump, end, timers } = await setUp();
     stream.arriveFin();

@@ -19,7 +19,7 @@ async function listenAt(bind: Bind, port = 0) {
 }
 
 describe('a listener', () => {
-  it('without a bind address listens on both loopback addresses with the same port, and nowhere else (spec forwarding 1.2)', async () => {
+  it('without a bind address listens on both loopback addresses with the same port, and nowhere else (spec forwarding 1.2: "MUST listen on loopback only")', async () => {
     const { addresses } = await listenAt({ kind: 'loopback' });
     expect(addresses.map(({ address }) => address)).toEqual(['127.0.0.1', '::1']);
     expect(new Set(addresses.map(({ port }) => port)).size).toBe(1);
@@ -34,7 +34,7 @@ describe('a listener', () => {
     ['0.0.0.0', '127.0.0.1', '[::1]'],
     ['::1', '[::1]', '127.0.0.1'],
   ])(
-    'fails when another program has the port on %s only, because localhost would reach that program (spec forwarding 1.2)',
+    'fails when another program has the port on %s only, because localhost would reach that program (spec forwarding 1.2: "the forward MUST fail")',
     async (host, taken, free) => {
       const { port } = await listen(() => undefined, { host, ipv6Only: true });
       const failure = await listenAt({ kind: 'loopback' }, port).catch((error: unknown) => error);

@@ -314,7 +314,7 @@ describe.each([
   );
 
   it.runIf(native && hasKoffi)(
-    'lets the system fragment only batches that allow it, and does not switch for small datagrams (spec mtu 1.4)',
+    'lets the system fragment only batches that allow it, and does not switch for small datagrams (spec mtu 1.4: "while the current size is above the base")',
     async () => {
       const before = new Set(openSockets().values());
       const a = await openTracked({ host: '127.0.0.1', port: 0 });
@@ -352,7 +352,7 @@ describe.each([
       ...(hasIpv6Loopback ? [['every interface', undefined]] : []),
       ['every IPv4 interface', '0.0.0.0'],
     ])(
-    'answers from the address that the sender used, listening on %s (spec path 6)',
+    'answers from the address that the sender used, listening on %s (spec path 6: "MUST answer from that address")',
     async (_where, host) => {
       const localAddresses = (): string[] => ['127.0.0.1', '127.0.0.2', '127.0.0.3', '::1'];
       const relay = await openTracked({ ...(host && { host }), port: 0, localAddresses });
@@ -387,7 +387,7 @@ describe.each([
     },
   );
 
-  it('reports that it may answer from another address than the sender used (spec path 6)', async () => {
+  it('reports that it may answer from another address than the sender used (spec path 6: "MUST say so when it starts")', async () => {
     const several = (): string[] => ['192.0.2.1', '192.0.2.2'];
     const all = await openTracked({ port: 0, localAddresses: several });
     expect(all.mayAnswerFromAnotherAddress).toBe(!(native && hasKoffi));

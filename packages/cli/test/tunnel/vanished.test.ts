@@ -37,7 +37,7 @@ async function isFull(socket: Socket): Promise<void> {
   }
 }
 
-// spec forwarding 4.6
+// spec forwarding 4.6: "MUST notice that a TCP connection was reset"
 describe('a program that vanishes', () => {
   it('after its FIN is noticed on both sides', async () => {
     const { tunnel, program, target } = await connected();

@@ -61,7 +61,7 @@ describe('a peer that lies about what arrived', () => {
     expect(peer.say(ack(0, 0), ack(0, 0))).toBe(protocolViolation);
   });
 
-  it('acknowledges the same over and over: that has no effect, and not for ever (spec streams 2.5)', () => {
+  it('acknowledges the same over and over: that has no effect, and not for ever (spec streams 2.5: "when the count reaches 16,384")', () => {
     const peer = new HostilePeer();
     peer.open().write(new Uint8Array(100));
     peer.listen();

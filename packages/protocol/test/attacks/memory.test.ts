@@ -19,7 +19,8 @@ import { PeerBudgets } from '../../src/transport/peer-budgets.js';
 import { PacketLog } from '../../src/transport/recovery/packet-log.js';
 import type { ConnectionStream } from '../../src/transport/streams/stream.js';
 import { StreamSet } from '../../src/transport/streams/stream-set.js';
-import { data, fill, HostilePeer, hello, maxData, maxStreamData, reset, stop } from './hostile-peer.js';
+import { FrameType } from '../../src/transport/wire/frames.js';
+import { data, fill, HostilePeer, hello, maxData, maxStreamData, ping, reset, stop } from './hostile-peer.js';
 
 const { flowControl, streamLimit, finalSize } = ConnectionErrorCode;
 const MEMORY = MIN_MEMORY_PER_PEER_BYTES;
@@ -46,7 +47,7 @@ describe('a peer that wants memory (spec streams 5.5)', () => {
     expect(streams.allocatedBytes).toBeLessThan(MEMORY / 2);
   });
 
-  it('never refuses the byte that the reader waits for (spec streams 4.6)', () => {
+  it('never refuses the byte that the reader waits for (spec streams 4.6: "MUST NOT refuse the byte")', () => {
     const peer = new HostilePeer();
     for (let i = 0; i < MAX_REASSEMBLY_PIECES; i++) peer.say(data(0, 10 + 2 * i, 1));
     expect(peer.say(data(0, 5000, 1))).toBe('dropped');
@@ -125,6 +126,7 @@ describe('a peer that wants memory (spec streams 5.5)', () => {
     expect(parts.recovery.log.allocatedBytes).toBeLessThanOrEqual(PacketLog.MAX_BYTES);
   });
 
+  // spec streams 5.5: "MUST NOT send anything that would need another note"
   it('has a large window filled with packets of small frames: all frames that are remembered are counted', () => {
     const peer = new HostilePeer(transportFor(DEFAULT_MEMORY_PER_PEER_BYTES));
     peer.say(hello(2 ** 40));
@@ -149,6 +151,13 @@ describe('a peer that wants memory (spec streams 5.5)', () => {
       peer.wait(1);
     }
     expect(log.isNearlyFull).toBe(true);
+    // spec recovery 3.3: "new data MUST wait, but probes and acknowledgements MUST NOT"
+    streams[0]?.write(Uint8Array.of(1));
+    peer.say(ping);
+    peer.say(ping);
+    const types = new Set(peer.listen().flatMap((frames) => frames.map(({ type }) => type)));
+    expect([types.has(FrameType.ack), types.has(FrameType.stream)]).toEqual([true, false]);
+    expect(peer.wait(2_000).length).toBeGreaterThan(0);
     expect(log.frames.count).toBeLessThanOrEqual(MAX_SENT_FRAMES);
     expect(log.allocatedBytes).toBeLessThanOrEqual(PacketLog.MAX_BYTES);
     // Nothing is stuck: with the first answers the rest goes out.

@@ -141,7 +141,7 @@ describe('after a datagram', () => {
 });
 
 describe('a packet of a former run', () => {
-  it('has no effect when it comes late, under a keypair that still opens (spec streams 3.4)', () => {
+  it('has no effect when it comes late, under a keypair that still opens (spec streams 3.4: "MUST drop packets under a keypair")', () => {
     const star = new Star(1);
     const [client] = star.clients as [Client];
     star.connect(client);
@@ -216,6 +216,31 @@ describe('a peer that has nothing to do', () => {
     }
     expect(star.relay.peers[0]?.stats().streamBytesReceived).toBe(50_000);
     expect(looks).toEqual([]);
+  });
+});
+
+describe('a peer that breaks a rule', () => {
+  it('ends its own connection and no other (spec streams 1.4: "MUST NOT let any other peer be affected")', () => {
+    const star = new Star(2);
+    const [attacker, bystander] = star.clients as [Client, Client];
+    for (const client of star.clients) star.connect(client);
+    while (star.relay.pollEvent() !== undefined);
+    const stream = bystander.endpoint.peers[0]?.openStream();
+    stream?.write(new Uint8Array(10));
+    star.deliverFrom(bystander);
+    const datagram = new Uint8Array(64);
+    datagram.set([0x01, 0x80], 16); // half a packet number
+    const length = attacker.endpoint.peers[0]?.session.seal(star.now, datagram, 0, 2, 2);
+    receive(star, datagram.subarray(0, length), attacker.address);
+    star.deliverFromRelay();
+    stream?.write(new Uint8Array(20));
+    star.deliverFrom(bystander);
+    const [ended, other] = star.relay.peers;
+    const events: EndpointEvent[] = [];
+    for (let event = star.relay.pollEvent(); event !== undefined; event = star.relay.pollEvent())
+      events.push(event);
+    expect(events.filter(({ type }) => type === 'disconnected')).toMatchObject([{ peer: ended }]);
+    expect(other?.stats()).toMatchObject({ connected: true, openStreams: 1, streamBytesReceived: 30 });
   });
 });
 

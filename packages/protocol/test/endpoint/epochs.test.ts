@@ -19,7 +19,7 @@ function connected(network?: NetworkConditions, transport?: Transports): World {
 const LOST = new Set(['stream-reset 0 4', 'stream-closed 0', 'stream-reset 1 4', 'stream-closed 1']);
 
 describe('a connection', () => {
-  test('ends at once at the relay when the client restarted, and another begins (spec streams 3.4)', () => {
+  test('ends at once at the relay when the client restarted, and another begins (spec streams 3.4: "MUST end the old connection")', () => {
     const world = connected();
     world.start('client');
     world.peers.client.connect(world.pair.now);
@@ -31,7 +31,7 @@ describe('a connection', () => {
     expect(world.take('client')).toEqual(['connected']);
   });
 
-  test('ends at the client that goes on sending to a relay that restarted (spec streams 3.3)', () => {
+  test('ends at the client that goes on sending to a relay that restarted (spec streams 3.3: "MUST ignore the rest of the packet", "MUST NOT acknowledge the packet or bind")', () => {
     const world = connected();
     const [stream] = world.incoming.client;
     world.start('relay');
@@ -48,7 +48,7 @@ describe('a connection', () => {
     expect(world.take('relay')).toEqual(['stream-opened 0']);
   });
 
-  test('begins anew only as often as the budget of the peer allows, and then again (spec streams 3.6)', () => {
+  test('begins anew only as often as the budget of the peer allows, and then again (spec streams 3.6: "more than 8 new epochs", "MUST NOT acknowledge a packet that states")', () => {
     const world = connected();
     const seconds = 20;
     for (let n = 0; n < 20 * seconds; n++) {
@@ -83,7 +83,7 @@ describe('a connection', () => {
     expect(began).toBeLessThanOrEqual(EPOCHS_BURST + EPOCHS_PER_SECOND * 10 + 1);
   });
 
-  test('goes on under new keys, although the first packets under them are lost (spec streams 3.2)', () => {
+  test('goes on under new keys, although the first packets under them are lost (spec streams 3.2: "MUST put HELLO at the front of every packet")', () => {
     // Keys are renewed after 120 s. The blackouts begin with the first message under the new ones.
     const blackouts = [{ from: 120_100, until: 124_000 }];
     const world = connected({ ...PERFECT_NETWORK, toRelay: { ...PERFECT_LINK, blackouts } });
@@ -162,7 +162,7 @@ describe('a connection', () => {
     });
     const stream = world.open('client');
     world.run(10_000);
-    // spec outage 2
+    // spec outage 2: "MUST report that it is waiting, and since when"
     expect(world.waits).toEqual([{ side: 'client', type: 'waiting', at: expect.closeTo(2_000, -4) }]);
     expect(world.peers.client.stats().waitingSince).toBe(1_000);
     world.pair.run(5 * hour);

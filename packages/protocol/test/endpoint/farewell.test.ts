@@ -43,6 +43,7 @@ function ends({ events }: Line): object[] {
 }
 
 describe('two clients with one key (spec streams 3.7)', () => {
+  // spec streams 3.7: "MUST NOT end the current connection", "MUST NOT revive the ended connection"
   test('break each other: the one that comes back learns why, the other goes on, the relay says where both are', () => {
     const world = new World();
     const a = world.client(HERE);

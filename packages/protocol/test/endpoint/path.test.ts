@@ -181,7 +181,7 @@ describe('a peer that moves', () => {
     expect(world.moves.slice(1)).toEqual([[AWAY.port, REBOUND.port]]);
   });
 
-  it('keeps what is known of the path when only its port changed (spec path 4)', () => {
+  it('keeps what is known of the path when only its port changed (spec path 4: "MUST keep everything that it knows")', () => {
     world.download(500_000);
     world.run(1_000);
     const before = world.relayPeer.stats();
@@ -203,7 +203,7 @@ describe('a peer that moves', () => {
     expect(world.received).toBeGreaterThan(before + 500_000);
   });
 
-  it('gets no datagram larger than the base before it is believed: its path may be smaller (spec mtu 5)', () => {
+  it('gets no datagram larger than the base before it is believed: its path may be smaller (spec mtu 5: "MUST NOT be larger than the base")', () => {
     world.download(1_000_000);
     world.run(1_000);
     expect(Math.max(...world.relaySent.map(({ bytes }) => bytes))).toBe(MAX_PROBED_DATAGRAM_BYTES);

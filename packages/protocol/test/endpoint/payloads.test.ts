@@ -62,6 +62,7 @@ describe('a payload', () => {
     ['of zeros', [0, 0, 0], 'unknown-payload'],
     ['of another type', [0x02, 0, 0], 'unknown-payload'],
     ['of a type above IP', [0x70, 0, 0], 'unknown-payload'],
+    // spec streams 3.2: "MUST drop a packet under a keypair"
     ['that is a packet before any HELLO', [0x01, 0, 0x01], 'no-hello'],
   ] as const)('%s is counted and has no other effect', (_name, payload, reason) => {
     const { endpoint, send, receive } = setUp();
@@ -75,7 +76,7 @@ describe('a payload', () => {
     ['with half a packet number', [0x01, 0x80]],
     ['with a HELLO that is cut off', [0x01, 0x00, 0x06, 0x20, 0x01]],
   ])(
-    'that is a packet %s ends the connection with a word, and throws nothing (spec streams 1.4)',
+    'that is a packet %s ends the connection with a word, and throws nothing (spec streams 1.4: "MUST close the connection with FRAME_ENCODING")',
     (_name, payload) => {
       const { send, receive } = setUp();
       expect(send(payload)).toBe('closed');

@@ -4,6 +4,7 @@ import { createInsecureTestSuite, SeededRandom } from '@underpass/testkit';
 import { describe, expect, test } from 'vitest';
 import {
   CLOCK_BEHIND_SILENCE_MS,
+  MAX_HANDSHAKE_NEWS,
   MAX_REPORTED_KEYS,
   UNKNOWN_KEY_SILENCE_MS,
 } from '../../src/wireguard/constants.js';
@@ -58,6 +59,7 @@ describe('an unknown key', () => {
     expect(door.relay.drops['unknown-peer']).toBe(1);
   });
 
+  // spec handshake 7: "MUST first check that the sender holds"
   test('is not reported when the sender does not hold its private half', () => {
     const door = new Door();
     const message = door.initiation(key(7), NOW_MS);
@@ -111,6 +113,15 @@ describe('an unknown key', () => {
   });
 });
 
+test('reports that nobody collects are limited in number (spec handshake 7: "MUST drop further ones")', () => {
+  const door = new Door();
+  for (let i = 0; i < 2 * MAX_HANDSHAKE_NEWS; i++, door.now += 1_001) {
+    door.relay.handleDatagram(door.now, Buffer.from(door.initiation(key(1_000 + i), NOW_MS)), CLIENT);
+  }
+  const { events } = door.knock(new Uint8Array(0));
+  expect(events).toHaveLength(MAX_HANDSHAKE_NEWS);
+});
+
 describe('a clock', () => {
   function known(): Door {
     const door = new Door();
@@ -147,6 +158,7 @@ describe('a clock', () => {
     expect(door.relay.drops['replayed-handshake']).toBe(3);
   });
 
+  // spec handshake 7: "MUST NOT report a timestamp that is less far behind"
   test('is not suspected for a copy, or for an initiation that took seconds longer than the next', () => {
     const door = known();
     const first = door.initiation(key(1), NOW_MS - 5_000);

@@ -22,6 +22,7 @@ function bytesOf(stream: Stream | undefined): number {
 const OLD_IS_LOST = ['stream-reset 0 4', 'stream-closed 0', 'disconnected peer peer restarted', 'connected'];
 
 describe('a stream begins again', () => {
+  // spec streams 3.8: "MUST start such a stream over"
   test('when it was opened while nothing was heard of a relay that was then restarted', () => {
     const { world, old } = connected();
     world.pair.setEndpoint('relay', undefined);
@@ -87,6 +88,7 @@ describe('a stream begins again', () => {
 });
 
 describe('a stream is lost', () => {
+  // spec streams 3.8: "MUST NOT start a stream over"
   test('when the relay may have heard of it before it was restarted', () => {
     const { world } = connected();
     world.pair.setEndpoint('relay', undefined);
@@ -115,6 +117,7 @@ describe('a stream is lost', () => {
   });
 });
 
+// spec streams 3.8: "MUST NOT send the first bytes of any stream"
 test('a stream that is opened while nothing is heard waits, and goes out when the same relay is heard again', () => {
   const blackouts = [{ from: 1_000, until: 30_000 }];
   const link = { ...PERFECT_LINK, blackouts };

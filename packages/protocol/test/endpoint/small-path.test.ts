@@ -61,7 +61,7 @@ function pathOf(maxBytes: number): Partial<LinkConditions> {
 
 describe('a path that carries little', () => {
   it.each([500, 1000, BASE_DATAGRAM_BYTES - 1])(
-    'as little as %i bytes in one piece: fragments carry what is sent, and each side reports it once (spec mtu 1.4, 3.6)',
+    'as little as %i bytes in one piece: fragments carry what is sent, and each side reports it once (spec mtu 1.4: "MUST allow fragmentation while the current size is the base"; spec mtu 3.6)',
     (maxBytes) => {
       const { received, told } = upload(pathOf(maxBytes));
       expect(received).toBe(BYTES);

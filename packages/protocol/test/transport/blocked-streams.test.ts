@@ -128,7 +128,7 @@ describe('a transfer beside streams that nobody reads, over 200 ms (spec streams
   });
 });
 
-describe('a transfer beside as many streams as there may be that nobody reads, over 200 ms (spec streams 5.3)', () => {
+describe('a transfer beside as many streams as there may be that nobody reads, over 200 ms (spec streams 5.3: "MUST NOT use it up")', () => {
   it.each<[string, string, Side, typeof LIMITS]>([
     ['a download', 'the default memory', 'relay', LIMITS],
     ['an upload', 'the default memory', 'client', LIMITS],

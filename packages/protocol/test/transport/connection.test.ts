@@ -95,7 +95,7 @@ describe('connection', () => {
     expect(pair.sent.length).toBe(before);
   });
 
-  it('asks every 25 s whether the relay is there, as long as it has streams (spec outage 3)', () => {
+  it('asks every 25 s whether the relay is there, as long as it has streams (spec outage 3: "after every 25 s of silence")', () => {
     const pair = new ConnectedPair();
     open(pair).write(pattern(100_000));
     pair.run(10_000);
@@ -105,7 +105,7 @@ describe('connection', () => {
     expect(pair.sent.length - before).toBe(18);
   });
 
-  it('finds out within moments that the data which it waits for cannot come (spec outage 3)', () => {
+  it('finds out within moments that the data which it waits for cannot come (spec outage 3: "for two probe timeouts")', () => {
     const pair = new ConnectedPair();
     const stream = open(pair);
     stream.write(pattern(10));
@@ -206,7 +206,7 @@ describe('connection', () => {
     expect(pair.sent.slice(start).filter(({ from }) => from === 'client').length).toBe(20);
   });
 
-  it('numbers packets upwards without a repeat and leaves some out (spec streams 1.2)', () => {
+  it('numbers packets upwards without a repeat and leaves some out (spec streams 1.2: "MUST NOT use a packet number twice")', () => {
     const pair = new ConnectedPair();
     const stream = open(pair);
     pump(pair, stream, 300_000);
@@ -374,7 +374,7 @@ describe('a peer that breaks the rules is answered with the code that says which
       ConnectionErrorCode.frameEncoding,
     ],
     [
-      'data beyond the stream limit (spec streams 5.1)',
+      'data beyond the stream limit (spec streams 5.1: "with FLOW_CONTROL or STREAM_LIMIT")',
       streamFrame(0, INITIAL_MAX_STREAM_DATA_BYTES, pattern(1)),
       ConnectionErrorCode.flowControl,
     ],
@@ -384,17 +384,17 @@ describe('a peer that breaks the rules is answered with the code that says which
       ConnectionErrorCode.flowControl,
     ],
     [
-      'a stream beyond the limit (spec streams 4.1)',
+      'a stream beyond the limit (spec streams 4.1: "MUST close the connection with STREAM_LIMIT")',
       streamFrame(2 * 1024, 0, pattern(1)),
       ConnectionErrorCode.streamLimit,
     ],
     [
-      'a stream that only we may open (spec streams 4.1)',
+      'a stream that only we may open (spec streams 4.1: "MUST close the connection with STREAM_STATE")',
       streamFrame(1, 0, pattern(1)),
       ConnectionErrorCode.streamState,
     ],
     [
-      'an ACK of what was never sent (spec streams 2.2)',
+      'an ACK of what was never sent (spec streams 2.2: "a packet it never sent")',
       Uint8Array.of(FrameType.ack, 9, 0, 0, 0),
       ConnectionErrorCode.protocolViolation,
     ],
@@ -420,7 +420,7 @@ describe('a peer that breaks the rules is answered with the code that says which
     expect(failureCode(pair.inject('relay', 2, reset.subarray(0, end)))).toBe(ConnectionErrorCode.finalSize);
   });
 
-  it('an ACK that is refused, and nothing changes (spec recovery 3.4)', () => {
+  it('an ACK that is refused, and nothing changes (spec recovery 3.4: "refused MUST NOT change anything")', () => {
     const pair = new ConnectedPair();
     open(pair).write(pattern(1));
     pair.filter = () => false;
@@ -455,7 +455,7 @@ describe('a peer that breaks the rules is answered with the code that says which
     expect([...codes]).toEqual([ConnectionErrorCode.protocolViolation]);
   });
 
-  it('ignores a packet number that it has seen (spec streams 1.2)', () => {
+  it('ignores a packet number that it has seen (spec streams 1.2: "whose number it has already seen")', () => {
     const pair = new ConnectedPair();
     expect(pair.inject('relay', 0, streamFrame(0, 0, pattern(10)))).toBeUndefined();
     expect(pair.inject('relay', 0, streamFrame(0, 10, pattern(10)))).toEqual({ dropped: 'duplicate-packet' });
@@ -476,7 +476,7 @@ describe('a peer that breaks the rules is answered with the code that says which
     expect(pair.events.relay.filter((e) => e.type === 'stream-opened')).toHaveLength(1);
   });
 
-  it('leaves a packet unacknowledged that would make too many pieces (spec streams 4.6)', () => {
+  it('leaves a packet unacknowledged that would make too many pieces (spec streams 4.6: "without acknowledging it")', () => {
     const pair = new ConnectedPair();
     for (let i = 0; i < MAX_REASSEMBLY_PIECES; i++) {
       expect(pair.inject('relay', i, streamFrame(0, 2 * i + 1, pattern(1)))).toBeUndefined();

@@ -14,7 +14,7 @@ import {
   worstCaseBytes,
 } from '../../src/transport/memory-budget.js';
 
-describe('memory per peer (spec streams 5.5)', () => {
+describe('memory per peer (spec streams 5.5: "so that their sum stays below")', () => {
   it('is never exceeded by the limits that follow from it', () => {
     for (let bytes = MIN_MEMORY_PER_PEER_BYTES; bytes <= MAX_MEMORY_PER_PEER_BYTES; bytes *= 1.37) {
       const limits = transportFor(Math.floor(bytes));

@@ -26,6 +26,7 @@ function received(counter: bigint): Uint8Array {
 }
 
 describe('the counters of a keypair (spec session 3.2)', () => {
+  // spec session 3.2: "MUST NOT use a number twice"
   it('are written as 64 bits, little-endian, in order and each once', () => {
     const keypair = newKeypair(2 ** 32 - 1);
     const counters = [1, 2].map(() => {
@@ -51,6 +52,7 @@ describe('the counters of a keypair (spec session 3.2)', () => {
     expect(() => keypair.seal(new Uint8Array(32), 0, 0)).toThrow('no counter is left');
   });
 
+  // spec session 3.2: "MUST NOT send or accept a counter"
   it('are accepted up to 2^64 - 2^13 - 2', () => {
     const limit = 2n ** 64n - 2n ** 13n - 1n;
     const keypair = newKeypair();

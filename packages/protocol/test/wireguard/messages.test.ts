@@ -103,7 +103,8 @@ function write({ type, length, fields }: Kind, values: Fields): Uint8Array {
   return message;
 }
 
-describe.each(KINDS)('a message of type $type, $name (spec wire 2.1)', (kind) => {
+// spec wire 2.1: "MUST drop a message 1, 2 or 3"
+describe.each(KINDS)('a message of type $type, $name', (kind) => {
   it('consists of its fields and nothing else', () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: kind.length, maxLength: kind.length }), (message) => {
@@ -162,7 +163,7 @@ describe.each(KINDS)('a message of type $type, $name (spec wire 2.1)', (kind) =>
   });
 });
 
-describe('any other bytes (spec wire 2.1)', () => {
+describe('any other bytes (spec wire 2.1: "are not one of the four types")', () => {
   const anything = fc.oneof(
     fc.uint8Array({ maxLength: 200 }),
     // A valid type, and a length near one that is valid.

@@ -17,6 +17,7 @@ function offer(seen: SeenStamps, unixMs: number, clock = NOW): boolean {
 }
 
 describe('SeenStamps (spec handshake 3.3)', () => {
+  // spec handshake 3.3: "timestamp is not greater, compared byte by byte"
   test('refuse a timestamp that is not greater than the greatest one', () => {
     const seen = new SeenStamps();
     expect(offer(seen, NOW - 20 * SECOND)).toBe(true);
@@ -34,6 +35,7 @@ describe('SeenStamps (spec handshake 3.3)', () => {
     expect(seen.floor).toEqual(encodeTai64n(tai64nFromUnixMs(NOW)));
   });
 
+  // spec handshake 3.3: "MUST NOT accept the same timestamp twice"
   test('never accept a timestamp twice, not even once our clock has reached it', () => {
     const seen = new SeenStamps();
     const ahead = [1, 3, 5].map((hours) => NOW + hours * 3_600 * SECOND);
@@ -55,6 +57,7 @@ describe('SeenStamps (spec handshake 3.3)', () => {
     expect(offer(seen, clock + SECOND, clock + SECOND)).toBe(true);
   });
 
+  // spec handshake 3.3: "MUST drop every timestamp within that range"
   test('keep a bounded number of timestamps ahead, and still accept none of them twice', () => {
     const seen = new SeenStamps();
     const stamps = Array.from({ length: 4 * MAX_STAMPS_AHEAD }, (_, i) => NOW + YEAR + i * SECOND);

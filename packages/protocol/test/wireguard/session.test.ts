@@ -38,6 +38,7 @@ describe('a handshake', () => {
     expect(one.a.drops).toEqual(['handshake-failed']);
   });
 
+  // spec wire 2.1: "MUST NOT answer a datagram that did not authenticate"
   it('gets no answer if the initiator is unknown', () => {
     const pair = new SessionPair();
     const stranger = new SessionPair({ presharedKey: new Uint8Array(32).fill(1) });

@@ -28,6 +28,7 @@ describe('how far a delay wanders (spec congestion 4.3)', () => {
     expect(observe(wander, 100, 103, 100, 103, 100, 103, 100, 103, 100)).toBe(0);
   });
 
+  // spec congestion 4.3: "MUST NOT count towards the wander"
   it('does not count a fall while our own queue drains', () => {
     const wander = new DelayWander();
     for (let i = 0; i < 5; i++) {

@@ -80,7 +80,7 @@ describe('MtuSearch, searching', () => {
     expect(search.pollTimeout()).toBeUndefined();
   });
 
-  it('grows only when the probe is acknowledged, and is done for good at the maximum (spec mtu 3.3, 3.5)', () => {
+  it('grows only when the probe is acknowledged, and is done for good at the maximum (spec mtu 3.3: "before a probe of that size has been acknowledged"; spec mtu 3.5)', () => {
     const search = create();
     search.onProbeSent(0, MAX);
     expect(search.datagramBytes).toBe(BASE);
@@ -321,7 +321,7 @@ describe('MtuSearch, when the path becomes smaller', () => {
     expect(search.probeBytes(path.now)).toBe(MAX);
   });
 
-  it('does not rise by a probe that was on its way when it fell (spec mtu 3.3)', () => {
+  it('does not rise by a probe that was on its way when it fell (spec mtu 3.3: "acknowledgement of that probe MUST NOT count")', () => {
     const { search, path } = searched(1400);
     path.now += RAISE_MS;
     const bytes = search.probeBytes(path.now) as number;
@@ -423,7 +423,7 @@ describe('MtuSearch, when not even the base passes in one piece', () => {
 });
 
 describe('MtuSearch, on another path', () => {
-  it('begins again from the base, and a probe of the old path proves nothing (spec mtu 3.3, 5)', () => {
+  it('begins again from the base, and a probe of the old path proves nothing (spec mtu 3.3, 5: "MUST start over from the base")', () => {
     const search = create();
     search.onProbeSent(0, MAX);
     search.restart(10);

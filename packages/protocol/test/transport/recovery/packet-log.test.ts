@@ -178,7 +178,7 @@ describe('PacketLog', () => {
     );
   });
 
-  it('looks at the same few packets however many acknowledged ones are remembered (spec recovery 3.4)', () => {
+  it('looks at the same few packets however many acknowledged ones are remembered (spec recovery 3.4: "MUST depend only on")', () => {
     const log = new PacketLog();
     push(log, 60_000);
     let looks = 0;

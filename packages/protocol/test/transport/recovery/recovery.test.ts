@@ -62,7 +62,7 @@ describe('Recovery', () => {
     expect(recovery.pollTimeout()).toBeUndefined();
   });
 
-  it('probes after the RFC 9002 interval and doubles it, up to the limit (spec recovery 4)', () => {
+  it('probes after the RFC 9002 interval and doubles it, up to the limit (spec recovery 4: "the probe timer MUST run", "MUST NOT exceed 1.5 s")', () => {
     const { recovery } = setup(1);
     const first = recovery.pollTimeout();
     expect(first).toEqual({ at: 1000 + 333 + 4 * 166.5 + 25, reason: 'probe timeout' });
@@ -79,7 +79,7 @@ describe('Recovery', () => {
     expect(recovery.allLost).toEqual([]);
   });
 
-  it('probes although something is sent all the time, and backs off as if nothing were (spec recovery 4)', () => {
+  it('probes although something is sent all the time, and backs off as if nothing were (spec recovery 4: "Sending MUST NOT restart the timer")', () => {
     const { recovery } = setup(1);
     const expiries: number[] = [];
     for (let now = 1000; now < 20_000; now += 100) {
@@ -117,7 +117,7 @@ describe('Recovery', () => {
     expect(recovery.pollTimeout()?.at).toBe(5000 + recovery.rtt.probeTimeoutMs);
   });
 
-  it('counts from the oldest packet that is left when those before it are lost (spec recovery 4)', () => {
+  it('counts from the oldest packet that is left when those before it are lost (spec recovery 4: "before the oldest packet still in flight")', () => {
     const { recovery } = setup(3);
     recovery.onAck(1100, ranges([2, 2]));
     recovery.onPacketSent(1110, 1200, PacketKind.ackEliciting);
@@ -149,7 +149,7 @@ describe('Recovery', () => {
     expect(recovery.bytesInFlight).toBe(0);
   });
 
-  it('notices a spurious loss and becomes more patient (spec recovery 3.3)', () => {
+  it('notices a spurious loss and becomes more patient (spec recovery 3.3: "would no longer be declared lost")', () => {
     const { recovery } = setup(10, 0);
     recovery.onAck(1100, ranges([5, 5]));
     expect(recovery.allLost).toEqual([0, 1, 2]);
@@ -160,7 +160,7 @@ describe('Recovery', () => {
     expect(recovery.allLost).toEqual([0, 1, 2, 3, 4]);
   });
 
-  it('waits longer for what is missing once packets arrived late, up to two round trips (spec recovery 3.3)', () => {
+  it('waits longer for what is missing once packets arrived late, up to two round trips (spec recovery 3.3: "longest round trip of a late packet")', () => {
     const { recovery } = setup(3);
     recovery.onAck(1100, ranges([1, 1]));
     // Packet 0 was overtaken and took 105 ms, where 9/8 of a round trip would have been 111 ms: then 140 ms.
@@ -248,7 +248,7 @@ describe('Recovery', () => {
     expect(recovery.pollTimeout()).toBeUndefined();
   });
 
-  it('learns nothing of a new path from what went over the old one (spec path 4)', () => {
+  it('learns nothing of a new path from what went over the old one (spec path 4: "MUST NOT count for the new path")', () => {
     const { recovery } = setup(5);
     recovery.onAck(1080, ranges([3, 4]));
     expect(recovery.allLost).toEqual([0, 1]);
@@ -269,7 +269,7 @@ describe('Recovery', () => {
     expect(recovery.rtt.smoothedMs).toBeCloseTo((7 * 101.25 + 115) / 8);
   });
 
-  it('tells what the path alone took, so that a delayed acknowledgement is no queue (spec congestion 4.3)', () => {
+  it('tells what the path alone took, so that a delayed acknowledgement is no queue (spec congestion 4.3: "ACK delay MUST NOT count as queueing")', () => {
     const { recovery } = setup(3, 0);
     recovery.onAck(1080, ranges([0, 0]));
     recovery.onAck(1107, { ...ranges([1, 1]), ackDelayUnits: 125 * 25 });

@@ -47,7 +47,7 @@ describe('SendHalf', () => {
     expect(nextFrame(empty, 1200, 0)).toMatchObject({ offset: 0, bytes: [], fin: true });
   });
 
-  it('sends no byte beyond the limit of the stream or of the connection (spec streams 5.1)', () => {
+  it('sends no byte beyond the limit of the stream or of the connection (spec streams 5.1: "MUST NOT exceed these limits")', () => {
     const half = written(10, 4);
     expect(nextFrame(half)).toMatchObject({ bytes: [0, 1, 2, 3] });
     expect(half.isBlocked).toBe(true);

@@ -144,7 +144,7 @@ describe('a stream', () => {
 });
 
 describe('streams that a side opens itself', () => {
-  it('are no more at one time than it has first windows for, and it hears when it may go on (spec streams 5.4)', () => {
+  it('are no more at one time than it has first windows for, and it hears when it may go on (spec streams 5.4: "more streams of its own open")', () => {
     const limits = transportFor(MIN_MEMORY_PER_PEER_BYTES);
     const streams = new StreamSet('client', limits, new PeerBudgets().givenUpStreams, () => {});
     streams.onMaxStreams(1024);

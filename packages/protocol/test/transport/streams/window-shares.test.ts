@@ -37,6 +37,7 @@ function readSome(half: ReceiveHalf, shares: WindowShares, bytes: number): void 
 }
 
 describe('the shares of a connection’s window (spec streams 5.3)', () => {
+  // spec streams 5.3: "MUST NOT pass an eighth"
   it.each([MIN_MEMORY_PER_PEER_BYTES, DEFAULT_MEMORY_PER_PEER_BYTES, MAX_MEMORY_PER_PEER_BYTES])(
     'leave seven eighths of the spare part, however many streams nobody reads: %i bytes a peer',
     (memory) => {

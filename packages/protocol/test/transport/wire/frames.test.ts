@@ -293,7 +293,7 @@ describe('frames (spec streams 2)', () => {
     }
   });
 
-  it('refuses an ACK with too many ranges or a range below zero (spec streams 2.2)', () => {
+  it('refuses an ACK with too many ranges or a range below zero (spec streams 2.2: "more than 256 further ranges")', () => {
     const bytes = new Uint8Array(4000);
     let at = writeVarint(bytes, 1, 100_000);
     bytes[0] = FrameType.ack;
