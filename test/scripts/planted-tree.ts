@@ -21,8 +21,11 @@ export function plant(files: Readonly<Record<string, string>>): string {
 export function runScript(
   name: string,
   root: string,
+  ...options: readonly string[]
 ): { code: number | null; complaints: string[]; output: string } {
   const script = fileURLToPath(new URL(`../../scripts/${name}`, import.meta.url));
-  const { status, stdout, stderr } = spawnSync(process.execPath, [script, root], { encoding: 'utf8' });
+  const { status, stdout, stderr } = spawnSync(process.execPath, [script, ...options, root], {
+    encoding: 'utf8',
+  });
   return { code: status, complaints: stderr.split('\n').filter((line) => line !== ''), output: stdout };
 }
