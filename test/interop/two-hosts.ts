@@ -27,8 +27,8 @@ export function missingFor(programs: readonly string[]): string | undefined {
   return missing.length === 0 ? undefined : `not installed: ${missing.join(', ')}`;
 }
 
-/** Host `a` runs our core, host `b` another implementation. It owns the namespaces, a directory and the processes that
- *  it starts, and removes all of them when the test closes it. */
+/** Host `a` runs our core, host `b` another implementation. It owns the namespaces, a directory for files such as keys,
+ *  and the processes that it starts. */
 export class TwoHosts {
   /** For files such as keys. */
   readonly directory = mkdtempSync(path.join(tmpdir(), 'underpass-interop-'));

@@ -1,4 +1,4 @@
-/** Starts a client: one relay, and the local ports that lead through it. */
+/** A running client: one relay, and the local ports that lead through it. */
 import { isIP, type Socket } from 'node:net';
 import {
   DescriptorGuard,
@@ -18,71 +18,24 @@ import {
 import {
   type Address,
   type ConnectionError,
-  ConnectionErrorCode,
-  Endpoint,
+  type Endpoint,
   type Peer,
   type Stream,
   StreamErrorCode,
 } from '@underpass/protocol';
-import {
-  chooseSuite,
-  type DatagramSocket,
-  Driver,
-  openUdpSocket,
-  probePort,
-  secureRandom,
-  systemTimers,
-  transportOver,
-  unixTimeMs,
-} from '@underpass/runtime';
+import { type DatagramSocket, Driver, probePort, systemTimers } from '@underpass/runtime';
 import { adviceFor } from './advice.js';
 import { DEFAULT_CONTACT_LIMIT_MS, FIRST_LOOKUP_MS } from './client-constants.js';
-import type {
-  BoundForward,
-  Client,
-  ClientEvent,
-  ClientOptions,
-  ClientStatus,
-  DisconnectCause,
-} from './client-options.js';
+import type { BoundForward, Client, ClientEvent, ClientOptions, ClientStatus } from './client-options.js';
 import { ContactLimit } from './contact-limit.js';
 import { ContactReport } from './contact-report.js';
+import { causeOf } from './disconnect-cause.js';
 import { PlaceQueue } from './place-queue.js';
 import { isUnknownName, unknownNameError } from './relay-address.js';
 import { type Contact, RelayFinder } from './relay-finder.js';
 
-/** Opens the UDP socket and every listener.
- *  @throws UnderpassError when a listener cannot be opened, or when the relay's name does not exist and
- *    `refuseUnknownName` is set */
-export async function startClient(options: ClientOptions): Promise<Client> {
-  const socket = await openUdpSocket({ port: 0 });
-  const suite = options.suite ?? chooseSuite();
-  const endpoint = new Endpoint({
-    role: 'client',
-    privateKey: options.privateKey,
-    suite,
-    random: secureRandom,
-    unixTimeMs,
-    transport: transportOver(socket, options),
-    ...(options.keyLog && { keyLog: options.keyLog }),
-  });
-  const relay = endpoint.addPeer({
-    publicKey: options.relayPublicKey,
-    ...(options.presharedKey && { presharedKey: options.presharedKey }),
-    persistentKeepaliveMs: options.persistentKeepaliveMs ?? 0,
-  });
-  const client = new RunningClient(options, { endpoint, relay, socket, suiteName: suite.name });
-  try {
-    await client.listen();
-    await client.findRelay();
-  } catch (error) {
-    await client.close();
-    throw error;
-  }
-  return client;
-}
-
-interface ClientParts {
+/** What `startClient` creates before the client itself. */
+export interface ClientParts {
   readonly endpoint: Endpoint;
   readonly relay: Peer;
   readonly socket: DatagramSocket;
@@ -96,7 +49,7 @@ interface ClientParts {
  *  opener and its pump carry it. Beside them, `RelayFinder` chooses the relay's address, `ContactReport` explains
  *  silence and `ContactLimit` ends hopeless waits. This class connects these parts, turns what they report into events,
  *  and never touches the bytes of a stream. */
-class RunningClient implements Client {
+export class RunningClient implements Client {
   readonly forwards: BoundForward[] = [];
   readonly #options: ClientOptions;
   readonly #relay: Peer;
@@ -358,21 +311,6 @@ class RunningClient implements Client {
     this.#sockets.delete(socket);
     this.#limit.leave(id);
     this.#emit({ type: 'stream-closed', id, target, ...summary });
-  }
-}
-
-function causeOf({ by, code }: ConnectionError): DisconnectCause {
-  if (code === ConnectionErrorCode.peerRestarted) return 'relay-restarted';
-  if (by === 'local') return 'error';
-  switch (code) {
-    case ConnectionErrorCode.none:
-      return 'relay-stopped';
-    case ConnectionErrorCode.removed:
-      return 'removed';
-    case ConnectionErrorCode.superseded:
-      return 'superseded';
-    default:
-      return 'error-at-relay';
   }
 }
 

@@ -1,2 +1,2 @@
-export * from './client.js';
 export * from './client-options.js';
+export * from './start-client.js';

@@ -18,9 +18,9 @@ export interface DescriptorGuardOptions {
  *
  *  A process without descriptors fails in misleading ways. libuv accepts waiting connections and closes them at once,
  *  which a program takes for an empty answer. So everything that is about to use a descriptor for a connection asks the
- *  guard first, and resets the connection if there is none. The guard finds out by opening some descriptors, the only
- *  way that works on every system. It hands out half of what it found before it looks again, and keeps the other half
- *  in reserve. It never holds a descriptor between calls. */
+ *  guard first, and gives the connection up with a visible failure if there is none. The guard finds out by opening
+ *  some descriptors, the only way that works on every system. It hands out half of what it found before it looks again,
+ *  and keeps the other half in reserve. It never holds a descriptor between calls. */
 export class DescriptorGuard {
   readonly #options: DescriptorGuardOptions;
   readonly #canOpen: (count: number) => boolean;

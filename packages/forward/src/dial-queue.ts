@@ -10,9 +10,9 @@ interface TargetQueue {
  *
  *  A request holds a place from before its name is resolved until its status is known. A target that does not answer
  *  keeps each of its places for 10 s, so the queue shares out places by target. A target may take another place only
- *  while it holds fewer than are free: the first may take half of all, the next half of the rest, and a target that
- *  holds none always finds one. Requests without a place wait. Within a target they start in order of arrival, and the
- *  targets take turns. The queue only counts and calls `start`; it never resolves or dials itself. */
+ *  while it holds fewer than are free: the first may take half of all, the next half of the rest, and so on. So dead
+ *  targets leave places for others. Requests without a place wait. Within a target they start in order of arrival, and
+ *  the targets take turns. The queue only counts and calls `start`; it never resolves or dials itself. */
 export class DialQueue {
   readonly #mayDial: () => boolean;
   /** Targets with a dial or a waiting request, in the order of their next turn. */

@@ -63,7 +63,8 @@ export interface SharedByRequests {
  *  It reads the request, checks the target against the peer's rules, waits for a place in the dial queue, resolves the
  *  name, checks each address, dials and writes the status. From then on a `Pump` carries the bytes and gets all events
  *  of the stream. At any moment the request waits for at most one thing, and `#cancel` stops that wait: the peer may
- *  give up at any time. The acceptor creates it and counts it, and it never outlives its stream without a status. */
+ *  give up at any time. The acceptor creates it, and counts it until it is decided. It never connects to an address
+ *  that was not checked. */
 export class IncomingRequest implements StreamHandler {
   readonly #stream: Stream;
   readonly #options: AcceptorOptions;

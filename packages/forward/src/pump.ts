@@ -35,9 +35,9 @@ export interface PumpOptions {
  *
  *  The two directions are independent. Each ends by itself, with FIN or with a reset, and each has its own
  *  back-pressure: while the stream's send buffer is full the socket is paused, and while the socket's buffer is full
- *  the stream is not read, so that its sender gets no credit. The pump owns the socket and the stream from `start` on.
- *  The opener or the incoming request passes it the stream's events. It never buffers more than one chunk of its own,
- *  and it never turns a reset into a clean end. */
+ *  the stream is not read, so that its sender gets no credit. The opener or the incoming request creates the pump and
+ *  passes it the stream's events; from `start` on nothing else touches the socket. It never buffers more than one chunk
+ *  of its own, and it takes care that a reset never looks like a clean end. */
 export class Pump implements StreamHandler, Watched {
   readonly socket: Socket;
   readonly #stream: Stream;

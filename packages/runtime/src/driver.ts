@@ -82,7 +82,7 @@ export interface DriverOptions {
  *  events, sends batches and then sets the timer, so that everything that one turn receives shares packets and
  *  acknowledgements. A datagram without effect causes no turn: a stranger's datagram costs what it takes to drop it,
  *  and an answer to it uses no batch. Client and relay give commands to peers and streams directly and then call
- *  `wake`. The driver owns the socket and, from `close` on, ends the endpoint. It never interprets a packet or decides
+ *  `wake`. The driver owns the socket, and its `close` also ends the endpoint. It never interprets a packet or decides
  *  when something is due. */
 export class Driver {
   readonly now: () => number;

@@ -26,9 +26,9 @@ export interface LocalSocketsOptions {
  *  control message that says to which address a datagram was sent (adr 0015), but a socket bound to one address knows.
  *
  *  The system delivers a datagram to the socket of its address if there is one, and to the main socket otherwise. So a
- *  datagram on the main socket suggests that an address has no socket yet: `UdpSocket` then calls `onMainDatagram`, and
- *  the addresses are read again, at most every 5 s. On a machine with one address of each kind there is nothing to
- *  choose, so it opens no socket. */
+ *  datagram on the main socket suggests that an address has no socket yet: `UdpSocket` reports it with
+ *  `onMainDatagram`, and the addresses are read again, at most every 5 s. On a machine with one address of each kind
+ *  there is nothing to choose, so it opens no socket. */
 export class LocalSockets {
   readonly #options: LocalSocketsOptions;
   readonly #sockets = new Map<string, SystemSocket>();

@@ -6,7 +6,8 @@ export type KeyPath = readonly PropertyKey[];
 /** The line numbers (from 1) of every key, table header and list element of a document.
  *
  *  It scans the text a second time, after the parser has accepted it. So it only meets valid TOML and can be lenient:
- *  it skips values and never checks them. The constructor does all the work; after that it only answers `lineOf`. */
+ *  it finds where values begin and end, and never checks them. The constructor does all the work; after that it only
+ *  answers `lineOf`. */
 export class KeyLines {
   readonly #lines = new Map<string, number>();
   readonly #text: string;

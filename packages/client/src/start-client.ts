@@ -1,0 +1,36 @@
+/** Starts a client: opens its socket and listeners, and looks up the relay. */
+import { Endpoint } from '@underpass/protocol';
+import { chooseSuite, openUdpSocket, secureRandom, transportOver, unixTimeMs } from '@underpass/runtime';
+import { RunningClient } from './client.js';
+import type { Client, ClientOptions } from './client-options.js';
+
+/** Opens the UDP socket and every listener.
+ *  @throws UnderpassError when a listener cannot be opened, or when the relay's name does not exist and
+ *    `refuseUnknownName` is set */
+export async function startClient(options: ClientOptions): Promise<Client> {
+  const socket = await openUdpSocket({ port: 0 });
+  const suite = options.suite ?? chooseSuite();
+  const endpoint = new Endpoint({
+    role: 'client',
+    privateKey: options.privateKey,
+    suite,
+    random: secureRandom,
+    unixTimeMs,
+    transport: transportOver(socket, options),
+    ...(options.keyLog && { keyLog: options.keyLog }),
+  });
+  const relay = endpoint.addPeer({
+    publicKey: options.relayPublicKey,
+    ...(options.presharedKey && { presharedKey: options.presharedKey }),
+    persistentKeepaliveMs: options.persistentKeepaliveMs ?? 0,
+  });
+  const client = new RunningClient(options, { endpoint, relay, socket, suiteName: suite.name });
+  try {
+    await client.listen();
+    await client.findRelay();
+  } catch (error) {
+    await client.close();
+    throw error;
+  }
+  return client;
+}
