@@ -22,7 +22,7 @@ function hello(own: Uint8Array, expected = new Uint8Array(8)): Hello {
 }
 
 describe('epochs (spec streams 3.2 to 3.4)', () => {
-  it('tell the first word of a peer from the next ones and from those of its next run', () => {
+  it('tell the first HELLO of a peer from later ones, and from those of its next run', () => {
     const epochs = new Epochs(OURS);
     expect(epochs.judge(1, hello(FIRST_RUN))).toBe('first');
     epochs.bind(1, hello(FIRST_RUN));
@@ -31,7 +31,7 @@ describe('epochs (spec streams 3.2 to 3.4)', () => {
     expect(epochs.judge(2, hello(SECOND_RUN))).toBe('restarted');
   });
 
-  it('do not take a late word of an earlier run for a restart', () => {
+  it('do not mistake a late HELLO of an earlier run for a restart', () => {
     const epochs = new Epochs(OURS);
     epochs.bind(1, hello(FIRST_RUN));
     epochs.bind(3, hello(SECOND_RUN));
@@ -41,12 +41,12 @@ describe('epochs (spec streams 3.2 to 3.4)', () => {
     expect(epochs.standing(4)).toBe('unbound');
   });
 
-  it('know what was meant for an earlier run of ours', () => {
+  it('recognize a HELLO that was meant for an earlier run of ours', () => {
     const epochs = new Epochs(OURS);
     expect(epochs.judge(1, hello(FIRST_RUN, epoch(9)))).toBe('not-for-us');
   });
 
-  it('remember the newest keypairs alone: an older one has to state its epoch again (spec streams 3.2)', () => {
+  it('remember only the newest keypairs, so an older one has to state its epoch again (spec streams 3.2)', () => {
     const epochs = new Epochs(OURS);
     const keypairs = Array.from({ length: 100 }, (_, i) => i + 1);
     for (const keypair of keypairs) expect(epochs.bind(keypair, hello(FIRST_RUN))).toBe(true);
@@ -54,7 +54,7 @@ describe('epochs (spec streams 3.2 to 3.4)', () => {
     expect(remembered).toEqual([97, 98, 99, 100]);
   });
 
-  it('see a change under one keypair as a violation', () => {
+  it('call another epoch under a bound keypair a violation', () => {
     const epochs = new Epochs(OURS);
     epochs.bind(1, hello(FIRST_RUN));
     expect(epochs.judge(1, hello(SECOND_RUN))).toBe('violation');

@@ -1,4 +1,5 @@
-/** Packets that are filled to the last byte with frames of control: what has no room goes out with the next (spec streams 2). */
+/** Packets that are filled to the last byte with control frames. A frame that does not fit is sent in the next packet
+ *  (spec streams 2). */
 import { describe, expect, it } from 'vitest';
 import { StreamErrorCode } from '../../src/failure.js';
 import { FrameType } from '../../src/transport/wire/frames.js';
@@ -14,13 +15,13 @@ import {
 } from '../attacks/hostile-peer.js';
 
 const STREAMS = 60;
-/** 32 is what a datagram of 64 bytes leaves, the smallest that goes out. */
+/** Sizes of packets. The smallest datagram that may carry one has 64 bytes, which leaves 32. */
 const SIZES = Array.from({ length: 20 }, (_, i) => 32 + 16 * i);
 
 const count = (frames: readonly Frame[], type: number) =>
   frames.filter((frame) => frame.type === type).length;
 
-/** The victim has our HELLO's answer behind it: its own is confirmed. */
+/** A peer whose victim has had its HELLO acknowledged, so that its packets no longer start with one. */
 function confirmed(): HostilePeer {
   const peer = new HostilePeer();
   peer.say(ping);
@@ -29,7 +30,7 @@ function confirmed(): HostilePeer {
   return peer;
 }
 
-/** Makes everything due at one time that a connection says beside the bytes of streams. */
+/** Makes all control frames of a connection due at the same time. */
 function everythingDue(peer: HostilePeer): void {
   for (let n = 0; n < STREAMS; n++) peer.say(data(2 * n, 0, 100));
   for (const stream of peer.opened) {
@@ -41,7 +42,7 @@ function everythingDue(peer: HostilePeer): void {
 }
 
 describe('packets full of control frames', () => {
-  it.each(SIZES)('of %i bytes lose none of them and hold no byte more', (size) => {
+  it.each(SIZES)('of %i bytes lose no frame and never exceed their size', (size) => {
     const peer = confirmed();
     everythingDue(peer);
     const frames: Frame[] = [];
@@ -58,11 +59,11 @@ describe('packets full of control frames', () => {
     expect(count(frames, FrameType.pathChallenge)).toBe(1);
   });
 
-  it.each(SIZES)('of %i bytes keep one byte for PING, however long the ACK is (spec recovery 4)', (size) => {
+  it.each(SIZES)('of %i bytes keep a byte for PING, however long the ACK is (spec recovery 4)', (size) => {
     const peer = confirmed();
     peer.open().write(new Uint8Array(10));
     peer.listen();
-    // An ACK of many ranges, and no answer to what was sent: the probes.
+    // The victim has to acknowledge many ranges, and gets no acknowledgement itself, so it sends probes.
     for (let n = 0; n < 40; n++) {
       peer.skip();
       peer.say(ping);
@@ -77,7 +78,7 @@ describe('packets full of control frames', () => {
     expect(peer.victim.parts.recovery.probesDue).toBe(0);
   });
 
-  it('leave DATA_BLOCKED for a packet that has room for it, whatever their size', () => {
+  it('leave DATA_BLOCKED to a later packet if they have no room for it, whatever their size', () => {
     for (let size = 160; size < 1168; size += 112) {
       const peer = confirmed();
       const streams = Array.from({ length: 8 }, () => peer.open());
@@ -98,8 +99,8 @@ describe('packets full of control frames', () => {
   });
 });
 
-describe('HELLO that was asked for', () => {
-  it('goes out although it is confirmed under this keypair, and once (spec streams 3.3)', () => {
+describe('a HELLO that was requested', () => {
+  it('is sent once, although one was acknowledged under this keypair (spec streams 3.3)', () => {
     const peer = confirmed();
     expect(peer.victim.isHelloConfirmed(1)).toBe(true);
     peer.victim.requestHello();

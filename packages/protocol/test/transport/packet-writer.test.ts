@@ -5,7 +5,7 @@ import { FrameType } from '../../src/transport/wire/frames.js';
 
 const START = 5;
 
-/** Packet number 1 with this much room for frames. */
+/** A writer that has begun packet number 1, with this much room for frames. */
 function writerWith(room: number): { writer: PacketWriter; bytes: Uint8Array } {
   const bytes = new Uint8Array(START + 2 + room + 8).fill(0xee);
   const writer = new PacketWriter();
@@ -46,7 +46,7 @@ describe('PacketWriter', () => {
     expect(small.writer.finish()).toBe(7);
   });
 
-  it('fills the whole room when it is told to', () => {
+  it('fills the whole room with padding on request', () => {
     const { writer, bytes } = writerWith(40);
     writer.addPing();
     writer.fill();
@@ -54,7 +54,7 @@ describe('PacketWriter', () => {
     expect(bytes[START + 42]).toBe(0xee);
   });
 
-  it('goes behind a frame that somebody else wrote, and stays when nothing was written', () => {
+  it('moves past a frame that another part wrote, and stays where it is if nothing was written', () => {
     const { writer } = writerWith(40);
     expect(writer.advance(writer.at, true)).toBe(false);
     expect(writer.isAckEliciting).toBe(false);

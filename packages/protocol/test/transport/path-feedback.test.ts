@@ -30,7 +30,7 @@ function setup() {
 }
 
 describe('PathFeedback', () => {
-  it('counts a lost search for the MTU for no bandwidth that the path lacks (spec mtu 2.2)', () => {
+  it('does not count a lost probe of the MTU search as a loss (spec mtu 2.2)', () => {
     const { parts, send, acknowledge } = setup();
     send(1000, 1472, PacketKind.mtuProbe);
     for (let i = 0; i < 3; i++) send(1001, 1200, PacketKind.ackEliciting);
@@ -39,7 +39,7 @@ describe('PathFeedback', () => {
     expect(parts.rates.sample).toMatchObject({ lostSinceBytes: 0, deliveredBytes: 3600 });
   });
 
-  it('counts what is lost up to each packet, itself included', () => {
+  it('reports with each lost packet how many bytes were lost since it was sent, including itself', () => {
     const { parts, send, acknowledge } = setup();
     const seen: number[] = [];
     parts.congestion.onPacketLost = (loss) => seen.push(loss.lostSinceSendBytes);
@@ -49,7 +49,7 @@ describe('PathFeedback', () => {
     expect(parts.rates.sample.lostSinceBytes).toBe(2400);
   });
 
-  it('learns nothing of a new path from what went over the old one (spec path 4)', () => {
+  it('learns nothing about a new path from packets that were sent over the old one (spec path 4)', () => {
     const { parts, feedback, send, acknowledge } = setup();
     for (let i = 0; i < 5; i++) send(1000 + i, 1200, PacketKind.ackEliciting);
     parts.recovery.onNewPath();

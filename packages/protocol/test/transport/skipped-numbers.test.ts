@@ -3,7 +3,7 @@ import { PacketKind, PacketLog } from '../../src/transport/recovery/packet-log.j
 import { SkippedNumbers } from '../../src/transport/skipped-numbers.js';
 
 describe('SkippedNumbers', () => {
-  it('leaves out about one number in a window, and never two close to each other', () => {
+  it('skips about one number per window, and never two that are close to each other', () => {
     let seed = 1;
     const random = (length: number) =>
       Uint8Array.from({ length }, () => {

@@ -9,7 +9,8 @@ import { TailRepeater } from '../../src/transport/tail-repeater.js';
 
 const EVERY_MS = TAIL_REPEAT_DELAY_MS + 1;
 
-/** Sends so many packets that all end a burst. @returns how many of them are repeated */
+/** Sends packets that each end a burst.
+ *  @returns how many of them are repeated */
 function repeatsOf(packets: number, sizeBytes: number): number {
   const tail = new TailRepeater();
   let repeats = 0;
@@ -21,14 +22,14 @@ function repeatsOf(packets: number, sizeBytes: number): number {
 }
 
 describe('TailRepeater', () => {
-  it('uses no more than its share for repeats, and all of that (spec recovery 8)', () => {
+  it('uses its whole budget for repeats, and no more (spec recovery 8)', () => {
     const share = TAIL_REPEAT_SHARE * 1200 + TAIL_REPEAT_BYTES_PER_MS * EVERY_MS;
     const budget = (TAIL_REPEAT_BURST_BYTES + 2000 * share) / 1200;
     expect(repeatsOf(2000, 1200)).toBeLessThanOrEqual(budget);
     expect(repeatsOf(2000, 1200)).toBeGreaterThan(budget - 10);
   });
 
-  it('repeats every packet of a typist (spec recovery 8)', () => {
+  it('repeats every packet of somebody typing (spec recovery 8)', () => {
     const tail = new TailRepeater();
     for (let n = 0; n < 500; n++) {
       tail.onPacketSent(n * 80, n, 96, true);

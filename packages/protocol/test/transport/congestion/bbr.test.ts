@@ -8,7 +8,7 @@ import { PacketKind, PacketLog } from '../../../src/transport/recovery/packet-lo
 const SIZE = 1200;
 const WANDER_PERIOD_MS = 300;
 
-/** A sender with always more to send, a bottleneck with a queue, and the controller: in virtual time. */
+/** A sender that always has more to send, a bottleneck with a queue, and the controller, in virtual time. */
 class Path {
   readonly controller: Bbr;
   readonly log = new PacketLog();
@@ -16,11 +16,11 @@ class Path {
   now = 0;
   delivered = 0;
   lost = 0;
-  /** Greatest round trip of late. */
+  /** The round trip that was measured last. */
   latestRttMs = 0;
   bytesPerMs = 1000;
   lossChance = 0;
-  /** The delay swings by so much to either side. */
+  /** How far the delay swings to either side. */
   wanderMs = 0;
   readonly queueMs: number;
   readonly baseMs = 50;
@@ -135,14 +135,15 @@ class Path {
   }
 }
 
-/** One acknowledgement each round trip, of a whole flight. */
+/** A controller that gets one ACK per round trip, which acknowledges a whole flight. */
 class Rounds {
   static readonly bytesPerMs = 1000;
   readonly controller = new Bbr(SIZE, () => 0.5);
   readonly #flightBytes = Rounds.bytesPerMs * 50;
   #round = 0;
 
-  /** @param flights how many flights remain in flight, and `lostShare` what was lost of one since the newest packet was sent */
+  /** Acknowledges a flight. `flights` is how many flights remain in flight, and `lostShare` the share of one that was
+   *  lost since the newest packet was sent. */
   acknowledge({ flights = 1, lostShare = 0 }): void {
     const deliveredBytes = this.#flightBytes;
     const priorDeliveredBytes = this.#round * deliveredBytes;
@@ -196,15 +197,18 @@ describe('BBR (spec congestion 4)', () => {
     expect(total / 500).toBeLessThan(2 * path.baseMs);
   });
 
-  it.each([0.01, 0.03, 0.1])('is not slowed by a random loss of %f (spec congestion 4.3)', (lossChance) => {
-    const path = new Path();
-    path.lossChance = lossChance;
-    path.run(10_000);
-    expect(path.throughput).toBeGreaterThan(0.8 * (1 - lossChance) * path.bytesPerMs);
-  });
+  it.each([0.01, 0.03, 0.1])(
+    'is not slowed down by a random loss of %f (spec congestion 4.3)',
+    (lossChance) => {
+      const path = new Path();
+      path.lossChance = lossChance;
+      path.run(10_000);
+      expect(path.throughput).toBeGreaterThan(0.8 * (1 - lossChance) * path.bytesPerMs);
+    },
+  );
 
   it.each([0, 0.01, 0.1])(
-    'does not take a wandering delay for a queue at a random loss of %f (spec congestion 4.3)',
+    'does not mistake a wandering delay for a queue at a random loss of %f (spec congestion 4.3)',
     (lossChance) => {
       const path = new Path(100);
       path.lossChance = lossChance;
@@ -214,7 +218,7 @@ describe('BBR (spec congestion 4)', () => {
     },
   );
 
-  it('sees a queue that is longer than the delay wanders (spec congestion 4.3)', () => {
+  it('notices a queue that exceeds the wander of the delay (spec congestion 4.3)', () => {
     const path = new Path(1_000);
     path.wanderMs = 15;
     path.run(3_000);
@@ -226,7 +230,7 @@ describe('BBR (spec congestion 4)', () => {
     expect(total / 500).toBeLessThan(2 * path.baseMs);
   });
 
-  it('returns to its bounds when the losses that lowered them were spurious (§5.5.11)', () => {
+  it('restores its bounds when the losses that lowered them were spurious (§5.5.11)', () => {
     const rounds = new Rounds();
     const { controller } = rounds;
     for (let i = 0; i < 12; i++) rounds.acknowledge({});
@@ -239,7 +243,7 @@ describe('BBR (spec congestion 4)', () => {
     expect(controller.windowBytes).toBe(before);
   });
 
-  it('drains for four rounds at most, even when what is in flight does not fall (§5.3.2)', () => {
+  it('drains for four rounds at most, even if the bytes in flight do not fall (§5.3.2)', () => {
     const rounds = new Rounds();
     const { controller } = rounds;
     for (let i = 0; i < 20 && controller.isInSlowStart; i++) rounds.acknowledge({ flights: 100 });
@@ -263,10 +267,10 @@ describe('BBR (spec congestion 4)', () => {
     expect((path.delivered - before) / 5_000).toBeGreaterThan(0.8 * 1000);
   });
 
-  it('holds back for a moment when the round trip was not confirmed for long (§5.3.4)', () => {
+  it('holds back for a moment when the shortest round trip was not confirmed for long (§5.3.4)', () => {
     const path = new Path();
     path.run(3_000);
-    // A competitor keeps the queue half full: every round trip is longer from here on.
+    // From here on every round trip is longer, as if a competitor kept the queue half full.
     const { controller } = path;
     let held = false;
     Object.assign(path, { baseMs: 80 });
@@ -277,7 +281,7 @@ describe('BBR (spec congestion 4)', () => {
     expect(held).toBe(true);
   });
 
-  it('keeps a window of four datagrams whatever happens (spec congestion 4.6)', () => {
+  it('keeps a window of at least four datagrams (spec congestion 4.6)', () => {
     const controller = new Bbr(SIZE, () => 0.5);
     for (let i = 0; i < 10; i++) controller.onPersistentCongestion();
     expect(controller.windowBytes).toBe(4 * SIZE);
@@ -285,20 +289,20 @@ describe('BBR (spec congestion 4)', () => {
 });
 
 describe('a probe for bandwidth', () => {
-  it('that ended in losses is followed by a wait of 8 s and more (spec congestion 4.5)', () => {
+  it('that ended in losses is followed by a wait of at least 8 s (spec congestion 4.5)', () => {
     const path = new Path(10);
     path.run(4_000);
     const before = path.lost;
     while (path.lost === before && path.now < 60_000) path.run(100);
     expect(path.lost).toBeGreaterThan(before);
-    // The probe is over, and its queue drained.
+    // By now the probe is over, and its queue has drained.
     path.run(1_000);
     const { lost } = path;
     path.run(6_500);
     expect(path.lost).toBe(lost);
   });
 
-  it('ends after three rounds of a standing queue, before it has filled a deep one (spec congestion 4.5)', () => {
+  it('ends after three rounds with a standing queue, before it fills a deep one (spec congestion 4.5)', () => {
     const path = new Path(200);
     path.run(4_000);
     let longest = 0;
@@ -313,7 +317,7 @@ describe('a probe for bandwidth', () => {
 });
 
 describe('delivery rate (spec recovery 5.4)', () => {
-  /** Rates after `count` packets, one each millisecond. */
+  /** A DeliveryRate that has had `count` packets sent, one per millisecond. */
   function sent(count: number, isLimited = false): DeliveryRate {
     const log = new PacketLog();
     const rates = new DeliveryRate(log);
@@ -325,18 +329,18 @@ describe('delivery rate (spec recovery 5.4)', () => {
     return rates;
   }
 
-  it('is what was acknowledged over the time that it took', () => {
+  it('is the bytes acknowledged, divided by the time that they took', () => {
     const rates = sent(10);
     for (let n = 0; n < 10; n++) {
       rates.beginAck();
       rates.onPacketAcknowledged(50 + 2 * n, n);
       rates.endAck(50);
     }
-    // Ten packets in 68 ms: from the sending of the first to the acknowledgement of the last.
+    // Ten packets in 68 ms, from when the first was sent until the last was acknowledged.
     expect(rates.sample.deliveryRate).toBeCloseTo((10 * SIZE) / 68, 6);
   });
 
-  it('is none over less than the shortest round trip', () => {
+  it('is unknown over less than the shortest round trip', () => {
     const rates = sent(1);
     rates.beginAck();
     rates.onPacketAcknowledged(20, 0);
@@ -344,7 +348,7 @@ describe('delivery rate (spec recovery 5.4)', () => {
     expect(rates.sample.deliveryRate).toBe(0);
   });
 
-  it('is marked when there was nothing more to send', () => {
+  it('is marked if there was nothing more to send', () => {
     const rates = sent(1, true);
     rates.beginAck();
     rates.onPacketAcknowledged(60, 0);
@@ -355,7 +359,7 @@ describe('delivery rate (spec recovery 5.4)', () => {
 });
 
 describe('MaxFilter', () => {
-  it('gives the greatest of the last units of time, and the newest when all are old', () => {
+  it('returns the greatest recent value, and the newest value if all are old', () => {
     const filter = new MaxFilter(2);
     filter.update(10, 0);
     filter.update(5, 1);

@@ -30,7 +30,7 @@ function lose(controller: CongestionController, now: number, sentAt: number): vo
   controller.onPacketLost({ ...emptyLossSample(), now, bytes: SIZE, sentAt });
 }
 
-/** One round trip in which the whole window is acknowledged, datagram by datagram. */
+/** Simulates a round trip in which the whole window is acknowledged, one datagram after the other. */
 function round(controller: CongestionController, now: number): void {
   const window = controller.windowBytes;
   for (let acked = 0; acked + SIZE <= window; acked += SIZE) controller.onAck(ack(now, SIZE));
@@ -61,7 +61,7 @@ describe.each([
     expect(controller.windowBytes).toBeLessThan(before * factor);
   });
 
-  it('does not grow while the application is what limits it', () => {
+  it('does not grow while the application is what limits sending', () => {
     const controller = create();
     controller.onAck(ack(1000, 10 * SIZE, { applicationLimited: true }));
     expect(controller.windowBytes).toBe(initialWindow(SIZE));
@@ -76,7 +76,7 @@ describe.each([
     expect(controller.windowBytes).toBe(before);
   });
 
-  it('leaves a cut that other packets were lost for, when one of an earlier cut turns up', () => {
+  it('keeps a cut when a packet that caused an earlier one is acknowledged after all', () => {
     const controller = create();
     round(controller, 1000);
     lose(controller, 1100, 1060);
@@ -88,7 +88,7 @@ describe.each([
     expect(controller.windowBytes).toBeGreaterThan(after);
   });
 
-  it('falls to the minimum on persistent congestion and never below it (spec recovery 5.3)', () => {
+  it('falls to the minimum on persistent congestion, and never below it (spec recovery 5.3)', () => {
     const controller = create();
     controller.onPersistentCongestion();
     expect(controller.windowBytes).toBe(minimumWindow(SIZE));
@@ -109,7 +109,7 @@ describe('NewReno', () => {
 });
 
 describe('CUBIC (RFC 9438)', () => {
-  it('comes back to its peak after K seconds, is flat there, and goes beyond', () => {
+  it('is back at its peak after K seconds, flat there, and then grows beyond it', () => {
     const controller = new Cubic(SIZE);
     for (let i = 0; i < 5; i++) round(controller, 1000 + i);
     const peak = controller.windowBytes;
@@ -126,7 +126,7 @@ describe('CUBIC (RFC 9438)', () => {
     expect(controller.windowBytes).toBeGreaterThan(1.2 * peak);
   });
 
-  it('does not jump after the application was idle (§5.8)', () => {
+  it('does not jump after the application has been idle (§5.8)', () => {
     const controller = new Cubic(SIZE);
     for (let i = 0; i < 4; i++) round(controller, 1000 + i);
     lose(controller, 1100, 1060);
@@ -139,7 +139,7 @@ describe('CUBIC (RFC 9438)', () => {
 });
 
 describe('Pacer (spec recovery 6)', () => {
-  it('lets a burst go, then spreads the window over the round trip', () => {
+  it('permits a burst, and then spreads the window over the round trip', () => {
     const controller = new NewReno(SIZE);
     lose(controller, 0, 0);
     const pacer = new Pacer(SIZE);

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { StartupExit } from '../../../src/transport/congestion/bbr/startup-exit.js';
 
-/** A path with a shortest round trip of 100 ms, and Startup that losses ended in round 5 at a round trip of 140 ms. */
+/** A path whose shortest round trip is 100 ms, and on which losses ended Startup in round 5 at a round trip of 140
+ *  ms. */
 function isRefuted(rounds: number, wanderMs: number): boolean {
   const exit = new StartupExit();
   exit.note(140, 5);
@@ -9,16 +10,16 @@ function isRefuted(rounds: number, wanderMs: number): boolean {
 }
 
 describe('the end of Startup (spec congestion 4.3)', () => {
-  it('is refuted when the delay proves to wander by three quarters of what looked like a queue', () => {
+  it('is refuted if the delay turns out to wander by three quarters of what looked like a queue', () => {
     expect(isRefuted(9, 30)).toBe(true);
   });
 
-  it('stands when the delay wanders less, or not at all', () => {
+  it('stands if the delay wanders less, or not at all', () => {
     expect(isRefuted(9, 29)).toBe(false);
     expect(isRefuted(9, 0)).toBe(false);
   });
 
-  it('stands when that shows too late', () => {
+  it('stands if that turns out too late', () => {
     expect(isRefuted(38, 30)).toBe(false);
   });
 
@@ -30,7 +31,7 @@ describe('the end of Startup (spec congestion 4.3)', () => {
     expect(exit.takeRefuted(path)).toBe(false);
   });
 
-  it('is not in question before losses ended Startup', () => {
+  it('is not in doubt before losses end Startup', () => {
     const path = { rounds: 9, wanderMs: 40, minRttMs: 100 };
     expect(new StartupExit().takeRefuted(path)).toBe(false);
   });

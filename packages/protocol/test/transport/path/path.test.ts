@@ -22,14 +22,14 @@ function pathAt(home = HOME): Path {
 }
 
 describe('Path (spec path)', () => {
-  it('takes the first address for proven: the handshake went there (spec path 2)', () => {
+  it('takes the first address that uses our keys as proven, because our response went there (spec path 2)', () => {
     const path = pathAt();
     expect(path.proven).toEqual(HOME);
     expect(path.allowanceBytes).toBe(Infinity);
     expect(path.dueAt).toBe(Infinity);
   });
 
-  it('takes whichever of the addresses that we chose answers first, and the others no more (spec outage 7)', () => {
+  it('uses the first of our chosen addresses to answer, and no longer trusts the others (spec outage 7)', () => {
     const path = new Path((length) => new Uint8Array(length));
     for (let port = 1; port <= MAX_CHOSEN_ADDRESSES; port++) path.trust({ address: '192.0.2.9', port });
     path.trust(HOME);
@@ -40,7 +40,7 @@ describe('Path (spec path)', () => {
     expect([path.proven, path.candidate]).toEqual([HOME, AWAY]);
   });
 
-  it('remembers a limited number of addresses that we chose', () => {
+  it('remembers a limited number of chosen addresses', () => {
     const path = new Path((length) => new Uint8Array(length));
     path.trust(HOME);
     for (let port = 1; port <= MAX_CHOSEN_ADDRESSES; port++) path.trust({ address: '192.0.2.9', port });
@@ -48,22 +48,22 @@ describe('Path (spec path)', () => {
     expect(path.candidate).toEqual(HOME);
   });
 
-  it('limits what goes to the sender of the first initiation, which may be a copy (spec path 2)', () => {
+  it('limits what is sent to the source of the first initiation, which may be a copy (spec path 2)', () => {
     const path = new Path((length) => new Uint8Array(length));
     path.onReceived(0, { from: AWAY, bytes: 148, usesKeys: false, isNewest: true });
     expect(path.allowanceBytes).toBe(444);
     path.onSent(92);
     expect(path.allowanceBytes).toBe(352);
-    // It has nothing to prove but that it has our response.
+    // It need not answer a challenge: whoever uses our keys has our response.
     expect(path.candidate).toBeUndefined();
     expect(path.takeChallenge(1, 50)).toBeUndefined();
     expect(path.dueAt).toBe(Infinity);
-    // From somewhere else again: it starts from nothing.
+    // Another source has an account of its own.
     path.onReceived(5, { from: REBOUND, bytes: 148, usesKeys: false, isNewest: true });
     expect(path.allowanceBytes).toBe(444);
   });
 
-  it('lets nobody spend an allowance again by trials that a genuine datagram ends (spec path 2)', () => {
+  it('never grants the same allowance twice, even if genuine datagrams end the trials (spec path 2)', () => {
     const path = pathAt();
     let received = 0;
     let sent = 0;
@@ -85,7 +85,7 @@ describe('Path (spec path)', () => {
     expect(path.allowanceBytes).toBe(3 * (received + 100) - sent);
   });
 
-  it('counts on where an address was given up: one that says little saves up for a challenge (spec path 2)', () => {
+  it('keeps the account of an address that was given up, so that it can save up for a challenge (spec path 2)', () => {
     const path = pathAt();
     const keepalive = { from: AWAY, bytes: 32, usesKeys: true, isNewest: true };
     const giveUp = (from: number) => {
@@ -103,10 +103,10 @@ describe('Path (spec path)', () => {
     expect(path.allowanceBytes).toBe(3 * 32);
   });
 
-  it('gives no allowance for what another address sent (spec path 2)', () => {
+  it('does not credit an address with what another one sent (spec path 2)', () => {
     const path = pathAt();
     path.onReceived(10, datagram(AWAY));
-    // Reordered on its way from the old address: the session stays where it moved.
+    // These were reordered on the way, so they do not move the path.
     path.onReceived(11, { ...datagram(HOME), isNewest: false });
     path.onReceived(12, { ...datagram(REBOUND), isNewest: false });
     expect(path.candidate).toEqual(AWAY);
@@ -126,7 +126,7 @@ describe('Path (spec path)', () => {
     expect(path.onResponse(challenge)).toBe('address');
   });
 
-  it('does not take the sender of an initiation, which may be a copy, for proven (spec path 2)', () => {
+  it('does not take the source of an initiation as proven, because it may be a copy (spec path 2)', () => {
     const path = new Path((length) => new Uint8Array(length));
     path.onReceived(0, datagram(AWAY, false));
     expect(path.proven).toBeUndefined();
@@ -135,7 +135,7 @@ describe('Path (spec path)', () => {
     expect(path.candidate).toBeUndefined();
   });
 
-  it('takes the place to which the response went for proven, not that from which its keys are used (spec path 2)', () => {
+  it('takes the address that our response went to as proven, not the one that uses its keys (spec path 2)', () => {
     const path = new Path((length) => new Uint8Array(length));
     path.onReceived(0, datagram(HOME, false));
     path.onReceived(10, datagram(AWAY));
@@ -144,7 +144,7 @@ describe('Path (spec path)', () => {
     expect(path.allowanceBytes).toBe(300);
   });
 
-  it('sends at most three times what came from a new address (spec path 2)', () => {
+  it('permits at most three times the bytes that came from a new address (spec path 2)', () => {
     const path = pathAt();
     path.onReceived(10, datagram(AWAY));
     expect(path.allowanceBytes).toBe(300);
@@ -156,7 +156,7 @@ describe('Path (spec path)', () => {
     expect(path.allowanceBytes).toBe(290);
   });
 
-  it('challenges three times, a probe timeout apart, and goes back (spec path 3)', () => {
+  it('challenges three times, a probe timeout apart, and then goes back (spec path 3)', () => {
     const path = pathAt();
     path.onReceived(10, datagram(AWAY));
     for (let i = 0; i < MAX_CHALLENGES; i++) {
@@ -174,7 +174,7 @@ describe('Path (spec path)', () => {
     expect(path.candidate).toBeUndefined();
   });
 
-  it('is convinced by the same eight bytes only, and says what moved (spec path 3, 4)', () => {
+  it('accepts only the same eight bytes as proof, and says what has changed (spec path 3, 4)', () => {
     for (const [to, kind] of [
       [AWAY, 'address'],
       [REBOUND, 'port'],
@@ -190,7 +190,7 @@ describe('Path (spec path)', () => {
     }
   });
 
-  it('ends the trial when the peer is heard from its proven address (spec path 3)', () => {
+  it('ends the trial when a datagram comes from the proven address (spec path 3)', () => {
     const path = pathAt();
     path.onReceived(10, datagram(AWAY));
     path.onReceived(20, datagram(HOME));
@@ -198,7 +198,7 @@ describe('Path (spec path)', () => {
     expect(path.allowanceBytes).toBe(Infinity);
   });
 
-  it('trusts an address that we chose ourselves', () => {
+  it('needs no proof for an address that we chose ourselves (spec path 2)', () => {
     const path = pathAt();
     path.onReceived(10, datagram(AWAY));
     path.trust(REBOUND);

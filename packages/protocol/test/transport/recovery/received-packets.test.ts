@@ -20,7 +20,7 @@ function readAck(received: ReceivedPackets, now: number, room = 1000): [number, 
 }
 
 describe('ReceivedPackets', () => {
-  it('acknowledges after 25 ms, at once after the second packet or out of order (spec recovery 1.1)', () => {
+  it('acknowledges after 25 ms, or at once after the second packet or one out of order (spec recovery 1.1)', () => {
     const received = new ReceivedPackets();
     received.record(100, 0, true);
     expect(received.isAckDue(100)).toBe(false);
@@ -36,14 +36,14 @@ describe('ReceivedPackets', () => {
     expect(received.isAckDue(103)).toBe(true);
   });
 
-  it('never owes an acknowledgement for packets that only acknowledge (spec streams 7)', () => {
+  it('does not acknowledge packets that only acknowledge (spec streams 7)', () => {
     const received = new ReceivedPackets();
     for (const n of [0, 5, 3]) received.record(100, n, false);
     expect(received.isAckDue(1000)).toBe(false);
     expect(received.pollTimeout()).toBeUndefined();
   });
 
-  it('reports exactly what arrived, newest ranges first, in whatever room there is (spec recovery 1.2)', () => {
+  it('reports exactly what arrived, highest ranges first, as far as there is room (spec recovery 1.2)', () => {
     fc.assert(
       fc.property(
         fc.uniqueArray(fc.nat(80), { minLength: 1, maxLength: 50 }),
@@ -62,7 +62,7 @@ describe('ReceivedPackets', () => {
     );
   });
 
-  it('forgets the oldest ranges first and calls what it forgot a duplicate (spec recovery 1.2)', () => {
+  it('forgets the lowest ranges first, and treats what it has forgotten as duplicates (spec recovery 1.2)', () => {
     const received = new ReceivedPackets();
     for (let n = 0; n < 2 * MAX_RECEIVED_RANGES + 20; n += 2) received.record(0, n, true);
     expect(received.rangeCount).toBe(MAX_RECEIVED_RANGES);
@@ -70,14 +70,14 @@ describe('ReceivedPackets', () => {
     expect(received.isDuplicate(2 * MAX_RECEIVED_RANGES + 17)).toBe(false);
   });
 
-  it('stops reporting what the peer knows that we have (spec recovery 1.2)', () => {
+  it('stops reporting ranges that the peer is known to have seen (spec recovery 1.2)', () => {
     const received = new ReceivedPackets();
     for (const n of [0, 1, 2, 5, 6, 9]) received.record(0, n, true);
     received.onAckAcknowledged(6);
     expect(readAck(received, 0)).toEqual([[9, 9]]);
     expect(received.isDuplicate(3)).toBe(true);
     expect(received.isDuplicate(7)).toBe(false);
-    // The newest number stays: without it there would be nothing that an ACK could say.
+    // The largest number stays, because every ACK has to contain it.
     received.onAckAcknowledged(9);
     expect(readAck(received, 0)).toEqual([[9, 9]]);
   });

@@ -8,7 +8,7 @@ const byteAt = (offset: number) => (offset * 13 + (offset >> 8)) & 0xff;
 const source = Uint8Array.from({ length: SIZE }, (_, i) => byteAt(i));
 
 describe('ReceiveBuffer', () => {
-  it('gives the bytes in order, each once, however pieces overlap and repeat', () => {
+  it('returns the bytes in order, each once, however the pieces overlap and repeat', () => {
     const piece = fc.tuple(fc.nat(SIZE - 1), fc.integer({ min: 1, max: 9000 }));
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 40 }), (pieces) => {
@@ -33,7 +33,7 @@ describe('ReceiveBuffer', () => {
     );
   });
 
-  it('never changes bytes that the reader already holds', () => {
+  it('never changes bytes that the reader already has', () => {
     const buffer = new ReceiveBuffer();
     buffer.write(0, source, 0, 100);
     const view = buffer.read();
@@ -42,7 +42,7 @@ describe('ReceiveBuffer', () => {
     expect(buffer.read()).toEqual(new Uint8Array(50).fill(0xff));
   });
 
-  it('refuses one piece too many, and still takes what joins pieces (spec streams 4.6)', () => {
+  it('refuses one piece too many, but accepts bytes that join pieces (spec streams 4.6)', () => {
     const buffer = new ReceiveBuffer();
     for (let i = 0; i < MAX_REASSEMBLY_PIECES; i++) expect(buffer.write(2 * i + 1, source, 0, 1)).toBe(true);
     expect(buffer.write(2 * MAX_REASSEMBLY_PIECES + 1, source, 0, 1)).toBe(false);

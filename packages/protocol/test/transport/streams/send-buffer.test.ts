@@ -17,7 +17,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 );
 
 describe('SendBuffer', () => {
-  it('agrees with a byte-by-byte model through any order of writes, sends, acknowledgements and losses', () => {
+  it('agrees with a byte-by-byte model under any order of writes, sends, acknowledgements and losses', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
         const buffer = new SendBuffer();
@@ -48,7 +48,7 @@ describe('SendBuffer', () => {
     );
   });
 
-  it('gathers what is written byte by byte: the memory of a chunk is more than its contents (spec streams 5.5)', () => {
+  it('gathers small writes, because each chunk takes more memory than its contents (spec streams 5.5)', () => {
     const buffer = new SendBuffer();
     for (let i = 0; i < 100_000; i++) buffer.write(chunk(i, 1));
     expect(buffer.chunks).toBeLessThan(50);
@@ -61,7 +61,7 @@ describe('SendBuffer', () => {
     expect(buffer.chunks).toBe(0);
   });
 
-  it('gives all memory back when it is cleared', () => {
+  it('gives back all memory when it is cleared', () => {
     const buffer = new SendBuffer();
     buffer.write(chunk(0, 100));
     buffer.clear();

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { RECEIVE_TRANSITIONS, SEND_TRANSITIONS } from '../../../src/transport/streams/states.js';
 
-/** Every state × every event, so that a change of either table is seen here too. */
+/** The expected result of every event in every state, so that no change of the tables goes unnoticed. */
 const expectedSend = {
   ready: 'data-sent→send fin-sent→data-sent reset→reset-sent lost→reset-received',
   send: 'fin-sent→data-sent reset→reset-sent lost→reset-received',
@@ -30,10 +30,10 @@ const flatten = (table: Record<string, Record<string, string>>) =>
   );
 
 describe('stream states', () => {
-  it('sending moves as spec streams 4.2 draws it', () => {
+  it('follow the diagram for sending (spec streams 4.2)', () => {
     expect(flatten(SEND_TRANSITIONS)).toEqual(expectedSend);
   });
-  it('receiving moves as spec streams 4.3 draws it', () => {
+  it('follow the diagram for receiving (spec streams 4.3)', () => {
     expect(flatten(RECEIVE_TRANSITIONS)).toEqual(expectedReceive);
   });
 });

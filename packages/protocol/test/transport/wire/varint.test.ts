@@ -28,7 +28,7 @@ describe('varint (spec streams 1.3)', () => {
     expect(example('c000000000000025')).toBe(37);
   });
 
-  it('reads back every value that it wrote, in the announced length', () => {
+  it('reads back every value that it writes, in the length that the first byte gives', () => {
     fc.assert(
       fc.property(value, (n) => {
         const bytes = new Uint8Array(8);
@@ -40,7 +40,7 @@ describe('varint (spec streams 1.3)', () => {
     );
   });
 
-  it('refuses what a JavaScript number cannot hold exactly', () => {
+  it('refuses values that a JavaScript number cannot hold exactly', () => {
     expect(readVarint(Uint8Array.of(0xc0, 0x20, 0, 0, 0, 0, 0, 0), 0)).toBe(-1);
     expect(readVarint(Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff), 0)).toBe(-1);
     expect(readVarint(Uint8Array.of(0xc0, 0x1f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff), 0)).toBe(MAX_VARINT);
