@@ -1,5 +1,3 @@
-/** Fills batches with one peer's datagrams. */
-
 import { HEADER_BYTES, PADDING_BYTES, TRANSPORT_OVERHEAD_BYTES } from '../datagram-layout.js';
 import type { Association } from '../transport/association.js';
 import type { Connection } from '../transport/connection.js';
@@ -7,15 +5,20 @@ import type { Path } from '../transport/path/path.js';
 import type { Session } from '../wireguard/session.js';
 import type { TransmitBatch } from './transmit-batch.js';
 
-/** Less is not worth a packet: PATH_CHALLENGE has to fit, and HELLO where it has to stand in front. A keepalive of the
- *  peer's permits 96 bytes. */
+/** A smaller datagram is not worth sending, since PATH_CHALLENGE has to fit, and HELLO too where every packet has to
+ *  start with one. A keepalive of the peer permits 96 bytes. */
 const MIN_DATAGRAM_BYTES = 64;
 const MIN_HELLO_DATAGRAM_BYTES = 192;
 
-/** The two halves meet here: the connection writes packets, each behind the room for a header, and the session seals
- *  them where they lie. All datagrams of a batch have the same size but for the last, so that the system can cut them
- *  apart; how large they are is up to the path, which may not be known to carry more than the base size, and may permit
- *  only a few bytes (spec path 2). */
+/** Fills batches with the datagrams of one peer. This is where the two halves of the protocol meet: the connection
+ *  writes each packet behind room for a header, and the session seals it in place.
+ *
+ *  All datagrams of a batch have the same size, except perhaps the last, so that the system can cut them apart. Their
+ *  size is limited by the path. Until an address is proven, it must not exceed the base size, and only a few bytes may
+ *  be sent (spec mtu 5, path 2).
+ *
+ *  Peer owns the sender, and calls it with a keypair that can be used. The sender never decides what goes into a
+ *  packet. */
 export class BatchSender {
   readonly #session: Session<unknown>;
   readonly #path: Path;
@@ -26,27 +29,28 @@ export class BatchSender {
     this.#path = path;
   }
 
-  /** The path permits no datagram: whatever is due waits for the peer's next one, or for the end of the trial (spec
-   *  path 2). */
+  /** The path does not permit even a small datagram now. Whatever is due waits for the peer's next datagram, or for the
+   *  end of the trial (spec path 2). */
   get isHeldBack(): boolean {
     return this.#path.allowanceBytes < this.#minDatagramBytes;
   }
 
-  /** Whether the path permits what the connection would send under this keypair. To be asked before `fill`. */
+  /** Whether the path permits what the connection would send under this keypair. This must be asked before `fill`. */
   isAdmitted(connection: Connection, keypairId: number): boolean {
     const isHelloConfirmed = connection.isHelloConfirmed(keypairId);
     this.#minDatagramBytes = isHelloConfirmed ? MIN_DATAGRAM_BYTES : MIN_HELLO_DATAGRAM_BYTES;
     return !this.isHeldBack;
   }
 
-  /** Fills `batch` with sealed packets under this keypair, which is sendable, to the path's address. CLOSE ends the
-   *  association's connection. @returns false when there are none now */
+  /** Fills `batch` with packets of the association's connection, sealed under this keypair, which must be usable. If
+   *  the association is closing, the packet with CLOSE is the last, and the connection has ended then.
+   *  @returns false if there is nothing to send now */
   fill(now: number, keypairId: number, association: Association, batch: TransmitBatch): boolean {
     const { connection } = association;
     batch.to = this.#path.address;
     if (connection.isHelloConfirmed(keypairId) && this.#fillMtuProbe(now, association, batch)) return true;
     const allowed = this.#path.allowanceBytes;
-    // spec mtu 5: an address that is not proven may lie behind a smaller path
+    // The path to an address that is not proven may have a smaller MTU (spec mtu 5).
     const isOnTrial = this.#path.candidate !== undefined;
     const fullBytes = isOnTrial ? connection.baseDatagramBytes : connection.datagramBytes;
     const datagramBytes = Math.min(fullBytes, roundedDown(allowed));
@@ -63,7 +67,8 @@ export class BatchSender {
     return batch.lengthBytes > 0;
   }
 
-  /** @returns the bytes of all of them */
+  /** Writes datagrams of `segmentBytes` each, up to `limit` bytes in all.
+   *  @returns how many bytes they take */
   #fillPackets(
     now: number,
     keypairId: number,
@@ -81,13 +86,15 @@ export class BatchSender {
         association.endClosing();
         break;
       }
-      // A shorter datagram can only be the last of a batch
+      // Only the last datagram of a batch may be shorter.
       if (length < room || this.#session.sendableKeypairId(now) !== keypairId) break;
     }
     return at;
   }
 
-  /** A packet that is larger than the others goes alone (spec mtu 2). */
+  /** Writes a probe of the MTU search, if one is due. It is larger than other datagrams, so it has a batch of its own
+   *  (spec mtu 2.1).
+   *  @returns whether there was one */
   #fillMtuProbe(now: number, { connection, isClosing }: Association, batch: TransmitBatch): boolean {
     const probeBytes = connection.mtuProbeBytes(now);
     if (probeBytes === undefined || isClosing || this.#path.candidate !== undefined) return false;

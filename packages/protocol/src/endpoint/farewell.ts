@@ -1,6 +1,6 @@
-/** A CLOSE that is written apart from any connection (spec streams 8.1): to a peer that is removed, and to a process
- *  whose connection another process with the same key has ended. It is sealed at once, because the keys go with it, and
- *  waits at the endpoint until it is sent. */
+/** Farewells: CLOSE packets that belong to no connection (spec streams 8.1). They go to a peer that is removed, and to
+ *  a process whose connection another process with the same key has ended. A farewell is sealed at once, because its
+ *  keys are wiped right after, and waits at the endpoint until it is sent. */
 import type { Address } from '../address.js';
 import { HEADER_BYTES } from '../datagram-layout.js';
 import { FAREWELL_PACKET_NUMBER, PACKET_TYPE } from '../transport/limits.js';
@@ -9,7 +9,7 @@ import { encodeHello, type Hello, writeClose } from '../transport/wire/frames.js
 import { writeVarint } from '../transport/wire/varint.js';
 import type { Session } from '../wireguard/session.js';
 
-/** HELLO and CLOSE with the longest texts, sealed. */
+/** Enough for HELLO and CLOSE with the longest texts, sealed. */
 const MAX_FAREWELL_BYTES = 400;
 
 export interface Farewell {
@@ -18,7 +18,8 @@ export interface Farewell {
   readonly datagram: Uint8Array;
 }
 
-/** Seals one under the current keypair. @returns undefined where none may be sent */
+/** Makes a farewell, sealed under the current keypair.
+ *  @returns undefined if there is no keypair or address, or the path does not permit it */
 export function sealFarewell(
   now: number,
   session: Session<unknown>,
@@ -34,9 +35,10 @@ export function sealFarewell(
   return { to, datagram: buffer.subarray(0, session.seal(now, buffer, 0, length)) };
 }
 
-/** @param hello binds the keypair where the receiver has accepted none under it, so the packet stands alone
+/** Writes the packet of a farewell.
+ *  @param hello comes first. It binds the keypair, in case the receiver has accepted no other HELLO under it.
  *  @param reason printable ASCII, at most 128 characters
- *  @returns the length of the packet that begins at `start` */
+ *  @returns the length of the packet, which begins at `start` */
 export function writeFarewell(
   into: Uint8Array,
   start: number,

@@ -1,19 +1,18 @@
-/** What an endpoint reports of one peer. */
 import type { Address } from '../address.js';
 import type { ConnectionStats } from '../transport/connection.js';
 import type { SessionStats } from '../wireguard/session.js';
 
-/** The numbers of the session and of the connection, which count from the moment the peer was added. */
+/** Statistics about one peer. Counts start when the peer is added, and cover all its connections. */
 export interface PeerStats extends Readonly<SessionStats>, ConnectionStats {
-  /** Where datagrams to the peer go now. */
+  /** Where datagrams to the peer are sent now. */
   readonly address: Address | undefined;
-  /** HELLO of the present run of the peer arrived. */
+  /** Whether a HELLO of the peer's current run has arrived. */
   readonly connected: boolean;
-  /** When the answer came due that has not come for so long that connections wait (monotonic ms), or undefined. */
+  /** If streams wait for the peer: since when an answer has been due, in monotonic ms (spec outage 2). */
   readonly waitingSince: number | undefined;
 }
 
-/** Of a peer that was never heard of. */
+/** The statistics of a peer that has never been heard. */
 export const NO_CONNECTION: ConnectionStats = {
   software: undefined,
   smoothedRttMs: undefined,

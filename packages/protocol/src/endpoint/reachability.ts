@@ -1,25 +1,27 @@
-/** What a peer's silence means (spec outage 2, 4). */
 import { SUSPECT_AFTER_MS, WAITING_AFTER_MS } from '../transport/limits.js';
 
 const NEVER = Number.POSITIVE_INFINITY;
 
-/** What the judgement depends on: see `Association` and `Connection`. */
+/** What else decides what silence means. Association provides it. */
 export interface Circumstances {
-  /** HELLO of the peer arrived: streams have somebody to wait for. */
+  /** A HELLO of the peer has arrived, so there is a peer that streams can wait for. */
   readonly isConnected: boolean;
-  /** No stream is open and nothing is in flight. */
+  /** No stream is open, and nothing is in flight. */
   readonly isIdle: boolean;
-  /** Without back-off: no path answers sooner than it does. */
+  /** One probe timeout, without back-off. An answer cannot be expected sooner. */
   readonly probeTimeoutMs: number;
 }
 
-/** Silence by itself means nothing: an idle peer sends nothing. It counts from the moment when an answer is due,
- *  because something was sent that the peer must acknowledge or because a handshake is needed.
+/** Decides what a peer's silence means (spec outage 2, 4).
  *
- *  The owner calls `ask` whenever an answer is due and `onHeard` for each authenticated datagram. Three things follow
- *  from silence, one after the other: the keys may be dead, people want to know that their streams wait, and at last,
- *  counted from the last datagram, the streams are given up. The owner asks at `dueAt` which of them is true now, and
- *  acts on it. All times are milliseconds of the caller's clock. */
+ *  Silence alone means nothing, because an idle peer sends nothing. It counts from the moment when an answer is due:
+ *  when something was sent that the peer has to acknowledge, or a handshake is needed.
+ *
+ *  Three things follow from silence, one after the other. First, the keys may be dead. Then the user is told that
+ *  streams wait. Finally, counted from the last datagram of the peer, the streams are given up.
+ *
+ *  Peer owns this object. It calls `ask` whenever an answer is due, and `onHeard` for each datagram that authenticates.
+ *  At `dueAt` it asks which of the three is true now, and acts on it. Times are in monotonic milliseconds. */
 export class Reachability {
   readonly #maxSilenceMs: number;
   #heardAt: number | undefined;
@@ -27,23 +29,23 @@ export class Reachability {
   #isSuspect = false;
   #isWaiting = false;
 
-  /** @param maxSilenceMs streams of a peer that is silent for so long are given up */
+  /** @param maxSilenceMs how long a peer may be silent before its streams are given up */
   constructor(maxSilenceMs: number) {
     this.#maxSilenceMs = maxSilenceMs;
   }
 
-  /** When the answer came due that streams are known to wait for, or undefined. */
+  /** If streams are reported to wait: since when an answer has been due. */
   get waitingSince(): number | undefined {
     return this.#isWaiting ? this.#dueSince : undefined;
   }
 
-  /** The peer has left an answer out for so long that it may have restarted. */
+  /** An answer has been due for so long that the peer may have restarted and lost its keys. */
   get isSuspect(): boolean {
     return this.#isSuspect;
   }
 
-  /** An authenticated datagram arrived. @returns how long its answer was due if streams were known to wait, or
-   *  undefined */
+  /** A datagram of the peer authenticated.
+   *  @returns how long an answer was due, if streams were reported to wait */
   onHeard(now: number): number | undefined {
     const since = this.waitingSince;
     this.#heardAt = now;
@@ -51,7 +53,7 @@ export class Reachability {
     return since === undefined ? undefined : now - since;
   }
 
-  /** An answer is due. */
+  /** An answer is due. If one was due already, it counts from then. */
   ask(now: number): void {
     this.#dueSince ??= now;
   }
@@ -63,26 +65,26 @@ export class Reachability {
     this.#isWaiting = false;
   }
 
-  /** @returns true when the silence has lasted so long, once */
+  /** Whether the keys may be dead by now. Returns true only once per silence. */
   becomesSuspect(now: number, circumstances: Circumstances): boolean {
     if (now < this.#suspectAt(circumstances)) return false;
     this.#isSuspect = true;
     return true;
   }
 
-  /** @returns true when people want to know, once */
+  /** Whether to report that streams wait. Returns true only once per silence. */
   becomesWaiting(now: number, circumstances: Circumstances): boolean {
     if (now < this.#waitingAt(circumstances)) return false;
     this.#isWaiting = true;
     return true;
   }
 
-  /** @returns true when the streams are given up */
+  /** Whether to give up the streams. */
   isOver(now: number, circumstances: Circumstances): boolean {
     return now >= this.#overAt(circumstances);
   }
 
-  /** When one of these is next true, or infinity. */
+  /** When one of the three will become true; Infinity if none will. */
   dueAt(circumstances: Circumstances): number {
     return Math.min(
       this.#suspectAt(circumstances),
@@ -101,7 +103,7 @@ export class Reachability {
     return this.#dueSince + Math.max(WAITING_AFTER_MS, probeTimeoutMs);
   }
 
-  /** spec outage 4: when streams that nobody asks for any more are given up. */
+  /** When streams are given up (spec outage 4). */
   #overAt({ isIdle }: Circumstances): number {
     return this.#heardAt === undefined || isIdle ? NEVER : this.#heardAt + this.#maxSilenceMs;
   }

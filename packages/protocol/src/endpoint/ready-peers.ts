@@ -1,9 +1,8 @@
-/** Which of an endpoint's peers have something to do: cost follows what is active, never what is configured. */
 import type { Deadline } from '../deadline.js';
 import { DeadlineHeap } from '../deadline-heap.js';
 import type { TransmitBatch } from './transmit-batch.js';
 
-/** What is asked of a peer. */
+/** A peer, as far as ReadyPeers calls it. */
 export interface ReadyPeer<Event> {
   handleTimeout(now: number): void;
   pollEvent(): Event | undefined;
@@ -11,30 +10,36 @@ export interface ReadyPeer<Event> {
   pollTimeout(): Deadline | undefined;
 }
 
-/** An endpoint may know thousands of peers, of which a few are active. Nothing about a peer changes unless it is
- *  touched: by a datagram that authenticated, by a command on it or on one of its streams, or by a deadline of its own.
- *  Whoever touches a peer says so here. The peer is then asked for events and for something to send until it has none,
- *  and for its next deadline once. A peer that nobody touches is never asked.
+/** Knows which of an endpoint's peers have something to do, so that the cost of a turn depends on the active peers and
+ *  not on the configured ones.
  *
- *  Peers that have something take turns, one event or one batch each, so that none delays another by more than that. */
+ *  Nothing about a peer changes unless it is _touched_: by a datagram that authenticated, by a command on it or on one
+ *  of its streams, or by a deadline of its own. Whoever touches a peer calls `touch`. The peer is then asked for events
+ *  and for something to send until it has no more, and once for its next deadline. A peer that is not touched is never
+ *  asked.
+ *
+ *  Peers take turns, one event or one batch each, so that none delays another by more than that.
+ *
+ *  The endpoint owns this object and polls through it. It owns nothing of a peer, and holds those with a deadline or
+ *  something to do. */
 export class ReadyPeers<Event> {
-  /** Peers to be asked for an event, for something to send, and for their deadline. Each is a queue: a peer that had
-   *  its turn goes to the end. */
+  /** The peers to ask for an event, for something to send, and for their deadline. Each set is a queue: a peer that has
+   *  had its turn goes to the end. */
   readonly #eventful = new Set<ReadyPeer<Event>>();
   readonly #sending = new Set<ReadyPeer<Event>>();
   readonly #changed = new Set<ReadyPeer<Event>>();
-  /** When each peer is to be asked without being touched. Those of `#changed` may be out of date. */
+  /** When to ask each peer even if it is not touched. The deadlines of peers in `#changed` may be out of date. */
   readonly #deadlines = new DeadlineHeap<ReadyPeer<Event>>();
 
-  /** Something about the peer may have changed. */
+  /** Something about the peer may have changed, so it is to be asked. */
   touch(peer: ReadyPeer<Event>): void {
     this.#eventful.add(peer);
     this.#sending.add(peer);
     this.#changed.add(peer);
   }
 
-  /** The peer is no longer one of the endpoint's: it is only asked for the events that it still has. It must not be
-   *  touched again. */
+  /** The peer was removed from the endpoint. It is asked only for the events that it still has, and must not be touched
+   *  again. */
   retire(peer: ReadyPeer<Event>): void {
     this.#eventful.add(peer);
     this.#sending.delete(peer);
@@ -42,7 +47,8 @@ export class ReadyPeers<Event> {
     this.#deadlines.delete(peer);
   }
 
-  /** Lets the peers whose deadlines have passed act on them. @param others that are to act, too */
+  /** Calls `handleTimeout` on the peers whose deadlines have passed.
+   *  @param others peers on which to call it too */
   handleTimeout(now: number, others: Iterable<ReadyPeer<Event>>): void {
     this.#updateDeadlines();
     for (const peer of others) this.#deadlines.set(peer, now);
@@ -63,9 +69,10 @@ export class ReadyPeers<Event> {
     return undefined;
   }
 
-  /** Fills `batch` for one peer. @returns false when there is nothing to send now */
+  /** Fills `batch` for one peer.
+   *  @returns false if no peer has anything to send now */
   pollTransmit(now: number, batch: TransmitBatch): boolean {
-    // The caller's timer is coarse. A peer whose pacer would let it send by now need not wait for it.
+    // The caller's timer is coarse. A peer whose pacer permits it to send by now need not wait for the timer.
     for (let peer = this.#deadlines.takeDue(now); peer !== undefined; peer = this.#deadlines.takeDue(now)) {
       this.touch(peer);
     }
