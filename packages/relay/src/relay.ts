@@ -19,6 +19,7 @@ import {
   type CryptoSuite,
   Endpoint,
   type Peer,
+  type Stream,
 } from '@underpass/protocol';
 import {
   chooseSuite,
@@ -77,7 +78,8 @@ type EventWithoutPeer =
 interface Member {
   options: RelayPeerOptions;
   readonly peer: Peer;
-  readonly acceptor: Acceptor;
+  /** Made with the peer's first stream: most peers of a large config are away. */
+  acceptor: Acceptor | undefined;
 }
 
 /** A relay that runs: the peers of the config on one endpoint, and the targets that they reach.
@@ -136,7 +138,7 @@ class RunningRelay implements Relay {
         onClockBehind: (peer, clockMs, earlierClockMs) => {
           this.#emitFor(peer, { type: 'clock-behind', clockMs, earlierClockMs });
         },
-        onStream: (peer, stream) => this.#memberOf(peer)?.acceptor.accept(stream),
+        onStream: (peer, stream) => this.#onStream(peer, stream),
       },
       ...(options.onFatal && { onFatal: options.onFatal }),
     });
@@ -176,7 +178,7 @@ class RunningRelay implements Relay {
         options === undefined ? 'removed from the config' : 'its preshared key changed in the config';
       this.#members.delete(key);
       this.#endpoint.removePeer(this.#driver.now(), member.peer, reason);
-      void member.acceptor.close();
+      void member.acceptor?.close();
       if (connected) {
         const peer = member.options.name;
         this.#emit({ type: 'peer-disconnected', peer, reason, lostStreams: openStreams });
@@ -195,14 +197,25 @@ class RunningRelay implements Relay {
 
   async #close(): Promise<void> {
     await this.#driver.close();
-    await Promise.all(Array.from(this.#members.values(), ({ acceptor }) => acceptor.close()));
+    await Promise.all(Array.from(this.#members.values(), ({ acceptor }) => acceptor?.close()));
   }
 
   #addMember(options: RelayPeerOptions): Member {
     const { publicKey, presharedKey } = options;
     const peer = this.#endpoint.addPeer({ publicKey, ...(presharedKey && { presharedKey }) });
+    return { options: withoutSecret(options), peer, acceptor: undefined };
+  }
+
+  #onStream(peer: Peer, stream: Stream): void {
+    const member = this.#memberOf(peer);
+    if (member === undefined) return;
+    member.acceptor ??= this.#newAcceptor(member);
+    member.acceptor.accept(stream);
+  }
+
+  #newAcceptor(member: Member): Acceptor {
     const name = (): string => member.options.name;
-    const acceptor = new Acceptor({
+    return new Acceptor({
       tunnel: this.#driver,
       lookups: this.#lookups,
       watch: this.#watch,
@@ -219,8 +232,6 @@ class RunningRelay implements Relay {
         },
       },
     });
-    const member: Member = { options: withoutSecret(options), peer, acceptor };
-    return member;
   }
 
   #memberOf(peer: Peer): Member | undefined {

@@ -184,14 +184,18 @@ describe('a relay', () => {
   });
 
   it('waits on closing until targets that outlive their streams are reset', async () => {
-    const { relay } = await runRelay([{ name: 'laptop', publicKey: newKeys().publicKey, allow: [] }]);
+    const keys = newKeys();
+    const relay = await runRelay([{ name: 'laptop', publicKey: keys.publicKey, allow: [] }]);
+    const client = await BareClient.connect(relay, keys);
+    client.ask('127.0.0.1', 1);
+    await relay.next('refused');
     let isReset = false;
     const close = vi.spyOn(Acceptor.prototype, 'close').mockImplementation(async () => {
       await new Promise((resolve) => setImmediate(resolve));
       isReset = true;
     });
     onTestFinished(() => close.mockRestore());
-    await relay.close();
+    await relay.relay.close();
     expect(isReset).toBe(true);
   });
 

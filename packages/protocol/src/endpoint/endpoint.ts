@@ -10,6 +10,7 @@ import { DROP_REASONS, type DropReason } from '../failure.js';
 import { DEFAULT_TRANSPORT, type TransportConfig } from '../transport/config.js';
 import { MAX_FAREWELLS } from '../transport/limits.js';
 import { Path } from '../transport/path/path.js';
+import { FrameReader } from '../transport/wire/frame-reader.js';
 import { type OutgoingMessage, WireGuard } from '../wireguard/wireguard.js';
 import type { Farewell } from './farewell.js';
 import { Peer, type PeerContext, type PeerEvent } from './peer.js';
@@ -76,6 +77,7 @@ export class Endpoint {
       role: options.role,
       random: options.random,
       transport: { ...DEFAULT_TRANSPORT, ...options.transport },
+      reader: new FrameReader(),
       onTouched: (peer) => this.#ready.touch(peer),
     };
   }

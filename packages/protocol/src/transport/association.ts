@@ -9,7 +9,7 @@ import { EPOCH_BYTES, PROTOCOL_VERSION } from './limits.js';
 import { PeerBudgets } from './peer-budgets.js';
 import type { Stream } from './streams/stream.js';
 import type { StreamError, StreamEvent } from './streams/stream-set.js';
-import { FrameReader, MALFORMED } from './wire/frame-reader.js';
+import { type FrameReader, MALFORMED } from './wire/frame-reader.js';
 import { FrameType, type Hello } from './wire/frames.js';
 import { announcedVarintLength, readVarint } from './wire/varint.js';
 
@@ -17,6 +17,9 @@ export interface AssociationOptions {
   readonly role: 'client' | 'relay';
   readonly transport: TransportConfig;
   readonly random: (length: number) => Uint8Array;
+  /** Reads one packet after another for whoever shares it: it is 4 KB, and keeps nothing from one packet to the
+   *  next. */
+  readonly reader: FrameReader;
 }
 
 /** What the owner of the keys and of the address has to know. */
@@ -45,7 +48,7 @@ export interface AssociationListener {
 export class Association {
   readonly #options: AssociationOptions;
   readonly #listener: AssociationListener;
-  readonly #reader = new FrameReader();
+  readonly #reader: FrameReader;
   readonly #budgets = new PeerBudgets();
   #epochs: Epochs;
   #connection: Connection;
@@ -60,6 +63,7 @@ export class Association {
   constructor(options: AssociationOptions, listener: AssociationListener) {
     this.#options = options;
     this.#listener = listener;
+    this.#reader = options.reader;
     this.#epochs = this.#newEpochs();
     this.#connection = this.#newConnection();
   }

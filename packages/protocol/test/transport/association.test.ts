@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { ConnectionError } from '../../src/failure.js';
 import { Association, type AssociationListener } from '../../src/transport/association.js';
 import { DEFAULT_TRANSPORT } from '../../src/transport/config.js';
+import { FrameReader } from '../../src/transport/wire/frame-reader.js';
 
 const NOW = 1_000;
 const ROOM = 1_120;
@@ -15,7 +16,10 @@ class Process implements AssociationListener {
 
   constructor(role: 'client' | 'relay', seed: number) {
     const random = (length: number) => new Uint8Array(length).fill(seed);
-    this.association = new Association({ role, transport: DEFAULT_TRANSPORT, random }, this);
+    this.association = new Association(
+      { role, transport: DEFAULT_TRANSPORT, random, reader: new FrameReader() },
+      this,
+    );
     this.association.connection.handleSendable(NOW, true);
   }
 

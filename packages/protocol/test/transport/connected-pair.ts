@@ -45,8 +45,14 @@ export class ConnectedPair {
       onCommand: nothing,
     };
     this.#associations = {
-      client: new Association({ role: 'client', transport, random: draws(1) }, listener),
-      relay: new Association({ role: 'relay', transport, random: draws(2) }, listener),
+      client: new Association(
+        { role: 'client', transport, random: draws(1), reader: new FrameReader() },
+        listener,
+      ),
+      relay: new Association(
+        { role: 'relay', transport, random: draws(2), reader: new FrameReader() },
+        listener,
+      ),
     };
     this.client.handleSendable(this.now, true);
     this.relay.handleSendable(this.now, true);
