@@ -217,6 +217,15 @@ describe('a peer that has nothing to do', () => {
     expect(star.relay.peers[0]?.stats().streamBytesReceived).toBe(50_000);
     expect(looks).toEqual([]);
   });
+
+  it('has no connection until it is heard', () => {
+    const star = new Star(2);
+    const [client] = star.clients as [Client];
+    const windows = () => star.relay.peers.map((peer) => peer.stats().congestionWindowBytes);
+    expect(windows()).toEqual([0, 0]);
+    star.connect(client);
+    expect(windows()).toEqual([expect.toSatisfy((bytes: number) => bytes > 0), 0]);
+  });
 });
 
 describe('a peer that breaks a rule', () => {
