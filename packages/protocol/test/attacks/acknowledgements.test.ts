@@ -4,11 +4,11 @@ import { ack, HostilePeer, maxStreamData, ping } from './hostile-peer.js';
 
 const { frameEncoding, protocolViolation } = ConnectionErrorCode;
 
-/** A limit that does not hold fails a test and does not hang it. */
+/** More rounds than any limit allows, so that a limit that does not hold fails a test instead of hanging it. */
 const MAX_TRIES = 100_000;
 
 describe('a peer that lies about what arrived', () => {
-  it('acknowledges packets before they can have arrived: it soon names one that was left out (spec streams 2.2)', () => {
+  it('is found out by a skipped number when it acknowledges packets too early (spec streams 2.2)', () => {
     const peer = new HostilePeer();
     const stream = peer.open();
     peer.say(maxStreamData(stream.id, 2 ** 40));
@@ -20,16 +20,16 @@ describe('a peer that lies about what arrived', () => {
       code = peer.say(ack(0, last));
     }
     expect(code).toBe(protocolViolation);
-    // A window of the first round trips at most, not what the lies would have grown.
+    // By then we have sent no more than in the first round trips of an honest peer.
     expect(peer.received.length).toBeLessThan(1000);
   });
 
-  it('acknowledges what was never sent (spec streams 2.2)', () => {
+  it('is found out when it acknowledges a packet that was never sent (spec streams 2.2)', () => {
     expect(new HostilePeer().say(ack(0, 0))).toBe(protocolViolation);
     expect(new HostilePeer().say(ack(2 ** 52, 2 ** 53 - 1))).toBe(protocolViolation);
   });
 
-  it('states a range of 2^53 numbers: no loop runs over them (spec streams 2.2)', () => {
+  it('cannot make us loop over a range of 2^53 numbers (spec streams 2.2)', () => {
     const peer = new HostilePeer();
     peer.open().write(new Uint8Array(100));
     peer.listen();
@@ -48,36 +48,36 @@ describe('a peer that lies about what arrived', () => {
     expect(peer.say(huge)).toBe(frameEncoding);
   });
 
-  it('states more ranges than a frame may have (spec streams 2.2)', () => {
+  it('may not state more ranges than a frame can have (spec streams 2.2)', () => {
     const peer = new HostilePeer();
     const pairs = new Array(2 * 257).fill(0);
     expect(peer.say(ack(2000, 2000, pairs))).toBe(frameEncoding);
   });
 
-  it('fills a packet with acknowledgements (spec streams 2.3)', () => {
+  it('may not fill a packet with ACK frames (spec streams 2.3)', () => {
     const peer = new HostilePeer();
     peer.open().write(new Uint8Array(100));
     peer.listen();
     expect(peer.say(ack(0, 0), ack(0, 0))).toBe(protocolViolation);
   });
 
-  it('acknowledges the same over and over: that has no effect, and not for ever (spec streams 2.5: "when the count reaches 16,384")', () => {
+  it('may not acknowledge the same packets forever (spec streams 2.5: "when the count reaches 16,384")', () => {
     const peer = new HostilePeer();
     peer.open().write(new Uint8Array(100));
     peer.listen();
     let packets = 0;
     while (packets < MAX_TRIES && peer.say(ack(0, 0)) === undefined) packets++;
-    expect(packets).toBe(16_384 + 1); // the first had one
+    expect(packets).toBe(16_384 + 1); // The first one had an effect.
   });
 
-  it('pings as fast as it can', () => {
+  it('may not ping forever as fast as it can', () => {
     const peer = new HostilePeer();
     let packets = 0;
     while (packets < MAX_TRIES && peer.say(ping) === undefined) packets++;
     expect(packets).toBe(16_384);
   });
 
-  it('is not suspected for a ping now and then, however long it lasts (spec streams 2.5)', () => {
+  it('may ping now and then for as long as it likes (spec streams 2.5)', () => {
     const peer = new HostilePeer();
     for (let i = 0; i < 50_000; i++) {
       peer.now += 50;

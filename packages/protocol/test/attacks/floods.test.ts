@@ -24,10 +24,11 @@ import {
 
 const { protocolViolation, streamLimit } = ConnectionErrorCode;
 
-/** No limit of these tests is as high: one that does not hold ends a test and does not hang it. */
+/** More than any limit in these tests, so that a limit that does not hold fails a test instead of hanging it. */
 const MAX_TRIES = 100_000;
 
-/** Opens and gives up streams as fast as its limit allows, and acknowledges all that comes. @returns how many */
+/** Opens streams and gives them up as fast as the limit permits, and acknowledges everything that it receives.
+ *  @returns how many streams it opened */
 function giveUpStreams(peer: HostilePeer, seconds: number, giveUp: (id: number) => Uint8Array[]): number {
   let opened = 0;
   for (const end = peer.now + 1000 * seconds; peer.now < end; ) {
@@ -48,7 +49,7 @@ function giveUpStreams(peer: HostilePeer, seconds: number, giveUp: (id: number) 
 }
 
 describe('a peer that floods', () => {
-  it('with streams: it has the limit, and lower ids count as opened (spec streams 5.4: "MUST NOT exceed the configured maximum"; spec streams 4.1)', () => {
+  it('with streams gets no more than the limit, and lower ids count as opened (spec streams 5.4: "MUST NOT exceed the configured maximum"; spec streams 4.1)', () => {
     const peer = new HostilePeer();
     expect(peer.say(data(2 * (MAX_OPEN_STREAMS - 1), 0, 1))).toBeUndefined();
     expect(peer.victim.parts.streams.openStreams).toBe(MAX_OPEN_STREAMS);
@@ -59,7 +60,7 @@ describe('a peer that floods', () => {
     ['RESET_STREAM', (id: number) => [reset(id, 1), stop(id)]],
     ['STOP_SENDING and FIN', (id: number) => [stop(id), data(id, 1, 0, true)]],
   ])(
-    'with streams that it gives up by %s: their places come back slowly (spec streams 5.4: "Exceeding it MUST NOT close the connection")',
+    'with streams that it gives up by %s gets their places back slowly (spec streams 5.4: "Exceeding it MUST NOT close the connection")',
     (_, giveUp) => {
       const opened = giveUpStreams(new HostilePeer(), 10, giveUp);
       const budget = GIVEN_UP_STREAMS_BURST + 10 * GIVEN_UP_STREAMS_PER_SECOND;
@@ -68,7 +69,7 @@ describe('a peer that floods', () => {
     },
   );
 
-  it('with streams that it gives up, in a new epoch whenever its places are used up: the budget is the same (spec streams 5.4: "a new connection MUST NOT renew it")', () => {
+  it('with streams that it gives up gets no new budget with a new epoch (spec streams 5.4: "a new connection MUST NOT renew it")', () => {
     const peer = new HostilePeer();
     const epochs = 8;
     let givenBack = 0;
@@ -81,7 +82,7 @@ describe('a peer that floods', () => {
     expect(givenBack).toBeLessThanOrEqual(GIVEN_UP_STREAMS_BURST + 2 * GIVEN_UP_STREAMS_PER_SECOND + epochs);
   });
 
-  it('with packets that have no effect, and closes between them: the budget is the same (spec streams 2.5: "a new connection MUST NOT reset it")', () => {
+  it('with packets that have no effect gets no new budget by closing in between (spec streams 2.5: "a new connection MUST NOT reset it")', () => {
     const peer = new HostilePeer();
     for (let n = 0; n < 10_000; n++) expect(peer.say(ping)).toBeUndefined();
     peer.beginAgain();
@@ -90,7 +91,7 @@ describe('a peer that floods', () => {
     expect(packets).toBe(MAX_IDLE_PACKETS);
   });
 
-  it('is not held back when its streams end as they should (spec streams 5.4)', () => {
+  it('is not slowed down if its streams end normally (spec streams 5.4)', () => {
     const peer = new HostilePeer();
     let opened = 0;
     for (let round = 0; round < 100; round++) {
@@ -109,7 +110,7 @@ describe('a peer that floods', () => {
     expect(peer.limits).toBe(MAX_OPEN_STREAMS + opened);
   });
 
-  it('is not held back when it resets streams that were answered (spec streams 5.4)', () => {
+  it('is not slowed down if it resets streams that were answered (spec streams 5.4)', () => {
     const peer = new HostilePeer();
     for (let n = 0; n < 3000; n++) {
       expect(peer.say(data(2 * n, 0, 1))).toBeUndefined();
@@ -125,7 +126,7 @@ describe('a peer that floods', () => {
     expect(peer.limits).toBe(MAX_OPEN_STREAMS + 3000);
   });
 
-  it('is not charged for streams that we refused first (spec streams 5.4)', () => {
+  it('does not pay for streams that we refused first (spec streams 5.4)', () => {
     const peer = new HostilePeer();
     for (let n = 0; n < 3000; n++) {
       expect(peer.say(data(2 * n, 0, 1))).toBeUndefined();
@@ -142,7 +143,7 @@ describe('a peer that floods', () => {
     expect(peer.limits).toBe(MAX_OPEN_STREAMS + 3000);
   });
 
-  it('with PATH_CHALLENGE: three answers wait (spec streams 2.4)', () => {
+  it('with PATH_CHALLENGE makes us keep three answers at most (spec streams 2.4)', () => {
     const peer = new HostilePeer();
     for (let i = 0; i < 1000; i++) peer.say(...Array.from({ length: 100 }, () => challenge(i & 0xff)));
     const answers = peer
@@ -152,20 +153,20 @@ describe('a peer that floods', () => {
     expect(answers).toHaveLength(3);
   });
 
-  it('with HELLO inside a packet (spec streams 2.3)', () => {
+  it('with HELLO inside a packet is disconnected (spec streams 2.3)', () => {
     const peer = new HostilePeer();
     expect(peer.say(hello(1 << 20), hello(1 << 20))).toBe(protocolViolation);
   });
 
-  it('with a HELLO that promises more each time: the first counts (spec streams 3.5)', () => {
+  it('with HELLOs that promise more each time is held to the first (spec streams 3.5)', () => {
     const peer = new HostilePeer();
     for (let i = 0; i < 100; i++) expect(peer.say(hello(2 ** 21 + i))).toBeUndefined();
     expect(peer.victim.parts.streams.credit.available).toBe(2 ** 21);
   });
 });
 
-describe('a peer that gives credit in crumbs (spec streams 5.6)', () => {
-  /** Bytes of stream data, and the packets that carried them. */
+describe('a peer that gives a little credit at a time (spec streams 5.6)', () => {
+  /** How many bytes of stream data were sent, and in how many packets. */
   function sentAs(packets: ReturnType<HostilePeer['listen']>): { bytes: number; packets: number } {
     const carrying = packets.filter((frames) =>
       frames.some((frame) => frame.dataLength > 0 && isStream(frame.type)),
@@ -175,7 +176,7 @@ describe('a peer that gives credit in crumbs (spec streams 5.6)', () => {
   }
   const isStream = (type: number) => type === FrameType.stream || type === FrameType.streamFin;
 
-  /** The victim has used up what it may send, and all of it is acknowledged. */
+  /** A victim that has used up its credit, with everything acknowledged. */
   function exhausted(): { peer: HostilePeer; id: number; limit: number } {
     const peer = new HostilePeer();
     const stream = peer.open();
@@ -187,23 +188,23 @@ describe('a peer that gives credit in crumbs (spec streams 5.6)', () => {
       sent += sentAs(peer.wait(5)).bytes;
       for (const number of peer.received.slice(from)) peer.say(ack(number, number));
     }
-    expect(sent).toBeGreaterThanOrEqual(limit); // some twice
+    expect(sent).toBeGreaterThanOrEqual(limit); // Some bytes are sent twice.
     return { peer, id: stream.id, limit };
   }
 
-  it('of a stream: the bytes wait for company while something is unacknowledged', () => {
+  it('for a stream: we wait for more credit while something is unacknowledged', () => {
     const { peer, id, limit } = exhausted();
     let packets = 0;
     for (let i = 1; i <= 500; i++) {
       peer.say(maxStreamData(id, limit + i));
       packets += sentAs(peer.listen()).packets;
     }
-    expect(packets).toBe(1); // nothing was in flight before it
+    expect(packets).toBe(1); // Nothing was in flight before it.
     peer.say(maxStreamData(id, limit + 1 + 1024));
     expect(sentAs(peer.wait(2))).toEqual({ bytes: 1024, packets: 1 });
   });
 
-  it('of a stream: a byte a round trip is still taken, so that nothing stands still', () => {
+  it('for a stream: we still use a byte per round trip, so that data never stops', () => {
     const { peer, id, limit } = exhausted();
     let bytes = 0;
     for (let i = 1; i <= 20; i++) {
@@ -215,7 +216,7 @@ describe('a peer that gives credit in crumbs (spec streams 5.6)', () => {
     expect(bytes).toBe(20);
   });
 
-  it('of the connection: as of a stream', () => {
+  it('for the connection: the same as for a stream', () => {
     const peer = new HostilePeer();
     const streams = Array.from({ length: 8 }, () => peer.open());
     for (const stream of streams) peer.say(maxStreamData(stream.id, 256 * 1024));

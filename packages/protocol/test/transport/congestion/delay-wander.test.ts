@@ -3,7 +3,7 @@ import { DelayWander } from '../../../src/transport/congestion/bbr/delay-wander.
 
 const TOLERANCE_MS = 4;
 
-/** Round trips, a round each. */
+/** Reports round trips, each in a round of its own. */
 function observe(wander: DelayWander, ...roundTripsMs: number[]): number {
   for (const roundTripMs of roundTripsMs) {
     wander.onRoundTrip(roundTripMs, TOLERANCE_MS);
@@ -12,18 +12,18 @@ function observe(wander: DelayWander, ...roundTripsMs: number[]): number {
   return wander.spreadMs;
 }
 
-describe('how far a delay wanders (spec congestion 4.3)', () => {
+describe('the wander of a delay (spec congestion 4.3)', () => {
   it('is the third-deepest fall', () => {
     const wander = new DelayWander();
     expect(observe(wander, 100, 140, 100, 120, 90, 150, 100, 110)).toBe(30);
   });
 
-  it('is nothing while round trips fall no more than twice: competitors that back off', () => {
+  it('is 0 while round trips fall only twice, because competitors may have backed off', () => {
     const wander = new DelayWander();
     expect(observe(wander, 100, 180, 120, 180, 120, 180)).toBe(0);
   });
 
-  it('is nothing when they change by less than the tolerance', () => {
+  it('is 0 if round trips change by less than the tolerance', () => {
     const wander = new DelayWander();
     expect(observe(wander, 100, 103, 100, 103, 100, 103, 100, 103, 100)).toBe(0);
   });
@@ -38,7 +38,7 @@ describe('how far a delay wanders (spec congestion 4.3)', () => {
     expect(observe(wander, 100, 100)).toBe(0);
   });
 
-  it('sees several falls in one round', () => {
+  it('counts several falls in one round', () => {
     const wander = new DelayWander();
     for (const roundTripMs of [100, 130, 100, 140, 100, 150, 100, 160]) {
       wander.onRoundTrip(roundTripMs, TOLERANCE_MS);

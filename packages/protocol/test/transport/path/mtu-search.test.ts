@@ -18,11 +18,11 @@ function create(maxBytes = MAX): MtuSearch {
   return new MtuSearch({ baseBytes: BASE, maxBytes });
 }
 
-/** A path and the sender's clock. */
+/** A path that carries datagrams up to a size, and the sender's clock. */
 class Path {
   now = 1000;
   carriesBytes: number;
-  /** Sizes of the probes sent, in order. */
+  /** The sizes of the probes that were sent, in order. */
   readonly probes: number[] = [];
   readonly #isLost: () => boolean;
 
@@ -31,13 +31,13 @@ class Path {
     this.#isLost = isLost;
   }
 
-  /** Sends probes, a round trip each, until none is wanted. */
+  /** Sends probes, one per round trip, until none is due. */
   run(search: MtuSearch): void {
     for (;;) {
       const bytes = search.probeBytes(this.now);
       if (bytes === undefined) return;
       this.probes.push(bytes);
-      // spec mtu 3.6: the base itself is asked for only when nothing larger is left
+      // The base itself is probed only when nothing larger is left (spec mtu 3.6).
       if (bytes !== BASE || search.datagramBytes !== BASE)
         expect(bytes).toBeGreaterThan(search.datagramBytes);
       expect(bytes % MTU_STEP_BYTES).toBe(0);
@@ -51,7 +51,7 @@ class Path {
   }
 }
 
-/** A search that has ended, and the path that it asked. */
+/** A search that has ended, and its path. */
 function searched(carriesBytes: number, maxBytes = MAX) {
   const search = create(maxBytes);
   const path = new Path(carriesBytes);
@@ -59,7 +59,7 @@ function searched(carriesBytes: number, maxBytes = MAX) {
   return { search, path };
 }
 
-/** Declares one burst lost: a packet of `bytes`, sent just now, a round trip later. */
+/** Loses one burst: a packet of `bytes` that is sent now and declared lost a round trip later. */
 function loseBurst(search: MtuSearch, path: Path, bytes: number): boolean {
   const sentAt = path.now;
   path.now += RTT_MS;
@@ -73,14 +73,14 @@ function loseBursts(search: MtuSearch, path: Path, bytes: number, count = BLACK_
 }
 
 describe('MtuSearch, searching', () => {
-  it('begins at the base and asks for the maximum first (spec mtu 1.2, 3.1)', () => {
+  it('starts at the base and tries the maximum first (spec mtu 1.2, 3.1)', () => {
     const search = create();
     expect(search.datagramBytes).toBe(BASE);
     expect(search.probeBytes(0)).toBe(MAX);
     expect(search.pollTimeout()).toBeUndefined();
   });
 
-  it('grows only when the probe is acknowledged, and is done for good at the maximum (spec mtu 3.3: "before a probe of that size has been acknowledged"; spec mtu 3.5)', () => {
+  it('grows only when a probe is acknowledged, and ends for good at the maximum (spec mtu 3.3: "before a probe of that size has been acknowledged"; spec mtu 3.5)', () => {
     const search = create();
     search.onProbeSent(0, MAX);
     expect(search.datagramBytes).toBe(BASE);
@@ -90,7 +90,7 @@ describe('MtuSearch, searching', () => {
     expect(search.pollTimeout()).toBeUndefined();
   });
 
-  it('never asks for more than the maximum, and not at all where that is the base (spec mtu 1.3)', () => {
+  it('never tries more than the maximum, and does not search if that equals the base (spec mtu 1.3)', () => {
     expect(searched(9000, 1344).path.probes).toEqual([1344]);
     const off = searched(9000, BASE);
     expect(off.path.probes).toEqual([]);
@@ -110,7 +110,7 @@ describe('MtuSearch, searching', () => {
     expect(path.probes).toHaveLength(probes);
   });
 
-  it('asks again when a probe is lost, and for something smaller after three (spec mtu 3.2)', () => {
+  it('tries a size again when its probe is lost, and a smaller one after three losses (spec mtu 3.2)', () => {
     const search = create();
     for (let i = 1; i <= MAX_PROBES; i++) {
       expect(search.probeBytes(i)).toBe(MAX);
@@ -121,12 +121,12 @@ describe('MtuSearch, searching', () => {
     expect(search.datagramBytes).toBe(BASE);
   });
 
-  it('begins to count the losses of a size anew when it was acknowledged or another is asked for (spec mtu 3.2)', () => {
+  it('starts counting losses again when a size is acknowledged or another one is tried (spec mtu 3.2)', () => {
     const { path } = searched(1440);
     expect(path.probes.slice(0, 7)).toEqual([1472, 1472, 1472, 1440, 1456, 1456, 1456]);
   });
 
-  it('has one probe outstanding, and forgets one of which nothing is heard (spec mtu 2.3)', () => {
+  it('has one probe outstanding, and forgets it if nothing is heard of it (spec mtu 2.3)', () => {
     const search = create();
     for (let round = 0; round < 10; round++) {
       const sentAt = round * PROBE_FORGOTTEN_MS;
@@ -134,13 +134,13 @@ describe('MtuSearch, searching', () => {
       search.onProbeSent(sentAt, MAX);
       expect(search.probeBytes(sentAt + PROBE_FORGOTTEN_MS - 1)).toBeUndefined();
     }
-    // None of them counted as lost.
+    // None of the forgotten probes counted as lost.
     search.onProbeLost(1e6);
     search.onProbeLost(1e6);
     expect(search.probeBytes(1e6)).toBe(MAX);
   });
 
-  it('ignores reports of probes that it does not know', () => {
+  it('ignores reports about probes that it does not know', () => {
     const search = create();
     search.onProbeAcknowledged(1, MAX);
     for (let i = 0; i < MAX_PROBES; i++) search.onProbeLost(1);
@@ -152,7 +152,7 @@ describe('MtuSearch, searching', () => {
     expect(search.probeBytes(2)).toBeUndefined();
   });
 
-  it('asks once more for the size that it found too large: three losses may be chance (spec mtu 3.4)', () => {
+  it('tries the size that it found too large once more, because three losses may be chance (spec mtu 3.4)', () => {
     const search = create();
     let lost = 0;
     const path = new Path(MAX, () => lost++ < MAX_PROBES);
@@ -162,7 +162,7 @@ describe('MtuSearch, searching', () => {
     expect(search.pollTimeout()).toBeUndefined();
   });
 
-  it('searches from where it is 600 s after it ended below the maximum (spec mtu 3.5)', () => {
+  it('searches on from its size 600 s after a search ended below the maximum (spec mtu 3.5)', () => {
     const { search, path } = searched(1400);
     expect(search.datagramBytes).toBe(1392);
     expect(search.pollTimeout()).toEqual({ at: path.now + RAISE_MS, reason: 'mtu search' });
@@ -171,7 +171,7 @@ describe('MtuSearch, searching', () => {
     path.now += 1;
     path.carriesBytes = 1500;
     expect(search.probeBytes(path.now)).toBe(MAX);
-    // What is due has been taken note of: nothing to wake for until the probe's report.
+    // The deadline has been handled. There is no other until the probe is reported on.
     expect(search.pollTimeout()).toBeUndefined();
     path.run(search);
     expect(search.datagramBytes).toBe(MAX);
@@ -192,7 +192,7 @@ describe('MtuSearch, searching', () => {
     maxBytes: fc.integer({ min: BASE / 16, max: 8992 / 16 }).map((steps) => steps * 16),
   });
 
-  it('finds the largest multiple of 16 on every path without random loss (spec mtu 1.1, 3.1)', () => {
+  it('finds the largest multiple of 16 on every path without random losses (spec mtu 1.1, 3.1)', () => {
     fc.assert(
       fc.property(aPath, ({ carriesBytes, maxBytes }) => {
         const { search, path } = searched(carriesBytes, maxBytes);
@@ -204,7 +204,7 @@ describe('MtuSearch, searching', () => {
     );
   });
 
-  it('ends within 32 bytes below the path and never above it, with one probe in five lost (spec mtu 3.2, 3.4)', () => {
+  it('ends at most 32 bytes below the path MTU and never above it, with one probe in five lost (spec mtu 3.2, 3.4)', () => {
     const losses = fc.record({ percent: fc.integer({ min: 0, max: 20 }), seed: fc.integer() });
     fc.assert(
       fc.property(aPath, losses, ({ carriesBytes, maxBytes }, { percent, seed }) => {
@@ -212,7 +212,7 @@ describe('MtuSearch, searching', () => {
         const search = create(maxBytes);
         const path = new Path(carriesBytes, () => random() < percent / 100);
         const most = Math.min(carriesBytes, maxBytes);
-        // Chance may defeat one search in about ten thousand: then the next one finds it.
+        // Chance may defeat about one search in ten thousand. The next one then finds the size.
         for (let searches = 0; searches < 4; searches++) {
           path.run(search);
           expect(search.datagramBytes).toBeLessThanOrEqual(most);
@@ -226,7 +226,7 @@ describe('MtuSearch, searching', () => {
 });
 
 describe('MtuSearch, when the path becomes smaller', () => {
-  it('falls to the base after three bursts of losses, whatever becomes of smaller packets (spec mtu 4.1)', () => {
+  it('falls to the base after three bursts of losses, even if smaller packets arrive (spec mtu 4.1)', () => {
     const { search, path } = searched(MAX);
     expect(loseBursts(search, path, MAX, 2)).toEqual([false, false]);
     search.onPacketAcknowledged(BASE, path.now);
@@ -235,7 +235,7 @@ describe('MtuSearch, when the path becomes smaller', () => {
     expect(search.datagramBytes).toBe(BASE);
   });
 
-  it('takes for one burst what is lost together and what was sent before that was known (spec mtu 4.1)', () => {
+  it('counts losses that are found together, and those sent before that, as one burst (spec mtu 4.1)', () => {
     const { search } = searched(MAX);
     for (let i = 0; i < 100; i++) expect(search.onPacketLost(2000, MAX, 1900 + i)).toBe(false);
     for (let i = 0; i < 100; i++) expect(search.onPacketLost(2100 + i, MAX, 2000)).toBe(false);
@@ -244,7 +244,7 @@ describe('MtuSearch, when the path becomes smaller', () => {
     expect(search.onPacketLost(2500, MAX, 2301)).toBe(true);
   });
 
-  it('forgets bursts when one as large arrives that was sent with them or later (spec mtu 4.1)', () => {
+  it('forgets bursts when a packet as large arrives that was sent with them or later (spec mtu 4.1)', () => {
     const { search, path } = searched(MAX);
     for (let i = 0; i < 20; i++) {
       const fell = loseBursts(search, path, MAX, 2);
@@ -254,7 +254,7 @@ describe('MtuSearch, when the path becomes smaller', () => {
     expect(search.datagramBytes).toBe(MAX);
   });
 
-  it('counts no loss of a packet when a full one that was sent later has already arrived (spec mtu 4.1)', () => {
+  it('does not count the loss of a packet if a full one sent later has already arrived (spec mtu 4.1)', () => {
     const { search, path } = searched(MAX);
     for (let i = 0; i < 20; i++) {
       search.onPacketAcknowledged(MAX, path.now);
@@ -262,7 +262,7 @@ describe('MtuSearch, when the path becomes smaller', () => {
     }
   });
 
-  it('is not misled by one as large that was sent earlier, or one sent later that was smaller (spec mtu 4.1)', () => {
+  it('does not forget bursts for a packet as large sent earlier, or a smaller one sent later (spec mtu 4.1)', () => {
     const { search, path } = searched(MAX);
     const before = path.now - 1;
     loseBursts(search, path, 1400, 2);
@@ -271,18 +271,18 @@ describe('MtuSearch, when the path becomes smaller', () => {
     expect(loseBurst(search, path, 1400)).toBe(true);
   });
 
-  it('sees in lost packets of the base’s size no black hole (spec mtu 1.2, 4.1)', () => {
+  it('does not take lost packets of the base size for a black hole (spec mtu 1.2, 4.1)', () => {
     const { search, path } = searched(MAX);
     expect(loseBursts(search, path, BASE, 10)).not.toContain(true);
   });
 
-  it('sees nothing in the loss of packets larger than the present size: they are from before a fall (spec mtu 4.1)', () => {
+  it('ignores the loss of packets larger than its size, which were sent before a fall (spec mtu 4.1)', () => {
     const { search, path } = searched(1400);
     expect(loseBursts(search, path, MAX, 10)).not.toContain(true);
     expect(search.datagramBytes).toBe(1392);
   });
 
-  it('searches again after 60 s, below the size that failed and for that one last (spec mtu 4.3)', () => {
+  it('searches again after 60 s, first below the size that failed and last that size itself (spec mtu 4.3)', () => {
     const { search, path } = searched(MAX);
     loseBursts(search, path, MAX);
     const fellAt = path.now - 1;
@@ -299,7 +299,7 @@ describe('MtuSearch, when the path becomes smaller', () => {
     expect(search.probeBytes(path.now)).toBe(MAX);
   });
 
-  it('comes back to the size that failed when it failed by chance (spec mtu 4.3)', () => {
+  it('returns to the size that failed if it failed by chance (spec mtu 4.3)', () => {
     const { search, path } = searched(MAX);
     loseBursts(search, path, MAX);
     path.now += COOL_OFF_MS;
@@ -308,7 +308,7 @@ describe('MtuSearch, when the path becomes smaller', () => {
     expect(search.datagramBytes).toBe(MAX);
   });
 
-  it('falls after two probe timeouts without an acknowledgement between them, and suspects no size (spec mtu 4.2, 4.3)', () => {
+  it('falls after two probe timeouts with no acknowledgement in between, and suspects no size (spec mtu 4.2, 4.3)', () => {
     const { search, path } = searched(MAX);
     expect(search.onProbeTimeout(2000)).toBe(false);
     search.onPacketAcknowledged(100, 1990);
@@ -321,7 +321,7 @@ describe('MtuSearch, when the path becomes smaller', () => {
     expect(search.probeBytes(path.now)).toBe(MAX);
   });
 
-  it('does not rise by a probe that was on its way when it fell (spec mtu 3.3: "acknowledgement of that probe MUST NOT count")', () => {
+  it('does not rise because of a probe that was outstanding when it fell (spec mtu 3.3: "acknowledgement of that probe MUST NOT count")', () => {
     const { search, path } = searched(1400);
     path.now += RAISE_MS;
     const bytes = search.probeBytes(path.now) as number;
@@ -334,11 +334,11 @@ describe('MtuSearch, when the path becomes smaller', () => {
 });
 
 describe('MtuSearch, when the system refuses a size', () => {
-  it('asks for less at once, and does not ask again for what was refused (spec mtu 4.4)', () => {
+  it('tries less at once, and does not try the refused size again (spec mtu 4.4)', () => {
     const search = create();
     search.onProbeSent(0, MAX);
     expect(search.onTooLarge(0, MAX)).toBe(false);
-    // The connection has yet to find out that the probe is lost.
+    // The connection has not found out yet that the probe is lost.
     expect(search.probeBytes(1)).toBeUndefined();
     search.onProbeLost(RTT_MS);
     const path = new Path(1471);
@@ -348,7 +348,7 @@ describe('MtuSearch, when the system refuses a size', () => {
     expect(search.pollTimeout()?.at).toBe(path.now + RAISE_MS);
   });
 
-  it('falls from a size that is refused and searches below it without a cool-off (spec mtu 4.4)', () => {
+  it('falls from a size that is refused, and searches below it without a cool-off (spec mtu 4.4)', () => {
     const { search, path } = searched(MAX);
     expect(search.onTooLarge(path.now, 1400)).toBe(true);
     expect(search.datagramBytes).toBe(BASE);
@@ -360,7 +360,7 @@ describe('MtuSearch, when the system refuses a size', () => {
     expect(Math.max(...path.probes.slice(1))).toBe(1392);
   });
 
-  it('keeps a size that is smaller than what was refused (spec mtu 4.4)', () => {
+  it('keeps a size that is smaller than the refused one (spec mtu 4.4)', () => {
     const { search, path } = searched(1400);
     expect(search.onTooLarge(path.now, 1393)).toBe(false);
     expect(search.datagramBytes).toBe(1392);
@@ -368,7 +368,7 @@ describe('MtuSearch, when the system refuses a size', () => {
     expect(search.probeBytes(path.now)).toBe(MAX);
   });
 
-  it('does not fall below the base even when that is refused (spec mtu 1.2)', () => {
+  it('does not fall below the base even if that is refused (spec mtu 1.2)', () => {
     const { search, path } = searched(MAX);
     expect(search.onTooLarge(path.now, 1000)).toBe(true);
     expect(search.datagramBytes).toBe(BASE);
@@ -379,7 +379,7 @@ describe('MtuSearch, when the system refuses a size', () => {
   });
 });
 
-describe('MtuSearch, when not even the base passes in one piece', () => {
+describe('MtuSearch, when even the base is cut into fragments', () => {
   it('finds that out last, and reports it (spec mtu 3.6)', () => {
     const { search, path } = searched(BASE - 1);
     expect(search.datagramBytes).toBe(BASE);
@@ -389,7 +389,7 @@ describe('MtuSearch, when not even the base passes in one piece', () => {
     expect(search.pollTimeout()?.at).toBe(path.now + RAISE_MS);
   });
 
-  it('reports nothing where the base passes, and does not ask where something larger does (spec mtu 3.6)', () => {
+  it('reports nothing if the base passes whole, and does not probe it if a larger size does (spec mtu 3.6)', () => {
     const exact = searched(BASE);
     expect(exact.path.probes.at(-1)).toBe(BASE);
     expect(exact.search.isBaseFragmented).toBe(false);
@@ -398,7 +398,7 @@ describe('MtuSearch, when not even the base passes in one piece', () => {
     expect(larger.search.isBaseFragmented).toBe(false);
   });
 
-  it('knows it at once when the system refuses the probe (spec mtu 3.6, 4.4)', () => {
+  it('finds that out at once if the system refuses the probe (spec mtu 3.6, 4.4)', () => {
     const search = create();
     search.onTooLarge(0, BASE + MTU_STEP_BYTES);
     expect(search.probeBytes(0)).toBe(BASE);
@@ -409,7 +409,7 @@ describe('MtuSearch, when not even the base passes in one piece', () => {
     expect(search.probeBytes(2)).toBeUndefined();
   });
 
-  it('asks again when the path is another one, and with each search (spec mtu 3.6, 5)', () => {
+  it('probes the base again on another path, and in each search (spec mtu 3.6, 5)', () => {
     const { search, path } = searched(BASE - 1);
     path.now += RAISE_MS;
     path.carriesBytes = BASE;
@@ -423,7 +423,7 @@ describe('MtuSearch, when not even the base passes in one piece', () => {
 });
 
 describe('MtuSearch, on another path', () => {
-  it('begins again from the base, and a probe of the old path proves nothing (spec mtu 3.3, 5: "MUST start over from the base")', () => {
+  it('starts over from the base, and a probe of the old path proves nothing (spec mtu 3.3, 5: "MUST start over from the base")', () => {
     const search = create();
     search.onProbeSent(0, MAX);
     search.restart(10);
@@ -434,7 +434,7 @@ describe('MtuSearch, on another path', () => {
     expect(search.probeBytes(20)).toBe(MAX);
   });
 
-  it('forgets what it knew of the old one (spec mtu 5)', () => {
+  it('forgets what it knew about the old path (spec mtu 5)', () => {
     const { search, path } = searched(1400);
     loseBursts(search, path, 1392);
     search.restart(path.now);
@@ -461,7 +461,7 @@ describe('MtuSearch, on another path', () => {
     expect(search.datagramBytes).toBe(found);
   });
 
-  it('gets along with any order of calls: within its limits, one probe at a time, no deadline that stays due', () => {
+  it('keeps its limits under any order of calls: sizes in range, one probe at a time, no deadline that stays due', () => {
     const command = fc.record({
       call: fc.integer({ min: 0, max: 8 }),
       bytes: fc.integer({ min: 0, max: 2000 }),
@@ -502,7 +502,7 @@ describe('MtuSearch, on another path', () => {
   });
 });
 
-/** xorshift32, so that a failure is replayed by its seed. */
+/** xorshift32, so that a failure can be replayed from its seed. */
 function seeded(seed: number): () => number {
   let state = seed | 1;
   return () => {

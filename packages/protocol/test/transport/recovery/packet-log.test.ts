@@ -12,7 +12,7 @@ function push(log: PacketLog, packets: number, framesEach = 0): void {
   }
 }
 
-/** Ids of the streams whose frames were in a packet. */
+/** The ids of the streams whose frames were in a packet. */
 function streamIds(log: PacketLog, packetNumber: number): number[] {
   const i = log.slot(packetNumber);
   const first = log.firstFrame[i] as number;
@@ -22,7 +22,7 @@ function streamIds(log: PacketLog, packetNumber: number): number[] {
 }
 
 describe('PacketLog', () => {
-  it('says that it is full before the ring is', () => {
+  it('reports that it is full before the ring is', () => {
     const log = new PacketLog();
     push(log, MAX_SENT_PACKETS - 3);
     expect(log.isFull).toBe(false);
@@ -34,7 +34,7 @@ describe('PacketLog', () => {
     expect(() => push(log, 1)).toThrow('more packets sent than are remembered');
   });
 
-  it('keeps room for probes and acknowledgements, of packets and of frames', () => {
+  it('keeps room for probes and acknowledgements, both of packets and of frames', () => {
     const log = new PacketLog();
     push(log, MAX_SENT_PACKETS - 1025);
     expect(log.isNearlyFull).toBe(false);
@@ -49,7 +49,7 @@ describe('PacketLog', () => {
     expect(many.frames.hasRoomFor(1025)).toBe(false);
   });
 
-  it('never holds more than a number of bytes that is known beforehand, whatever was in the packets', () => {
+  it('never takes more memory than MAX_BYTES, whatever is in the packets', () => {
     const log = new PacketLog();
     while (log.frames.hasRoomFor(290)) push(log, 1, 290);
     while (!log.isFull) push(log, 1);
@@ -112,7 +112,7 @@ describe('PacketLog', () => {
     for (let n = 59_997; n < 60_001; n++) expect(streamIds(log, n)).toEqual([0, 4]);
   });
 
-  it('keeps its memory while bursts follow one another', () => {
+  it('keeps its memory while bursts follow each other', () => {
     const log = new PacketLog();
     push(log, 100, 1);
     const bytes = log.allocatedBytes;
@@ -122,7 +122,7 @@ describe('PacketLog', () => {
     expect(log.allocatedBytes).toBe(bytes);
   });
 
-  it('drops what was added for a packet that was not sent', () => {
+  it('discards what was added for a packet that was not sent', () => {
     const log = new PacketLog();
     log.begin();
     log.addFrame(SentFrameKind.reset, 4, 0, 0);
@@ -132,7 +132,7 @@ describe('PacketLog', () => {
     expect(log.contents[log.slot(0)]).toBe(0);
   });
 
-  it('knows which numbers were left out, until they are forgotten (spec streams 2.2)', () => {
+  it('knows which numbers were skipped, until they are forgotten (spec streams 2.2)', () => {
     const log = new PacketLog();
     push(log, 5);
     log.skip();
@@ -178,14 +178,14 @@ describe('PacketLog', () => {
     );
   });
 
-  it('looks at the same few packets however many acknowledged ones are remembered (spec recovery 3.4: "MUST depend only on")', () => {
+  it('looks at the same few packets, however many acknowledged ones are remembered (spec recovery 3.4: "MUST depend only on")', () => {
     const log = new PacketLog();
     push(log, 60_000);
     let looks = 0;
     const count = () => {
       looks++;
     };
-    // Acknowledged two by two, as they arrive; the first is not, so that nothing is forgotten.
+    // The packets are acknowledged two by two, as they arrive, except the first, so that none is forgotten.
     for (let n = 1; n + 1 < 60_000; n += 2) {
       for (const m of [n + 1, n]) log.acknowledge(m);
       log.unacknowledgedAtOrBelow(n + 1);
@@ -198,7 +198,7 @@ describe('PacketLog', () => {
   });
 });
 
-/** The same column, with a word for each look. */
+/** The same column, but `look` is called at each access. */
 function counted(column: Uint32Array<ArrayBuffer>, look: () => void): Uint32Array<ArrayBuffer> {
   return new Proxy(column, {
     get(target, key) {

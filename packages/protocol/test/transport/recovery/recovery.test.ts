@@ -14,7 +14,7 @@ function ranges(...pairs: [number, number][]): AckRanges {
   };
 }
 
-/** Recovery as a connection uses it, and all that it has returned. */
+/** Recovery, called as a connection calls it, and everything that it has returned. */
 class Watched extends Recovery {
   readonly allAcknowledged: number[] = [];
   readonly allLost: number[] = [];
@@ -42,14 +42,14 @@ function setup(packets: number, everyMs = 1): { recovery: Watched } {
 }
 
 describe('Recovery', () => {
-  it('declares lost what is three numbers below the largest acknowledged (spec recovery 3.1)', () => {
+  it('declares a packet lost that is three numbers below the largest acknowledged (spec recovery 3.1)', () => {
     const { recovery } = setup(5);
     const outcome = recovery.onAck(1100, ranges([3, 3]));
     expect(outcome).toMatchObject({ acknowledged: [3], lost: [0], ackedBytes: 1200 });
     expect(recovery.bytesInFlight).toBe(3 * 1200);
   });
 
-  it('sets a timer for what only time can declare lost, and declares it then (spec recovery 3.1)', () => {
+  it('sets a timer for packets that only time can declare lost, and declares them lost then (spec recovery 3.1)', () => {
     const { recovery } = setup(3);
     recovery.onAck(1100, ranges([2, 2]));
     const deadline = recovery.pollTimeout();
@@ -62,7 +62,7 @@ describe('Recovery', () => {
     expect(recovery.pollTimeout()).toBeUndefined();
   });
 
-  it('probes after the RFC 9002 interval and doubles it, up to the limit (spec recovery 4: "the probe timer MUST run", "MUST NOT exceed 1.5 s")', () => {
+  it('probes after the interval of RFC 9002, and doubles it up to the limit (spec recovery 4: "the probe timer MUST run", "MUST NOT exceed 1.5 s")', () => {
     const { recovery } = setup(1);
     const first = recovery.pollTimeout();
     expect(first).toEqual({ at: 1000 + 333 + 4 * 166.5 + 25, reason: 'probe timeout' });
@@ -79,7 +79,7 @@ describe('Recovery', () => {
     expect(recovery.allLost).toEqual([]);
   });
 
-  it('probes although something is sent all the time, and backs off as if nothing were (spec recovery 4: "Sending MUST NOT restart the timer")', () => {
+  it('probes and backs off even if packets are sent all the time (spec recovery 4: "Sending MUST NOT restart the timer")', () => {
     const { recovery } = setup(1);
     const expiries: number[] = [];
     for (let now = 1000; now < 20_000; now += 100) {
@@ -102,7 +102,7 @@ describe('Recovery', () => {
     );
   });
 
-  it('counts from the newest packet that was under way at the last acknowledgement (spec recovery 4)', () => {
+  it('counts from the newest packet that was in flight at the last acknowledgement (spec recovery 4)', () => {
     const { recovery } = setup(3, 10);
     recovery.onAck(1100, ranges([0, 0]));
     const { probeTimeoutMs } = recovery.rtt;
@@ -117,7 +117,7 @@ describe('Recovery', () => {
     expect(recovery.pollTimeout()?.at).toBe(5000 + recovery.rtt.probeTimeoutMs);
   });
 
-  it('counts from the oldest packet that is left when those before it are lost (spec recovery 4: "before the oldest packet still in flight")', () => {
+  it('counts from the oldest packet that is left when the ones before it are lost (spec recovery 4: "before the oldest packet still in flight")', () => {
     const { recovery } = setup(3);
     recovery.onAck(1100, ranges([2, 2]));
     recovery.onPacketSent(1110, 1200, PacketKind.ackEliciting);
@@ -130,7 +130,7 @@ describe('Recovery', () => {
     });
   });
 
-  it('probes at once when the peer is heard of after an expiry, whatever the back-off (spec recovery 4.2)', () => {
+  it('probes at once when the peer is heard after an expiry, whatever the back-off (spec recovery 4.2)', () => {
     const { recovery } = setup(1);
     for (let i = 0; i < 5; i++) recovery.handleTimeout(recovery.pollTimeout()?.at ?? 0);
     expect(recovery.probesDue).toBe(1);
@@ -142,40 +142,40 @@ describe('Recovery', () => {
     expect(recovery.probesDue).toBe(0);
   });
 
-  it('takes no timer while nothing is in flight', () => {
+  it('sets no timer while nothing is in flight', () => {
     const { recovery } = setup(2);
     recovery.onAck(1050, ranges([0, 1]));
     expect(recovery.pollTimeout()).toBeUndefined();
     expect(recovery.bytesInFlight).toBe(0);
   });
 
-  it('notices a spurious loss and becomes more patient (spec recovery 3.3: "would no longer be declared lost")', () => {
+  it('raises the packet threshold after a spurious loss (spec recovery 3.3: "would no longer be declared lost")', () => {
     const { recovery } = setup(10, 0);
     recovery.onAck(1100, ranges([5, 5]));
     expect(recovery.allLost).toEqual([0, 1, 2]);
     expect(recovery.onAck(1101, ranges([5, 5], [0, 2])).spuriousLossSentAt).toBe(1000);
     for (let i = 0; i < 10; i++) recovery.onPacketSent(1102, 1200, PacketKind.ackEliciting);
     recovery.onAck(1150, ranges([14, 14], [5, 9]));
-    // 3 and 4 are old by now; 10 and 11 are more than three numbers below the largest, and are waited for.
+    // 3 and 4 are old by now. 10 and 11 are more than three numbers below the largest, but recovery waits for them.
     expect(recovery.allLost).toEqual([0, 1, 2, 3, 4]);
   });
 
-  it('waits longer for what is missing once packets arrived late, up to two round trips (spec recovery 3.3: "longest round trip of a late packet")', () => {
+  it('waits longer for missing packets once some were late, up to two round trips (spec recovery 3.3: "longest round trip of a late packet")', () => {
     const { recovery } = setup(3);
     recovery.onAck(1100, ranges([1, 1]));
-    // Packet 0 was overtaken and took 105 ms, where 9/8 of a round trip would have been 111 ms: then 140 ms.
+    // Packet 0 was overtaken and took 105 ms, which is still within 9/8 of a round trip. Packet 3 then takes 140 ms.
     recovery.onAck(1105, ranges([0, 1]));
     recovery.onPacketSent(1200, 1200, PacketKind.ackEliciting);
     recovery.onPacketSent(1200, 1200, PacketKind.ackEliciting);
     recovery.onAck(1300, ranges([4, 4]));
     expect(recovery.onAck(1340, ranges([3, 4])).spuriousLossSentAt).toBe(-1);
     expect(recovery.allLost).toEqual([2]);
-    // The next one that is missing has as much time as packet 3 needed.
+    // The next missing packet gets as much time as packet 3 took.
     recovery.onPacketSent(1400, 1200, PacketKind.ackEliciting);
     recovery.onPacketSent(1400, 1200, PacketKind.ackEliciting);
     recovery.onAck(1500, ranges([6, 6]));
     expect(recovery.pollTimeout()?.at).toBe(1400 + 140 + 1);
-    // Five to ten seconds later only 9/8 of a round trip is left.
+    // Five to ten seconds later, the threshold is 9/8 of a round trip again.
     recovery.onAck(12_000, ranges([5, 6]));
     recovery.onPacketSent(30_000, 1200, PacketKind.ackEliciting);
     recovery.onPacketSent(30_000, 1200, PacketKind.ackEliciting);
@@ -183,7 +183,7 @@ describe('Recovery', () => {
     expect((recovery.pollTimeout()?.at ?? 0) - 30_000).toBeLessThan(120);
   });
 
-  it('refuses an ACK of a packet never sent, whatever its size (spec streams 2.2)', () => {
+  it('refuses an ACK of a packet that was never sent, however large the range (spec streams 2.2)', () => {
     const { recovery } = setup(3);
     expect(recovery.problemOf(ranges([0, 2]))).toBeUndefined();
     expect(recovery.problemOf(ranges([0, 3]))).toBe('ACK of a packet never sent');
@@ -198,14 +198,14 @@ describe('Recovery', () => {
     expect(recovery.problemOf(ranges([5, 5], [2, 4], [0, 0]))).toBeUndefined();
   });
 
-  it('sees persistent congestion when three probe timeouts of packets are lost (spec recovery 5.3)', () => {
+  it('finds persistent congestion when all packets over three probe timeouts are lost (spec recovery 5.3)', () => {
     const { recovery } = setup(1);
     recovery.onAck(1010, ranges([0, 0]));
     for (let i = 0; i < 20; i++) recovery.onPacketSent(1020 + i * 100, 1200, PacketKind.ackEliciting);
     expect(recovery.onAck(3100, ranges([20, 20])).persistentCongestion).toBe(true);
   });
 
-  it('begins the count again behind a packet that arrived (spec recovery 5.3)', () => {
+  it('starts that span again after a packet that arrived (spec recovery 5.3)', () => {
     const { recovery } = setup(1);
     recovery.onAck(1010, ranges([0, 0]));
     for (let i = 0; i < 20; i++) recovery.onPacketSent(1020 + i * 25, 1200, PacketKind.ackEliciting);
@@ -225,7 +225,7 @@ describe('Recovery', () => {
     expect(recovery.onAck(3100, ranges([21, 21])).persistentCongestion).toBe(false);
   });
 
-  it('remembers at most so many packets, and forgets acknowledged ones first', () => {
+  it('remembers a limited number of packets, and forgets acknowledged ones first', () => {
     const { recovery } = setup(MAX_SENT_PACKETS - 1, 0);
     expect(recovery.log.isFull).toBe(true);
     recovery.onAck(1100, ranges([0, MAX_SENT_PACKETS - 2]));
@@ -233,7 +233,7 @@ describe('Recovery', () => {
     expect(recovery.log.first).toBe(recovery.log.next);
   });
 
-  it('has room again although nothing is acknowledged any more, once a lost packet is old enough (spec recovery 3.3)', () => {
+  it('has room again once a lost packet is old enough, even if nothing is acknowledged any more (spec recovery 3.3)', () => {
     const { recovery } = setup(1);
     while (recovery.hasRoom(1001)) recovery.onPacketSent(1001, 1200, PacketKind.ackEliciting);
     recovery.onAck(1080, ranges([1, recovery.log.next - 1]));
@@ -248,7 +248,7 @@ describe('Recovery', () => {
     expect(recovery.pollTimeout()).toBeUndefined();
   });
 
-  it('learns nothing of a new path from what went over the old one (spec path 4: "MUST NOT count for the new path")', () => {
+  it('learns nothing about a new path from packets that were sent over the old one (spec path 4: "MUST NOT count for the new path")', () => {
     const { recovery } = setup(5);
     recovery.onAck(1080, ranges([3, 4]));
     expect(recovery.allLost).toEqual([0, 1]);
@@ -258,7 +258,7 @@ describe('Recovery', () => {
     expect(outcome).toMatchObject({ ackedBytes: 0, spuriousLossSentAt: -1, sampledRtt: false });
   });
 
-  it('judges the round trip by RFC 9002: a stated delay never brings a sample below the minimum (spec recovery 2)', () => {
+  it('subtracts the reported delay from a round trip, but never goes below the minimum (spec recovery 2)', () => {
     const { recovery } = setup(3, 0);
     recovery.onAck(1100, ranges([0, 0]));
     expect(recovery.rtt).toMatchObject({ smoothedMs: 100, varianceMs: 50, minMs: 100 });
@@ -269,12 +269,12 @@ describe('Recovery', () => {
     expect(recovery.rtt.smoothedMs).toBeCloseTo((7 * 101.25 + 115) / 8);
   });
 
-  it('tells what the path alone took, so that a delayed acknowledgement is no queue (spec congestion 4.3: "ACK delay MUST NOT count as queueing")', () => {
+  it('reports what the path alone took, so that a delayed acknowledgement is not mistaken for a queue (spec congestion 4.3: "ACK delay MUST NOT count as queueing")', () => {
     const { recovery } = setup(3, 0);
     recovery.onAck(1080, ranges([0, 0]));
     recovery.onAck(1107, { ...ranges([1, 1]), ackDelayUnits: 125 * 25 });
     expect(recovery.rtt).toMatchObject({ latestMs: 107, latestOfPathMs: 82 });
-    // A lie would make the path shorter than it was ever seen.
+    // This delay cannot be true: the path would be shorter than it has ever been.
     recovery.onAck(1090, { ...ranges([2, 2]), ackDelayUnits: 125 * 25 });
     expect(recovery.rtt.latestOfPathMs).toBe(90);
   });

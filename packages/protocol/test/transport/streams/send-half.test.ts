@@ -6,7 +6,7 @@ import { FrameType } from '../../../src/transport/wire/frames.js';
 const ID = 4;
 const PLENTY = 1 << 30;
 
-/** The next frame of the half, as its reader would see it. */
+/** The next frame of the half, as the peer reads it. */
 function nextFrame(half: SendHalf, room = 1200, credit = PLENTY) {
   const packet = new Uint8Array(1200);
   const length = half.writeFrame(packet, 0, room, ID, credit);
@@ -36,7 +36,7 @@ describe('SendHalf', () => {
     expect(nextFrame(half)).toBeUndefined();
   });
 
-  it('sends a FIN of its own when all bytes went before, and one of an empty stream', () => {
+  it('sends FIN alone if all bytes were sent before, or if there are none', () => {
     const half = written(3);
     nextFrame(half);
     half.finish();
@@ -47,7 +47,7 @@ describe('SendHalf', () => {
     expect(nextFrame(empty, 1200, 0)).toMatchObject({ offset: 0, bytes: [], fin: true });
   });
 
-  it('sends no byte beyond the limit of the stream or of the connection (spec streams 5.1: "MUST NOT exceed these limits")', () => {
+  it('sends no bytes beyond the limit of the stream or of the connection (spec streams 5.1: "MUST NOT exceed these limits")', () => {
     const half = written(10, 4);
     expect(nextFrame(half)).toMatchObject({ bytes: [0, 1, 2, 3] });
     expect(half.isBlocked).toBe(true);
@@ -58,7 +58,7 @@ describe('SendHalf', () => {
     expect(nextFrame(half, 1200, 2)).toMatchObject({ offset: 4, bytes: [4, 5] });
   });
 
-  it('keeps little credit until nothing is unacknowledged, unless it is all that is needed (spec streams 5.6)', () => {
+  it('does not use little credit until everything is acknowledged, unless that is all it needs (spec streams 5.6)', () => {
     const half = written(200, 100);
     nextFrame(half);
     half.limit = 150;
@@ -70,7 +70,7 @@ describe('SendHalf', () => {
     expect(nextFrame(half)).toMatchObject({ offset: 150 });
   });
 
-  it('sends lost bytes before new ones, the same at the same offsets, with the FIN that was among them (spec streams 4.2)', () => {
+  it('sends lost bytes before new ones, at the same offsets, and with the FIN that was lost (spec streams 4.2)', () => {
     const half = written(6);
     half.finish();
     nextFrame(half, 3 + 1 + 2);
@@ -85,7 +85,7 @@ describe('SendHalf', () => {
     expect(half.hasFrame(PLENTY)).toBe(false);
   });
 
-  it('sends a lost FIN again without bytes that arrived, and once', () => {
+  it('sends a lost FIN again, once, without the bytes that arrived', () => {
     const half = written(2);
     nextFrame(half);
     half.finish();
@@ -111,14 +111,14 @@ describe('SendHalf', () => {
     expect(half.reset(1)).toBe(false);
   });
 
-  it('writes nothing where not even a header fits', () => {
+  it('writes nothing if not even a header fits', () => {
     const half = written(10);
     expect(nextFrame(half, 3)).toBeUndefined();
     expect(nextFrame(half, 4)).toBeUndefined();
     expect(nextFrame(half, 5)).toMatchObject({ bytes: [0] });
   });
 
-  it('ends by a reset with the size that was sent, gives its memory back and sends no more data (spec streams 4.2, 4.4)', () => {
+  it('states the size that was sent when it is reset, gives back its memory, and sends no more data (spec streams 4.2, 4.4)', () => {
     const half = written(10);
     nextFrame(half, 3 + 1 + 4);
     expect(half.reset(7)).toBe(true);
@@ -132,7 +132,7 @@ describe('SendHalf', () => {
     expect(half.state).toBe('reset-received');
   });
 
-  it('is over at once with its connection', () => {
+  it('is over as soon as its connection is', () => {
     const half = written(10);
     half.reset(1);
     half.lose();

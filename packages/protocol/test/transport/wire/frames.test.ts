@@ -172,7 +172,7 @@ const hello = fc
     }),
   );
 
-/** Ranges from the greatest down: [high, low] pairs with gaps of at least one. */
+/** Ranges as [high, low] pairs, the highest first, with gaps of at least one number. */
 const ack = fc
   .record({
     delay: number,
@@ -216,7 +216,8 @@ function encode(frames: readonly Sample[]): Uint8Array {
   return bytes.slice(0, at);
 }
 
-/** Reads to the end. @returns how it ended, and how many frames there were */
+/** Reads all frames.
+ *  @returns how it ended, and how many frames there were */
 function drain(bytes: Uint8Array): { end: number; frames: number } {
   const reader = new FrameReader();
   reader.begin(bytes, 0, bytes.length);
@@ -227,7 +228,7 @@ function drain(bytes: Uint8Array): { end: number; frames: number } {
 }
 
 describe('frames (spec streams 2)', () => {
-  it('reads back every frame that was written, padding anywhere between', () => {
+  it('reads back every frame that was written, with padding anywhere in between', () => {
     fc.assert(
       fc.property(samples, fc.nat(20), (frames, padding) => {
         const bytes = new Uint8Array(20_000);
@@ -241,7 +242,7 @@ describe('frames (spec streams 2)', () => {
     );
   });
 
-  it('ends every truncation with fewer frames or a reason, and never throws', () => {
+  it('reads fewer frames or gives a reason when truncated anywhere, and never throws', () => {
     fc.assert(
       fc.property(samples, (frames) => {
         const bytes = encode(frames);
@@ -268,7 +269,7 @@ describe('frames (spec streams 2)', () => {
     );
   });
 
-  it('gives a reason for random bytes or reads them, and stays inside them', () => {
+  it('reads random bytes or gives a reason, and never reads past their end', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
         const reader = new FrameReader();
@@ -304,7 +305,7 @@ describe('frames (spec streams 2)', () => {
     expect(drain(Uint8Array.of(FrameType.ack, 5, 0, 1, 2, 2, 0)).end).toBe(MALFORMED);
   });
 
-  it('ignores what a later version puts behind the name of a HELLO (spec streams 3.1)', () => {
+  it('ignores what a later version adds after the name of a HELLO (spec streams 3.1)', () => {
     const frame = encodeHello({
       version: 1,
       epoch: new Uint8Array(8).fill(1),
