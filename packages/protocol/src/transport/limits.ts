@@ -109,14 +109,16 @@ export const MOVE_SILENCE_MS = 1_000;
 /** The peer's streams that may be open at one time (spec streams 5.4). */
 export const MAX_OPEN_STREAMS = 1024;
 /** What the connection's window has beyond the first window of every stream (spec streams 5.3) ... */
-export const SPARE_WINDOW_BYTES = 24 * 1024 * 1024;
+export const SPARE_WINDOW_BYTES = 43 * 1024 * 1024;
 /** ... and all of it: a peer's share of memory for what it sends us. */
 export const CONNECTION_WINDOW_BYTES = SPARE_WINDOW_BYTES + MAX_OPEN_STREAMS * INITIAL_MAX_STREAM_DATA_BYTES;
-export const MAX_STREAM_WINDOW_BYTES = SPARE_WINDOW_BYTES / 3;
+export const MAX_STREAM_WINDOW_BYTES = SPARE_WINDOW_BYTES / 2;
 /** The window of a stream that has begun to be used: once so much has arrived, and again when somebody has read so much. */
 export const OPENING_WINDOW_BYTES = 256 * 1024;
 export const OPENING_BYTES = 2048;
 export const READER_PROOF_BYTES = INITIAL_MAX_STREAM_DATA_BYTES / 2;
+/** What the buffers of two systems may take of a stream though its program reads nothing: about 4 MiB by default on Linux. */
+export const SYSTEM_BUFFERS_BYTES = 6 * 1024 * 1024;
 
 /** What a connection keeps of written but unacknowledged bytes, over all streams ... */
 export const SEND_BUFFER_BYTES = 24 * 1024 * 1024;
@@ -131,11 +133,11 @@ export const MAX_SENT_FRAMES = 2 * MAX_SENT_PACKETS;
 export const MAX_SEND_PIECES = 32_768;
 
 /** Reassembly block: memory of a stream is a multiple of it. */
-export const RECEIVE_BLOCK_BYTES = 16_384;
+export const RECEIVE_BLOCK_BYTES = 8192;
 
 assert(
-  MAX_STREAM_WINDOW_BYTES * 3 <= SPARE_WINDOW_BYTES,
-  'one stream takes at most a third of what is beyond the first windows',
+  MAX_STREAM_WINDOW_BYTES * 2 <= SPARE_WINDOW_BYTES,
+  'one stream takes at most half of what is beyond the first windows',
 );
 assert(OPENING_WINDOW_BYTES <= MAX_STREAM_WINDOW_BYTES, 'a window grows from there');
 assert(OPENING_BYTES < READER_PROOF_BYTES, 'a window is raised first for what arrives, then for who reads');

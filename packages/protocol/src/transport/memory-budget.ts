@@ -39,20 +39,24 @@ type Limits = Pick<
   | 'minStreamSendBufferBytes'
 >;
 
-/** Three sixteenths for what arrives and is not read beyond the first windows, as much for what is written and not acknowledged, and as many
- *  streams, each with its first window, as the rest pays for. `worstCaseBytes` of the result is at most `memoryBytes`. */
+/** Of what is left beside the send buffer and the notes on what was sent, for streams; the rest is for what they hold beyond their first windows. */
+const STREAMS_SHARE = 9 / 16;
+
+/** Three sixteenths for what is written and not acknowledged, up to so many streams as `STREAMS_SHARE` pays for, each with its first window, and
+ *  the rest for what arrives and is not read beyond the first windows. `worstCaseBytes` of the result is at most `memoryBytes`. */
 export function transportFor(memoryBytes: number): Limits {
   assert(memoryBytes >= MIN_MEMORY_PER_PEER_BYTES, 'memory for at least the initial limits');
-  const shareBytes = Math.floor((3 * memoryBytes) / 16 / RECEIVE_BLOCK_BYTES) * RECEIVE_BLOCK_BYTES;
-  const left = memoryBytes - 2 * shareBytes - SENT_BYTES;
-  const streams = Math.floor(left / (STREAM_OVERHEAD_BYTES + INITIAL_MAX_STREAM_DATA_BYTES));
-  assert(streams >= INITIAL_MAX_STREAMS, 'the rest pays for the initial streams');
-  const maxOpenStreams = Math.min(streams, MAX_OPEN_STREAMS);
+  const sendBufferBytes = Math.floor((3 * memoryBytes) / 16);
+  const left = memoryBytes - sendBufferBytes - SENT_BYTES;
+  const streamBytes = STREAM_OVERHEAD_BYTES + INITIAL_MAX_STREAM_DATA_BYTES;
+  const maxOpenStreams = Math.min(Math.floor((STREAMS_SHARE * left) / streamBytes), MAX_OPEN_STREAMS);
+  assert(maxOpenStreams >= INITIAL_MAX_STREAMS, 'it pays for the initial streams');
+  const spareBytes = Math.floor((left - maxOpenStreams * streamBytes) / MIB) * MIB;
   return {
-    connectionWindowBytes: shareBytes + maxOpenStreams * INITIAL_MAX_STREAM_DATA_BYTES,
-    maxStreamWindowBytes: Math.floor(shareBytes / 3),
+    connectionWindowBytes: spareBytes + maxOpenStreams * INITIAL_MAX_STREAM_DATA_BYTES,
+    maxStreamWindowBytes: spareBytes / 2,
     maxOpenStreams,
-    sendBufferBytes: shareBytes,
+    sendBufferBytes,
     minStreamSendBufferBytes: STREAM_SEND_BYTES,
   };
 }

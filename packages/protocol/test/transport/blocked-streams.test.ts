@@ -14,6 +14,7 @@ const SMALLEST = transportFor(MIN_MEMORY_PER_PEER_BYTES);
 const CHUNK = new Uint8Array(65_536);
 const TRANSFER_BYTES = 2_500_000;
 const LARGE_BYTES = 8_000_000;
+const STEADY_BYTES = 60_000_000;
 
 /** Two processes whose programs write all that they can on every stream, and read only what they want to. */
 class Programs {
@@ -21,23 +22,27 @@ class Programs {
   readonly #left = new Map<Stream, number>();
   /** By id: what the relay writes once it was asked. */
   readonly #answers = new Map<number, number>();
-  /** Of those that are read, by id: bytes that arrived on either side. */
+  /** Of those that are read, by id: bytes that were read on either side, and the number at which the reader stops. */
   readonly #read = new Map<number, number>();
+  readonly #stopAt = new Map<number, number>();
 
-  constructor(oneWayMs: number, limits = LIMITS) {
+  constructor(oneWayMs: number, limits = LIMITS, bytesPerMs = Number.POSITIVE_INFINITY) {
     this.pair = new ConnectedPair(limits);
     this.pair.oneWayMs = oneWayMs;
+    this.pair.bytesPerMs = bytesPerMs;
+    this.pair.isRecording = false;
     this.pair.client.requestHello();
     this.pair.relay.requestHello();
     this.pair.run(5_000);
   }
 
-  /** A stream that somebody else reads or does not. */
-  write(from: Side, bytes: number, isRead: boolean): Stream {
+  /** A stream of which somebody reads so much, by default nothing. */
+  write(from: Side, bytes: number, readBytes = 0): Stream {
     const stream = this.pair.of(from).openStream();
     if (stream === undefined) throw new Error('no stream');
     this.#left.set(stream, bytes);
-    if (isRead) this.#read.set(stream.id, 0);
+    this.#read.set(stream.id, 0);
+    this.#stopAt.set(stream.id, readBytes);
     this.#pour(stream);
     return stream;
   }
@@ -45,7 +50,7 @@ class Programs {
   /** @returns how long it took to bring so many bytes over, while all others do what they do */
   transfer(from: Side, bytes = TRANSFER_BYTES): number {
     const began = this.pair.now;
-    const stream = this.write(from, bytes, true);
+    const stream = this.write(from, bytes, bytes);
     this.run(120_000, () => this.#read.get(stream.id) === bytes);
     expect(this.#read.get(stream.id)).toBe(bytes);
     return this.pair.now - began;
@@ -57,7 +62,7 @@ class Programs {
     const began = this.pair.now;
     const took: number[] = [];
     const opened = Array.from({ length: count }, () =>
-      this.write('client', from === 'client' ? bytes : 100, true),
+      this.write('client', from === 'client' ? bytes : 100, Number.POSITIVE_INFINITY),
     );
     for (const { id } of opened) if (from === 'relay') this.#answers.set(id, bytes);
     this.run(10_000, () => {
@@ -69,6 +74,22 @@ class Programs {
     });
     expect(Object.keys(took)).toHaveLength(count);
     return took;
+  }
+
+  /** Streams that are read up to half of `bytes` at least and then no more, all at once or each after the one before. */
+  stopped(from: Side, count: number, bytes: number, order: 'at once' | 'in turn'): void {
+    const streams: Stream[] = [];
+    const isStopped = ({ id }: Stream) => (this.#read.get(id) ?? 0) >= (this.#stopAt.get(id) ?? 0);
+    for (let n = 0; n < count; n++) {
+      const share = 0.5 + (0.5 * ((7 * n) % count)) / count;
+      const stream = this.write(from, 1e9, share * bytes);
+      streams.push(stream);
+      if (order === 'in turn') this.run(60_000, () => isStopped(stream));
+    }
+    this.run(120_000, () => streams.every(isStopped));
+    this.run(2_000); // until all that was under way is there
+    expect(streams.every(isStopped)).toBe(true);
+    expect(this.unreadBytes(from)).toBeGreaterThan(count * INITIAL_MAX_STREAM_DATA_BYTES);
   }
 
   /** Bytes of that side that nobody has read. */
@@ -99,10 +120,13 @@ class Programs {
   }
 
   #drain(stream: Stream): void {
-    const before = this.#read.get(stream.id);
-    if (before === undefined) return;
-    let bytes = before;
-    for (let view = stream.read(); view !== undefined; view = stream.read()) bytes += view.length;
+    let bytes = this.#read.get(stream.id) ?? 0;
+    const stopAt = this.#stopAt.get(stream.id) ?? 0;
+    while (bytes < stopAt) {
+      const view = stream.read();
+      if (view === undefined) break;
+      bytes += view.length;
+    }
     this.#read.set(stream.id, bytes);
     const answer = this.#answers.get(stream.id);
     if (answer === undefined || !stream.incoming || bytes === 0) return;
@@ -122,7 +146,7 @@ describe('a transfer beside streams that nobody reads, over 200 ms (spec streams
     const programs = new Programs(100);
     programs.transfer(from); // the window has grown
     const alone = programs.transfer(from);
-    for (let n = 0; n < unread; n++) programs.write(from, 64_000_000, false);
+    for (let n = 0; n < unread; n++) programs.write(from, 64_000_000);
     programs.run(2_000);
     expect(programs.transfer(from)).toBeLessThanOrEqual(2 * alone);
   });
@@ -139,10 +163,47 @@ describe('a transfer beside as many streams as there may be that nobody reads, o
     for (let n = 0; n < 2; n++) programs.transfer(from, LARGE_BYTES); // the window has grown
     const alone = programs.transfer(from, LARGE_BYTES);
     const unread = limits.maxOpenStreams - 4; // those of the transfers stay open
-    for (let n = 0; n < unread; n++) programs.write(from, 1_000_000, false);
+    for (let n = 0; n < unread; n++) programs.write(from, 1_000_000);
     programs.run(3_000);
     expect(programs.unreadBytes(from)).toBeGreaterThanOrEqual(unread * INITIAL_MAX_STREAM_DATA_BYTES);
     expect(alone / programs.transfer(from, LARGE_BYTES)).toBeGreaterThanOrEqual(0.7);
+  });
+});
+
+describe('a transfer at 100 Mbit/s beside streams that were read and then stopped (spec streams 5.2, 5.3)', () => {
+  const BYTES_PER_MS = 12_500;
+  const alone = new Map<string, number>();
+  const start = (roundTripMs: number) => new Programs(roundTripMs / 2, LIMITS, BYTES_PER_MS);
+
+  function timeAlone(from: Side, roundTripMs: number): number {
+    const key = `${from} ${roundTripMs}`;
+    const programs = alone.has(key) ? undefined : start(roundTripMs);
+    programs?.transfer(from, STEADY_BYTES); // the window has grown
+    const time = alone.get(key) ?? programs?.transfer(from, STEADY_BYTES) ?? 0;
+    alone.set(key, time);
+    return time;
+  }
+
+  it.each<[string, Side, number, number, 'at once' | 'in turn', number]>([
+    ['a download', 'relay', 10, 300, 'at once', 4_000_000],
+    ['a download', 'relay', 100, 300, 'at once', 2_000_000],
+    ['a download', 'relay', 10, 100, 'in turn', 4_000_000],
+    ['an upload', 'client', 10, 300, 'at once', 4_000_000],
+    ['an upload', 'client', 100, 300, 'at once', 2_000_000],
+  ])(
+    'has at least 0.9 of its throughput alone: %s, from the %s, beside %i, over %i ms, stopped %s',
+    (_, from, count, roundTripMs, order, bytes) => {
+      const programs = start(roundTripMs);
+      programs.stopped(from, count, bytes, order);
+      const share = timeAlone(from, roundTripMs) / programs.transfer(from, STEADY_BYTES);
+      expect(share).toBeGreaterThanOrEqual(0.9);
+    },
+  );
+
+  it('has a third of it even when 20 streams had the whole path in turn over 300 ms', () => {
+    const programs = start(300);
+    programs.stopped('relay', 20, 4_000_000, 'in turn');
+    expect(timeAlone('relay', 300) / programs.transfer('relay', STEADY_BYTES)).toBeGreaterThanOrEqual(1 / 3);
   });
 });
 

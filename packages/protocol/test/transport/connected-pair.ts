@@ -16,17 +16,28 @@ export interface Packet {
   readonly bytes: Uint8Array;
 }
 
+interface Flight {
+  readonly packet: Packet;
+  readonly at: number;
+}
+
 const KEYPAIR = 1;
 
 export class ConnectedPair {
   now = 1000;
   oneWayMs = 10;
+  /** Of each direction, which keeps what is beyond it in a queue without end. */
+  bytesPerMs = Number.POSITIVE_INFINITY;
+  /** Whether `sent` is kept. */
+  isRecording = true;
   /** Return false to lose the packet. */
   filter: (packet: Packet) => boolean = () => true;
   readonly sent: Packet[] = [];
   readonly events: Record<Side, StreamEvent[]> = { client: [], relay: [] };
   readonly #associations: Record<Side, Association>;
-  #inFlight: { packet: Packet; at: number }[] = [];
+  /** By sender, in the order in which they arrive. */
+  readonly #inFlight: Record<Side, Flight[]> = { client: [], relay: [] };
+  readonly #linkFreeAt: Record<Side, number> = { client: 0, relay: 0 };
   #random = 1;
 
   constructor(config: Partial<TransportConfig> = {}) {
@@ -111,28 +122,34 @@ export class ConnectedPair {
         const length = this.of(from).pollPacket(this.now, KEYPAIR, bytes, 0, bytes.length);
         if (length === 0) break;
         const packet = { from, at: this.now, number: readVarint(bytes, 1), bytes: bytes.subarray(0, length) };
-        this.sent.push(packet);
-        if (this.filter(packet)) this.#inFlight.push({ packet, at: this.now + this.oneWayMs });
+        if (this.isRecording) this.sent.push(packet);
+        const sentAt = Math.max(this.now, this.#linkFreeAt[from]) + length / this.bytesPerMs;
+        this.#linkFreeAt[from] = sentAt;
+        if (this.filter(packet)) this.#inFlight[from].push({ packet, at: sentAt + this.oneWayMs });
       }
     }
   }
 
   #next(): number | undefined {
     let next = Number.POSITIVE_INFINITY;
-    for (const { at } of this.#inFlight) if (at < next) next = at;
     for (const side of ['client', 'relay'] as const) {
+      next = Math.min(next, this.#inFlight[side][0]?.at ?? Number.POSITIVE_INFINITY);
       next = Math.min(next, this.of(side).pollTimeout()?.at ?? Number.POSITIVE_INFINITY);
     }
     return next === Number.POSITIVE_INFINITY ? undefined : next;
   }
 
   #deliver(): void {
-    if (!this.#inFlight.some((flight) => flight.at <= this.now)) return;
-    const arrived = this.#inFlight.filter((flight) => flight.at <= this.now);
-    this.#inFlight = this.#inFlight.filter((flight) => flight.at > this.now);
-    for (const { packet } of arrived) {
-      const to = packet.from === 'client' ? 'relay' : 'client';
-      this.#associations[to].handlePacket(this.now, KEYPAIR, packet.bytes);
+    for (const from of ['client', 'relay'] as const) {
+      const flights = this.#inFlight[from];
+      const still = flights.findIndex(({ at }) => at > this.now);
+      for (const { packet } of flights.splice(0, still < 0 ? flights.length : still)) {
+        this.#associations[from === 'client' ? 'relay' : 'client'].handlePacket(
+          this.now,
+          KEYPAIR,
+          packet.bytes,
+        );
+      }
     }
   }
 

@@ -1,6 +1,7 @@
 /** The receiving direction of a stream (spec streams 4.3 to 4.6, 5.1, 5.2). */
 import { ConnectionErrorCode } from '../../failure.js';
-import { MIN_USEFUL_CREDIT_BYTES, RECEIVE_BLOCK_BYTES } from '../limits.js';
+import { INITIAL_MAX_STREAM_DATA_BYTES, MIN_USEFUL_CREDIT_BYTES } from '../limits.js';
+import { ReadPace } from './read-pace.js';
 import { ReceiveBuffer } from './receive-buffer.js';
 import { RECEIVE_TRANSITIONS, type ReceiveEvent, type ReceiveState } from './states.js';
 
@@ -8,7 +9,12 @@ import { RECEIVE_TRANSITIONS, type ReceiveEvent, type ReceiveState } from './sta
 export type ReceiveOutcome = 'ok' | 'later' | 'over-limit' | 'final-size';
 
 /** However little the connection's window can spare. */
-const MIN_WINDOW_BYTES = RECEIVE_BLOCK_BYTES;
+const MIN_WINDOW_BYTES = INITIAL_MAX_STREAM_DATA_BYTES;
+
+/** A new limit goes out when it adds this part of the window ... */
+const CREDIT_STEPS = 8;
+/** ... and so much. */
+const MIN_STEP_BYTES = MIN_WINDOW_BYTES / 2;
 
 export class ReceiveHalf {
   state: ReceiveState = 'receive';
@@ -30,7 +36,7 @@ export class ReceiveHalf {
   claimedBytes = 0;
   isClaimProven = false;
 
-  #lastCreditAt = Number.NEGATIVE_INFINITY;
+  readonly #pace = new ReadPace();
 
   constructor(windowBytes: number) {
     this.limit = windowBytes;
@@ -135,17 +141,16 @@ export class ReceiveHalf {
     this.buffer.clear(); // the other direction may last for hours
   }
 
-  /** spec streams 5.2: half a window read is worth a frame; two frames within two round trips double the window. */
+  /** spec streams 5.2 */
   #giveCredit(now: number, roundTripMs: number, maxWindowBytes: number): void {
     if (this.finalSize !== undefined) return;
     const read = this.buffer.readOffset;
-    if (this.limit - read > this.windowBytes / 2) return;
-    if (now - this.#lastCreditAt < 2 * roundTripMs) this.windowBytes *= 2;
-    this.windowBytes = Math.max(Math.min(this.windowBytes, maxWindowBytes), MIN_WINDOW_BYTES);
-    this.#lastCreditAt = now;
+    const wanted = this.#pace.windowBytes(now, roundTripMs, read);
+    this.windowBytes = Math.max(Math.min(wanted, maxWindowBytes), MIN_WINDOW_BYTES);
     // spec streams 5.1: limits only rise
-    if (read + this.windowBytes <= this.limit) return;
-    this.limit = read + this.windowBytes;
+    const gain = read + this.windowBytes - this.limit;
+    if (gain < Math.max(this.windowBytes / CREDIT_STEPS, MIN_STEP_BYTES)) return;
+    this.limit += gain;
     this.limitDue = true;
   }
 

@@ -7,7 +7,6 @@ import {
   INITIAL_MAX_STREAMS,
   MAX_SEND_PIECES,
   OPENING_BYTES,
-  OPENING_WINDOW_BYTES,
 } from '../limits.js';
 import type { FrameReader } from '../wire/frame-reader.js';
 import { ConnectionCredit } from './connection-credit.js';
@@ -15,7 +14,7 @@ import { PeerPlaces } from './peer-places.js';
 import { errorOf, ReceiveHalf, type ReceiveOutcome } from './receive-half.js';
 import { SendHalf } from './send-half.js';
 import { ConnectionStream, type StreamOwner } from './stream.js';
-import { isProven, WindowShares } from './window-shares.js';
+import { WindowShares } from './window-shares.js';
 
 export type StreamEvent =
   /** A stream can be opened, after one could not. */
@@ -239,12 +238,10 @@ export class StreamSet implements StreamOwner {
 
   readBytes(stream: ConnectionStream): Uint8Array | undefined {
     const { receiving } = stream;
-    const bytes = receiving.read(this.now, this.roundTripMs, this.#shares.readWindowBytes);
+    const mostBytes = this.#shares.readWindowBytes(receiving.buffer.readOffset);
+    const bytes = receiving.read(this.now, this.roundTripMs, mostBytes);
     this.#onCommand();
     if (bytes !== undefined) this.credit.consume(bytes.length);
-    if (receiving.windowBytes < OPENING_WINDOW_BYTES && isProven(receiving)) {
-      receiving.widen(Math.min(OPENING_WINDOW_BYTES, this.#shares.readWindowBytes));
-    }
     this.#shares.update(receiving);
     if (receiving.limitDue) this.#controlDue.add(stream);
     this.#closeIfOver(stream);

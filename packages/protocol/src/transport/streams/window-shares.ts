@@ -8,15 +8,26 @@
  *  - after that, it claims the bytes that are there and unread, as a quiet stream that was read to the last byte takes nothing.
  *
  *  A window is at most a share of what all claims leave, so each stream that stops leaves something for the next. */
-import { INITIAL_MAX_STREAM_DATA_BYTES, OPENING_WINDOW_BYTES, READER_PROOF_BYTES } from '../limits.js';
+import {
+  INITIAL_MAX_STREAM_DATA_BYTES,
+  OPENING_WINDOW_BYTES,
+  READER_PROOF_BYTES,
+  SYSTEM_BUFFERS_BYTES,
+} from '../limits.js';
 import type { ReceiveHalf } from './receive-half.js';
 
 /** Of the spare part, for streams of which nothing shows that they are read. */
 const UNPROVEN_SHARE = 1 / 8;
 /** Of what is left of it, for the next one. */
 const OPENING_SHARE = 1 / 4;
-/** Of what all claims leave, for one stream that is read. */
-const READ_SHARE = 1 / 3;
+/** Of what all claims leave: kept for streams that read more than the buffers of two systems take. */
+const RESERVE_SHARE = 1 / 8;
+/** Of what is free beyond that, for a stream that may just be filling them, ... */
+const FILLING_SHARE = 1 / 8;
+/** ... of all that is free, if that is more, ... */
+const LEAST_SHARE = 1 / 16;
+/** ... and for one that surely is read. */
+const READ_SHARE = 1 / 2;
 
 export interface WindowLimits {
   readonly connectionWindowBytes: number;
@@ -44,17 +55,21 @@ export class WindowShares {
     return this.#claimed;
   }
 
-  /** The window that a stream may have which somebody reads. */
-  get readWindowBytes(): number {
+  /** The window that a stream may have of which so much was read. */
+  readWindowBytes(readBytes: number): number {
     const free = Math.max(0, this.#spareBytes - this.#claimed);
-    return Math.min(this.#maxWindowBytes, INITIAL_MAX_STREAM_DATA_BYTES + Math.floor(READ_SHARE * free));
+    const share =
+      readBytes < SYSTEM_BUFFERS_BYTES
+        ? Math.max(FILLING_SHARE * (free - RESERVE_SHARE * this.#spareBytes), LEAST_SHARE * free)
+        : READ_SHARE * free;
+    return Math.min(this.#maxWindowBytes, INITIAL_MAX_STREAM_DATA_BYTES + Math.floor(share));
   }
 
   /** The window that a stream may have before that. */
   get openingWindowBytes(): number {
     const left = Math.max(0, UNPROVEN_SHARE * this.#spareBytes - this.#unproven);
     const window = INITIAL_MAX_STREAM_DATA_BYTES + Math.floor(OPENING_SHARE * left);
-    return Math.min(window, OPENING_WINDOW_BYTES, this.readWindowBytes);
+    return Math.min(window, OPENING_WINDOW_BYTES, this.readWindowBytes(0));
   }
 
   /** To be called whenever bytes arrived or were read, a limit rose, or the direction ended. */

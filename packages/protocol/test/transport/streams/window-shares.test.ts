@@ -5,6 +5,7 @@ import {
   MAX_STREAM_WINDOW_BYTES,
   OPENING_WINDOW_BYTES,
   SPARE_WINDOW_BYTES,
+  SYSTEM_BUFFERS_BYTES as SURE,
 } from '../../../src/transport/limits.js';
 import {
   DEFAULT_MEMORY_PER_PEER_BYTES,
@@ -32,7 +33,8 @@ function widened(shares: WindowShares): ReceiveHalf {
 }
 
 function readSome(half: ReceiveHalf, shares: WindowShares, bytes: number): void {
-  for (let left = bytes; left > 0; ) left -= half.read(0, 0, shares.readWindowBytes)?.length ?? left;
+  for (let left = bytes; left > 0; )
+    left -= half.read(0, 0, shares.readWindowBytes(half.buffer.readOffset))?.length ?? left;
   shares.update(half);
 }
 
@@ -43,20 +45,21 @@ describe('the shares of a connection’s window (spec streams 5.3)', () => {
     (memory) => {
       const limits = transportFor(memory);
       const shares = new WindowShares(limits);
-      const alone = shares.readWindowBytes;
       const halves = Array.from({ length: limits.maxOpenStreams }, () => widened(shares));
       for (const half of halves) fill(half);
       for (const half of halves) shares.update(half);
       const unread = halves.reduce((sum, half) => sum + half.largest, 0);
       const spare = limits.connectionWindowBytes - limits.maxOpenStreams * FIRST;
       expect(limits.connectionWindowBytes - unread).toBeGreaterThanOrEqual((7 / 8) * spare);
-      expect(shares.readWindowBytes).toBeGreaterThanOrEqual((7 / 8) * alone);
+      expect(shares.readWindowBytes(SURE)).toBeGreaterThanOrEqual((7 / 16) * spare);
     },
   );
 
-  it('are by default 8 MiB for one that is read, and 256 KiB for one that may be', () => {
+  it('are by default 43 MiB: half of it for one that is read, less while it may fill buffers, and 256 KiB before', () => {
     const shares = new WindowShares(transportFor(DEFAULT_MEMORY_PER_PEER_BYTES));
-    expect(shares.readWindowBytes).toBe(MAX_STREAM_WINDOW_BYTES);
+    expect(SPARE_WINDOW_BYTES / 2 ** 20).toBe(43);
+    expect(shares.readWindowBytes(SURE)).toBe(MAX_STREAM_WINDOW_BYTES);
+    expect(shares.readWindowBytes(SURE - 1)).toBe(FIRST + ((7 / 8) * SPARE_WINDOW_BYTES) / 8);
     expect(shares.openingWindowBytes).toBe(OPENING_WINDOW_BYTES);
   });
 
@@ -86,22 +89,40 @@ describe('the shares of a connection’s window (spec streams 5.3)', () => {
     expect(shares.openingWindowBytes).toBe(OPENING_WINDOW_BYTES);
   });
 
-  it('get smaller with each stream that was read and stops: what is left is never nothing', () => {
-    const limits = transportFor(DEFAULT_MEMORY_PER_PEER_BYTES);
-    const shares = new WindowShares(limits);
-    const windows: number[] = [];
-    for (let n = 0; n < 10; n++) {
+  /** Streams that take all they may get and then stop, one after the other. @returns what each took beyond its first window */
+  function stops(shares: WindowShares, count: number, readBytes: number): number[] {
+    return Array.from({ length: count }, () => {
       const half = new ReceiveHalf(FIRST);
       fill(half);
       readSome(half, shares, FIRST);
-      half.widen(shares.readWindowBytes);
+      half.widen(shares.readWindowBytes(readBytes));
       fill(half);
       shares.update(half);
-      windows.push(half.windowBytes);
-    }
-    expect(windows).toEqual([...windows].sort((a, b) => b - a));
-    expect(shares.claimedBytes).toBeLessThan(SPARE_WINDOW_BYTES);
-    expect(shares.readWindowBytes).toBeGreaterThan(8 * FIRST);
+      return half.windowBytes - FIRST;
+    });
+  }
+
+  it.each([MIN_MEMORY_PER_PEER_BYTES, DEFAULT_MEMORY_PER_PEER_BYTES])(
+    'get smaller with each stream that fills buffers and stops, and leave a part to those that are read: %i bytes a peer',
+    (memory) => {
+      const limits = transportFor(memory);
+      const shares = new WindowShares(limits);
+      const spare = limits.connectionWindowBytes - limits.maxOpenStreams * FIRST;
+      const took = stops(shares, 16, 0);
+      expect(took).toEqual([...took].sort((a, b) => b - a));
+      expect(spare - shares.claimedBytes).toBeGreaterThanOrEqual(spare / 8);
+      expect(shares.readWindowBytes(SURE)).toBeGreaterThanOrEqual(spare / 16);
+      expect(shares.readWindowBytes(SURE)).toBeGreaterThan(4 * shares.readWindowBytes(0));
+    },
+  );
+
+  it('leave half of what is free when a stream stops that was surely read', () => {
+    const shares = new WindowShares(transportFor(DEFAULT_MEMORY_PER_PEER_BYTES));
+    const [first = 0, second = 0, third = 0] = stops(shares, 3, SURE);
+    expect(second / first).toBeCloseTo(1 / 2, 2);
+    expect(third / second).toBeCloseTo(1 / 2, 2);
+    // What a new stream gets while it may fill buffers is less, and never nothing.
+    expect(shares.readWindowBytes(0)).toBeGreaterThan(16 * FIRST);
   });
 
   it('leave the first window of every stream, whatever the rest has taken', () => {
