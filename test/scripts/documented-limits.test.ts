@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 
 const PAGE = new URL('../../docs/threat-model.md', import.meta.url);
-const ROW = /^\| ([^|]+?) +\| ([\d]+) ?(\w*) +\| `(\w+)` +\| \[[^\]]+\]\(([^)]+)\)/gm;
+const ROW = /^\| ([^|]+?) +\| ([\d.]+) ?(\w*) +\| `(\w+)` +\| \[[^\]]+\]\(([^)]+)\)/gm;
 const UNITS: Readonly<Record<string, number>> = { '': 1, KiB: 1024, MiB: 1024 ** 2, s: 1000 };
 
 const rows = Array.from(readFileSync(PAGE, 'utf8').matchAll(ROW), ([, what, amount, unit, name, file]) => ({
