@@ -1,4 +1,5 @@
-/** Forged initiations, which the relay's public key is enough to make, at an endpoint that is driven as the program drives it. */
+/** A flood of forged initiations, which anybody can make who knows the relay's public key, at an endpoint that is
+ *  driven as the program drives it. */
 import { type Address, Endpoint, type Stream, TransmitBatch } from '@underpass/protocol';
 import { createInsecureTestSuite, SeededRandom } from '@underpass/testkit';
 import { describe, expect, it } from 'vitest';
@@ -6,17 +7,18 @@ import { mac1Key, writeMacs } from '../../src/wireguard/mac.js';
 
 const RELAY: Address = { address: '198.51.100.1', port: 51_820 };
 const FORGED_PER_MS = 15;
-/** The driver's: 8 batches a turn. */
+/** How many batches the driver sends in a turn. */
 const BATCHES_PER_TURN = 8;
-/** An initiation every 5 s, and its copies: spec session 5.5, 5.7. */
+/** Two tries of a handshake: an initiation every 5 s, and its copies (spec session 5.5, 5.7). */
 const TWO_TRIES_MS = 10_000;
 const REKEY_AFTER_TIME_MS = 120_000;
 
 type Side = 'relay' | 'established' | 'new';
 
+/** A relay, a client that is connected and one that is not, and a flood that a test can turn on. */
 class FloodedRelay {
   now = 0;
-  /** Where the relay's messages to strangers would go. */
+  /** How many messages the relay has sent to addresses of the flood. */
   answersToStrangers = 0;
   received = 0;
   isFlooded = false;
@@ -58,7 +60,8 @@ class FloodedRelay {
     return this.#endpoints.relay.drops;
   }
 
-  /** Lets time pass, a millisecond a turn. @param done ends it early */
+  /** Lets time pass, one turn per millisecond.
+   *  @param done ends the run early when it returns true */
   run(ms: number, done: () => boolean = () => false): void {
     for (const end = this.now + ms; this.now < end && !done(); this.now++) {
       if (this.isFlooded) for (let i = 0; i < FORGED_PER_MS; i++) this.#forge(i);
@@ -67,7 +70,7 @@ class FloodedRelay {
     }
   }
 
-  /** The flood comes first in every millisecond, from an address that is new each time. */
+  /** The flood comes first in every millisecond, and from a new address each time. */
   #forge(i: number): void {
     const from = { address: `10.${i}.${this.now >>> 8}.${this.now & 255}`, port: 4000 };
     this.#receive('relay', this.#forged.slice(), from);
@@ -120,7 +123,7 @@ class FloodedRelay {
 }
 
 describe('15,000 forged initiations a second', () => {
-  it('do not keep out a new client: it connects within two tries (spec handshake 5.3, 6.2)', () => {
+  it('do not lock out a new client, which connects within two tries (spec handshake 5.3, 6.2)', () => {
     const world = new FloodedRelay();
     world.isFlooded = true;
     world.run(1_000);
@@ -131,7 +134,7 @@ describe('15,000 forged initiations a second', () => {
     expect(world.drops['cookie-required']).toBeGreaterThan(10_000);
   });
 
-  it('do not keep an established client from renewing its keys, and it loses nothing', () => {
+  it('do not keep a connected client from renewing its keys, and it loses no data', () => {
     const world = new FloodedRelay();
     const peer = world.peer('established');
     const stream = peer.openStream() as Stream;
@@ -155,7 +158,7 @@ describe('15,000 forged initiations a second', () => {
     expect(world.received).toBe(sent);
   });
 
-  it('get fewer answers than messages, however long it lasts (spec handshake 5.3)', () => {
+  it('get at most 8,000 answers a second (spec handshake 5.3)', () => {
     const world = new FloodedRelay();
     world.isFlooded = true;
     world.run(2_000);

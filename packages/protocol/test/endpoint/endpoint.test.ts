@@ -1,5 +1,5 @@
-/** What the endpoint asks of its caller, and in what order it gives: no turn for strangers, handshakes first, fair
- *  turns. */
+/** When the endpoint asks to be polled, and in what order it answers polls: no turn for strangers, handshakes first,
+ *  and the peers in turn. */
 import {
   type Address,
   Endpoint,
@@ -27,7 +27,7 @@ class Star {
   readonly relay: Endpoint;
   readonly clients: Client[];
   readonly batch = new TransmitBatch();
-  /** The newest datagram of a client. */
+  /** The last datagram that a client sent. */
   newest = new Uint8Array(0);
 
   constructor(clients: number) {
@@ -42,7 +42,7 @@ class Star {
     }
   }
 
-  /** Another process with the same key. */
+  /** Replaces a client by another process with the same key. */
   restart({ address }: Client): Client {
     const seed = this.clients.findIndex((client) => client.address === address) + 1;
     const endpoint = this.#create('client', seed, 'restarted');
@@ -62,7 +62,7 @@ class Star {
     });
   }
 
-  /** Sends all that one client has to send now. */
+  /** Sends everything that a client has to send now. */
   deliverFrom({ endpoint, address }: Client): void {
     while (endpoint.pollTransmit(this.now, this.batch)) {
       const { buffer, lengthBytes, segmentBytes } = this.batch;
@@ -73,7 +73,7 @@ class Star {
     }
   }
 
-  /** Sends all that the relay has to send now. */
+  /** Sends everything that the relay has to send now. */
   deliverFromRelay(): void {
     while (this.relay.pollTransmit(this.now, this.batch)) {
       const { buffer, lengthBytes, segmentBytes, to } = this.batch;
@@ -101,7 +101,7 @@ function receive(star: Star, bytes: Uint8Array, from = STRANGER): Reaction {
 }
 
 describe('after a datagram', () => {
-  it('without an effect the caller has nothing to do, whatever it was', () => {
+  it('without an effect, the caller has nothing to do, whatever it was', () => {
     const star = new Star(1);
     const [client] = star.clients as [Client];
     star.connect(client);
@@ -131,7 +131,7 @@ describe('after a datagram', () => {
     }
   });
 
-  it('that is genuine the caller polls', () => {
+  it('that is genuine, the caller polls', () => {
     const star = new Star(1);
     const [{ endpoint }] = star.clients as [Client];
     endpoint.peers[0]?.connect(0);
@@ -140,15 +140,15 @@ describe('after a datagram', () => {
   });
 });
 
-describe('a packet of a former run', () => {
-  it('has no effect when it comes late, under a keypair that still opens (spec streams 3.4: "MUST drop packets under a keypair")', () => {
+describe('a packet of an earlier run', () => {
+  it('has no effect if it arrives late, even under a keypair that still opens it (spec streams 3.4: "MUST drop packets under a keypair")', () => {
     const star = new Star(1);
     const [client] = star.clients as [Client];
     star.connect(client);
     client.endpoint.peers[0]?.openStream()?.write(Uint8Array.of(1));
     expect(client.endpoint.pollTransmit(star.now, star.batch)).toBe(true);
     const late = star.batch.buffer.slice(0, star.batch.lengthBytes);
-    // The client's process ends, and another with the same key connects.
+    // The client's process ends, and another one with the same key connects.
     star.now += 6_000;
     const restarted = star.restart(client);
     star.connect(restarted);
@@ -169,8 +169,8 @@ describe('a packet of a former run', () => {
   });
 });
 
-describe('what goes out first', () => {
-  it('is a handshake message, however much data another peer is waiting for', () => {
+describe('the first message to be sent', () => {
+  it('is a handshake message, however much data waits for another peer', () => {
     const star = new Star(2);
     const [busy, newcomer] = star.clients as [Client, Client];
     star.connect(busy);
@@ -191,7 +191,7 @@ describe('what goes out first', () => {
 });
 
 describe('a peer that has nothing to do', () => {
-  it('is not looked at, however many there are', () => {
+  it('is never asked for anything, however many there are', () => {
     const star = new Star(1);
     const [client] = star.clients as [Client];
     const random = new SeededRandom('idle');
@@ -238,7 +238,7 @@ describe('a peer that breaks a rule', () => {
     stream?.write(new Uint8Array(10));
     star.deliverFrom(bystander);
     const datagram = new Uint8Array(64);
-    datagram.set([0x01, 0x80], 16); // half a packet number
+    datagram.set([0x01, 0x80], 16); // Half a packet number.
     const length = attacker.endpoint.peers[0]?.session.seal(star.now, datagram, 0, 2, 2);
     receive(star, datagram.subarray(0, length), attacker.address);
     star.deliverFromRelay();
@@ -254,11 +254,11 @@ describe('a peer that breaks a rule', () => {
 });
 
 describe('data', () => {
-  it('goes to each peer in turn, a batch each', () => {
+  it('goes to the peers in turn, one batch each', () => {
     const star = new Star(2);
     for (const client of star.clients) star.connect(client);
     for (const peer of star.relay.peers) peer.openStream()?.write(new Uint8Array(50_000));
-    // Of one datagram, so that none takes all that a peer may have now.
+    // Batches of one datagram, so that no batch takes everything that may be sent to a peer now.
     const batch = Object.assign(new TransmitBatch(), { buffer: new Uint8Array(1_500) });
     const order: unknown[] = [];
     for (let polls = 0; polls < 8 && star.relay.pollTransmit(star.now, batch); polls++) {
@@ -271,9 +271,9 @@ describe('data', () => {
 });
 
 describe('events', () => {
-  // Wherever the last poll stopped: each poll without an event moves on.
+  // It must not matter where the last poll stopped.
   it.each([0, 1, 2])(
-    'come from each peer in turn, so that one with many does not delay another (after %i empty polls)',
+    'come from the peers in turn, so that one with many does not delay another (after %i empty polls)',
     (emptyPolls) => {
       const star = new Star(2);
       const [loud, quiet] = star.clients as [Client, Client];

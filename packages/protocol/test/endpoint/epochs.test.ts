@@ -1,11 +1,11 @@
-/** Restarts, farewells and new keys: what ends a connection, and what does not (spec streams 3, 8). */
+/** What ends a connection and what does not: restarts, CLOSE, new keys and silence (spec streams 3, 8). */
 import type { Stream } from '@underpass/protocol';
 import { type NetworkConditions, PERFECT_LINK, PERFECT_NETWORK, RELAY_ADDRESS } from '@underpass/testkit';
 import { describe, expect, test } from 'vitest';
 import { EPOCHS_BURST, EPOCHS_PER_SECOND } from '../../src/transport/limits.js';
 import { type Transports, World } from './world.js';
 
-/** A world with a stream of each side's, which both sides know. */
+/** A world in which each side has opened a stream, and both know both streams. */
 function connected(network?: NetworkConditions, transport?: Transports): World {
   const world = new World(network, transport);
   world.open('client');
@@ -19,7 +19,7 @@ function connected(network?: NetworkConditions, transport?: Transports): World {
 const LOST = new Set(['stream-reset 0 4', 'stream-closed 0', 'stream-reset 1 4', 'stream-closed 1']);
 
 describe('a connection', () => {
-  test('ends at once at the relay when the client restarted, and another begins (spec streams 3.4: "MUST end the old connection")', () => {
+  test('ends at once at the relay when the client has restarted, and a new one begins (spec streams 3.4: "MUST end the old connection")', () => {
     const world = connected();
     world.start('client');
     world.peers.client.connect(world.pair.now);
@@ -31,7 +31,7 @@ describe('a connection', () => {
     expect(world.take('client')).toEqual(['connected']);
   });
 
-  test('ends at the client that goes on sending to a relay that restarted (spec streams 3.3: "MUST ignore the rest of the packet", "MUST NOT acknowledge the packet or bind")', () => {
+  test('ends at a client that keeps sending to a relay that has restarted (spec streams 3.3: "MUST ignore the rest of the packet", "MUST NOT acknowledge the packet or bind")', () => {
     const world = connected();
     const [stream] = world.incoming.client;
     world.start('relay');
@@ -40,7 +40,7 @@ describe('a connection', () => {
     const told = world.take('client');
     expect(new Set(told.slice(0, 4))).toEqual(LOST);
     expect(told.slice(4)).toEqual(['disconnected peer peer restarted', 'connected']);
-    // What was meant for the earlier run had no effect on this one.
+    // Packets that were meant for the earlier run had no effect on this one.
     expect(world.take('relay')).toEqual(['connected']);
     expect(world.endpoints.relay.drops['stale-epoch']).toBeGreaterThan(0);
     world.open('client');
@@ -48,7 +48,7 @@ describe('a connection', () => {
     expect(world.take('relay')).toEqual(['stream-opened 0']);
   });
 
-  test('begins anew only as often as the budget of the peer allows, and then again (spec streams 3.6: "more than 8 new epochs", "MUST NOT acknowledge a packet that states")', () => {
+  test('is replaced only as often as the budget of a restarting peer permits, and then works again (spec streams 3.6: "more than 8 new epochs", "MUST NOT acknowledge a packet that states")', () => {
     const world = connected();
     const seconds = 20;
     for (let n = 0; n < 20 * seconds; n++) {
@@ -61,18 +61,18 @@ describe('a connection', () => {
     expect(began).toBeGreaterThan(EPOCHS_BURST);
     expect(began).toBeLessThanOrEqual(EPOCHS_BURST + EPOCHS_PER_SECOND * seconds + 1);
     expect(world.endpoints.relay.drops['epoch-flood']).toBeGreaterThan(100);
-    // The last run waits for its turn, and then all is well.
+    // The last run waits for its turn, and then connects.
     world.run(15_000);
     expect(world.take('relay').slice(-2)).toEqual(['connected', 'stream-opened 0']);
   });
 
-  test('is refused as often to a peer that closes each (spec streams 3.6)', () => {
+  test('is refused just as often to a peer that closes each one (spec streams 3.6)', () => {
     const world = connected();
     for (let n = 0; n < 200; n++) {
       world.endpoints.client.close();
       world.pair.wake('client');
       world.run(25);
-      // Another process: one alone waits 5 s before its next handshake.
+      // Another process, because the same one would wait 5 s before its next handshake.
       world.start('client');
       world.peers.client.connect(world.pair.now);
       world.pair.wake('client');
@@ -83,8 +83,8 @@ describe('a connection', () => {
     expect(began).toBeLessThanOrEqual(EPOCHS_BURST + EPOCHS_PER_SECOND * 10 + 1);
   });
 
-  test('goes on under new keys, although the first packets under them are lost (spec streams 3.2: "MUST put HELLO at the front of every packet")', () => {
-    // Keys are renewed after 120 s. The blackouts begin with the first message under the new ones.
+  test('continues under new keys, even if the first packets under them are lost (spec streams 3.2: "MUST put HELLO at the front of every packet")', () => {
+    // Keys are renewed after 120 s. The blackouts start with the first message under the new ones.
     const blackouts = [{ from: 120_100, until: 124_000 }];
     const world = connected({ ...PERFECT_NETWORK, toRelay: { ...PERFECT_LINK, blackouts } });
     const stream = world.open('client');
@@ -102,7 +102,7 @@ describe('a connection', () => {
     expect(world.take('client')).toEqual([]);
   });
 
-  test('ends on both sides with one CLOSE, and the next contact meets a new one (spec streams 8)', () => {
+  test('ends on both sides with one CLOSE, and the next contact starts a new one (spec streams 8)', () => {
     const world = connected();
     const before = world.pair.datagramsSent;
     world.endpoints.client.close();
@@ -117,7 +117,7 @@ describe('a connection', () => {
     expect(world.take('client')).toEqual(['connected', 'stream-opened 1']);
   });
 
-  test('that ends while an answer is due is asked for no more (spec outage 2, streams 8)', () => {
+  test('waits for no answer after it has ended (spec outage 2, streams 8)', () => {
     const blackouts = [{ from: 1_000, until: 3_600_000 }];
     const world = connected({
       ...PERFECT_NETWORK,
@@ -136,7 +136,7 @@ describe('a connection', () => {
     expect(world.peers.client.stats().datagramsSent).toBe(datagramsSent);
   });
 
-  test('ends at the next contact when CLOSE was lost (spec streams 8)', () => {
+  test('ends at the next contact if CLOSE was lost (spec streams 8)', () => {
     const world = connected({
       ...PERFECT_NETWORK,
       toRelay: { ...PERFECT_LINK, blackouts: [{ from: 1_000, until: 1_100 }] },
@@ -152,7 +152,7 @@ describe('a connection', () => {
     expect(world.take('client').slice(4)).toEqual(['disconnected local closed', 'connected']);
   });
 
-  test('waits as long as the path is dead, and goes on', () => {
+  test('waits while the path is dead, and then continues', () => {
     const hour = 3_600_000;
     const blackouts = [{ from: 1_000, until: 5 * hour }];
     const world = connected({
@@ -167,7 +167,7 @@ describe('a connection', () => {
     expect(world.peers.client.stats().waitingSince).toBe(1_000);
     world.pair.run(5 * hour);
     expect(world.take('relay')).toEqual([]);
-    // spec outage 1: within two seconds of the path's return
+    // Within two seconds of the path's return (spec outage 1).
     world.run(2_000);
     expect(world.take('relay')).toEqual(['stream-opened 2']);
     expect(stream.bufferedBytes).toBe(0);
@@ -176,7 +176,7 @@ describe('a connection', () => {
     expect(world.peers.client.stats().waitingSince).toBeUndefined();
   });
 
-  test('begins anew at another address that was looked up, and goes on at another port (spec path 4)', () => {
+  test('learns the path again at another address that was looked up, but not at another port (spec path 4)', () => {
     const world = connected();
     const { client } = world.peers;
     client.setAddress(world.pair.now, { ...RELAY_ADDRESS, port: RELAY_ADDRESS.port + 1 });
@@ -185,7 +185,7 @@ describe('a connection', () => {
     expect(client.stats().smoothedRttMs).toBeUndefined();
   });
 
-  test('does not take hours without a word for waiting (spec outage 2)', () => {
+  test('does not report hours of idle silence as waiting (spec outage 2)', () => {
     const world = new World();
     const stream = world.open('client');
     world.run(1_000);
@@ -202,7 +202,7 @@ describe('a connection', () => {
     expect(world.take('relay')).toContain('stream-opened 2');
   });
 
-  test('gives up the streams of a peer that was silent for longer than it may be (spec outage 4)', () => {
+  test('loses its streams when the peer is silent for longer than configured (spec outage 4)', () => {
     const blackouts = [{ from: 1_000, until: 200_000 }];
     const world = connected(
       {

@@ -1,4 +1,4 @@
-/** Who is told that a connection is over, and why, when it is not its owner who ends it (spec streams 3.7, 8.1). */
+/** How a peer learns that its connection has ended when the other side no longer has it (spec streams 3.7, 8.1). */
 import { ConnectionErrorCode, type Peer, type Stream, TransmitBatch } from '@underpass/protocol';
 import { describe, expect, test } from 'vitest';
 import { type Line, Switchboard } from './switchboard.js';
@@ -44,7 +44,7 @@ function ends({ events }: Line): object[] {
 
 describe('two clients with one key (spec streams 3.7)', () => {
   // spec streams 3.7: "MUST NOT end the current connection", "MUST NOT revive the ended connection"
-  test('break each other: the one that comes back learns why, the other goes on, the relay says where both are', () => {
+  test('do not fight: the one that comes back learns why it ended, the other continues, and the relay reports both', () => {
     const world = new World();
     const a = world.client(HERE);
     const streamOfA = write(a.peer);
@@ -68,18 +68,18 @@ describe('two clients with one key (spec streams 3.7)', () => {
     expect(world.relay.events.filter(({ type }) => type === 'key-shared')).toEqual([
       { type: 'key-shared', peer: world.relayPeer, addresses: [THERE, HERE] },
     ]);
-    // The other one's connection has not noticed.
+    // The connection of the other one is not affected.
     streamOfB.write(new Uint8Array(10));
     world.board.run(100);
     expect(streamOfB.bufferedBytes).toBe(0);
     expect(ends(b.line)).toEqual([]);
     expect(ends(world.relay)).toHaveLength(1);
-    // 'connected' said where it is.
+    // 'connected' has reported its address already.
     expect(world.relay.events.filter(({ type }) => type === 'moved')).toEqual([]);
     expect(world.relayPeer.stats().address).toEqual(THERE);
   });
 
-  test('leave the one that goes on free to move (spec path 1)', () => {
+  test('leave the one that continues free to move (spec path 1)', () => {
     const world = new World();
     const a = world.client(HERE);
     const streamOfA = write(a.peer);
@@ -97,7 +97,7 @@ describe('two clients with one key (spec streams 3.7)', () => {
     expect(streamOfB.bufferedBytes).toBe(0);
   });
 
-  test('are reported once in ten seconds, however often they take turns', () => {
+  test('are reported once in ten seconds, however often they alternate', () => {
     const world = new World();
     const clients = [world.client(HERE), world.client(THERE)];
     for (let turn = 0; turn < 12; turn++) {
@@ -114,7 +114,7 @@ describe('two clients with one key (spec streams 3.7)', () => {
 });
 
 describe('a peer that is removed (spec streams 8.1)', () => {
-  test('is told so at once, with the reason and a code of its own', () => {
+  test('learns that at once, with the reason and a code of its own', () => {
     const world = new World();
     const { line, peer } = world.client(HERE);
     write(peer);
@@ -129,7 +129,7 @@ describe('a peer that is removed (spec streams 8.1)', () => {
     ]);
   });
 
-  test('hears nothing where it has not proven to be: that could be anybody (spec path 2)', () => {
+  test('is sent nothing at an unproven address, which could be anybody (spec path 2)', () => {
     const world = new World();
     const { line, peer } = world.client(HERE);
     const stream = write(peer);
@@ -143,7 +143,7 @@ describe('a peer that is removed (spec streams 8.1)', () => {
     expect(world.relay.endpoint.pollTransmit(world.board.now, new TransmitBatch())).toBe(false);
   });
 
-  test('hears nothing when it never connected', () => {
+  test('is sent nothing if it has never connected', () => {
     const world = new World();
     const { line } = world.client(HERE);
     world.board.run(1_000);

@@ -1,4 +1,5 @@
-/** How soon a side notices that nothing gets through, and that something does again, whatever is sent meanwhile (spec outage 1, 2). */
+/** How soon a client notices that nothing gets through, and that something does again, whatever it sends in the
+ *  meantime (spec outage 1, 2). */
 import type { Stream } from '@underpass/protocol';
 import { type NetworkConditions, PERFECT_LINK, PERFECT_NETWORK } from '@underpass/testkit';
 import { describe, expect, test } from 'vitest';
@@ -13,7 +14,7 @@ function network(roundTripMs: number, blackout = false): NetworkConditions {
   return { ...PERFECT_NETWORK, toRelay: link, toClient: link };
 }
 
-/** A client that writes 100 bytes to a stream of its own again and again. */
+/** A client that keeps writing 100 bytes to a stream that it has opened. */
 class Writer {
   readonly world: World;
   readonly stream: Stream;
@@ -43,7 +44,7 @@ class Writer {
     return bytes;
   }
 
-  /** How long after `since` the client had an event of that type, or infinity. */
+  /** How long after `since` the client reported an event of that type; Infinity if it did not. */
   waitedFor(type: 'waiting' | 'resumed', since: number): number {
     const wait = this.world.waits.find((wait) => wait.side === 'client' && wait.type === type);
     return (wait?.at ?? Number.POSITIVE_INFINITY) - since;
@@ -52,10 +53,10 @@ class Writer {
 
 const CASES = [0, 100, 300].flatMap((roundTripMs) => [100, 500].map((everyMs) => ({ roundTripMs, everyMs })));
 
-describe.each(CASES)('with $roundTripMs ms of round trip and a write every $everyMs ms', (given) => {
+describe.each(CASES)('with a round trip of $roundTripMs ms and a write every $everyMs ms', (given) => {
   const { roundTripMs, everyMs } = given;
 
-  test('a dead path shows within 3 s, and bytes flow within 2 s of its return (spec outage 1, 2: "within 3 s of the answer becoming due")', () => {
+  test('a dead path is reported within 3 s, and bytes flow within 2 s of its return (spec outage 1, 2: "within 3 s of the answer becoming due")', () => {
     const writer = new Writer(roundTripMs, everyMs, true);
     writer.runUntil(MENDED_AT);
     expect(writer.waitedFor('waiting', BROKEN_AT)).toBeLessThan(3_000);
@@ -66,7 +67,7 @@ describe.each(CASES)('with $roundTripMs ms of round trip and a write every $ever
     expect(writer.world.take('client')).toEqual([]);
   });
 
-  test('a relay that is gone shows within 3 s, and its next run within 2 s (spec outage 1, 2)', () => {
+  test('a relay that is gone is reported within 3 s, and its next run is noticed within 2 s (spec outage 1, 2)', () => {
     const writer = new Writer(roundTripMs, everyMs);
     writer.world.pair.setEndpoint('relay', undefined);
     writer.runUntil(MENDED_AT);
@@ -76,7 +77,7 @@ describe.each(CASES)('with $roundTripMs ms of round trip and a write every $ever
     expect(writer.world.take('client')).toContain('disconnected peer peer restarted');
   });
 
-  test('a relay that was restarted at once shows within 2 s (spec recovery 4.1: "when an answer has been due")', () => {
+  test('a relay that restarts at once is noticed within 2 s (spec recovery 4.1: "when an answer has been due")', () => {
     const writer = new Writer(roundTripMs, everyMs);
     writer.world.start('relay');
     writer.runUntil(BROKEN_AT + 2_000);
@@ -85,7 +86,7 @@ describe.each(CASES)('with $roundTripMs ms of round trip and a write every $ever
   });
 });
 
-test('on a short path, a restarted relay shows long before an answer has been due for a second (spec recovery 4.1: "after three expiries in a row")', () => {
+test('on a short path, a restarted relay is noticed long before an answer has been due for a second (spec recovery 4.1: "after three expiries in a row")', () => {
   const writer = new Writer(0, 100);
   writer.world.start('relay');
   writer.runUntil(BROKEN_AT + 500);

@@ -1,5 +1,6 @@
-/** Bytes in = bytes out, and every rule of @underpass/testkit kept, whatever the network does. A seed that failed is seen again with
- *  `node scripts/simulate.mjs --seed N --trace`; scenarios that showed a bug stay for good, as they were drawn. */
+/** A relay and its clients over a simulated network: the bytes that go in come out, and every rule of
+ *  @underpass/testkit is kept, whatever the network does. `node scripts/simulate.mjs --seed N --trace` shows a seed
+ *  that failed. Scenarios that showed a bug are kept for good, as they were drawn. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { createPortableSuite } from '@underpass/protocol';
 import {
@@ -17,7 +18,8 @@ const SEEDS = 100;
 const GROUP = 20;
 const SEEDS_OF_EACH_SCENARIO = 2;
 
-/** A scenario, not a seed: the same seed may be drawn differently tomorrow. */
+/** A scenario that showed a bug. It is stored whole, because a later version may draw another scenario from its
+ *  seed. */
 interface Regression {
   readonly reason: string;
   readonly seed: number;
@@ -31,7 +33,7 @@ const REGRESSIONS = readdirSync(REGRESSIONS_FOLDER).map(
 describe('a relay and its clients over a bad network', () => {
   const totals: Partial<Record<keyof RunStats, number>> = {};
   for (let first = 1; first <= SEEDS; first += GROUP) {
-    test(`keep what streams promise and every rule, seeds ${first} to ${first + GROUP - 1}`, () => {
+    test(`keep the promises of streams and every rule, seeds ${first} to ${first + GROUP - 1}`, () => {
       for (let seed = first; seed < first + GROUP; seed++) {
         const { violations, stats } = runScenario(seed);
         expect(violations, `node scripts/simulate.mjs --seed ${seed} --trace`).toEqual([]);
@@ -42,7 +44,7 @@ describe('a relay and its clients over a bad network', () => {
     });
   }
 
-  test('have met everything that a network and a program can do', () => {
+  test('have met everything that a network and a process can do', () => {
     for (const [name, value] of Object.entries(totals)) {
       if (name !== 'healed') expect(value, name).toBeGreaterThan(2);
     }
@@ -50,7 +52,7 @@ describe('a relay and its clients over a bad network', () => {
     expect(totals.datagramsSent).toBeGreaterThan(100_000);
   });
 
-  test.each([1001, 1002, 1003, 1004])('keep it with the real portable crypto too, seed %i', (seed) => {
+  test.each([1001, 1002, 1003, 1004])('keep them with the real portable crypto too, seed %i', (seed) => {
     expect(runScenario(seed, { suite: createPortableSuite() }).violations).toEqual([]);
   });
 });
@@ -58,7 +60,7 @@ describe('a relay and its clients over a bad network', () => {
 describe.each(SCENARIO_NAMES.filter((name) => name !== 'any'))(
   'a relay and its clients in trouble: %s',
   (scenario) => {
-    test('keep what streams promise and every rule', () => {
+    test('keep the promises of streams and every rule', () => {
       for (let seed = 1; seed <= SEEDS_OF_EACH_SCENARIO; seed++) {
         const { violations } = runScenario(seed, { scenario });
         expect(violations, `node scripts/simulate.mjs --seed ${seed} --scenario ${scenario} --trace`).toEqual(
@@ -69,18 +71,18 @@ describe.each(SCENARIO_NAMES.filter((name) => name !== 'any'))(
   },
 );
 
-describe('what once went wrong', () => {
-  test.each(REGRESSIONS)('stays mended: $reason', ({ seed, scenario }) => {
+describe('a bug of the past', () => {
+  test.each(REGRESSIONS)('stays fixed: $reason', ({ seed, scenario }) => {
     expect(runDrawn(seed, scenario).violations).toEqual([]);
   });
 });
 
 describe('a seed', () => {
-  test('replays exactly: the same datagrams and events at the same moments', () => {
+  test('replays exactly, with the same datagrams and events at the same times', () => {
     for (const seed of [1, 2, 3, 4, 5]) expect(runScenario(seed).digest).toBe(runScenario(seed).digest);
   });
 
-  test('is not another seed', () => {
+  test('gives a run of its own', () => {
     const digests = new Set([1, 2, 3, 4, 5].map((seed) => runScenario(seed).digest));
     expect(digests.size).toBe(5);
   });
@@ -94,7 +96,7 @@ describe('a seed', () => {
 });
 
 describe('the model', () => {
-  test('sees bytes that the crypto should have refused', () => {
+  test('notices bytes that the crypto should have refused', () => {
     const suite = createInsecureTestSuite();
     const gullible = {
       ...suite,
@@ -102,7 +104,7 @@ describe('the model', () => {
         const aead = suite.aead(key);
         const open: typeof aead.open = (high, low, buffer, offset, length, additional) => {
           if (aead.open(high, low, buffer, offset, length, additional)) return true;
-          // The keystream is an xor: sealing removes it, and what was altered stays altered.
+          // The keystream is XORed, so sealing again removes it, and altered bytes stay altered.
           aead.seal(high, low, buffer, offset, length - 16, additional);
           return true;
         };

@@ -1,4 +1,4 @@
-/** Moves of a peer, real and forged, between two endpoints whose datagrams a test can turn aside (spec path). */
+/** Real and forged moves of a peer, between two endpoints whose datagrams a test can divert (spec path). */
 import {
   type Address,
   BASE_DATAGRAM_BYTES,
@@ -29,9 +29,9 @@ class World {
   now = 0;
   /** Where the client is. */
   clientAddress = HOME;
-  /** Every datagram of the relay's, and where it went. */
+  /** Every datagram that the relay sent, and where it went. */
   readonly relaySent: { readonly at: number; readonly to: Address; readonly bytes: number }[] = [];
-  /** What the attacker does with a datagram of the client's before it goes on, or does not. */
+  /** What the attacker does with a datagram of the client before it is delivered, if it is. */
   onClientSends: (bytes: Uint8Array) => 'withhold' | undefined = () => undefined;
   readonly client: Endpoint;
   readonly relay: Endpoint;
@@ -39,7 +39,7 @@ class World {
   readonly relayPeer: Peer;
   stream: Stream | undefined;
   received = 0;
-  /** Moves of the client that the relay reported, as ports. */
+  /** The ports of the moves that the relay reported. */
   readonly moves: (number | undefined)[][] = [];
   #left = 0;
   #flights: Flight[] = [];
@@ -75,7 +75,7 @@ class World {
     }
   }
 
-  /** The relay has so many bytes for the client. */
+  /** Has the relay send this many bytes to the client. */
   download(bytes: number): void {
     this.#left += bytes;
     this.#pour();
@@ -89,7 +89,7 @@ class World {
     }
   }
 
-  /** The attacker sends a datagram of the client's from an address of its own choice. */
+  /** The attacker sends a datagram of the client from an address that it chooses. */
   inject(bytes: Uint8Array, from: Address, delayMs: number): void {
     this.#flights.push({ at: this.now + delayMs, to: 'relay', from, bytes: bytes.slice() });
   }
@@ -146,7 +146,7 @@ beforeEach(() => {
 });
 
 describe('a peer that moves', () => {
-  it('is believed after one round trip, and the path is learned anew (spec path 3, 4)', () => {
+  it('is believed after one round trip, and the path is then learned again (spec path 3, 4)', () => {
     const before = world.relayPeer.stats().smoothedRttMs;
     expect(before).toBeDefined();
     world.clientAddress = AWAY;
@@ -181,7 +181,7 @@ describe('a peer that moves', () => {
     expect(world.moves.slice(1)).toEqual([[AWAY.port, REBOUND.port]]);
   });
 
-  it('keeps what is known of the path when only its port changed (spec path 4: "MUST keep everything that it knows")', () => {
+  it('keeps what is known about the path if only its port has changed (spec path 4: "MUST keep everything that it knows")', () => {
     world.download(500_000);
     world.run(1_000);
     const before = world.relayPeer.stats();
@@ -194,7 +194,7 @@ describe('a peer that moves', () => {
     expect(after.congestionWindowBytes).toBeGreaterThanOrEqual(before.congestionWindowBytes / 2);
   });
 
-  it('in the middle of a download is found because the client asks (spec outage 3)', () => {
+  it('during a download is found because the client asks (spec outage 3)', () => {
     world.download(5_000_000);
     world.run(100);
     world.clientAddress = AWAY;
@@ -203,12 +203,12 @@ describe('a peer that moves', () => {
     expect(world.received).toBeGreaterThan(before + 500_000);
   });
 
-  it('gets no datagram larger than the base before it is believed: its path may be smaller (spec mtu 5: "MUST NOT be larger than the base")', () => {
+  it('gets no datagram larger than the base before it is believed (spec mtu 5: "MUST NOT be larger than the base")', () => {
     world.download(1_000_000);
     world.run(1_000);
     expect(Math.max(...world.relaySent.map(({ bytes }) => bytes))).toBe(MAX_PROBED_DATAGRAM_BYTES);
     world.clientAddress = AWAY;
-    // Much comes from there, so much may be sent.
+    // Much arrives from there, so much may be sent.
     upload.write(new Uint8Array(30_000));
     world.run(30);
     const sizes = world.relaySent.filter(({ to }) => to === AWAY).map(({ bytes }) => bytes);
@@ -216,7 +216,7 @@ describe('a peer that moves', () => {
   });
 });
 
-it('a peer that moves while the size of its path is looked for gets no probe before it is believed (spec mtu 5)', () => {
+it('a peer that moves during an MTU search gets no probe before it is believed (spec mtu 5)', () => {
   for (let movesAt = 0; movesAt < 120; movesAt += 3) {
     world = new World();
     world.clientPeer.openStream()?.write(new Uint8Array(10));
@@ -237,7 +237,7 @@ it('a peer that moves while the size of its path is looked for gets no probe bef
 });
 
 describe('an attacker', () => {
-  it('with a copy that overtakes the original gets three times its size at most, and only until the next genuine datagram', () => {
+  it('whose copy overtakes the original gets at most three times its size, until the next genuine datagram', () => {
     world.download(5_000_000);
     world.run(300);
     const known = world.relayPeer.stats().smoothedRttMs as number;
@@ -256,7 +256,7 @@ describe('an attacker', () => {
     expect(Math.abs((after.smoothedRttMs as number) - known)).toBeLessThan(known);
   });
 
-  it('that copies everything faster than the original gets no more either, and the transfer goes on', () => {
+  it('whose copies all overtake the originals gets no more either, and the transfer continues', () => {
     world.download(20_000_000);
     world.run(300);
     let copied = 0;
@@ -273,7 +273,7 @@ describe('an attacker', () => {
     expect(world.received).toBe(20_000_010);
   });
 
-  it('cannot turn the path with a datagram that it held back (spec path 1)', () => {
+  it('cannot divert the path with a datagram that it has held back (spec path 1)', () => {
     let held: Uint8Array | undefined;
     world.onClientSends = (bytes) => {
       held = bytes.slice();
@@ -283,7 +283,7 @@ describe('an attacker', () => {
     world.run(1);
     world.onClientSends = () => undefined;
     const genuine = held as Uint8Array;
-    // The relay never saw it, only newer ones: it opens, and is no replay.
+    // The relay has seen only newer ones, so this one opens and is not a replay.
     upload.write(new Uint8Array(10));
     world.run(500);
     const { datagramsReceived } = world.relayPeer.stats();
@@ -299,14 +299,14 @@ describe('an attacker', () => {
     ['while the relay has data for the client', 5_000_000],
     ['while the relay has nothing to say', 0],
   ])(
-    'that turns a handshake aside gets three times its bytes at most, responses among them, %s (spec path 2)',
+    'that diverts a handshake gets at most three times its bytes, including responses, %s (spec path 2)',
     (_, bytes) => {
       world.run(6_000);
       world.download(bytes);
       world.run(100);
       let copied = 0;
       world.onClientSends = (datagram) => {
-        // The initiation alone, from the attacker's address; the client is cut off from now on.
+        // Only the initiation arrives, from the attacker's address. The client is cut off from now on.
         if (datagram[0] === 1 && copied === 0) {
           copied = datagram.length;
           world.inject(datagram, ATTACKER, 1);
@@ -321,7 +321,7 @@ describe('an attacker', () => {
     },
   );
 
-  it('with the first handshake of a peer gets three times its bytes at most, whatever the relay has to say (spec path 2)', () => {
+  it('with the first handshake of a peer gets at most three times its bytes, whatever the relay has to send (spec path 2)', () => {
     world = new World();
     let copied = 0;
     world.onClientSends = (datagram) => {

@@ -1,4 +1,4 @@
-/** What an endpoint makes of payloads that another WireGuard program could send (spec wire 3, spec streams 1.1). */
+/** How an endpoint handles payloads that another WireGuard program could send (spec wire 3, spec streams 1.1). */
 import {
   type Address,
   type DropReason,
@@ -13,7 +13,7 @@ import { describe, expect, it } from 'vitest';
 const PEER: Address = { address: '192.0.2.1', port: 1 };
 const HERE: Address = { address: '192.0.2.2', port: 2 };
 
-/** An endpoint and a bare WireGuard peer that has shaken hands with it. */
+/** An endpoint, and a plain WireGuard peer that has completed a handshake with it. */
 function setUp() {
   const suite = createInsecureTestSuite();
   let drawn = 0;
@@ -40,10 +40,11 @@ function setUp() {
   wireGuard.pollMessage(0, buffer);
   endpoint.handleDatagram(0, buffer.slice(0, 148), PEER);
   receive();
-  // A keepalive confirms the keys, and the endpoint says HELLO.
+  // A keepalive confirms the keys, and the endpoint then sends HELLO.
   endpoint.handleDatagram(0, buffer.slice(0, peer.seal(0, buffer, 0, 0)), PEER);
   receive();
-  /** @returns why the payload was dropped, or undefined */
+  /** Sends a payload to the endpoint.
+   *  @returns why it was dropped, or undefined */
   const send = (payload: readonly number[]): DropReason | undefined => {
     const before = { ...endpoint.drops };
     buffer.set(payload, 16);
@@ -76,7 +77,7 @@ describe('a payload', () => {
     ['with half a packet number', [0x01, 0x80]],
     ['with a HELLO that is cut off', [0x01, 0x00, 0x06, 0x20, 0x01]],
   ])(
-    'that is a packet %s ends the connection with a word, and throws nothing (spec streams 1.4: "MUST close the connection with FRAME_ENCODING")',
+    'that is a packet %s ends the connection with CLOSE, and throws nothing (spec streams 1.4: "MUST close the connection with FRAME_ENCODING")',
     (_name, payload) => {
       const { send, receive } = setUp();
       expect(send(payload)).toBe('closed');

@@ -7,14 +7,14 @@ const CONNECTED: Circumstances = { isConnected: true, isIdle: true, probeTimeout
 const BUSY: Circumstances = { ...CONNECTED, isIdle: false };
 
 describe('Reachability', () => {
-  test('says nothing while no answer is due (spec outage 2)', () => {
+  test('concludes nothing while no answer is due (spec outage 2)', () => {
     const reachability = new Reachability(MAX_SILENCE_MS);
     expect(reachability.dueAt(BUSY)).toBe(Infinity);
     reachability.onHeard(1_000);
     expect(reachability.dueAt(CONNECTED)).toBe(Infinity);
   });
 
-  test('counts from the first moment at which an answer was due, however often one is asked for', () => {
+  test('counts from when an answer was first due, however often one is asked for', () => {
     const reachability = new Reachability(MAX_SILENCE_MS);
     for (const now of [1_000, 1_100, 3_000]) reachability.ask(now);
     const suspectAt = 1_000 + SUSPECT_AFTER_MS;
@@ -24,7 +24,7 @@ describe('Reachability', () => {
     expect(reachability.dueAt(CONNECTED)).toBe(1_000 + WAITING_AFTER_MS);
   });
 
-  test('judges no sooner than the path can answer', () => {
+  test('concludes nothing before the path can have brought an answer', () => {
     const reachability = new Reachability(MAX_SILENCE_MS);
     const slow = { ...CONNECTED, probeTimeoutMs: 60_000 };
     reachability.ask(1_000);
@@ -34,7 +34,7 @@ describe('Reachability', () => {
     expect(reachability.becomesWaiting(61_000, slow)).toBe(true);
   });
 
-  test('reports each consequence once, and the end of the silence with its length', () => {
+  test('reports each conclusion once, and how long the silence lasted', () => {
     const reachability = new Reachability(MAX_SILENCE_MS);
     reachability.ask(1_000);
     expect(reachability.waitingSince).toBeUndefined();
@@ -50,7 +50,7 @@ describe('Reachability', () => {
     expect(reachability.onHeard(9_001)).toBeUndefined();
   });
 
-  test('lets nobody wait for a peer that has never connected', () => {
+  test('does not report that streams wait for a peer that has never connected', () => {
     const reachability = new Reachability(MAX_SILENCE_MS);
     const unconnected = { ...CONNECTED, isConnected: false };
     reachability.ask(0);
@@ -59,7 +59,7 @@ describe('Reachability', () => {
     expect(reachability.dueAt(unconnected)).toBe(Infinity);
   });
 
-  test('gives streams up when nothing was heard for the time that is configured (spec outage 4)', () => {
+  test('gives up streams when nothing was heard for the configured time (spec outage 4)', () => {
     const reachability = new Reachability(MAX_SILENCE_MS);
     reachability.onHeard(1_000);
     expect(reachability.dueAt(BUSY)).toBe(1_000 + MAX_SILENCE_MS);

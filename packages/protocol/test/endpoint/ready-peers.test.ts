@@ -4,7 +4,7 @@ import { TransmitBatch } from '../../src/endpoint/transmit-batch.js';
 
 const batch = new TransmitBatch();
 
-/** A peer that has what a test gives it, and notes what it is asked. */
+/** A peer that has what a test gives it, and records what it is asked. */
 class FakePeer implements ReadyPeer<string> {
   readonly asked: string[] = [];
   events: string[] = [];
@@ -33,7 +33,8 @@ class FakePeer implements ReadyPeer<string> {
   }
 }
 
-/** What a driver does. @returns the events, in order */
+/** Does what a driver does in a turn.
+ *  @returns the events, in order */
 function turn(ready: ReadyPeers<string>, now: number): string[] {
   const events: string[] = [];
   for (let event = ready.pollEvent(); event !== undefined; event = ready.pollEvent()) events.push(event);
@@ -43,7 +44,7 @@ function turn(ready: ReadyPeers<string>, now: number): string[] {
 }
 
 describe('ReadyPeers', () => {
-  it('asks a peer that was touched, until it has nothing more, and then no longer', () => {
+  it('asks a peer that was touched until it has no more, and then stops', () => {
     const ready = new ReadyPeers<string>();
     const peer = new FakePeer('a');
     peer.events = ['first', 'second'];
@@ -52,13 +53,13 @@ describe('ReadyPeers', () => {
     expect(turn(ready, 0)).toEqual(['first', 'second']);
     const asked = ['event', 'event', 'event', 'transmit', 'transmit', 'transmit', 'deadline'];
     expect(peer.asked.splice(0)).toEqual(asked);
-    turn(ready, 1); // sending may have given it something to report
+    turn(ready, 1); // Sending may have caused an event.
     expect(peer.asked.splice(0)).toEqual(['event']);
     turn(ready, 2);
     expect(peer.asked).toEqual([]);
   });
 
-  it('asks a peer at its deadline, and asks for the deadline only after something happened to the peer', () => {
+  it('asks a peer at its deadline, and asks for its deadline only after it was touched', () => {
     const ready = new ReadyPeers<string>();
     const [early, late] = [new FakePeer('early'), new FakePeer('late')] as const;
     early.dueAt = 10;
@@ -76,7 +77,7 @@ describe('ReadyPeers', () => {
     expect(ready.pollTimeout()).toEqual({ at: 20, reason: 'late' });
   });
 
-  it('lets a peer whose deadline has passed send before the timer fires, and act on the deadline all the same', () => {
+  it('lets a peer whose deadline has passed send before the timer fires, and still handle the deadline', () => {
     const ready = new ReadyPeers<string>();
     const peer = new FakePeer('a');
     peer.dueAt = 10;
@@ -91,7 +92,7 @@ describe('ReadyPeers', () => {
     expect(peer.asked).toContain('timeout 11');
   });
 
-  it('gives each peer one event and one batch in turn', () => {
+  it('lets the peers take turns, one event and one batch each', () => {
     const ready = new ReadyPeers<string>();
     const peers = ['a', 'b', 'c'].map((name) => new FakePeer(name));
     const order: string[] = [];
@@ -107,7 +108,7 @@ describe('ReadyPeers', () => {
     expect(order.slice(0, 9).join('')).toBe('abcabcabc');
   });
 
-  it('asks a peer that is gone for the events that it still has, and for nothing else', () => {
+  it('asks a peer that was removed only for the events that it still has', () => {
     const ready = new ReadyPeers<string>();
     const peer = new FakePeer('a');
     peer.dueAt = 10;

@@ -1,4 +1,5 @@
-/** What an endpoint reports of handshakes that it refuses, and that strangers and peers cannot make it report more (spec handshake 7). */
+/** What an endpoint reports about handshakes that it refuses, and that nobody can make it report more
+ *  (spec handshake 7). */
 import { type Address, Endpoint, type EndpointEvent, TransmitBatch } from '@underpass/protocol';
 import { createInsecureTestSuite, SeededRandom } from '@underpass/testkit';
 import { describe, expect, test } from 'vitest';
@@ -20,12 +21,12 @@ function newEndpoint(role: 'client' | 'relay', privateKey: Uint8Array, clock: ()
   return new Endpoint({ role, privateKey, suite, random: (n) => random.bytes(n), unixTimeMs: clock });
 }
 
-/** A relay, and initiations to it. */
+/** A relay, and a source of initiations to it. */
 class Door {
   readonly relay = newEndpoint('relay', new Uint8Array(32).fill(2), () => NOW_MS + this.now);
   now = 0;
 
-  /** Message 1 of a new process with that private key and its clock at that time. */
+  /** A message 1 from a new process with this private key, whose clock shows this time. */
   initiation(privateKey: Uint8Array, clockMs: number): Uint8Array {
     const client = newEndpoint('client', privateKey, () => clockMs);
     client.addPeer({ publicKey: this.relay.publicKey, address: RELAY }).connect(0);
@@ -34,7 +35,8 @@ class Door {
     return batch.buffer.slice(0, batch.lengthBytes);
   }
 
-  /** @returns what the relay reports, and what its loop was asked to do */
+  /** Delivers a message.
+   *  @returns what the relay reports, and what it asks its loop to do */
   knock(initiation: Uint8Array): { events: EndpointEvent[]; reaction: string } {
     const reaction = this.relay.handleDatagram(this.now, Buffer.from(initiation), CLIENT);
     const events: EndpointEvent[] = [];
@@ -51,7 +53,7 @@ function key(n: number): Uint8Array {
 }
 
 describe('an unknown key', () => {
-  test('is reported whole, with where it came from, and the loop is asked for', () => {
+  test('is reported in full with its source address, and the endpoint asks to be polled', () => {
     const door = new Door();
     const { events, reaction } = door.knock(door.initiation(key(7), NOW_MS));
     expect(events).toEqual([{ type: 'unknown-key', publicKey: suite.x25519PublicKey(key(7)), from: CLIENT }]);
@@ -60,10 +62,10 @@ describe('an unknown key', () => {
   });
 
   // spec handshake 7: "MUST first check that the sender holds"
-  test('is not reported when the sender does not hold its private half', () => {
+  test('is not reported if the sender does not hold its private key', () => {
     const door = new Door();
     const message = door.initiation(key(7), NOW_MS);
-    // It claims another's public key, and nothing else is wrong with its message.
+    // It claims somebody else's public key. Nothing else is wrong with its message.
     const liar = new Proxy(suite, {
       get: (target, name) =>
         name === 'x25519PublicKey'
@@ -84,11 +86,11 @@ describe('an unknown key', () => {
     endpoint.pollTransmit(0, batch);
     expect(door.knock(batch.buffer.slice(0, batch.lengthBytes)).events).toEqual([]);
     expect(door.relay.drops['unknown-peer']).toBe(1);
-    // The one who does is.
+    // A sender that holds the private key is reported.
     expect(door.knock(message).events).toHaveLength(1);
   });
 
-  test('is reported once a minute, however often it knocks', () => {
+  test('is reported once a minute, however often it tries', () => {
     const door = new Door();
     let reports = 0;
     for (; door.now < 2 * UNKNOWN_KEY_SILENCE_MS; door.now += 5_000) {
@@ -97,7 +99,7 @@ describe('an unknown key', () => {
     expect(reports).toBe(2);
   });
 
-  test('is reported once a second over all keys, and only so many keys are remembered', () => {
+  test('is reported at most once a second over all keys, and a limited number of keys is remembered', () => {
     const door = new Door();
     let reports = 0;
     for (let i = 0; i < 100; i++, door.now += 100) {
@@ -113,7 +115,7 @@ describe('an unknown key', () => {
   });
 });
 
-test('reports that nobody collects are limited in number (spec handshake 7: "MUST drop further ones")', () => {
+test('the number of reports that nobody collects is limited (spec handshake 7: "MUST drop further ones")', () => {
   const door = new Door();
   for (let i = 0; i < 2 * MAX_HANDSHAKE_NEWS; i++, door.now += 1_001) {
     door.relay.handleDatagram(door.now, Buffer.from(door.initiation(key(1_000 + i), NOW_MS)), CLIENT);
@@ -129,7 +131,7 @@ describe('a clock', () => {
     return door;
   }
 
-  test('that was a year ahead and is right again lets its client in (spec handshake 3.3)', () => {
+  test('that was a year ahead and was corrected does not lock its client out (spec handshake 3.3)', () => {
     const door = known();
     expect(door.knock(door.initiation(key(1), NOW_MS + YEAR_MS)).reaction).toBe('poll');
     door.now += 1_000;
@@ -159,7 +161,7 @@ describe('a clock', () => {
   });
 
   // spec handshake 7: "MUST NOT report a timestamp that is less far behind"
-  test('is not suspected for a copy, or for an initiation that took seconds longer than the next', () => {
+  test('is not reported for a copied initiation, or for one that a later one overtook by seconds', () => {
     const door = known();
     const first = door.initiation(key(1), NOW_MS - 5_000);
     const second = door.initiation(key(1), NOW_MS);

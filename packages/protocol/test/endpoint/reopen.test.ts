@@ -1,10 +1,11 @@
-/** Streams on which nobody can have acted when the peer turns out to be another run: they begin again (spec streams 3.8). */
+/** Streams that are started over when the peer has restarted, because nobody can have acted on them
+ *  (spec streams 3.8). */
 import type { Stream } from '@underpass/protocol';
 import { PERFECT_LINK, PERFECT_NETWORK } from '@underpass/testkit';
 import { describe, expect, test } from 'vitest';
 import { World } from './world.js';
 
-/** A client with a stream that the relay has, and no event untaken. */
+/** A client with a stream that the relay knows. All events have been taken. */
 function connected(world = new World()): { world: World; old: Stream } {
   const old = world.open('client');
   world.run(1_000);
@@ -21,9 +22,9 @@ function bytesOf(stream: Stream | undefined): number {
 
 const OLD_IS_LOST = ['stream-reset 0 4', 'stream-closed 0', 'disconnected peer peer restarted', 'connected'];
 
-describe('a stream begins again', () => {
+describe('a stream is started over', () => {
   // spec streams 3.8: "MUST start such a stream over"
-  test('when it was opened while nothing was heard of a relay that was then restarted', () => {
+  test('when it was opened while nothing was heard of a relay that then restarted', () => {
     const { world, old } = connected();
     world.pair.setEndpoint('relay', undefined);
     world.write('client', old, 100);
@@ -39,7 +40,7 @@ describe('a stream begins again', () => {
     const [first, second] = world.incoming.relay.slice(1);
     expect([bytesOf(first), bytesOf(second)]).toEqual([10, 20]);
     expect(second?.readFinished).toBe(true);
-    // It goes on as any other.
+    // It then works like any other.
     world.write('client', fresh[0] as Stream, 30);
     world.run(1_000);
     expect(bytesOf(first)).toBe(30);
@@ -49,14 +50,14 @@ describe('a stream begins again', () => {
     expect(bytesOf(fresh[0])).toBe(5);
   });
 
-  test('when its packets went only under keys that the new run made', () => {
+  test('when all its packets were sent under keys of the new run', () => {
     const { world, old } = connected();
     const [end] = world.incoming.relay as [Stream];
     for (const stream of [old, end]) stream.finish();
     for (const side of ['client', 'relay'] as const) world.pair.wake(side);
     world.run(1_000);
     for (const stream of [old, end]) bytesOf(stream);
-    // Nobody says anything for so long that the keys are too old.
+    // Both sides are silent until their keys have expired.
     world.run(600_000);
     expect(world.take('client')).toEqual(['stream-closed 0']);
     world.start('relay');
@@ -69,12 +70,12 @@ describe('a stream begins again', () => {
     expect(bytesOf(world.incoming.relay[1])).toBe(10);
   });
 
-  test('when the relay said goodbye before anything of it was sent', () => {
+  test('when the relay sent CLOSE before anything of it was sent', () => {
     const { world } = connected();
     world.endpoints.relay.close();
     world.pair.wake('relay');
     world.open('client', 10);
-    // The client's turn comes after the CLOSE.
+    // The client sends only after it has received CLOSE.
     world.pair.freeze('client', world.pair.now + 100);
     world.run(200);
     world.start('relay');
@@ -89,7 +90,7 @@ describe('a stream begins again', () => {
 
 describe('a stream is lost', () => {
   // spec streams 3.8: "MUST NOT start a stream over"
-  test('when the relay may have heard of it before it was restarted', () => {
+  test('when the relay may have heard of it before it restarted', () => {
     const { world } = connected();
     world.pair.setEndpoint('relay', undefined);
     world.open('client', 10);
@@ -101,7 +102,7 @@ describe('a stream is lost', () => {
     expect(world.take('relay')).toEqual(['connected']);
   });
 
-  test('when the program gave it up meanwhile', () => {
+  test('when the program has given it up in the meantime', () => {
     const { world, old } = connected();
     world.pair.setEndpoint('relay', undefined);
     world.write('client', old, 100);
@@ -118,7 +119,7 @@ describe('a stream is lost', () => {
 });
 
 // spec streams 3.8: "MUST NOT send the first bytes of any stream"
-test('a stream that is opened while nothing is heard waits, and goes out when the same relay is heard again', () => {
+test('a stream that is opened while nothing is heard is sent when the same relay is heard again', () => {
   const blackouts = [{ from: 1_000, until: 30_000 }];
   const link = { ...PERFECT_LINK, blackouts };
   const { world, old } = connected(new World({ ...PERFECT_NETWORK, toRelay: link, toClient: link }));

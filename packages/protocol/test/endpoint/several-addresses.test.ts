@@ -1,4 +1,4 @@
-/** A client that knows several addresses of its relay, of which some lead nowhere (spec outage 7). */
+/** A client that knows several addresses of its relay, some of which lead nowhere (spec outage 7). */
 import { type Address, TransmitBatch } from '@underpass/protocol';
 import { createEndpointPair, SeededRandom } from '@underpass/testkit';
 import { describe, expect, it } from 'vitest';
@@ -9,7 +9,8 @@ const SLOW: Address = { address: '2001:db8::2', port: 51_820 };
 const LIVE: Address = { address: '198.51.100.1', port: 51_820 };
 const ONE_WAY_MS = { [LIVE.address]: 10, [SLOW.address]: 200 };
 
-/** Runs until `endMs`. @returns where the client's datagrams went, in order */
+/** A client and a relay that has several addresses, in virtual time. `sentTo` lists where the client's datagrams
+ *  went. */
 function world() {
   let now = 0;
   const { client, relay, peer } = createEndpointPair(new SeededRandom(3), () => now);
@@ -20,7 +21,7 @@ function world() {
     const delayMs = ONE_WAY_MS[via.address];
     if (delayMs !== undefined) flights.push({ at: now + delayMs, run });
   };
-  /** At which of its addresses the relay was asked; it answers from there. */
+  /** The address at which the relay was reached last. It answers from there. */
   let askedAt = LIVE;
   const turn = (): void => {
     for (const endpoint of [client, relay]) {
@@ -58,7 +59,7 @@ function world() {
 }
 
 describe('the addresses of one relay', () => {
-  it('are tried with copies of one initiation, and the one that answers first is used', () => {
+  it('are tried with copies of one initiation, and the first to answer is used', () => {
     const { peer, sentTo, run, now, relayPeer } = world();
     peer.setAddress(0, DEAD);
     peer.connect(0);
@@ -70,7 +71,7 @@ describe('the addresses of one relay', () => {
     expect(relayPeer()?.stats()).toMatchObject({ connected: true, handshakes: 1 });
   });
 
-  it('that was tried before is used without a challenge when it was only slow', () => {
+  it('need no challenge if they were tried before and were only slow to answer', () => {
     const { peer, run, now } = world();
     peer.setAddress(0, SLOW);
     peer.connect(0);

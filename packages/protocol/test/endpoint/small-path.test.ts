@@ -1,4 +1,4 @@
-/** Whole transfers over paths that carry less than Ethernet does, some of them less than any datagram that we would like to send. */
+/** Whole transfers over paths with an MTU smaller than Ethernet's, in some cases too small for the base size. */
 import { BASE_DATAGRAM_BYTES, MAX_PROBED_DATAGRAM_BYTES } from '@underpass/protocol';
 import {
   createEndpointPair,
@@ -12,7 +12,8 @@ import { describe, expect, it } from 'vitest';
 const BYTES = 400_000;
 const LIMIT_MS = 60_000;
 
-/** The client uploads. @returns how much arrived, and whom of both was told of fragments */
+/** Uploads from the client.
+ *  @returns how much arrived, and which sides reported fragments */
 function upload(link: Partial<LinkConditions>) {
   const toRelay = { ...PERFECT_LINK, bytesPerMs: 1_000, queueBytes: 50_000, ...link };
   let received = 0;
@@ -50,7 +51,7 @@ function upload(link: Partial<LinkConditions>) {
   pair.wake('client');
   pair.run(LIMIT_MS, () => received === BYTES);
   const receivedAt = pair.now;
-  // The search for the size goes on while the stream is open.
+  // The MTU search continues while the stream is open.
   pair.run(2 * LIMIT_MS);
   return { received, receivedAt, told };
 }
@@ -59,9 +60,9 @@ function pathOf(maxBytes: number): Partial<LinkConditions> {
   return { pathBytes: [{ from: 0, maxBytes }] };
 }
 
-describe('a path that carries little', () => {
+describe('a path with a small MTU', () => {
   it.each([500, 1000, BASE_DATAGRAM_BYTES - 1])(
-    'as little as %i bytes in one piece: fragments carry what is sent, and each side reports it once (spec mtu 1.4: "MUST allow fragmentation while the current size is the base"; spec mtu 3.6)',
+    'of %i bytes carries everything in fragments, and each side reports that once (spec mtu 1.4: "MUST allow fragmentation while the current size is the base"; spec mtu 3.6)',
     (maxBytes) => {
       const { received, told } = upload(pathOf(maxBytes));
       expect(received).toBe(BYTES);
@@ -73,7 +74,7 @@ describe('a path that carries little', () => {
   );
 
   it.each([BASE_DATAGRAM_BYTES, 1172, 1200, 1472])(
-    'but %i bytes of it in one piece: nothing is to be reported (spec mtu 3.6)',
+    'of %i bytes carries everything whole, and nothing is reported (spec mtu 3.6)',
     (maxBytes) => {
       const { received, told } = upload(pathOf(maxBytes));
       expect(received).toBe(BYTES);
@@ -81,7 +82,7 @@ describe('a path that carries little', () => {
     },
   );
 
-  it('takes over from a larger one in the middle of a transfer, and fragments are allowed again (spec mtu 1.4, 4)', () => {
+  it('can replace a larger one during a transfer, and fragments are then allowed again (spec mtu 1.4, 4)', () => {
     const { received, receivedAt } = upload({
       pathBytes: [
         { from: 0, maxBytes: 1500 },

@@ -1,4 +1,4 @@
-/** Endpoints that reach each other by address, in virtual time, each driven as soon as it asks for it. */
+/** Endpoints that reach each other by address, in virtual time. Each is polled as soon as it asks for it. */
 import {
   type Address,
   Endpoint,
@@ -13,11 +13,11 @@ const MAX_STEPS = 20_000;
 
 export interface Line {
   readonly endpoint: Endpoint;
-  /** Where it is; a test may move it. */
+  /** Where the endpoint is. A test may change this. */
   address: Address;
-  /** What the endpoint reported, streams left out. */
+  /** What the endpoint reported, except events of streams. */
   readonly events: Exclude<EndpointEvent, { type: `stream-${string}` }>[];
-  /** While it is false everything to it is lost. */
+  /** While this is false, everything sent to the endpoint is lost. */
   isPlugged: boolean;
 }
 
@@ -54,7 +54,7 @@ export class Switchboard {
     this.now = end;
   }
 
-  /** Delivers until all are silent. */
+  /** Polls and delivers until no endpoint has anything to send. */
   #settle(): void {
     for (let sent = 1, rounds = 0; sent > 0; rounds++) {
       expect(rounds).toBeLessThan(MAX_STEPS);

@@ -1,4 +1,5 @@
-/** A client and a relay over a simulated network, started and restarted at will, and all that each run of them reported. */
+/** A client and a relay over a simulated network. A test starts and restarts them at will, and sees everything that
+ *  each run reported. */
 import {
   Endpoint,
   type EndpointEvent,
@@ -25,9 +26,9 @@ export class World {
   readonly suite = createInsecureTestSuite();
   readonly random = new SeededRandom(1);
   readonly events: Record<Side, string[]> = { client: [], relay: [] };
-  /** When each side said that it waits, and that it is heard again. */
+  /** When each side reported that streams wait, and that the peer is heard again. */
   readonly waits: { side: Side; type: string; at: number }[] = [];
-  /** Streams that ended with each connection. */
+  /** How many streams ended with each connection. */
   readonly lost: Record<Side, number[]> = { client: [], relay: [] };
   readonly incoming: Record<Side, Stream[]> = { client: [], relay: [] };
   readonly peers = {} as Record<Side, Peer>;
@@ -50,7 +51,7 @@ export class World {
     this.peers.client.connect(0);
   }
 
-  /** Starts a side, or ends its process and starts another with the same key. */
+  /** Starts a side. If it was running, its process ends first, and the new one has the same key. */
   start(side: Side): void {
     const other = side === 'client' ? 'relay' : 'client';
     const random = this.random.derive(`${side} ${++this.#runs[side]}`);
@@ -85,7 +86,7 @@ export class World {
     this.pair.run(this.pair.now + ms);
   }
 
-  /** Events since the last call, without those that only say that there are bytes. */
+  /** The events since the last call, except those that only report bytes. */
   take(side: Side): string[] {
     return this.events[side].splice(0).filter((event) => !event.startsWith('stream-readable'));
   }
