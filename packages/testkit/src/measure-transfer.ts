@@ -2,9 +2,10 @@
 import type { CongestionControllerName, Peer, Stream } from '@underpass/protocol';
 import { createEndpointPair } from './endpoint-pair.js';
 import { EventQueue } from './event-queue.js';
+import { type LinkConditions, PERFECT_LINK, type Side } from './network-conditions.js';
 import { Pair } from './pair.js';
 import { SeededRandom } from './seeded-random.js';
-import { idleLinks, type LinkConditions, type Links, PERFECT_LINK, type Side } from './simulated-network.js';
+import { idleLinks, type Links } from './simulated-network.js';
 
 export interface LinkOfTransfers {
   /** The round trip without the queue. */

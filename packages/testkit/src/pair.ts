@@ -1,6 +1,7 @@
 /** A world with one client and a relay. */
 import type { EndpointEvent } from '@underpass/protocol';
-import type { NetworkConditions, Side, SimulatedNetwork } from './simulated-network.js';
+import type { NetworkConditions, Side } from './network-conditions.js';
+import type { SimulatedNetwork } from './simulated-network.js';
 import { sideOf, World, type WorldOptions } from './world.js';
 
 export { type DrivenEndpoint, PROMPT, type TurnTiming } from './endpoint-driver.js';

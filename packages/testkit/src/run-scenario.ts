@@ -1,34 +1,21 @@
 /** Runs a scenario and reports what went wrong. */
-import {
-  type ConnectionError,
-  ConnectionErrorCode,
-  type CryptoSuite,
-  DEFAULT_TRANSPORT,
-  MAX_SEND_PIECES,
-  MAX_SENT_FRAMES,
-  MAX_SENT_PACKETS,
-  type PeerOptions,
-} from '@underpass/protocol';
+import type { CryptoSuite } from '@underpass/protocol';
 import { Content } from './content.js';
+import { drawScenario } from './draw-scenario.js';
 import { ForgedInitiations } from './forged-initiations.js';
-import { CryptoLog } from './observer/crypto-log.js';
+import { RELAY_ADDRESS } from './network-conditions.js';
 import { type ObservedProcess, Observer } from './observer/observer.js';
 import { createInsecureTestSuite } from './plain-suite.js';
-import { type PeerLink, ProcessModel } from './process-model.js';
+import type { PeerLink } from './process-model.js';
+import { ProcessTable } from './process-table.js';
 import { judgeExpectation, judgeShares } from './rules/expectations.js';
 import { RULES } from './rules/index.js';
 import { Paths } from './rules/path-model.js';
 import { createStage } from './rules/stage.js';
-import {
-  drawScenario,
-  type Flood,
-  type Removal,
-  type Restart,
-  type Scenario,
-  type StreamPlan,
-} from './scenario.js';
+import { disconnectProblem, leftoversOf, memoryProblems, replayProblem } from './run-checks.js';
+import { type RunStats, statsOf } from './run-stats.js';
+import type { Flood, Removal, Restart, Scenario, StreamPlan } from './scenario.js';
 import { SeededRandom } from './seeded-random.js';
-import { type NetworkCounts, RELAY_ADDRESS } from './simulated-network.js';
 import type { EndModel } from './stream-model.js';
 import { type ScenarioName, TROUBLES } from './troubles.js';
 import { clientName, type NodeName, World } from './world.js';
@@ -40,32 +27,6 @@ export interface RunOptions {
   readonly scenario?: ScenarioName;
   /** Receives one line for each thing that happens. */
   readonly trace?: (line: string) => void;
-}
-
-export interface RunStats extends NetworkCounts {
-  datagramsSent: number;
-  virtualMs: number;
-  clients: number;
-  streams: number;
-  /** Bytes that applications read. */
-  bytes: number;
-  resets: number;
-  stops: number;
-  /** Handshakes of the clients, except the first of each run. */
-  rekeys: number;
-  restarts: number;
-  closes: number;
-  removals: number;
-  misbehaved: number;
-  floods: number;
-  moves: number;
-  freezes: number;
-  /** Streams that ended with a restart or a close. */
-  lostStreams: number;
-  /** The time from the last planned action to the end of the last stream. */
-  waitedMs: number;
-  /** 1 when streams were left over, so that the network had to be healed. */
-  healed: number;
 }
 
 export interface RunResult {
@@ -87,11 +48,7 @@ const SETTLING_MS = 60_000;
 const SILENCE_MS = 600_000;
 const OPEN_RETRY_MS = 50;
 const RECONNECT_AFTER_MS = 1_000;
-const UNIX_MS = 1_700_000_000_000;
 const MAX_VIOLATIONS = 20;
-/** The gaps between acknowledged pieces may all be lost, too, and so may the data on both sides of a frame in flight
- *  (spec streams 5.7). */
-const MAX_NOTED_PIECES = 2 * MAX_SEND_PIECES + MAX_SENT_FRAMES;
 /** How many events pass between two checks of memory in use. */
 const STATS_EVERY_EVENTS = 16;
 /** A type that no frame has (spec streams 2). */
@@ -113,15 +70,10 @@ export function runDrawn(seed: number, scenario: Scenario, options: RunOptions =
   return new ScenarioRun(seed, scenario, options).run();
 }
 
-interface Keys {
-  readonly privateKey: Uint8Array;
-  readonly publicKey: Uint8Array;
-}
-
 /** One run of one scenario.
  *
- *  It owns the world, the processes and the record of violations. It first checks safety on the network as drawn, then
- *  liveness once the network is healed, and finally that everything falls silent. It starts, restarts and freezes
+ *  It owns the world, the `ProcessTable` and the record of violations. It first checks safety on the network as drawn,
+ *  then liveness once the network is healed, and finally that everything falls silent. It restarts, freezes and closes
  *  processes as the scenario says, opens the planned streams, and gives every event to the models. The rules observe
  *  all of it through the `Observer`; this class checks only what concerns whole processes: lost connections, memory,
  *  leftovers, replays. */
@@ -137,15 +89,11 @@ class ScenarioRun {
   readonly #violations: string[] = [];
   readonly #broken = new Set<string>();
   readonly #nodes: readonly NodeName[];
-  readonly #keys = new Map<NodeName, Keys>();
-  readonly #presharedKeys = new Map<NodeName, Uint8Array>();
-  /** All runs of each node, in order. */
-  readonly #processes = new Map<NodeName, ProcessModel[]>();
+  readonly #processes: ProcessTable;
   /** The opener's end of each planned stream. */
   readonly #opened = new Map<StreamPlan, EndModel>();
   #unopened = 0;
   #hasClosed = false;
-  readonly #removed = new Set<NodeName>();
   #waitedMs = 0;
   #events = 0;
 
@@ -156,15 +104,6 @@ class ScenarioRun {
     this.#suite = options.suite ?? createInsecureTestSuite();
     this.#content = new Content(this.#random.derive('content'));
     this.#nodes = [...scenario.clients.map((_, i) => clientName(i)), 'relay'];
-    const keys = this.#random.derive('keys');
-    for (const node of this.#nodes) {
-      const privateKey = keys.bytes(32);
-      this.#keys.set(node, { privateKey, publicKey: this.#suite.x25519PublicKey(privateKey) });
-      this.#processes.set(node, []);
-    }
-    for (const [i, client] of scenario.clients.entries()) {
-      if (client.hasPresharedKey) this.#presharedKeys.set(clientName(i), keys.bytes(32));
-    }
     this.#observer = new Observer(() => this.#world.now);
     this.#world = new World({
       networks: scenario.clients.map(({ network }) => network),
@@ -172,14 +111,27 @@ class ScenarioRun {
       random: this.#random.derive('pair'),
       watcher: this.#observer,
       onEvent: (node, event) => {
-        if (event.type === 'disconnected')
-          this.#checkDisconnect(node, this.#process(node).nodeOf(event.peer), event.error);
+        if (event.type === 'disconnected') {
+          const peer = this.#processes.current(node).nodeOf(event.peer);
+          const problem = disconnectProblem(scenario, node, peer, event.error);
+          if (problem !== undefined) this.#report(problem);
+        }
         this.#observer.onEvent(node, event);
-        this.#process(node).onEvent(event);
+        this.#processes.current(node).onEvent(event);
         if (++this.#events % STATS_EVERY_EVENTS === 0) this.#checkMemory(node);
       },
       onViolation: (violation) => this.#report(violation),
       ...(options.trace && { trace: options.trace }),
+    });
+    this.#processes = new ProcessTable({
+      scenario,
+      nodes: this.#nodes,
+      suite: this.#suite,
+      content: this.#content,
+      random: this.#random,
+      world: this.#world,
+      observer: this.#observer,
+      report: (violation) => this.#report(violation),
     });
     const paths = this.#paths;
     this.#observer.add(paths.before);
@@ -189,7 +141,7 @@ class ScenarioRun {
         networks: this.#world.networks,
         paths,
         now: () => this.#world.now,
-        linkOf: (process, peer) => this.#findProcess(process.node, process.run)?.link(peer),
+        linkOf: (process, peer) => this.#processes.find(process.node, process.run)?.link(peer),
         report: (violation) => this.#report(`${violation} [${rule.name}]`, rule.name),
       });
       this.#observer.add(rule.watch(stage));
@@ -200,7 +152,7 @@ class ScenarioRun {
   run(): RunResult {
     const { clients, restarts, close, violation, removal, freezes, floods, plannedUntil } = this.#scenario;
     const world = this.#world;
-    for (const node of [...this.#nodes].reverse()) this.#start(node);
+    for (const node of [...this.#nodes].reverse()) this.#processes.start(node);
     for (const [i, { streams }] of clients.entries()) {
       this.#unopened += streams.length;
       for (const plan of streams) world.queue.schedule(plan.openAt, () => this.#open(clientName(i), plan));
@@ -217,90 +169,35 @@ class ScenarioRun {
     for (const network of world.networks) network.heal();
     world.run(world.now + HEALED_PATIENCE_MS, () => this.#isOver);
     this.#waitedMs = Math.max(0, world.now - plannedUntil);
-    for (const node of this.#nodes) for (const end of this.#process(node).ends) end.checkEnd();
+    for (const node of this.#nodes) for (const end of this.#processes.current(node).ends) end.checkEnd();
     if (this.#unopened > 0) this.#report(`${this.#unopened} streams could never be opened`);
     this.#checkExpectations();
     this.#checkSilence();
-    this.#checkReplays();
+    const replays = replayProblem(this.#processes.all, world.networks);
+    if (replays !== undefined) this.#report(replays, 'replays');
     if (!this.#content.isUntouched) this.#report('bytes that were written to a stream were changed');
     return {
       seed: this.#seed,
       violations: this.#violations,
       broken: [...this.#broken],
       digest: world.digest.value,
-      stats: this.#stats(healed),
+      stats: statsOf(this.#scenario, world, this.#processes.all, this.#waitedMs, healed),
     };
   }
 
   // ---- processes ----------------------------------------------------------------------------------------------
 
-  #process(node: NodeName): ProcessModel {
-    return this.#processes.get(node)?.at(-1) as ProcessModel;
-  }
-
-  #findProcess(node: NodeName, run: number): ProcessModel | undefined {
-    return this.#processes.get(node)?.[run - 1];
-  }
-
-  #start(node: NodeName): void {
-    const runs = this.#processes.get(node) as ProcessModel[];
-    const run = runs.length + 1;
-    const world = this.#world;
-    const { privateKey } = this.#keys.get(node) as Keys;
-    const crypto = new CryptoLog(this.#suite, () => world.now);
-    const isRelay = node === 'relay';
-    const peers = isRelay ? this.#nodes.filter((peer) => peer !== 'relay') : (['relay'] as const);
-    const index = this.#nodes.indexOf(node);
-    const model = new ProcessModel({
-      node,
-      run,
-      privateKey,
-      peers: peers.map((peer) => ({ node: peer, options: this.#peerOptions(node, peer) })),
-      suite: crypto.suite,
-      transport: isRelay ? this.#scenario.relayTransport : (this.#scenario.clients[index]?.transport ?? {}),
-      random: this.#random.derive(`${node} ${run}`),
-      unixTimeMs: () => UNIX_MS + Math.floor(world.now) + this.#wallOffset(node),
-      now: () => world.now,
-      content: this.#content,
-      findProcess: (other, otherRun) => this.#findProcess(other, otherRun),
-      after: (delayMs, action) => world.queue.schedule(world.now + delayMs, action),
-      wake: () => world.wake(node),
-      report: (violation) => this.#report(violation),
-    });
-    runs.push(model);
-    this.#observer.start(observed(model, crypto, privateKey, world.now));
-    if (!isRelay) model.link('relay')?.peer.connect(world.now);
-    world.setEndpoint(node, model.endpoint);
-  }
-
-  #peerOptions(node: NodeName, peer: NodeName): PeerOptions {
-    const client = node === 'relay' ? peer : node;
-    const presharedKey = this.#presharedKeys.get(client);
-    const keepaliveMs = this.#scenario.clients[this.#nodes.indexOf(client)]?.keepaliveMs ?? 0;
-    return {
-      publicKey: (this.#keys.get(peer) as Keys).publicKey,
-      ...(presharedKey && { presharedKey }),
-      ...(node !== 'relay' && { address: RELAY_ADDRESS, persistentKeepaliveMs: keepaliveMs }),
-    };
-  }
-
-  #wallOffset(node: NodeName): number {
-    return this.#scenario.wallSteps
-      .filter((step) => step.node === node && step.at <= this.#world.now)
-      .reduce((sum, { byMs }) => sum + byMs, 0);
-  }
-
   #restart({ node, downMs }: Restart): void {
-    this.#process(node).end();
+    this.#processes.current(node).end();
     this.#world.setEndpoint(node, undefined);
     this.#world.queue.schedule(this.#world.now + downMs, () => {
-      if (!this.#process(node).isAlive) this.#start(node);
+      if (!this.#processes.current(node).isAlive) this.#processes.start(node);
     });
   }
 
   #close(node: NodeName): void {
     this.#hasClosed = true;
-    const { endpoint, peers } = this.#process(node);
+    const { endpoint, peers } = this.#processes.current(node);
     endpoint.close();
     this.#world.wake(node);
     // If CLOSE was lost, the next contact makes up for it (spec streams 8).
@@ -310,7 +207,7 @@ class ScenarioRun {
   #reconnect(node: NodeName, peer: NodeName): void {
     const world = this.#world;
     world.queue.schedule(world.now + RECONNECT_AFTER_MS, () => {
-      this.#process(node).link(peer)?.peer.connect(world.now);
+      this.#processes.current(node).link(peer)?.peer.connect(world.now);
       world.wake(node);
     });
   }
@@ -334,19 +231,18 @@ class ScenarioRun {
 
   #remove({ node, backAfterMs }: Removal): void {
     this.#hasClosed = true;
-    this.#removed.add(node);
-    this.#process('relay').removePeer(this.#world.now, node);
+    this.#processes.current('relay').removePeer(this.#world.now, node);
     this.#world.wake('relay');
     this.#world.queue.schedule(this.#world.now + backAfterMs, () => {
       this.#paths.forget(this.#observer.process('relay') as ObservedProcess, node);
-      this.#process('relay').addPeer(node, this.#peerOptions('relay', node));
+      this.#processes.current('relay').addPeer(node, this.#processes.peerOptions('relay', node));
       this.#world.wake('relay');
     });
   }
 
   #flood({ at, forMs, perSecond, isFromClients }: Flood): void {
     const world = this.#world;
-    const { publicKey } = this.#keys.get('relay') as Keys;
+    const publicKey = this.#processes.publicKeyOf('relay');
     const stranger = new ForgedInitiations(this.#suite, this.#random.derive(`stranger ${at}`), publicKey);
     const count = Math.ceil((forMs * perSecond) / 1000);
     for (let i = 0; i < count; i++) {
@@ -364,7 +260,7 @@ class ScenarioRun {
     const world = this.#world;
     const node = plan.openedBy === 'client' ? client : 'relay';
     const peer = plan.openedBy === 'client' ? 'relay' : client;
-    const process = this.#process(node);
+    const process = this.#processes.current(node);
     if (process.isAlive) {
       world.dispatchEvents(node);
       // After a close no more streams are opened: two connections of the same two processes could not be distinguished.
@@ -387,58 +283,22 @@ class ScenarioRun {
 
   get #isOver(): boolean {
     if (this.#unopened > 0) return false;
-    return this.#nodes.every((node) => this.#process(node).isAlive && this.#process(node).liveStreams === 0);
+    return this.#nodes.every(
+      (node) => this.#processes.current(node).isAlive && this.#processes.current(node).liveStreams === 0,
+    );
   }
 
   // ---- what must hold -----------------------------------------------------------------------------------------
 
-  /** A connection survives everything except restarts, closes and violations (spec streams 3), and one peer's actions
-   *  never affect another's connection. */
-  #checkDisconnect(node: NodeName, peer: NodeName | undefined, error: ConnectionError): void {
-    const { restarts, close, violation, removal } = this.#scenario;
-    const isOf = (culprit: NodeName | undefined) =>
-      culprit !== undefined && (culprit === 'relay' || culprit === node || culprit === peer);
-    const { none, peerRestarted } = ConnectionErrorCode;
-    if (error.code === peerRestarted) {
-      if (restarts.some((restart) => isOf(restart.node))) return;
-      if ([close, violation, removal].some((cause) => isOf(cause?.node))) return;
-    }
-    if (error.code === none && isOf(close?.node)) return;
-    if (isOf(removal?.node)) return;
-    if (isOf(violation?.node)) return;
-    this.#report(`${node} lost its connection with ${peer}: ${error.code} ${error.reason} (by ${error.by})`);
-  }
-
-  /** Checks that the memory which the other side and the application can make a process hold is bounded. */
   #checkMemory(node: NodeName): void {
     const { clients, relayTransport } = this.#scenario;
-    const own = node === 'relay' ? relayTransport : clients[this.#nodes.indexOf(node)]?.transport;
-    const config = { ...DEFAULT_TRANSPORT, ...own };
-    const process = this.#process(node);
-    for (const peer of process.peers) {
-      const { unreadBytes, unacknowledgedBytes, openStreams, notedPieces, rememberedPackets } = (
-        process.link(peer) as PeerLink
-      ).stats;
-      if (notedPieces < 0 || notedPieces > MAX_NOTED_PIECES || rememberedPackets > MAX_SENT_PACKETS) {
-        this.#report(
-          `${node} notes ${notedPieces} pieces and remembers ${rememberedPackets} packets`,
-          'memory',
-        );
-      }
-      if (unreadBytes < 0 || unreadBytes > config.connectionWindowBytes) {
-        this.#report(
-          `${node} holds ${unreadBytes} unread bytes, its window is ${config.connectionWindowBytes}`,
-          'memory',
-        );
-      }
-      const sendLimit = config.sendBufferBytes + openStreams * config.minStreamSendBufferBytes;
-      if (unacknowledgedBytes < 0 || unacknowledgedBytes > sendLimit) {
-        this.#report(
-          `${node} holds ${unacknowledgedBytes} unacknowledged bytes, its limit is ${sendLimit}`,
-          'memory',
-        );
-      }
-    }
+    const transport = node === 'relay' ? relayTransport : clients[this.#nodes.indexOf(node)]?.transport;
+    for (const problem of memoryProblems(this.#processes.current(node), transport))
+      this.#report(problem, 'memory');
+  }
+
+  #leftovers(): string[] {
+    return this.#nodes.flatMap((node) => leftoversOf(this.#processes.current(node)));
   }
 
   #checkExpectations(): void {
@@ -471,100 +331,9 @@ class ScenarioRun {
     this.#observer.end();
   }
 
-  /** spec session 4: only a datagram that arrived twice is a replay. None here falls so far behind that it would be
-   *  mistaken for one. */
-  #checkReplays(): void {
-    let replays = 0;
-    for (const runs of this.#processes.values()) {
-      for (const { endpoint } of runs) replays += endpoint.drops['replayed-counter'];
-    }
-    const copies = this.#world.networks.reduce(
-      (sum, { counts }) => sum + counts.duplicated + counts.replayed,
-      0,
-    );
-    if (replays > copies)
-      this.#report(
-        `${replays} datagrams were dropped as replays, but only ${copies} arrived twice`,
-        'replays',
-      );
-  }
-
-  #leftovers(): string[] {
-    return this.#nodes.flatMap((node) => {
-      const process = this.#process(node);
-      return process.peers.flatMap((peer) => {
-        const { openStreams, unreadBytes, unacknowledgedBytes, bytesInFlight, notedPieces } = (
-          process.link(peer) as PeerLink
-        ).stats;
-        return Object.entries({ openStreams, unreadBytes, unacknowledgedBytes, bytesInFlight, notedPieces })
-          .filter(([, value]) => value !== 0)
-          .map(([name, value]) => `${node} has ${name} ${value}`);
-      });
-    });
-  }
-
   #report(violation: string, rule = 'model'): void {
     this.#broken.add(rule);
     if (this.#violations.length >= MAX_VIOLATIONS) return;
     this.#violations.push(`at ${this.#world.now.toFixed(3)} ms: ${violation}`);
   }
-
-  #stats(healed: boolean): RunStats {
-    const processes = [...this.#processes.values()].flat();
-    const ends = processes.flatMap((process) => process.ends);
-    const { clients, restarts, close, removal, violation, floods, freezes } = this.#scenario;
-    const counts = this.#world.networks.map((network) => network.counts);
-    const total = (name: keyof NetworkCounts) => counts.reduce((sum, count) => sum + count[name], 0);
-    const handshakes = processes
-      .filter(({ node }) => node !== 'relay')
-      .reduce((sum, process) => sum + Math.max(0, (process.link('relay')?.stats.handshakes ?? 0) - 1), 0);
-    return {
-      delivered: total('delivered'),
-      lost: total('lost'),
-      duplicated: total('duplicated'),
-      corrupted: total('corrupted'),
-      forged: total('forged'),
-      replayed: total('replayed'),
-      misdirected: total('misdirected'),
-      datagramsSent: this.#world.datagramsSent,
-      virtualMs: this.#world.now,
-      clients: clients.length,
-      streams: clients.reduce((sum, { streams }) => sum + streams.length, 0),
-      bytes: ends.reduce((sum, end) => sum + end.readBytes, 0),
-      resets: ends.filter((end) => end.sawReset).length,
-      stops: ends.filter((end) => end.wasStopped).length,
-      rekeys: handshakes,
-      restarts: restarts.length,
-      closes: close === undefined ? 0 : 1,
-      removals: removal === undefined ? 0 : 1,
-      misbehaved: violation === undefined ? 0 : 1,
-      floods: floods.length,
-      moves: clients.reduce((sum, { network }) => sum + network.moves.length, 0),
-      freezes: freezes.length,
-      lostStreams: ends.filter((end) => end.isLost).length,
-      waitedMs: this.#waitedMs,
-      healed: healed ? 1 : 0,
-    };
-  }
-}
-
-function observed(
-  model: ProcessModel,
-  crypto: CryptoLog,
-  privateKey: Uint8Array,
-  startedAt: number,
-): ObservedProcess {
-  return {
-    node: model.node,
-    run: model.run,
-    name: model.name,
-    startedAt,
-    endpoint: model.endpoint,
-    crypto,
-    get peers() {
-      return model.peers;
-    },
-    nodeOf: (peer) => model.nodeOf(peer),
-    isStaticKey: (key) => key.every((byte, i) => byte === privateKey[i]),
-  };
 }

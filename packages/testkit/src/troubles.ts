@@ -1,8 +1,8 @@
 /** Named scenarios: the draw of a seed, modified so that much of one kind of trouble happens. */
 import { BASE_DATAGRAM_BYTES } from '@underpass/protocol';
+import type { LinkConditions, Side } from './network-conditions.js';
 import type { ClientPlan, Scenario, StreamPlan } from './scenario.js';
 import type { SeededRandom } from './seeded-random.js';
-import type { LinkConditions, Side } from './simulated-network.js';
 import { anotherClient, besideUnread, cleanTransfer, drawMoves, steadyWrites, without } from './transfers.js';
 import { clientName, type NodeName } from './world.js';
 

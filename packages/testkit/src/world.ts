@@ -9,14 +9,9 @@ import {
   type TurnTiming,
 } from './endpoint-driver.js';
 import { EventQueue } from './event-queue.js';
+import { type NetworkConditions, type Side, STRANGER_ADDRESS } from './network-conditions.js';
 import type { SeededRandom } from './seeded-random.js';
-import {
-  type Links,
-  type NetworkConditions,
-  type Side,
-  SimulatedNetwork,
-  STRANGER_ADDRESS,
-} from './simulated-network.js';
+import { type Links, SimulatedNetwork } from './simulated-network.js';
 
 /** A process: the relay, or one of the clients. */
 export type NodeName = 'relay' | 'client' | `client-${number}`;

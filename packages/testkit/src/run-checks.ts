@@ -1,0 +1,86 @@
+/** Checks on whole processes, which need no rule. */
+import {
+  type ConnectionError,
+  ConnectionErrorCode,
+  DEFAULT_TRANSPORT,
+  MAX_SEND_PIECES,
+  MAX_SENT_FRAMES,
+  MAX_SENT_PACKETS,
+  type TransportConfig,
+} from '@underpass/protocol';
+import type { PeerLink, ProcessModel } from './process-model.js';
+import type { Scenario } from './scenario.js';
+import type { SimulatedNetwork } from './simulated-network.js';
+import type { NodeName } from './world.js';
+
+/** The gaps between acknowledged pieces may all be lost, too, and so may the data on both sides of a frame in flight
+ *  (spec streams 5.7). */
+const MAX_NOTED_PIECES = 2 * MAX_SEND_PIECES + MAX_SENT_FRAMES;
+/** A connection survives everything except restarts, closes and violations (spec streams 3), and one peer's actions never
+ *  affect another's connection. @returns what is wrong if the scenario does not explain why a connection ended */
+export function disconnectProblem(
+  { restarts, close, violation, removal }: Scenario,
+  node: NodeName,
+  peer: NodeName | undefined,
+  error: ConnectionError,
+): string | undefined {
+  const isOf = (culprit: NodeName | undefined) =>
+    culprit !== undefined && (culprit === 'relay' || culprit === node || culprit === peer);
+  const { none, peerRestarted } = ConnectionErrorCode;
+  if (error.code === peerRestarted) {
+    if (restarts.some((restart) => isOf(restart.node))) return undefined;
+    if ([close, violation, removal].some((cause) => isOf(cause?.node))) return undefined;
+  }
+  if ((error.code === none && isOf(close?.node)) || isOf(removal?.node) || isOf(violation?.node))
+    return undefined;
+  return `${node} lost its connection with ${peer}: ${error.code} ${error.reason} (by ${error.by})`;
+}
+
+/** Where the memory that the other side, or the application, makes a process hold exceeds its bound. */
+export function memoryProblems(process: ProcessModel, transport?: Partial<TransportConfig>): string[] {
+  const config = { ...DEFAULT_TRANSPORT, ...transport };
+  const { node } = process;
+  const problems: string[] = [];
+  for (const peer of process.peers) {
+    const { unreadBytes, unacknowledgedBytes, openStreams, notedPieces, rememberedPackets } = (
+      process.link(peer) as PeerLink
+    ).stats;
+    if (notedPieces < 0 || notedPieces > MAX_NOTED_PIECES || rememberedPackets > MAX_SENT_PACKETS) {
+      problems.push(`${node} notes ${notedPieces} pieces and remembers ${rememberedPackets} packets`);
+    }
+    if (unreadBytes < 0 || unreadBytes > config.connectionWindowBytes) {
+      problems.push(
+        `${node} holds ${unreadBytes} unread bytes, its window is ${config.connectionWindowBytes}`,
+      );
+    }
+    const sendLimit = config.sendBufferBytes + openStreams * config.minStreamSendBufferBytes;
+    if (unacknowledgedBytes < 0 || unacknowledgedBytes > sendLimit) {
+      problems.push(`${node} holds ${unacknowledgedBytes} unacknowledged bytes, its limit is ${sendLimit}`);
+    }
+  }
+  return problems;
+}
+
+/** What a process still holds for its peers. */
+export function leftoversOf(process: ProcessModel): string[] {
+  return process.peers.flatMap((peer) => {
+    const { openStreams, unreadBytes, unacknowledgedBytes, bytesInFlight, notedPieces } = (
+      process.link(peer) as PeerLink
+    ).stats;
+    return Object.entries({ openStreams, unreadBytes, unacknowledgedBytes, bytesInFlight, notedPieces })
+      .filter(([, value]) => value !== 0)
+      .map(([name, value]) => `${process.node} has ${name} ${value}`);
+  });
+}
+
+/** spec session 4: only a datagram that arrived twice is a replay. None here falls so far behind that it would be
+ *  mistaken for one. @returns what is wrong, or undefined */
+export function replayProblem(
+  processes: readonly ProcessModel[],
+  networks: readonly SimulatedNetwork[],
+): string | undefined {
+  const replays = processes.reduce((sum, { endpoint }) => sum + endpoint.drops['replayed-counter'], 0);
+  const copies = networks.reduce((sum, { counts }) => sum + counts.duplicated + counts.replayed, 0);
+  if (replays <= copies) return undefined;
+  return `${replays} datagrams were dropped as replays, but only ${copies} arrived twice`;
+}
