@@ -25,7 +25,7 @@ export interface LineWriterOptions {
  *  stop because nobody reads its output.
  *
  *  pino's own destination (sonic-boom) does not work here. In asynchronous mode it leaves a stalled write to a thread,
- *  for which `process.exit` then waits for ever. In synchronous mode it stops the program until the reader reads or the
+ *  for which `process.exit` then waits forever. In synchronous mode it stops the program until the reader reads or the
  *  disk has space. */
 export class LineWriter {
   readonly #options: LineWriterOptions;

@@ -18,7 +18,7 @@ export interface ClientOptions extends TransportTuning {
   /** Whether `startClient` fails if the name does not exist. By default the lookup is repeated until it does. */
   readonly refuseUnknownName?: boolean;
   /** How long a local connection waits for a relay that was not reached yet, before it is reset (spec outage 8). 0
-   *  waits for ever; the default is 30 s. */
+   *  waits forever; the default is 30 s. */
   readonly contactLimitMs?: number;
   /** Resolves a name to IP literals. Rejects with a system error (`ENOTFOUND`, `EAI_AGAIN`) when there are none. The
    *  default is the system's resolver. */

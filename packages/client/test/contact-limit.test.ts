@@ -35,7 +35,7 @@ describe('local connections before first contact (spec outage 8)', () => {
     expect(givenUp).toEqual([]);
   });
 
-  it('wait for ever without a limit', () => {
+  it('wait forever without a limit', () => {
     const { timers, wait } = setUp(0);
     wait(1);
     expect(timers.pending).toBe(0);

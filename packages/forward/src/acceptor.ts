@@ -10,10 +10,10 @@ import { resetSockets } from './reset-socket.js';
 
 /** Accepts the streams that one peer opens.
  *
- *  The relay creates one acceptor for each configured peer and passes it every stream that the peer opens. The acceptor
- *  starts an `IncomingRequest` for the stream and owns what that peer's requests share: the sockets of its targets, the
- *  queue of dials and the memory of which address family works. It never looks at the bytes of a stream, and it knows
- *  nothing of other peers. */
+ *  The relay creates an acceptor with a peer's first stream and passes it every stream that the peer opens. The
+ *  acceptor starts an `IncomingRequest` for each and owns what that peer's requests share: the sockets of its targets,
+ *  the queue of dials and the memory of which address family works. It never looks at the bytes of a stream, and it
+ *  knows nothing of other peers. */
 export class Acceptor {
   readonly #options: AcceptorOptions;
   readonly #timers: Timers;

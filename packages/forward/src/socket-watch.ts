@@ -18,7 +18,7 @@ export interface Watched {
  *
  *  Node asks the kernel about a socket only while it reads or has something to write. If a program sent FIN, or its
  *  socket is paused because the tunnel is full, it may reset the connection without any event here. Its place, its
- *  stream and two descriptors would then be held for ever. The kernel knows: `getpeername` fails on such a socket. So
+ *  stream and two descriptors would then be held forever. The kernel knows: `getpeername` fails on such a socket. So
  *  pumps add their socket while they don't read it, and the watch checks all of them in turn, a limited number at a
  *  time. With nothing to watch it sets no timer. It never touches a socket: it only calls `onVanished`, and not while
  *  bytes still move, so that what arrived before the reset is carried to the end. */

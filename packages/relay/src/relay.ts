@@ -78,16 +78,17 @@ type EventWithoutPeer =
 interface Member {
   options: RelayPeerOptions;
   readonly peer: Peer;
-  /** Made with the peer's first stream: most peers of a large config are away. */
+  /** Created with the peer's first stream, because most peers of a large config are idle. */
   acceptor: Acceptor | undefined;
 }
 
 /** A relay that runs: the peers of the config on one endpoint, and the targets that they reach.
  *
- *  It owns the driver with its socket, and for each configured peer an endpoint peer and an `Acceptor`. All acceptors
- *  share the lookup queue, the socket watch and the descriptor guard, whose limits keep one peer from exhausting what
- *  others need. The driver reports what happens to a peer; this class turns it into events under the peer's configured
- *  name. `setPeers` is the only way to change who may connect. It never judges a target: the acceptor does. */
+ *  It owns the driver with its socket, and for each configured peer an endpoint peer and, from the peer's first stream
+ *  on, an `Acceptor`. All acceptors share the lookup queue, the socket watch and the descriptor guard, whose limits
+ *  keep one peer from exhausting what others need. The driver reports what happens to a peer; this class turns it into
+ *  events under the peer's configured name. `setPeers` is the only way to change who may connect. It never judges a
+ *  target: the acceptor does. */
 class RunningRelay implements Relay {
   readonly #options: RelayOptions;
   readonly #endpoint: Endpoint;

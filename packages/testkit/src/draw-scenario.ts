@@ -300,7 +300,7 @@ function drawStreams(random: SeededRandom, kind: StreamKind, spreadMs: number): 
     plans.push({
       openedBy: random.chance(relayShare) ? 'relay' : 'client',
       openAt: random.between(0, kind === 'mixed' ? spreadMs : Math.min(spreadMs, 3_000)),
-      // Only one side may wait for the other's FIN, or both would wait for ever.
+      // Only one side may wait for the other's FIN, or both would wait forever.
       opener: { ...drawEnd(random, kind), finishAfterRead: false },
       answerer: drawEnd(random, kind),
       openerStart: random.integer(0, 60_000),

@@ -42,7 +42,7 @@ export function clientCommand(): Command {
     )
     .option(
       '--connect-timeout <seconds>',
-      'how long a connection waits for first contact with the relay (default: 30, 0: for ever)',
+      'how long a connection waits for first contact with the relay (default: 30, 0: forever)',
       connectTimeoutValue,
     )
     .addOption(keyLogOption())

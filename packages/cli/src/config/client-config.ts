@@ -31,7 +31,7 @@ export interface ClientConfig {
   readonly presharedKey: Uint8Array | undefined;
   /** 0 turns it off. */
   readonly persistentKeepaliveSeconds: number;
-  /** How long a local connection waits for a relay that was not reached yet. 0 waits for ever. */
+  /** How long a local connection waits for a relay that was not reached yet. 0 waits forever. */
   readonly connectTimeoutSeconds: number;
   readonly localForwards: readonly LocalForward[];
   readonly congestion: CongestionControllerName | undefined;

@@ -118,7 +118,7 @@ export class KeyLines {
       this.#readValue([...path, index]);
       this.#skipBlank();
       if (this.#peek() === ',') this.#at++;
-      if (this.#at === start) return; // not valid TOML: stop rather than loop for ever
+      if (this.#at === start) return; // not valid TOML: stop rather than loop forever
     }
   }
 

@@ -1,7 +1,7 @@
 import type { ObservedProcess } from '../observer/observer.js';
 import type { Stage } from './rule.js';
 
-/** spec session 8.1, after more than 540 s of silence. With persistent keepalives keys are renewed for ever. */
+/** spec session 8.1, after more than 540 s of silence. With persistent keepalives keys are renewed forever. */
 export function wipesInTime(stage: Stage, processes: readonly ObservedProcess[]): void {
   if (stage.scenario.clients.some(({ keepaliveMs }) => keepaliveMs > 0)) return;
   for (const { name, crypto, isStaticKey } of processes) {
