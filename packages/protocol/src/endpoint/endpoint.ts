@@ -1,8 +1,3 @@
-/** One UDP socket's worth of protocol: every peer's sessions and connections, no socket, no clock, no timer inside.
- *
- *  The caller's loop: `handle…` what came in, then `pollEvent` until undefined, then `pollTransmit` until false, then
- *  wait until `pollTimeout().at` or the next datagram. Commands on peers and streams ask for the same loop. A datagram
- *  that had no effect asks for nothing, so that strangers cause no work; `handleDatagram` says which it was. */
 import { type Address, sameAddress } from '../address.js';
 import type { CryptoSuite } from '../crypto/suite.js';
 import { type Deadline, earlier } from '../deadline.js';
@@ -18,34 +13,40 @@ import { ReadyPeers } from './ready-peers.js';
 import type { TransmitBatch } from './transmit-batch.js';
 
 export interface EndpointOptions {
-  /** Decides who uses even stream ids (client) and who odd ones (relay). */
+  /** The role of our own side. A client opens streams with even ids, a relay with odd ones. */
   readonly role: 'client' | 'relay';
+  /** Our static private key, 32 bytes; copied. */
   readonly privateKey: Uint8Array;
   readonly suite: CryptoSuite;
-  /** Cryptographically secure bytes. */
+  /** Returns cryptographically secure bytes. */
   readonly random: (length: number) => Uint8Array;
-  /** Wall clock, Unix milliseconds: only for the handshake's timestamp. */
+  /** The wall clock, in Unix milliseconds. It serves only to make and judge the timestamps of initiations. */
   readonly unixTimeMs: () => number;
+  /** Settings that differ from DEFAULT_TRANSPORT. */
   readonly transport?: Partial<TransportConfig>;
-  /** Receives one line in Wireshark's WireGuard key log format for each handshake secret. Off unless set. */
+  /** Receives the lines of Wireshark's key log, which contain secrets (spec session 9). Off if absent. */
   readonly keyLog?: (line: string) => void;
 }
 
 export interface PeerOptions {
+  /** The peer's static public key, 32 bytes; copied. */
   readonly publicKey: Uint8Array;
+  /** 32 bytes; copied. */
   readonly presharedKey?: Uint8Array;
-  /** Where to send first; without it the peer has to speak first. */
+  /** Where to send first. Without an address, the peer has to send first. */
   readonly address?: Address;
-  /** 0: off. */
+  /** The interval of persistent keepalives, 1,000 to 65,535,000 ms. They are off if it is 0 or absent. */
   readonly persistentKeepaliveMs?: number;
 }
 
+/** What an endpoint reports. */
 export type EndpointEvent =
   | PeerEvent
-  /** A handshake came under a key that belongs to no peer, from somebody who holds its private half (spec handshake
-   *  7). */
+  /** Somebody tried to connect with a key that belongs to no peer, and proved to hold its private key
+   *  (spec handshake 7). */
   | { readonly type: 'unknown-key'; readonly publicKey: Uint8Array; readonly from: Address }
-  /** The peer's handshakes are refused: its clock is behind what it was at an earlier one. Unix milliseconds. */
+  /** The peer's handshakes are refused, because its clock is behind the time that it stated in an earlier one. Both
+   *  times are Unix milliseconds. */
   | {
       readonly type: 'clock-behind';
       readonly peer: Peer;
@@ -53,12 +54,25 @@ export type EndpointEvent =
       readonly earlierClockMs: number;
     };
 
-/** What the caller does after a datagram: nothing, its loop, or send these bytes to where the datagram came from, now
- *  or not at all. */
+/** What the caller has to do after a datagram: nothing, or run its loop, or send these bytes to the address that the
+ *  datagram came from, at once or not at all. */
 export type Reaction = 'none' | 'poll' | Uint8Array;
 
+/** The whole protocol behind one UDP socket: our static key, all peers, their sessions and their connections. It
+ *  contains no socket, clock or timer; the caller supplies these.
+ *
+ *  The caller runs a loop. It passes in what has happened, with `handleDatagram`, `handleTimeout` and `handleTooLarge`.
+ *  Then it calls `pollEvent` until that returns undefined, and `pollTransmit` until that returns false. Then it waits
+ *  for the next datagram, but no longer than until `pollTimeout().at`. After a command on a peer or a stream, the loop
+ *  has to run too.
+ *
+ *  A datagram that has no effect does not ask for the loop, so that strangers cause no work. The result of
+ *  `handleDatagram` says whether it does.
+ *
+ *  The endpoint joins the two halves: WireGuard finds the peer of each datagram and opens it, and Peer passes the payload
+ *  to its connection. Apart from `removePeer`, `close`, `destroy` and `handleTooLarge`, no call goes through all peers. */
 export class Endpoint {
-  /** Datagrams that had no effect, by reason. */
+  /** How many datagrams and packets had no effect, by reason. */
   readonly drops: Readonly<Record<DropReason, number>>;
 
   readonly #drops: Record<DropReason, number>;
@@ -66,7 +80,7 @@ export class Endpoint {
   readonly #context: PeerContext;
   readonly #peers: Peer[] = [];
   readonly #ready = new ReadyPeers<PeerEvent>();
-  /** Sealed, to be sent before anything else. */
+  /** Farewells, already sealed. They are sent before anything else. */
   readonly #farewells: Farewell[] = [];
 
   constructor(options: EndpointOptions) {
@@ -82,6 +96,7 @@ export class Endpoint {
     };
   }
 
+  /** Our own static public key. */
   get publicKey(): Uint8Array {
     return this.#wireGuard.publicKey;
   }
@@ -91,6 +106,7 @@ export class Endpoint {
 
   // ---- commands ---------------------------------------------------------------------------------------------
 
+  /** Adds a peer. Its key must not belong to a peer already, and there may be at most MAX_PEERS. */
   addPeer(options: PeerOptions): Peer {
     const path = new Path(this.#context.random);
     if (options.address !== undefined) path.trust(options.address);
@@ -102,9 +118,9 @@ export class Endpoint {
     return peer;
   }
 
-  /** Forgets the peer, its keys and its streams (which get `stream-reset`). A connected peer is told with the next
-   *  poll.
-   *  @param reason for people, printable ASCII, at most 128 characters */
+  /** Removes a peer and wipes its keys. Its streams get `stream-reset` events. If it is connected, it is told why with
+   *  the next poll.
+   *  @param reason for people: printable ASCII, at most 128 characters */
   removePeer(now: number, peer: Peer, reason: string): void {
     const index = this.#peers.indexOf(peer);
     if (index < 0) return;
@@ -115,26 +131,27 @@ export class Endpoint {
     this.#wireGuard.removePeer(peer.session);
   }
 
-  /** Tells every connected peer with CLOSE; poll once more to send it. */
+  /** Closes all connections. The next polls send CLOSE. */
   close(): void {
     for (const peer of this.#peers) peer.close();
   }
 
-  /** Wipes all keys. Nothing may be called after it. */
+  /** Wipes all keys. No method may be called after it. */
   destroy(): void {
     this.#wireGuard.close();
   }
 
   // ---- inputs ------------------------------------------------------------------------------------------------
 
-  /** One UDP payload; opened in place. What streams keep of it is copied. */
+  /** Handles one datagram.
+   *  @param datagram a whole UDP payload. It is opened in place, and nothing refers to it afterwards. */
   handleDatagram(now: number, datagram: Uint8Array, from: Address): Reaction {
     const received = this.#wireGuard.handleDatagram(now, datagram, from);
     if (received.kind === 'dropped') {
       this.#drops[received.reason]++;
       return received.answer ?? (this.#wireGuard.hasNews ? 'poll' : 'none');
     }
-    // It waits in the jar until the next handshake message.
+    // The cookie waits until the next handshake message.
     if (received.kind === 'cookie-reply') return 'none';
     const peer = received.session.owner;
     this.#ready.touch(peer);
@@ -149,7 +166,7 @@ export class Endpoint {
     return 'poll';
   }
 
-  /** The system refused to send a datagram of so many bytes: it is larger than the path. */
+  /** The system refused to send a datagram of this many bytes to this address, because of its size (spec mtu 4.4). */
   handleTooLarge(now: number, to: Address, bytes: number): void {
     for (const peer of this.#peers) {
       if (!sameAddress(to, peer.address)) continue;
@@ -158,8 +175,9 @@ export class Endpoint {
     }
   }
 
+  /** Handles the timers that are due. */
   handleTimeout(now: number): void {
-    // What a session's timer did may be news to its peer: keys that expired, a handshake that nobody answered.
+    // A session's timer may concern its peer too: keys have expired, or a handshake got no response.
     const woken = this.#wireGuard.handleTimeout(now);
     this.#ready.handleTimeout(
       now,
@@ -169,6 +187,7 @@ export class Endpoint {
 
   // ---- outputs -----------------------------------------------------------------------------------------------
 
+  /** Takes the next event. */
   pollEvent(): EndpointEvent | undefined {
     const news = this.#wireGuard.pollNews();
     if (news !== undefined) {
@@ -179,10 +198,11 @@ export class Endpoint {
     return this.#ready.pollEvent();
   }
 
-  /** Fills `batch`. @returns false when there is nothing to send now */
+  /** Fills `batch` with datagrams to one address.
+   *  @returns false if there is nothing to send now */
   pollTransmit(now: number, batch: TransmitBatch): boolean {
-    // A session that cannot renew its keys ends, so handshakes go before bulk data. Data spares the session a
-    // keepalive, so keepalives go last. Both of these may want a handshake first.
+    // Handshakes go before bulk data, because a session that cannot renew its keys ends. Keepalives go last, because
+    // data makes them unnecessary. Both data and keepalives may find that they need a handshake first.
     return (
       this.#pollFarewell(batch) ||
       setMessage(batch, this.#wireGuard.pollHandshake(now, batch.buffer)) ||
@@ -192,6 +212,7 @@ export class Endpoint {
     );
   }
 
+  /** When to call `handleTimeout` next, and for which timer. */
   pollTimeout(): Deadline | undefined {
     return earlier(this.#wireGuard.pollTimeout(), this.#ready.pollTimeout());
   }
@@ -204,7 +225,8 @@ export class Endpoint {
   }
 }
 
-/** Makes the message that lies at the beginning of the buffer the whole batch. @returns false when there is none */
+/** Makes a message at the beginning of the buffer the whole batch.
+ *  @returns false if there is no message */
 function setMessage(batch: TransmitBatch, message: OutgoingMessage | undefined): boolean {
   if (message === undefined) return false;
   batch.lengthBytes = message.length;

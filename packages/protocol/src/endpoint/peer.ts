@@ -1,4 +1,3 @@
-/** One peer of an endpoint, where its two halves meet. */
 import { type Address, sameAddress } from '../address.js';
 import { type Deadline, earlier } from '../deadline.js';
 import { type ConnectionError, ConnectionErrorCode, type DropReason } from '../failure.js';
@@ -21,20 +20,23 @@ import { NO_CONNECTION, type PeerStats } from './peer-stats.js';
 import { Reachability } from './reachability.js';
 import type { TransmitBatch } from './transmit-batch.js';
 
+/** What all peers of an endpoint have in common. */
 export interface PeerContext extends AssociationOptions {
-  /** A command on a peer or on one of its streams may have given it something to do. */
+  /** Is called when a command on a peer or one of its streams may have given it something to do. */
   readonly onTouched: (peer: Peer) => void;
 }
 
 export type PeerEvent = EventOf<Peer>;
 
-/** A peer joins a session, which has the keys, an association, which has the connection, and the path that both send
- *  over. It passes on what one half learns and the other has to know: that keys are usable, that an answer is due and
- *  does not come, that an epoch ended and its keys with it, that an address is proven. It decides nothing about keys
- *  and nothing about streams.
+/** One peer of an endpoint, where the two halves of the protocol meet.
  *
- *  A relay may be configured with thousands of peers that never come, so the association is made at first contact: when
- *  a stream or a connection is asked for, or a datagram authenticates. */
+ *  A peer joins three parts: the session, which owns the keys; the association, which owns the connection; and the path
+ *  that both send over. It passes on what one part learns and another has to know: that keys can be used, that an
+ *  answer is due and does not come, that an epoch has ended and its keys with it, that an address is proven. It decides
+ *  nothing about keys or streams.
+ *
+ *  A relay may be configured with thousands of peers that never connect. The association is therefore created at first
+ *  contact: when a stream or a connection is asked for, or a datagram authenticates. */
 export class Peer implements AssociationListener {
   readonly publicKey: Uint8Array;
   readonly session: Session<Peer>;
@@ -43,16 +45,17 @@ export class Peer implements AssociationListener {
   #association: Association | undefined;
   readonly #sender: BatchSender;
   readonly #reachability: Reachability;
-  /** News of this peer in order; the events of connections that are over go before them. */
+  /** Events about the peer itself, in order. The events of connections that have ended come before them. */
   readonly #events: PeerEvent[] = [];
-  /** 'path-fragments' was told of the present path. */
-  #toldOfFragments = false;
-  /** Where the peer was when its present epoch was bound to its newest keypair. */
+  /** 'path-fragments' was reported for the current path. */
+  #reportedFragments = false;
+  /** Where the peer was when a keypair was last bound to its current epoch. */
   #runAddress: Address | undefined;
-  /** Where the last 'connected' or 'moved' saw the peer. */
+  /** Where the peer was at the last 'connected' or 'moved' event. */
   #reportedAddress: Address | undefined;
   #moveReportedAt = Number.NEGATIVE_INFINITY;
   #keySharedAt = Number.NEGATIVE_INFINITY;
+  /** A farewell that waits for `takeFarewell`. */
   #farewell: Farewell | undefined;
   #isRemoved = false;
 
@@ -67,29 +70,32 @@ export class Peer implements AssociationListener {
 
   // ---- for the application ----------------------------------------------------------------------------------
 
-  /** Where datagrams to the peer go now. */
+  /** Where datagrams to the peer are sent now; undefined if no address is known. */
   get address(): Address | undefined {
     return this.#path.address;
   }
 
-  /** Starts the handshake and the HELLO now and not with the first stream. */
+  /** Connects now, instead of with the first stream. */
   connect(now: number): void {
     this.#associate().connection.requestHello();
     this.session.requestHandshake(now);
     this.#touch();
   }
 
-  /** Compares without giving the key away. @param presharedKey undefined: whether there is none */
+  /** Whether `presharedKey` is the peer's preshared key. This does not reveal the key. If it is undefined: whether
+   *  there is no preshared key. */
   hasPresharedKey(presharedKey: Uint8Array | undefined): boolean {
     return this.session.hasPresharedKey(presharedKey);
   }
 
-  /** @returns undefined when the other side's limit on streams is reached */
+  /** Opens a stream.
+   *  @returns undefined if the peer permits no more streams; a `streams-available` event follows when it does */
   openStream(): Stream | undefined {
     return this.#associate().openStream();
   }
 
-  /** We know better where the peer is. Another address than the last is another path (spec path 4). */
+  /** Moves the peer to an address that we have chosen, which needs no proof. If its IP address is another one than
+   *  before, so is the path (spec path 4). */
   setAddress(now: number, address: Address): void {
     const isNew = this.#path.proven?.address !== address.address;
     this.#path.trust(address);
@@ -97,15 +103,15 @@ export class Peer implements AssociationListener {
     this.#touch();
   }
 
-  /** Tries another of the peer's addresses: what is sent goes there from now on, and a handshake message goes there at
-   *  once. When one that was tried before answers first, that is where the peer is (spec outage 7). */
+  /** Tries another of the peer's addresses: everything is sent there from now on, and a handshake message at once. If
+   *  an address that was tried before answers first, the peer is there (spec outage 7). */
   tryAddress(now: number, address: Address): void {
     this.setAddress(now, address);
     this.session.requestHandshake(now);
     this.session.repeatInitiation();
   }
 
-  /** Ends the connection politely: CLOSE with NONE. */
+  /** Closes the connection without an error: CLOSE with NONE. */
   close(): void {
     this.#association?.close({ code: ConnectionErrorCode.none, reason: 'closed' });
     this.#touch();
@@ -123,7 +129,8 @@ export class Peer implements AssociationListener {
 
   // ---- for the endpoint: inputs -----------------------------------------------------------------------------
 
-  /** An opened payload. @returns why it had no effect, or undefined */
+  /** Handles an opened payload.
+   *  @returns why it had no effect, or undefined */
   handlePayload(now: number, keypairId: number, payload: Uint8Array): DropReason | undefined {
     const first = payload[0] as number;
     if (first !== PACKET_TYPE) {
@@ -135,7 +142,7 @@ export class Peer implements AssociationListener {
     return reason;
   }
 
-  /** An authenticated datagram arrived. */
+  /** A datagram of the peer authenticated. */
   handleContact(now: number): void {
     const { connection } = this.#associate();
     const silentMs = this.#reachability.onHeard(now);
@@ -159,7 +166,8 @@ export class Peer implements AssociationListener {
     this.#association?.connection.handleTooLarge(now, bytes);
   }
 
-  /** The peer is forgotten: its streams end. @returns what is to be sent to it, if it is connected */
+  /** Ends the connection, because the peer is being removed.
+   *  @returns a farewell to send, if the peer is connected */
   remove(now: number, reason: string): Farewell | undefined {
     const association = this.#association;
     this.#isRemoved = true;
@@ -171,7 +179,7 @@ export class Peer implements AssociationListener {
     return farewell;
   }
 
-  /** A farewell to another process with the peer's key, once. */
+  /** Takes the farewell to another process with the peer's key, if there is one. */
   takeFarewell(): Farewell | undefined {
     const farewell = this.#farewell;
     this.#farewell = undefined;
@@ -184,8 +192,8 @@ export class Peer implements AssociationListener {
     const association = this.#association;
     if (association === undefined) return undefined;
     const { connection } = association;
-    if (connection.isBaseFragmented && !this.#toldOfFragments) {
-      this.#toldOfFragments = true;
+    if (connection.isBaseFragmented && !this.#reportedFragments) {
+      this.#reportedFragments = true;
       this.#events.push({ type: 'path-fragments', peer: this, datagramBytes: connection.baseDatagramBytes });
     }
     const ended = association.pollEndedEvent();
@@ -196,7 +204,8 @@ export class Peer implements AssociationListener {
     return ofStreams && this.#withPeer(ofStreams);
   }
 
-  /** Fills `batch` with sealed packets of equal size. @returns false when there are none now */
+  /** Fills `batch` with sealed packets.
+   *  @returns false if there is nothing to send now */
   pollTransmit(now: number, batch: TransmitBatch): boolean {
     const association = this.#association;
     if (association === undefined) return false;
@@ -214,7 +223,7 @@ export class Peer implements AssociationListener {
     const { handshakeRttMs } = this.session.stats;
     if (handshakeRttMs !== undefined) connection.handleHandshakeRtt(handshakeRttMs);
     if (!this.#sender.isAdmitted(connection, keypairId)) {
-      if (association.isClosing) association.endClosing(); // without a word: it could not be sent
+      if (association.isClosing) association.endClosing(); // CLOSE cannot be sent.
       return false;
     }
     const isFilled = this.#sender.fill(now, keypairId, association, batch);
@@ -255,8 +264,8 @@ export class Peer implements AssociationListener {
     this.#touch();
   }
 
-  /** spec streams 3.7: a process whose connection another one with the same key has ended is told so; that other one
-   *  goes on undisturbed. */
+  /** Tells a process that another one with the same key has ended its connection, without disturbing the other one
+   *  (spec streams 3.7). */
   onReturned(now: number, keypairId: number, hello: Hello): void {
     if (this.session.sendableKeypairId(now) !== keypairId) return;
     const { address } = this.#path;
@@ -274,6 +283,7 @@ export class Peer implements AssociationListener {
 
   // ---- inside -----------------------------------------------------------------------------------------------
 
+  /** The association, which is created now if there is none yet. */
   #associate(): Association {
     this.#association ??= new Association(this.#context, this);
     return this.#association;
@@ -288,7 +298,7 @@ export class Peer implements AssociationListener {
     return event.type === 'streams-available' ? { type: event.type, peer: this } : event;
   }
 
-  /** spec path 3 */
+  /** Checks whether the last packet has proven an address (spec path 3). */
   #checkPathResponse(now: number): void {
     const response = this.#association?.connection.takePathResponse();
     const moved = response === undefined ? undefined : this.#path.onResponse(response);
@@ -297,28 +307,30 @@ export class Peer implements AssociationListener {
     this.session.releaseInitiation();
     this.#movePath(now, moved === 'address');
     const from = this.#reportedAddress;
-    if (from === undefined || sameAddress(from, to)) return; // 'connected' has said so
+    if (from === undefined || sameAddress(from, to)) return; // 'connected' has reported it.
     if (now - this.#moveReportedAt < MOVE_SILENCE_MS) return;
     this.#events.push({ type: 'moved', peer: this, from, to });
     this.#moveReportedAt = now;
     this.#reportedAddress = to;
   }
 
+  /** Reports a move to the connection. @param isNew whether the IP address has changed */
   #movePath(now: number, isNew: boolean): void {
     this.#association?.connection.handleMove(now, isNew);
-    if (isNew) this.#toldOfFragments = false;
+    if (isNew) this.#reportedFragments = false;
   }
 
-  /** Asks for new keys when these may be dead, reports that streams wait, and gives them up at last. */
+  /** Acts on silence: requests new keys when these may be dead, reports that streams wait, and finally gives them
+   *  up. */
   #judgeSilence(now: number, association: Association): void {
     const reachability = this.#reachability;
-    // spec streams 3.8
+    // Requests must not be sent to a run of the peer that may no longer exist (spec streams 3.8).
     if (reachability.becomesSuspect(now, association)) association.connection.holdNewStreams(true);
-    // spec recovery 4.1
+    // A peer that has restarted has lost its keys and cannot say so (spec recovery 4.1).
     if (association.connection.ptoCount >= DEAD_KEYS_PTO_COUNT || reachability.isSuspect) {
       this.session.requestHandshake(now);
     }
-    // spec outage 2
+    // Streams wait (spec outage 2).
     if (reachability.becomesWaiting(now, association)) {
       this.#events.push({ type: 'waiting', peer: this, since: reachability.waitingSince as number });
     }

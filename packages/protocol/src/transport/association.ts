@@ -1,5 +1,3 @@
-/** What ties us to one peer beyond keys and addresses: epochs, and the connections that belong to them (spec streams 3,
- *  8). */
 import { copyBytes } from '../copy-bytes.js';
 import { type ConnectionError, ConnectionErrorCode, type DropReason } from '../failure.js';
 import type { TransportConfig } from './config.js';
@@ -13,38 +11,43 @@ import { type FrameReader, MALFORMED } from './wire/frame-reader.js';
 import { FrameType, type Hello } from './wire/frames.js';
 import { announcedVarintLength, readVarint } from './wire/varint.js';
 
+/** What all associations of an endpoint have in common. */
 export interface AssociationOptions {
+  /** The role of our own side. */
   readonly role: 'client' | 'relay';
   readonly transport: TransportConfig;
   readonly random: (length: number) => Uint8Array;
-  /** Reads one packet after another for whoever shares it: it is 4 KB, and keeps nothing from one packet to the
-   *  next. */
+  /** Reads packets for all associations, one after the other. It takes 4 KB, and keeps nothing between packets. */
   readonly reader: FrameReader;
 }
 
-/** What the owner of the keys and of the address has to know. */
+/** What an association reports to the owner of the keys and the address. */
 export interface AssociationListener {
-  /** A keypair speaks for the present run of the peer from now on. */
+  /** A keypair was bound to the peer's current run. */
   onBound(): void;
-  /** HELLO of a new run of the peer arrived, under a keypair that `onBound` was called for. */
+  /** A HELLO of a new run of the peer was accepted, under a keypair that `onBound` has reported. */
   onConnected(): void;
-  /** A run that another one has ended speaks again: two processes use the peer's key (spec streams 3.7). */
+  /** A HELLO came from a run that another one has ended, so two processes use the peer's key (spec streams 3.7). */
   onReturned(now: number, keypairId: number, hello: Hello): void;
-  /** A connection is over on which the peer had said HELLO. */
+  /** A connection has ended on which a HELLO of the peer had arrived. */
   onDisconnected(error: ConnectionError, lostStreams: number): void;
-  /** Our own epoch is over: the keypairs that were bound to it must not be used any more (spec streams 8). */
+  /** Our own epoch has ended. The keypairs that were bound to it must not be used any more (spec streams 8). */
   onEpochEnded(): void;
   /** A command on a stream may have given the connection something to do. */
   onCommand(): void;
 }
 
-/** An association outlives connections, as a connection outlives keys.
+/** Everything that ties us to one peer apart from keys and addresses: epochs, and the connections that belong to them
+ *  (spec streams 3, 8). An association outlives connections, as a connection outlives keys.
  *
- *  Each process draws an epoch, and a connection belongs to one epoch of either side. The association asks of every
- *  packet whether it belongs to the present ones (the gate) before anything in it has an effect. When the peer's HELLO
- *  states another epoch the peer has restarted, and the next connection begins; when either side closes, our own epoch
- *  ends with the connection. The association holds the present connection, those that are over and still have events,
- *  and what all of them have carried. It sees neither keys nor addresses, only the ids of keypairs. */
+ *  Each process draws an epoch, and a connection belongs to one epoch of each side. Before a packet can have any
+ *  effect, the association checks that it belongs to the current two; this check is the _gate_. If the peer's HELLO
+ *  states another epoch, the peer has restarted, and a new connection begins. If either side closes the connection, our
+ *  own epoch ends with it.
+ *
+ *  The association owns the current connection, the ended ones that still have events, the totals of all of them, and
+ *  the budgets of the peer. It never sees keys or addresses, only the ids of keypairs. Peer owns it, passes in packets
+ *  after they were opened, and listens to its reports. */
 export class Association {
   readonly #options: AssociationOptions;
   readonly #listener: AssociationListener;
@@ -52,12 +55,12 @@ export class Association {
   readonly #budgets = new PeerBudgets();
   #epochs: Epochs;
   #connection: Connection;
-  /** Connections that are over and still have events. */
+  /** Connections that have ended but still have events. */
   readonly #ended: Connection[] = [];
   #isConnected = false;
-  /** CLOSE has to go out, and with it the connection ends. */
+  /** CLOSE has to be sent with this error. The connection ends once it was. */
   #closing: StreamError | undefined;
-  /** Of connections that are over. */
+  /** The totals of the connections that have ended. */
   readonly #earlier = { streamBytesSent: 0, streamBytesReceived: 0, packetsLost: 0 };
 
   constructor(options: AssociationOptions, listener: AssociationListener) {
@@ -68,30 +71,31 @@ export class Association {
     this.#connection = this.#newConnection();
   }
 
-  /** The present one. */
+  /** The current connection. */
   get connection(): Connection {
     return this.#connection;
   }
-  /** HELLO of the present run of the peer arrived. */
+  /** Whether a HELLO of the peer's current run has arrived. */
   get isConnected(): boolean {
     return this.#isConnected;
   }
-  /** See `Connection`. */
+  /** Whether no stream is open and nothing is in flight. */
   get isIdle(): boolean {
     return this.#connection.isIdle;
   }
+  /** One probe timeout, without back-off. */
   get probeTimeoutMs(): number {
     return this.#connection.probeTimeoutMs;
   }
-  /** CLOSE has to go out: `pollPacket` writes it. */
+  /** Whether CLOSE has to be sent. `pollPacket` writes it. */
   get isClosing(): boolean {
     return this.#closing !== undefined;
   }
-  /** What our HELLO says to the present run of the peer. */
+  /** Our HELLO to the peer's current run. */
   get hello(): Hello {
     return this.#connection.helloFor(this.#epochs.expected);
   }
-  /** Totals are over all connections. */
+  /** Statistics. Totals cover all connections, the rest is of the current one. */
   get stats(): ConnectionStats {
     const { streamBytesSent, streamBytesReceived, packetsLost, ...present } = this.#connection.stats;
     return {
@@ -104,27 +108,31 @@ export class Association {
 
   // ---- commands ---------------------------------------------------------------------------------------------
 
+  /** Opens a stream.
+   *  @returns undefined if the peer permits no more streams */
   openStream(): Stream | undefined {
     return this.#connection.openStream();
   }
 
-  /** Our side ends the connection: CLOSE goes out with the next poll. */
+  /** Closes the connection: CLOSE is sent with the next poll. If it is closing already, the first error counts. */
   close(error: StreamError): void {
     this.#closing ??= error;
   }
 
-  /** CLOSE was sent, or cannot be. */
+  /** CLOSE was sent, or cannot be sent: ends the connection. */
   endClosing(): void {
     const error = this.#closing as StreamError;
     this.#closing = undefined;
     this.end({ by: 'local', ...error });
   }
 
-  /** spec streams 8: state and keypairs go, the next contact meets a new epoch under a new keypair. */
+  /** Ends the connection and our own epoch. The next contact starts a new connection, under a new keypair
+   *  (spec streams 8). */
   end(error: ConnectionError): void {
     this.#listener.onEpochEnded();
     this.#epochs = this.#newEpochs();
-    // spec streams 3.8: a peer that stops will come back, one that found fault with us may find it again.
+    // A peer that stops will come back, so streams that were never sent are kept for it. A peer that closed because of
+    // an error might find the same error again (spec streams 3.8).
     const isStop = error.by === 'peer' && error.code === ConnectionErrorCode.none;
     this.#replaceConnection(error, isStop ? { keypairId: Infinity, maxStreams: 0 } : undefined);
     this.#isConnected = false;
@@ -132,7 +140,9 @@ export class Association {
 
   // ---- inputs -----------------------------------------------------------------------------------------------
 
-  /** An opened packet, behind its type. @returns why it had no effect, or undefined */
+  /** Handles a packet.
+   *  @param payload the opened payload, which begins with PACKET_TYPE
+   *  @returns why the packet had no effect, or undefined */
   handlePacket(now: number, keypairId: number, payload: Uint8Array): DropReason | undefined {
     if (this.#closing !== undefined) return 'closed';
     if (payload.length < 2 || payload.length < 1 + announcedVarintLength(payload[1] as number)) {
@@ -154,7 +164,7 @@ export class Association {
 
   // ---- outputs ----------------------------------------------------------------------------------------------
 
-  /** Events of connections that are over: they come before anything that happened since. */
+  /** Takes the next event of the connections that have ended. These come before everything that has happened since. */
   pollEndedEvent(): StreamEvent | undefined {
     while (this.#ended.length > 0) {
       const event = (this.#ended[0] as Connection).pollEvent();
@@ -164,8 +174,8 @@ export class Association {
     return undefined;
   }
 
-  /** Writes one padded packet; while `isClosing`, the one with CLOSE, and then `endClosing` is called. @returns its
-   *  length, 0 for none */
+  /** Writes one padded packet. While `isClosing`, it is the one with CLOSE, after which `endClosing` must be called.
+   *  @returns its length, or 0 if there is nothing to send */
   pollPacket(now: number, keypairId: number, bytes: Uint8Array, start: number, room: number): number {
     if (this.#closing === undefined) return this.#connection.pollPacket(now, keypairId, bytes, start, room);
     return this.#connection.pollClosePacket(keypairId, bytes, start, room, this.#closing);
@@ -173,8 +183,8 @@ export class Association {
 
   // ---- inside -----------------------------------------------------------------------------------------------
 
-  /** Epoch before anything else: does this packet belong to the present run of both sides (spec streams 3)?
-   *  @returns why not, or undefined */
+  /** The gate: checks that a packet belongs to the current run of both sides, before anything else (spec streams 3).
+   *  @returns why it does not, or undefined */
   #passGate(now: number, keypairId: number, payload: Uint8Array, start: number): DropReason | undefined {
     const standing = this.#epochs.standing(keypairId);
     if (payload[start] !== FrameType.hello) {
@@ -188,6 +198,8 @@ export class Association {
     return this.#admitHello(now, keypairId, this.#reader.hello as Hello);
   }
 
+  /** Decides what follows from a HELLO.
+   *  @returns why the packet is dropped, or undefined */
   #admitHello(now: number, keypairId: number, hello: Hello): DropReason | undefined {
     const meaning = this.#epochs.judge(keypairId, hello);
     if (meaning === 'not-for-us') {
@@ -205,7 +217,7 @@ export class Association {
     if (hello.version !== PROTOCOL_VERSION) {
       return this.#fail(ConnectionErrorCode.version, `version ${PROTOCOL_VERSION} is spoken here`);
     }
-    // spec streams 3.6
+    // Each new epoch costs a connection, so they are limited (spec streams 3.6).
     if (meaning !== 'known' && !this.#budgets.epochs.take(now)) return 'epoch-flood';
     if (meaning === 'restarted') {
       const error = {
@@ -228,7 +240,8 @@ export class Association {
     return 'closed';
   }
 
-  /** @param reopening which streams begin again in the new connection: see `Connection.reopenStreams` */
+  /** Ends the current connection and begins a new one.
+   *  @param reopening which streams start over in the new connection: see `Connection.reopenStreams` */
   #replaceConnection(
     error: ConnectionError,
     reopening?: { readonly keypairId: number; readonly maxStreams: number },
@@ -254,7 +267,7 @@ export class Association {
     return new Connection(role, transport, this.#epochs, this.#budgets, random, onCommand);
   }
 
-  /** 8 random bytes, never all zero. */
+  /** Draws an epoch of our own: 8 random bytes that are never all zero. */
   #newEpochs(): Epochs {
     const epoch = copyBytes(this.#options.random(EPOCH_BYTES));
     epoch[0] = (epoch[0] as number) | 1;
