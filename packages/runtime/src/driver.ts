@@ -95,7 +95,8 @@ export class Driver {
   readonly #turn = (): void => this.#runTurn();
   readonly #onTimer = (): void => {
     this.#timer = undefined;
-    this.#runTurn();
+    // Not at once: what waits in the socket is read first (spec recovery 4).
+    this.#schedule();
   };
   readonly #streams = new Map<Stream, StreamHandler>();
   #timer: object | undefined;

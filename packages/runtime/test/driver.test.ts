@@ -35,7 +35,11 @@ function setUp(handler: DriverHandler = ignoringHandler) {
   });
   const receive = (): void =>
     socket.listener?.onDatagram(new Uint8Array(1), { address: '192.0.2.1', port: 1 });
-  return { endpoint, socket, timers, turns, fatal, driver, receive };
+  const pass = (ms: number): void => {
+    timers.advance(ms);
+    turns.run();
+  };
+  return { endpoint, socket, timers, turns, fatal, driver, receive, pass };
 }
 
 describe('a turn of the driver', () => {
@@ -130,32 +134,47 @@ describe('a turn of the driver', () => {
 
 describe('the timer', () => {
   it('fires at the deadline and calls the endpoint', () => {
-    const { endpoint, timers, turns, driver } = setUp();
+    const { endpoint, turns, driver, pass } = setUp();
     endpoint.deadline = { at: 25, reason: 'acknowledge' };
     driver.wake();
     turns.run();
-    timers.advance(24);
+    pass(24);
     expect(endpoint.timeouts).toBe(0);
-    timers.advance(1);
+    pass(1);
     expect(endpoint.timeouts).toBe(1);
   });
 
+  it('has its turn after what waits in the socket was read (spec recovery 4)', () => {
+    const { endpoint, timers, turns, driver, receive } = setUp();
+    endpoint.deadline = { at: 25, reason: 'probe timeout' };
+    driver.wake();
+    turns.run();
+    // The process was stopped: when it runs again the timer is the first to know, and the answer waits.
+    timers.advance(60);
+    expect(endpoint.timeouts).toBe(0);
+    receive();
+    endpoint.deadline = { at: 100, reason: 'probe timeout' };
+    turns.run();
+    expect(endpoint.timeouts).toBe(0);
+    expect(endpoint.received).toHaveLength(1);
+  });
+
   it('is not set again for a deadline that stayed the same or moved away', () => {
-    const { endpoint, timers, turns, driver } = setUp();
+    const { endpoint, timers, turns, driver, pass } = setUp();
     for (let i = 0; i < 100; i++) {
       endpoint.deadline = { at: 25 + i, reason: 'loss' };
       driver.wake();
       turns.run();
     }
     expect(timers.sets).toBe(1);
-    timers.advance(25);
+    pass(25);
     expect(endpoint.timeouts).toBe(0);
-    timers.advance(99);
+    pass(99);
     expect(endpoint.timeouts).toBe(1);
   });
 
   it('is moved forward for an earlier deadline', () => {
-    const { endpoint, timers, turns, driver } = setUp();
+    const { endpoint, timers, turns, driver, pass } = setUp();
     endpoint.deadline = { at: 1000, reason: 'keepalive' };
     driver.wake();
     turns.run();
@@ -163,25 +182,25 @@ describe('the timer', () => {
     driver.wake();
     turns.run();
     expect(timers.pending).toBe(1);
-    timers.advance(10);
+    pass(10);
     expect(endpoint.timeouts).toBe(1);
   });
 
   it('handles a deadline that a datagram moved into the past', () => {
-    const { endpoint, timers, turns, driver, receive } = setUp();
+    const { endpoint, turns, driver, receive, pass } = setUp();
     endpoint.deadline = { at: 1000, reason: 'keepalive' };
     driver.wake();
     turns.run();
-    timers.advance(20);
+    pass(20);
     receive();
     endpoint.deadline = { at: 10, reason: 'loss' };
     turns.run();
-    timers.advance(MIN_TIMER_MS);
+    pass(MIN_TIMER_MS);
     expect(endpoint.timeouts).toBe(1);
   });
 
   it('fires at least every 2 s, because timers stop while the machine sleeps (spec outage 5)', () => {
-    const { endpoint, timers, turns, driver } = setUp();
+    const { endpoint, timers, turns, driver, pass } = setUp();
     const delays: number[] = [];
     const set = timers.set.bind(timers);
     timers.set = (callback, delayMs) => {
@@ -191,21 +210,21 @@ describe('the timer', () => {
     endpoint.deadline = { at: 100_000, reason: 'keypair-expiry' };
     driver.wake();
     turns.run();
-    for (let i = 0; i < 3; i++) timers.advance(MAX_TIMER_MS);
+    for (let i = 0; i < 3; i++) pass(MAX_TIMER_MS);
     expect(MAX_TIMER_MS).toBe(2_000);
     expect(delays).toEqual([MAX_TIMER_MS, MAX_TIMER_MS, MAX_TIMER_MS, MAX_TIMER_MS]);
     expect(endpoint.timeouts).toBe(0);
   });
 
   it('does not spin when a deadline stays in the past', () => {
-    const { endpoint, timers, turns, driver } = setUp();
+    const { endpoint, turns, driver, pass } = setUp();
     endpoint.handleTimeout = () => {
       endpoint.timeouts++;
     };
     endpoint.deadline = { at: -5, reason: 'pacing' };
     driver.wake();
     expect(turns.run()).toBe(1);
-    for (let i = 0; i < 10; i++) timers.advance(MIN_TIMER_MS);
+    for (let i = 0; i < 10; i++) pass(MIN_TIMER_MS);
     expect(endpoint.timeouts).toBe(11);
   });
 });
