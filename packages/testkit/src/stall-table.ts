@@ -8,7 +8,7 @@ export const STALL_LINK = {
   roundTripMs: 80,
   queueMs: 50,
   lossChance: 0.01,
-  durationMs: 10_000,
+  durationMs: 20_000,
 } as const;
 
 const SELDOM: Stalls = { meanGapMs: 50, longestMs: 40 };
@@ -29,7 +29,11 @@ export const STALL_ROWS: readonly StallRow[] = [
 export const STALL_SEEDS = [1, 2, 3, 4, 5] as const;
 
 /** @returns the share of the link's rate that was used */
-export function measureStalls({ stalls }: StallRow, seed: number, link = STALL_LINK): number {
+export function measureStalls(
+  { stalls }: StallRow,
+  seed: number,
+  link: Omit<LinkOfTransfers, 'stalls'> = STALL_LINK,
+): number {
   const { bytes } = measureTransfer({ ...link, stalls, seed, congestion: 'bbr' });
   return bytes / link.durationMs / link.bytesPerMs;
 }

@@ -367,7 +367,7 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
       play.transport = { congestion: 'cubic' };
       play.stats = { congestionWindowBytes: 100_000, smoothedRttMs: 100 };
       play.turn(play.client);
-      for (let i = 0; i < (isBroken ? 25 : 10); i++) play.send(play.client);
+      for (let i = 0; i < (isBroken ? 35 : 10); i++) play.send(play.client);
       play.turn(play.client);
     },
   },

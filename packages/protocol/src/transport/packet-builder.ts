@@ -70,7 +70,7 @@ export class PacketBuilder {
   build(now: number, keypairId: number, bytes: Uint8Array, start: number, maxBytes: number): number {
     const { recovery, received, pending } = this.#parts;
     const writer = this.#writer;
-    this.#gate.pacedAt = undefined;
+    this.#gate.begin(now);
     if (recovery.log.isFull) return 0;
     const probing = recovery.probesDue > 0;
     const mustSend = probing || this.#hello.isFirst(keypairId) || pending.isUrgent || received.isAckDue(now);

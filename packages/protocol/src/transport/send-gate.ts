@@ -13,10 +13,18 @@ export class SendGate {
   applicationLimited = true;
   /** When the window last held us back. */
   windowLimitedAt = Number.NEGATIVE_INFINITY;
+  /** How long ago the pacer permitted the next packet: since then we were not run. */
+  #lateMs = 0;
   readonly #parts: ConnectionParts;
 
   constructor(parts: ConnectionParts) {
     this.#parts = parts;
+  }
+
+  /** To be called before each packet, whatever it will hold. */
+  begin(now: number): void {
+    this.#lateMs = this.pacedAt === undefined ? 0 : Math.max(0, now - this.pacedAt);
+    this.pacedAt = undefined;
   }
 
   /** Whether a packet with data may be sent now.
@@ -24,7 +32,6 @@ export class SendGate {
    *  @param datagramBytes the largest size that the packet can have once it is sealed */
   allows(now: number, hasData: boolean, datagramBytes: number): boolean {
     const { recovery, rates, congestion, pacer } = this.#parts;
-    this.pacedAt = undefined;
     this.applicationLimited = !hasData;
     if (!hasData) {
       if (recovery.bytesInFlight < congestion.windowBytes)
@@ -35,7 +42,7 @@ export class SendGate {
       this.windowLimitedAt = now;
       return false;
     }
-    pacer.update(now, congestion, recovery.rtt.smoothedMs);
+    pacer.update(now, this.#lateMs, congestion, recovery.rtt.smoothedMs);
     const delay = pacer.delayMs;
     if (delay > 0) this.pacedAt = now + delay;
     return delay === 0;

@@ -67,6 +67,28 @@ function failureCode(outcome: ReturnType<ConnectedPair['inject']>): number | und
   return outcome !== undefined && 'failed' in outcome ? outcome.failed.code : undefined;
 }
 
+describe('the pacer', () => {
+  it('does not hold back an acknowledgement (spec recovery 6: "ACK-only packets MUST NOT be paced")', () => {
+    const pair = new ConnectedPair();
+    const stream = open(pair);
+    stream.write(new Uint8Array(1));
+    pair.run(200);
+    incoming(pair, 'relay').write(new Uint8Array(100_000));
+    pair.run();
+    const packet = new Uint8Array(1_168);
+    const poll = (): number => pair.relay.pollPacket(pair.now, 1, packet, 0, packet.length);
+    incoming(pair, 'relay').write(new Uint8Array(100_000));
+    while (poll() > 0);
+    expect(pair.relay.pollTimeout()?.reason).toBe('pacing');
+    for (const packetNumber of [1_000, 1_001])
+      pair.inject('relay', packetNumber, Uint8Array.of(FrameType.ping));
+    const length = poll();
+    expect(length).toBeGreaterThan(0);
+    expect(length).toBeLessThan(64);
+    expect(pair.relay.pollTimeout()?.reason).toBe('pacing');
+  });
+});
+
 describe('connection', () => {
   it('carries bytes and FIN in the first packet, before any answer (spec streams 3.5)', () => {
     const pair = new ConnectedPair();

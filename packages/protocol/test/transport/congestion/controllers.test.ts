@@ -146,7 +146,7 @@ describe('Pacer (spec recovery 6)', () => {
     let now = 1000;
     let sent = 0;
     while (now < 2000) {
-      pacer.update(now, controller, 100);
+      pacer.update(now, 0, controller, 100);
       if (pacer.delayMs === 0) {
         pacer.onPacketSent(SIZE);
         sent += SIZE;
@@ -157,5 +157,30 @@ describe('Pacer (spec recovery 6)', () => {
     const rate = (1.25 * controller.windowBytes) / 100;
     expect(sent).toBeGreaterThan(rate * 1000 * 0.95);
     expect(sent).toBeLessThan(rate * 1000 + 12 * SIZE);
+  });
+
+  /** Bytes that may leave at once after `idleMs`, of which the sender wanted to send for `lateMs`; it has nothing saved up. */
+  function burst(idleMs: number, lateMs: number): number {
+    const controller = { ...new NewReno(SIZE), pacingRate: 1_000, windowBytes: 0, isInSlowStart: false };
+    const pacer = new Pacer(SIZE);
+    pacer.update(1000, 0, controller as unknown as CongestionController, 100);
+    pacer.onPacketSent(10 * SIZE);
+    pacer.update(1000 + idleMs, lateMs, controller as unknown as CongestionController, 100);
+    let bytes = 0;
+    while (pacer.delayMs === 0) {
+      pacer.onPacketSent(SIZE);
+      bytes += SIZE;
+    }
+    return bytes;
+  }
+
+  it('catches up after a sender was not run (spec recovery 6: "at most 20 ms of it")', () => {
+    expect(burst(16, 15)).toBeCloseTo(16_000, -3.5);
+    expect(burst(100, 20) / SIZE).toBeCloseTo(26, 0);
+    expect(burst(100, 99)).toBe(burst(100, 20));
+  });
+
+  it('saves nothing up for a sender that had nothing to send (spec recovery 6)', () => {
+    expect(burst(100, 0)).toBe(10 * SIZE);
   });
 });

@@ -23,12 +23,14 @@ describe('the end of Startup (spec congestion 4.3)', () => {
     expect(isRefuted(38, 30)).toBe(false);
   });
 
-  it('is refuted only once', () => {
+  it('is refuted only once, even when Startup ends in losses again (spec congestion 4.3: "at most once per path")', () => {
     const exit = new StartupExit();
     exit.note(140, 5);
     const path = { rounds: 9, wanderMs: 40, minRttMs: 100 };
     expect(exit.takeRefuted(path)).toBe(true);
     expect(exit.takeRefuted(path)).toBe(false);
+    exit.note(140, 12);
+    expect(exit.takeRefuted({ ...path, rounds: 14 })).toBe(false);
   });
 
   it('is not in doubt before losses end Startup', () => {

@@ -18,20 +18,24 @@ export class StartupExit {
   #roundTripMs = 0;
   /** The last round in which the exit may still be refuted; 0 if Startup is not over, or its exit not in doubt. */
   #untilRound = 0;
+  #hasResumed = false;
 
   /** Losses ended Startup.
    *  @param roundTripMs of the packets that the same ACK acknowledged
    *  @param rounds how many rounds there have been so far */
   note(roundTripMs: number, rounds: number): void {
+    if (this.#hasResumed) return;
     this.#roundTripMs = roundTripMs;
     this.#untilRound = rounds + MAX_ROUNDS;
   }
 
-  /** Whether what looked like a queue was the wander of the path. It returns true only once per exit. */
+  /** Whether what looked like a queue was the wander of the path. It returns true only once: a Startup that ends in
+   *  losses again has found what the path takes. */
   takeRefuted({ rounds, wanderMs, minRttMs }: PathView): boolean {
     if (rounds > this.#untilRound) return false;
     if (wanderMs === 0 || wanderMs < EXPLAINED_SHARE * (this.#roundTripMs - minRttMs)) return false;
     this.#untilRound = 0;
+    this.#hasResumed = true;
     return true;
   }
 }
