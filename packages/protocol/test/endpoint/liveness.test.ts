@@ -7,6 +7,7 @@ import { World } from './world.js';
 
 const BROKEN_AT = 10_000;
 const MENDED_AT = 40_000;
+const RESTARTED = 'disconnected peer peer restarted';
 
 function network(roundTripMs: number, blackout = false): NetworkConditions {
   const blackouts = blackout ? [{ from: BROKEN_AT, until: MENDED_AT }] : [];
@@ -74,14 +75,30 @@ describe.each(CASES)('with a round trip of $roundTripMs ms and a write every $ev
     expect(writer.waitedFor('waiting', BROKEN_AT)).toBeLessThan(3_000);
     writer.world.start('relay');
     writer.runUntil(MENDED_AT + 2_000);
-    expect(writer.world.take('client')).toContain('disconnected peer peer restarted');
+    expect(writer.world.take('client')).toContain(RESTARTED);
+  });
+
+  test('a new connection reaches the next run of a relay within 2 s of its start (spec outage 1)', () => {
+    const writer = new Writer(roundTripMs, everyMs);
+    const { world } = writer;
+    world.pair.setEndpoint('relay', undefined);
+    writer.runUntil(MENDED_AT);
+    world.start('relay');
+    world.take('client');
+    world.incoming.relay.length = 0;
+    while (world.pair.now < MENDED_AT + 2_000 && !world.events.client.includes(RESTARTED)) {
+      world.run(20);
+    }
+    world.open('client');
+    world.run(MENDED_AT + 2_000 - world.pair.now);
+    expect(writer.bytesAtRelay()).toBeGreaterThan(0);
   });
 
   test('a relay that restarts at once is noticed within 2 s (spec recovery 4.1: "when an answer has been due")', () => {
     const writer = new Writer(roundTripMs, everyMs);
     writer.world.start('relay');
     writer.runUntil(BROKEN_AT + 2_000);
-    expect(writer.world.take('client')).toContain('disconnected peer peer restarted');
+    expect(writer.world.take('client')).toContain(RESTARTED);
     expect(writer.world.waits).toEqual([]);
   });
 });
@@ -90,5 +107,5 @@ test('on a short path, a restarted relay is noticed long before an answer has be
   const writer = new Writer(0, 100);
   writer.world.start('relay');
   writer.runUntil(BROKEN_AT + 500);
-  expect(writer.world.take('client')).toContain('disconnected peer peer restarted');
+  expect(writer.world.take('client')).toContain(RESTARTED);
 });
