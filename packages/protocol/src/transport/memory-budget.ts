@@ -1,4 +1,5 @@
-/** One number for the memory that one peer can make us hold, and how it is shared out (spec streams 5.5). */
+/** How much memory one peer can make us hold, as one number, and how the limits of a connection follow from it
+ *  (spec streams 5.5). */
 import { assert } from '../assert.js';
 import type { TransportConfig } from './config.js';
 import {
@@ -13,21 +14,23 @@ import {
 import { PacketLog } from './recovery/packet-log.js';
 
 const MIB = 1024 * 1024;
+/** The bounds and the default of the number that a user configures. */
 export const MIN_MEMORY_PER_PEER_BYTES = 32 * MIB;
 export const MAX_MEMORY_PER_PEER_BYTES = 4096 * MIB;
 export const DEFAULT_MEMORY_PER_PEER_BYTES = 128 * MIB;
 
-/** What a stream always may write, however full the send buffer is. */
+/** How much a stream may always write, however full the send buffer is. */
 const STREAM_SEND_BYTES = 8 * 1024;
-/** Where a piece begins and ends. */
+/** The memory for where a piece begins and ends. */
 const PIECE_BYTES = 16;
-/** The objects that a stream is made of. */
+/** The memory for the objects of a stream. */
 const STREAM_OBJECTS_BYTES = 2 * 1024;
-/** A stream's memory comes in blocks: at most one is partly used at each end. */
+/** The memory for a stream beyond its received bytes. These lie in blocks, of which one at each end may be partly
+ *  used. */
 const STREAM_OVERHEAD_BYTES =
   2 * RECEIVE_BLOCK_BYTES + MAX_REASSEMBLY_PIECES * PIECE_BYTES + STREAM_SEND_BYTES + STREAM_OBJECTS_BYTES;
-/** Packets remembered as sent, and pieces. The gaps between those that are acknowledged may all be lost, too, and so may what is on
- *  both sides of a frame in flight. */
+/** The memory for packets remembered as sent, and for pieces. The gaps between acknowledged pieces may all be lost too,
+ *  and so may the bytes on both sides of a frame in flight. */
 const SENT_BYTES = PacketLog.MAX_BYTES + (2 * MAX_SEND_PIECES + MAX_SENT_FRAMES) * PIECE_BYTES;
 
 type Limits = Pick<
@@ -39,11 +42,15 @@ type Limits = Pick<
   | 'minStreamSendBufferBytes'
 >;
 
-/** Of what is left beside the send buffer and the notes on what was sent, for streams; the rest is for what they hold beyond their first windows. */
+/** The share of memory for streams and their first windows, of what is left beside the send buffer and SENT_BYTES. The
+ *  rest is for what streams hold beyond their first windows. */
 const STREAMS_SHARE = 9 / 16;
 
-/** Three sixteenths for what is written and not acknowledged, up to so many streams as `STREAMS_SHARE` pays for, each with its first window, and
- *  the rest for what arrives and is not read beyond the first windows. `worstCaseBytes` of the result is at most `memoryBytes`. */
+/** Computes the limits of a connection from the memory that its peer may make us hold.
+ *
+ *  Three sixteenths are for bytes that are written and not acknowledged. STREAMS_SHARE of the rest pays for streams,
+ *  each with its first window, and decides how many there may be. What is left is for bytes beyond the first windows
+ *  that have arrived and were not read. `worstCaseBytes` of the result is at most `memoryBytes`. */
 export function transportFor(memoryBytes: number): Limits {
   assert(memoryBytes >= MIN_MEMORY_PER_PEER_BYTES, 'memory for at least the initial limits');
   const sendBufferBytes = Math.floor((3 * memoryBytes) / 16);
@@ -61,7 +68,7 @@ export function transportFor(memoryBytes: number): Limits {
   };
 }
 
-/** The most that these limits let one peer occupy, buffers of the system not counted. */
+/** The most memory that one peer can occupy under these limits, without the buffers of the system. */
 export function worstCaseBytes(limits: Limits): number {
   return (
     limits.connectionWindowBytes +

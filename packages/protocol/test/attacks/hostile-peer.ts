@@ -1,4 +1,5 @@
-/** A peer that has the right keys and bad manners: it says whatever a test wants to one connection, without sessions and a network. */
+/** A peer that has valid keys and breaks the rules: it sends whatever a test wants to one connection, without sessions
+ *  and without a network. */
 import { DEFAULT_TRANSPORT, type TransportConfig } from '../../src/transport/config.js';
 import { Connection } from '../../src/transport/connection.js';
 import { Epochs } from '../../src/transport/epochs.js';
@@ -20,16 +21,16 @@ import { announcedVarintLength, readVarint, writeVarint } from '../../src/transp
 const KEYPAIR = 1;
 const PACKET_BYTES = 1168;
 const MAX_POLLS = 100_000;
-/** What stands behind a packet, and is to stay. */
+/** The byte that follows each packet in the buffer, and must not change. */
 const BEHIND = 0xa5;
 
-/** A relay's connection, and what its peer does to it. */
+/** A relay's connection, the victim, and the peer that attacks it. */
 export class HostilePeer {
   now = 1000;
   victim: Connection;
-  /** What the victim's application was told. */
+  /** What the victim has reported to its application. */
   readonly events: StreamEvent[] = [];
-  /** Numbers of the packets that the victim sent. */
+  /** The numbers of the packets that the victim has sent. */
   readonly received: number[] = [];
   #nextNumber = 0;
   readonly #config: Partial<TransportConfig>;
@@ -41,7 +42,7 @@ export class HostilePeer {
     this.victim = this.#newVictim();
   }
 
-  /** A new epoch: another connection of the same peer. */
+  /** Begins a new connection of the same peer, as a new epoch does. */
   beginAgain(): void {
     this.victim.lose();
     this.victim = this.#newVictim();
@@ -59,7 +60,8 @@ export class HostilePeer {
     return victim;
   }
 
-  /** One packet of these frames. @returns the code that it ended the connection with, 'dropped', or undefined when all is well */
+  /** Sends a packet with these frames.
+   *  @returns the code with which it ended the connection, or 'dropped', or undefined if it was accepted */
   say(...frames: Uint8Array[]): number | 'dropped' | undefined {
     const bytes = new Uint8Array(frames.reduce((sum, frame) => sum + frame.length, 0));
     let at = 0;
@@ -77,12 +79,13 @@ export class HostilePeer {
     return 'failed' in outcome ? outcome.failed.code : 'dropped';
   }
 
-  /** Leaves out one number. */
+  /** Skips a packet number. */
   skip(): void {
     this.#nextNumber++;
   }
 
-  /** Takes the packets of at most so many bytes that the victim sends now. @returns each one's frames */
+  /** Takes the packets that the victim sends now, each of up to this many bytes.
+   *  @returns the frames of each packet */
   listen(packetBytes = PACKET_BYTES): Frame[][] {
     const packets: Frame[][] = [];
     for (let polls = 0; ; polls++) {
@@ -97,7 +100,8 @@ export class HostilePeer {
     }
   }
 
-  /** Lets time go by in small steps, and what the victim does in it. @returns what it sent */
+  /** Lets time pass in steps of a millisecond.
+   *  @returns the frames of each packet that the victim sent */
   wait(ms: number): Frame[][] {
     const packets: Frame[][] = [];
     for (const end = this.now + ms; this.now < end; ) {
@@ -108,7 +112,8 @@ export class HostilePeer {
     return packets;
   }
 
-  /** Acknowledges these packets, each in a packet of its own. @returns the code of the first failure, if any */
+  /** Acknowledges packets, each with a packet of its own.
+   *  @returns the result of the first one that was not accepted */
   acknowledge(numbers: readonly number[]): ReturnType<HostilePeer['say']> {
     for (const number of numbers) {
       const code = this.say(ack(number, number));
@@ -117,14 +122,14 @@ export class HostilePeer {
     return undefined;
   }
 
-  /** A stream of the victim's. */
+  /** Opens a stream on the victim's side. */
   open(): Stream {
     const stream = this.victim.openStream();
     if (stream === undefined) throw new Error('no stream');
     return stream;
   }
 
-  /** Streams that the victim's application was told of. */
+  /** The streams that the victim has reported as opened. */
   get opened(): Stream[] {
     return this.events.flatMap((event) => (event.type === 'stream-opened' ? [event.stream] : []));
   }
@@ -133,7 +138,7 @@ export class HostilePeer {
     return this.victim.parts.streams.places.granted;
   }
 
-  /** @returns a byte, the same ones in each run */
+  /** Draws a byte. The bytes are the same in every run. */
   draw(): number {
     this.#random = (Math.imul(this.#random, 1103515245) + 12345) >>> 0;
     return this.#random >>> 24;
@@ -143,7 +148,8 @@ export class HostilePeer {
 const CHUNK = new Uint8Array(65_536);
 const MAX_FILL_BYTES = 256 * 1024 * 1024;
 
-/** Writes zeros until the stream takes no more; a limit that does not hold is an error and no endless loop. @returns the bytes */
+/** Writes zeros until the stream takes no more. A limit that does not hold is an error, not an endless loop.
+ *  @returns how many bytes were written */
 export function fill(stream: Stream): number {
   let bytes = 0;
   for (let taken = CHUNK.length; taken > 0; bytes += taken) {
@@ -195,7 +201,8 @@ export const maxData = (maximum: number) =>
 export const challenge = (byte: number) =>
   written((bytes) => writePath(bytes, 0, FrameType.pathChallenge, new Uint8Array(8).fill(byte)));
 
-/** Acknowledges low to high. @param further (gap, length) pairs as they stand on the wire */
+/** An ACK of the numbers from `low` to `high`.
+ *  @param further (gap, length) pairs, encoded as they are */
 export function ack(low: number, high: number, further: readonly number[] = []): Uint8Array {
   const bytes = new Uint8Array(32 + 8 * further.length);
   bytes[0] = FrameType.ack;

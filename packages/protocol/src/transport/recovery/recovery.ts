@@ -1,8 +1,3 @@
-/** Which packets arrived and which are lost (spec recovery 3; RFC 9002 §6), for one connection.
- *
- *  It judges numbers, times and sizes, and never looks into a packet: `onAck` and `handleTimeout` return the numbers of the packets that
- *  were acknowledged or lost, and the connection does what follows from that. The packets themselves are in the `PacketLog`; a packet
- *  that was returned stays there until `forget`. */
 import type { Deadline } from '../../deadline.js';
 import { ACK_DELAY_UNITS_PER_MS, GRANULARITY_MS, PERSISTENT_CONGESTION_THRESHOLD } from '../limits.js';
 import { PacketKind, PacketLog, PacketState } from './packet-log.js';
@@ -10,23 +5,25 @@ import { ProbeTimer } from './probe-timer.js';
 import { Reordering } from './reordering.js';
 import { RttEstimator } from './rtt.js';
 
-/** How long a packet declared lost is remembered, in probe timeouts (spec recovery 3.3). */
+/** For how many probe timeouts a lost packet is remembered after it was sent (spec recovery 3.3). */
 const LOST_MEMORY_PTOS = 3;
 
-/** What one ACK frame or one timeout changed. The next call fills the same object again. */
+/** What an ACK frame or a timeout changed. The same object is filled again by the next call. */
 export interface RecoveryOutcome {
-  /** Newly acknowledged packets, the greatest number of each range first; also those whose loss turns out to be spurious. */
+  /** The newly acknowledged packets, including those whose loss turned out to be spurious. Greater numbers come
+   *  first. */
   readonly acknowledged: readonly number[];
-  /** Packets that are lost, the lowest number first. */
+  /** The packets that were declared lost. Lower numbers come first. */
   readonly lost: readonly number[];
-  /** Bytes in flight that were newly acknowledged. */
+  /** How many bytes that were in flight on this path were acknowledged. */
   readonly ackedBytes: number;
-  /** When the newest of the acknowledged packets was sent. */
+  /** When the newest of the acknowledged packets that were in flight was sent; -1 if there is none. */
   readonly newestAckedSentAt: number;
-  /** An RTT sample was taken. */
+  /** Whether an RTT sample was taken. */
   readonly sampledRtt: boolean;
+  /** Whether there is persistent congestion (spec recovery 5.3). */
   readonly persistentCongestion: boolean;
-  /** A packet declared lost was acknowledged after all: when it was sent, or -1. */
+  /** If a packet that was declared lost was acknowledged: when the newest such packet was sent; otherwise -1. */
   readonly spuriousLossSentAt: number;
 }
 
@@ -50,7 +47,7 @@ class Outcome implements RecoveryOutcome {
   }
 }
 
-/** Ranges of an ACK frame, greatest first, as the frame reader holds them. */
+/** The ranges of an ACK frame, the highest first, as the frame reader stores them. */
 export interface AckRanges {
   readonly rangeCount: number;
   readonly rangeLow: Float64Array;
@@ -58,6 +55,14 @@ export interface AckRanges {
   readonly ackDelayUnits: number;
 }
 
+/** Finds out which packets of a connection arrived and which are lost (spec recovery 3, 4; RFC 9002 §6).
+ *
+ *  Recovery deals with numbers, times and sizes, and never looks into a packet. `onAck` and `handleTimeout` return
+ *  which packets were acknowledged or lost, and the connection does what follows from that: recovery sends nothing, and
+ *  never calls the streams or the congestion controller.
+ *
+ *  It owns the PacketLog, where a returned packet stays until `forget`; the RTT estimator; the probe timer; what it has
+ *  learned about reordering; and the count of bytes in flight. Only ack-eliciting packets count as in flight. */
 export class Recovery {
   rtt = new RttEstimator();
   readonly log = new PacketLog();
@@ -69,32 +74,38 @@ export class Recovery {
   #largestAcked = -1;
   #reordering = new Reordering();
   #ackElicitingInFlight = 0;
-  /** Packets before it went over another path: nothing of this one is learned from them (spec path 4). */
+  /** The first packet on the current path. Earlier ones say nothing about it (spec path 4). */
   #pathFirst = 0;
-  /** Nothing below it is in flight any more. */
+  /** No packet with a lower number is outstanding. */
   #oldest = 0;
+  /** When the loss timer expires: when the next packet becomes lost by time alone. */
   #lossTimeAt = Number.POSITIVE_INFINITY;
 
+  /** @param maxPtoMs the longest interval of the probe timer's back-off */
   constructor(maxPtoMs: number) {
     this.#probe = new ProbeTimer(maxPtoMs);
   }
 
+  /** The largest number that was acknowledged; -1 if none was. */
   get largestAcked(): number {
     return this.#largestAcked;
   }
+  /** How many ack-eliciting packets are in flight. */
   get ackElicitingInFlight(): number {
     return this.#ackElicitingInFlight;
   }
-  /** Probe timeouts in a row without an acknowledgement. */
+  /** How many probe timeouts in a row have expired without an acknowledgement. */
   get ptoCount(): number {
     return this.#probe.expiries;
   }
-  /** Ack-eliciting probes that may go out beyond the window (spec recovery 4). */
+  /** How many ack-eliciting packets may be sent beyond the congestion window (spec recovery 4). */
   get probesDue(): number {
     return this.#probe.probesDue;
   }
 
-  /** Ack-eliciting packets are those that count in flight. */
+  /** Remembers a packet that is being sent.
+   *  @param sizeBytes the size of its datagram
+   *  @returns its number */
   onPacketSent(now: number, sizeBytes: number, kind: PacketKind): number {
     if (kind === PacketKind.quiet) return this.log.push(now, 0, kind);
     const packetNumber = this.log.push(now, sizeBytes, kind);
@@ -103,13 +114,14 @@ export class Recovery {
     return packetNumber;
   }
 
-  /** Whether one more packet can be remembered, and behind it those that must always be sent. */
+  /** Whether a packet with new data can be remembered, and after it those that must not wait. */
   hasRoom(now: number): boolean {
     if (this.log.isNearlyFull) this.forget(now);
     return !this.log.isNearlyFull;
   }
 
-  /** What is wrong with an ACK frame, or undefined. To be asked before `onAck`, so that a frame that is refused changes nothing. */
+  /** Returns what is wrong with an ACK frame, or undefined. It must be called before `onAck`, so that a frame that is
+   *  refused changes nothing (spec recovery 3.4). */
   problemOf(ack: AckRanges): string | undefined {
     if ((ack.rangeHigh[0] as number) >= this.log.next) return 'ACK of a packet never sent';
     for (let r = 0; r < ack.rangeCount; r++) {
@@ -120,7 +132,8 @@ export class Recovery {
     return undefined;
   }
 
-  /** @param ack a frame that `problemOf` found nothing wrong with */
+  /** Handles an ACK frame.
+   *  @param ack a frame that `problemOf` has found nothing wrong with */
   onAck(now: number, ack: AckRanges): RecoveryOutcome {
     const outcome = this.#outcome;
     const { log } = this;
@@ -132,7 +145,8 @@ export class Recovery {
     if (largest > largestBefore) this.#largestAcked = largest;
 
     let ackElicitingAcked = false;
-    // spec streams 2.2: the loop runs over our own packets that are not acknowledged, never over the peer's numbers
+    // The loop runs over our own unacknowledged packets, never over the peer's numbers, which may be many
+    // (spec recovery 3.4).
     for (let r = 0; r < ack.rangeCount; r++) {
       const low = Math.max(ack.rangeLow[r] as number, log.first);
       let n = log.unacknowledgedAtOrBelow(ack.rangeHigh[r] as number);
@@ -154,6 +168,7 @@ export class Recovery {
     return outcome;
   }
 
+  /** Handles the timer that is due, if there is one. */
   handleTimeout(now: number): RecoveryOutcome {
     this.#outcome.clear();
     if (now >= this.#forgettingAt) this.forget(now);
@@ -168,11 +183,12 @@ export class Recovery {
     return this.#outcome;
   }
 
-  /** Forgets the packets of which nothing more is expected: those that arrived, and those lost long ago. */
+  /** Forgets packets that arrived, and packets that were lost long ago, if no older packet is in the way. */
   forget(now: number): void {
     this.log.forget(now - LOST_MEMORY_PTOS * this.rtt.probeTimeoutMs);
   }
 
+  /** When the next timer is due: loss detection, or the probe timer, or room in the log. */
   pollTimeout(): Deadline | undefined {
     if (this.#lossTimeAt !== Number.POSITIVE_INFINITY)
       return { at: this.#lossTimeAt, reason: 'loss detection' };
@@ -182,32 +198,36 @@ export class Recovery {
     return at === Number.POSITIVE_INFINITY ? undefined : { at, reason: 'room for sent packets' };
   }
 
-  /** A usable key is there again: what was silent had no chance to be answered (spec recovery 7). */
+  /** There is a usable key again. Until now the peer could not answer, so the probe timer starts over
+   *  (spec recovery 7). */
   onSendingResumed(now: number): void {
     this.#probe.onSendingResumed(now);
   }
 
-  /** The peer was heard of by something else than an acknowledgement: whatever the back-off, probe at once (spec recovery 4.2). */
+  /** An authenticated datagram of the peer arrived. If the probe timer has expired, its back-off ends, and probes are
+   *  sent at once (spec recovery 4.2). */
   onSignOfLife(now: number): void {
     if (this.#ackElicitingInFlight > 0) this.#probe.onSignOfLife(now);
   }
 
-  /** What is sent from now on goes over another path (spec path 4). */
+  /** The path has changed: packets sent from now on use another one (spec path 4). */
   onNewPath(): void {
     this.#pathFirst = this.log.next;
     this.rtt = new RttEstimator();
     this.#reordering = new Reordering();
     this.#probe.onNewPath();
   }
+  /** Whether a packet was sent over the current path. */
   isOfThisPath(packetNumber: number): boolean {
     return packetNumber >= this.#pathFirst;
   }
 
+  /** Whether a packet is neither acknowledged nor lost. */
   isOutstanding(packetNumber: number): boolean {
     return packetNumber >= this.log.first && this.#state(packetNumber) === PacketState.outstanding;
   }
 
-  /** The oldest packet whose contents a probe may repeat, or -1. */
+  /** Returns the oldest ack-eliciting packet that is outstanding, or -1. A probe may repeat its contents. */
   oldestOutstanding(): number {
     for (let n = this.#firstOutstanding(); n < this.log.next; n++) {
       if (this.#state(n) === PacketState.outstanding && this.log.isAckEliciting(n)) return n;
@@ -215,7 +235,8 @@ export class Recovery {
     return -1;
   }
 
-  /** Any packet in flight larger than so many bytes? Looks at each: for rare events. */
+  /** Whether a packet larger than this is in flight, other than a probe of the MTU search. It looks at every packet, so
+   *  it is only for rare events. */
   hasInFlightAbove(bytes: number): boolean {
     const { log } = this;
     for (let n = this.#firstOutstanding(); n < log.next; n++) {
@@ -229,7 +250,8 @@ export class Recovery {
     return this.log.state[this.log.slot(packetNumber)] as PacketState;
   }
 
-  /** When a lost packet that stands in the way of all others may be forgotten: no acknowledgement may come that would do it. */
+  /** When to forget a lost packet that keeps the log full. No acknowledgement may arrive that would do it. Infinity if
+   *  there is no such packet. */
   get #forgettingAt(): number {
     const { log } = this;
     if (!log.isNearlyFull || this.#state(log.first) !== PacketState.lost) return Number.POSITIVE_INFINITY;
@@ -237,11 +259,13 @@ export class Recovery {
     return sentAt + LOST_MEMORY_PTOS * this.rtt.probeTimeoutMs + GRANULARITY_MS;
   }
 
+  /** When the probe timer expires. */
   #probeAt(): number | undefined {
     if (this.#ackElicitingInFlight === 0) return undefined;
     return this.#probe.dueAt(this.rtt.probeTimeoutMs);
   }
 
+  /** Marks a packet as acknowledged, and adds it to the outcome. */
   #acknowledge(n: number, largest: number): void {
     const { log } = this;
     const outcome = this.#outcome;
@@ -255,7 +279,7 @@ export class Recovery {
       if (log.isAckEliciting(n)) this.#ackElicitingInFlight--;
       if (sentAt > outcome.newestAckedSentAt) outcome.newestAckedSentAt = sentAt;
     } else if (isOfThisPath) {
-      // spec recovery 3.3
+      // It was declared lost (spec recovery 3.3).
       outcome.spuriousLossSentAt = Math.max(outcome.spuriousLossSentAt, sentAt);
       this.#reordering.onSpuriousLoss(largest - n);
     }
@@ -263,12 +287,13 @@ export class Recovery {
     outcome.acknowledged.push(n);
   }
 
-  /** A packet is acknowledged after a later one (spec recovery 3.3). */
+  /** Reports a packet that is acknowledged after a later one (spec recovery 3.3). */
   #noteLate(now: number, n: number): void {
     if (n < this.#pathFirst) return;
     this.#reordering.onLatePacket(now, now - (this.log.sentAt[this.log.slot(n)] as number));
   }
 
+  /** Declares packets lost, and sets the loss timer (spec recovery 3.1). */
   #detectLosses(now: number): void {
     const outcome = this.#outcome;
     const { packetThreshold } = this.#reordering;
@@ -280,7 +305,7 @@ export class Recovery {
     for (let n = this.#firstOutstanding(); n < end; n++) {
       const state = this.#state(n);
       if (state === PacketState.acknowledged) {
-        // An acknowledged packet in between ends a run of losses (RFC 9002 §7.6.1).
+        // An acknowledged packet in between ends the run of losses (RFC 9002 §7.6.1).
         oldestLostAt = Number.POSITIVE_INFINITY;
         continue;
       }
@@ -302,6 +327,7 @@ export class Recovery {
     if (outcome.persistentCongestion) this.rtt.forgetMinimum();
   }
 
+  /** Returns the lowest number that is outstanding, or the next number if there is none. */
   #firstOutstanding(): number {
     const { log } = this;
     let n = Math.max(this.#oldest, log.first);
@@ -310,6 +336,7 @@ export class Recovery {
     return n;
   }
 
+  /** Marks a packet as lost, and adds it to the outcome. */
   #lose(n: number): void {
     const { log } = this;
     const size = log.size[log.slot(n)] as number;

@@ -1,22 +1,26 @@
-/** Round-trip time of the path (spec recovery 2; RFC 9002 §5). All in milliseconds. */
 import { GRANULARITY_MS, INITIAL_RTT_MS, MAX_ACK_DELAY_MS } from '../limits.js';
 
-/** No path is faster, but a clock may be too coarse to tell; rates are divided by it. */
+/** No path is faster than this, but a clock may be too coarse to show it. Rates are divided by round trips. */
 const MIN_RTT_MS = 0.01;
 
+/** Estimates the round-trip time of one path (spec recovery 2; RFC 9002 §5).
+ *
+ *  Recovery owns it, and takes a sample whenever an ACK newly acknowledges its largest number. A new path gets a new
+ *  estimator. Times are in milliseconds. */
 export class RttEstimator {
   latestMs = 0;
-  /** Without the delay that the peer states: what the path alone took. */
+  /** The latest sample without the ACK delay that the peer reports: what the path alone took. */
   latestOfPathMs = 0;
   minMs = Number.POSITIVE_INFINITY;
   smoothedMs = INITIAL_RTT_MS;
   varianceMs = INITIAL_RTT_MS / 2;
   hasSample = false;
-  /** When the first sample was taken; persistent congestion is not judged before (RFC 9002 §7.6.2). */
+  /** When the first sample was taken. Earlier packets do not count for persistent congestion (RFC 9002 §7.6.2). */
   firstSampleAt = Number.POSITIVE_INFINITY;
 
-  /** @param measuredMs from sending the packet to its acknowledgement
-   *  @param ackDelayMs what the peer says that it waited */
+  /** Takes a sample.
+   *  @param measuredMs from when the packet was sent until it was acknowledged
+   *  @param ackDelayMs how long the peer reports to have waited */
   update(now: number, measuredMs: number, ackDelayMs: number): void {
     const sampleMs = Math.max(measuredMs, MIN_RTT_MS);
     this.latestMs = sampleMs;
@@ -31,26 +35,26 @@ export class RttEstimator {
     }
     if (sampleMs < this.minMs) this.minMs = sampleMs;
     const delay = Math.min(ackDelayMs, MAX_ACK_DELAY_MS);
-    // spec recovery 2: the stated delay never brings a sample below the minimum
+    // The reported delay must not bring a sample below the minimum (spec recovery 2).
     const adjusted = sampleMs - delay >= this.minMs ? sampleMs - delay : sampleMs;
     this.latestOfPathMs = adjusted;
     this.varianceMs = 0.75 * this.varianceMs + 0.25 * Math.abs(this.smoothedMs - adjusted);
     this.smoothedMs = 0.875 * this.smoothedMs + 0.125 * adjusted;
   }
 
-  /** Another measurement, of a handshake, until there is a sample (spec recovery 2). */
+  /** Uses the round trip of a handshake until there is a sample (spec recovery 2). */
   seed(roundTripMs: number): void {
     if (this.hasSample) return;
     this.smoothedMs = Math.max(roundTripMs, MIN_RTT_MS);
     this.varianceMs = this.smoothedMs / 2;
   }
 
-  /** One probe timeout without back-off (RFC 9002 §6.2.1). */
+  /** One probe timeout, without back-off (RFC 9002 §6.2.1). */
   get probeTimeoutMs(): number {
     return this.smoothedMs + Math.max(4 * this.varianceMs, GRANULARITY_MS) + MAX_ACK_DELAY_MS;
   }
 
-  /** After persistent congestion the path may be another one (RFC 9002 §5.2). */
+  /** Forgets the minimum after persistent congestion, because the path may have become another one (RFC 9002 §5.2). */
   forgetMinimum(): void {
     this.minMs = this.latestMs;
   }

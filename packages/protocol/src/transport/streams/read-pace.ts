@@ -1,26 +1,36 @@
-/** How fast a stream is read, and the window that its sender needs for that (spec streams 5.2). Bytes.
- *
- *  Time is cut into rounds of one round trip. A stream whose reader stops holds its whole window until somebody reads on, so the
- *  window is only what keeps the sender going: the bytes of the busiest recent round, and half as many again. While a round reads more
- *  than that, the sender is still finding its rate and may double it in the next one, so the window is larger. */
 import { OPENING_WINDOW_BYTES } from '../limits.js';
 
+/** How many times the bytes of the busiest round the window is, if reading is steady, ... */
 const STEADY_WINDOWS = 1.5;
+/** ... and if it is growing. */
 const GROWING_WINDOWS = 2.5;
-/** A round grows when it reads so many times what the busiest did. */
+/** Reading is growing in a round that reads this many times what the busiest one did. */
 const GROWTH = 1.2;
-/** What the busiest round counts for after one that was less busy. */
+/** By which factor the busiest round counts for less with each further round. */
 const DECAY = 7 / 8;
-/** Our own turns take time too. */
+/** A round is never shorter than this, because our own turns take time too. */
 const MIN_ROUND_MS = 25;
 
+/** Measures how fast one stream is read, and computes the window that its sender needs for that (spec streams 5.2).
+ *
+ *  A stream whose reader stops occupies its whole window until somebody reads again. So the window should be no larger
+ *  than what keeps the sender going. Time is divided into rounds of one round trip, and the window is one and a half
+ *  times what was read in the busiest recent round. If a round reads clearly more than that, the sender is still
+ *  finding its rate and may double it in the next round, so the window is larger.
+ *
+ *  The receiving half of a stream owns it, and asks it after each read. It knows nothing about other streams:
+ *  WindowShares limits what all of them get. Sizes are in bytes. */
 export class ReadPace {
   #roundBeganAt = Number.NEGATIVE_INFINITY;
+  /** How much had been read when the current round began. */
   #readBefore = 0;
+  /** What the busiest recent round counts for. */
   #busiestBytes = 0;
+  /** Whether reading was growing in the last round. */
   #wasGrowing = true;
 
-  /** To be called after each read. @param readBytes all that was ever read of the stream */
+  /** Computes the window. It must be called after each read.
+   *  @param readBytes how much was read of the stream in all */
   windowBytes(now: number, roundTripMs: number, readBytes: number): number {
     if (now - this.#roundBeganAt >= Math.max(roundTripMs, MIN_ROUND_MS)) this.#endRound(now, readBytes);
     const roundBytes = readBytes - this.#readBefore;

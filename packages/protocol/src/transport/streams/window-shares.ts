@@ -1,13 +1,3 @@
-/** How the connection's window is shared out among the streams that the peer sends on (spec streams 5.3). Bytes.
- *
- *  Every stream that may be open has its first window, and nobody can take that from it. What the connection's window has beyond all
- *  first windows is the spare part, and a stream makes a claim on it. Whether somebody reads a stream shows only when he has read:
- *
- *  - before that, a stream claims all that it was granted beyond its first window, read or not; such claims have a small part of
- *    the spare one to themselves, so however many streams nobody ever reads, the rest is untouched;
- *  - after that, it claims the bytes that are there and unread, as a quiet stream that was read to the last byte takes nothing.
- *
- *  A window is at most a share of what all claims leave, so each stream that stops leaves something for the next. */
 import {
   INITIAL_MAX_STREAM_DATA_BYTES,
   OPENING_WINDOW_BYTES,
@@ -16,46 +6,65 @@ import {
 } from '../limits.js';
 import type { ReceiveHalf } from './receive-half.js';
 
-/** Of the spare part, for streams of which nothing shows that they are read. */
+/** The share of the spare part for streams that have not been shown to be read. */
 const UNPROVEN_SHARE = 1 / 8;
-/** Of what is left of it, for the next one. */
+/** The share of what is left of that for the next such stream. */
 const OPENING_SHARE = 1 / 4;
-/** Of what all claims leave: kept for streams that read more than the buffers of two systems take. */
+/** The share of the spare part that is kept for streams of which more was read than the buffers of two systems take. */
 const RESERVE_SHARE = 1 / 8;
-/** Of what is free beyond that, for a stream that may just be filling them, ... */
+/** The share of what is free beyond that for a stream that may just be filling these buffers, ... */
 const FILLING_SHARE = 1 / 8;
-/** ... of all that is free, if that is more, ... */
+/** ... or this share of everything that is free, if that is more. */
 const LEAST_SHARE = 1 / 16;
-/** ... and for one that surely is read. */
+/** The share of everything that is free for a stream that is certainly being read. */
 const READ_SHARE = 1 / 2;
 
+/** The limits of TransportConfig that windows depend on. */
 export interface WindowLimits {
   readonly connectionWindowBytes: number;
   readonly maxStreamWindowBytes: number;
   readonly maxOpenStreams: number;
 }
 
+/** Divides the connection's window among the streams that the peer sends on (spec streams 5.3).
+ *
+ *  Every stream that may be open has a first window of its own, which nobody can take from it. The rest of the
+ *  connection's window is the _spare part_. A stream that may send more than its first window has a _claim_ on the
+ *  spare part. How large the claim is depends on whether anybody reads the stream, and only reading shows that:
+ *
+ *  - Before that, a stream claims everything it was granted beyond its first window, read or not. All such claims
+ *  together
+ *    get only a small part of the spare part. However many streams nobody ever reads, the rest is untouched.
+ *  - After that, it claims the bytes that have arrived and were not read. A quiet stream that was read to the last byte
+ *    claims nothing.
+ *
+ *  A stream's window is at most a share of what all claims leave free, so each stream that stops leaves something for
+ *  the next.
+ *
+ *  There is one of these per connection. It is told of every change of a receiving half, and keeps only the sums of the
+ *  claims. It never sends a limit. Sizes are in bytes. */
 export class WindowShares {
   readonly #maxWindowBytes: number;
   readonly #spareBytes: number;
+  /** The sum of all claims. */
   #claimed = 0;
-  /** By streams of which nothing shows that they are read. */
+  /** The sum of the claims of streams that have not been shown to be read. */
   #unproven = 0;
 
   constructor(limits: WindowLimits) {
     const { connectionWindowBytes, maxOpenStreams } = limits;
     this.#maxWindowBytes = limits.maxStreamWindowBytes;
-    // Limits that were not chosen by `transportFor` may be too small for all first windows.
+    // Limits that `transportFor` has not chosen may be too small for all first windows.
     const spareBytes = connectionWindowBytes - maxOpenStreams * INITIAL_MAX_STREAM_DATA_BYTES;
     this.#spareBytes = Math.max(spareBytes, connectionWindowBytes / 2);
   }
 
-  /** Bytes beyond the first windows that are there unread or, of streams that nobody has read yet, may come. */
+  /** The sum of all claims. */
   get claimedBytes(): number {
     return this.#claimed;
   }
 
-  /** The window that a stream may have of which so much was read. */
+  /** The largest window for a stream of which this much was read. */
   readWindowBytes(readBytes: number): number {
     const free = Math.max(0, this.#spareBytes - this.#claimed);
     const share =
@@ -65,14 +74,15 @@ export class WindowShares {
     return Math.min(this.#maxWindowBytes, INITIAL_MAX_STREAM_DATA_BYTES + Math.floor(share));
   }
 
-  /** The window that a stream may have before that. */
+  /** The largest window for a stream that has not been shown to be read. */
   get openingWindowBytes(): number {
     const left = Math.max(0, UNPROVEN_SHARE * this.#spareBytes - this.#unproven);
     const window = INITIAL_MAX_STREAM_DATA_BYTES + Math.floor(OPENING_SHARE * left);
     return Math.min(window, OPENING_WINDOW_BYTES, this.readWindowBytes(0));
   }
 
-  /** To be called whenever bytes arrived or were read, a limit rose, or the direction ended. */
+  /** Updates the claim of a stream. It must be called whenever bytes have arrived or were read, the stream's limit has
+   *  risen, or the direction has ended. */
   update(receiving: ReceiveHalf): void {
     const claimed = claimOf(receiving);
     if (!receiving.isClaimProven) this.#unproven -= receiving.claimedBytes;
@@ -83,11 +93,12 @@ export class WindowShares {
   }
 }
 
-/** Somebody has read so much that it can hardly be the head of a request or a status. */
+/** Whether so much was read that it can hardly have been only the head of a request or a status. */
 export function isProven({ buffer }: ReceiveHalf): boolean {
   return buffer.readOffset >= READER_PROOF_BYTES;
 }
 
+/** How many bytes the stream claims from the spare part. */
 function claimOf(receiving: ReceiveHalf): number {
   if (receiving.isDiscarding) return 0;
   const end = receiving.finalSize ?? (isProven(receiving) ? receiving.largest : receiving.limit);

@@ -1,39 +1,49 @@
-/** What BBR believes of the path (draft-ietf-ccwg-bbr §5.5): its bandwidth, its shortest round trip, how much ACKs come in bursts,
- *  and the rounds by which time is counted. Bytes and milliseconds. */
 import type { AckSample } from '../controller.js';
 import { DelayWander } from './delay-wander.js';
 import { MaxFilter } from './max-filter.js';
 
-/** Bandwidth is the maximum of two probing cycles. */
+/** The bandwidth is the maximum of this many probing cycles. */
 const MAX_BANDWIDTH_CYCLES = 2;
+/** For how many rounds extra acknowledged bytes are remembered. */
 const EXTRA_ACKED_ROUNDS = 10;
+/** How long a shortest round trip counts if it is not measured again. */
 const MIN_RTT_WINDOW_MS = 10_000;
-/** A round trip not seen to be as short as the shortest for so long: time to empty the queue and look. */
+/** If the shortest round trip was not confirmed for this long, it is time to empty the queue and measure it. */
 export const PROBE_RTT_INTERVAL_MS = 5_000;
-/** A queue shows by a round trip that is longer than the shortest by this share of it, at least by this much. */
+/** A round trip that exceeds the shortest by more than this share of it, and by more than MIN_QUEUE_MS, shows a
+ *  queue. */
 const QUEUE_SHARE = 1 / 16;
 const MIN_QUEUE_MS = 4;
-/** A round trip that is longer than the shortest by no more than this confirms it. */
+/** A round trip of up to this many times the shortest confirms the shortest. */
 const CONFIRMED_MIN_RTT = 1.02;
 
+/** What BBR believes about the path (draft-ietf-ccwg-bbr §5.5): its bandwidth, its shortest round trip, whether there
+ *  is a queue, and how much ACKs come in bursts. It also counts the rounds that BBR measures time in.
+ *
+ *  A _round_ ends when a packet is acknowledged that was sent after the round began, so it lasts about one round trip.
+ *  Bbr owns the model, passes it each ACK, and says when a probing cycle is over. The model never decides on states,
+ *  the rate or the window. Sizes are in bytes, times in milliseconds. */
 export class PathModel {
-  /** Infinite before the first sample. */
+  /** The shortest round trip. Infinity before the first sample. */
   minRttMs = Number.POSITIVE_INFINITY;
-  /** The shortest round trip was not confirmed for `PROBE_RTT_INTERVAL_MS`. */
+  /** The shortest round trip was not confirmed for PROBE_RTT_INTERVAL_MS. */
   isProbeRttDue = false;
+  /** How many rounds there have been. */
   rounds = 0;
-  /** The ACK that is being processed is the first of a round trip. */
+  /** The current ACK begins a round. */
   isRoundStart = false;
-  /** For how many rounds, up to the last, even the shortest round trip met a queue: our own bursts do not explain that. */
+  /** In how many rounds in a row, up to the last, even the shortest round trip met a queue. Our own bursts do not
+   *  explain that. */
   standingRounds = 0;
 
   /** The shortest round trip of this round. */
   #roundMinRttMs = Number.POSITIVE_INFINITY;
-  /** The last round of which a round trip was longer than an empty queue explains. */
+  /** The last round with a round trip that shows a queue. */
   #lastQueueRound = Number.NEGATIVE_INFINITY;
   readonly #wander = new DelayWander();
   #bandwidths = new MaxFilter(MAX_BANDWIDTH_CYCLES);
   #cycles = 0;
+  /** The round ends when a packet is acknowledged that was sent after this many bytes had been delivered. */
   #roundEndBytes = 0;
   #minRttAt = Number.NEGATIVE_INFINITY;
   #recentMinRttMs = Number.POSITIVE_INFINITY;
@@ -46,27 +56,29 @@ export class PathModel {
   get maxBandwidth(): number {
     return this.#bandwidths.max;
   }
-  /** What arrived at one time beyond what the bandwidth explains: the window has to allow for it. */
+  /** How much was acknowledged in a burst beyond what the bandwidth explains. The window has to allow for it. */
   get extraAckedBytes(): number {
     return this.#extra.max;
   }
 
-  /** A queue stood in this round or the last: a loss that shows now may come of it. */
+  /** Whether there was a queue in this round or the last, which may have caused a loss that is found now. */
   get isQueueing(): boolean {
     return this.rounds - this.#lastQueueRound <= 1;
   }
 
-  /** A packet with this round trip met no queue, so losses beside it were not congestion (spec congestion 4.3). */
+  /** Whether a packet with this round trip met no queue, so that losses next to it were not congestion
+   *  (spec congestion 4.3). */
   isQuiet(roundTripMs: number): boolean {
     const excess = roundTripMs - this.minRttMs;
     return excess <= Math.max(this.#toleranceMs, this.#wander.spreadMs / 2);
   }
 
-  /** How far the delay rises and falls by itself. */
+  /** How far the delay wanders by itself. */
   get wanderMs(): number {
     return this.#wander.spreadMs;
   }
 
+  /** Finds out whether an ACK begins a round. */
   updateRound(sample: AckSample): void {
     this.isRoundStart = sample.priorDeliveredBytes >= this.#roundEndBytes;
     if (!this.isRoundStart) return;
@@ -77,11 +89,13 @@ export class PathModel {
     this.#roundMinRttMs = Number.POSITIVE_INFINITY;
   }
 
-  /** The round ends when a packet that is sent from now on is acknowledged. */
+  /** Begins a round, which ends when a packet that is sent from now on is acknowledged. */
   startRound(totalDeliveredBytes: number): void {
     this.#roundEndBytes = totalDeliveredBytes;
   }
 
+  /** Updates the bandwidth with an ACK. A sample that was limited by the application counts only if it is the
+   *  highest. */
   updateBandwidth(sample: AckSample): void {
     const { deliveryRate, rateApplicationLimited } = sample;
     if (deliveryRate > 0 && (deliveryRate >= this.maxBandwidth || !rateApplicationLimited)) {
@@ -89,13 +103,14 @@ export class PathModel {
     }
   }
 
-  /** A probing cycle is over: what was measured two cycles ago no longer counts. */
+  /** A probing cycle is over: bandwidth that was measured two cycles ago no longer counts. */
   advanceCycle(): void {
     this.#cycles++;
     this.#bandwidths.expire(this.#cycles);
   }
 
-  /** @param isDraining our own queue drains */
+  /** Updates everything that depends on the round trip of an ACK.
+   *  @param isDraining whether our own queue is draining */
   updateMinRtt(sample: AckSample, isDraining: boolean): void {
     const { now, latestRttMs } = sample;
     const isFirst = this.minRttMs === Number.POSITIVE_INFINITY;
@@ -104,7 +119,7 @@ export class PathModel {
       this.#recentMinRttMs = latestRttMs;
       this.#recentMinRttAt = now;
     } else if (sample.hasRttSample && latestRttMs <= CONFIRMED_MIN_RTT * this.#recentMinRttMs) {
-      // The queue is empty as it is: no need to empty it (spec congestion 4.4).
+      // The queue is empty already, so it need not be emptied (spec congestion 4.4).
       this.#recentMinRttAt = now;
     }
     if (this.#recentMinRttMs < this.minRttMs || now > this.#minRttAt + MIN_RTT_WINDOW_MS) {
@@ -119,6 +134,7 @@ export class PathModel {
     if (this.#isLong(latestRttMs)) this.#lastQueueRound = this.rounds;
   }
 
+  /** Whether a round trip shows a queue. */
   #isLong(roundTripMs: number): boolean {
     return (
       roundTripMs < Number.POSITIVE_INFINITY &&
@@ -126,16 +142,19 @@ export class PathModel {
     );
   }
 
+  /** By how much a round trip may exceed the shortest even without a queue or a wander. */
   get #toleranceMs(): number {
     return Math.max(this.minRttMs * QUEUE_SHARE, MIN_QUEUE_MS);
   }
 
-  /** The queue was emptied just now. */
+  /** ProbeRTT has emptied the queue. */
   onProbeRttDone(now: number): void {
     this.#recentMinRttAt = now;
   }
 
-  /** @param maxRounds how many rounds count: one as long as the bandwidth still grows */
+  /** Updates the extra acknowledged bytes with an ACK.
+   *  @param isFull whether the pipe is full. Until then the bandwidth still grows, and only the current round
+   *  counts. */
   updateAggregation(sample: AckSample, bandwidth: number, windowBytes: number, isFull: boolean): void {
     let expected = bandwidth * (sample.now - this.#extraSince);
     if (this.#extraBytes <= expected) {
@@ -149,6 +168,7 @@ export class PathModel {
     this.#extra.update(extra, this.rounds);
   }
 
+  /** Starts measuring bursts again, after a pause in sending. */
   restartAggregation(now: number): void {
     this.#extraBytes = 0;
     this.#extraSince = now;
