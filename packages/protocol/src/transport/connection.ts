@@ -102,8 +102,8 @@ export class Connection {
       bytesInFlight: recovery.bytesInFlight,
       openStreams: streams.openStreams,
       unreadBytes: streams.credit.unreadBytes,
-      unacknowledgedBytes: streams.bufferedBytes,
-      notedPieces: streams.notedPieces,
+      unacknowledgedBytes: streams.sending.bufferedBytes,
+      notedPieces: streams.sending.notedPieces,
       rememberedPackets: recovery.log.next - recovery.log.first,
     };
   }
@@ -124,7 +124,7 @@ export class Connection {
 
   /** Streams of which nothing was sent yet wait until this is called with false (spec streams 3.8). */
   holdNewStreams(isHolding: boolean): void {
-    this.#parts.streams.isHoldingNew = isHolding;
+    this.#parts.streams.sending.isHoldingNew = isHolding;
   }
 
   /** Opens streams of an earlier connection again on which nobody can have acted (spec streams 3.8).
@@ -222,7 +222,7 @@ export class Connection {
   /** Anything that a key would let out: new data, or data in flight that nobody has acknowledged. */
   wantsToSend(now: number): boolean {
     const { streams, recovery } = this.#parts;
-    const isHeld = streams.isHoldingNew && streams.openStreams > 0;
+    const isHeld = streams.sending.isHoldingNew && streams.openStreams > 0;
     return this.#builder.wantsToSend(now) || recovery.ackElicitingInFlight > 0 || isHeld;
   }
 
@@ -302,7 +302,7 @@ export class Connection {
   /** A probe carries new data if there is some, else what the oldest packet in flight did (spec recovery 4). */
   #prepareProbe(): void {
     const { recovery, streams } = this.#parts;
-    if (recovery.ptoCount > MAX_DATA_PROBES || streams.nextSendable() !== undefined) return;
+    if (recovery.ptoCount > MAX_DATA_PROBES || streams.sending.next() !== undefined) return;
     const oldest = recovery.oldestOutstanding();
     if (oldest >= 0) this.#fate.sendAgain(oldest);
   }

@@ -13,6 +13,7 @@ import { Content, PacketKind } from './recovery/packet-log.js';
 import { SentFrameKind } from './recovery/sent-frames.js';
 import type { SendGate } from './send-gate.js';
 import { SkippedNumbers } from './skipped-numbers.js';
+import { StreamControl } from './streams/frame-requests.js';
 import type { ConnectionStream } from './streams/stream.js';
 import { encodeHello, FrameType, type Hello } from './wire/frames.js';
 
@@ -159,10 +160,7 @@ export class PacketBuilder {
 
   #hasData(): boolean {
     const { streams, pending } = this.#parts;
-    if (streams.credit.isDue || streams.places.isDue || streams.controlDue.size > 0 || pending.hasResponses) {
-      return true;
-    }
-    return streams.nextSendable() !== undefined;
+    return pending.isWaiting || streams.sending.next() !== undefined;
   }
 
   /** spec recovery 1.3: a side that only receives asks for an acknowledgement about once per round trip. */
@@ -224,43 +222,42 @@ export class PacketBuilder {
       if (!writer.addPath(FrameType.pathResponse, pending.nextResponse)) break;
       pending.responseSent();
     }
-    if (streams.credit.isDue && writer.addLimit(FrameType.maxData, streams.credit.granted)) {
-      streams.credit.isDue = false;
+    if (pending.maxData && writer.addLimit(FrameType.maxData, streams.credit.granted)) {
+      pending.maxData = false;
       recovery.log.addContent(Content.maxData);
     }
-    if (streams.places.isDue && writer.addLimit(FrameType.maxStreams, streams.places.granted)) {
-      streams.places.isDue = false;
+    if (pending.maxStreams && writer.addLimit(FrameType.maxStreams, streams.places.granted)) {
+      pending.maxStreams = false;
       recovery.log.addContent(Content.maxStreams);
     }
   }
 
   #addStreamControl(): void {
-    const { streams } = this.#parts;
-    for (const stream of streams.controlDue) {
+    for (const stream of this.#parts.pending.streamsWithControl()) {
       if (!this.#addControlOf(stream)) return;
-      streams.controlSent(stream);
     }
   }
 
   /** @returns false when something of it did not fit */
   #addControlOf(stream: ConnectionStream): boolean {
     const { sending, receiving, id } = stream;
-    const { log } = this.#parts.recovery;
+    const { recovery, pending } = this.#parts;
+    const { log } = recovery;
     const writer = this.#writer;
     if (!log.frames.hasRoomFor(MAX_CONTROL_FRAMES)) return false;
-    if (sending.resetDue) {
+    if (pending.isControlDue(stream, StreamControl.reset)) {
       if (!writer.addResetStream(id, sending.resetCode, sending.finalSize)) return false;
-      sending.resetDue = false;
+      pending.withdrawControl(stream, StreamControl.reset);
       log.addFrame(SentFrameKind.reset, id, 0, 0);
     }
-    if (receiving.stopDue && receiving.stopCode !== undefined) {
-      if (!writer.addStreamLimit(FrameType.stopSending, id, receiving.stopCode)) return false;
-      receiving.stopDue = false;
+    if (pending.isControlDue(stream, StreamControl.stop)) {
+      if (!writer.addStreamLimit(FrameType.stopSending, id, receiving.stopCode ?? 0)) return false;
+      pending.withdrawControl(stream, StreamControl.stop);
       log.addFrame(SentFrameKind.stop, id, 0, 0);
     }
-    if (receiving.limitDue) {
+    if (pending.isControlDue(stream, StreamControl.maxStreamData)) {
       if (!writer.addStreamLimit(FrameType.maxStreamData, id, receiving.limit)) return false;
-      receiving.limitDue = false;
+      pending.withdrawControl(stream, StreamControl.maxStreamData);
       log.addFrame(SentFrameKind.maxStreamData, id, 0, 0);
     }
     return true;
@@ -273,9 +270,9 @@ export class PacketBuilder {
     const writer = this.#writer;
     let hasStreamData = false;
     while (writer.room >= MIN_STREAM_ROOM_BYTES && log.frames.hasRoomFor(1)) {
-      const stream = streams.nextSendable();
+      const stream = streams.sending.next();
       if (stream === undefined) break;
-      if (!writer.advance(streams.writeStreamFrame(stream, writer.bytes, writer.at, writer.room), true))
+      if (!writer.advance(streams.sending.writeFrame(stream, writer.bytes, writer.at, writer.room), true))
         break;
       const { sending } = stream;
       const kind = sending.frameFin ? SentFrameKind.streamFin : SentFrameKind.stream;
@@ -283,7 +280,7 @@ export class PacketBuilder {
       if (stream.isUnsent) streams.onFirstSent(stream);
       stream.noteSent(keypairId);
       hasStreamData = true;
-      streams.rotate();
+      streams.sending.rotate();
       this.#addBlocked(stream);
     }
     return hasStreamData;
@@ -299,7 +296,7 @@ export class PacketBuilder {
   /** Behind the bytes that used the credit up, or in a later packet if they left no room. */
   #addDataBlocked(): void {
     const { streams } = this.#parts;
-    const limit = streams.dataBlockedAt;
+    const limit = streams.sending.dataBlockedAt;
     if (limit !== undefined && this.#writer.addLimit(FrameType.dataBlocked, limit)) {
       streams.credit.blockedSentFor = limit;
     }

@@ -37,12 +37,12 @@ export class PacketFate {
 
   /** Asks again for what was in a packet, as far as it still matters. */
   sendAgain(packetNumber: number): void {
-    const { recovery, streams } = this.#parts;
+    const { recovery, pending } = this.#parts;
     const { log } = recovery;
     const i = log.slot(packetNumber);
     const contents = log.contents[i] as number;
-    if ((contents & Content.maxData) !== 0) streams.credit.isDue = true;
-    if ((contents & Content.maxStreams) !== 0) streams.places.isDue = true;
+    if ((contents & Content.maxData) !== 0) pending.requestMaxData();
+    if ((contents & Content.maxStreams) !== 0) pending.requestMaxStreams();
     const first = log.firstFrame[i] as number;
     const end = first + (log.frameCount[i] as number);
     for (let frame = first; frame < end; frame++) this.#frameAgain(frame);

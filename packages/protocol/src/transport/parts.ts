@@ -50,6 +50,7 @@ export function composeParts(
   assert(config.connectionWindowBytes >= INITIAL_MAX_DATA_BYTES, 'the window is at least the initial one');
   assert(config.maxStreamWindowBytes >= OPENING_WINDOW_BYTES, 'that of a stream grows from there');
   assert(config.maxOpenStreams >= INITIAL_MAX_STREAMS, 'and the number of streams');
+  const pending = new PendingFrames();
   const recovery = new Recovery(role === 'client' ? CLIENT_MAX_PTO_MS : RELAY_MAX_PTO_MS);
   return {
     role,
@@ -64,8 +65,8 @@ export function composeParts(
       maxBytes: Math.max(config.datagramBytes, config.maxDatagramBytes),
     }),
     pacer: new Pacer(config.datagramBytes),
-    streams: new StreamSet(role, config, budgets.givenUpStreams, onCommand),
-    pending: new PendingFrames(),
+    streams: new StreamSet(role, config, budgets.givenUpStreams, pending, onCommand),
+    pending,
     tail: new TailRepeater(),
     liveness: new Liveness(role === 'client'),
   };

@@ -16,6 +16,7 @@ import {
   transportFor,
 } from '../../src/transport/memory-budget.js';
 import { PeerBudgets } from '../../src/transport/peer-budgets.js';
+import { PendingFrames } from '../../src/transport/pending-frames.js';
 import { PacketLog } from '../../src/transport/recovery/packet-log.js';
 import type { ConnectionStream } from '../../src/transport/streams/stream.js';
 import { StreamSet } from '../../src/transport/streams/stream-set.js';
@@ -103,7 +104,7 @@ describe('a peer that wants memory (spec streams 5.5)', () => {
     }
     const { parts } = peer.victim;
     const guaranteed = streams.length * LIMITS.minStreamSendBufferBytes;
-    expect(parts.streams.bufferedBytes).toBeLessThanOrEqual(LIMITS.sendBufferBytes + guaranteed);
+    expect(parts.streams.sending.bufferedBytes).toBeLessThanOrEqual(LIMITS.sendBufferBytes + guaranteed);
     expect(parts.recovery.bytesInFlight).toBeLessThanOrEqual(2 * parts.congestion.windowBytes);
     expect(parts.recovery.log.allocatedBytes).toBeLessThanOrEqual(PacketLog.MAX_BYTES);
     // It backs off: the last 10 s are a handful of probes.
@@ -122,7 +123,7 @@ describe('a peer that wants memory (spec streams 5.5)', () => {
     }
     const { parts } = peer.victim;
     expect(peer.received.length).toBeGreaterThanOrEqual(MAX_SENT_PACKETS + 5000);
-    expect(parts.streams.bufferedBytes).toBeLessThanOrEqual(LIMITS.sendBufferBytes);
+    expect(parts.streams.sending.bufferedBytes).toBeLessThanOrEqual(LIMITS.sendBufferBytes);
     expect(parts.recovery.log.allocatedBytes).toBeLessThanOrEqual(PacketLog.MAX_BYTES);
   });
 
@@ -162,24 +163,30 @@ describe('a peer that wants memory (spec streams 5.5)', () => {
     expect(log.allocatedBytes).toBeLessThanOrEqual(PacketLog.MAX_BYTES);
     // Nothing is stuck: with the first answers the rest goes out.
     peer.acknowledge(peer.received.slice(before));
-    for (let round = 0; round < 200 && peer.victim.parts.streams.bufferedBytes > 0; round++) {
+    for (let round = 0; round < 200 && peer.victim.parts.streams.sending.bufferedBytes > 0; round++) {
       const from = peer.received.length;
       peer.wait(100);
       peer.acknowledge(peer.received.slice(from));
     }
-    expect(peer.victim.parts.streams.bufferedBytes).toBe(0);
+    expect(peer.victim.parts.streams.sending.bufferedBytes).toBe(0);
     expect(log.frames.count).toBe(0);
   });
 
   it('acknowledges every second byte that is typed: the pieces are counted, and end (spec streams 5.7)', () => {
-    const streams = new StreamSet('relay', LIMITS, new PeerBudgets().givenUpStreams, () => {});
+    const streams = new StreamSet(
+      'relay',
+      LIMITS,
+      new PeerBudgets().givenUpStreams,
+      new PendingFrames(),
+      () => {},
+    );
     streams.onHello(2 ** 40, 2 ** 40, 1024);
     streams.sendAheadBytes = 2 ** 30;
     const stream = streams.open() as ConnectionStream;
     const packet = new Uint8Array(64);
     const sendOne = () => {
-      const next = streams.nextSendable();
-      if (next !== undefined) streams.writeStreamFrame(next, packet, 0, packet.length);
+      const next = streams.sending.next();
+      if (next !== undefined) streams.sending.writeFrame(next, packet, 0, packet.length);
       return next === undefined ? -1 : stream.sending.frameStart;
     };
     let sent = 0;
@@ -191,10 +198,10 @@ describe('a peer that wants memory (spec streams 5.5)', () => {
     }
     expect(sent).toBe(2 * MAX_SEND_PIECES);
     for (let offset = 0; offset < sent; offset += 2) streams.onFrameLost(stream.id, offset, 1, false);
-    expect(streams.notedPieces).toBe(2 * MAX_SEND_PIECES);
+    expect(streams.sending.notedPieces).toBe(2 * MAX_SEND_PIECES);
     // What is lost still goes out, and with it everything is well again.
     for (let n = 0; n < MAX_SEND_PIECES; n++) streams.onFrameAcknowledged(stream.id, sendOne(), 1, false);
-    expect(streams.notedPieces).toBe(0);
+    expect(streams.sending.notedPieces).toBe(0);
     expect(sendOne()).toBe(sent);
   });
 
@@ -202,9 +209,9 @@ describe('a peer that wants memory (spec streams 5.5)', () => {
     const peer = new HostilePeer(LIMITS);
     for (let n = 0; n < 100; n++) peer.say(data(2 * n, 0, 1));
     for (const stream of peer.opened) stream.write(new Uint8Array(8192));
-    expect(peer.victim.parts.streams.bufferedBytes).toBe(100 * 8192);
+    expect(peer.victim.parts.streams.sending.bufferedBytes).toBe(100 * 8192);
     for (let n = 0; n < 100; n++) peer.say(stop(2 * n));
-    expect(peer.victim.parts.streams.bufferedBytes).toBe(0);
+    expect(peer.victim.parts.streams.sending.bufferedBytes).toBe(0);
   });
 
   it('gives endless credit in the same breath as it acknowledges nothing (spec streams 5.1)', () => {

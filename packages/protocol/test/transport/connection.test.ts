@@ -308,7 +308,7 @@ describe('connection', () => {
     expect(pair.events.client.some((e) => e.type === 'stream-stopped')).toBe(true);
     expect(pair.events.relay.some((e) => e.type === 'stream-reset')).toBe(false);
     expect(pair.relay.parts.streams.credit.unreadBytes).toBe(0);
-    expect(pair.client.parts.streams.bufferedBytes).toBe(0);
+    expect(pair.client.parts.streams.sending.bufferedBytes).toBe(0);
     expect(stream.write(pattern(10))).toBe(0);
   });
 

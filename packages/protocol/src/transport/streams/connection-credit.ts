@@ -1,5 +1,6 @@
 /** Flow control over all streams of a connection (spec streams 5.3): what the peer may send us, and what it lets us send. Bytes. */
 import { INITIAL_MAX_DATA_BYTES } from '../limits.js';
+import type { FrameRequests } from './frame-requests.js';
 
 /** MAX_DATA goes out when it adds this share to what the peer may send. */
 const RENEW_SHARE = 0.25;
@@ -7,21 +8,21 @@ const RENEW_SHARE = 0.25;
 export class ConnectionCredit {
   /** What MAX_DATA states: all that the peer may ever send. */
   granted: number;
-  /** MAX_DATA has to go out. */
-  isDue = false;
   /** New bytes of streams: what is sent again does not count. */
   sentBytes = 0;
   #received = 0;
 
   readonly #windowBytes: number;
+  readonly #requests: Pick<FrameRequests, 'requestMaxData'>;
   #consumed = 0;
   #maximumOfPeer = INITIAL_MAX_DATA_BYTES;
   /** The limit for which DATA_BLOCKED was sent. */
   blockedSentFor = -1;
 
   /** @param windowBytes the peer's share of memory: what is granted beyond what was read */
-  constructor(windowBytes: number) {
+  constructor(windowBytes: number, requests: Pick<FrameRequests, 'requestMaxData'>) {
     this.#windowBytes = windowBytes;
+    this.#requests = requests;
     this.granted = windowBytes;
   }
 
@@ -83,6 +84,6 @@ export class ConnectionCredit {
     const gain = limit - this.granted;
     if (gain <= 0 || gain < RENEW_SHARE * this.freeBytes) return;
     this.granted = limit;
-    this.isDue = true;
+    this.#requests.requestMaxData();
   }
 }

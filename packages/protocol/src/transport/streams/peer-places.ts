@@ -2,21 +2,22 @@
  *  (spec streams 5.4). */
 import type { Deadline } from '../../deadline.js';
 import type { TokenBucket } from '../../token-bucket.js';
+import type { FrameRequests } from './frame-requests.js';
 
 export class PeerPlaces {
   /** What MAX_STREAMS states: streams ever opened. */
   granted: number;
-  /** MAX_STREAMS has to go out. */
-  isDue = false;
   readonly #budget: TokenBucket;
+  readonly #requests: Pick<FrameRequests, 'requestMaxStreams'>;
   /** Places that wait for the budget. */
   #owed = 0;
 
   /** @param places streams that may be open at one time
    *  @param budget for those that the peer gives up */
-  constructor(places: number, budget: TokenBucket) {
+  constructor(places: number, budget: TokenBucket, requests: Pick<FrameRequests, 'requestMaxStreams'>) {
     this.granted = places;
     this.#budget = budget;
+    this.#requests = requests;
   }
 
   /** A stream of the peer's is over. @param wasGivenUp by the peer, before we did anything about it */
@@ -42,6 +43,6 @@ export class PeerPlaces {
 
   #grant(): void {
     this.granted++;
-    this.isDue = true;
+    this.#requests.requestMaxStreams();
   }
 }

@@ -23,15 +23,12 @@ export class ReceiveHalf {
   limit: number;
   /** Credit beyond what was read. */
   windowBytes: number;
-  /** MAX_STREAM_DATA has to go out. */
-  limitDue = false;
   /** Greatest offset that arrived. */
   largest = 0;
   finalSize: number | undefined;
   resetCode = 0;
-  /** STOP_SENDING was asked for, and has to go out while `stopDue`. */
+  /** What STOP_SENDING states, once it was asked for. */
   stopCode: number | undefined;
-  stopDue = false;
   /** What `WindowShares` has counted for it: bytes beyond the first window, and whether it was seen to be read. */
   claimedBytes = 0;
   isClaimProven = false;
@@ -87,7 +84,6 @@ export class ReceiveHalf {
     this.finalSize = finalSize;
     this.resetCode = code;
     this.#handle('reset');
-    this.stopDue = false;
     return 'ok';
   }
 
@@ -107,16 +103,13 @@ export class ReceiveHalf {
     if (windowBytes <= this.windowBytes || limit < this.limit + MIN_USEFUL_CREDIT_BYTES) return;
     this.windowBytes = windowBytes;
     this.limit = limit;
-    this.limitDue = true;
   }
 
   /** The application does not want more. @returns false when nothing more would come anyway */
   stop(code: number): boolean {
     if (this.isDiscarding) return false;
     this.stopCode = code;
-    this.stopDue = this.state === 'receive';
     this.buffer.clear();
-    this.limitDue = false;
     if (this.finalSize !== undefined) this.#handle('told');
     return true;
   }
@@ -129,8 +122,6 @@ export class ReceiveHalf {
 
   lose(): void {
     this.buffer.clear();
-    this.limitDue = false;
-    this.stopDue = false;
     this.#handle('lost');
   }
 
@@ -151,7 +142,6 @@ export class ReceiveHalf {
     const gain = read + this.windowBytes - this.limit;
     if (gain < Math.max(this.windowBytes / CREDIT_STEPS, MIN_STEP_BYTES)) return;
     this.limit += gain;
-    this.limitDue = true;
   }
 
   #checkFinalSize(end: number, isFinal: boolean): ReceiveOutcome {

@@ -12,8 +12,6 @@ export class SendHalf {
   /** The limit for which STREAM_DATA_BLOCKED was sent. */
   blockedSentFor = -1;
   resetCode = 0;
-  /** RESET_STREAM has to go out, for the first time or again. */
-  resetDue = false;
 
   /** What the last `writeFrame` put into the packet. */
   frameStart = 0;
@@ -117,7 +115,6 @@ export class SendHalf {
     if (this.isReset || this.state === 'data-received') return false;
     this.#handle('reset');
     this.resetCode = code;
-    this.resetDue = true;
     this.#finalSize = this.buffer.sent;
     this.buffer.clear();
     return true;
@@ -130,14 +127,12 @@ export class SendHalf {
   #finalSize = 0;
 
   onResetAcknowledged(): void {
-    this.resetDue = false;
     this.#handle('reset-acknowledged');
   }
 
   /** The connection is over. */
   lose(): void {
     this.#handle('lost');
-    this.resetDue = false;
     this.buffer.clear();
   }
 

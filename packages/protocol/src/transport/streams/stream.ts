@@ -42,12 +42,13 @@ export interface StreamOwner {
   /** Bytes that the stream may still take into its send buffer. */
   sendRoom(stream: ConnectionStream): number;
   onWritten(stream: ConnectionStream, bytes: number): void;
-  /** A reset gave up this much of what was written, and so many noted pieces of it. */
-  onSendBufferCleared(bytes: number, pieces: number): void;
-  /** A FIN, a RESET_STREAM or a STOP_SENDING is due. */
-  onControlDue(stream: ConnectionStream): void;
+  /** FIN is due. */
+  onFinished(stream: ConnectionStream): void;
+  /** RESET_STREAM is due; it gave up this much of what was written, and so many noted pieces of it. */
+  onReset(stream: ConnectionStream, bytes: number, pieces: number): void;
   readBytes(stream: ConnectionStream): Uint8Array | undefined;
-  onDiscarded(stream: ConnectionStream, bytes: number): void;
+  /** STOP_SENDING is due, unless all has arrived; so many bytes that were there will not be read. */
+  onStopped(stream: ConnectionStream, unreadBytes: number): void;
 }
 
 /** No keypair: ids count from 1. */
@@ -118,7 +119,7 @@ export class ConnectionStream implements Stream {
   finish(): void {
     if (!this.sending.isOpen) return;
     this.sending.finish();
-    this.#owner.onControlDue(this);
+    this.#owner.onFinished(this);
   }
 
   read(): Uint8Array | undefined {
@@ -132,16 +133,12 @@ export class ConnectionStream implements Stream {
 
   reset(code: number): void {
     const { bufferedBytes, notedPieces } = this.sending.buffer;
-    if (!this.sending.reset(code)) return;
-    this.#owner.onSendBufferCleared(bufferedBytes, notedPieces);
-    this.#owner.onControlDue(this);
+    if (this.sending.reset(code)) this.#owner.onReset(this, bufferedBytes, notedPieces);
   }
 
   stopSending(code: number): void {
     const unread = this.receiving.largest - this.receiving.buffer.readOffset;
-    if (!this.receiving.stop(code)) return;
-    this.#owner.onDiscarded(this, unread);
-    this.#owner.onControlDue(this);
+    if (this.receiving.stop(code)) this.#owner.onStopped(this, unread);
   }
 
   get bufferedBytes(): number {

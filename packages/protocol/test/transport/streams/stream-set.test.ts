@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { MIN_MEMORY_PER_PEER_BYTES, transportFor } from '../../../src/transport/memory-budget.js';
 import { PeerBudgets } from '../../../src/transport/peer-budgets.js';
+import { PendingFrames } from '../../../src/transport/pending-frames.js';
 import { ConnectionCredit } from '../../../src/transport/streams/connection-credit.js';
 import type { ConnectionStream } from '../../../src/transport/streams/stream.js';
 import { StreamSet } from '../../../src/transport/streams/stream-set.js';
 
 const LIMITS = transportFor(128 * 1024 * 1024);
 const streamSet = (role: 'client' | 'relay') =>
-  new StreamSet(role, LIMITS, new PeerBudgets().givenUpStreams, () => {});
+  new StreamSet(role, LIMITS, new PeerBudgets().givenUpStreams, new PendingFrames(), () => {});
 
 describe('StreamSet', () => {
   it('keeps the highest limit on streams when MAX_STREAMS arrive out of order (spec streams 5.1)', () => {
@@ -59,16 +60,16 @@ describe('the send buffer of many streams (spec streams 5.8)', () => {
     for (const stream of opened) expect(fill(stream)).toBeLessThanOrEqual(256 * 1024 + 8 * 1024);
     const packet = new Uint8Array(60_000);
     for (let n = 0; n < 200_000; n++) {
-      const stream = streams.nextSendable();
+      const stream = streams.sending.next();
       if (stream === undefined) break;
-      streams.writeStreamFrame(stream, packet, 0, packet.length);
+      streams.sending.writeFrame(stream, packet, 0, packet.length);
       const { frameStart, frameLength } = stream.sending;
       streams.onFrameAcknowledged(stream.id, frameStart, frameLength, false);
       fill(stream);
-      streams.rotate();
+      streams.sending.rotate();
     }
     // Each reader has all that it permits, and what waits behind is little.
-    expect(streams.bufferedBytes).toBe(1024 * 8 * 1024);
+    expect(streams.sending.bufferedBytes).toBe(1024 * 8 * 1024);
     expect(opened.every((stream) => stream.sending.buffer.sent === 256 * 1024)).toBe(true);
     const active = opened[7] as ConnectionStream;
     streams.onMaxStreamData(active.id, 2 ** 30);
@@ -82,7 +83,7 @@ describe('the send buffer of many streams (spec streams 5.8)', () => {
     expect(alone).toBe((2 / 3) * LIMITS.sendBufferBytes);
     for (const stream of opened.slice(1, 40)) fill(stream);
     expect(fill(opened[40] as ConnectionStream)).toBeGreaterThanOrEqual(LIMITS.minStreamSendBufferBytes);
-    expect(streams.bufferedBytes).toBeLessThanOrEqual(LIMITS.sendBufferBytes + 41 * 8 * 1024);
+    expect(streams.sending.bufferedBytes).toBeLessThanOrEqual(LIMITS.sendBufferBytes + 41 * 8 * 1024);
   });
 
   it('says when MAX_STREAM_DATA makes room, without an acknowledgement', () => {
@@ -102,23 +103,25 @@ describe('the credit of a connection (spec streams 5.3)', () => {
   const MIB = 1024 * 1024;
 
   it('is renewed when it adds a quarter to what the peer may send', () => {
-    const credit = new ConnectionCredit(32 * MIB);
+    const pending = new PendingFrames();
+    const credit = new ConnectionCredit(32 * MIB, pending);
     credit.receive(8 * MIB);
     credit.consume(8 * MIB - 1);
-    expect(credit.isDue).toBe(false);
+    expect(pending.maxData).toBe(false);
     credit.consume(1);
-    expect(credit.isDue).toBe(true);
+    expect(pending.maxData).toBe(true);
     expect(credit.granted).toBe(40 * MIB);
   });
 
   it('is renewed sooner when most of the window is unread: what others gave back must not wait for more', () => {
-    const credit = new ConnectionCredit(32 * MIB);
+    const pending = new PendingFrames();
+    const credit = new ConnectionCredit(32 * MIB, pending);
     credit.receive(4 * MIB);
     credit.consume(4 * MIB);
-    expect(credit.isDue).toBe(false);
+    expect(pending.maxData).toBe(false);
     credit.receive(27 * MIB); // nobody reads it
     expect(credit.granted).toBe(36 * MIB);
-    expect(credit.isDue).toBe(true);
+    expect(pending.maxData).toBe(true);
   });
 });
 
@@ -132,7 +135,7 @@ describe('a stream', () => {
     expect(stopped?.write(new Uint8Array(10))).toBe(0);
     streams.loseAll();
     expect(lost?.write(new Uint8Array(10))).toBe(0);
-    expect(streams.bufferedBytes).toBe(0);
+    expect(streams.sending.bufferedBytes).toBe(0);
   });
 
   it('does not let its writer write after the end: that is a bug of the writer', () => {
@@ -146,7 +149,13 @@ describe('a stream', () => {
 describe('streams that a side opens itself', () => {
   it('are no more at one time than it has first windows for, and it hears when it may go on (spec streams 5.4: "more streams of its own open")', () => {
     const limits = transportFor(MIN_MEMORY_PER_PEER_BYTES);
-    const streams = new StreamSet('client', limits, new PeerBudgets().givenUpStreams, () => {});
+    const streams = new StreamSet(
+      'client',
+      limits,
+      new PeerBudgets().givenUpStreams,
+      new PendingFrames(),
+      () => {},
+    );
     streams.onMaxStreams(1024);
     const opened = Array.from({ length: limits.maxOpenStreams }, () => streams.open() as ConnectionStream);
     expect(streams.open()).toBeUndefined();

@@ -1,0 +1,85 @@
+import { describe, expect, it } from 'vitest';
+import { transportFor } from '../../src/transport/memory-budget.js';
+import { PeerBudgets } from '../../src/transport/peer-budgets.js';
+import { PendingFrames } from '../../src/transport/pending-frames.js';
+import { StreamControl } from '../../src/transport/streams/frame-requests.js';
+import type { ConnectionStream } from '../../src/transport/streams/stream.js';
+import { StreamSet } from '../../src/transport/streams/stream-set.js';
+
+const LIMITS = transportFor(128 * 1024 * 1024);
+
+function setup() {
+  const pending = new PendingFrames();
+  const streams = new StreamSet('client', LIMITS, new PeerBudgets().givenUpStreams, pending, () => {});
+  return { pending, streams, stream: streams.open() as ConnectionStream };
+}
+
+function due(pending: PendingFrames, stream: ConnectionStream): string[] {
+  return Object.entries(StreamControl)
+    .filter(([, frame]) => pending.isControlDue(stream, frame))
+    .map(([name]) => name);
+}
+
+describe('PendingFrames', () => {
+  it('waits for nothing once all that was asked for is sent or withdrawn', () => {
+    const { pending, stream } = setup();
+    expect(pending.isWaiting).toBe(false);
+    pending.requestControl(stream, StreamControl.reset);
+    pending.requestControl(stream, StreamControl.stop);
+    pending.requestControl(stream, StreamControl.stop);
+    expect(due(pending, stream)).toEqual(['reset', 'stop']);
+    pending.withdrawControl(stream, StreamControl.reset);
+    pending.withdrawControl(stream, StreamControl.maxStreamData);
+    expect(due(pending, stream)).toEqual(['stop']);
+    expect(pending.isWaiting).toBe(true);
+    pending.withdrawControl(stream, StreamControl.stop);
+    expect(pending.isWaiting).toBe(false);
+  });
+
+  it('keeps the order in which streams asked', () => {
+    const { pending, streams, stream } = setup();
+    const second = streams.open() as ConnectionStream;
+    pending.requestControl(stream, StreamControl.stop);
+    pending.requestControl(second, StreamControl.stop);
+    pending.requestControl(stream, StreamControl.reset);
+    expect([...pending.streamsWithControl()]).toEqual([stream, second]);
+  });
+
+  it('answers the last three challenges (spec streams 2.4)', () => {
+    const { pending } = setup();
+    for (let n = 0; n < 5; n++) pending.respond(new Uint8Array(8).fill(n));
+    const answered: number[] = [];
+    for (; pending.nextResponse !== undefined; pending.responseSent()) {
+      answered.push(pending.nextResponse[0] as number);
+    }
+    expect(answered).toEqual([2, 3, 4]);
+    expect(pending.isWaiting).toBe(false);
+  });
+});
+
+describe('what a stream asks for', () => {
+  it('is RESET_STREAM and STOP_SENDING, again after a loss, until they no longer matter (spec streams 4.4, 4.5)', () => {
+    const { pending, streams, stream } = setup();
+    stream.write(new Uint8Array(10));
+    stream.reset(1);
+    stream.stopSending(2);
+    expect(due(pending, stream)).toEqual(['reset', 'stop']);
+    for (const frame of Object.values(StreamControl)) pending.withdrawControl(stream, frame);
+    streams.onResetLost(stream.id);
+    streams.onStopLost(stream.id);
+    expect(due(pending, stream)).toEqual(['reset', 'stop']);
+    streams.onResetStream(stream.id, 0, 0);
+    expect(due(pending, stream)).toEqual(['reset']);
+    streams.onResetAcknowledged(stream.id);
+    streams.onResetLost(stream.id);
+    streams.onStopLost(stream.id);
+    expect(pending.isWaiting).toBe(false);
+  });
+
+  it('is forgotten when the connection is lost', () => {
+    const { pending, streams, stream } = setup();
+    stream.reset(1);
+    streams.loseAll();
+    expect(pending.isWaiting).toBe(false);
+  });
+});
