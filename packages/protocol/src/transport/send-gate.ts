@@ -13,7 +13,7 @@ export class SendGate {
   applicationLimited = true;
   /** When the window last held us back. */
   windowLimitedAt = Number.NEGATIVE_INFINITY;
-  /** How long ago the pacer permitted the next packet: since then we were not run. */
+  /** How long ago the pacer would have permitted the packet. Our process was not run since then. */
   #lateMs = 0;
   readonly #parts: ConnectionParts;
 
@@ -21,7 +21,7 @@ export class SendGate {
     this.#parts = parts;
   }
 
-  /** To be called before each packet, whatever it will hold. */
+  /** This must be called before each packet, whatever will be in it. */
   begin(now: number): void {
     this.#lateMs = this.pacedAt === undefined ? 0 : Math.max(0, now - this.pacedAt);
     this.pacedAt = undefined;

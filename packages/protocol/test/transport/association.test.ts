@@ -1,4 +1,4 @@
-/** What becomes of packets and connections as the epochs of two processes change (spec streams 3, 8), without
+/** What happens to packets and connections as the epochs of two processes change (spec streams 3, 8), without
  *  sessions. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { ConnectionError } from '../../src/failure.js';
@@ -9,7 +9,7 @@ import { FrameReader } from '../../src/transport/wire/frame-reader.js';
 const NOW = 1_000;
 const ROOM = 1_120;
 
-/** One process: its association, and what that reported. */
+/** One process: its association, and what the association has reported. */
 class Process implements AssociationListener {
   readonly reported: string[] = [];
   readonly association: Association;
@@ -40,14 +40,15 @@ class Process implements AssociationListener {
   }
   onCommand(): void {}
 
-  /** The next packet, or undefined. */
+  /** The next packet to send, or undefined. */
   packet(keypairId: number): Uint8Array | undefined {
     const bytes = new Uint8Array(ROOM);
     const length = this.association.pollPacket(NOW, keypairId, bytes, 0, ROOM);
     return length === 0 ? undefined : bytes.subarray(0, length);
   }
 
-  /** Sends all that it has to `other`. @returns why packets were dropped */
+  /** Sends everything that it has to `other`.
+   *  @returns why packets were dropped */
   sendTo(other: Process, keypairId: number): string[] {
     const drops: string[] = [];
     for (let packet = this.packet(keypairId); packet !== undefined; packet = this.packet(keypairId)) {
@@ -65,7 +66,7 @@ describe('Association', () => {
   let client: Process;
   let relay: Process;
 
-  /** The client's first packets under this keypair, and the relay's answer. */
+  /** Exchanges the client's first packets under this keypair, and the relay's answer. */
   function greet(keypairId: number): void {
     client.association.connection.requestHello();
     expect(client.sendTo(relay, keypairId)).toEqual([]);
@@ -79,7 +80,7 @@ describe('Association', () => {
     for (const { reported } of [client, relay]) expect(reported.splice(0)).toEqual(['bound', 'connected']);
   });
 
-  it('lets nothing through under a keypair that no HELLO has bound (spec streams 3.2)', () => {
+  it('drops packets under a keypair that no HELLO has bound (spec streams 3.2)', () => {
     client.association.openStream()?.write(Uint8Array.of(1));
     const packet = client.packet(1) as Uint8Array;
     expect(relay.association.handlePacket(NOW, 2, packet)).toBe('no-hello');
@@ -88,7 +89,7 @@ describe('Association', () => {
     expect(relay.association.stats.openStreams).toBe(1);
   });
 
-  it('begins another connection when the peer restarts, after the events of the one that is over (spec streams 3.4)', () => {
+  it('begins a new connection when the peer restarts, after the events of the old one (spec streams 3.4)', () => {
     client.association.openStream()?.write(Uint8Array.of(1));
     client.sendTo(relay, 1);
     const before = relay.association.connection;
@@ -105,7 +106,7 @@ describe('Association', () => {
     expect(told).toEqual(['stream-readable', 'stream-reset', 'stream-closed']);
   });
 
-  it('reports a run that another one has ended, and lets nothing of it through (spec streams 3.7)', () => {
+  it('reports a run that another one has ended, and drops its packets (spec streams 3.7)', () => {
     const ended = client;
     client = new Process('client', 33);
     greet(2);
@@ -115,7 +116,7 @@ describe('Association', () => {
     expect(relay.reported).toEqual(['returned under 3']);
   });
 
-  it('counts over all connections, and ends its own epoch with each that either side closes (spec streams 8)', () => {
+  it('keeps totals over all connections, and ends its own epoch when either side closes one (spec streams 8)', () => {
     const stream = client.association.openStream();
     stream?.write(new Uint8Array(100));
     client.sendTo(relay, 1);
@@ -126,7 +127,7 @@ describe('Association', () => {
     }
     expect([client.association.isConnected, relay.association.isConnected]).toEqual([false, false]);
     expect(relay.association.stats).toMatchObject({ streamBytesReceived: 100, openStreams: 0 });
-    // What the client sends from now on belongs to another run of it.
+    // From now on, the client's packets belong to another run.
     client.association.connection.handleSendable(NOW, true);
     relay.association.connection.handleSendable(NOW, true);
     greet(4);

@@ -18,6 +18,7 @@ export class StartupExit {
   #roundTripMs = 0;
   /** The last round in which the exit may still be refuted; 0 if Startup is not over, or its exit not in doubt. */
   #untilRound = 0;
+  /** Startup was resumed once. It is not resumed again. */
   #hasResumed = false;
 
   /** Losses ended Startup.
@@ -29,8 +30,8 @@ export class StartupExit {
     this.#untilRound = rounds + MAX_ROUNDS;
   }
 
-  /** Whether what looked like a queue was the wander of the path. It returns true only once: a Startup that ends in
-   *  losses again has found what the path takes. */
+  /** Whether what looked like a queue was the wander of the path. It returns true only once, because a Startup
+   *  that ends in losses again has found what the path can carry. */
   takeRefuted({ rounds, wanderMs, minRttMs }: PathView): boolean {
     if (rounds > this.#untilRound) return false;
     if (wanderMs === 0 || wanderMs < EXPLAINED_SHARE * (this.#roundTripMs - minRttMs)) return false;
