@@ -103,7 +103,7 @@ export class ProcessModel {
   }
   get liveStreams(): number {
     let count = 0;
-    for (const link of this.#links.values()) count += link.liveStreams;
+    for (const link of [...this.#former, ...this.#links.values()]) count += link.liveStreams;
     return count;
   }
   link(node: NodeName): PeerLink | undefined {

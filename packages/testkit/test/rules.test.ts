@@ -285,13 +285,17 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
   },
   probing: {
     'silence with packets in flight': (play, isBroken) => {
-      play.arrive(play.client, play.handshake(play.relay), { madeKeypair: true });
+      play.arrive(play.client, play.handshake(play.relay, { kind: MessageKind.response }), {
+        madeKeypair: true,
+      });
       play.send(play.client, hello());
       play.wait(isBroken ? 1_700 : 1_000);
       play.turn(play.client);
     },
     'a back-off that an acknowledgement does not end': (play, isBroken) => {
-      play.arrive(play.client, play.handshake(play.relay), { madeKeypair: true });
+      play.arrive(play.client, play.handshake(play.relay, { kind: MessageKind.response }), {
+        madeKeypair: true,
+      });
       packets(play, 5);
       play.wait(100);
       play.acknowledge(4);

@@ -10,13 +10,16 @@ export const places: Rule = {
   holds:
     'spec streams 5.1: limits only rise: a smaller one than before is ignored. So a stream can be opened while fewer were opened than any MAX_STREAMS that arrived, and 5.4: fewer than the opener permits its peer.',
   watch(stage) {
-    const allowed = new PerPeer(() => ({ most: INITIAL_MAX_STREAMS }));
+    const allowed = new PerPeer(() => ({ most: INITIAL_MAX_STREAMS, isGreeted: false }));
     return {
       onArrived({ by, sent, isFresh, dropped }) {
         if (sent?.packet === undefined || !isFresh || dropped !== undefined) return;
         const { hello, maxStreams = 0 } = sent.packet;
         const state = allowed.of(by, sent.by.node);
-        state.most = Math.max(state.most, maxStreams, hello?.maxStreams ?? 0);
+        // The first HELLO opens the connection; later ones are of the same run and change nothing.
+        const greeted = hello !== undefined && !state.isGreeted ? hello.maxStreams : 0;
+        state.isGreeted ||= hello !== undefined;
+        state.most = Math.max(state.most, maxStreams, greeted);
       },
       onRefused(process, peer, opened) {
         const { most } = allowed.of(process, peer);

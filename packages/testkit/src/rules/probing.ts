@@ -1,4 +1,4 @@
-import type { ObservedProcess } from '../observer/observer.js';
+import { MessageKind, type ObservedProcess } from '../observer/observer.js';
 import type { NodeName } from '../world.js';
 import { FlightModel } from './flight-model.js';
 import { PerPeer } from './per-peer.js';
@@ -19,6 +19,8 @@ interface Asking {
   /** When an unproven address last limited what it may send. Round trips before that may belong to another path. */
   limitedAt: number;
   settledAt: number;
+  /** A keypair that we made as the responder: when, and the key under which the peer will send. */
+  unconfirmed: { readonly at: number; readonly key: string | undefined } | undefined;
 }
 
 export const probing: Rule = {
@@ -33,6 +35,7 @@ export const probing: Rule = {
       keyedAt: Number.NEGATIVE_INFINITY,
       limitedAt: Number.NEGATIVE_INFINITY,
       settledAt: Number.NEGATIVE_INFINITY,
+      unconfirmed: undefined,
     }));
     /** The longest time for which it may be silent now. */
     const mostMs = (state: Asking, isRelay: boolean, handshakeRttMs = 0): number => {
@@ -73,12 +76,19 @@ export const probing: Rule = {
         state.flight.onSent({ at }, packet);
         if (packet.isAckEliciting) state.sentAt = at;
       },
-      onArrived({ by, sent, isFresh, dropped, madeKeypair, at }) {
+      onArrived({ by, sent, kind, isFresh, dropped, madeKeypair, at }) {
         if (sent === undefined) return;
         const state = states.of(by, sent.by.node);
-        if (madeKeypair) {
+        // A responder may send once the initiator has used the keypair (spec session 2.3).
+        if (madeKeypair && kind === MessageKind.initiation) {
+          state.unconfirmed = { at, key: by.crypto.keys.at(-1)?.key };
+        } else if (madeKeypair) {
           state.keyedAt = at;
           state.sentAt = at;
+        } else if (isFresh && sent.key === state.unconfirmed?.key) {
+          state.keyedAt = state.unconfirmed?.at ?? at;
+          state.sentAt = at;
+          state.unconfirmed = undefined;
         }
         const ack = sent.packet?.ack;
         if (ack !== undefined && isFresh && dropped === undefined) {
