@@ -1,4 +1,5 @@
-/** The transport's limits and defaults: the specification's first (docs/spec/streams.md, recovery.md), ours second. */
+/** The limits and defaults of the transport: first those of the specification (docs/spec/streams.md, recovery.md and
+ *  others), then our own. Units stand at the end of the names. */
 import { assert } from '../assert.js';
 import { PADDING_BYTES, TRANSPORT_OVERHEAD_BYTES } from '../datagram-layout.js';
 
@@ -6,141 +7,164 @@ import { PADDING_BYTES, TRANSPORT_OVERHEAD_BYTES } from '../datagram-layout.js';
 
 /** The first byte of a payload that is an Underpass packet (spec streams 1.1). */
 export const PACKET_TYPE = 0x01;
+/** The version that HELLO states (spec streams 3.1). */
 export const PROTOCOL_VERSION = 1;
 export const EPOCH_BYTES = 8;
-/** The greatest number that there is, so that no receiver has seen it (spec streams 8.1). */
+/** The packet number of a farewell: the greatest there is, so that no receiver has seen it before
+ *  (spec streams 8.1). */
 export const FAREWELL_PACKET_NUMBER = Number.MAX_SAFE_INTEGER;
 
-/** Limits that hold before HELLO (spec streams 3.5). */
+/** The limits that hold until HELLO arrives (spec streams 3.5). */
 export const INITIAL_MAX_DATA_BYTES = 1024 * 1024;
 export const INITIAL_MAX_STREAM_DATA_BYTES = 16 * 1024;
 export const INITIAL_MAX_STREAMS = 128;
 
+/** The longest software name in HELLO, and the longest reason in CLOSE. */
 export const MAX_SOFTWARE_NAME_BYTES = 64;
 export const MAX_CLOSE_REASON_BYTES = 128;
-/** Ranges of one ACK frame beyond the first (spec streams 2.2). */
+/** The most ranges of an ACK frame beyond the first (spec streams 2.2). */
 export const MAX_ACK_FRAME_RANGES = 256;
-/** Frames other than PADDING in one packet (spec streams 2.3). */
+/** The most frames other than PADDING in a packet (spec streams 2.3). */
 export const MAX_FRAMES_PER_PACKET = 512;
-/** Packets without effect that a peer may have sent beyond those with one, and how many it may send each second (spec streams 2.5). */
+/** How many more packets without an effect than with one a peer may send, and how many more of them each second
+ *  (spec streams 2.5). */
 export const MAX_IDLE_PACKETS = 16_384;
 export const IDLE_PACKETS_PER_SECOND = 20;
-/** Streams that a peer may give up at one go and still have their places back at once, and how many more each second (spec streams 5.4). */
+/** How many streams a peer may give up in a burst and get their places back at once, and how many more each second
+ *  (spec streams 5.4). */
 export const GIVEN_UP_STREAMS_BURST = 1024;
 export const GIVEN_UP_STREAMS_PER_SECOND = 200;
-/** New epochs that a peer may state at one go, and how many more each second (spec streams 3.6): with a full set of streams in each, it
- *  still opens no more of them than the budget above gives back. */
+/** How many new epochs a peer may state in a burst, and how many more each second (spec streams 3.6). Even with a full
+ *  set of streams in each epoch, a peer opens no more streams than the budget above gives back. */
 export const EPOCHS_BURST = 8;
 export const EPOCHS_PER_SECOND = 0.2;
 /** Less credit than this is used only when nothing of the stream is unacknowledged (spec streams 5.6). */
 export const MIN_USEFUL_CREDIT_BYTES = 1024;
 /** Answers to PATH_CHALLENGE that may wait (spec streams 2.4). */
 export const MAX_PATH_RESPONSES = 3;
-/** Separate pieces of one stream that a receiver keeps (spec streams 4.6). */
+/** The most separate pieces of a stream that a receiver keeps (spec streams 4.6). */
 export const MAX_REASSEMBLY_PIECES = 512;
 
+/** An ack-eliciting packet is acknowledged within this time (spec recovery 1.1). */
 export const MAX_ACK_DELAY_MS = 25;
-/** ACK delay is in units of 2^3 µs (RFC 9000 §18.2). */
+/** The delay in an ACK frame is in units of 8 µs (spec streams 2.2; RFC 9000 §18.2). */
 export const ACK_DELAY_UNITS_PER_MS = 125;
-/** Ranges a receiver remembers and reports (spec recovery 1.2). */
+/** The most ranges that a receiver remembers and reports (spec recovery 1.2). */
 export const MAX_RECEIVED_RANGES = 64;
-/** Ack-eliciting packets that may stay unacknowledged (spec recovery 1.1). */
+/** This many unacknowledged ack-eliciting packets are acknowledged at once (spec recovery 1.1). */
 export const ACK_ELICITING_THRESHOLD = 2;
 
-/** RFC 9002 §6.1, §6.2 and §A.2. */
+/** The packet threshold of loss detection, and the highest that reordering raises it to (spec recovery 3.1, 3.3). */
 export const PACKET_THRESHOLD = 3;
 export const MAX_PACKET_THRESHOLD = 64;
+/** The time threshold, in round trips (spec recovery 3.1; RFC 9002 §6.1.2). */
 export const TIME_THRESHOLD = 9 / 8;
-/** A late packet's round trip is remembered for one to two of these spans, and extends the time threshold to at most so many
- *  round trips (spec recovery 3.3). */
+/** The round trip of a late packet is remembered for one to two of these spans. It extends the time threshold to at
+ *  most this many round trips (spec recovery 3.3). */
 export const REORDERING_MEMORY_MS = 5_000;
 export const MAX_LATE_RTTS = 2;
+/** The granularity of timers (RFC 9002 §6.1.2). */
 export const GRANULARITY_MS = 1;
+/** The round trip that is assumed before anything is measured (spec recovery 2). */
 export const INITIAL_RTT_MS = 333;
+/** Losses over this many probe timeouts are persistent congestion (spec recovery 5.3). */
 export const PERSISTENT_CONGESTION_THRESHOLD = 3;
-/** A probe timeout never backs off beyond this (spec recovery 4): the client finds the relay, so it looks more often. */
+/** The longest interval of the probe timer (spec recovery 4). The client has to find the relay, so it probes more
+ *  often. */
 export const CLIENT_MAX_PTO_MS = 1_500;
 export const RELAY_MAX_PTO_MS = 10_000;
-/** Further probe timeouts in a row send one PING each and no data. */
+/** From the next probe timeout in a row on, a probe is a single PING without data (spec recovery 4). */
 export const MAX_DATA_PROBES = 2;
-/** Spec outage 3: a client whose streams fell silent asks whether the relay is there after so many probe timeouts, at least ... */
+/** When data stops arriving, a client asks the relay whether it is still there after this many probe timeouts, and no
+ *  sooner than after this time, ... */
 export const QUIET_PTOS = 2;
 export const MIN_QUIET_MS = 250;
-/** ... and again this often as long as it has streams. */
+/** ... and then asks again at this interval while it has open streams (spec outage 3). */
 export const STREAM_KEEPALIVE_MS = 25_000;
-/** Spec recovery 8: how long after the last packet of a burst its data is repeated, and for how long on a new path and after a loss. */
+/** How long after the last packet of a burst its data is repeated, and for how long that happens on a new path and
+ *  after each loss (spec recovery 8). */
 export const TAIL_REPEAT_DELAY_MS = 4;
 export const TAIL_REPEAT_UNSURE_MS = 60_000;
-/** Bytes that repeats may use: a share of what is sent, and what a typist needs. */
+/** The budget of repeats: a share of what is sent, plus as much per millisecond as somebody typing needs, up to a
+ *  burst. */
 export const TAIL_REPEAT_SHARE = 0.03;
 export const TAIL_REPEAT_BYTES_PER_MS = 3;
 export const TAIL_REPEAT_BURST_BYTES = 4_800;
-/** The keys may be dead after so many probe timeouts in a row, or when an answer has been due for so long (spec recovery 4.1). */
+/** The peer's keys may be lost after this many probe timeouts in a row, or when an answer has been due for this long
+ *  (spec recovery 4.1). */
 export const DEAD_KEYS_PTO_COUNT = 3;
 export const SUSPECT_AFTER_MS = 1_000;
-/** How long an answer has to be due before anybody is told that it is waited for (spec outage 2). */
+/** How long an answer has to be due before the endpoint reports that streams wait (spec outage 2). */
 export const WAITING_AFTER_MS = 2_500;
 
 // ---- ours ---------------------------------------------------------------------------------------------------
 
-/** UDP payload of a full datagram on a path of which nothing is known (spec mtu 1.2). Over IPv6 it is a packet of 1200 bytes, which
- *  still fits IPv6's smallest MTU of 1280 inside one more tunnel. */
+/** The base size: the UDP payload of a full datagram on a path about which nothing is known (spec mtu 1.2). Over IPv6
+ *  it makes a packet of 1200 bytes, which fits IPv6's smallest MTU of 1280 even inside one more tunnel. */
 export const BASE_DATAGRAM_BYTES = 1152;
-/** Headers of IPv6 and UDP, and the most that a WireGuard tunnel over IPv6 adds. */
+/** The headers of IPv6 and UDP, and the most that a WireGuard tunnel over IPv6 adds. */
 const IPV6_UDP_HEADER_BYTES = 48;
 const TUNNEL_OVERHEAD_BYTES = 80;
 const IPV6_MIN_MTU_BYTES = 1280;
-/** What an Ethernet path carries over IPv4: the search for the path's MTU goes no further. */
+/** The largest size that the MTU search tries: what Ethernet carries over IPv4. */
 export const MAX_PROBED_DATAGRAM_BYTES = 1472;
-/** The largest datagram that we take (spec streams 3.1). */
+/** The largest datagram that we accept, as our HELLO states it (spec streams 3.1). */
 export const MAX_RECEIVED_DATAGRAM_BYTES = 16_384;
-/** What one poll may fill: a UDP segmentation call takes no more. */
+/** The most bytes that one poll fills. UDP segmentation takes no more in one call. */
 export const BATCH_BYTES = 65_536;
 
-/** Farewells of spec streams 8.1 that wait to be sent because a process was superseded; further ones are not made. */
+/** The most farewells to superseded processes that wait to be sent (spec streams 8.1). Further ones are not made. */
 export const MAX_FAREWELLS = 64;
-/** Epochs that are remembered as ended (spec streams 3.7). */
+/** How many epochs are remembered as ended (spec streams 3.7). */
 export const MAX_ENDED_EPOCHS = 8;
-/** How often two processes with one key are reported, at most. */
+/** The least time between two reports that two processes use one key (spec streams 3.7). */
 export const KEY_SHARED_SILENCE_MS = 10_000;
-/** How often moves of one peer are reported, at most. */
+/** The least time between two reports that a peer has moved (spec path 3). */
 export const MOVE_SILENCE_MS = 1_000;
 
-/** The peer's streams that may be open at one time (spec streams 5.4). */
+/** How many streams of the peer may be open at the same time (spec streams 5.4). */
 export const MAX_OPEN_STREAMS = 1024;
-/** What the connection's window has beyond the first window of every stream (spec streams 5.3) ... */
+/** The spare part of the connection's window: what it has beyond the first windows of all streams (spec streams 5.3)
+ *  ... */
 export const SPARE_WINDOW_BYTES = 43 * 1024 * 1024;
-/** ... and all of it: a peer's share of memory for what it sends us. */
+/** ... and the whole window: the peer's share of memory for what it sends us. */
 export const CONNECTION_WINDOW_BYTES = SPARE_WINDOW_BYTES + MAX_OPEN_STREAMS * INITIAL_MAX_STREAM_DATA_BYTES;
+/** The largest window of a stream. */
 export const MAX_STREAM_WINDOW_BYTES = SPARE_WINDOW_BYTES / 2;
-/** The window of a stream that has begun to be used: once so much has arrived, and again when somebody has read so much. */
+/** The opening window of a stream, how much has to arrive before the stream gets it, and how much has to be read before
+ *  the window may grow further (spec streams 5.3). */
 export const OPENING_WINDOW_BYTES = 256 * 1024;
 export const OPENING_BYTES = 2048;
 export const READER_PROOF_BYTES = INITIAL_MAX_STREAM_DATA_BYTES / 2;
-/** What the buffers of two systems may take of a stream though its program reads nothing: about 4 MiB by default on Linux. */
+/** How much the buffers of two systems may take of a stream even if its program reads nothing. On Linux, that is about
+ *  4 MiB by default. */
 export const SYSTEM_BUFFERS_BYTES = 6 * 1024 * 1024;
 
-/** What a connection keeps of written but unacknowledged bytes, over all streams ... */
+/** How many written and unacknowledged bytes a connection keeps, over all streams ... */
 export const SEND_BUFFER_BYTES = 24 * 1024 * 1024;
-/** ... and what a single stream may always hold of it. */
+/** ... and how many of them a single stream may always have. */
 export const MIN_STREAM_SEND_BUFFER_BYTES = 64 * 1024;
 
-/** Packets that a connection remembers as sent; sending pauses when it is full. */
+/** How many sent packets a connection remembers. When there are more, new data waits (spec recovery 3.3). */
 export const MAX_SENT_PACKETS = 65_536;
-/** Frames of streams in them. */
+/** How many frames of streams in them it remembers. */
 export const MAX_SENT_FRAMES = 2 * MAX_SENT_PACKETS;
-/** Separate pieces of streams that are acknowledged behind a gap, or lost: with more, nothing new is sent (spec streams 5.7). */
+/** How many separate pieces of streams may be lost, or acknowledged beyond a gap. With more, nothing new is sent
+ *  (spec streams 5.7). */
 export const MAX_SEND_PIECES = 32_768;
 
-/** Reassembly block: memory of a stream is a multiple of it. */
+/** The size of a reassembly block. The memory of a stream is a multiple of it. */
 export const RECEIVE_BLOCK_BYTES = 8192;
 
 assert(
   MAX_STREAM_WINDOW_BYTES * 2 <= SPARE_WINDOW_BYTES,
   'one stream takes at most half of what is beyond the first windows',
 );
-assert(OPENING_WINDOW_BYTES <= MAX_STREAM_WINDOW_BYTES, 'a window grows from there');
-assert(OPENING_BYTES < READER_PROOF_BYTES, 'a window is raised first for what arrives, then for who reads');
+assert(OPENING_WINDOW_BYTES <= MAX_STREAM_WINDOW_BYTES, 'a window grows from the opening window');
+assert(
+  OPENING_BYTES < READER_PROOF_BYTES,
+  'a window is raised first because bytes arrive, and later because they are read',
+);
 assert(READER_PROOF_BYTES <= INITIAL_MAX_STREAM_DATA_BYTES, 'the first window is enough to show a reader');
 assert(INITIAL_MAX_DATA_BYTES <= CONNECTION_WINDOW_BYTES, 'limits only rise');
 assert(INITIAL_MAX_STREAM_DATA_BYTES <= OPENING_WINDOW_BYTES, 'limits only rise');
