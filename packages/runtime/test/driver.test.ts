@@ -144,7 +144,7 @@ describe('the timer', () => {
     expect(endpoint.timeouts).toBe(1);
   });
 
-  it('has its turn after what waits in the socket was read (spec recovery 4: "What waits in the socket MUST be handled before a timer")', () => {
+  it('has its turn after what waits in the socket was read (spec recovery 4: "MUST handle the datagrams that wait in its socket")', () => {
     const { endpoint, timers, turns, driver, receive } = setUp();
     endpoint.deadline = { at: 25, reason: 'probe timeout' };
     driver.wake();
