@@ -22,8 +22,8 @@ interface Waiter {
 /** A child process and the events that it has reported.
  *
  *  It owns the process from the constructor to `stop`. The demo waits for one event after another with `event`, which
- *  also finds past ones, so that no report is missed. If the process ends first the wait fails, with the last line that
- *  the process printed as the cause. Any script can follow the relay and the client in the same way. */
+ *  also finds past ones, so that no report is missed. If the process exits first, the wait fails with an error that
+ *  quotes the last line it printed. Any script can follow the relay and the client in the same way. */
 export class ReportingProcess {
   /** How messages refer to it, for example `the relay`. */
   readonly name: string;
