@@ -1,8 +1,3 @@
-/** Fills packets: decides whether one may go out now, and what is in it (spec streams 1, 2; recovery 1, 4 to 6).
- *
- *  It drains what others have asked for: `PendingFrames` for the connection's own frames, the streams for theirs, `ReceivedPackets` for an
- *  ACK. What went into a packet is noted in the `PacketLog`, so that a loss can ask for it again. */
-
 import { TRANSPORT_OVERHEAD_BYTES } from '../datagram-layout.js';
 import type { Epochs } from './epochs.js';
 import { MAX_DATA_PROBES, PROTOCOL_VERSION } from './limits.js';
@@ -19,11 +14,19 @@ import { encodeHello, FrameType, type Hello } from './wire/frames.js';
 
 /** Less room than this is not worth another STREAM frame. */
 const MIN_STREAM_ROOM_BYTES = 24;
-/** An ACK leaves room for it, so that it can be asked for an acknowledgement in turn. */
+/** The room that an ACK leaves, so that the packet can ask for an acknowledgement itself. */
 const PING_BYTES = 1;
-/** RESET_STREAM, STOP_SENDING and MAX_STREAM_DATA of one stream. */
+/** The most control frames of one stream: RESET_STREAM, STOP_SENDING and MAX_STREAM_DATA. */
 const MAX_CONTROL_FRAMES = 3;
 
+/** Builds packets: decides whether one may be sent now, and what goes into it (spec streams 1, 2; recovery 1, 4 to 6).
+ *
+ *  The builder collects what other parts want to send: control frames from PendingFrames, data from the streams, and an
+ *  ACK from ReceivedPackets. It records the contents of each packet in the PacketLog, so that a loss can ask for them
+ *  again, and reports the packet to everything that counts packets.
+ *
+ *  The connection owns it. A packet is written in place, into the batch that will be sent; sealing and sending it is
+ *  left to the endpoint. */
 export class PacketBuilder {
   readonly #parts: ConnectionParts;
   readonly #epochs: Epochs;
@@ -41,13 +44,14 @@ export class PacketBuilder {
     this.#skipped = new SkippedNumbers(parts.random);
   }
 
-  /** Anything to send, if there were a key and a window. */
+  /** Whether there is anything to send, apart from keys and the congestion window. */
   wantsToSend(now: number): boolean {
     const { recovery, received, pending } = this.#parts;
     return pending.isUrgent || recovery.probesDue > 0 || received.isAckDue(now) || this.#hasData();
   }
 
-  /** What our HELLO says now. @param expectedEpoch whom it is for */
+  /** The contents of our HELLO now.
+   *  @param expectedEpoch the epoch of the peer that it is for */
   helloFor(expectedEpoch: Uint8Array): Hello {
     const { role, config, streams } = this.#parts;
     return {
@@ -65,9 +69,10 @@ export class PacketBuilder {
 
   // ---- packets ----------------------------------------------------------------------------------------------
 
-  /** Writes one packet, padded, to bytes[start, start + maxBytes).
-   *  @param maxBytes room, a multiple of 16 or the most that the path takes
-   *  @returns its length, or 0 when there is nothing to send now */
+  /** Writes one padded packet to bytes[start, start + maxBytes).
+   *  @param keypairId the keypair that it will be sealed under
+   *  @param maxBytes a multiple of 16, or the most that the path carries
+   *  @returns its length, or 0 if there is nothing to send now */
   build(now: number, keypairId: number, bytes: Uint8Array, start: number, maxBytes: number): number {
     const { recovery, received, pending } = this.#parts;
     const writer = this.#writer;
@@ -80,7 +85,7 @@ export class PacketBuilder {
 
     this.#begin(bytes, start, maxBytes);
     if (pending.hello || !this.#hello.isConfirmed(keypairId)) this.#addHello(keypairId);
-    // In front of the ACK, which may take all the room but that of a PING.
+    // PATH_CHALLENGE comes before the ACK, which may take all the room but one byte for PING.
     const hasChallenge = this.#addChallenge();
     const hasAck = this.#addAck(now);
     const hasStreamData = mayCarryData && this.#addData(keypairId);
@@ -88,7 +93,7 @@ export class PacketBuilder {
       const isPingUseful = hasAck && this.#isPingUseful(now);
       if (probing || pending.ping || isPingUseful) this.#addPing(now);
     }
-    // Any frame that is acknowledged asks as well as a PING.
+    // Any ack-eliciting frame serves as well as a PING.
     if (writer.isAckEliciting) pending.ping = false;
     if (writer.isEmpty) return 0;
 
@@ -98,8 +103,8 @@ export class PacketBuilder {
     return length;
   }
 
-  /** Writes a packet of PING and padding, exactly `maxBytes` long (spec mtu 2.1).
-   *  @returns its length, or 0 when no more packets can be remembered */
+  /** Writes a probe of the MTU search: PING and padding, exactly `maxBytes` long (spec mtu 2.1).
+   *  @returns its length, or 0 if no more packets can be remembered */
   buildMtuProbe(now: number, bytes: Uint8Array, start: number, maxBytes: number): number {
     const { recovery, rates } = this.#parts;
     if (!recovery.hasRoom(now)) return 0;
@@ -112,7 +117,8 @@ export class PacketBuilder {
     return maxBytes;
   }
 
-  /** Writes the packet that ends the connection (spec streams 8). */
+  /** Writes the packet that closes the connection (spec streams 8).
+   *  @returns its length */
   buildClose(
     keypairId: number,
     bytes: Uint8Array,
@@ -127,6 +133,7 @@ export class PacketBuilder {
     return this.#writer.finish();
   }
 
+  /** Begins a packet, perhaps after skipping a number. */
   #begin(bytes: Uint8Array, start: number, maxBytes: number): void {
     const { recovery, congestion, config } = this.#parts;
     const { log } = recovery;
@@ -135,7 +142,7 @@ export class PacketBuilder {
     this.#writer.begin(bytes, start, maxBytes, log.next);
   }
 
-  /** The packet goes out: whoever counts packets learns of it. */
+  /** Reports the packet to everything that counts packets. */
   #notePacket(now: number, sizeBytes: number, hasStreamData: boolean): void {
     const { recovery, rates, tail, pacer, congestion } = this.#parts;
     if (!this.#writer.isAckEliciting) {
@@ -151,25 +158,28 @@ export class PacketBuilder {
 
   // ---- what may be sent -------------------------------------------------------------------------------------
 
+  /** Whether a packet may carry data now. */
   #mayCarryData(now: number, datagramBytes: number): boolean {
     const { recovery } = this.#parts;
-    // spec recovery 4: beyond the window, but not for ever
+    // The first probes carry data even beyond the window (spec recovery 4).
     if (recovery.probesDue > 0 && recovery.ptoCount <= MAX_DATA_PROBES) return true;
     return this.#gate.allows(now, this.#hasData(), datagramBytes) && recovery.hasRoom(now);
   }
 
+  /** Whether there is any frame to send that is subject to the window. */
   #hasData(): boolean {
     const { streams, pending } = this.#parts;
     return pending.isWaiting || streams.sending.next() !== undefined;
   }
 
-  /** spec recovery 1.3: a side that only receives asks for an acknowledgement about once per round trip. */
+  /** Whether a packet with an ACK should ask for an acknowledgement itself. A side that only receives does that about
+   *  once per round trip (spec recovery 1.3). */
   #isPingUseful(now: number): boolean {
     const { received, recovery } = this.#parts;
     return received.rangeCount > 1 && now - this.#lastPingAt > recovery.rtt.smoothedMs;
   }
 
-  // ---- frames that go out whatever the window says ----------------------------------------------------------
+  // ---- frames that are not subject to the window ------------------------------------------------------------
 
   #addHello(keypairId: number): void {
     const { recovery, pending } = this.#parts;
@@ -179,7 +189,8 @@ export class PacketBuilder {
     recovery.log.addHello(keypairId);
   }
 
-  /** @returns whether there was one, and room for it */
+  /** Adds PATH_CHALLENGE, if it is due and fits.
+   *  @returns whether it was added */
   #addChallenge(): boolean {
     const { pending } = this.#parts;
     if (pending.challenge === undefined) return false;
@@ -188,6 +199,8 @@ export class PacketBuilder {
     return true;
   }
 
+  /** Adds an ACK, if there is anything new to acknowledge and it fits.
+   *  @returns whether it was added */
   #addAck(now: number): boolean {
     const { received, recovery } = this.#parts;
     const writer = this.#writer;
@@ -203,14 +216,15 @@ export class PacketBuilder {
     if (this.#writer.addPing()) this.#lastPingAt = now;
   }
 
-  // ---- frames that wait for the window ----------------------------------------------------------------------
+  // ---- frames that are subject to the window ----------------------------------------------------------------
 
-  /** @returns whether bytes of streams are among them */
+  /** Adds everything that is due and fits.
+   *  @returns whether it includes bytes of streams */
   #addData(keypairId: number): boolean {
     this.#addConnectionFrames();
     this.#addStreamControl();
     const hasStreamData = this.#addStreams(keypairId);
-    this.#addStreamControl(); // the opener's window, beside its first bytes
+    this.#addStreamControl(); // A stream's first bytes may have raised its window.
     this.#addDataBlocked();
     return hasStreamData;
   }
@@ -232,13 +246,15 @@ export class PacketBuilder {
     }
   }
 
+  /** Adds RESET_STREAM, STOP_SENDING and MAX_STREAM_DATA of the streams for which they are due. */
   #addStreamControl(): void {
     for (const stream of this.#parts.pending.streamsWithControl()) {
       if (!this.#addControlOf(stream)) return;
     }
   }
 
-  /** @returns false when something of it did not fit */
+  /** Adds the control frames of one stream.
+   *  @returns false if one of them did not fit */
   #addControlOf(stream: ConnectionStream): boolean {
     const { sending, receiving, id } = stream;
     const { recovery, pending } = this.#parts;
@@ -263,7 +279,8 @@ export class PacketBuilder {
     return true;
   }
 
-  /** One frame a stream, in turn, until the packet is full. @returns whether there was one */
+  /** Adds STREAM frames, one per stream and turn, until the packet is full.
+   *  @returns whether there was one */
   #addStreams(keypairId: number): boolean {
     const { streams, recovery } = this.#parts;
     const { log } = recovery;
@@ -286,6 +303,7 @@ export class PacketBuilder {
     return hasStreamData;
   }
 
+  /** Adds STREAM_DATA_BLOCKED, once per limit. */
   #addBlocked({ sending, id }: ConnectionStream): void {
     if (!sending.isBlocked || sending.blockedSentFor === sending.limit) return;
     if (this.#writer.addStreamLimit(FrameType.streamDataBlocked, id, sending.limit)) {
@@ -293,7 +311,7 @@ export class PacketBuilder {
     }
   }
 
-  /** Behind the bytes that used the credit up, or in a later packet if they left no room. */
+  /** Adds DATA_BLOCKED, after the bytes that used up the credit. If there is no room, a later packet gets it. */
   #addDataBlocked(): void {
     const { streams } = this.#parts;
     const limit = streams.sending.dataBlockedAt;

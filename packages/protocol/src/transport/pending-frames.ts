@@ -1,34 +1,37 @@
-/** What has to be sent, except bytes of streams and acknowledgements.
- *
- *  Whoever finds that a frame is due asks for it here, a loss asks again, and the packet builder drains: a request stands
- *  until its frame is written, so one for which a packet had no room goes out with the next. Only that a frame is due is kept; its values
- *  are read when it is written and are the newest (spec streams 2). */
 import { copyBytes } from '../copy-bytes.js';
 import { MAX_PATH_RESPONSES } from './limits.js';
 import type { FrameRequests, StreamControl } from './streams/frame-requests.js';
 import type { ConnectionStream } from './streams/stream.js';
 
+/** Which frames have to be sent, apart from STREAM and ACK frames.
+ *
+ *  A part that finds that a frame is due requests it here. The packet builder writes it and clears the request, so a
+ *  frame that does not fit into one packet goes into the next. If the packet is lost, the frame is requested again.
+ *  Only the request is stored: the values in a frame are read when it is written, and so are always the newest
+ *  (spec streams 2). The exceptions are the bytes of PATH_CHALLENGE and PATH_RESPONSE, which are kept here. */
 export class PendingFrames implements FrameRequests {
-  // Frames that go out whatever the window says.
-  /** HELLO, although this keypair's is confirmed or in flight (spec streams 3.3). */
+  // ---- frames that are not subject to the congestion window -------------------------------------------------
+
+  /** HELLO, even if one was acknowledged or is in flight under this keypair (spec streams 3.3). */
   hello = false;
-  /** Anything that is acknowledged (spec outage 3). */
+  /** PING, or any other ack-eliciting frame (spec outage 3). */
   ping = false;
-  /** PATH_CHALLENGE with these 8 bytes, in a datagram as large as permitted (spec path 3). */
+  /** PATH_CHALLENGE with these 8 bytes, in a datagram as large as is permitted (spec path 3). */
   challenge: Uint8Array | undefined;
 
-  // Frames that wait for the window.
+  // ---- frames that are subject to the congestion window -----------------------------------------------------
+
   maxData = false;
   maxStreams = false;
   readonly #responses: Uint8Array[] = [];
-  /** Which frames of a stream are due, as bits of `StreamControl`; never 0. */
+  /** Which frames of each stream are due, as bits of `StreamControl`; never 0. */
   readonly #control = new Map<ConnectionStream, number>();
 
-  /** A packet goes out for these alone, whatever the window says. */
+  /** Whether there is a frame for which a packet is sent even if the congestion window is full. */
   get isUrgent(): boolean {
     return this.hello || this.ping || this.challenge !== undefined;
   }
-  /** A packet goes out for these when the window permits it. */
+  /** Whether there is a frame for which a packet is sent once the congestion window permits it. */
   get isWaiting(): boolean {
     return this.maxData || this.maxStreams || this.#control.size > 0 || this.#responses.length > 0;
   }
@@ -42,15 +45,17 @@ export class PendingFrames implements FrameRequests {
 
   // ---- answers to PATH_CHALLENGE ----------------------------------------------------------------------------
 
-  /** PATH_RESPONSE with these 8 bytes, which are copied; of too many the oldest is dropped (spec streams 2.4). */
+  /** Requests PATH_RESPONSE with these 8 bytes, which are copied. If too many wait, the oldest is dropped
+   *  (spec streams 2.4). */
   respond(data: Uint8Array): void {
     this.#responses.push(copyBytes(data));
     if (this.#responses.length > MAX_PATH_RESPONSES) this.#responses.shift();
   }
-  /** The bytes of the PATH_RESPONSE that goes out next. */
+  /** The bytes of the next PATH_RESPONSE to send, if there is one. */
   get nextResponse(): Uint8Array | undefined {
     return this.#responses[0];
   }
+  /** `nextResponse` was written. */
   responseSent(): void {
     this.#responses.shift();
   }
@@ -69,10 +74,11 @@ export class PendingFrames implements FrameRequests {
   withdrawStream(stream: ConnectionStream): void {
     this.#control.delete(stream);
   }
-  /** Streams of which a frame is due, in the order in which they asked. */
+  /** The streams with a frame that is due, in the order of their first requests. */
   streamsWithControl(): IterableIterator<ConnectionStream> {
     return this.#control.keys();
   }
+  /** Whether this frame of this stream is due. */
   isControlDue(stream: ConnectionStream, frame: StreamControl): boolean {
     return ((this.#control.get(stream) ?? 0) & frame) !== 0;
   }

@@ -1,25 +1,31 @@
-/** Flow control over all streams of a connection (spec streams 5.3): what the peer may send us, and what it lets us send. Bytes. */
 import { INITIAL_MAX_DATA_BYTES } from '../limits.js';
 import type { FrameRequests } from './frame-requests.js';
 
-/** MAX_DATA goes out when it adds this share to what the peer may send. */
+/** MAX_DATA is sent when it adds at least this share to what the peer may still send. */
 const RENEW_SHARE = 0.25;
 
+/** Flow control of a whole connection, in both directions: how much the peer may send us over all streams, and how much
+ *  it permits us to send (spec streams 5.1, 5.3).
+ *
+ *  There is one per connection. It counts bytes as others report them, and requests MAX_DATA when that is due. It never
+ *  looks at single streams; limits on those are up to the halves of each stream. Sizes are in bytes. */
 export class ConnectionCredit {
-  /** What MAX_DATA states: all that the peer may ever send. */
+  /** What MAX_DATA states: how much the peer may send in all. */
   granted: number;
-  /** New bytes of streams: what is sent again does not count. */
+  /** How many bytes we have sent. Retransmissions do not count. */
   sentBytes = 0;
   #received = 0;
 
   readonly #windowBytes: number;
   readonly #requests: Pick<FrameRequests, 'requestMaxData'>;
+  /** How many bytes were read, or will never be. */
   #consumed = 0;
+  /** The last MAX_DATA of the peer. */
   #maximumOfPeer = INITIAL_MAX_DATA_BYTES;
-  /** The limit for which DATA_BLOCKED was sent. */
+  /** The limit for which DATA_BLOCKED was sent last. */
   blockedSentFor = -1;
 
-  /** @param windowBytes the peer's share of memory: what is granted beyond what was read */
+  /** @param windowBytes how much the peer may send beyond what was read: its share of our memory */
   constructor(windowBytes: number, requests: Pick<FrameRequests, 'requestMaxData'>) {
     this.#windowBytes = windowBytes;
     this.#requests = requests;
@@ -28,19 +34,20 @@ export class ConnectionCredit {
 
   // ---- sending ----------------------------------------------------------------------------------------------
 
-  /** New bytes that the peer still allows. */
+  /** How many more new bytes the peer permits us to send. */
   get available(): number {
     return this.#maximumOfPeer - this.sentBytes;
   }
 
-  /** @returns false when the limit is no higher than before */
+  /** MAX_DATA arrived.
+   *  @returns false if the limit is not higher than before */
   raise(maximum: number): boolean {
     if (maximum <= this.#maximumOfPeer) return false;
     this.#maximumOfPeer = maximum;
     return true;
   }
 
-  /** The limit for which DATA_BLOCKED has to go out, once per limit, or undefined. To be asked when something waits. */
+  /** If DATA_BLOCKED is due, which happens once per limit: that limit. This is to be asked only if bytes wait. */
   get blockedAt(): number | undefined {
     if (this.available > 0 || this.blockedSentFor === this.#maximumOfPeer) return undefined;
     return this.#maximumOfPeer;
@@ -48,37 +55,38 @@ export class ConnectionCredit {
 
   // ---- receiving --------------------------------------------------------------------------------------------
 
-  /** Up to the greatest offset that arrived on each stream. */
+  /** How many bytes the peer has sent: the sum of the highest offsets of all streams. */
   get receivedBytes(): number {
     return this.#received;
   }
-  /** Bytes held for the reader. */
+  /** How many of them were not read yet. */
   get unreadBytes(): number {
     return this.#received - this.#consumed;
   }
-  /** What is left of the window beside them. */
+  /** How much of the window is free. */
   get freeBytes(): number {
     return this.#windowBytes - this.unreadBytes;
   }
 
-  /** Whether the peer may send so much more. */
+  /** Whether the peer may send this many more bytes. */
   permits(bytes: number): boolean {
     return this.#received + bytes <= this.granted;
   }
 
-  /** So much more arrived. */
+  /** The highest offsets of the streams have risen by this many bytes. */
   receive(bytes: number): void {
     this.#received += bytes;
     this.#renew();
   }
 
-  /** The reader took so much, or will never take it: others may have its room. */
+  /** This many bytes were read, or will never be read, so that their room is free. */
   consume(bytes: number): void {
     this.#consumed += bytes;
     this.#renew();
   }
 
-  /** A share of what is free and not of the window: with most of it unread, the rest would not come back before it is used up. */
+  /** Raises the limit and requests MAX_DATA, if that adds enough. What is enough depends on the free part of the
+   *  window, not on the whole: if most of it were unread, the peer would use up the rest before it got new credit. */
   #renew(): void {
     const limit = this.#consumed + this.#windowBytes;
     const gain = limit - this.granted;

@@ -1,24 +1,32 @@
-/** The sending direction of a stream (spec streams 4.2). */
 import { MIN_USEFUL_CREDIT_BYTES } from '../limits.js';
 import { streamHeaderLength, writeStreamHeader } from '../wire/frames.js';
 import { SendBuffer } from './send-buffer.js';
 import { SEND_TRANSITIONS, type SendEvent, type SendState } from './states.js';
 
+/** The sending direction of a stream (spec streams 4.2).
+ *
+ *  It owns the state, the bytes that were written and are not acknowledged, the peer's limit on the stream, and what
+ *  became of FIN. It writes STREAM frames when it is its turn, lost bytes before new ones. SendScheduler decides whose
+ *  turn it is, and reports what was acknowledged and lost. Control frames are written by the packet builder. */
 export class SendHalf {
   state: SendState = 'ready';
   readonly buffer: SendBuffer;
-  /** The greatest offset that the peer allows. */
+  /** How many bytes the peer permits on this stream. */
   limit: number;
-  /** The limit for which STREAM_DATA_BLOCKED was sent. */
+  /** The limit for which STREAM_DATA_BLOCKED was sent last. */
   blockedSentFor = -1;
+  /** The code in RESET_STREAM. */
   resetCode = 0;
 
-  /** What the last `writeFrame` put into the packet. */
+  // What the last `writeFrame` wrote.
+
   frameStart = 0;
   frameLength = 0;
   frameFin = false;
 
+  /** The writer has finished. */
   #finWanted = false;
+  /** FIN was lost and has to be sent again. */
   #finLost = false;
   #finAcknowledged = false;
 
@@ -27,7 +35,8 @@ export class SendHalf {
     this.buffer = buffer;
   }
 
-  /** The same bytes, and FIN if it was written, for a stream that is opened again (spec streams 3.8). This half is of no use any more. */
+  /** Returns a half that sends the same bytes, and FIN if the writer has finished, for a stream that starts over
+   *  (spec streams 3.8). This half must not be used any more. */
   reopened(limit: number): SendHalf {
     this.buffer.rewind();
     const half = new SendHalf(limit, this.buffer);
@@ -35,21 +44,25 @@ export class SendHalf {
     return half;
   }
 
+  /** Whether more may be written. */
   get isOpen(): boolean {
     return (this.state === 'ready' || this.state === 'send') && !this.#finWanted;
   }
-  /** The writer has said that nothing follows. */
+  /** Whether the writer has finished. */
   get isFinished(): boolean {
     return this.#finWanted;
   }
+  /** Whether this direction has reached a final state. */
   get isOver(): boolean {
     return this.state === 'data-received' || this.state === 'reset-received';
   }
+  /** Whether this direction was reset. */
   get isReset(): boolean {
     return this.state === 'reset-sent' || this.state === 'reset-received';
   }
 
-  /** Something can go out. @param connectionCredit new bytes that the connection's limit still allows */
+  /** Whether there is a STREAM frame to send.
+   *  @param connectionCredit how many new bytes the connection may send */
   hasFrame(connectionCredit: number): boolean {
     if (this.isReset || this.state === 'data-received') return false;
     const { buffer } = this;
@@ -57,17 +70,20 @@ export class SendHalf {
     return this.#newBytes(connectionCredit) > 0;
   }
 
-  /** Bytes wait that only the peer's stream limit holds back. */
+  /** Whether bytes wait because of the peer's limit on this stream. */
   get isBlocked(): boolean {
     return !this.isReset && this.buffer.sent < this.buffer.written && this.buffer.sent >= this.limit;
   }
 
+  /** The writer has finished: FIN follows the last byte. */
   finish(): void {
     this.#finWanted = true;
   }
 
-  /** Writes one STREAM frame, lost bytes before new ones.
-   *  @returns the position behind it, or `position` when nothing fits */
+  /** Writes one STREAM frame, with lost bytes before new ones.
+   *  @param id the id of the stream
+   *  @param connectionCredit how many new bytes the connection may send
+   *  @returns the position after the frame, or `position` if nothing fits */
   writeFrame(
     bytes: Uint8Array,
     position: number,
@@ -94,6 +110,7 @@ export class SendHalf {
     return at + length;
   }
 
+  /** A STREAM frame was acknowledged. */
   onAcknowledged(start: number, length: number, fin: boolean): void {
     if (this.isReset) return;
     if (length > 0) this.buffer.onAcknowledged(start, start + length);
@@ -104,13 +121,15 @@ export class SendHalf {
     if (this.#finAcknowledged && this.buffer.isAllAcknowledged) this.#handle('all-acknowledged');
   }
 
+  /** A STREAM frame was lost. */
   onLost(start: number, length: number, fin: boolean): void {
     if (this.isReset || this.state === 'data-received') return;
     if (length > 0) this.buffer.onLost(start, start + length);
     if (fin && !this.#finAcknowledged) this.#finLost = true;
   }
 
-  /** @returns false when there was nothing left to reset */
+  /** Resets this direction, and discards its bytes.
+   *  @returns false if there was nothing left to reset */
   reset(code: number): boolean {
     if (this.isReset || this.state === 'data-received') return false;
     this.#handle('reset');
@@ -120,29 +139,30 @@ export class SendHalf {
     return true;
   }
 
-  /** What RESET_STREAM states: the bytes that were sent (spec streams 4.4). */
+  /** The final size in RESET_STREAM: how many bytes were sent (spec streams 4.4). */
   get finalSize(): number {
     return this.#finalSize;
   }
   #finalSize = 0;
 
+  /** RESET_STREAM was acknowledged. */
   onResetAcknowledged(): void {
     this.#handle('reset-acknowledged');
   }
 
-  /** The connection is over. */
+  /** The connection has ended. */
   lose(): void {
     this.#handle('lost');
     this.buffer.clear();
   }
 
-  /** How many bytes may go out for the first time now. */
+  /** How many new bytes may be sent now. */
   #newBytes(connectionCredit: number): number {
     const { buffer } = this;
     const waiting = buffer.written - buffer.sent;
     const credit = Math.max(0, Math.min(this.limit - buffer.sent, connectionCredit));
     if (credit >= waiting) return waiting;
-    // spec streams 5.6
+    // Little credit waits for more while bytes are unacknowledged (spec streams 5.6).
     return credit < MIN_USEFUL_CREDIT_BYTES && !buffer.isSentAcknowledged ? 0 : credit;
   }
 

@@ -1,20 +1,26 @@
-/** Whose turn it is to send: the streams with a frame to send, one frame each, in turn.
- *
- *  A stream joins at the end when it gets something to send, and at the front when bytes of it were lost, because somebody waits for those
- *  already. It leaves when its turn comes and nothing of it may go out. What held back many streams at once (the connection's credit, the
- *  limit on pieces, a hold on new streams) is not looked up for each of them: when it ends, `lookAgain` makes the next turn look at all. */
 import type { ConnectionStream } from './stream.js';
 
+/** Decides whose turn it is to send: the streams that have a STREAM frame to send form a queue, and send one frame each
+ *  in turn.
+ *
+ *  A stream joins the queue at its end when it gets something to send. It joins at the front when bytes of it were
+ *  lost, because somebody is waiting for these already. It leaves when its turn comes and it may send nothing.
+ *
+ *  Some conditions hold back many streams at once: the connection's credit, the limit on pieces, a hold on new streams.
+ *  When one of them ends, it would be costly to find the streams that it held back. `lookAgain` instead makes the next
+ *  turn look at all streams.
+ *
+ *  SendScheduler owns this object. It holds only the queue, and never writes a frame. */
 export class SendTurns {
-  /** While it is set, streams of which nothing was sent yet stay unsent (spec streams 3.8). */
+  /** Whether streams of which nothing was sent yet must wait (spec streams 3.8). */
   #isHoldingNew = false;
   #mustLookAgain = false;
   #queue: ConnectionStream[] = [];
   readonly #streams: Iterable<ConnectionStream>;
   readonly #newBytesCredit: () => number;
 
-  /** @param streams all of them
-   *  @param newBytesCredit new bytes that may go out now, over all streams */
+  /** @param streams all open streams
+   *  @param newBytesCredit returns how many new bytes may be sent now, over all streams */
   constructor(streams: Iterable<ConnectionStream>, newBytesCredit: () => number) {
     this.#streams = streams;
     this.#newBytesCredit = newBytesCredit;
@@ -28,23 +34,26 @@ export class SendTurns {
     this.#isHoldingNew = isHolding;
   }
 
+  /** Makes the next turn look at all streams. */
   lookAgain(): void {
     this.#mustLookAgain = true;
   }
 
+  /** Puts the stream at the end of the queue, if it has a frame to send and is not in the queue. */
   join(stream: ConnectionStream): void {
     if (stream.isQueued || !this.#hasFrame(stream)) return;
     stream.isQueued = true;
     this.#queue.push(stream);
   }
 
+  /** Puts the stream at the front of the queue, if it has a frame to send and is not in the queue. */
   joinFirst(stream: ConnectionStream): void {
     if (stream.isQueued || !this.#hasFrame(stream)) return;
     stream.isQueued = true;
     this.#queue.unshift(stream);
   }
 
-  /** The stream whose turn it is, or undefined. */
+  /** Returns the stream whose turn it is, if there is one. */
   next(): ConnectionStream | undefined {
     if (this.#mustLookAgain) {
       this.#mustLookAgain = false;
@@ -59,7 +68,7 @@ export class SendTurns {
     return undefined;
   }
 
-  /** The stream at the head had its turn. */
+  /** The first stream of the queue has had its turn: moves it to the end. */
   rotate(): void {
     const stream = this.#queue.shift();
     if (stream !== undefined) this.#queue.push(stream);

@@ -1,18 +1,22 @@
-/** The open streams of a connection by id, and how many each side may open (spec streams 4.1, 5.4).
- *
- *  Ids say who opened a stream: the client's are even, the relay's odd, each counted from 0. A stream is in the table from its first frame
- *  or `open` until both directions are over; an id below the count that is not in the table is one that is over. */
 import { assert } from '../../assert.js';
 import { ConnectionErrorCode } from '../../failure.js';
 import { INITIAL_MAX_STREAMS } from '../limits.js';
 import type { PeerPlaces } from './peer-places.js';
 import type { ConnectionStream } from './stream.js';
 
+/** An error that ends the connection: a ConnectionErrorCode, and the reason for people. */
 export interface StreamError {
   readonly code: number;
   readonly reason: string;
 }
 
+/** The open streams of a connection by id, and how many each side may open (spec streams 4.1, 5.4).
+ *
+ *  An id says who opened the stream: the client's are even and the relay's are odd, each counted from 0. A stream is in
+ *  the table from `open`, or from its first frame, until both its directions are over. An id below the count of opened
+ *  streams that is not in the table belongs to a stream that is over.
+ *
+ *  StreamSet owns the table. The table decides which streams exist, and nothing about what they send or receive. */
 export class StreamTable {
   readonly #places: PeerPlaces;
   readonly #maxOpen: number;
@@ -20,17 +24,21 @@ export class StreamTable {
   /** 0 for the client's ids, 1 for the relay's. */
   readonly #ownBit: number;
   readonly #streams = new Map<number, ConnectionStream>();
+  /** How many streams we have opened. */
   #openedByUs = 0;
-  /** Of these, the ones that are not over. */
+  /** How many of them are not over. */
   #ownOpen = 0;
+  /** How many streams the peer has opened. */
   #openedByPeer = 0;
-  /** How many we may open. */
+  /** How many streams the peer permits us to open in all. */
   #maxStreamsOfPeer = INITIAL_MAX_STREAMS;
-  /** One could not be opened. */
+  /** The last `open` failed. */
   #wantsStream = false;
 
-  /** @param places  those of the peer's streams
-   *  @param maxOpen  of our own streams, how many may be open at one time: their answers need first windows of ours */
+  /** @param places how many streams the peer may open
+   *  @param maxOpen how many of our own streams may be open at the same time, because their answers need first windows
+   *  too
+   *  @param create makes a stream */
   constructor(
     role: 'client' | 'relay',
     places: PeerPlaces,
@@ -55,35 +63,41 @@ export class StreamTable {
 
   // ---- ours -------------------------------------------------------------------------------------------------
 
+  /** Opens a stream.
+   *  @returns undefined if we may open no more */
   open(): ConnectionStream | undefined {
     this.#wantsStream = !this.#mayOpen;
     if (this.#wantsStream) return undefined;
     return this.#add(this.#nextOwnId(), false);
   }
 
-  /** Gives a stream that an earlier connection has lost an id of this one. There must be a place for it. */
+  /** Adds a stream that starts over after its connection has ended. We must be permitted to open it.
+   *  @param begin is called with its new id */
   reopen(stream: ConnectionStream, begin: (id: number) => void): void {
     assert(this.#openedByUs < this.#maxStreamsOfPeer, 'there is a place for it');
     begin(this.#nextOwnId());
     this.#streams.set(stream.id, stream);
   }
 
-  /** Takes out our streams on which nobody can have acted, the oldest first (spec streams 3.8).
-   *  @param keypairId the first one that the present run of the peer has */
+  /** Removes those of our streams on which nobody can have acted, the oldest first (spec streams 3.8).
+   *  @param keypairId the first keypair of the peer's current run
+   *  @param most how many to remove at most
+   *  @returns the streams */
   takeUnheard(keypairId: number, most: number): ConnectionStream[] {
     const taken = [...this.#streams.values()].filter((stream) => stream.isUnheard(keypairId)).slice(0, most);
     for (const stream of taken) this.remove(stream);
     return taken;
   }
 
-  /** @returns false when the limit is no higher than before */
+  /** MAX_STREAMS arrived.
+   *  @returns false if the limit is not higher than before */
   raiseMaxStreams(maximum: number): boolean {
     if (maximum <= this.#maxStreamsOfPeer) return false;
     this.#maxStreamsOfPeer = maximum;
     return true;
   }
 
-  /** Returns true once when a stream can be opened after one could not. */
+  /** Whether a stream can be opened again after `open` failed. Returns true once per failure. */
   takeRoom(): boolean {
     if (!this.#wantsStream || !this.#mayOpen) return false;
     this.#wantsStream = false;
@@ -92,7 +106,8 @@ export class StreamTable {
 
   // ---- the peer's -------------------------------------------------------------------------------------------
 
-  /** The stream that a frame names; undefined when it is over; an error when the peer may not name it. */
+  /** Finds the stream that a frame of the peer names, which may open it.
+   *  @returns undefined if the stream is over, or an error if the peer may not name it */
   lookup(id: number): ConnectionStream | undefined | StreamError {
     const stream = this.#streams.get(id);
     if (stream !== undefined) return stream;
@@ -105,13 +120,14 @@ export class StreamTable {
     if (index >= this.#places.granted) {
       return { code: ConnectionErrorCode.streamLimit, reason: 'stream beyond the limit' };
     }
-    // spec streams 4.1: opening one opens the lower ones too
+    // To open a stream also opens all lower ones (spec streams 4.1).
     while (this.#openedByPeer <= index) this.#add(2 * this.#openedByPeer++ + (1 - this.#ownBit), true);
     return this.#streams.get(id);
   }
 
   // ---- both -------------------------------------------------------------------------------------------------
 
+  /** Removes a stream that is over. */
   remove(stream: ConnectionStream): void {
     this.#streams.delete(stream.id);
     if (!stream.incoming) this.#ownOpen--;
@@ -132,7 +148,7 @@ export class StreamTable {
     return stream;
   }
 
-  /** spec streams 5.4: our own limit holds for our own streams, too. */
+  /** Whether we may open a stream. Our own limit applies to our own streams too (spec streams 5.4). */
   get #mayOpen(): boolean {
     return this.#openedByUs < this.#maxStreamsOfPeer && this.#ownOpen < this.#maxOpen;
   }

@@ -1,74 +1,94 @@
-/** One bidirectional stream: the application's face, and the two halves behind it. */
 import { assert } from '../../assert.js';
 import type { ReceiveHalf } from './receive-half.js';
 import type { SendHalf } from './send-half.js';
 
-/** What an application does with a stream. Nothing here sends: the endpoint's next poll does. */
+/** A stream, as the application uses it. No method sends anything: that happens with the endpoint's next poll. */
 export interface Stream {
+  /** The id of the stream in its connection (spec streams 4.1). It changes if the stream starts over in another one. */
   readonly id: number;
-  /** True when the other side opened it. */
+  /** Whether the other side opened the stream. */
   readonly incoming: boolean;
 
-  /** Takes as many bytes of `chunk` as the send buffer has room for and keeps a reference to them until they are
-   *  acknowledged: the caller must not change them.
+  /** Writes as much of `chunk` as there is room for. The stream keeps a reference to the bytes, so the caller must not
+   *  change them until they are acknowledged.
    *
-   *  A direction that was reset takes nothing more, and `stream-stopped` or `stream-reset` says so: the peer's
-   *  STOP_SENDING may have come before the caller could know. Writing after `finish` is the caller's bug and throws.
-   *  @returns how many; when fewer than all, a `stream-writable` event follows once there is room, unless the direction was reset */
+   *  If the sending direction was reset, nothing is written, and an event `stream-stopped` or `stream-reset` reports
+   *  that. The peer may have sent STOP_SENDING before the caller could know. To write after `finish` is a bug of the
+   *  caller.
+   *  @returns how many bytes were written. If these are fewer than all, a `stream-writable` event follows once there is
+   *  room,
+   *    unless the direction was reset.
+   *  @throws AssertionError after `finish` */
   write(chunk: Uint8Array): number;
 
-  /** No more writes: FIN goes out after what was written. */
+  /** Ends the sending direction: FIN is sent after everything that was written. */
   finish(): void;
 
-  /** The next bytes in order, as a view that the caller may keep; reading gives the sender credit.
-   *  `undefined`: nothing now; a `stream-readable` event follows when that changes. */
+  /** Reads the next bytes in order. Reading gives the peer new credit.
+   *  @returns a view that the caller may keep, or undefined if there is nothing to read now; a `stream-readable` event
+   *  follows
+   *    when that changes */
   read(): Uint8Array | undefined;
 
-  /** All bytes up to the FIN have been read. */
+  /** Whether all bytes up to FIN were read. */
   readonly readFinished: boolean;
 
-  /** Ends our sending direction early: the peer's reader sees `stream-reset`. No effect once all was acknowledged. */
+  /** Ends the sending direction early, so that the peer's reader gets `stream-reset`. It has no effect once everything
+   *  was acknowledged.
+   *  @param code a StreamErrorCode */
   reset(code: number): void;
 
-  /** Says that we will not read on; the peer answers with a reset. What still arrives is thrown away. */
+  /** Asks the peer to end its sending direction. Bytes that still arrive are discarded.
+   *  @param code a StreamErrorCode */
   stopSending(code: number): void;
 
-  /** Bytes written and not yet acknowledged. */
+  /** How many bytes were written and not yet acknowledged. */
   readonly bufferedBytes: number;
 }
 
-/** What a stream asks of the set that it lives in. */
+/** What a stream asks of the StreamSet that it belongs to, and reports to it. */
 export interface StreamOwner {
-  /** Bytes that the stream may still take into its send buffer. */
+  /** How many more bytes the stream may have written to it. */
   sendRoom(stream: ConnectionStream): number;
+  /** Bytes were written. */
   onWritten(stream: ConnectionStream, bytes: number): void;
-  /** FIN is due. */
+  /** The writer has finished, so FIN is due. */
   onFinished(stream: ConnectionStream): void;
-  /** RESET_STREAM is due; it gave up this much of what was written, and so many noted pieces of it. */
+  /** The sending direction was reset, so RESET_STREAM is due. The send buffer has given up these bytes and noted
+   *  pieces. */
   onReset(stream: ConnectionStream, bytes: number, pieces: number): void;
+  /** Takes the next bytes out of the receive buffer. */
   readBytes(stream: ConnectionStream): Uint8Array | undefined;
-  /** STOP_SENDING is due, unless all has arrived; so many bytes that were there will not be read. */
+  /** The reader has stopped, so STOP_SENDING is due unless everything has arrived. These bytes will not be read. */
   onStopped(stream: ConnectionStream, unreadBytes: number): void;
 }
 
-/** No keypair: ids count from 1. */
+/** No keypair. Their ids count from 1. */
 const NOTHING_SENT = 0;
 
+/** One bidirectional stream: what the application uses, and the two halves behind it.
+ *
+ *  The stream owns its halves, which own the states and the bytes. It adds what concerns both: whether it is queued for
+ *  sending, which events wait, and whether anybody can have acted on it. Whatever concerns all streams of a connection,
+ *  such as memory, credit and turns, is up to the StreamSet, which it calls through StreamOwner. A stream may move to
+ *  the StreamSet of another connection (see `reopen`). */
 export class ConnectionStream implements Stream {
   id: number;
   readonly incoming: boolean;
   sending: SendHalf;
   receiving: ReceiveHalf;
-  /** In the set's queue of streams that have a frame to send. */
+  /** Whether it is in the queue of streams that have a frame to send. */
   isQueued = false;
-  /** A write took less than all: tell when there is room. */
+  /** A write took less than it was given, so `stream-writable` is due once there is room. */
   wantsRoom = false;
-  /** A `stream-readable` event waits to be polled. */
+  /** Whether a `stream-readable` event waits to be polled. */
   readableQueued = false;
+  /** Whether both directions are over. */
   isClosed = false;
-  /** The peer ended it before it was answered with a byte or an end (spec streams 5.4). */
+  /** The peer ended the stream before we had written, ended or stopped anything (spec streams 5.4). */
   wasGivenUp = false;
   #owner: StreamOwner;
+  /** The keypair of the first packet that carried anything of the stream. */
   #firstSentUnder = NOTHING_SENT;
 
   constructor(id: number, incoming: boolean, sending: SendHalf, receiving: ReceiveHalf, owner: StreamOwner) {
@@ -79,23 +99,24 @@ export class ConnectionStream implements Stream {
     this.#owner = owner;
   }
 
-  /** Nothing of it has ever been in a packet. */
+  /** Whether nothing of the stream was ever put into a packet. */
   get isUnsent(): boolean {
     return this.#firstSentUnder === NOTHING_SENT;
   }
 
-  /** A packet carries something of it. */
+  /** A packet carries something of the stream. */
   noteSent(keypairId: number): void {
     if (this.#firstSentUnder === NOTHING_SENT) this.#firstSentUnder = keypairId;
   }
 
-  /** Nobody can have acted on it (spec streams 3.8). @param keypairId the first one that the present run of the peer has */
+  /** Whether nobody can have acted on the stream (spec streams 3.8).
+   *  @param keypairId the first keypair of the peer's current run */
   isUnheard(keypairId: number): boolean {
     if (this.incoming || this.sending.isReset || this.receiving.stopCode !== undefined) return false;
     return this.isUnsent || this.#firstSentUnder >= keypairId;
   }
 
-  /** Begins again in another connection. */
+  /** Starts the stream over in another connection. */
   reopen(id: number, owner: StreamOwner, sendLimit: number, receiving: ReceiveHalf): void {
     this.id = id;
     this.#owner = owner;
