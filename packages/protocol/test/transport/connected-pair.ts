@@ -1,5 +1,5 @@
-/** Two associations, and their first connections, that exchange packets directly, in virtual time: no sessions, no endpoint.
- *  A filter decides the fate of each packet. */
+/** Two associations with their first connections, which exchange packets directly and in virtual time, without sessions
+ *  or endpoints. A filter decides which packets are lost. */
 import { Association } from '../../src/transport/association.js';
 import { DEFAULT_TRANSPORT, type TransportConfig } from '../../src/transport/config.js';
 import type { Connection, PacketOutcome } from '../../src/transport/connection.js';
@@ -26,16 +26,16 @@ const KEYPAIR = 1;
 export class ConnectedPair {
   now = 1000;
   oneWayMs = 10;
-  /** Of each direction, which keeps what is beyond it in a queue without end. */
+  /** The rate of each direction. What exceeds it waits in a queue without a limit. */
   bytesPerMs = Number.POSITIVE_INFINITY;
-  /** Whether `sent` is kept. */
+  /** Whether packets are kept in `sent`. */
   isRecording = true;
-  /** Return false to lose the packet. */
+  /** Decides whether a packet is delivered. If it returns false, the packet is lost. */
   filter: (packet: Packet) => boolean = () => true;
   readonly sent: Packet[] = [];
   readonly events: Record<Side, StreamEvent[]> = { client: [], relay: [] };
   readonly #associations: Record<Side, Association>;
-  /** By sender, in the order in which they arrive. */
+  /** The packets under way, by sender, in the order in which they arrive. */
   readonly #inFlight: Record<Side, Flight[]> = { client: [], relay: [] };
   readonly #linkFreeAt: Record<Side, number> = { client: 0, relay: 0 };
   #random = 1;
@@ -76,7 +76,7 @@ export class ConnectedPair {
     return this.of('relay');
   }
 
-  /** Runs until nothing happens any more, or `limitMs` of virtual time went by, or `done` says so. */
+  /** Runs until nothing happens any more, or `limitMs` of virtual time have passed, or `done` returns true. */
   run(limitMs = 60_000, done: () => boolean = () => false): void {
     const end = this.now + limitMs;
     for (;;) {
@@ -96,14 +96,14 @@ export class ConnectedPair {
     return this.#associations[side].connection;
   }
 
-  /** Hands a packet to one side as if the other had sent it. */
+  /** Delivers a packet to one side, as if the other side had sent it. */
   inject(to: Side, packetNumber: number, frames: Uint8Array): PacketOutcome {
     const reader = new FrameReader();
     reader.begin(frames, 0, frames.length);
     return this.of(to).handlePacket(this.now, packetNumber, reader);
   }
 
-  /** True with this probability, from the pair's own seed. */
+  /** Returns true with this probability. The results are the same in every run. */
   chance(probability: number): boolean {
     return (this.#draw() * 256 + this.#draw()) / 65_536 < probability;
   }

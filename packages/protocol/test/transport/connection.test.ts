@@ -18,7 +18,7 @@ import { ConnectedPair, type Side } from './connected-pair.js';
 
 const pattern = (length: number) => Uint8Array.from({ length }, (_, i) => (i * 31 + (i >> 8)) & 0xff);
 
-/** Far faster than `toEqual` on megabytes. */
+/** Compares bytes, much faster than `toEqual` does for megabytes. */
 function isPattern(bytes: Uint8Array, length: number): boolean {
   return bytes.length === length && bytes.every((byte, i) => byte === ((i * 31 + (i >> 8)) & 0xff));
 }
@@ -101,7 +101,7 @@ describe('connection', () => {
     expect(incoming(pair, 'relay').readFinished).toBe(true);
   });
 
-  it('falls silent when both sides have said everything (spec streams 7)', () => {
+  it('falls silent when both sides have sent everything (spec streams 7)', () => {
     const pair = new ConnectedPair();
     const stream = open(pair);
     stream.write(pattern(10_000));
@@ -117,17 +117,17 @@ describe('connection', () => {
     expect(pair.sent.length).toBe(before);
   });
 
-  it('asks every 25 s whether the relay is there, as long as it has streams (spec outage 3: "after every 25 s of silence")', () => {
+  it('asks every 25 s whether the relay is still there, while it has streams (spec outage 3: "after every 25 s of silence")', () => {
     const pair = new ConnectedPair();
     open(pair).write(pattern(100_000));
     pair.run(10_000);
     const before = pair.sent.length;
     pair.run(250_000);
-    // PING and ACK, a little more than 25 s apart
+    // PING and ACK, a little more than 25 s apart.
     expect(pair.sent.length - before).toBe(18);
   });
 
-  it('finds out within moments that the data which it waits for cannot come (spec outage 3: "for two probe timeouts")', () => {
+  it('notices soon that the data it is waiting for cannot arrive (spec outage 3: "for two probe timeouts")', () => {
     const pair = new ConnectedPair();
     const stream = open(pair);
     stream.write(pattern(10));
@@ -142,7 +142,7 @@ describe('connection', () => {
     expect(asked[0]?.at).toBeLessThan(cutAt + 400);
   });
 
-  it('repeats the last data of a burst on a path not known yet, and so does not wait for a timer (spec recovery 8)', () => {
+  it('repeats the last data of a burst on a new path, so that no loss has to wait for a timer (spec recovery 8)', () => {
     const pair = new ConnectedPair();
     const stream = open(pair);
     stream.write(pattern(10));
@@ -155,7 +155,7 @@ describe('connection', () => {
     expect(pair.now - wroteAt).toBeLessThan(pair.oneWayMs + 6);
   });
 
-  it('repeats the last data of a burst once losses were seen, and so does not wait for a timer (spec recovery 8)', () => {
+  it('repeats the last data of a burst after losses, so that no loss has to wait for a timer (spec recovery 8)', () => {
     const pair = new ConnectedPair();
     const stream = open(pair);
     stream.write(pattern(10));
@@ -182,7 +182,7 @@ describe('connection', () => {
     expect(pair.sent.slice(start).filter(({ from }) => from === 'client').length).toBeLessThan(5);
   });
 
-  it('takes the loss of a search for the MTU for no congestion (spec mtu 2.2)', () => {
+  it('does not treat the loss of an MTU probe as congestion (spec mtu 2.2)', () => {
     const pair = new ConnectedPair();
     open(pair).write(pattern(10));
     pair.run(1_000);
@@ -198,7 +198,7 @@ describe('connection', () => {
     expect(congestion.windowBytes).toBeGreaterThanOrEqual(before);
   });
 
-  it('keeps large datagrams when small ones are lost: that tells nothing of their size (spec mtu 4.2)', () => {
+  it('keeps large datagrams when small ones are lost, because size is not the reason (spec mtu 4.2)', () => {
     const pair = new ConnectedPair({ maxDatagramBytes: 1472 });
     const stream = open(pair);
     stream.write(pattern(10));
@@ -228,7 +228,7 @@ describe('connection', () => {
     expect(pair.sent.slice(start).filter(({ from }) => from === 'client').length).toBe(20);
   });
 
-  it('numbers packets upwards without a repeat and leaves some out (spec streams 1.2: "MUST NOT use a packet number twice")', () => {
+  it('numbers packets upwards, never twice, and skips some numbers (spec streams 1.2: "MUST NOT use a packet number twice")', () => {
     const pair = new ConnectedPair();
     const stream = open(pair);
     pump(pair, stream, 300_000);
@@ -237,7 +237,7 @@ describe('connection', () => {
     expect((numbers.at(-1) as number) + 1).toBeGreaterThan(numbers.length);
   });
 
-  it('retransmits what was lost, in new packets, until all is there (spec recovery 3.2)', () => {
+  it('retransmits lost data in new packets until everything has arrived (spec recovery 3.2)', () => {
     for (const loss of [0.5, 0.3, 0.1, 0.01]) {
       const pair = new ConnectedPair();
       pair.filter = () => !pair.chance(loss);
@@ -245,7 +245,7 @@ describe('connection', () => {
     }
   });
 
-  it('sends a probe when the tail is lost, doubling the interval (spec recovery 4)', () => {
+  it('sends probes when the tail is lost, and doubles the interval (spec recovery 4)', () => {
     const pair = new ConnectedPair();
     const stream = open(pair);
     stream.write(pattern(10));
@@ -285,7 +285,7 @@ describe('connection', () => {
     expect(pair.relay.parts.streams.openStreams).toBe(0);
   });
 
-  it('tells the reader of a reset and forgets unread bytes (spec streams 4.4)', () => {
+  it('reports a reset to the reader and discards unread bytes (spec streams 4.4)', () => {
     const pair = new ConnectedPair();
     const stream = open(pair);
     stream.write(pattern(50_000));
@@ -297,7 +297,7 @@ describe('connection', () => {
     expect(pair.relay.parts.streams.credit.unreadBytes).toBe(0);
   });
 
-  it('answers STOP_SENDING with a reset and throws away what still arrives (spec streams 4.5)', () => {
+  it('answers STOP_SENDING with a reset, and discards what still arrives (spec streams 4.5)', () => {
     const pair = new ConnectedPair();
     const stream = open(pair);
     stream.write(pattern(200_000));
@@ -312,7 +312,7 @@ describe('connection', () => {
     expect(stream.write(pattern(10))).toBe(0);
   });
 
-  it('stops a writer whose reader does not read, and goes on when it does (spec streams 5.2)', () => {
+  it('stops a writer whose reader does not read, and continues when it does (spec streams 5.2)', () => {
     const pair = new ConnectedPair();
     const stream = open(pair);
     const data = pattern(4_000_000);
@@ -331,7 +331,7 @@ describe('connection', () => {
     expect(got + readAll(incoming(pair, 'relay')).length).toBeGreaterThan(OPENING_WINDOW_BYTES);
   });
 
-  it('does not let one stream that nobody reads stop 99 others (spec streams 5.3)', () => {
+  it('does not let a stream that nobody reads stop 99 others (spec streams 5.3)', () => {
     const pair = new ConnectedPair();
     const unread = open(pair);
     unread.write(pattern(1_000_000));
@@ -349,7 +349,7 @@ describe('connection', () => {
     expect(pair.relay.parts.streams.credit.unreadBytes).toBeLessThanOrEqual(OPENING_WINDOW_BYTES);
   });
 
-  it('refuses to open more streams than the peer allows, and may again when some are over (spec streams 5.4)', () => {
+  it('opens no more streams than the peer permits, and more when some are over (spec streams 5.4)', () => {
     const pair = new ConnectedPair({ maxOpenStreams: 130 });
     pair.client.requestHello();
     pair.relay.requestHello();
@@ -368,7 +368,7 @@ describe('connection', () => {
     expect(pair.client.openStream()).toBeUndefined();
   });
 
-  it('tells of the new number of streams again when the telling was lost (spec streams 5.4)', () => {
+  it('sends MAX_STREAMS again if it was lost (spec streams 5.4)', () => {
     const pair = new ConnectedPair({ maxOpenStreams: 128 });
     const streams = Array.from({ length: 128 }, () => open(pair));
     for (const stream of streams) stream.finish();
@@ -378,7 +378,7 @@ describe('connection', () => {
       readAll(stream);
       stream.finish();
     }
-    // All that the relay says for half a second is lost, the news of its room for streams among it.
+    // Everything that the relay sends for half a second is lost, including MAX_STREAMS.
     const lostUntil = pair.now + 500;
     pair.filter = ({ from, at }) => from === 'client' || at > lostUntil;
     pair.run();
@@ -387,7 +387,7 @@ describe('connection', () => {
   });
 });
 
-describe('a peer that breaks the rules is answered with the code that says which', () => {
+describe('a peer that breaks a rule is disconnected with a code that says which', () => {
   const cases: readonly [string, Uint8Array, number][] = [
     ['an unknown frame (spec streams 2.1)', Uint8Array.of(0x20), ConnectionErrorCode.frameEncoding],
     [
@@ -416,7 +416,7 @@ describe('a peer that breaks the rules is answered with the code that says which
       ConnectionErrorCode.streamState,
     ],
     [
-      'an ACK of what was never sent (spec streams 2.2: "a packet it never sent")',
+      'an ACK of a packet that was never sent (spec streams 2.2: "a packet it never sent")',
       Uint8Array.of(FrameType.ack, 9, 0, 0, 0),
       ConnectionErrorCode.protocolViolation,
     ],
@@ -442,7 +442,7 @@ describe('a peer that breaks the rules is answered with the code that says which
     expect(failureCode(pair.inject('relay', 2, reset.subarray(0, end)))).toBe(ConnectionErrorCode.finalSize);
   });
 
-  it('an ACK that is refused, and nothing changes (spec recovery 3.4: "refused MUST NOT change anything")', () => {
+  it('an ACK that is refused, which changes nothing (spec recovery 3.4: "refused MUST NOT change anything")', () => {
     const pair = new ConnectedPair();
     open(pair).write(pattern(1));
     pair.filter = () => false;
@@ -451,7 +451,7 @@ describe('a peer that breaks the rules is answered with the code that says which
     const { next } = recovery.log;
     const before = recovery.bytesInFlight;
     expect(before).toBeGreaterThan(0);
-    // From a number that was never sent down to 0: all that is in flight.
+    // The range reaches from a number that was never sent down to 0, over everything in flight.
     const whole = Uint8Array.of(FrameType.ack, next, 0, 0, next);
     expect(failureCode(pair.inject('client', 0, whole))).toBe(ConnectionErrorCode.protocolViolation);
     expect(recovery.bytesInFlight).toBe(before);
@@ -459,11 +459,11 @@ describe('a peer that breaks the rules is answered with the code that says which
     expect(recovery.isOutstanding(0)).toBe(true);
   });
 
-  it('acknowledging a skipped packet number (spec streams 2.2)', () => {
+  it('an ACK of a skipped packet number (spec streams 2.2)', () => {
     const pair = new ConnectedPair();
     const stream = open(pair);
     const codes = new Set<number | undefined>();
-    // No answer comes back, so every number from 0 is still remembered when the lie arrives.
+    // No acknowledgement comes back, so every number from 0 is still remembered when the false one arrives.
     pair.filter = () => false;
     for (let round = 0; round < 300; round++) {
       stream.write(pattern(1));
@@ -477,7 +477,7 @@ describe('a peer that breaks the rules is answered with the code that says which
     expect([...codes]).toEqual([ConnectionErrorCode.protocolViolation]);
   });
 
-  it('ignores a packet number that it has seen (spec streams 1.2: "whose number it has already seen")', () => {
+  it('ignores a packet whose number it has seen (spec streams 1.2: "whose number it has already seen")', () => {
     const pair = new ConnectedPair();
     expect(pair.inject('relay', 0, streamFrame(0, 0, pattern(10)))).toBeUndefined();
     expect(pair.inject('relay', 0, streamFrame(0, 10, pattern(10)))).toEqual({ dropped: 'duplicate-packet' });
@@ -498,7 +498,7 @@ describe('a peer that breaks the rules is answered with the code that says which
     expect(pair.events.relay.filter((e) => e.type === 'stream-opened')).toHaveLength(1);
   });
 
-  it('leaves a packet unacknowledged that would make too many pieces (spec streams 4.6: "without acknowledging it")', () => {
+  it('does not acknowledge a packet that would make too many pieces (spec streams 4.6: "without acknowledging it")', () => {
     const pair = new ConnectedPair();
     for (let i = 0; i < MAX_REASSEMBLY_PIECES; i++) {
       expect(pair.inject('relay', i, streamFrame(0, 2 * i + 1, pattern(1)))).toBeUndefined();
@@ -530,7 +530,7 @@ describe('a peer that breaks the rules is answered with the code that says which
   });
 });
 
-/** Writes `total` patterned bytes on `stream` and reads them on the other side as they come. */
+/** Writes `total` patterned bytes to `stream`, and reads them on the other side as they arrive. */
 function pump(pair: ConnectedPair, stream: Stream, total: number): Uint8Array {
   const data = pattern(total);
   const got = new Uint8Array(total);

@@ -15,7 +15,7 @@ import {
 } from '../../src/transport/memory-budget.js';
 
 describe('memory per peer (spec streams 5.5: "so that their sum stays below")', () => {
-  it('is never exceeded by the limits that follow from it', () => {
+  it('is never exceeded under the limits that follow from it', () => {
     for (let bytes = MIN_MEMORY_PER_PEER_BYTES; bytes <= MAX_MEMORY_PER_PEER_BYTES; bytes *= 1.37) {
       const limits = transportFor(Math.floor(bytes));
       expect(worstCaseBytes(limits)).toBeLessThanOrEqual(bytes);
@@ -24,7 +24,7 @@ describe('memory per peer (spec streams 5.5: "so that their sum stays below")', 
     }
   });
 
-  it('is by default what the constants say', () => {
+  it('leads to the default limits by default', () => {
     expect(transportFor(DEFAULT_MEMORY_PER_PEER_BYTES)).toMatchObject({
       connectionWindowBytes: CONNECTION_WINDOW_BYTES,
       sendBufferBytes: SEND_BUFFER_BYTES,

@@ -5,7 +5,7 @@ import { ReadPace } from '../../../src/transport/streams/read-pace.js';
 const RTT = 100;
 const READ = 8192;
 
-/** A program that reads so many bytes in each round, in pieces. */
+/** A program that reads this many bytes in each round, in pieces. */
 class Reader {
   readonly #pace = new ReadPace();
   #now = 0;
@@ -40,7 +40,7 @@ describe('the window that a reader needs (spec streams 5.2)', () => {
     expect(new Reader(1).rounds(500, 10_000) / 10_000).toBeCloseTo(1.5 * 25, -1);
   });
 
-  it('lets a sender double its rate each round trip, from the first bytes on', () => {
+  it('lets a sender double its rate every round trip, from the first bytes on', () => {
     const reader = new Reader();
     for (let bytes = OPENING_WINDOW_BYTES; bytes < 2 ** 24; bytes *= 2) {
       expect(reader.rounds(1, bytes)).toBeGreaterThanOrEqual(2 * bytes);
@@ -60,7 +60,7 @@ describe('the window that a reader needs (spec streams 5.2)', () => {
     expect(reader.rounds(1, 150_000)).toBeGreaterThan(2 * 150_000);
   });
 
-  it('counts a burst behind a gap: the sender must be able to fill the next one', () => {
+  it('counts a burst after a gap, because the sender must be able to fill the next one', () => {
     const reader = new Reader();
     for (let n = 0; n < 10; n++) {
       reader.rounds(3, 100);
@@ -69,7 +69,7 @@ describe('the window that a reader needs (spec streams 5.2)', () => {
     expect(reader.rounds(3, 100)).toBeGreaterThan(3_000_000);
   });
 
-  it('is the opening window until so much has been read (spec streams 5.3)', () => {
+  it('is at least the opening window until that much was read (spec streams 5.3)', () => {
     const reader = new Reader();
     expect(reader.rounds(1, 10_000)).toBe(OPENING_WINDOW_BYTES);
     expect(reader.rounds(30, 10_000)).toBeLessThan(20_000);
