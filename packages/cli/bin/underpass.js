@@ -12,14 +12,14 @@ if (process.env.UNDERPASS_DEBUG) process.setSourceMapsEnabled(true);
 import('../bundle/main.js');
 
 function prepareForTraffic() {
-  // Node resolves names on a pool of four threads by default, and slow names may occupy two of them: one peer's names would
-  // block everybody's. With twice MAX_LOOKUPS (spec forwarding 2.5) each lookup gets a thread. The size must be set before
-  // the pool is first used. Loading an ES module uses it, so this file is CommonJS.
+  // Node resolves names on a pool of four threads by default, and slow names may occupy two of them: one peer's names
+  // would block everybody's. With twice MAX_LOOKUPS (spec forwarding 2.5) each lookup gets a thread. The size must be
+  // set before the pool is first used. Loading an ES module uses it, so this file is CommonJS.
   process.env.UV_THREADPOOL_SIZE ??= '64';
 
-  // V8 optimises code that has run often. Keystrokes arrive only a few times a second, so for its first minutes a tunnel
-  // would carry them with code that is several times slower. These flags make V8 optimise sooner (docs/adr/0008). They are
-  // set only for versions that are known to accept them.
+  // V8 optimises code that has run often. Keystrokes arrive only a few times a second, so for its first minutes a
+  // tunnel would carry them with code that is several times slower. These flags make V8 optimise sooner
+  // (docs/adr/0008). They are set only for versions that are known to accept them.
   const nodeMajor = Number.parseInt(process.versions.node, 10);
   const compileSooner =
     nodeMajor === 20

@@ -58,8 +58,8 @@ export class RelayFinder {
   #retryMs = MIN_LOOKUP_RETRY_MS;
   /** Datagrams received when this search began. */
   #receivedBefore = 0;
-  #last: Contact;
   /** The state of contact at the last check. */
+  #last: Contact;
   /** The address that answered last. Its family is tried first (RFC 8305 §4). */
   #answered: Address | undefined;
 

@@ -23,7 +23,6 @@ import type { SocketWatch } from './socket-watch.js';
 import type { Tunnel } from './tunnel.js';
 
 export interface AcceptorObserver {
-  /** `address` is what was connected to. */
   /** @param address  the address that the relay connected to */
   onOpened(id: number, target: Target, address: string): void;
   /** @param target  undefined when the request could not be read

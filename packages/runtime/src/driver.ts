@@ -95,7 +95,7 @@ export class Driver {
   readonly #turn = (): void => this.#runTurn();
   readonly #onTimer = (): void => {
     this.#timer = undefined;
-    // Not at once: what waits in the socket is read first (spec recovery 4).
+    // Defer the turn, so that datagrams waiting in the socket are handled first (spec recovery 4).
     this.#schedule();
   };
   readonly #streams = new Map<Stream, StreamHandler>();

@@ -69,11 +69,11 @@ const UNASKED_CHANCE = 0.02;
 
 /** Runs an endpoint the way a program does, and checks the promises of its interface.
  *
- *  A datagram is handled when it arrives. Everything else happens in turns, which follow a little later: timers, events,
- *  the application's commands, sending. Between two turns nothing is polled. The world owns one driver for each running
- *  process. It reports an endpoint that sends or emits events without end, or keeps a deadline in the past. Now and then
- *  it runs a turn that nothing requested, so that a rule can check that it has no effect. It overwrites every datagram
- *  that the endpoint has handled, so that a view kept for too long shows up. */
+ *  A datagram is handled when it arrives. Everything else happens in turns, which follow a little later: timers,
+ *  events, the application's commands, sending. Between two turns nothing is polled. The world owns one driver for each
+ *  running process. It reports an endpoint that sends or emits events without end, or keeps a deadline in the past. Now
+ *  and then it runs a turn that nothing requested, so that a rule can check that it has no effect. It overwrites every
+ *  datagram that the endpoint has handled, so that a view kept for too long shows up. */
 export class EndpointDriver {
   readonly #options: DriverOptions;
   readonly #queue: EventQueue;

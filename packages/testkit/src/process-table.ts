@@ -30,9 +30,9 @@ interface Keys {
 
 /** Owns the keys of each node and every run of its process.
  *
- *  A node keeps its keys over all its runs. `start` creates the next run, shows it to the observer and puts its endpoint
- *  into the world. The run of the scenario decides when processes start and end; streams find the process at their other
- *  end here. */
+ *  A node keeps its keys over all its runs. `start` creates the next run, shows it to the observer and puts its
+ *  endpoint into the world. The run of the scenario decides when processes start and end; streams find the process at
+ *  their other end here. */
 export class ProcessTable {
   readonly #options: ProcessTableOptions;
   readonly #keys = new Map<NodeName, Keys>();

@@ -16,8 +16,8 @@ import type { NodeName } from './world.js';
 /** The gaps between acknowledged pieces may all be lost, too, and so may the data on both sides of a frame in flight
  *  (spec streams 5.7). */
 const MAX_NOTED_PIECES = 2 * MAX_SEND_PIECES + MAX_SENT_FRAMES;
-/** A connection survives everything except restarts, closes and violations (spec streams 3), and one peer's actions never
- *  affect another's connection. @returns what is wrong if the scenario does not explain why a connection ended */
+/** A connection survives everything except restarts, closes and violations (spec streams 3), and one peer's actions
+ *  never affect another's connection. @returns what is wrong if the scenario does not explain why a connection ended */
 export function disconnectProblem(
   { restarts, close, violation, removal }: Scenario,
   node: NodeName,

@@ -1,4 +1,5 @@
-/** What is left of a link when processes stand still now and then, in runs that are shorter than those of docs/stall-table.txt. */
+/** What is left of a link when processes stand still now and then, in runs that are shorter than those of
+ *  docs/stall-table.txt. */
 import { describe, expect, it } from 'vitest';
 import { measureStalls, STALL_LINK, STALL_ROWS, type StallRow } from '../src/stall-table.js';
 

@@ -64,8 +64,8 @@ export interface ArrivedDatagram {
   readonly unknown: SentDatagram | undefined;
 }
 
-/** The observations of a rule, each of them optional. Rules identify processes and peers by name and must not keep the program's objects for
- *  long. */
+/** The observations of a rule, each of them optional. Rules identify processes and peers by name and must not keep the
+ *  program's objects for long. */
 export interface RuleWatch {
   onStart?(process: ObservedProcess): void;
   onSent?(datagram: SentDatagram): void;
