@@ -69,8 +69,9 @@ export type Reaction = 'none' | 'poll' | Uint8Array;
  *  A datagram that has no effect does not ask for the loop, so that strangers cause no work. The result of
  *  `handleDatagram` says whether it does.
  *
- *  The endpoint joins the two halves: WireGuard finds the peer of each datagram and opens it, and Peer passes the payload
- *  to its connection. Apart from `removePeer`, `close`, `destroy` and `handleTooLarge`, no call goes through all peers. */
+ *  The endpoint joins the two halves: WireGuard finds the peer of each datagram and opens it, and Peer passes the
+ *  payload to its connection. Apart from `removePeer`, `close`, `destroy` and `handleTooLarge`, no call goes through
+ *  all peers. */
 export class Endpoint {
   /** How many datagrams and packets had no effect, by reason. */
   readonly drops: Readonly<Record<DropReason, number>>;

@@ -8,7 +8,7 @@ const NO_EPOCH = new Uint8Array(EPOCH_BYTES);
  *  - `first`: it is the first HELLO of a peer
  *  - `restarted`: the peer has restarted, so the old connection is over
  *  - `returned`: it has an epoch that another one has ended, so two processes use the peer's key (spec streams 3.7)
- *  - `not-for-us`: it was meant for an earlier run of ours
+ *  - `not-for-us`: it was meant for an earlier run of our side
  *  - `stale`: it comes late, from an earlier run of the peer
  *  - `violation`: its keypair is bound to another epoch */
 export type HelloMeaning =
@@ -59,7 +59,7 @@ export class Epochs {
   /** Says what a HELLO means. This has no effect.
    *  @param keypairId the keypair that it arrived under */
   judge(keypairId: number, hello: Hello): HelloMeaning {
-    // Meant for an earlier run of ours (spec streams 3.3).
+    // It was meant for an earlier run of our side (spec streams 3.3).
     if (!same(hello.expectedEpoch, NO_EPOCH) && !same(hello.expectedEpoch, this.own)) return 'not-for-us';
     const bound = this.#boundTo(keypairId);
     if (bound !== undefined && !same(bound, hello.epoch)) return 'violation';

@@ -176,7 +176,7 @@ assert(
 assert(INITIAL_MAX_STREAM_DATA_BYTES % RECEIVE_BLOCK_BYTES === 0, 'windows are whole blocks');
 assert((MAX_SENT_PACKETS & (MAX_SENT_PACKETS - 1)) === 0, 'the ring is indexed by a mask');
 assert((MAX_SENT_FRAMES & (MAX_SENT_FRAMES - 1)) === 0, 'as is that of their frames');
-assert(SUSPECT_AFTER_MS < WAITING_AFTER_MS, 'a new handshake is tried before anybody is told to wait');
+assert(SUSPECT_AFTER_MS < WAITING_AFTER_MS, 'a new handshake is tried before streams are reported to wait');
 assert(
   (BASE_DATAGRAM_BYTES - TRANSPORT_OVERHEAD_BYTES) % PADDING_BYTES === 0,
   'a full payload needs no padding',

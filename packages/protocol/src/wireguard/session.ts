@@ -28,7 +28,7 @@ export interface SessionOptions {
 export interface SessionStats {
   /** Handshakes that are complete: our response was used, or we received the peer's. */
   handshakes: number;
-  /** The time from the last initiation of ours that got a response, to that response. Undefined if there is none. */
+  /** The time from our last initiation that got a response until that response. Undefined if there is none. */
   handshakeRttMs: number | undefined;
   /** Datagrams and bytes of UDP payload, of all message types except cookie replies. Received ones have
    *  authenticated. */

@@ -27,6 +27,7 @@ export interface RecoveryOutcome {
   readonly spuriousLossSentAt: number;
 }
 
+/** The outcome that Recovery fills and returns. Its readers get it as a RecoveryOutcome, which cannot be changed. */
 class Outcome implements RecoveryOutcome {
   readonly acknowledged: number[] = [];
   readonly lost: number[] = [];

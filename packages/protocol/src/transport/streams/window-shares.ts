@@ -41,8 +41,8 @@ export interface WindowLimits {
  *  A stream's window is at most a share of what all claims leave free, so each stream that stops leaves something for
  *  the next.
  *
- *  There is one of these per connection. It is told of every change of a receiving half, and keeps only the sums of the
- *  claims. It never sends a limit. Sizes are in bytes. */
+ *  There is one of these per connection. Every change of a receiving half is reported to it, and it keeps only the sums
+ *  of the claims. It never sends a limit. Sizes are in bytes. */
 export class WindowShares {
   readonly #maxWindowBytes: number;
   readonly #spareBytes: number;
