@@ -315,8 +315,10 @@ export class WireGuard<Owner = undefined> {
   #handleResponse(now: number, datagram: Uint8Array, from: Address): Received<Owner> {
     // This is cheaper than a MAC. A response that no handshake waits for does not count as load and gets no cookie
     // reply (spec handshake 3.1).
-    const session = this.#indices.get(readUint32(datagram, ResponseOffset.receiverIndex))?.session;
-    if (session === undefined) return dropped('unknown-index');
+    const entry = this.#indices.get(readUint32(datagram, ResponseOffset.receiverIndex));
+    if (entry === undefined) return dropped('unknown-index');
+    if (entry.keypair !== undefined) return dropped('unexpected-handshake');
+    const { session } = entry;
     const refused = this.#guard(now, datagram, readUint32(datagram, ResponseOffset.senderIndex), from);
     if (refused !== undefined) return refused;
     const failed = session.handleResponse(now, from, datagram);

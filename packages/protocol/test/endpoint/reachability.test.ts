@@ -67,4 +67,13 @@ describe('Reachability', () => {
     expect(reachability.isOver(1_000 + MAX_SILENCE_MS, BUSY)).toBe(true);
     expect(reachability.isOver(1_000 + MAX_SILENCE_MS, CONNECTED)).toBe(false);
   });
+
+  test('does not count idle time against a stream that is opened after it (spec outage 4)', () => {
+    const reachability = new Reachability(MAX_SILENCE_MS);
+    reachability.onHeard(1_000);
+    const openedAt = 5 * MAX_SILENCE_MS;
+    reachability.ask(openedAt);
+    expect(reachability.isOver(openedAt, BUSY)).toBe(false);
+    expect(reachability.isOver(openedAt + MAX_SILENCE_MS, BUSY)).toBe(true);
+  });
 });

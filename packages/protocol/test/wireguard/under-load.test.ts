@@ -1,5 +1,5 @@
 import { type Address, RoamingPath, WireGuard } from '@underpass/protocol';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import {
   COOKIE_REPLIES_PER_WINDOW,
   RATE_LIMIT_BURST,
@@ -55,6 +55,19 @@ describe('under load (spec handshake 6)', () => {
       'keepalive',
     ]);
     expect(pair.a.peer.sendableKeypairId(pair.now)).toBeDefined();
+  });
+
+  it('does not count a copy of an old response, and computes nothing for it (spec handshake 3.1)', () => {
+    const mac = vi.fn(SUITE.mac);
+    const pair = new SessionPair({ suite: { ...SUITE, mac } });
+    pair.connect();
+    const response = pair.sent.find(({ name }) => name === 'response')?.bytes as Uint8Array;
+    mac.mockClear();
+    for (let i = 0; i <= UNDER_LOAD_HANDSHAKES_PER_SECOND; i++) {
+      const answer = pair.receive(pair.a, response.slice(), pair.b.address);
+      expect(answer).toEqual({ kind: 'dropped', reason: 'unexpected-handshake' });
+    }
+    expect(mac).not.toHaveBeenCalled();
   });
 
   it('ends a second after the flood', () => {
