@@ -25,7 +25,7 @@ export function openLog(level: LogLevel, output: LogOutput = stderrOutput()): Lo
   const limiter = new LogLimiter({
     now: () => performance.now(),
     schedule: (delayMs, callback) => void setTimeout(callback, delayMs).unref(),
-    onSuppressed: (suppression) => sayHowMany(log, suppression),
+    onSuppressed: (suppression) => logSuppression(log, suppression),
   });
   const log = pino(
     {
@@ -80,7 +80,7 @@ function stringField(fields: unknown, name: string): string | undefined {
 }
 
 /** `laptop: 14430 more 'refused' lines in 10 s, not shown`. */
-function sayHowMany(log: pino.Logger, { level, event, peer, lines, windowMs }: Suppression): void {
+function logSuppression(log: pino.Logger, { level, event, peer, lines, windowMs }: Suppression): void {
   const whose = peer === undefined ? '' : `${peer}: `;
   const which = event === undefined ? '' : `'${event}' `;
   const text = `${whose}${lines} more ${which}${lines === 1 ? 'line' : 'lines'} in ${Math.ceil(windowMs / 1000)} s, not shown`;

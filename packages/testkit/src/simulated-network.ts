@@ -217,9 +217,9 @@ export class SimulatedNetwork {
       delayMs = Math.max(0, delayMs + wanderedMs(link.wander, this.#links[target].wander, departure, random));
     }
     if (random.chance(link.stragglerChance)) delayMs += random.between(0, link.stragglerMs);
-    const isSpoilt = random.chance(link.corruptionChance);
-    const arrived = isSpoilt ? spoil(random, datagram) : new Uint8Array(datagram);
-    if (isSpoilt) {
+    const isCorrupted = random.chance(link.corruptionChance);
+    const arrived = isCorrupted ? corrupt(random, datagram) : new Uint8Array(datagram);
+    if (isCorrupted) {
       this.counts.corrupted++;
       this.troubledAt = this.#queue.now;
     }
@@ -261,7 +261,7 @@ function wanderedMs({ spreadMs, periodMs }: Wander, line: Line, at: number, rand
 }
 
 /** Returns a corrupted copy: flipped bits, a missing end, or extra bytes. */
-function spoil(random: SeededRandom, datagram: Uint8Array): Uint8Array {
+function corrupt(random: SeededRandom, datagram: Uint8Array): Uint8Array {
   const kind = random.integer(0, 9);
   if (kind === 0) return new Uint8Array(datagram.subarray(0, random.integer(0, datagram.length - 1)));
   if (kind === 1) {
@@ -269,10 +269,10 @@ function spoil(random: SeededRandom, datagram: Uint8Array): Uint8Array {
     longer.set(datagram);
     return longer;
   }
-  const spoilt = new Uint8Array(datagram);
+  const corrupted = new Uint8Array(datagram);
   for (let flips = random.integer(1, 3); flips > 0; flips--) {
-    const at = random.integer(0, spoilt.length - 1);
-    spoilt[at] = (spoilt[at] as number) ^ (1 << random.integer(0, 7));
+    const at = random.integer(0, corrupted.length - 1);
+    corrupted[at] = (corrupted[at] as number) ^ (1 << random.integer(0, 7));
   }
-  return spoilt;
+  return corrupted;
 }

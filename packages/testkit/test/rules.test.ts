@@ -400,7 +400,7 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
       if (!isBroken) play.acknowledge(0);
       play.send(play.client, data(0), { bytes: 1_440, payloadBytes: 1_408 });
     },
-    'larger, and not a probe that was spoilt on purpose': (play, isBroken) => {
+    'larger, and not a probe that was corrupted on purpose': (play, isBroken) => {
       play.transport = { datagramBytes: 1_200 };
       const size = { bytes: 1_440, payloadBytes: 1_408 };
       if (isBroken) play.send(play.client, data(0), size);

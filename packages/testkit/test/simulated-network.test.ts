@@ -84,12 +84,12 @@ describe('the network', () => {
 
   test('corrupts bytes or the length', () => {
     const { arrivals, counts } = send(100, { corruptionChance: 0.5 });
-    const spoilt = arrivals.filter(
+    const corrupted = arrivals.filter(
       ({ at, bytes }) => bytes.length !== 100 || bytes.some((byte) => byte !== at - 10),
     );
     expect(counts.corrupted).toBeGreaterThan(20);
-    expect(spoilt.length).toBeGreaterThan(counts.corrupted * 0.9);
-    expect(spoilt.length).toBeLessThanOrEqual(counts.corrupted);
+    expect(corrupted.length).toBeGreaterThan(counts.corrupted * 0.9);
+    expect(corrupted.length).toBeLessThanOrEqual(counts.corrupted);
   });
 
   test('forges from an address of its own, and still delivers the genuine datagram', () => {

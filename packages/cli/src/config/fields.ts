@@ -13,7 +13,7 @@ import { decodeKey, looksLikeKey } from '../key-text.js';
 import { MAX_CONNECT_TIMEOUT_SECONDS, MAX_KEEPALIVE_SECONDS, MAX_OUTAGE_HOURS } from '../limits.js';
 import { LOG_LEVELS } from '../log-level.js';
 import { resolveFrom } from './default-paths.js';
-import { describe, WHOLE_STORY } from './schema-problems.js';
+import { COMPLETE_MESSAGE, describe } from './schema-problems.js';
 
 /** A peer's name: at most 64 characters, none of which needs quoting anywhere. */
 const PEER_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
@@ -132,6 +132,6 @@ function explainedField<T extends object>(
 }
 
 function refuse(context: z.RefinementCtx, input: unknown, message: string): never {
-  context.issues.push({ code: 'custom', message, input, params: WHOLE_STORY });
+  context.issues.push({ code: 'custom', message, input, params: COMPLETE_MESSAGE });
   return z.NEVER;
 }

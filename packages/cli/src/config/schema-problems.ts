@@ -13,7 +13,7 @@ export interface Problem {
 }
 
 /** Marks a custom issue whose message is complete: the found value is not added. */
-export const WHOLE_STORY = { wholeStory: true } as const;
+export const COMPLETE_MESSAGE = { completeMessage: true } as const;
 
 /** Longer values are cut when they are printed. */
 const SHOWN_CHARACTERS = 48;
@@ -31,11 +31,11 @@ export function schemaProblems(
         text: unknownKeyText([...issue.path, key], valueAt(document.value, [...issue.path, key]), known),
       }));
     }
-    const isWholeStory = issue.code === 'custom' && issue.params?.wholeStory === true;
+    const isComplete = issue.code === 'custom' && issue.params?.completeMessage === true;
     const found = describe(valueAt(document.value, issue.path));
     return {
       line: document.lineOf(issue.path),
-      text: `${keyName(issue.path)}: ${isWholeStory ? issue.message : `found ${found}, expected ${issue.message}`}`,
+      text: `${keyName(issue.path)}: ${isComplete ? issue.message : `found ${found}, expected ${issue.message}`}`,
     };
   });
 }

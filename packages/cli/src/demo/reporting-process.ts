@@ -31,7 +31,7 @@ export class ReportingProcess {
   readonly #events: ReportedEvent[] = [];
   readonly #waiters = new Set<Waiter>();
   /** The last line that was not an event, or the last error: probably why the process failed. */
-  #lastWords = '';
+  #lastLine = '';
   #ending: string | undefined;
 
   /** Starts `node` with these arguments. */
@@ -81,10 +81,10 @@ export class ReportingProcess {
   #handleLine(line: string): void {
     const event = parseEvent(line);
     if (event === undefined) {
-      this.#lastWords = line;
+      this.#lastLine = line;
       return;
     }
-    if (event.level === 'error' && typeof event.msg === 'string') this.#lastWords = event.msg;
+    if (event.level === 'error' && typeof event.msg === 'string') this.#lastLine = event.msg;
     this.#events.push(event);
     if (this.#events.length > EVENT_LIMIT) this.#events.shift();
     for (const waiter of this.#waiters) {
@@ -99,7 +99,7 @@ export class ReportingProcess {
   }
 
   #endedBefore(event: string): CliError {
-    const words = this.#lastWords === '' ? '' : `; its last line: ${this.#lastWords}`;
+    const words = this.#lastLine === '' ? '' : `; its last line: ${this.#lastLine}`;
     return new CliError(ExitCode.failure, `${this.name} ${this.#ending ?? ''} before '${event}'${words}`);
   }
 

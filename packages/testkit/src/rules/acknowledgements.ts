@@ -20,7 +20,7 @@ interface Receiver {
   oldestAt: number;
   waiting: number[];
   isDueAtOnce: boolean;
-  isSpoilt: boolean;
+  isCorrupted: boolean;
   sentAt: number;
   /** When an unproven address last limited what it may send. */
   limitedAt: number;
@@ -58,7 +58,7 @@ export const acknowledgements: Rule = {
     const isLate = ({ oldestAt }: Receiver) => stage.now() - oldestAt > MAX_ACK_DELAY_MS + slackMs;
 
     const isAble = (receiver: Receiver, process: ObservedProcess, peer: NodeName): boolean =>
-      !receiver.isSpoilt &&
+      !receiver.isCorrupted &&
       stage.now() - receiver.sentAt < ABLE_MS &&
       stage.now() - (keyedAt.get(`${process.name} ${peer}`) ?? 0) < FRESH_KEY_MS &&
       receiver.oldestAt > receiver.limitedAt &&
@@ -67,7 +67,7 @@ export const acknowledgements: Rule = {
     const acknowledge = (receiver: Receiver, sent: SentDatagram): void => {
       const { by, towards, packet, payloadBytes, at } = sent;
       // A packet that was corrupted on purpose: its content is unknown, and it ends the connection.
-      if (packet === undefined && payloadBytes > 0) receiver.isSpoilt = true;
+      if (packet === undefined && payloadBytes > 0) receiver.isCorrupted = true;
       const ack = packet?.ack;
       if (ack === undefined) {
         receiver.sentAt = at;
@@ -126,7 +126,7 @@ export const acknowledgements: Rule = {
         note(receiver, by, sent.by.node);
         if (madeKeypair) keyedAt.set(`${by.name} ${sent.by.node}`, datagram.at);
         if (isFresh && dropped === undefined) receive(receiver, datagram);
-        if (sent.payloadBytes > 0 && sent.packet === undefined) receiver.isSpoilt = true;
+        if (sent.payloadBytes > 0 && sent.packet === undefined) receiver.isCorrupted = true;
       },
       onSent(datagram) {
         const { by, towards } = datagram;
@@ -161,7 +161,7 @@ function nothingReceived(epoch: string): Receiver {
     oldestAt: 0,
     waiting: [],
     isDueAtOnce: false,
-    isSpoilt: false,
+    isCorrupted: false,
     sentAt: Number.NEGATIVE_INFINITY,
     limitedAt: Number.NEGATIVE_INFINITY,
   };
