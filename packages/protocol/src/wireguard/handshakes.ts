@@ -1,3 +1,4 @@
+import type { Address } from '../address.js';
 import { assert } from '../assert.js';
 import type { DropReason } from '../failure.js';
 import type { SessionContext } from './context.js';
@@ -8,6 +9,7 @@ import { INITIATION_BYTES } from './messages.js';
 import type { HandshakeState } from './noise.js';
 import type { PeerSecrets } from './peer-secrets.js';
 import { Responder } from './responder.js';
+import type { SessionPath } from './session-path.js';
 import type { SomeTimers } from './timers.js';
 
 /** A message 1 that authenticated, as WireGuard passes it to the session. */
@@ -117,9 +119,11 @@ export class Handshakes<S> {
   /** Writes the next message 1 or 2, if one is due. A response or a copy that exceeds the allowance is dropped, as if
    *  the network had lost it. A new initiation that exceeds it is held back until `release` or the next try.
    *  @param into at least 148 bytes
-   *  @param allowanceBytes how many bytes of UDP payload may be sent to the peer's address (spec path 2)
+   *  @param path where the message will go, and how much may be sent there (spec path 2)
    *  @returns the length of the message, or 0 if there is none */
-  poll(now: number, into: Uint8Array, allowanceBytes: number): number {
+  poll(now: number, into: Uint8Array, path: SessionPath): number {
+    const { address, allowanceBytes } = path;
+    if (address === undefined) return 0;
     const response = this.#responder.takeResponse(now);
     if (response !== undefined && response.length <= allowanceBytes) {
       into.set(response);
@@ -128,7 +132,7 @@ export class Handshakes<S> {
     }
     if (this.#schedule.takeTry()) {
       if (INITIATION_BYTES > allowanceBytes) this.#schedule.onHeldBack(now);
-      else if (this.#initiate(now, into)) return INITIATION_BYTES;
+      else if (this.#initiate(now, into, address)) return INITIATION_BYTES;
     }
     if (this.#schedule.takeCopy() && INITIATION_BYTES <= allowanceBytes && this.#copy(now, into)) {
       return INITIATION_BYTES;
@@ -158,9 +162,9 @@ export class Handshakes<S> {
     this.#context.wantHandshake(this.#session);
   }
 
-  #initiate(now: number, into: Uint8Array): boolean {
+  #initiate(now: number, into: Uint8Array, to: Address): boolean {
     this.#schedule.beginTry(now);
-    if (!this.#initiator.initiate(now, this.#session, into)) return false;
+    if (!this.#initiator.initiate(now, this.#session, into, to)) return false;
     this.#schedule.onInitiated(now);
     return true;
   }

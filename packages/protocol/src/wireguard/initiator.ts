@@ -1,3 +1,4 @@
+import type { Address } from '../address.js';
 import { copyBytes } from '../copy-bytes.js';
 import { drawSecret, wipe } from '../crypto/bytes.js';
 import { KEY_BYTES } from '../crypto/suite.js';
@@ -17,6 +18,7 @@ interface Pending {
   readonly state: HandshakeState;
   readonly localIndex: number;
   readonly sentAt: number;
+  readonly to: Address;
   /** Message 1 as it was sent, from which copies are made. */
   readonly message: Uint8Array;
 }
@@ -42,8 +44,9 @@ export class Initiator<S> {
 
   /** Starts a new handshake in place of the last one, and writes its message 1.
    *  @param into at least 148 bytes
+   *  @param to where it will go first; copies may go elsewhere
    *  @returns false if no handshake with this peer's key is possible (spec handshake 1.3) */
-  initiate(now: number, session: S, into: Uint8Array): boolean {
+  initiate(now: number, session: S, into: Uint8Array, to: Address): boolean {
     this.abandon();
     const { suite, random, local, indices } = this.#context;
     const { publicKey, staticStatic } = this.#secrets;
@@ -72,7 +75,7 @@ export class Initiator<S> {
     }
     this.#secrets.writeMacs(now, into.subarray(0, INITIATION_BYTES));
     const message = copyBytes(into.subarray(0, INITIATION_BYTES));
-    this.#pending = { state, localIndex, sentAt: now, message };
+    this.#pending = { state, localIndex, sentAt: now, to, message };
     return true;
   }
 
@@ -98,6 +101,7 @@ export class Initiator<S> {
       localIndex,
       remoteIndex: readUint32(message, ResponseOffset.senderIndex),
     });
+    keypair.reachedAt = pending.to;
     (indices.get(localIndex) as IndexEntry<S>).keypair = keypair;
     return { keypair, roundTripMs: now - pending.sentAt };
   }

@@ -1,3 +1,4 @@
+import type { Address } from '../address.js';
 import { assert } from '../assert.js';
 import { wipe } from '../crypto/bytes.js';
 import type { Aead, CryptoSuite } from '../crypto/suite.js';
@@ -37,6 +38,8 @@ export class Keypair {
   readonly isInitiator: boolean;
   readonly localIndex: number;
   readonly remoteIndex: number;
+  /** Where our message of the handshake went (spec path 2). The session sets it. */
+  reachedAt: Address | undefined;
   readonly #sending: Aead;
   readonly #receiving: Aead;
   readonly #replays = new ReplayWindow();

@@ -23,8 +23,8 @@ export interface AuthenticDatagram {
   readonly from: Address;
   /** The size of its UDP payload. */
   readonly bytes: number;
-  /** Whether it is a transport message. */
-  readonly usesKeys: boolean;
+  /** Of a transport message: where our message of its keypair's handshake went, which the peer must have received. */
+  readonly reachedAt?: Address | undefined;
   /** Whether nothing newer has come from the peer so far (spec path 1). */
   readonly isNewest: boolean;
 }

@@ -179,7 +179,8 @@ export class Session<Owner = undefined> {
     if (typeof keypair === 'string') return keypair;
     this.#keypairs.addResponded(keypair);
     this.#setExpiryTimer(now);
-    this.#noteReceived(now, { from, bytes: message.bytes, usesKeys: false, isNewest: true });
+    this.#noteReceived(now, { from, bytes: message.bytes, isNewest: true });
+    keypair.reachedAt = from;
     return undefined;
   }
 
@@ -191,7 +192,7 @@ export class Session<Owner = undefined> {
     this.#keypairs.addInitiated(outcome.keypair);
     this.#setExpiryTimer(now);
     this.#stats.handshakeRttMs = outcome.roundTripMs;
-    this.#noteReceived(now, { from, bytes: message.length, usesKeys: false, isNewest: true });
+    this.#noteReceived(now, { from, bytes: message.length, isNewest: true });
     this.#noteHandshakeComplete();
     // A keepalive confirms the keypair at once, unless data is sent first (spec session 2.4).
     this.#keepalive.want();
@@ -220,7 +221,7 @@ export class Session<Owner = undefined> {
     // Only the newest message may move the peer's address (spec path 1).
     const isNewest = keypair.id >= this.#newestReceivedId && keypair.hasOpenedNewest;
     if (isNewest) this.#newestReceivedId = keypair.id;
-    this.#noteReceived(now, { from, bytes: datagram.length, usesKeys: true, isNewest });
+    this.#noteReceived(now, { from, bytes: datagram.length, reachedAt: keypair.reachedAt, isNewest });
     this.#renewOnReceive(now);
     if (datagram.length > MIN_TRANSPORT_BYTES) this.#keepalive.onDataReceived(now);
     return undefined;
@@ -242,8 +243,7 @@ export class Session<Owner = undefined> {
    *  @param into at least 148 bytes
    *  @returns the length of the message, or 0 if there is none */
   pollHandshake(now: number, into: Uint8Array): number {
-    if (this.path.address === undefined) return 0;
-    const length = this.#handshakes.poll(now, into, this.path.allowanceBytes);
+    const length = this.#handshakes.poll(now, into, this.path);
     if (length > 0) this.#noteSent(now, length, false);
     return length;
   }

@@ -67,7 +67,9 @@ export class PathModel {
   formerlyProven: Address | undefined;
   /** Challenges to `address` since its trial began. */
   challengesSent = 0;
-  #answered: Address | undefined;
+  /** By the key under which the peer sends: where our message of its handshake went. */
+  readonly #reachedAt = new Map<string | undefined, Address | undefined>();
+  #initiatedTo: Address | undefined;
   readonly #challenges = new Map<string, Address>();
   #wentBack = false;
   #movedAt = 0;
@@ -89,7 +91,8 @@ export class PathModel {
     return this.challengesSent >= MAX_CHALLENGES || now - this.#movedAt >= SHORTEST_TRIAL_MS;
   }
 
-  onSent({ to, packet }: SentDatagram): void {
+  onSent({ to, kind, isCopy, packet }: SentDatagram): void {
+    if (kind === MessageKind.initiation && !isCopy) this.#initiatedTo = to;
     if (this.isOnTrial && sameAddress(to, this.proven)) this.#wentBack = true;
     if (packet?.challenge === undefined) return;
     // Different bytes mean another trial. The path may have gone back in between, so an answer to the earlier challenge
@@ -102,15 +105,18 @@ export class PathModel {
     if (sameAddress(to, this.address)) this.challengesSent++;
   }
 
-  onArrived({ at, from, kind, isNewest, isFresh, madeKeypair, sent, dropped }: ArrivedDatagram): void {
+  onArrived({ at, by, from, kind, isNewest, isFresh, madeKeypair, sent, dropped }: ArrivedDatagram): void {
     if (madeKeypair) {
       this.#move(at, from);
-      if (kind === MessageKind.initiation && this.proven === undefined) this.#answered = from;
+      this.#reachedAt.set(
+        by.crypto.keys.at(-1)?.key,
+        kind === MessageKind.initiation ? from : this.#initiatedTo,
+      );
       return;
     }
     if (isNewest) this.#move(at, from);
-    // The peer can use the keys only if it received our response.
-    if (isFresh && this.proven === undefined) this.proven = this.#answered ?? this.address;
+    // The peer can use the keys only if it received our message of their handshake.
+    if (isFresh) this.proven ??= this.#reachedAt.get(sent?.key);
     if (dropped !== undefined) return;
     if (this.#wentBack) return; // a late answer to a trial that was given up proves nothing
     for (const response of sent?.packet?.responses ?? []) {

@@ -15,8 +15,8 @@ export interface ReceivedDatagram {
   readonly from: Address;
   /** The size of its UDP payload. */
   readonly bytes: number;
-  /** Whether it is a transport message. */
-  readonly usesKeys: boolean;
+  /** Of a transport message: where our message of its keypair's handshake went, which the peer must have received. */
+  readonly reachedAt?: Address | undefined;
   /** Whether nothing newer has come from the peer so far, so that it may move the path (spec path 1). */
   readonly isNewest: boolean;
 }
@@ -91,16 +91,15 @@ export class Path {
   }
 
   /** A datagram authenticated. It may move the path, and prove an address. */
-  onReceived(now: number, { from, bytes, usesKeys, isNewest }: ReceivedDatagram): void {
+  onReceived(now: number, { from, bytes, reachedAt, isNewest }: ReceivedDatagram): void {
     const current = isNewest ? from : this.address;
     if (current === undefined) return;
     if (sameAddress(from, current) && this.#chosen.some((chosen) => sameAddress(chosen, current))) {
       this.#proven = current;
       this.#chosen = [];
     }
-    // An initiation may be a copy that somebody else sent. But whoever uses our keys has received our response, which
-    // went to the address that the initiation came from.
-    if (this.#proven === undefined && usesKeys) this.#proven = this.#unproven?.address ?? current;
+    // A handshake message may be a copy that somebody else sent. But whoever uses the keys has received ours.
+    this.#proven ??= reachedAt;
     if (sameAddress(current, this.#proven)) {
       this.#giveUp();
       return;

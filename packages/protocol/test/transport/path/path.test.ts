@@ -11,8 +11,9 @@ const HOME = { address: '192.0.2.1', port: 1000 };
 const REBOUND = { address: '192.0.2.1', port: 2000 };
 const AWAY = { address: '203.0.113.9', port: 1000 };
 
-function datagram(from: Address, usesKeys = true): ReceivedDatagram {
-  return { from, bytes: 100, usesKeys, isNewest: true };
+/** A transport message. @param reachedAt where our message of the handshake went */
+function datagram(from: Address, reachedAt: Address | undefined = from): ReceivedDatagram {
+  return { from, bytes: 100, reachedAt, isNewest: true };
 }
 
 function pathAt(home = HOME): Path {
@@ -34,7 +35,7 @@ describe('Path (spec path)', () => {
     for (let port = 1; port <= MAX_CHOSEN_ADDRESSES; port++) path.trust({ address: '192.0.2.9', port });
     path.trust(HOME);
     path.trust(AWAY);
-    path.onReceived(0, datagram(HOME, false));
+    path.onReceived(0, { from: HOME, bytes: 100, isNewest: true });
     expect([path.proven, path.candidate]).toEqual([HOME, undefined]);
     path.onReceived(1, datagram(AWAY));
     expect([path.proven, path.candidate]).toEqual([HOME, AWAY]);
@@ -48,9 +49,9 @@ describe('Path (spec path)', () => {
     expect(path.candidate).toEqual(HOME);
   });
 
-  it('limits what is sent to the source of the first initiation, which may be a copy (spec path 2)', () => {
+  it('limits what is sent to the source of the first initiation, which may be a copy (spec path 2: "MUST NOT send more than 3 times")', () => {
     const path = new Path((length) => new Uint8Array(length));
-    path.onReceived(0, { from: AWAY, bytes: 148, usesKeys: false, isNewest: true });
+    path.onReceived(0, { from: AWAY, bytes: 148, isNewest: true });
     expect(path.allowanceBytes).toBe(444);
     path.onSent(92);
     expect(path.allowanceBytes).toBe(352);
@@ -59,7 +60,7 @@ describe('Path (spec path)', () => {
     expect(path.takeChallenge(1, 50)).toBeUndefined();
     expect(path.dueAt).toBe(Infinity);
     // Another source has an account of its own.
-    path.onReceived(5, { from: REBOUND, bytes: 148, usesKeys: false, isNewest: true });
+    path.onReceived(5, { from: REBOUND, bytes: 148, isNewest: true });
     expect(path.allowanceBytes).toBe(444);
   });
 
@@ -87,7 +88,7 @@ describe('Path (spec path)', () => {
 
   it('keeps the account of an address that was given up, so that it can save up for a challenge (spec path 2)', () => {
     const path = pathAt();
-    const keepalive = { from: AWAY, bytes: 32, usesKeys: true, isNewest: true };
+    const keepalive = { from: AWAY, bytes: 32, reachedAt: AWAY, isNewest: true };
     const giveUp = (from: number) => {
       for (let i = 1; i <= MAX_CHALLENGES; i++) path.takeChallenge(from + 50 * i, 50);
       path.handleTimeout(from + 50 * MAX_CHALLENGES + 50);
@@ -128,17 +129,19 @@ describe('Path (spec path)', () => {
 
   it('does not take the source of an initiation as proven, because it may be a copy (spec path 2)', () => {
     const path = new Path((length) => new Uint8Array(length));
-    path.onReceived(0, datagram(AWAY, false));
+    path.onReceived(0, { from: AWAY, bytes: 148, isNewest: true });
     expect(path.proven).toBeUndefined();
     path.onReceived(10, datagram(AWAY));
     expect(path.proven).toEqual(AWAY);
     expect(path.candidate).toBeUndefined();
   });
 
-  it('takes the address that our response went to as proven, not the one that uses its keys (spec path 2)', () => {
+  it('takes the address that our message of the handshake reached as proven, not the one that uses its keys (spec path 2: "the message of the handshake that gave these keys")', () => {
     const path = new Path((length) => new Uint8Array(length));
-    path.onReceived(0, datagram(HOME, false));
-    path.onReceived(10, datagram(AWAY));
+    path.onReceived(0, { from: HOME, bytes: 100, isNewest: true });
+    // A response to our own initiation, copied by somebody else.
+    path.onReceived(5, { from: REBOUND, bytes: 92, isNewest: true });
+    path.onReceived(10, datagram(AWAY, HOME));
     expect(path.proven).toEqual(HOME);
     expect(path.candidate).toEqual(AWAY);
     expect(path.allowanceBytes).toBe(300);
