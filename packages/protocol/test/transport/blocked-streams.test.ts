@@ -1,4 +1,4 @@
-/** Streams whose reader has stopped do not take from the others what they need, on a long path (spec streams 5.3, 5.8). */
+/** On a long path, streams whose reader has stopped leave the others what they need (spec streams 5.3, 5.8). */
 import { describe, expect, it } from 'vitest';
 import { INITIAL_MAX_STREAM_DATA_BYTES } from '../../src/transport/limits.js';
 import {
@@ -16,13 +16,14 @@ const TRANSFER_BYTES = 2_500_000;
 const LARGE_BYTES = 8_000_000;
 const STEADY_BYTES = 60_000_000;
 
-/** Two processes whose programs write all that they can on every stream, and read only what they want to. */
+/** Two processes whose programs write as much as they can to every stream, and read only what a test wants. */
 class Programs {
   readonly pair: ConnectedPair;
   readonly #left = new Map<Stream, number>();
-  /** By id: what the relay writes once it was asked. */
+  /** By stream id: what the relay writes once it was asked. */
   readonly #answers = new Map<number, number>();
-  /** Of those that are read, by id: bytes that were read on either side, and the number at which the reader stops. */
+  /** By stream id, for streams that are read: how many bytes were read on either side, and how many the reader
+   *  wants. */
   readonly #read = new Map<number, number>();
   readonly #stopAt = new Map<number, number>();
 
@@ -36,7 +37,7 @@ class Programs {
     this.pair.run(5_000);
   }
 
-  /** A stream of which somebody reads so much, by default nothing. */
+  /** Opens a stream of which this much is read, by default nothing. */
   write(from: Side, bytes: number, readBytes = 0): Stream {
     const stream = this.pair.of(from).openStream();
     if (stream === undefined) throw new Error('no stream');
@@ -47,7 +48,8 @@ class Programs {
     return stream;
   }
 
-  /** @returns how long it took to bring so many bytes over, while all others do what they do */
+  /** Transfers this many bytes, while all other streams continue.
+   *  @returns how long it took */
   transfer(from: Side, bytes = TRANSFER_BYTES): number {
     const began = this.pair.now;
     const stream = this.write(from, bytes, bytes);
@@ -56,7 +58,8 @@ class Programs {
     return this.pair.now - began;
   }
 
-  /** The client asks on each of `count` streams, with the bytes themselves if it is `from`; else the relay answers with them.
+  /** The client sends a request on each of `count` streams. The bytes are in the request if `from` is the client, and
+   *  in the relay's answer otherwise.
    *  @returns how long each took until its last byte was there */
   requests(from: Side, count: number, bytes: number): number[] {
     const began = this.pair.now;
@@ -76,7 +79,8 @@ class Programs {
     return took;
   }
 
-  /** Streams that are read up to half of `bytes` at least and then no more, all at once or each after the one before. */
+  /** Opens streams that are read up to at least half of `bytes` and then stopped, all at once or one after the
+   *  other. */
   stopped(from: Side, count: number, bytes: number, order: 'at once' | 'in turn'): void {
     const streams: Stream[] = [];
     const isStopped = ({ id }: Stream) => (this.#read.get(id) ?? 0) >= (this.#stopAt.get(id) ?? 0);
@@ -87,12 +91,12 @@ class Programs {
       if (order === 'in turn') this.run(60_000, () => isStopped(stream));
     }
     this.run(120_000, () => streams.every(isStopped));
-    this.run(2_000); // until all that was under way is there
+    this.run(2_000); // Until everything under way has arrived.
     expect(streams.every(isStopped)).toBe(true);
     expect(this.unreadBytes(from)).toBeGreaterThan(count * INITIAL_MAX_STREAM_DATA_BYTES);
   }
 
-  /** Bytes of that side that nobody has read. */
+  /** How many bytes from that side nobody has read. */
   unreadBytes(from: Side): number {
     return this.pair.of(from === 'client' ? 'relay' : 'client').parts.streams.credit.unreadBytes;
   }
@@ -144,7 +148,7 @@ describe('a transfer beside streams that nobody reads, over 200 ms (spec streams
     ['an upload', 'client', 10],
   ])('takes at most twice as long as alone: %s, from the %s, beside %i', (_, from, unread) => {
     const programs = new Programs(100);
-    programs.transfer(from); // the window has grown
+    programs.transfer(from); // The window grows.
     const alone = programs.transfer(from);
     for (let n = 0; n < unread; n++) programs.write(from, 64_000_000);
     programs.run(2_000);
@@ -152,7 +156,7 @@ describe('a transfer beside streams that nobody reads, over 200 ms (spec streams
   });
 });
 
-describe('a transfer beside as many streams as there may be that nobody reads, over 200 ms (spec streams 5.3: "MUST NOT use it up")', () => {
+describe('a transfer beside as many unread streams as there may be, over 200 ms (spec streams 5.3: "MUST NOT use it up")', () => {
   it.each<[string, string, Side, typeof LIMITS]>([
     ['a download', 'the default memory', 'relay', LIMITS],
     ['an upload', 'the default memory', 'client', LIMITS],
@@ -160,9 +164,9 @@ describe('a transfer beside as many streams as there may be that nobody reads, o
     ['an upload', 'the smallest memory', 'client', SMALLEST],
   ])('has at least 0.7 of its throughput alone: %s, with %s', (_, _memory, from, limits) => {
     const programs = new Programs(100, limits);
-    for (let n = 0; n < 2; n++) programs.transfer(from, LARGE_BYTES); // the window has grown
+    for (let n = 0; n < 2; n++) programs.transfer(from, LARGE_BYTES); // The window grows.
     const alone = programs.transfer(from, LARGE_BYTES);
-    const unread = limits.maxOpenStreams - 4; // those of the transfers stay open
+    const unread = limits.maxOpenStreams - 4; // Those of the transfers stay open.
     for (let n = 0; n < unread; n++) programs.write(from, 1_000_000);
     programs.run(3_000);
     expect(programs.unreadBytes(from)).toBeGreaterThanOrEqual(unread * INITIAL_MAX_STREAM_DATA_BYTES);
@@ -178,7 +182,7 @@ describe('a transfer at 100 Mbit/s beside streams that were read and then stoppe
   function timeAlone(from: Side, roundTripMs: number): number {
     const key = `${from} ${roundTripMs}`;
     const programs = alone.has(key) ? undefined : start(roundTripMs);
-    programs?.transfer(from, STEADY_BYTES); // the window has grown
+    programs?.transfer(from, STEADY_BYTES); // The window grows.
     const time = alone.get(key) ?? programs?.transfer(from, STEADY_BYTES) ?? 0;
     alone.set(key, time);
     return time;
@@ -200,7 +204,7 @@ describe('a transfer at 100 Mbit/s beside streams that were read and then stoppe
     },
   );
 
-  it('has a third of it even when 20 streams had the whole path in turn over 300 ms', () => {
+  it('has a third of that even after 20 streams in turn had the whole path, over 300 ms', () => {
     const programs = start(300);
     programs.stopped('relay', 20, 4_000_000, 'in turn');
     expect(timeAlone('relay', 300) / programs.transfer('relay', STEADY_BYTES)).toBeGreaterThanOrEqual(1 / 3);
@@ -208,7 +212,7 @@ describe('a transfer at 100 Mbit/s beside streams that were read and then stoppe
 });
 
 describe('a stream on a warm connection over 200 ms (spec streams 5.3)', () => {
-  /** @returns when the last byte of each was there, after the first bytes were written */
+  /** @returns how long after the first bytes were written the last byte of each stream arrived */
   function requests(from: Side, count: number, bytes: number): number[] {
     const programs = new Programs(100);
     programs.transfer('relay');
@@ -216,20 +220,20 @@ describe('a stream on a warm connection over 200 ms (spec streams 5.3)', () => {
     return programs.requests(from, count, bytes);
   }
 
-  it('brings an answer of 100 KB within the round trip of its request', () => {
+  it('delivers an answer of 100 KB within the round trip of its request', () => {
     expect(Math.max(...requests('relay', 1, 100_000))).toBeLessThan(1.5 * 200);
   });
 
-  it('brings 24 such answers at once with at most one round trip more', () => {
+  it('delivers 24 such answers at once in at most one more round trip', () => {
     expect(Math.max(...requests('relay', 24, 100_000))).toBeLessThan(2.5 * 200);
   });
 
-  it('takes one round trip more for an upload of 100 KB than for its first window', () => {
+  it('needs one more round trip for an upload of 100 KB than for its first window', () => {
     expect(Math.max(...requests('client', 1, 16_000))).toBeLessThan(1 * 200);
     expect(Math.max(...requests('client', 1, 100_000))).toBeLessThan(2 * 200);
   });
 
-  it('takes no longer for an upload of 8 MB than for a download', () => {
+  it('needs no longer for an upload of 8 MB than for a download', () => {
     const time = (from: Side) => {
       const programs = new Programs(100);
       programs.transfer(from);
