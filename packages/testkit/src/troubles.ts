@@ -1,7 +1,8 @@
 /** Named scenarios: the draw of a seed, modified so that much of one kind of trouble happens. */
 import { BASE_DATAGRAM_BYTES } from '@underpass/protocol';
+import type { Stalls } from './measure-transfer.js';
 import type { LinkConditions, Side } from './network-conditions.js';
-import type { ClientPlan, Scenario, StreamPlan } from './scenario.js';
+import type { ClientPlan, Freeze, Scenario, StreamPlan } from './scenario.js';
 import type { SeededRandom } from './seeded-random.js';
 import { anotherClient, besideUnread, cleanTransfer, drawMoves, steadyWrites, without } from './transfers.js';
 import { clientName, type NodeName } from './world.js';
@@ -9,6 +10,8 @@ import { clientName, type NodeName } from './world.js';
 type Bend = (scenario: Scenario, random: SeededRandom) => Scenario;
 
 const HOUR_MS = 3_600_000;
+/** How long processes keep standing still now and then. */
+const STALLS_MS = 5_000;
 
 function onLinks(
   scenario: Scenario,
@@ -62,6 +65,22 @@ function withBaseSize(scenario: Scenario): Scenario {
     ...onClients(scenario, ({ transport }) => ({ transport: { ...transport, datagramBytes } })),
     relayTransport: { ...scenario.relayTransport, datagramBytes },
   };
+}
+
+/** Moments at which a process stands still, as in docs/loss.md. */
+function drawStalls(
+  random: SeededRandom,
+  node: NodeName,
+  from: number,
+  { meanGapMs, longestMs }: Stalls,
+): Freeze[] {
+  const freezes: Freeze[] = [];
+  for (let at = from + random.between(0, 2 * meanGapMs); at < from + STALLS_MS; ) {
+    const forMs = longestMs * random.fraction() ** 2;
+    freezes.push({ node, at, forMs });
+    at += forMs + random.between(0, 2 * meanGapMs);
+  }
+  return freezes;
 }
 
 export const TROUBLES = {
@@ -139,6 +158,15 @@ export const TROUBLES = {
     }));
     const end = Math.max(...freezes.map(({ at, forMs }) => at + forMs));
     return until({ ...scenario, freezes }, end);
+  },
+  /** Every process shares its core with others: again and again it stands still for a moment. */
+  stalls: (scenario, random) => {
+    const from = random.chance(0.5) ? 0 : busyMoment(scenario, random);
+    const stalls = random.chance(0.5)
+      ? { meanGapMs: 50, longestMs: 40 }
+      : { meanGapMs: random.magnitude(5, 500), longestMs: random.magnitude(5, 200) };
+    const freezes = nodesOf(scenario).flatMap((node) => drawStalls(random, node, from, stalls));
+    return until({ ...scenario, freezes }, from + STALLS_MS);
   },
   /** Wall clocks are set while their process restarts. */
   clocks: (scenario, random) => {
