@@ -14,9 +14,9 @@ export interface ReadyPeer<Event> {
  *  not on the configured ones.
  *
  *  Nothing about a peer changes unless it is _touched_: by a datagram that authenticated, by a command on it or on one
- *  of its streams, or by a deadline of its own. Whoever touches a peer calls `touch`. The peer is then asked for events
- *  and for something to send until it has no more, and once for its next deadline. A peer that is not touched is never
- *  asked.
+ *  of its streams, or by a deadline of its own. The code that touches a peer calls `touch`. The peer is then asked for
+ *  events and for something to send until it has no more, and once for its next deadline. A peer that is not touched is
+ *  never asked.
  *
  *  Peers take turns, one event or one batch each, so that none delays another by more than that.
  *

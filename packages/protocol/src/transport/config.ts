@@ -1,4 +1,4 @@
-/** What can be configured about a connection. limits.ts has the default of every number. */
+/** The settings of a connection. limits.ts has the default of every number. */
 import type { CongestionControllerName } from './congestion/controller.js';
 import {
   BASE_DATAGRAM_BYTES,

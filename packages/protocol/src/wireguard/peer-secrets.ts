@@ -16,7 +16,7 @@ export interface SecretsContext {
   readonly keyLog: ((line: string) => void) | undefined;
 }
 
-/** What we know about one peer that no handshake changes: its public key, the preshared key, and what follows from
+/** Everything about one peer that no handshake changes: its public key, the preshared key, and what follows from
  *  them.
  *
  *  The session owns this object for as long as the peer is configured. The initiator and the responder get keys from

@@ -1,4 +1,4 @@
-/** What ends a connection and what does not: restarts, CLOSE, new keys and silence (spec streams 3, 8). */
+/** Restarts, CLOSE, new keys and silence: which of them end a connection (spec streams 3, 8). */
 import type { Stream } from '@underpass/protocol';
 import { type NetworkConditions, PERFECT_LINK, PERFECT_NETWORK, RELAY_ADDRESS } from '@underpass/testkit';
 import { describe, expect, test } from 'vitest';

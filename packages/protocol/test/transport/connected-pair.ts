@@ -26,7 +26,7 @@ const KEYPAIR = 1;
 export class ConnectedPair {
   now = 1000;
   oneWayMs = 10;
-  /** The rate of each direction. What exceeds it waits in a queue without a limit. */
+  /** The rate of each direction. Packets beyond it wait in a queue without a limit. */
   bytesPerMs = Number.POSITIVE_INFINITY;
   /** Whether packets are kept in `sent`. */
   isRecording = true;

@@ -41,7 +41,7 @@ describe('epochs (spec streams 3.2 to 3.4)', () => {
     expect(epochs.standing(4)).toBe('unbound');
   });
 
-  it('recognize a HELLO that was meant for an earlier run of ours', () => {
+  it('recognize a HELLO that was meant for an earlier run of our side', () => {
     const epochs = new Epochs(OURS);
     expect(epochs.judge(1, hello(FIRST_RUN, epoch(9)))).toBe('not-for-us');
   });

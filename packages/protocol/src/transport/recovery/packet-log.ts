@@ -127,7 +127,7 @@ export class PacketLog {
 
   // ---- building ---------------------------------------------------------------------------------------------
 
-  /** Begins a packet. What was added since the last `push` is discarded. */
+  /** Begins a packet. Anything added since the last `push` is discarded. */
   begin(): void {
     this.#newContents = 0;
     this.frames.begin();
