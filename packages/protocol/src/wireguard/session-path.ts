@@ -23,7 +23,8 @@ export interface AuthenticDatagram {
   readonly from: Address;
   /** The size of its UDP payload. */
   readonly bytes: number;
-  /** Of a transport message: where our message of its keypair's handshake went, which the peer must have received. */
+  /** For a transport message: where we sent our own message of the handshake that made its keypair. The peer must have
+   *  received that message, because it has the keys. */
   readonly reachedAt?: Address | undefined;
   /** Whether nothing newer has come from the peer so far (spec path 1). */
   readonly isNewest: boolean;

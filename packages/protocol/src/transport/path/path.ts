@@ -15,7 +15,8 @@ export interface ReceivedDatagram {
   readonly from: Address;
   /** The size of its UDP payload. */
   readonly bytes: number;
-  /** Of a transport message: where our message of its keypair's handshake went, which the peer must have received. */
+  /** For a transport message: where we sent our own message of the handshake that made its keypair. The peer must have
+   *  received that message, because it has the keys. */
   readonly reachedAt?: Address | undefined;
   /** Whether nothing newer has come from the peer so far, so that it may move the path (spec path 1). */
   readonly isNewest: boolean;
@@ -47,9 +48,9 @@ export type MoveKind = 'port' | 'address';
  *
  *  The path uses at most two addresses: the last one that was proven, and an unproven one that the peer seems to have
  *  moved to, or that the first initiation came from. Datagrams go to the unproven address as soon as there is one, but
- *  no more than three times the bytes that came from it. It is proven when the peer answers a challenge or, at first
- *  contact, when somebody uses keys that only our response made possible. Otherwise the path goes back to the proven
- *  address.
+ *  no more than three times the bytes that came from it. It is proven when the peer answers a challenge. At first
+ *  contact, the address that our handshake message went to is proven when somebody uses the keys, which only the
+ *  receiver of that message has. If the proof does not come, the path goes back to the proven address.
  *
  *  The session asks the path before it sends handshake messages and keepalives. It also reports to it every datagram
  *  that it sent and every one that authenticated. Only these reports move the peer, apart from the owner, who may
@@ -98,7 +99,8 @@ export class Path {
       this.#proven = current;
       this.#chosen = [];
     }
-    // A handshake message may be a copy that somebody else sent. But whoever uses the keys has received ours.
+    // A handshake message may be a copy that somebody else sent, so its source proves nothing. But whoever uses the
+    // keys has received our own handshake message, at the address that it went to.
     this.#proven ??= reachedAt;
     if (sameAddress(current, this.#proven)) {
       this.#giveUp();
