@@ -32,9 +32,8 @@ export class TokenBucket {
   }
 
   /** When the next `take` will succeed: `now`, or a later time in ms. */
-  readyAt(now: number): number {
-    this.#fill(now);
-    return this.#tokens >= 1 ? now : now + (1 - this.#tokens) / this.#perMs;
+  get readyAt(): number {
+    return this.#filledAt + Math.max(1 - this.#tokens, 0) / this.#perMs;
   }
 
   #fill(now: number): void {

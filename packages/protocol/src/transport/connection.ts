@@ -146,15 +146,13 @@ export class Connection {
 
   /** @param reader stands behind the packet number; HELLO, if there is one, is judged already */
   handlePacket(now: number, packetNumber: number, reader: FrameReader): PacketOutcome {
-    this.#parts.streams.now = now;
     return this.#handler.handle(now, packetNumber, reader);
   }
 
   handleTimeout(now: number): void {
-    this.#parts.streams.now = now;
     if (!this.#sendable) return;
     const { recovery, liveness, streams, tail } = this.#parts;
-    streams.places.pay(now);
+    this.#settleStreams(now);
     // With packets in flight the probe timer asks.
     if (liveness.takeDue(now, streams.openStreams) && recovery.ackElicitingInFlight === 0) {
       this.#parts.pending.ping = true;
@@ -222,6 +220,7 @@ export class Connection {
   /** Anything that a key would let out: new data, or data in flight that nobody has acknowledged. */
   wantsToSend(now: number): boolean {
     const { streams, recovery } = this.#parts;
+    this.#settleStreams(now);
     const isHeld = streams.sending.isHoldingNew && streams.openStreams > 0;
     return this.#builder.wantsToSend(now) || recovery.ackElicitingInFlight > 0 || isHeld;
   }
@@ -261,7 +260,7 @@ export class Connection {
 
   /** Writes one padded packet. @returns its length, 0 for none */
   pollPacket(now: number, keypairId: number, bytes: Uint8Array, start: number, maxBytes: number): number {
-    this.#parts.streams.now = now;
+    this.#settleStreams(now);
     if (this.#parts.recovery.probesDue > 0) this.#prepareProbe();
     const length = this.#builder.build(now, keypairId, bytes, start, maxBytes);
     const { recovery, streams } = this.#parts;
@@ -293,11 +292,16 @@ export class Connection {
     const asking = liveness.pollTimeout(streams.openStreams);
     const ofPackets = earlier(recovery.pollTimeout(), received.pollTimeout());
     const search = streams.openStreams > 0 ? this.#parts.mtu.pollTimeout() : undefined;
-    const ofStreams = earlier(asking, streams.places.pollTimeout(streams.now));
+    const ofStreams = earlier(asking, streams.places.pollTimeout());
     return earlier(earlier(ofPackets, pacing), earlier(earlier(repeat, ofStreams), search));
   }
 
   // ---- inside -----------------------------------------------------------------------------------------------
+
+  #settleStreams(now: number): void {
+    const { streams, recovery } = this.#parts;
+    streams.settle(now, recovery.rtt.hasSample ? recovery.rtt.smoothedMs : 0);
+  }
 
   /** A probe carries new data if there is some, else what the oldest packet in flight did (spec recovery 4). */
   #prepareProbe(): void {

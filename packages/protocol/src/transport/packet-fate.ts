@@ -9,10 +9,6 @@ import { Content } from './recovery/packet-log.js';
 import type { RecoveryOutcome } from './recovery/recovery.js';
 import { SentFrameKind } from './recovery/sent-frames.js';
 
-/** What a stream may buffer, in congestion windows: data stays buffered until the oldest hole before it is filled, which on a lossy path
- *  takes several round trips. */
-const SEND_AHEAD_WINDOWS = 6;
-
 export class PacketFate {
   readonly #parts: ConnectionParts;
   readonly #hello: OwnHello;
@@ -22,7 +18,6 @@ export class PacketFate {
     this.#parts = parts;
     this.#hello = hello;
     this.#feedback = feedback;
-    this.#updateStreams(0);
   }
 
   /** Carries out what an ACK frame or a timeout showed. */
@@ -30,9 +25,7 @@ export class PacketFate {
     for (const packetNumber of outcome.acknowledged) this.#onAcknowledged(packetNumber);
     for (const packetNumber of outcome.lost) this.sendAgain(packetNumber);
     this.#feedback.handle(now, outcome);
-    const { recovery } = this.#parts;
-    this.#updateStreams(recovery.rtt.smoothedMs);
-    if (outcome.acknowledged.length > 0) recovery.forget(now);
+    if (outcome.acknowledged.length > 0) this.#parts.recovery.forget(now);
   }
 
   /** Asks again for what was in a packet, as far as it still matters. */
@@ -94,11 +87,5 @@ export class PacketFate {
         streams.onMaxStreamDataLost(id);
         break;
     }
-  }
-
-  #updateStreams(roundTripMs: number): void {
-    const { streams, congestion } = this.#parts;
-    streams.roundTripMs = roundTripMs;
-    streams.sendAheadBytes = SEND_AHEAD_WINDOWS * congestion.windowBytes;
   }
 }

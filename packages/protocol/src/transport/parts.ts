@@ -23,6 +23,10 @@ import { Recovery } from './recovery/recovery.js';
 import { StreamSet } from './streams/stream-set.js';
 import { TailRepeater } from './tail-repeater.js';
 
+/** What a stream may buffer, in congestion windows: data stays buffered until the oldest hole before it is filled, which on a lossy path
+ *  takes several round trips. */
+const SEND_AHEAD_WINDOWS = 6;
+
 export interface ConnectionParts {
   readonly role: 'client' | 'relay';
   readonly config: TransportConfig;
@@ -52,7 +56,7 @@ export function composeParts(
   assert(config.maxOpenStreams >= INITIAL_MAX_STREAMS, 'and the number of streams');
   const pending = new PendingFrames();
   const recovery = new Recovery(role === 'client' ? CLIENT_MAX_PTO_MS : RELAY_MAX_PTO_MS);
-  return {
+  const parts: ConnectionParts = {
     role,
     config,
     random,
@@ -65,11 +69,19 @@ export function composeParts(
       maxBytes: Math.max(config.datagramBytes, config.maxDatagramBytes),
     }),
     pacer: new Pacer(config.datagramBytes),
-    streams: new StreamSet(role, config, budgets.givenUpStreams, pending, onCommand),
+    streams: new StreamSet({
+      role,
+      limits: config,
+      givenUpBudget: budgets.givenUpStreams,
+      requests: pending,
+      sendAheadBytes: () => SEND_AHEAD_WINDOWS * parts.congestion.windowBytes,
+      onCommand,
+    }),
     pending,
     tail: new TailRepeater(),
     liveness: new Liveness(role === 'client'),
   };
+  return parts;
 }
 
 export function createController(

@@ -15,12 +15,10 @@ import {
   MIN_MEMORY_PER_PEER_BYTES,
   transportFor,
 } from '../../src/transport/memory-budget.js';
-import { PeerBudgets } from '../../src/transport/peer-budgets.js';
-import { PendingFrames } from '../../src/transport/pending-frames.js';
 import { PacketLog } from '../../src/transport/recovery/packet-log.js';
 import type { ConnectionStream } from '../../src/transport/streams/stream.js';
-import { StreamSet } from '../../src/transport/streams/stream-set.js';
 import { FrameType } from '../../src/transport/wire/frames.js';
+import { makeStreamSet } from '../transport/streams/make-stream-set.js';
 import { data, fill, HostilePeer, hello, maxData, maxStreamData, ping, reset, stop } from './hostile-peer.js';
 
 const { flowControl, streamLimit, finalSize } = ConnectionErrorCode;
@@ -173,15 +171,8 @@ describe('a peer that wants memory (spec streams 5.5)', () => {
   });
 
   it('acknowledges every second byte that is typed: the pieces are counted, and end (spec streams 5.7)', () => {
-    const streams = new StreamSet(
-      'relay',
-      LIMITS,
-      new PeerBudgets().givenUpStreams,
-      new PendingFrames(),
-      () => {},
-    );
+    const streams = makeStreamSet('relay', { limits: LIMITS });
     streams.onHello(2 ** 40, 2 ** 40, 1024);
-    streams.sendAheadBytes = 2 ** 30;
     const stream = streams.open() as ConnectionStream;
     const packet = new Uint8Array(64);
     const sendOne = () => {

@@ -1,16 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { transportFor } from '../../src/transport/memory-budget.js';
-import { PeerBudgets } from '../../src/transport/peer-budgets.js';
 import { PendingFrames } from '../../src/transport/pending-frames.js';
 import { StreamControl } from '../../src/transport/streams/frame-requests.js';
 import type { ConnectionStream } from '../../src/transport/streams/stream.js';
-import { StreamSet } from '../../src/transport/streams/stream-set.js';
-
-const LIMITS = transportFor(128 * 1024 * 1024);
+import { makeStreamSet } from './streams/make-stream-set.js';
 
 function setup() {
   const pending = new PendingFrames();
-  const streams = new StreamSet('client', LIMITS, new PeerBudgets().givenUpStreams, pending, () => {});
+  const streams = makeStreamSet('client', { requests: pending });
   return { pending, streams, stream: streams.open() as ConnectionStream };
 }
 

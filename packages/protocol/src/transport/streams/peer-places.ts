@@ -21,10 +21,9 @@ export class PeerPlaces {
   }
 
   /** A stream of the peer's is over. @param wasGivenUp by the peer, before we did anything about it */
-  giveBack(now: number, wasGivenUp: boolean): void {
+  giveBack(wasGivenUp: boolean): void {
     if (wasGivenUp) this.#owed++;
     else this.#grant();
-    this.pay(now);
   }
 
   /** Gives back what the budget allows. */
@@ -36,9 +35,9 @@ export class PeerPlaces {
   }
 
   /** When `pay` has something to do. */
-  pollTimeout(now: number): Deadline | undefined {
+  pollTimeout(): Deadline | undefined {
     if (this.#owed === 0) return undefined;
-    return { at: this.#budget.readyAt(now), reason: 'stream budget' };
+    return { at: this.#budget.readyAt, reason: 'stream budget' };
   }
 
   #grant(): void {

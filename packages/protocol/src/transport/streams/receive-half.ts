@@ -87,13 +87,22 @@ export class ReceiveHalf {
     return 'ok';
   }
 
-  /** @param roundTripMs tells whether the window is what limits the sender
-   *  @param maxWindowBytes what the connection's window can spare for this stream now */
-  read(now: number, roundTripMs: number, maxWindowBytes: number): Uint8Array | undefined {
+  read(): Uint8Array | undefined {
     const bytes = this.buffer.read();
-    if (bytes !== undefined) this.#giveCredit(now, roundTripMs, maxWindowBytes);
     this.#noteAllRead();
     return bytes;
+  }
+
+  /** Gives credit for what was read (spec streams 5.2).
+   *  @param maxWindowBytes what the connection's window can spare for this stream now */
+  replenish(now: number, roundTripMs: number, maxWindowBytes: number): void {
+    if (this.isDiscarding || this.finalSize !== undefined) return;
+    const read = this.buffer.readOffset;
+    const wanted = this.#pace.windowBytes(now, roundTripMs, read);
+    this.windowBytes = Math.max(Math.min(wanted, maxWindowBytes), MIN_WINDOW_BYTES);
+    // spec streams 5.1: limits only rise
+    const gain = read + this.windowBytes - this.limit;
+    if (gain >= Math.max(this.windowBytes / CREDIT_STEPS, MIN_STEP_BYTES)) this.limit += gain;
   }
 
   /** Raises the window to so much, for what it is worth: a few bytes more are not (spec streams 5.6). */
@@ -130,18 +139,6 @@ export class ReceiveHalf {
     if (this.state !== 'data-received' || this.buffer.readOffset !== this.finalSize) return;
     this.#handle('all-read');
     this.buffer.clear(); // the other direction may last for hours
-  }
-
-  /** spec streams 5.2 */
-  #giveCredit(now: number, roundTripMs: number, maxWindowBytes: number): void {
-    if (this.finalSize !== undefined) return;
-    const read = this.buffer.readOffset;
-    const wanted = this.#pace.windowBytes(now, roundTripMs, read);
-    this.windowBytes = Math.max(Math.min(wanted, maxWindowBytes), MIN_WINDOW_BYTES);
-    // spec streams 5.1: limits only rise
-    const gain = read + this.windowBytes - this.limit;
-    if (gain < Math.max(this.windowBytes / CREDIT_STEPS, MIN_STEP_BYTES)) return;
-    this.limit += gain;
   }
 
   #checkFinalSize(end: number, isFinal: boolean): ReceiveOutcome {

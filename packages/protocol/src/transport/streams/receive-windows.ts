@@ -12,6 +12,8 @@ export class ReceiveWindows {
   readonly #credit: ConnectionCredit;
   readonly #shares: WindowShares;
   readonly #requests: FrameRequests;
+  /** Streams that were read, and whose window was not looked at since. */
+  readonly #read = new Set<ConnectionStream>();
 
   constructor(limits: WindowLimits, credit: ConnectionCredit, requests: FrameRequests) {
     this.#credit = credit;
@@ -34,14 +36,24 @@ export class ReceiveWindows {
     else this.#shares.update(receiving);
   }
 
-  read(stream: ConnectionStream, now: number, roundTripMs: number): Uint8Array | undefined {
-    const { receiving } = stream;
-    const { limit } = receiving;
-    const mostBytes = this.#shares.readWindowBytes(receiving.buffer.readOffset);
-    const bytes = receiving.read(now, roundTripMs, mostBytes);
-    if (bytes !== undefined) this.#credit.consume(bytes.length);
-    this.#noteLimit(stream, limit);
+  read(stream: ConnectionStream): Uint8Array | undefined {
+    const bytes = stream.receiving.read();
+    this.#shares.update(stream.receiving);
+    if (bytes === undefined) return undefined;
+    this.#credit.consume(bytes.length);
+    this.#read.add(stream);
     return bytes;
+  }
+
+  /** Gives credit for what was read since the last call (spec streams 5.2). */
+  replenish(now: number, roundTripMs: number): void {
+    for (const stream of this.#read) {
+      const { receiving } = stream;
+      const { limit } = receiving;
+      receiving.replenish(now, roundTripMs, this.#shares.readWindowBytes(receiving.buffer.readOffset));
+      this.#noteLimit(stream, limit);
+    }
+    this.#read.clear();
   }
 
   /** The stream has come to use: it may have more than the first window, before anybody has read (spec streams 5.3). */

@@ -18,13 +18,16 @@ const FREE_BUFFER_SHARE = 2;
 
 export class SendMemory {
   readonly #limits: SendMemoryLimits;
+  readonly #sendAheadBytes: () => number;
   #bufferedBytes = 0;
   #notedPieces = 0;
   /** Streams of which a write took less than all. */
   readonly #waiting = new Set<ConnectionStream>();
 
-  constructor(limits: SendMemoryLimits) {
+  /** @param sendAheadBytes what one stream may buffer beyond its guaranteed share, now */
+  constructor(limits: SendMemoryLimits, sendAheadBytes: () => number) {
     this.#limits = limits;
+    this.#sendAheadBytes = sendAheadBytes;
   }
 
   get bufferedBytes(): number {
@@ -50,15 +53,15 @@ export class SendMemory {
     return wasFull && !this.isFullOfPieces;
   }
 
-  /** Bytes that a stream may still take. @param sendAheadBytes what one stream may buffer beyond its guaranteed share */
-  room(stream: ConnectionStream, sendAheadBytes: number): number {
+  /** Bytes that a stream may still take. */
+  room(stream: ConnectionStream): number {
     const { sendBufferBytes, minStreamSendBufferBytes } = this.#limits;
     const own = stream.sending.buffer.bufferedBytes;
     const guaranteed = minStreamSendBufferBytes - own;
     const free = sendBufferBytes - this.#bufferedBytes;
     const shared = Math.min(
       this.#permitted(stream),
-      minStreamSendBufferBytes + sendAheadBytes - own,
+      minStreamSendBufferBytes + this.#sendAheadBytes() - own,
       (FREE_BUFFER_SHARE * free - own) / (1 + FREE_BUFFER_SHARE),
     );
     return Math.floor(Math.max(0, guaranteed, shared));
@@ -76,12 +79,12 @@ export class SendMemory {
   }
 
   /** Reports the streams that have room again. */
-  announceRoom(sendAheadBytes: number, onRoom: (stream: ConnectionStream) => void): void {
+  announceRoom(onRoom: (stream: ConnectionStream) => void): void {
     for (const stream of this.#waiting) {
       if (!stream.wantsRoom || !stream.sending.isOpen || this.#permitted(stream) <= 0) {
         // Of a stream at its limit nothing changes before its own next acknowledgement or MAX_STREAM_DATA.
         this.#waiting.delete(stream);
-      } else if (this.room(stream, sendAheadBytes) >= this.#limits.minStreamSendBufferBytes / 4) {
+      } else if (this.room(stream) >= this.#limits.minStreamSendBufferBytes / 4) {
         stream.wantsRoom = false;
         this.#waiting.delete(stream);
         onRoom(stream);

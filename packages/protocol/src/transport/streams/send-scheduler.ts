@@ -14,10 +14,16 @@ export class SendScheduler {
   readonly #memory: SendMemory;
   readonly #turns: SendTurns;
 
-  /** @param streams all that are open */
-  constructor(streams: Iterable<ConnectionStream>, limits: SendMemoryLimits, credit: ConnectionCredit) {
+  /** @param streams all that are open
+   *  @param sendAheadBytes what one stream may buffer beyond its guaranteed share, now */
+  constructor(
+    streams: Iterable<ConnectionStream>,
+    limits: SendMemoryLimits,
+    credit: ConnectionCredit,
+    sendAheadBytes: () => number,
+  ) {
     this.#credit = credit;
-    this.#memory = new SendMemory(limits);
+    this.#memory = new SendMemory(limits, sendAheadBytes);
     this.#turns = new SendTurns(streams, () => this.#newBytesCredit);
   }
 
@@ -83,9 +89,9 @@ export class SendScheduler {
 
   // ---- the writer -------------------------------------------------------------------------------------------
 
-  /** Bytes that a stream may still take. @param sendAheadBytes beyond its guaranteed share */
-  room(stream: ConnectionStream, sendAheadBytes: number): number {
-    return this.#memory.room(stream, sendAheadBytes);
+  /** Bytes that a stream may still take. */
+  room(stream: ConnectionStream): number {
+    return this.#memory.room(stream);
   }
 
   onWritten(stream: ConnectionStream, bytes: number): void {
@@ -115,8 +121,8 @@ export class SendScheduler {
   }
 
   /** Reports the streams whose writers have room again. */
-  announceRoom(sendAheadBytes: number, onRoom: (stream: ConnectionStream) => void): void {
-    this.#memory.announceRoom(sendAheadBytes, onRoom);
+  announceRoom(onRoom: (stream: ConnectionStream) => void): void {
+    this.#memory.announceRoom(onRoom);
   }
 
   // ---- the peer's limits ------------------------------------------------------------------------------------

@@ -16,33 +16,31 @@ import { SendHalf } from './send-half.js';
 import type { SendMemoryLimits } from './send-memory.js';
 import { SendScheduler } from './send-scheduler.js';
 import { ConnectionStream, type StreamOwner } from './stream.js';
+import { type StreamEvent, StreamEvents } from './stream-events.js';
 import { type StreamError, StreamTable } from './stream-table.js';
 import type { WindowLimits } from './window-shares.js';
 
+export type { StreamEvent } from './stream-events.js';
 export type { StreamError } from './stream-table.js';
 
-export type StreamEvent =
-  /** A stream can be opened, after one could not. */
-  | { readonly type: 'streams-available' }
-  | { readonly type: 'stream-opened'; readonly stream: ConnectionStream }
-  | { readonly type: 'stream-readable'; readonly stream: ConnectionStream }
-  | { readonly type: 'stream-writable'; readonly stream: ConnectionStream }
-  | { readonly type: 'stream-reset'; readonly stream: ConnectionStream; readonly code: number }
-  | { readonly type: 'stream-stopped'; readonly stream: ConnectionStream; readonly code: number }
-  | { readonly type: 'stream-closed'; readonly stream: ConnectionStream };
-
 export type StreamLimits = WindowLimits & SendMemoryLimits;
+
+export interface StreamSetOptions {
+  readonly role: 'client' | 'relay';
+  readonly limits: StreamLimits;
+  /** For streams that the peer gives up; it outlives the connection (spec streams 5.4). */
+  readonly givenUpBudget: TokenBucket;
+  readonly requests: FrameRequests;
+  /** What one stream may buffer for sending beyond its guaranteed share, now. */
+  readonly sendAheadBytes: () => number;
+  /** Called when a command on a stream may have given the set something to send or to report. */
+  readonly onCommand: () => void;
+}
 
 /** What a frame did: undefined is well, 'later' leaves the packet unacknowledged, an error ends the connection. */
 export type FrameOutcome = undefined | 'later' | StreamError;
 
 export class StreamSet implements StreamOwner {
-  /** Set by the connection at each call that brings the time. */
-  now = 0;
-  roundTripMs = 0;
-  /** What one stream may buffer for sending beyond its guaranteed share, follows the congestion window. */
-  sendAheadBytes = 0;
-
   /** Frames that changed something (spec streams 2.5). */
   effects = 0;
 
@@ -53,26 +51,19 @@ export class StreamSet implements StreamOwner {
   readonly #windows: ReceiveWindows;
   readonly #requests: FrameRequests;
   readonly #onCommand: () => void;
-  readonly #events: StreamEvent[] = [];
+  readonly #events = new StreamEvents();
   #initialSendLimit = INITIAL_MAX_STREAM_DATA_BYTES;
 
-  /** @param givenUpBudget for streams that the peer gives up; it outlives the connection (spec streams 5.4)
-   *  @param onCommand called when a command on a stream may have given the set something to send or to report */
-  constructor(
-    role: 'client' | 'relay',
-    limits: StreamLimits,
-    givenUpBudget: TokenBucket,
-    requests: FrameRequests,
-    onCommand: () => void,
-  ) {
+  constructor(options: StreamSetOptions) {
+    const { role, limits, requests } = options;
     this.#requests = requests;
-    this.#onCommand = onCommand;
+    this.#onCommand = options.onCommand;
     this.credit = new ConnectionCredit(limits.connectionWindowBytes, requests);
-    this.places = new PeerPlaces(limits.maxOpenStreams, givenUpBudget, requests);
+    this.places = new PeerPlaces(limits.maxOpenStreams, options.givenUpBudget, requests);
     this.#windows = new ReceiveWindows(limits, this.credit, requests);
     const create = (id: number, incoming: boolean) => this.#create(id, incoming);
     this.#table = new StreamTable(role, this.places, limits.maxOpenStreams, create);
-    this.sending = new SendScheduler(this.#table, limits, this.credit);
+    this.sending = new SendScheduler(this.#table, limits, this.credit, options.sendAheadBytes);
   }
 
   // ---- getters ----------------------------------------------------------------------------------------------
@@ -99,10 +90,15 @@ export class StreamSet implements StreamOwner {
     return stream;
   }
 
+  /** Decides what depends on the time: credit for what was read, places of streams that are over. To be called before anything is sent.
+   *  @param roundTripMs 0 when it is not known yet */
+  settle(now: number, roundTripMs: number): void {
+    this.#windows.replenish(now, roundTripMs);
+    this.places.pay(now);
+  }
+
   pollEvent(): StreamEvent | undefined {
-    const event = this.#events.shift();
-    if (event?.type === 'stream-readable') event.stream.readableQueued = false;
-    return event;
+    return this.#events.poll();
   }
 
   /** Takes out streams that we opened and on which nobody can have acted, the oldest first (spec streams 3.8).
@@ -141,7 +137,7 @@ export class StreamSet implements StreamOwner {
   // ---- what streams ask (StreamOwner) -----------------------------------------------------------------------
 
   sendRoom(stream: ConnectionStream): number {
-    return this.sending.room(stream, this.sendAheadBytes);
+    return this.sending.room(stream);
   }
 
   onWritten(stream: ConnectionStream, bytes: number): void {
@@ -168,7 +164,7 @@ export class StreamSet implements StreamOwner {
   }
 
   readBytes(stream: ConnectionStream): Uint8Array | undefined {
-    const bytes = this.#windows.read(stream, this.now, this.roundTripMs);
+    const bytes = this.#windows.read(stream);
     this.#onCommand();
     this.#closeIfOver(stream);
     return bytes;
@@ -214,7 +210,7 @@ export class StreamSet implements StreamOwner {
     const hasNews = receiving.buffer.arrivedBytes > arrivedBytes || receiving.largest > before;
     if (hasNews || receiving.state !== state) this.effects++;
     this.#windows.onArrived(stream, before);
-    this.#announceReadable(stream);
+    this.#events.pushReadable(stream);
     this.#closeIfOver(stream);
     return undefined;
   }
@@ -300,7 +296,7 @@ export class StreamSet implements StreamOwner {
 
   /** Reports the streams for whose writers acknowledgements or new limits made room. */
   announceRoom(): void {
-    this.sending.announceRoom(this.sendAheadBytes, (stream) => {
+    this.sending.announceRoom((stream) => {
       this.#events.push({ type: 'stream-writable', stream });
     });
   }
@@ -322,12 +318,6 @@ export class StreamSet implements StreamOwner {
     if (this.#table.takeRoom()) this.#events.push({ type: 'streams-available' });
   }
 
-  #announceReadable(stream: ConnectionStream): void {
-    if (stream.readableQueued || !stream.receiving.isReadable) return;
-    stream.readableQueued = true;
-    this.#events.push({ type: 'stream-readable', stream });
-  }
-
   #closeIfOver(stream: ConnectionStream): void {
     if (stream.isClosed || !stream.sending.isOver || !stream.receiving.isOver) return;
     stream.isClosed = true;
@@ -335,7 +325,7 @@ export class StreamSet implements StreamOwner {
     this.#requests.withdrawStream(stream);
     this.sending.forget(stream);
     this.#events.push({ type: 'stream-closed', stream });
-    if (stream.incoming) this.places.giveBack(this.now, stream.wasGivenUp);
+    if (stream.incoming) this.places.giveBack(stream.wasGivenUp);
     else this.#announceRoomForStreams();
   }
 }

@@ -1,18 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { MIN_MEMORY_PER_PEER_BYTES, transportFor } from '../../../src/transport/memory-budget.js';
-import { PeerBudgets } from '../../../src/transport/peer-budgets.js';
 import { PendingFrames } from '../../../src/transport/pending-frames.js';
 import { ConnectionCredit } from '../../../src/transport/streams/connection-credit.js';
 import type { ConnectionStream } from '../../../src/transport/streams/stream.js';
-import { StreamSet } from '../../../src/transport/streams/stream-set.js';
+import { makeStreamSet } from './make-stream-set.js';
 
 const LIMITS = transportFor(128 * 1024 * 1024);
-const streamSet = (role: 'client' | 'relay') =>
-  new StreamSet(role, LIMITS, new PeerBudgets().givenUpStreams, new PendingFrames(), () => {});
 
 describe('StreamSet', () => {
   it('keeps the highest limit on streams when MAX_STREAMS arrive out of order (spec streams 5.1)', () => {
-    const streams = streamSet('client');
+    const streams = makeStreamSet('client');
     streams.onMaxStreams(200);
     streams.onMaxStreams(150);
     const opened = Array.from({ length: 201 }, () => streams.open());
@@ -22,7 +19,7 @@ describe('StreamSet', () => {
 
 describe('a side that may open no more streams', () => {
   it('hears once when it may again, and only if it asked for one (spec streams 5.4)', () => {
-    const streams = streamSet('client');
+    const streams = makeStreamSet('client');
     streams.onMaxStreams(200);
     expect(streams.pollEvent()).toBeUndefined();
     for (let i = 0; i < 200; i++) expect(streams.open()).toBeDefined();
@@ -48,9 +45,8 @@ describe('the send buffer of many streams (spec streams 5.8)', () => {
     throw new Error('a stream takes bytes without end');
   }
   function withStreams(count: number) {
-    const streams = streamSet('relay');
+    const streams = makeStreamSet('relay');
     streams.onHello(2 ** 40, 256 * 1024, 1024);
-    streams.sendAheadBytes = 2 ** 30;
     const opened = Array.from({ length: count }, () => streams.open() as ConnectionStream);
     return { streams, opened };
   }
@@ -127,7 +123,7 @@ describe('the credit of a connection (spec streams 5.3)', () => {
 
 describe('a stream', () => {
   it('takes nothing once it was reset, by either side (spec streams 4.2)', () => {
-    const streams = streamSet('client');
+    const streams = makeStreamSet('client');
     const [own, stopped, lost] = [streams.open(), streams.open(), streams.open()];
     own?.reset(0);
     expect(own?.write(new Uint8Array(10))).toBe(0);
@@ -139,7 +135,7 @@ describe('a stream', () => {
   });
 
   it('does not let its writer write after the end: that is a bug of the writer', () => {
-    const stream = streamSet('client').open();
+    const stream = makeStreamSet('client').open();
     stream?.write(new Uint8Array(10));
     stream?.finish();
     expect(() => stream?.write(new Uint8Array(1))).toThrow('nothing is written after finish');
@@ -149,13 +145,7 @@ describe('a stream', () => {
 describe('streams that a side opens itself', () => {
   it('are no more at one time than it has first windows for, and it hears when it may go on (spec streams 5.4: "more streams of its own open")', () => {
     const limits = transportFor(MIN_MEMORY_PER_PEER_BYTES);
-    const streams = new StreamSet(
-      'client',
-      limits,
-      new PeerBudgets().givenUpStreams,
-      new PendingFrames(),
-      () => {},
-    );
+    const streams = makeStreamSet('client', { limits });
     streams.onMaxStreams(1024);
     const opened = Array.from({ length: limits.maxOpenStreams }, () => streams.open() as ConnectionStream);
     expect(streams.open()).toBeUndefined();

@@ -33,8 +33,10 @@ function widened(shares: WindowShares): ReceiveHalf {
 }
 
 function readSome(half: ReceiveHalf, shares: WindowShares, bytes: number): void {
-  for (let left = bytes; left > 0; )
-    left -= half.read(0, 0, shares.readWindowBytes(half.buffer.readOffset))?.length ?? left;
+  for (let left = bytes; left > 0; ) {
+    left -= half.read()?.length ?? left;
+    half.replenish(0, 0, shares.readWindowBytes(half.buffer.readOffset));
+  }
   shares.update(half);
 }
 

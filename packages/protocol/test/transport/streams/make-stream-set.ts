@@ -1,0 +1,18 @@
+/** A set of streams without a connection. */
+import { DEFAULT_MEMORY_PER_PEER_BYTES, transportFor } from '../../../src/transport/memory-budget.js';
+import { PeerBudgets } from '../../../src/transport/peer-budgets.js';
+import { PendingFrames } from '../../../src/transport/pending-frames.js';
+import { StreamSet, type StreamSetOptions } from '../../../src/transport/streams/stream-set.js';
+
+/** Its congestion window is never what holds a writer back. */
+export function makeStreamSet(role: 'client' | 'relay', own: Partial<StreamSetOptions> = {}): StreamSet {
+  return new StreamSet({
+    role,
+    limits: transportFor(DEFAULT_MEMORY_PER_PEER_BYTES),
+    givenUpBudget: new PeerBudgets().givenUpStreams,
+    requests: new PendingFrames(),
+    sendAheadBytes: () => 2 ** 30,
+    onCommand: () => {},
+    ...own,
+  });
+}
