@@ -29,8 +29,8 @@ export type HandshakeNewsEvent<S> =
  *  WireGuard and the Responders add them, and they wait here until the endpoint polls them.
  *
  *  Strangers and peers can cause reports at will. Everything here is therefore bounded: how many reports wait, how
- *  often an unknown key is checked and reported, and how many keys are remembered as reported. Anything beyond a bound is
- *  dropped. */
+ *  often an unknown key is checked and reported, and how many keys are remembered as reported. Anything beyond a bound
+ *  is dropped. */
 export class HandshakeNews<S> {
   readonly #events: HandshakeNewsEvent<S>[] = [];
   readonly #checks = new TokenBucket(UNKNOWN_KEY_CHECKS_PER_SECOND, UNKNOWN_KEY_CHECKS_PER_SECOND);
