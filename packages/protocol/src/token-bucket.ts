@@ -31,7 +31,7 @@ export class TokenBucket {
     this.#tokens = Math.min(this.#tokens + 1, this.#capacity);
   }
 
-  /** When the next `take` will succeed: `now`, or a later time in ms. */
+  /** When the next `take` will succeed, in ms. If it would succeed now, that time has passed. */
   get readyAt(): number {
     return this.#filledAt + Math.max(1 - this.#tokens, 0) / this.#perMs;
   }

@@ -1,9 +1,3 @@
-/** A connection: streams, windows and recovery between two processes, whatever happens to keys and addresses
- *  (spec streams 3; recovery). It takes opened packets and gives packets to seal; the endpoint does the rest.
- *
- *  Calling order: `handlePacket` and `handleTimeout`, then `pollEvent` until undefined, then `pollPacket` until 0, then
- *  `pollTimeout`. */
-
 import { TRANSPORT_OVERHEAD_BYTES } from '../datagram-layout.js';
 import { type Deadline, earlier } from '../deadline.js';
 import type { TransportConfig } from './config.js';
@@ -24,11 +18,11 @@ import type { Hello } from './wire/frames.js';
 
 export type { PacketOutcome } from './packet-handler.js';
 
-/** What a connection has to report of itself. */
+/** Statistics about a connection. */
 export interface ConnectionStats {
-  /** What the peer calls its software, or undefined before HELLO. */
+  /** The name of the peer's software; undefined before HELLO. */
   readonly software: string | undefined;
-  /** Smoothed round trip of the path, or undefined before the first sample. */
+  /** The smoothed round trip of the path; undefined before the first sample. */
   readonly smoothedRttMs: number | undefined;
   readonly streamBytesSent: number;
   readonly streamBytesReceived: number;
@@ -36,15 +30,26 @@ export interface ConnectionStats {
   readonly congestionWindowBytes: number;
   readonly bytesInFlight: number;
   readonly openStreams: number;
-  /** Received bytes that no application has read yet, and written ones that the peer has not acknowledged. */
+  /** How many bytes have arrived and were not read. */
   readonly unreadBytes: number;
+  /** How many bytes were written and are not acknowledged. */
   readonly unacknowledgedBytes: number;
-  /** Pieces of what was written that are noted as acknowledged or lost (spec streams 5.7), and packets remembered as
-   *  sent. */
+  /** How many separate pieces of written bytes are lost, or acknowledged beyond a gap (spec streams 5.7). */
   readonly notedPieces: number;
+  /** How many sent packets are remembered. */
   readonly rememberedPackets: number;
 }
 
+/** The streams, windows and recovery state that two processes share, whatever happens to keys and addresses
+ *  (spec streams 3; recovery).
+ *
+ *  A connection composes the parts of this folder, most of which do not know each other: it owns them, passes in what
+ *  has happened, and lets them send. It takes opened packets, and writes packets for others to seal. It knows no keys,
+ *  only the ids of keypairs, and no addresses: it is told when the path has changed. Association owns it, and judges
+ *  epochs before it passes a packet in.
+ *
+ *  Its owner calls `handlePacket` and `handleTimeout`, then `pollEvent` until that returns undefined, then `pollPacket`
+ *  until that returns 0, and then `pollTimeout`. */
 export class Connection {
   readonly #parts: ConnectionParts;
   readonly #hello = new OwnHello();
@@ -53,9 +58,11 @@ export class Connection {
   readonly #feedback: PathFeedback;
   readonly #fate: PacketFate;
   readonly #handler: PacketHandler;
+  /** Whether there is a key to send under. */
   #sendable = false;
 
-  /** @param onCommand called when a command on a stream may have given the connection something to do */
+  /** @param budgets those of the peer, which outlive the connection
+   *  @param onCommand is called when a command on a stream may have given the connection something to do */
   constructor(
     role: 'client' | 'relay',
     config: TransportConfig,
@@ -74,19 +81,19 @@ export class Connection {
 
   // ---- getters ----------------------------------------------------------------------------------------------
 
-  /** Nothing is open, and no answer is due. */
+  /** Whether no stream is open and nothing is in flight. */
   get isIdle(): boolean {
     return this.#parts.streams.openStreams === 0 && !this.isAwaitingAck;
   }
-  /** The peer has to acknowledge something. */
+  /** Whether the peer has to acknowledge something. */
   get isAwaitingAck(): boolean {
     return this.#parts.recovery.ackElicitingInFlight > 0;
   }
-  /** Without back-off. */
+  /** One probe timeout, without back-off. */
   get probeTimeoutMs(): number {
     return this.#parts.recovery.rtt.probeTimeoutMs;
   }
-  /** Probe timeouts in a row. */
+  /** How many probe timeouts in a row have expired. */
   get ptoCount(): number {
     return this.#parts.recovery.ptoCount;
   }
@@ -107,29 +114,33 @@ export class Connection {
       rememberedPackets: recovery.log.next - recovery.log.first,
     };
   }
+  /** The parts, for tests and tools. */
   get parts(): Readonly<Pick<ConnectionParts, 'recovery' | 'congestion' | 'streams' | 'received'>> {
     return this.#parts;
   }
 
   // ---- commands ---------------------------------------------------------------------------------------------
 
+  /** Opens a stream.
+   *  @returns undefined if the peer permits no more streams */
   openStream(): Stream | undefined {
     return this.#parts.streams.open();
   }
 
-  /** A HELLO goes out with the next poll. */
+  /** Has a HELLO sent with the next poll. */
   requestHello(): void {
     this.#parts.pending.hello = true;
   }
 
-  /** Streams of which nothing was sent yet wait until this is called with false (spec streams 3.8). */
+  /** Sets whether streams of which nothing was sent yet have to wait (spec streams 3.8). */
   holdNewStreams(isHolding: boolean): void {
     this.#parts.streams.sending.isHoldingNew = isHolding;
   }
 
-  /** Opens streams of an earlier connection again on which nobody can have acted (spec streams 3.8).
-   *  @param keypairId the first one that the present run of the peer has
-   *  @param maxStreams how many the peer permits, if its HELLO is there */
+  /** Takes over those streams of an earlier connection on which nobody can have acted, and starts them over
+   *  (spec streams 3.8).
+   *  @param keypairId the first keypair of the peer's current run
+   *  @param maxStreams how many streams the peer's HELLO permits; 0 if there is none */
   reopenStreams(earlier: Connection, keypairId: number, maxStreams: number): void {
     const { streams } = this.#parts;
     streams.onMaxStreams(maxStreams);
@@ -137,23 +148,25 @@ export class Connection {
     for (const stream of earlier.#parts.streams.takeUnheard(keypairId, most)) streams.reopen(stream);
   }
 
-  /** The connection is over: every stream ends. */
+  /** Ends the connection: all its streams end. */
   lose(): void {
     this.#parts.streams.loseAll();
   }
 
-  // ---- the world comes in -----------------------------------------------------------------------------------
+  // ---- inputs -----------------------------------------------------------------------------------------------
 
-  /** @param reader stands behind the packet number; HELLO, if there is one, is judged already */
+  /** Handles a packet.
+   *  @param reader is at the first frame. If that is a HELLO, its epoch has been accepted. */
   handlePacket(now: number, packetNumber: number, reader: FrameReader): PacketOutcome {
     return this.#handler.handle(now, packetNumber, reader);
   }
 
+  /** Handles the timers that are due. */
   handleTimeout(now: number): void {
     if (!this.#sendable) return;
     const { recovery, liveness, streams, tail } = this.#parts;
     this.#settleStreams(now);
-    // With packets in flight the probe timer asks.
+    // While packets are in flight, the probe timer asks for a sign of life.
     if (liveness.takeDue(now, streams.openStreams) && recovery.ackElicitingInFlight === 0) {
       this.#parts.pending.ping = true;
     }
@@ -166,58 +179,60 @@ export class Connection {
     if (due === undefined || due.at > now) return;
     const before = recovery.ptoCount;
     const outcome = recovery.handleTimeout(now);
-    // spec mtu 4.2: packets of the base size would be lost for other reasons
+    // Only packets larger than the base can show that the path MTU became smaller (spec mtu 4.2).
     if (recovery.ptoCount > before && recovery.hasInFlightAbove(this.#parts.config.datagramBytes)) {
       this.#parts.mtu.onProbeTimeout(now);
     }
     this.#fate.handle(now, outcome);
   }
 
-  /** The address that the peer moved to is proven. @param isNew everything known of the path is void (spec path 4) */
+  /** The peer has moved to an address that is proven.
+   *  @param isNew whether its IP address has changed, so that nothing is known about the path (spec path 4) */
   handleMove(now: number, isNew: boolean): void {
     if (!isNew) return;
     this.#parts.recovery.onNewPath();
     this.#feedback.restart(now);
   }
 
-  /** The system refused a datagram of so many bytes. */
+  /** The system refused to send a datagram of this many bytes (spec mtu 4.4). */
   handleTooLarge(now: number, bytes: number): void {
     this.#feedback.handleTooLarge(now, bytes);
   }
 
-  /** PATH_CHALLENGE with these 8 bytes goes out with the next poll. */
+  /** Has a PATH_CHALLENGE with these 8 bytes sent with the next poll. */
   challenge(data: Uint8Array): void {
     this.#parts.pending.challenge = data;
   }
 
-  /** The bytes of a PATH_RESPONSE that the last packet brought. */
+  /** Takes the 8 bytes of the last PATH_RESPONSE, if one has arrived since the last call. */
   takePathResponse(): Uint8Array | undefined {
     return this.#handler.takePathResponse();
   }
 
-  /** An authenticated datagram of the peer arrived, whatever was in it. */
+  /** A datagram of the peer authenticated, whatever it contains (spec recovery 4.2). */
   handleContact(now: number): void {
     if (this.#sendable) this.#parts.recovery.onSignOfLife(now);
   }
 
-  /** A handshake was answered in this time. */
+  /** A handshake got its response in this time (spec recovery 2). */
   handleHandshakeRtt(roundTripMs: number): void {
     this.#parts.recovery.rtt.seed(roundTripMs);
   }
 
-  /** Tells whether there is a key to send under (spec recovery 7). */
+  /** Sets whether there is a key to send under (spec recovery 7). */
   handleSendable(now: number, sendable: boolean): void {
     if (sendable && !this.#sendable) this.#parts.recovery.onSendingResumed(now);
     this.#sendable = sendable;
   }
 
-  // ---- effects go out ---------------------------------------------------------------------------------------
+  // ---- outputs ----------------------------------------------------------------------------------------------
 
   pollEvent(): StreamEvent | undefined {
     return this.#parts.streams.pollEvent();
   }
 
-  /** Anything that a key would let out: new data, or data in flight that nobody has acknowledged. */
+  /** Whether there would be anything to send if there were a key: anything new, or packets that are not
+   *  acknowledged. */
   wantsToSend(now: number): boolean {
     const { streams, recovery } = this.#parts;
     this.#settleStreams(now);
@@ -225,40 +240,44 @@ export class Connection {
     return this.#builder.wantsToSend(now) || recovery.ackElicitingInFlight > 0 || isHeld;
   }
 
-  /** UDP payload of a full datagram now. */
+  /** The size of a full datagram now: bytes of UDP payload. */
   get datagramBytes(): number {
     return this.#feedback.datagramBytes;
   }
 
-  /** UDP payload of a full datagram on a path of which nothing is known (spec mtu 1.2). */
+  /** The size of a full datagram on a path about which nothing is known (spec mtu 1.2). */
   get baseDatagramBytes(): number {
     return this.#parts.config.datagramBytes;
   }
 
-  /** The path carries not even that in one piece (spec mtu 3.6). */
+  /** Whether even datagrams of that size travel in fragments (spec mtu 3.6). */
   get isBaseFragmented(): boolean {
     return this.#parts.mtu.isBaseFragmented;
   }
 
-  /** The peer has our HELLO under this keypair and wants no other: packets need not begin with one. */
+  /** Whether packets under this keypair need not start with a HELLO: one was acknowledged, and no other was
+   *  requested. */
   isHelloConfirmed(keypairId: number): boolean {
     return this.#hello.isConfirmed(keypairId) && !this.#parts.pending.hello;
   }
 
-  /** UDP payload of a packet that searches for the path's MTU and goes out alone, or undefined (spec mtu 2). */
+  /** The size of the MTU probe to send now, if one is due: bytes of UDP payload (spec mtu 2). */
   mtuProbeBytes(now: number): number | undefined {
-    // An idle connection does not search.
+    // An idle connection does not search, so that it stays silent (spec mtu 2.4).
     return this.#parts.streams.openStreams > 0 ? this.#parts.mtu.probeBytes(now) : undefined;
   }
 
-  /** Writes such a packet. */
+  /** Writes the packet of an MTU probe.
+   *  @param maxBytes the size of the packet, without what sealing adds
+   *  @returns its length, or 0 if it cannot be sent now */
   pollMtuProbe(now: number, bytes: Uint8Array, start: number, maxBytes: number): number {
     const length = this.#builder.buildMtuProbe(now, bytes, start, maxBytes);
     if (length > 0) this.#parts.mtu.onProbeSent(now, length + TRANSPORT_OVERHEAD_BYTES);
     return length;
   }
 
-  /** Writes one padded packet. @returns its length, 0 for none */
+  /** Writes one padded packet.
+   *  @returns its length, or 0 if there is nothing to send now */
   pollPacket(now: number, keypairId: number, bytes: Uint8Array, start: number, maxBytes: number): number {
     this.#settleStreams(now);
     if (this.#parts.recovery.probesDue > 0) this.#prepareProbe();
@@ -268,11 +287,14 @@ export class Connection {
     return length;
   }
 
-  /** What our HELLO says now. @param expectedEpoch whom it is for */
+  /** The contents of our HELLO now.
+   *  @param expectedEpoch the epoch of the peer that it is for */
   helloFor(expectedEpoch: Uint8Array): Hello {
     return this.#builder.helloFor(expectedEpoch);
   }
 
+  /** Writes the packet with CLOSE (spec streams 8).
+   *  @returns its length */
   pollClosePacket(
     keypairId: number,
     bytes: Uint8Array,
@@ -283,6 +305,7 @@ export class Connection {
     return this.#builder.buildClose(keypairId, bytes, start, maxBytes, error.code, error.reason);
   }
 
+  /** When to call `handleTimeout` next. There is no deadline without a key (spec recovery 7). */
   pollTimeout(): Deadline | undefined {
     if (!this.#sendable) return undefined;
     const { recovery, received, liveness, streams, tail } = this.#parts;
@@ -298,12 +321,14 @@ export class Connection {
 
   // ---- inside -----------------------------------------------------------------------------------------------
 
+  /** Lets the streams decide what depends on the time. */
   #settleStreams(now: number): void {
     const { streams, recovery } = this.#parts;
     streams.settle(now, recovery.rtt.hasSample ? recovery.rtt.smoothedMs : 0);
   }
 
-  /** A probe carries new data if there is some, else what the oldest packet in flight did (spec recovery 4). */
+  /** Chooses the contents of a probe: new data if there is any, otherwise what the oldest packet in flight carried
+   *  (spec recovery 4). */
   #prepareProbe(): void {
     const { recovery, streams } = this.#parts;
     if (recovery.ptoCount > MAX_DATA_PROBES || streams.sending.next() !== undefined) return;

@@ -1,7 +1,3 @@
-/** What follows when packets arrive or are lost: whoever put something into them learns of it (spec recovery 3.2).
- *
- *  Recovery returns the numbers, the `PacketLog` knows what was in each packet, and this class takes both to the streams, to the HELLO and
- *  to the ranges of received packets. A lost packet is never sent again; what was in it is asked for again, in its newest form. */
 import type { OwnHello } from './own-hello.js';
 import type { ConnectionParts } from './parts.js';
 import type { PathFeedback } from './path-feedback.js';
@@ -9,6 +5,12 @@ import { Content } from './recovery/packet-log.js';
 import type { RecoveryOutcome } from './recovery/recovery.js';
 import { SentFrameKind } from './recovery/sent-frames.js';
 
+/** Carries out what follows when packets are acknowledged or lost (spec recovery 3.2).
+ *
+ *  Recovery returns the numbers of these packets, and the PacketLog knows what was in each of them. This class informs
+ *  everything that put something in: the streams, our HELLO, and the ranges of received packets. A lost packet is never
+ *  sent again as it was. Instead, its contents are requested again, and later written in their newest form.
+ *  PathFeedback then learns what the packets say about the path. */
 export class PacketFate {
   readonly #parts: ConnectionParts;
   readonly #hello: OwnHello;
@@ -20,7 +22,7 @@ export class PacketFate {
     this.#feedback = feedback;
   }
 
-  /** Carries out what an ACK frame or a timeout showed. */
+  /** Carries out what an ACK frame or a timeout has changed. */
   handle(now: number, outcome: RecoveryOutcome): void {
     for (const packetNumber of outcome.acknowledged) this.#onAcknowledged(packetNumber);
     for (const packetNumber of outcome.lost) this.sendAgain(packetNumber);
@@ -28,7 +30,7 @@ export class PacketFate {
     if (outcome.acknowledged.length > 0) this.#parts.recovery.forget(now);
   }
 
-  /** Asks again for what was in a packet, as far as it still matters. */
+  /** Requests again what was in a packet, unless it no longer matters. */
   sendAgain(packetNumber: number): void {
     const { recovery, pending } = this.#parts;
     const { log } = recovery;

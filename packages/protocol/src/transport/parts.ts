@@ -1,4 +1,4 @@
-/** The parts that a connection composes: none of them knows another. */
+/** The parts that a connection composes. */
 import { assert } from '../assert.js';
 import type { TransportConfig } from './config.js';
 import { Bbr } from './congestion/bbr/bbr.js';
@@ -23,10 +23,12 @@ import { Recovery } from './recovery/recovery.js';
 import { StreamSet } from './streams/stream-set.js';
 import { TailRepeater } from './tail-repeater.js';
 
-/** What a stream may buffer, in congestion windows: data stays buffered until the oldest hole before it is filled, which on a lossy path
- *  takes several round trips. */
+/** How many congestion windows a stream may buffer for sending. Data stays buffered until the oldest hole before it is
+ *  filled, which takes several round trips on a path that loses packets. */
 const SEND_AHEAD_WINDOWS = 6;
 
+/** Everything that a connection consists of. Apart from the few that are passed to others here, the parts do not know
+ *  each other: the connection and its neighbours in this folder join them. */
 export interface ConnectionParts {
   readonly role: 'client' | 'relay';
   readonly config: TransportConfig;
@@ -34,6 +36,7 @@ export interface ConnectionParts {
   readonly recovery: Recovery;
   readonly rates: DeliveryRate;
   readonly received: ReceivedPackets;
+  /** A new path gets a new controller. */
   congestion: CongestionController;
   readonly mtu: MtuSearch;
   readonly pacer: Pacer;
@@ -43,6 +46,8 @@ export interface ConnectionParts {
   readonly liveness: Liveness;
 }
 
+/** Creates the parts of a connection.
+ *  @param onCommand is called when a command on a stream may have given the connection something to do */
 export function composeParts(
   role: 'client' | 'relay',
   config: TransportConfig,
@@ -50,10 +55,16 @@ export function composeParts(
   budgets: PeerBudgets,
   onCommand: () => void,
 ): ConnectionParts {
-  // spec streams 3.5: what a peer may use before it has our HELLO
-  assert(config.connectionWindowBytes >= INITIAL_MAX_DATA_BYTES, 'the window is at least the initial one');
-  assert(config.maxStreamWindowBytes >= OPENING_WINDOW_BYTES, 'that of a stream grows from there');
-  assert(config.maxOpenStreams >= INITIAL_MAX_STREAMS, 'and the number of streams');
+  // The configured limits must not be below those that a peer may use before it has our HELLO (spec streams 3.5).
+  assert(
+    config.connectionWindowBytes >= INITIAL_MAX_DATA_BYTES,
+    'the connection window is at least the initial one',
+  );
+  assert(
+    config.maxStreamWindowBytes >= OPENING_WINDOW_BYTES,
+    'the stream window is at least the opening window',
+  );
+  assert(config.maxOpenStreams >= INITIAL_MAX_STREAMS, 'the number of streams is at least the initial one');
   const pending = new PendingFrames();
   const recovery = new Recovery(role === 'client' ? CLIENT_MAX_PTO_MS : RELAY_MAX_PTO_MS);
   const parts: ConnectionParts = {
@@ -84,6 +95,7 @@ export function composeParts(
   return parts;
 }
 
+/** Creates the configured congestion controller for a new path. */
 export function createController(
   config: TransportConfig,
   datagramBytes: number,

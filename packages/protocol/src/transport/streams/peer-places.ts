@@ -1,42 +1,46 @@
-/** How many streams the peer may open: a place comes back when a stream is over, and not faster than a budget when the peer gave it up
- *  (spec streams 5.4). */
 import type { Deadline } from '../../deadline.js';
 import type { TokenBucket } from '../../token-bucket.js';
 import type { FrameRequests } from './frame-requests.js';
 
+/** Counts how many streams the peer may open (spec streams 5.4).
+ *
+ *  A stream of the peer takes a place, which the peer gets back when the stream is over. If the peer gave up the
+ *  stream, the place comes back only as fast as a budget permits, because such a stream costs the peer next to nothing.
+ *  The object counts places and requests MAX_STREAMS; StreamTable enforces the limit. */
 export class PeerPlaces {
-  /** What MAX_STREAMS states: streams ever opened. */
+  /** What MAX_STREAMS states: how many streams the peer may have opened in all. */
   granted: number;
   readonly #budget: TokenBucket;
   readonly #requests: Pick<FrameRequests, 'requestMaxStreams'>;
-  /** Places that wait for the budget. */
-  #owed = 0;
+  /** How many places wait for the budget. */
+  #deferred = 0;
 
-  /** @param places streams that may be open at one time
-   *  @param budget for those that the peer gives up */
+  /** @param places how many streams may be open at the same time
+   *  @param budget for the places of streams that the peer gives up */
   constructor(places: number, budget: TokenBucket, requests: Pick<FrameRequests, 'requestMaxStreams'>) {
     this.granted = places;
     this.#budget = budget;
     this.#requests = requests;
   }
 
-  /** A stream of the peer's is over. @param wasGivenUp by the peer, before we did anything about it */
+  /** A stream of the peer is over.
+   *  @param wasGivenUp whether the peer gave it up */
   giveBack(wasGivenUp: boolean): void {
-    if (wasGivenUp) this.#owed++;
+    if (wasGivenUp) this.#deferred++;
     else this.#grant();
   }
 
-  /** Gives back what the budget allows. */
-  pay(now: number): void {
-    while (this.#owed > 0 && this.#budget.take(now)) {
-      this.#owed--;
+  /** Gives back as many deferred places as the budget permits. */
+  replenish(now: number): void {
+    while (this.#deferred > 0 && this.#budget.take(now)) {
+      this.#deferred--;
       this.#grant();
     }
   }
 
-  /** When `pay` has something to do. */
+  /** When `replenish` will have something to do. */
   pollTimeout(): Deadline | undefined {
-    if (this.#owed === 0) return undefined;
+    if (this.#deferred === 0) return undefined;
     return { at: this.#budget.readyAt, reason: 'stream budget' };
   }
 

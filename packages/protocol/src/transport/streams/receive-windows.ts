@@ -1,18 +1,20 @@
-/** What the peer may send, on each stream and over all of them (spec streams 5.1 to 5.3): every byte that arrives, is read or will never be
- *  read is counted here, once for the connection and once for the stream's share, and new limits are asked for.
- *
- *  `ReceiveHalf` sizes the window of one stream, `WindowShares` says what the others leave it, `ConnectionCredit` counts all. */
 import { OPENING_BYTES } from '../limits.js';
 import type { ConnectionCredit } from './connection-credit.js';
 import { type FrameRequests, StreamControl } from './frame-requests.js';
 import type { ConnectionStream } from './stream.js';
 import { type WindowLimits, WindowShares } from './window-shares.js';
 
+/** Decides how much the peer may send, on each stream and over all of them (spec streams 5.1 to 5.3).
+ *
+ *  Every byte that arrives, is read, or will never be read is reported here, and counted once for the connection and
+ *  once for the share of its stream. When a limit rises, its frame is requested. ReceiveHalf decides what window one
+ *  stream needs, WindowShares what the others leave it, and ConnectionCredit counts all bytes; this class joins them.
+ *  StreamSet owns it. */
 export class ReceiveWindows {
   readonly #credit: ConnectionCredit;
   readonly #shares: WindowShares;
   readonly #requests: FrameRequests;
-  /** Streams that were read, and whose window was not looked at since. */
+  /** Streams that were read since the last `replenish`. */
   readonly #read = new Set<ConnectionStream>();
 
   constructor(limits: WindowLimits, credit: ConnectionCredit, requests: FrameRequests) {
@@ -21,12 +23,13 @@ export class ReceiveWindows {
     this.#requests = requests;
   }
 
-  /** Whether the connection's limit permits a stream to reach `end`. */
+  /** Whether the connection's limit permits the highest offset of a stream to become `end`. */
   permits({ receiving }: ConnectionStream, end: number): boolean {
     return this.#credit.permits(Math.max(0, end - receiving.largest));
   }
 
-  /** Bytes arrived. @param before the greatest offset of the stream until then */
+  /** Bytes have arrived.
+   *  @param before the highest offset of the stream until then */
   onArrived(stream: ConnectionStream, before: number): void {
     const { receiving } = stream;
     const { largest } = receiving;
@@ -36,6 +39,7 @@ export class ReceiveWindows {
     else this.#shares.update(receiving);
   }
 
+  /** Takes the next bytes of a stream, and counts them as read. */
   read(stream: ConnectionStream): Uint8Array | undefined {
     const bytes = stream.receiving.read();
     this.#shares.update(stream.receiving);
@@ -45,7 +49,7 @@ export class ReceiveWindows {
     return bytes;
   }
 
-  /** Gives credit for what was read since the last call (spec streams 5.2). */
+  /** Gives the peer credit for what was read since the last call (spec streams 5.2). */
   replenish(now: number, roundTripMs: number): void {
     for (const stream of this.#read) {
       const { receiving } = stream;
@@ -56,29 +60,33 @@ export class ReceiveWindows {
     this.#read.clear();
   }
 
-  /** The stream has come to use: it may have more than the first window, before anybody has read (spec streams 5.3). */
+  /** Gives a stream its opening window, because it is in use, even if nothing of it was read (spec streams 5.3). */
   widen(stream: ConnectionStream): void {
     const { limit } = stream.receiving;
     stream.receiving.widen(this.#shares.openingWindowBytes);
     this.#noteLimit(stream, limit);
   }
 
-  /** Nobody wants the rest. @param unreadBytes that are there */
+  /** The reader has stopped.
+   *  @param unreadBytes how many bytes have arrived and will not be read */
   onStopped(stream: ConnectionStream, unreadBytes: number): void {
     this.#credit.consume(unreadBytes);
     this.#shares.update(stream.receiving);
     this.#requests.withdrawControl(stream, StreamControl.maxStreamData);
   }
 
-  /** The peer gave up the rest. @param before the greatest offset of the stream until then */
+  /** The peer has reset its direction.
+   *  @param before the highest offset of the stream until then
+   *  @param wasStopped whether the reader had stopped before */
   onReset({ receiving }: ConnectionStream, before: number, wasStopped: boolean): void {
     this.#credit.receive(receiving.largest - before);
-    // spec streams 4.4: what will never be read is given back to the connection
+    // Bytes that will never be read are given back to the connection (spec streams 4.4).
     this.#credit.consume(receiving.largest - (wasStopped ? before : receiving.buffer.readOffset));
-    receiving.tell();
+    receiving.acknowledgeReset();
     this.#shares.update(receiving);
   }
 
+  /** Updates the share of a stream, and requests MAX_STREAM_DATA if its limit has risen. */
   #noteLimit(stream: ConnectionStream, before: number): void {
     this.#shares.update(stream.receiving);
     if (stream.receiving.limit > before) {

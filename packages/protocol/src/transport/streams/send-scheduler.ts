@@ -1,21 +1,22 @@
-/** The sending direction of all streams of a connection: whose frame goes out next, and what written bytes may occupy (spec streams 5.6 to
- *  5.8).
- *
- *  It puts together the turns, the memory and the peer's connection credit: new bytes go out while the peer grants them and while the
- *  pieces to be noted are not too many. Every change of a stream's send buffer comes through here, so that the sums over all streams
- *  stay right. `StreamSet` looks up the streams and reports events. */
 import type { ConnectionCredit } from './connection-credit.js';
 import { SendMemory, type SendMemoryLimits } from './send-memory.js';
 import { SendTurns } from './send-turns.js';
 import type { ConnectionStream } from './stream.js';
 
+/** The sending direction of all streams of a connection: whose frame is sent next, and how much memory written bytes
+ *  may take (spec streams 5.6 to 5.8).
+ *
+ *  It joins three parts: SendTurns, SendMemory and the peer's credit on the connection. New bytes are sent while there
+ *  is credit and while there are not too many pieces. Every change of a stream's send buffer goes through here, so that
+ *  the sums over all streams stay right. StreamSet owns it, looks up the streams that frames name, and reports
+ *  events. */
 export class SendScheduler {
   readonly #credit: ConnectionCredit;
   readonly #memory: SendMemory;
   readonly #turns: SendTurns;
 
-  /** @param streams all that are open
-   *  @param sendAheadBytes what one stream may buffer beyond its guaranteed share, now */
+  /** @param streams all open streams
+   *  @param sendAheadBytes returns how much a stream may buffer now beyond its guaranteed share */
   constructor(
     streams: Iterable<ConnectionStream>,
     limits: SendMemoryLimits,
@@ -27,20 +28,20 @@ export class SendScheduler {
     this.#turns = new SendTurns(streams, () => this.#newBytesCredit);
   }
 
-  /** Bytes written and not yet acknowledged. */
+  /** How many bytes were written and not yet acknowledged. */
   get bufferedBytes(): number {
     return this.#memory.bufferedBytes;
   }
-  /** Pieces of what was sent that are noted as acknowledged or lost (spec streams 5.7). */
+  /** How many separate pieces are lost, or acknowledged beyond a gap (spec streams 5.7). */
   get notedPieces(): number {
     return this.#memory.notedPieces;
   }
-  /** The limit for which DATA_BLOCKED has to go out, or undefined. */
+  /** If DATA_BLOCKED is due: the limit that it states. */
   get dataBlockedAt(): number | undefined {
     return this.bufferedBytes === 0 ? undefined : this.#credit.blockedAt;
   }
 
-  /** While it is set, streams of which nothing was sent yet stay unsent (spec streams 3.8). */
+  /** Whether streams of which nothing was sent yet have to wait (spec streams 3.8). */
   get isHoldingNew(): boolean {
     return this.#turns.isHoldingNew;
   }
@@ -50,12 +51,13 @@ export class SendScheduler {
 
   // ---- frames -----------------------------------------------------------------------------------------------
 
-  /** The stream whose turn it is, or undefined. */
+  /** Returns the stream whose turn it is, if there is one. */
   next(): ConnectionStream | undefined {
     return this.#turns.next();
   }
 
-  /** Writes one STREAM frame of `stream`. @returns the position behind it, or `position` when nothing fits */
+  /** Writes one STREAM frame of `stream`.
+   *  @returns the position after it, or `position` if nothing fits */
   writeFrame(stream: ConnectionStream, bytes: Uint8Array, position: number, room: number): number {
     const { sending } = stream;
     const { sent, notedPieces } = sending.buffer;
@@ -65,21 +67,23 @@ export class SendScheduler {
     return at;
   }
 
-  /** The stream whose turn it was had it. */
+  /** The stream that `next` returned has had its turn. */
   rotate(): void {
     this.#turns.rotate();
   }
 
+  /** A STREAM frame was acknowledged. */
   onAcknowledged(stream: ConnectionStream, start: number, length: number, fin: boolean): void {
     const { buffer } = stream.sending;
     const { bufferedBytes, notedPieces } = buffer;
     stream.sending.onAcknowledged(start, length, fin);
     this.#memory.addBytes(buffer.bufferedBytes - bufferedBytes);
     this.#addPieces(buffer.notedPieces - notedPieces);
-    this.#turns.join(stream); // little credit may have waited for this (spec streams 5.6)
+    this.#turns.join(stream); // A little credit may have waited for this (spec streams 5.6).
     this.#memory.noteChange(stream);
   }
 
+  /** A STREAM frame was lost. */
   onLost(stream: ConnectionStream, start: number, length: number, fin: boolean): void {
     const { notedPieces } = stream.sending.buffer;
     stream.sending.onLost(start, length, fin);
@@ -103,38 +107,41 @@ export class SendScheduler {
     this.#turns.join(stream);
   }
 
-  /** A reset gave up this much of what was written, and so many noted pieces of it. */
+  /** A stream was reset, and its buffer has given up these bytes and pieces. */
   onReset(bytes: number, pieces: number): void {
     this.#memory.addBytes(-bytes);
     this.#addPieces(-pieces);
   }
 
-  /** A stream of an earlier connection goes on in this one. */
+  /** A stream of an earlier connection starts over in this one. */
   adopt(stream: ConnectionStream): void {
     this.#memory.addBytes(stream.bufferedBytes);
     this.#memory.noteChange(stream);
     this.#turns.join(stream);
   }
 
+  /** The stream is over, or leaves the connection. */
   forget(stream: ConnectionStream): void {
     this.#memory.forget(stream);
   }
 
-  /** Reports the streams whose writers have room again. */
+  /** Calls `onRoom` with the streams whose writers have room again. */
   announceRoom(onRoom: (stream: ConnectionStream) => void): void {
     this.#memory.announceRoom(onRoom);
   }
 
   // ---- the peer's limits ------------------------------------------------------------------------------------
 
-  /** MAX_DATA. @returns false when the limit is no higher than before */
+  /** MAX_DATA arrived.
+   *  @returns false if the limit is not higher than before */
   raiseCredit(maximum: number): boolean {
     if (!this.#credit.raise(maximum)) return false;
     this.#turns.lookAgain();
     return true;
   }
 
-  /** MAX_STREAM_DATA. @returns false when the limit is no higher than before */
+  /** MAX_STREAM_DATA arrived.
+   *  @returns false if the limit is not higher than before */
   raiseLimit(stream: ConnectionStream, maximum: number): boolean {
     if (maximum <= stream.sending.limit) return false;
     stream.sending.limit = maximum;
@@ -143,7 +150,7 @@ export class SendScheduler {
     return true;
   }
 
-  /** New bytes that may go out now, over all streams. */
+  /** How many new bytes may be sent now, over all streams. */
   get #newBytesCredit(): number {
     return this.#memory.isFullOfPieces ? 0 : this.#credit.available;
   }

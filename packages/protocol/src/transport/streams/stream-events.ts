@@ -1,6 +1,6 @@
-/** What there is to report about streams, in order, until somebody asks. */
 import type { ConnectionStream } from './stream.js';
 
+/** An event about a stream. peer-event.ts says what each of them means. */
 export type StreamEvent =
   /** A stream can be opened, after one could not. */
   | { readonly type: 'streams-available' }
@@ -11,6 +11,8 @@ export type StreamEvent =
   | { readonly type: 'stream-stopped'; readonly stream: ConnectionStream; readonly code: number }
   | { readonly type: 'stream-closed'; readonly stream: ConnectionStream };
 
+/** The events of a connection's streams, in order, until they are polled. A stream has at most one 'stream-readable'
+ *  event in here. */
 export class StreamEvents {
   readonly #waiting: StreamEvent[] = [];
 
@@ -18,13 +20,14 @@ export class StreamEvents {
     this.#waiting.push(event);
   }
 
-  /** Reports that a stream can be read, unless that report still waits. */
+  /** Adds 'stream-readable' if the stream can be read and no such event of it waits. */
   pushReadable(stream: ConnectionStream): void {
     if (stream.readableQueued || !stream.receiving.isReadable) return;
     stream.readableQueued = true;
     this.#waiting.push({ type: 'stream-readable', stream });
   }
 
+  /** Takes the next event. */
   poll(): StreamEvent | undefined {
     const event = this.#waiting.shift();
     if (event?.type === 'stream-readable') event.stream.readableQueued = false;

@@ -1,8 +1,3 @@
-/** All streams of a connection: what arrives for them, what becomes of their frames, and what there is to report (spec streams 4, 5).
- *
- *  A frame names a stream by id; `StreamTable` finds or opens it. `SendScheduler` has all that concerns sending, `ReceiveWindows` what the
- *  peer may send. This class takes each frame and each command to them, and sees to it that a stream whose directions are both over is
- *  closed and reported once. */
 import { ConnectionErrorCode, StreamErrorCode } from '../../failure.js';
 import type { TokenBucket } from '../../token-bucket.js';
 import { INITIAL_MAX_STREAM_DATA_BYTES } from '../limits.js';
@@ -25,23 +20,32 @@ export type { StreamError } from './stream-table.js';
 
 export type StreamLimits = WindowLimits & SendMemoryLimits;
 
+/** What a StreamSet needs. */
 export interface StreamSetOptions {
   readonly role: 'client' | 'relay';
   readonly limits: StreamLimits;
-  /** For streams that the peer gives up; it outlives the connection (spec streams 5.4). */
+  /** The peer's budget for streams that it gives up, which outlives the connection (spec streams 5.4). */
   readonly givenUpBudget: TokenBucket;
   readonly requests: FrameRequests;
-  /** What one stream may buffer for sending beyond its guaranteed share, now. */
+  /** Returns how much a stream may buffer now beyond its guaranteed share. */
   readonly sendAheadBytes: () => number;
-  /** Called when a command on a stream may have given the set something to send or to report. */
+  /** Is called when a command on a stream may have given the set something to send or to report. */
   readonly onCommand: () => void;
 }
 
-/** What a frame did: undefined is well, 'later' leaves the packet unacknowledged, an error ends the connection. */
+/** What became of a frame. `undefined` means that it was carried out, 'later' that its packet must not be acknowledged,
+ *  and an error that the connection has to be closed. */
 export type FrameOutcome = undefined | 'later' | StreamError;
 
+/** All streams of a connection (spec streams 4, 5): what arrives for them, what becomes of the frames we sent, and what
+ *  there is to report.
+ *
+ *  A frame names a stream by its id, and StreamTable finds or opens it. SendScheduler has everything that concerns
+ *  sending, and ReceiveWindows decides what the peer may send. This class passes each frame and each command on to
+ *  them, requests control frames, and closes a stream once both its directions are over. The connection owns it. It
+ *  never writes a frame. */
 export class StreamSet implements StreamOwner {
-  /** Frames that changed something (spec streams 2.5). */
+  /** How many frames have had an effect (spec streams 2.5). */
   effects = 0;
 
   readonly credit: ConnectionCredit;
@@ -68,14 +72,15 @@ export class StreamSet implements StreamOwner {
 
   // ---- getters ----------------------------------------------------------------------------------------------
 
+  /** How many streams are open. */
   get openStreams(): number {
     return this.#table.size;
   }
-  /** What every stream of the peer may send before more is granted. */
+  /** How much the peer may send on each stream before it is granted more. */
   get initialStreamWindow(): number {
     return INITIAL_MAX_STREAM_DATA_BYTES;
   }
-  /** What received data occupies. Looks at every stream. */
+  /** How much memory received bytes take. It looks at every stream. */
   get allocatedBytes(): number {
     let bytes = 0;
     for (const stream of this.#table) bytes += stream.receiving.buffer.allocatedBytes;
@@ -84,25 +89,31 @@ export class StreamSet implements StreamOwner {
 
   // ---- commands ---------------------------------------------------------------------------------------------
 
+  /** Opens a stream.
+   *  @returns undefined if we may open no more */
   open(): ConnectionStream | undefined {
     const stream = this.#table.open();
     if (stream !== undefined) this.#onCommand();
     return stream;
   }
 
-  /** Decides what depends on the time: credit for what was read, places of streams that are over. To be called before anything is sent.
-   *  @param roundTripMs 0 when it is not known yet */
+  /** Decides what depends on the time: credit for what was read, and places of streams that are over. It must be called
+   *  before anything is sent.
+   *  @param roundTripMs 0 if it is not known yet */
   settle(now: number, roundTripMs: number): void {
     this.#windows.replenish(now, roundTripMs);
-    this.places.pay(now);
+    this.places.replenish(now);
   }
 
+  /** Takes the next event. */
   pollEvent(): StreamEvent | undefined {
     return this.#events.poll();
   }
 
-  /** Takes out streams that we opened and on which nobody can have acted, the oldest first (spec streams 3.8).
-   *  @param keypairId the first one that the present run of the peer has */
+  /** Removes those of our streams on which nobody can have acted, the oldest first (spec streams 3.8).
+   *  @param keypairId the first keypair of the peer's current run
+   *  @param most how many to remove at most
+   *  @returns the streams */
   takeUnheard(keypairId: number, most: number): ConnectionStream[] {
     const taken = this.#table.takeUnheard(keypairId, most);
     for (const stream of taken) {
@@ -112,7 +123,7 @@ export class StreamSet implements StreamOwner {
     return taken;
   }
 
-  /** Opens a stream again that `takeUnheard` of an earlier connection gave. There must be a place for it. */
+  /** Starts over a stream that `takeUnheard` of an earlier connection has returned. We must be permitted to open it. */
   reopen(stream: ConnectionStream): void {
     this.#table.reopen(stream, (id) => {
       stream.reopen(id, this, this.#initialSendLimit, new ReceiveHalf(INITIAL_MAX_STREAM_DATA_BYTES));
@@ -120,7 +131,7 @@ export class StreamSet implements StreamOwner {
     this.sending.adopt(stream);
   }
 
-  /** The connection is over: every stream ends, at once. */
+  /** The connection has ended: all streams end at once. */
   loseAll(): void {
     for (const stream of this.#table) {
       stream.sending.lose();
@@ -172,7 +183,7 @@ export class StreamSet implements StreamOwner {
 
   // ---- what arrives -----------------------------------------------------------------------------------------
 
-  /** The peer's HELLO: its limits take effect where they are higher (spec streams 3.5). */
+  /** The peer's HELLO arrived: those of its limits that are higher take effect (spec streams 3.5). */
   onHello(maxData: number, maxStreamData: number, maxStreams: number): void {
     this.onMaxData(maxData);
     this.onMaxStreams(maxStreams);
@@ -235,7 +246,7 @@ export class StreamSet implements StreamOwner {
     return undefined;
   }
 
-  /** spec streams 4.5 */
+  /** STOP_SENDING arrived: our sending direction is reset (spec streams 4.5). */
   onStopSending(id: number, code: number): FrameOutcome {
     const stream = this.#table.lookup(id);
     if (!(stream instanceof ConnectionStream)) return stream;
@@ -249,8 +260,8 @@ export class StreamSet implements StreamOwner {
 
   // ---- what became of our frames ----------------------------------------------------------------------------
 
-  /** Something of a stream is in a packet for the first time. An answer need not wait for more than the first window: whoever opened the
-   *  stream wants to read it. */
+  /** Something of a stream was put into a packet for the first time. If we have opened the stream, we want to read the
+   *  answer, so the peer gets more than the first window at once. */
   onFirstSent(stream: ConnectionStream): void {
     if (!stream.incoming) this.#windows.widen(stream);
   }
@@ -294,7 +305,7 @@ export class StreamSet implements StreamOwner {
     this.#requests.requestControl(stream, StreamControl.maxStreamData);
   }
 
-  /** Reports the streams for whose writers acknowledgements or new limits made room. */
+  /** Reports the streams whose writers have room again after acknowledgements or new limits. */
   announceRoom(): void {
     this.sending.announceRoom((stream) => {
       this.#events.push({ type: 'stream-writable', stream });
@@ -330,7 +341,7 @@ export class StreamSet implements StreamOwner {
   }
 }
 
-/** Nothing was written on it, and nothing ended (spec streams 5.4). */
+/** Whether we have neither written anything to the stream nor ended it (spec streams 5.4). */
 function isUnanswered({ sending }: ConnectionStream): boolean {
   return sending.isOpen && sending.buffer.written === 0;
 }

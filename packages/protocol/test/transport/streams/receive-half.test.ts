@@ -159,7 +159,7 @@ describe('ReceiveHalf', () => {
     expect(to.stop(8)).toBe(false);
     expect(to.onReset(1, 200)).toBe('ok');
     expect(to.state).toBe('reset-received');
-    to.tell();
+    to.acknowledgeReset();
     expect(to.isOver).toBe(true);
   });
 
