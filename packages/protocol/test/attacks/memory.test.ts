@@ -26,12 +26,12 @@ const MEMORY = MIN_MEMORY_PER_PEER_BYTES;
 const LIMITS = transportFor(MEMORY);
 
 describe('a peer that wants memory (spec streams 5.5)', () => {
-  it('scatters single bytes over every stream that it may open: the bound of one peer holds', () => {
+  it('stays below the bound when it scatters single bytes over every stream that it may open', () => {
     const peer = new HostilePeer(LIMITS);
     const { streams } = peer.victim.parts;
     const everyBlock = INITIAL_MAX_STREAM_DATA_BYTES / RECEIVE_BLOCK_BYTES;
     for (let n = 0; n < LIMITS.maxOpenStreams; n++) {
-      // As many pieces as a stream may have, and a byte in each of its blocks, until the connection's window ends that.
+      // As many pieces as a stream may have, and a byte in each of its blocks, up to the connection's window.
       for (let piece = 0; piece < MAX_REASSEMBLY_PIECES; piece += 128) {
         const frames = Array.from({ length: 128 }, (_, i) => data(2 * n, 2 * (piece + i) + 1, 1));
         peer.say(...frames);
@@ -46,7 +46,7 @@ describe('a peer that wants memory (spec streams 5.5)', () => {
     expect(streams.allocatedBytes).toBeLessThan(MEMORY / 2);
   });
 
-  it('never refuses the byte that the reader waits for (spec streams 4.6: "MUST NOT refuse the byte")', () => {
+  it('is never refused the byte that the reader is waiting for (spec streams 4.6: "MUST NOT refuse the byte")', () => {
     const peer = new HostilePeer();
     for (let i = 0; i < MAX_REASSEMBLY_PIECES; i++) peer.say(data(0, 10 + 2 * i, 1));
     expect(peer.say(data(0, 5000, 1))).toBe('dropped');
@@ -54,7 +54,7 @@ describe('a peer that wants memory (spec streams 5.5)', () => {
     expect(peer.opened[0]?.read()).toHaveLength(1);
   });
 
-  it('holds nothing of a stream that was read to its end, while the other direction stays open', () => {
+  it('makes us hold nothing of a stream that was read to its end while the other direction stays open', () => {
     const peer = new HostilePeer();
     peer.say(data(0, 0, 1000, true));
     peer.opened[0]?.read();
@@ -62,7 +62,7 @@ describe('a peer that wants memory (spec streams 5.5)', () => {
     expect(peer.victim.parts.streams.allocatedBytes).toBe(0);
   });
 
-  it('sends beyond a limit', () => {
+  it('may not send beyond a limit', () => {
     expect(new HostilePeer().say(data(0, INITIAL_MAX_STREAM_DATA_BYTES, 1))).toBe(flowControl);
     const peer = new HostilePeer(LIMITS);
     let code: ReturnType<HostilePeer['say']>;
@@ -70,14 +70,14 @@ describe('a peer that wants memory (spec streams 5.5)', () => {
     for (; code === undefined && streams <= LIMITS.maxOpenStreams; streams++) {
       code = peer.say(data(2 * streams, INITIAL_MAX_STREAM_DATA_BYTES - 1, 1));
     }
-    // The first windows of all streams fit into the connection's.
+    // The first windows of all streams fit into the connection's window.
     expect(code).toBe(streamLimit);
     expect(streams - 1).toBe(LIMITS.maxOpenStreams);
     expect(peer.victim.parts.streams.credit.freeBytes).toBeGreaterThan(LIMITS.connectionWindowBytes / 2);
   });
 
-  it('resets a stream at a size beyond the window of the connection (spec streams 4.4, 5.3)', () => {
-    // Too small for all first windows, or no stream's own limit would let it get so far.
+  it('may not reset a stream at a size beyond the connection window (spec streams 4.4, 5.3)', () => {
+    // The window is too small for all first windows; otherwise no stream's own limit would permit such a size.
     const peer = new HostilePeer({ ...LIMITS, connectionWindowBytes: INITIAL_MAX_DATA_BYTES });
     const streams = INITIAL_MAX_DATA_BYTES / INITIAL_MAX_STREAM_DATA_BYTES;
     for (let i = 0; i < streams; i++) {
@@ -86,13 +86,13 @@ describe('a peer that wants memory (spec streams 5.5)', () => {
     expect(peer.say(reset(2 * streams, 1))).toBe(flowControl);
   });
 
-  it('changes the final size by a reset, to escape the limits', () => {
+  it('may not send data beyond a final size (spec streams 4.4)', () => {
     const peer = new HostilePeer();
     peer.say(data(0, 0, 100, true));
     expect(peer.say(data(0, 100, 1))).toBe(finalSize);
   });
 
-  it('acknowledges nothing: the send buffer and the packets in flight end where they should', () => {
+  it('cannot fill the send buffer or the packet log beyond their limits by acknowledging nothing', () => {
     const peer = new HostilePeer(LIMITS);
     peer.say(hello(2 ** 40));
     const streams = Array.from({ length: 128 }, () => peer.open());
@@ -105,11 +105,11 @@ describe('a peer that wants memory (spec streams 5.5)', () => {
     expect(parts.streams.sending.bufferedBytes).toBeLessThanOrEqual(LIMITS.sendBufferBytes + guaranteed);
     expect(parts.recovery.bytesInFlight).toBeLessThanOrEqual(2 * parts.congestion.windowBytes);
     expect(parts.recovery.log.allocatedBytes).toBeLessThanOrEqual(PacketLog.MAX_BYTES);
-    // It backs off: the last 10 s are a handful of probes.
+    // The victim backs off: in the last 10 s it sends a handful of probes.
     expect(peer.wait(10_000).length).toBeLessThan(5);
   });
 
-  it('acknowledges all but the first packet: what is remembered stays below the limit', () => {
+  it('cannot fill the packet log beyond its limit by acknowledging all but the first packet', () => {
     const peer = new HostilePeer(LIMITS);
     peer.say(hello(2 ** 40));
     const stream = peer.open();
@@ -126,7 +126,7 @@ describe('a peer that wants memory (spec streams 5.5)', () => {
   });
 
   // spec streams 5.5: "MUST NOT send anything that would need another note"
-  it('has a large window filled with packets of small frames: all frames that are remembered are counted', () => {
+  it('cannot make us remember too many frames by having a large window filled with small ones', () => {
     const peer = new HostilePeer(transportFor(DEFAULT_MEMORY_PER_PEER_BYTES));
     peer.say(hello(2 ** 40));
     for (let n = 0; n < MAX_OPEN_STREAMS; n++) peer.say(data(2 * n, 0, 1));
@@ -143,7 +143,7 @@ describe('a peer that wants memory (spec streams 5.5)', () => {
     peer.acknowledge(peer.received.slice(answers.at(-51)));
     bulk.reset(StreamErrorCode.cancelled);
     const before = peer.received.length;
-    // ... and then each stream gets a byte now and then, and no answer comes any more.
+    // ... and then each stream gets a byte now and then, and no acknowledgement comes any more.
     const { log } = peer.victim.parts.recovery;
     for (let round = 0; round < 400 && !log.isNearlyFull; round++) {
       for (const stream of streams) stream.write(Uint8Array.of(1));
@@ -159,7 +159,7 @@ describe('a peer that wants memory (spec streams 5.5)', () => {
     expect(peer.wait(2_000).length).toBeGreaterThan(0);
     expect(log.frames.count).toBeLessThanOrEqual(MAX_SENT_FRAMES);
     expect(log.allocatedBytes).toBeLessThanOrEqual(PacketLog.MAX_BYTES);
-    // Nothing is stuck: with the first answers the rest goes out.
+    // Nothing is stuck: after the first acknowledgements, the rest is sent.
     peer.acknowledge(peer.received.slice(before));
     for (let round = 0; round < 200 && peer.victim.parts.streams.sending.bufferedBytes > 0; round++) {
       const from = peer.received.length;
@@ -170,7 +170,7 @@ describe('a peer that wants memory (spec streams 5.5)', () => {
     expect(log.frames.count).toBe(0);
   });
 
-  it('acknowledges every second byte that is typed: the pieces are counted, and end (spec streams 5.7)', () => {
+  it('cannot make us remember too many pieces by acknowledging every second byte (spec streams 5.7)', () => {
     const streams = makeStreamSet('relay', { limits: LIMITS });
     streams.onHello(2 ** 40, 2 ** 40, 1024);
     const stream = streams.open() as ConnectionStream;
@@ -190,13 +190,13 @@ describe('a peer that wants memory (spec streams 5.5)', () => {
     expect(sent).toBe(2 * MAX_SEND_PIECES);
     for (let offset = 0; offset < sent; offset += 2) streams.onFrameLost(stream.id, offset, 1, false);
     expect(streams.sending.notedPieces).toBe(2 * MAX_SEND_PIECES);
-    // What is lost still goes out, and with it everything is well again.
+    // Lost bytes are still sent, and after that everything works again.
     for (let n = 0; n < MAX_SEND_PIECES; n++) streams.onFrameAcknowledged(stream.id, sendOne(), 1, false);
     expect(streams.sending.notedPieces).toBe(0);
     expect(sendOne()).toBe(sent);
   });
 
-  it('asks for a stream to stop and never acknowledges the reset: the buffer is given back at once', () => {
+  it('cannot keep our send buffer full by stopping streams and never acknowledging the reset', () => {
     const peer = new HostilePeer(LIMITS);
     for (let n = 0; n < 100; n++) peer.say(data(2 * n, 0, 1));
     for (const stream of peer.opened) stream.write(new Uint8Array(8192));
@@ -205,7 +205,7 @@ describe('a peer that wants memory (spec streams 5.5)', () => {
     expect(peer.victim.parts.streams.sending.bufferedBytes).toBe(0);
   });
 
-  it('gives endless credit in the same breath as it acknowledges nothing (spec streams 5.1)', () => {
+  it('cannot make us buffer without limit by giving endless credit (spec streams 5.1)', () => {
     const peer = new HostilePeer(LIMITS);
     const stream = peer.open();
     stream.write(new Uint8Array(1000));

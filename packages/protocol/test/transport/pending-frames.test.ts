@@ -17,7 +17,7 @@ function due(pending: PendingFrames, stream: ConnectionStream): string[] {
 }
 
 describe('PendingFrames', () => {
-  it('waits for nothing once all that was asked for is sent or withdrawn', () => {
+  it('has nothing to send once every request is written or withdrawn', () => {
     const { pending, stream } = setup();
     expect(pending.isWaiting).toBe(false);
     pending.requestControl(stream, StreamControl.reset);
@@ -32,7 +32,7 @@ describe('PendingFrames', () => {
     expect(pending.isWaiting).toBe(false);
   });
 
-  it('keeps the order in which streams asked', () => {
+  it('keeps the order in which streams made their requests', () => {
     const { pending, streams, stream } = setup();
     const second = streams.open() as ConnectionStream;
     pending.requestControl(stream, StreamControl.stop);
@@ -41,7 +41,7 @@ describe('PendingFrames', () => {
     expect([...pending.streamsWithControl()]).toEqual([stream, second]);
   });
 
-  it('answers the last three challenges (spec streams 2.4)', () => {
+  it('answers only the last three challenges (spec streams 2.4)', () => {
     const { pending } = setup();
     for (let n = 0; n < 5; n++) pending.respond(new Uint8Array(8).fill(n));
     const answered: number[] = [];
@@ -53,8 +53,8 @@ describe('PendingFrames', () => {
   });
 });
 
-describe('what a stream asks for', () => {
-  it('is RESET_STREAM and STOP_SENDING, again after a loss, until they no longer matter (spec streams 4.4, 4.5)', () => {
+describe('the requests of a stream', () => {
+  it('for RESET_STREAM and STOP_SENDING are repeated after a loss until they no longer matter (spec streams 4.4, 4.5)', () => {
     const { pending, streams, stream } = setup();
     stream.write(new Uint8Array(10));
     stream.reset(1);
@@ -72,7 +72,7 @@ describe('what a stream asks for', () => {
     expect(pending.isWaiting).toBe(false);
   });
 
-  it('is forgotten when the connection is lost', () => {
+  it('are forgotten when the connection ends', () => {
     const { pending, streams, stream } = setup();
     stream.reset(1);
     streams.loseAll();

@@ -4,7 +4,7 @@ import { PeerBudgets } from '../../../src/transport/peer-budgets.js';
 import { PendingFrames } from '../../../src/transport/pending-frames.js';
 import { StreamSet, type StreamSetOptions } from '../../../src/transport/streams/stream-set.js';
 
-/** Its congestion window is never what holds a writer back. */
+/** A StreamSet whose writers are never held back by the congestion window. */
 export function makeStreamSet(role: 'client' | 'relay', own: Partial<StreamSetOptions> = {}): StreamSet {
   return new StreamSet({
     role,

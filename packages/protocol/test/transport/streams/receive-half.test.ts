@@ -15,14 +15,14 @@ const arrive = (to: ReceiveHalf, offset: number, length: number, fin = false) =>
     length,
     fin,
   );
-/** Everything that can be read now; credit is given for it at once. */
+/** Reads everything that can be read now, and gives credit for it at once. */
 function readAll(from: ReceiveHalf, now = 0): number[] {
   const bytes: number[] = [];
   for (let view = from.read(); view !== undefined; view = from.read()) bytes.push(...view);
   from.replenish(now, RTT, MAX_WINDOW);
   return bytes;
 }
-/** One view, when the connection has no window to spare. */
+/** Reads one view while the connection has no window to spare. */
 function readOne(from: ReceiveHalf): Uint8Array | undefined {
   const view = from.read();
   from.replenish(0, RTT, 0);
@@ -40,7 +40,7 @@ describe('ReceiveHalf', () => {
     expect(to.isReadable).toBe(false);
   });
 
-  it('is read to its end once FIN and all bytes before it are', () => {
+  it('is read to its end once FIN and all bytes before it were read', () => {
     const to = half();
     arrive(to, 2, 2, true);
     expect(to.state).toBe('size-known');
@@ -51,7 +51,7 @@ describe('ReceiveHalf', () => {
     expect(to.buffer.allocatedBytes).toBe(0);
   });
 
-  it('counts the FIN of an empty stream as read when it is looked at', () => {
+  it('counts the FIN of an empty stream as read after a read that returns nothing', () => {
     const to = half();
     arrive(to, 0, 0, true);
     expect(to.isReadable).toBe(true);
@@ -59,7 +59,7 @@ describe('ReceiveHalf', () => {
     expect(to.state).toBe('data-read');
   });
 
-  it('refuses bytes beyond its limit, and nothing changes (spec streams 5.1)', () => {
+  it('refuses bytes beyond its limit, and changes nothing (spec streams 5.1)', () => {
     const to = half();
     expect(arrive(to, WINDOW - 1, 1)).toBe('ok');
     expect(arrive(to, WINDOW, 1)).toBe('over-limit');
@@ -80,7 +80,7 @@ describe('ReceiveHalf', () => {
     expect(arrive(to, 5, 5, true)).toBe('ok');
   });
 
-  it('refuses a final size below what arrived (spec streams 4.4)', () => {
+  it('refuses a final size below what has arrived (spec streams 4.4)', () => {
     const to = half();
     arrive(to, 5, 5);
     expect(arrive(to, 0, 9, true)).toBe('final-size');
@@ -88,7 +88,7 @@ describe('ReceiveHalf', () => {
     expect(to.onReset(0, 10)).toBe('ok');
   });
 
-  it('wants a packet again whose piece would be one too many (spec streams 4.6)', () => {
+  it('has a packet sent again that would add one piece too many (spec streams 4.6)', () => {
     const to = new ReceiveHalf(100_000);
     for (let i = 0; i < MAX_REASSEMBLY_PIECES; i++) arrive(to, 10 + 2 * i, 1);
     expect(arrive(to, 50_000, 1)).toBe('later');
@@ -96,7 +96,7 @@ describe('ReceiveHalf', () => {
     expect(arrive(to, 0, 1)).toBe('ok');
   });
 
-  it('gives credit when that adds an eighth of the window (spec streams 5.2)', () => {
+  it('gives credit when it adds an eighth of the window (spec streams 5.2)', () => {
     const to = new ReceiveHalf(8 * WINDOW);
     for (let now = 0; now < 5 * RTT; now += RTT) {
       arrive(to, to.buffer.readOffset, WINDOW - 1);
@@ -109,7 +109,7 @@ describe('ReceiveHalf', () => {
     }
   });
 
-  it('gives no credit for less than half of the first window (spec streams 5.2)', () => {
+  it('gives no credit that adds less than half of the first window (spec streams 5.2)', () => {
     const to = half();
     arrive(to, 0, WINDOW / 2 - 1);
     expect(readOne(to)).toHaveLength(WINDOW / 2 - 1);
@@ -119,7 +119,7 @@ describe('ReceiveHalf', () => {
     expect(to.limit).toBe(WINDOW / 2 + WINDOW);
   });
 
-  it('has no larger window than the connection can spare (spec streams 5.3)', () => {
+  it('has no window larger than the connection can spare (spec streams 5.3)', () => {
     const to = half();
     for (let round = 0; round < 20; round++) {
       arrive(to, to.largest, to.limit - to.largest);
@@ -129,7 +129,7 @@ describe('ReceiveHalf', () => {
     expect(to.windowBytes).toBe(MAX_WINDOW);
   });
 
-  it('falls back when the connection can spare less: what was granted stays (spec streams 5.1, 5.3)', () => {
+  it('shrinks its window when the connection can spare less, but keeps what was granted (spec streams 5.1, 5.3)', () => {
     const to = new ReceiveHalf(8 * WINDOW);
     arrive(to, 0, 5 * WINDOW);
     for (let n = 0; n < 4; n++) readOne(to);
@@ -140,14 +140,14 @@ describe('ReceiveHalf', () => {
     expect(to.limit).toBeGreaterThan(8 * WINDOW);
   });
 
-  it('gives no more credit once the end is known', () => {
+  it('gives no more credit once the final size is known', () => {
     const to = half();
     arrive(to, 0, WINDOW - 1, true);
     readAll(to);
     expect(to.limit).toBe(WINDOW);
   });
 
-  it('throws away what is stopped, and is over when the peer ends it (spec streams 4.5)', () => {
+  it('discards bytes after the reader has stopped, and is over when the peer ends it (spec streams 4.5)', () => {
     const to = half();
     arrive(to, 0, 100);
     expect(to.stop(7)).toBe(true);
@@ -163,7 +163,7 @@ describe('ReceiveHalf', () => {
     expect(to.isOver).toBe(true);
   });
 
-  it('ignores a reset when all bytes are there: they are still to be read (spec streams 4.3)', () => {
+  it('ignores a reset if all bytes have arrived, so that they can be read (spec streams 4.3)', () => {
     const to = half();
     arrive(to, 0, 4, true);
     expect(to.onReset(1, 4)).toBe('ok');
@@ -171,7 +171,7 @@ describe('ReceiveHalf', () => {
     expect(to.state).toBe('data-read');
   });
 
-  it('is over at once with its connection', () => {
+  it('is over as soon as its connection is', () => {
     const to = half();
     arrive(to, 0, 4);
     to.lose();

@@ -8,7 +8,7 @@ import { makeStreamSet } from './make-stream-set.js';
 const LIMITS = transportFor(128 * 1024 * 1024);
 
 describe('StreamSet', () => {
-  it('keeps the highest limit on streams when MAX_STREAMS arrive out of order (spec streams 5.1)', () => {
+  it('keeps the highest limit if MAX_STREAMS frames arrive out of order (spec streams 5.1)', () => {
     const streams = makeStreamSet('client');
     streams.onMaxStreams(200);
     streams.onMaxStreams(150);
@@ -18,7 +18,7 @@ describe('StreamSet', () => {
 });
 
 describe('a side that may open no more streams', () => {
-  it('hears once when it may again, and only if it asked for one (spec streams 5.4)', () => {
+  it('learns once that it may again, and only if it has tried (spec streams 5.4)', () => {
     const streams = makeStreamSet('client');
     streams.onMaxStreams(200);
     expect(streams.pollEvent()).toBeUndefined();
@@ -51,7 +51,7 @@ describe('the send buffer of many streams (spec streams 5.8)', () => {
     return { streams, opened };
   }
 
-  it('holds little of a stream that its limit stops, however much there is to write', () => {
+  it('holds little of a stream that is at its limit, however much there is to write', () => {
     const { streams, opened } = withStreams(1024);
     for (const stream of opened) expect(fill(stream)).toBeLessThanOrEqual(256 * 1024 + 8 * 1024);
     const packet = new Uint8Array(60_000);
@@ -64,7 +64,7 @@ describe('the send buffer of many streams (spec streams 5.8)', () => {
       fill(stream);
       streams.sending.rotate();
     }
-    // Each reader has all that it permits, and what waits behind is little.
+    // Each reader has everything that it permits, and little more waits.
     expect(streams.sending.bufferedBytes).toBe(1024 * 8 * 1024);
     expect(opened.every((stream) => stream.sending.buffer.sent === 256 * 1024)).toBe(true);
     const active = opened[7] as ConnectionStream;
@@ -72,7 +72,7 @@ describe('the send buffer of many streams (spec streams 5.8)', () => {
     expect(fill(active)).toBeGreaterThan(8 * 1024 * 1024);
   });
 
-  it('has a share for the next stream, however many hold all that they may', () => {
+  it('has a share for the next stream, however many hold as much as they may', () => {
     const { streams, opened } = withStreams(41);
     for (const stream of opened) streams.onMaxStreamData(stream.id, 2 ** 30);
     const alone = fill(opened[0] as ConnectionStream);
@@ -82,7 +82,7 @@ describe('the send buffer of many streams (spec streams 5.8)', () => {
     expect(streams.sending.bufferedBytes).toBeLessThanOrEqual(LIMITS.sendBufferBytes + 41 * 8 * 1024);
   });
 
-  it('says when MAX_STREAM_DATA makes room, without an acknowledgement', () => {
+  it('reports room that MAX_STREAM_DATA makes, even without an acknowledgement', () => {
     const { streams, opened } = withStreams(1);
     const stream = opened[0] as ConnectionStream;
     fill(stream);
@@ -109,20 +109,20 @@ describe('the credit of a connection (spec streams 5.3)', () => {
     expect(credit.granted).toBe(40 * MIB);
   });
 
-  it('is renewed sooner when most of the window is unread: what others gave back must not wait for more', () => {
+  it('is renewed sooner when most of the window is unread, so that other streams do not wait', () => {
     const pending = new PendingFrames();
     const credit = new ConnectionCredit(32 * MIB, pending);
     credit.receive(4 * MIB);
     credit.consume(4 * MIB);
     expect(pending.maxData).toBe(false);
-    credit.receive(27 * MIB); // nobody reads it
+    credit.receive(27 * MIB); // Nobody reads it.
     expect(credit.granted).toBe(36 * MIB);
     expect(pending.maxData).toBe(true);
   });
 });
 
 describe('a stream', () => {
-  it('takes nothing once it was reset, by either side (spec streams 4.2)', () => {
+  it('accepts no bytes once either side has reset it (spec streams 4.2)', () => {
     const streams = makeStreamSet('client');
     const [own, stopped, lost] = [streams.open(), streams.open(), streams.open()];
     own?.reset(0);
@@ -134,7 +134,7 @@ describe('a stream', () => {
     expect(streams.sending.bufferedBytes).toBe(0);
   });
 
-  it('does not let its writer write after the end: that is a bug of the writer', () => {
+  it('throws if its writer writes after `finish`', () => {
     const stream = makeStreamSet('client').open();
     stream?.write(new Uint8Array(10));
     stream?.finish();
@@ -142,8 +142,8 @@ describe('a stream', () => {
   });
 });
 
-describe('streams that a side opens itself', () => {
-  it('are no more at one time than it has first windows for, and it hears when it may go on (spec streams 5.4: "more streams of its own open")', () => {
+describe('the streams that a side opens itself', () => {
+  it('are never more than it has first windows for, and it learns when it may open more (spec streams 5.4: "more streams of its own open")', () => {
     const limits = transportFor(MIN_MEMORY_PER_PEER_BYTES);
     const streams = makeStreamSet('client', { limits });
     streams.onMaxStreams(1024);

@@ -18,7 +18,7 @@ import { WindowShares } from '../../../src/transport/streams/window-shares.js';
 
 const CHUNK = new Uint8Array(16 * 1024);
 
-/** What a sender does that uses all its credit. */
+/** Does what a sender does that uses all its credit. */
 function fill(half: ReceiveHalf): void {
   while (half.largest < half.limit) {
     half.onData(half.largest, CHUNK, 0, Math.min(CHUNK.length, half.limit - half.largest), false);
@@ -43,7 +43,7 @@ function readSome(half: ReceiveHalf, shares: WindowShares, bytes: number): void 
 describe('the shares of a connection’s window (spec streams 5.3)', () => {
   // spec streams 5.3: "MUST NOT pass an eighth"
   it.each([MIN_MEMORY_PER_PEER_BYTES, DEFAULT_MEMORY_PER_PEER_BYTES, MAX_MEMORY_PER_PEER_BYTES])(
-    'leave seven eighths of the spare part, however many streams nobody reads: %i bytes a peer',
+    'leave seven eighths of the spare part, however many streams nobody reads, with %i bytes per peer',
     (memory) => {
       const limits = transportFor(memory);
       const shares = new WindowShares(limits);
@@ -57,7 +57,7 @@ describe('the shares of a connection’s window (spec streams 5.3)', () => {
     },
   );
 
-  it('are by default 43 MiB: half of it for one that is read, less while it may fill buffers, and 256 KiB before', () => {
+  it('are, of 43 MiB by default, half for a stream that is read, less while it may fill buffers, and 256 KiB before', () => {
     const shares = new WindowShares(transportFor(DEFAULT_MEMORY_PER_PEER_BYTES));
     expect(SPARE_WINDOW_BYTES / 2 ** 20).toBe(43);
     expect(shares.readWindowBytes(SURE)).toBe(MAX_STREAM_WINDOW_BYTES);
@@ -65,7 +65,7 @@ describe('the shares of a connection’s window (spec streams 5.3)', () => {
     expect(shares.openingWindowBytes).toBe(OPENING_WINDOW_BYTES);
   });
 
-  it('count what an unread stream may still send, and of a read one only what is there', () => {
+  it('count what an unread stream may still send, but only what has arrived of one that is read', () => {
     const shares = new WindowShares(transportFor(DEFAULT_MEMORY_PER_PEER_BYTES));
     const half = widened(shares);
     expect(shares.claimedBytes).toBe(OPENING_WINDOW_BYTES - FIRST);
@@ -91,7 +91,8 @@ describe('the shares of a connection’s window (spec streams 5.3)', () => {
     expect(shares.openingWindowBytes).toBe(OPENING_WINDOW_BYTES);
   });
 
-  /** Streams that take all they may get and then stop, one after the other. @returns what each took beyond its first window */
+  /** Opens streams that take all they can get and then stop, one after the other.
+   *  @returns how much each took beyond its first window */
   function stops(shares: WindowShares, count: number, readBytes: number): number[] {
     return Array.from({ length: count }, () => {
       const half = new ReceiveHalf(FIRST);
@@ -105,7 +106,7 @@ describe('the shares of a connection’s window (spec streams 5.3)', () => {
   }
 
   it.each([MIN_MEMORY_PER_PEER_BYTES, DEFAULT_MEMORY_PER_PEER_BYTES])(
-    'get smaller with each stream that fills buffers and stops, and leave a part to those that are read: %i bytes a peer',
+    'shrink with each stream that fills buffers and stops, and leave a part to streams that are read, with %i bytes per peer',
     (memory) => {
       const limits = transportFor(memory);
       const shares = new WindowShares(limits);
@@ -118,16 +119,16 @@ describe('the shares of a connection’s window (spec streams 5.3)', () => {
     },
   );
 
-  it('leave half of what is free when a stream stops that was surely read', () => {
+  it('leave half of what is free when a stream stops that was certainly being read', () => {
     const shares = new WindowShares(transportFor(DEFAULT_MEMORY_PER_PEER_BYTES));
     const [first = 0, second = 0, third = 0] = stops(shares, 3, SURE);
     expect(second / first).toBeCloseTo(1 / 2, 2);
     expect(third / second).toBeCloseTo(1 / 2, 2);
-    // What a new stream gets while it may fill buffers is less, and never nothing.
+    // A new stream gets less than that while it may be filling buffers, but never nothing.
     expect(shares.readWindowBytes(0)).toBeGreaterThan(16 * FIRST);
   });
 
-  it('leave the first window of every stream, whatever the rest has taken', () => {
+  it('leave every stream its first window, whatever the others have taken', () => {
     const limits = transportFor(DEFAULT_MEMORY_PER_PEER_BYTES);
     expect(limits.connectionWindowBytes - SPARE_WINDOW_BYTES).toBe(MAX_OPEN_STREAMS * FIRST);
   });
