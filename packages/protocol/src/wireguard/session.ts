@@ -124,7 +124,7 @@ export class Session<Owner = undefined> {
     const bytes = keypair.seal(buffer, offset, padded);
     this.#noteSent(now, bytes, length === 0);
     if (length > 0) this.#keepalive.onDataSent(now, this.#handshakes.jitterMs);
-    // spec session 5.2
+    // A keypair that is old or worn out is renewed (spec session 5.2).
     if (keypair.isWornOut || (keypair.isInitiator && now - keypair.createdAt > REKEY_AFTER_TIME_MS)) {
       this.requestHandshake(now);
     }
@@ -294,7 +294,7 @@ export class Session<Owner = undefined> {
         this.#context.wantKeepalive(this);
         break;
       case 'keypair-expiry': {
-        // spec session 8.1
+        // Secrets that are no longer needed are wiped (spec session 8.1).
         this.#handshakes.wipeIdle();
         const at = this.#keypairs.destroyExpired(now);
         if (at !== undefined) this.#timers.set(name, at);

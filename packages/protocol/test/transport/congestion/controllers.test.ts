@@ -159,7 +159,10 @@ describe('Pacer (spec recovery 6)', () => {
     expect(sent).toBeLessThan(rate * 1000 + 12 * SIZE);
   });
 
-  /** Bytes that may leave at once after `idleMs`, of which the sender wanted to send for `lateMs`; it has nothing saved up. */
+  /**
+   * The bytes that may leave at once after `idleMs`. The sender wanted to send for the last `lateMs` of that time, and had
+   * saved up nothing before it.
+   */
   function burst(idleMs: number, lateMs: number): number {
     const controller = { ...new NewReno(SIZE), pacingRate: 1_000, windowBytes: 0, isInSlowStart: false };
     const pacer = new Pacer(SIZE);
