@@ -156,7 +156,7 @@ function cleanClient(
   return {
     ...anotherClient(client, index),
     network: { ...anotherClient(client, index).network, toRelay: link, toClient: link },
-    transport: { congestion: 'bbr' },
+    transport: {},
     streams,
     expectations,
   };
@@ -166,7 +166,7 @@ function settled(scenario: Scenario, clients: readonly ClientPlan[]): Scenario {
   return {
     ...without(scenario),
     clients,
-    relayTransport: { congestion: 'bbr' },
+    relayTransport: {},
     timing: {
       turnDelayMs: Math.min(1, scenario.timing.turnDelayMs),
       timerGrainMs: Math.min(1, scenario.timing.timerGrainMs),

@@ -143,7 +143,7 @@ export const SYSTEM_BUFFERS_BYTES = 6 * 1024 * 1024;
 /** How many written and unacknowledged bytes a connection keeps, over all streams ... */
 export const SEND_BUFFER_BYTES = 24 * 1024 * 1024;
 /** ... and how many of them a single stream may always have. */
-export const MIN_STREAM_SEND_BUFFER_BYTES = 64 * 1024;
+export const MIN_STREAM_SEND_BUFFER_BYTES = 8 * 1024;
 
 /** How many sent packets a connection remembers. When there are more, new data waits (spec recovery 3.3). */
 export const MAX_SENT_PACKETS = 65_536;

@@ -1,7 +1,6 @@
 /** How much memory one peer can make us hold, as one number, and how the limits of a connection follow from it
  *  (spec streams 5.5). */
 import { assert } from '../assert.js';
-import type { TransportConfig } from './config.js';
 import {
   INITIAL_MAX_STREAM_DATA_BYTES,
   INITIAL_MAX_STREAMS,
@@ -9,6 +8,7 @@ import {
   MAX_REASSEMBLY_PIECES,
   MAX_SEND_PIECES,
   MAX_SENT_FRAMES,
+  MIN_STREAM_SEND_BUFFER_BYTES,
   RECEIVE_BLOCK_BYTES,
 } from './limits.js';
 import { PacketLog } from './recovery/packet-log.js';
@@ -19,8 +19,6 @@ export const MIN_MEMORY_PER_PEER_BYTES = 32 * MIB;
 export const MAX_MEMORY_PER_PEER_BYTES = 4096 * MIB;
 export const DEFAULT_MEMORY_PER_PEER_BYTES = 128 * MIB;
 
-/** How much a stream may always write, however full the send buffer is. */
-const STREAM_SEND_BYTES = 8 * 1024;
 /** The memory for where a piece begins and ends. */
 const PIECE_BYTES = 16;
 /** The memory for the objects of a stream. */
@@ -28,19 +26,27 @@ const STREAM_OBJECTS_BYTES = 2 * 1024;
 /** The memory for a stream beyond its received bytes. These lie in blocks, of which one at each end may be partly
  *  used. */
 const STREAM_OVERHEAD_BYTES =
-  2 * RECEIVE_BLOCK_BYTES + MAX_REASSEMBLY_PIECES * PIECE_BYTES + STREAM_SEND_BYTES + STREAM_OBJECTS_BYTES;
+  2 * RECEIVE_BLOCK_BYTES +
+  MAX_REASSEMBLY_PIECES * PIECE_BYTES +
+  MIN_STREAM_SEND_BUFFER_BYTES +
+  STREAM_OBJECTS_BYTES;
 /** The memory for packets remembered as sent, and for pieces. The gaps between acknowledged pieces may all be lost too,
  *  and so may the bytes on both sides of a frame in flight. */
 const SENT_BYTES = PacketLog.MAX_BYTES + (2 * MAX_SEND_PIECES + MAX_SENT_FRAMES) * PIECE_BYTES;
 
-type Limits = Pick<
-  TransportConfig,
-  | 'connectionWindowBytes'
-  | 'maxStreamWindowBytes'
-  | 'maxOpenStreams'
-  | 'sendBufferBytes'
-  | 'minStreamSendBufferBytes'
->;
+/** What one peer may occupy. */
+export interface MemoryLimits {
+  /** Bytes that the peer may send beyond what was read, over all streams ... */
+  readonly connectionWindowBytes: number;
+  /** ... and on one stream. */
+  readonly maxStreamWindowBytes: number;
+  /** The peer's streams that may be open at one time. */
+  readonly maxOpenStreams: number;
+  /** Bytes that are written and not acknowledged, over all streams ... */
+  readonly sendBufferBytes: number;
+  /** ... and what a single stream may always hold of it. */
+  readonly minStreamSendBufferBytes: number;
+}
 
 /** The share of memory for streams and their first windows, of what is left beside the send buffer and SENT_BYTES. The
  *  rest is for what streams hold beyond their first windows. */
@@ -51,7 +57,7 @@ const STREAMS_SHARE = 9 / 16;
  *  Three sixteenths are for bytes that are written and not acknowledged. STREAMS_SHARE of the rest pays for streams,
  *  each with its first window, and decides how many there may be. What is left is for bytes beyond the first windows
  *  that have arrived and were not read. `worstCaseBytes` of the result is at most `memoryBytes`. */
-export function transportFor(memoryBytes: number): Limits {
+export function transportFor(memoryBytes: number): MemoryLimits {
   assert(memoryBytes >= MIN_MEMORY_PER_PEER_BYTES, 'memory for at least the initial limits');
   const sendBufferBytes = Math.floor((3 * memoryBytes) / 16);
   const left = memoryBytes - sendBufferBytes - SENT_BYTES;
@@ -64,12 +70,12 @@ export function transportFor(memoryBytes: number): Limits {
     maxStreamWindowBytes: spareBytes / 2,
     maxOpenStreams,
     sendBufferBytes,
-    minStreamSendBufferBytes: STREAM_SEND_BYTES,
+    minStreamSendBufferBytes: MIN_STREAM_SEND_BUFFER_BYTES,
   };
 }
 
 /** The most memory that one peer can occupy under these limits, without the buffers of the system. */
-export function worstCaseBytes(limits: Limits): number {
+export function worstCaseBytes(limits: MemoryLimits): number {
   return (
     limits.connectionWindowBytes +
     limits.sendBufferBytes +

@@ -4,6 +4,7 @@ import {
   INITIAL_MAX_DATA_BYTES,
   INITIAL_MAX_STREAMS,
   MAX_OPEN_STREAMS,
+  MAX_STREAM_WINDOW_BYTES,
   SEND_BUFFER_BYTES,
 } from '../../src/transport/limits.js';
 import {
@@ -27,6 +28,7 @@ describe('memory per peer (spec streams 5.5: "so that their sum stays below")', 
   it('leads to the default limits by default', () => {
     expect(transportFor(DEFAULT_MEMORY_PER_PEER_BYTES)).toMatchObject({
       connectionWindowBytes: CONNECTION_WINDOW_BYTES,
+      maxStreamWindowBytes: MAX_STREAM_WINDOW_BYTES,
       sendBufferBytes: SEND_BUFFER_BYTES,
       maxOpenStreams: MAX_OPEN_STREAMS,
     });
