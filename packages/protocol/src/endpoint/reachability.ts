@@ -18,8 +18,9 @@ export interface Circumstances {
  *  when something was sent that the peer has to acknowledge, or a handshake is needed.
  *
  *  Three things follow from silence, one after the other. First, the keys may be dead. Then the user is told that
- *  streams wait. Finally the streams are given up. That is also counted without an answer being due, from the last
- *  datagram of the peer, because a relay with an open stream and nothing to send never asks for an answer.
+ *  streams wait. Finally the streams are given up. This last step does not need an answer to be due: it then counts
+ *  from the peer's last datagram. Otherwise a relay with an open stream and nothing to send would keep the stream for
+ *  ever.
  *
  *  Peer owns this object. It calls `ask` whenever an answer is due, and `onHeard` for each datagram that authenticates.
  *  At `dueAt` it asks which of the three is true now, and acts on it. Times are in monotonic milliseconds. */
@@ -104,8 +105,8 @@ export class Reachability {
     return this.#dueSince + Math.max(WAITING_AFTER_MS, probeTimeoutMs);
   }
 
-  /** When streams are given up (spec outage 4). A stream that is opened after a long idle time is new, so it does not
-   *  inherit that time. */
+  /** When streams are given up (spec outage 4). The time from which an answer is due counts if it is later than the
+   *  last datagram, so that a stream that is opened after a long idle time is not given up at once. */
   #overAt({ isIdle }: Circumstances): number {
     if (this.#heardAt === undefined || isIdle) return NEVER;
     return Math.max(this.#heardAt, this.#dueSince ?? this.#heardAt) + this.#maxSilenceMs;
