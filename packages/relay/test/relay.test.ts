@@ -1,3 +1,4 @@
+import { Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { Acceptor } from '@underpass/forward';
@@ -197,6 +198,44 @@ describe('a relay', () => {
     onTestFinished(() => close.mockRestore());
     await relay.relay.close();
     expect(isReset).toBe(true);
+  });
+
+  it('gives up the streams of a peer that is silent for the configured time (spec outage 4)', async () => {
+    const port = await startTarget(echo);
+    const keys = newKeys();
+    const allow = rules(`127.0.0.1:${port}`);
+    const relay = await runRelay([{ name: 'laptop', publicKey: keys.publicKey, allow }], {
+      maxOutageMs: 500,
+    });
+    const client = await BareClient.connect(relay, keys);
+    const answer = client.ask('127.0.0.1', port, 'hello');
+    await answer.until(({ bytes }) => bytes().length === 5);
+    vi.spyOn(UdpSocket.prototype, 'send').mockImplementation(() => undefined);
+    onTestFinished(() => void vi.restoreAllMocks());
+    expect(await relay.next('peer-disconnected')).toMatchObject({ peer: 'laptop', lostStreams: 1 });
+  });
+
+  it('reports an error of sending once, however many datagrams meet it', async () => {
+    const keys = newKeys();
+    const relay = await runRelay([
+      { name: 'laptop', publicKey: keys.publicKey, allow: rules('127.0.0.1:7') },
+    ]);
+    const client = await BareClient.connect(relay, keys);
+    await client.until(({ isConnected }) => isConnected);
+    onTestFinished(() => void vi.restoreAllMocks());
+    const refused = Object.assign(new Error('send EPERM'), { code: 'EPERM' });
+    const { port } = relay.relay.address;
+    const { send } = UdpSocket.prototype;
+    vi.spyOn(UdpSocket.prototype, 'send').mockImplementation(function (
+      this: UdpSocket,
+      ...parameters: unknown[]
+    ) {
+      if (this.address().port !== port) Reflect.apply(send, this, parameters);
+      else (parameters.at(-1) as (error: Error, bytes: number) => void)(refused, 0);
+    });
+    client.ask('127.0.0.1', 9);
+    await vi.waitUntil(() => (relay.relay.status().sendErrors.EPERM ?? 0) > 2, { timeout: 30_000 });
+    expect(relay.events.filter(({ type }) => type === 'cannot-send')).toHaveLength(1);
   });
 
   it('fails to start when its port is taken', async () => {
