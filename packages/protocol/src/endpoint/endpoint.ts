@@ -119,8 +119,8 @@ export class Endpoint {
     return peer;
   }
 
-  /** Removes a peer and wipes its keys. Its streams get `stream-reset` events. If it is connected, it is told why with
-   *  the next poll.
+  /** Removes a peer and wipes its keys. Its streams get `stream-reset` events. If it is connected, the next
+   *  poll sends it the reason.
    *  @param reason for people: printable ASCII, at most 128 characters */
   removePeer(now: number, peer: Peer, reason: string): void {
     const index = this.#peers.indexOf(peer);

@@ -1,4 +1,4 @@
-/** The settings of a connection. What a peer may occupy follows from one number (memory-budget.ts). */
+/** The settings of a connection. The limits on memory follow from one number (memory-budget.ts). */
 import type { CongestionControllerName } from './congestion/controller.js';
 import { BASE_DATAGRAM_BYTES, MAX_RECEIVED_DATAGRAM_BYTES } from './limits.js';
 import { DEFAULT_MEMORY_PER_PEER_BYTES, type MemoryLimits, transportFor } from './memory-budget.js';
@@ -20,7 +20,8 @@ export interface TransportConfig extends MemoryLimits {
   readonly softwareName: string;
 }
 
-/** What the program runs with unless its owner configures something else, over a socket that may fragment datagrams. */
+/** The settings of the program when its owner has configured nothing. They are for a socket that lets the system
+ *  fragment datagrams, so no larger datagrams are tried. */
 export const DEFAULT_TRANSPORT: TransportConfig = {
   congestion: 'bbr',
   datagramBytes: BASE_DATAGRAM_BYTES,

@@ -45,8 +45,8 @@ export interface ConnectionStats {
  *
  *  A connection composes the parts of this folder, most of which do not know each other: it owns them, passes in what
  *  has happened, and lets them send. It takes opened packets, and writes packets for others to seal. It knows no keys,
- *  only the ids of keypairs, and no addresses: it is told when the path has changed. Association owns it, and judges
- *  epochs before it passes a packet in.
+ *  only the ids of keypairs, and no addresses: Association says when the path has changed. It owns the connection, and
+ *  judges epochs before it passes a packet in.
  *
  *  Its owner calls `handlePacket` and `handleTimeout`, then `pollEvent` until that returns undefined, then `pollPacket`
  *  until that returns 0, and then `pollTimeout`. */

@@ -34,17 +34,17 @@ const STREAM_OVERHEAD_BYTES =
  *  and so may the bytes on both sides of a frame in flight. */
 const SENT_BYTES = PacketLog.MAX_BYTES + (2 * MAX_SEND_PIECES + MAX_SENT_FRAMES) * PIECE_BYTES;
 
-/** What one peer may occupy. */
+/** The limits of a connection that bound how much memory its peer can make us hold. Sizes are in bytes. */
 export interface MemoryLimits {
-  /** Bytes that the peer may send beyond what was read, over all streams ... */
+  /** How far the peer may send beyond what was read, over all streams ... */
   readonly connectionWindowBytes: number;
   /** ... and on one stream. */
   readonly maxStreamWindowBytes: number;
-  /** The peer's streams that may be open at one time. */
+  /** How many streams of the peer may be open at one time. */
   readonly maxOpenStreams: number;
-  /** Bytes that are written and not acknowledged, over all streams ... */
+  /** How many written and unacknowledged bytes are kept, over all streams ... */
   readonly sendBufferBytes: number;
-  /** ... and what a single stream may always hold of it. */
+  /** ... and how many of them a single stream may always have. */
   readonly minStreamSendBufferBytes: number;
 }
 

@@ -43,7 +43,7 @@ export class SendMemory {
   get notedPieces(): number {
     return this.#notedPieces;
   }
-  /** Whether there are so many of them that nothing new may be sent. */
+  /** Whether there are too many of them, so that nothing new may be sent. */
   get isFullOfPieces(): boolean {
     return this.#notedPieces >= MAX_SEND_PIECES;
   }
