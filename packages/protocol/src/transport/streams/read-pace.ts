@@ -1,9 +1,9 @@
 import { OPENING_WINDOW_BYTES } from '../limits.js';
 
 /** How many times the bytes of the busiest round the window is, if reading is steady, ... */
-const STEADY_WINDOWS = 1.5;
+const STEADY_WINDOWS = 2.5;
 /** ... and if it is growing. */
-const GROWING_WINDOWS = 2.5;
+const GROWING_WINDOWS = 3;
 /** Reading is growing in a round that reads this many times what the busiest one did. */
 const GROWTH = 1.2;
 /** By which factor the busiest round counts for less with each further round. */
@@ -14,8 +14,8 @@ const MIN_ROUND_MS = 25;
 /** Measures how fast one stream is read, and computes the window that its sender needs for that (spec streams 5.2).
  *
  *  A stream whose reader stops occupies its whole window until somebody reads again. So the window should be no larger
- *  than what keeps the sender going. Time is divided into rounds of one round trip, and the window is one and a half
- *  times what was read in the busiest recent round. If a round reads clearly more than that, the sender is still
+ *  than what keeps the sender going. Time is divided into rounds of one round trip, and the window is two and a half
+ *  times what was read in the busiest recent round: behind a lost packet, a round trip of bytes waits unread. If a round reads clearly more than that, the sender is still
  *  finding its rate and may double it in the next round, so the window is larger.
  *
  *  The receiving half of a stream owns it, and asks it after each read. It knows nothing about other streams:
