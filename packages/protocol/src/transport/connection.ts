@@ -175,6 +175,8 @@ export class Connection {
       tail.isRepeating = true;
       this.#fate.sendAgain(repeated);
     }
+    // The search is on from now, whatever keeps its first probe back.
+    if (streams.openStreams > 0) this.#parts.mtu.handleTimeout(now);
     const due = recovery.pollTimeout();
     if (due === undefined || due.at > now) return;
     const before = recovery.ptoCount;

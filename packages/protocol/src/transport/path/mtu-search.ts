@@ -110,13 +110,18 @@ export class MtuSearch {
     return this.#base === 'fragmented';
   }
 
+  /** Begins the search that is due, if one is. */
+  handleTimeout(now: number): void {
+    if (now >= this.#searchAt) this.#beginSearch(now);
+  }
+
   /** Returns the size of the probe to send now, if one is due. The connection asks before it sends, and also when the
    *  deadline of `pollTimeout` has come. */
   probeBytes(now: number): number | undefined {
     // One at a time. A probe that is forgotten does not count as lost (spec mtu 2.3).
     if (this.#outstandingBytes !== 0 && now < this.#outstandingSentAt + PROBE_FORGOTTEN_MS) return undefined;
     this.#outstandingBytes = 0;
-    if (now >= this.#searchAt) this.#beginSearch(now);
+    this.handleTimeout(now);
     return this.#candidateBytes === 0 ? undefined : this.#candidateBytes;
   }
 
@@ -228,8 +233,8 @@ export class MtuSearch {
     return true;
   }
 
-  /** While there is no search: when the next one begins. This deadline stands until `probeBytes` is asked at that time
-   *  or later. */
+  /** While there is no search: when the next one begins. This deadline stands until `probeBytes` or
+   *  `handleTimeout` is called at that time or later. */
   pollTimeout(): Deadline | undefined {
     if (this.#searchAt === Number.POSITIVE_INFINITY) return undefined;
     return { at: this.#searchAt, reason: 'mtu search' };

@@ -177,6 +177,14 @@ describe('MtuSearch, searching', () => {
     expect(search.datagramBytes).toBe(MAX);
   });
 
+  it('leaves no deadline behind when nothing may be sent for a while', () => {
+    const { search, path } = searched(1400);
+    path.now += RAISE_MS;
+    search.handleTimeout(path.now);
+    expect(search.pollTimeout()).toBeUndefined();
+    expect(search.probeBytes(path.now + 50)).toBe(MAX);
+  });
+
   it('keeps its size when a later search finds nothing larger (spec mtu 3.5)', () => {
     const { search, path } = searched(1400);
     for (let i = 0; i < 3; i++) {
