@@ -77,7 +77,7 @@ export class ReceiveHalf {
       this.#handle('fin');
     }
     if (this.stopCode !== undefined) {
-      if (this.finalSize !== undefined) this.#handle('end-known');
+      if (this.finalSize !== undefined) this.#handle('told');
     } else if (this.finalSize !== undefined && this.buffer.contiguousEnd === this.finalSize) {
       this.#handle('all-arrived');
     }
@@ -132,14 +132,14 @@ export class ReceiveHalf {
     if (this.isDiscarding) return false;
     this.stopCode = code;
     this.buffer.clear();
-    if (this.finalSize !== undefined) this.#handle('end-known');
+    if (this.finalSize !== undefined) this.#handle('told');
     return true;
   }
 
   /** The reset was reported to the application. */
   acknowledgeReset(): void {
     this.buffer.clear();
-    this.#handle('end-known');
+    this.#handle('told');
   }
 
   /** The connection has ended. */

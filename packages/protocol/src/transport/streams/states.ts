@@ -27,20 +27,20 @@ export type ReceiveState =
   | 'data-read'
   | 'reset-received'
   | 'reset-read';
-export type ReceiveEvent = 'fin' | 'all-arrived' | 'all-read' | 'reset' | 'end-known' | 'lost';
+export type ReceiveEvent = 'fin' | 'all-arrived' | 'all-read' | 'reset' | 'told' | 'lost';
 
-/** The event 'end-known' means that the application knows that nothing more comes, because the reset was reported
+/** The event 'told' means that the application knows that nothing more comes, because the reset was reported
  *  to it or because it has stopped reading. 'lost' is the end of the whole connection. */
 export const RECEIVE_TRANSITIONS: Record<ReceiveState, Partial<Record<ReceiveEvent, ReceiveState>>> = {
   receive: { fin: 'size-known', reset: 'reset-received', lost: 'reset-read' },
   'size-known': {
     'all-arrived': 'data-received',
     reset: 'reset-received',
-    'end-known': 'reset-read',
+    told: 'reset-read',
     lost: 'reset-read',
   },
-  'data-received': { 'all-read': 'data-read', 'end-known': 'reset-read', lost: 'reset-read' },
+  'data-received': { 'all-read': 'data-read', told: 'reset-read', lost: 'reset-read' },
   'data-read': {},
-  'reset-received': { 'end-known': 'reset-read', lost: 'reset-read' },
+  'reset-received': { told: 'reset-read', lost: 'reset-read' },
   'reset-read': {},
 };
