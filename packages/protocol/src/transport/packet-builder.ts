@@ -1,6 +1,6 @@
 import { TRANSPORT_OVERHEAD_BYTES } from '../datagram-layout.js';
 import type { Epochs } from './epochs.js';
-import { MAX_DATA_PROBES, PROTOCOL_VERSION } from './limits.js';
+import { INITIAL_MAX_STREAM_DATA_BYTES, MAX_DATA_PROBES, PROTOCOL_VERSION } from './limits.js';
 import type { OwnHello } from './own-hello.js';
 import { PacketWriter } from './packet-writer.js';
 import type { ConnectionParts } from './parts.js';
@@ -60,7 +60,7 @@ export class PacketBuilder {
       expectedEpoch,
       role,
       maxData: streams.credit.granted,
-      maxStreamData: streams.initialStreamWindow,
+      maxStreamData: INITIAL_MAX_STREAM_DATA_BYTES,
       maxStreams: streams.places.granted,
       maxDatagramBytes: config.maxReceivedDatagramBytes,
       softwareName: config.softwareName,

@@ -17,7 +17,7 @@ export const NO_SHORTS = new Uint16Array(0);
 export const NO_BYTES = new Uint8Array(0);
 
 /** How many slots a ring has at first, and after it was trimmed. */
-export const MIN_SLOTS = 32;
+export const MIN_SLOTS = 16;
 /** The ring of a busy connection never has fewer slots, because its next burst would only make it grow again. */
 const MIN_BUSY_SLOTS = 128;
 /** How many times smaller a ring becomes when it shrinks. */

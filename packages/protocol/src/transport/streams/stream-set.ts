@@ -37,6 +37,11 @@ export interface StreamSetOptions {
  *  and an error that the connection has to be closed. */
 export type FrameOutcome = undefined | 'later' | StreamError;
 
+const BEYOND_CONNECTION_LIMIT: StreamError = {
+  code: ConnectionErrorCode.flowControl,
+  reason: 'data beyond the connection limit',
+};
+
 /** All streams of a connection (spec streams 4, 5): what arrives for them, what becomes of the frames we sent, and what
  *  there is to report.
  *
@@ -75,10 +80,6 @@ export class StreamSet implements StreamOwner {
   /** How many streams are open. */
   get openStreams(): number {
     return this.#table.size;
-  }
-  /** How much the peer may send on each stream before it is granted more. */
-  get initialStreamWindow(): number {
-    return INITIAL_MAX_STREAM_DATA_BYTES;
   }
   /** How much memory received bytes take. It looks at every stream. */
   get allocatedBytes(): number {
@@ -204,8 +205,9 @@ export class StreamSet implements StreamOwner {
 
   onMaxStreamData(id: number, maximum: number): FrameOutcome {
     const stream = this.#table.lookup(id);
-    if (stream instanceof ConnectionStream) this.#raiseSendLimit(stream, maximum);
-    return errorOrNothing(stream);
+    if (!(stream instanceof ConnectionStream)) return stream;
+    this.#raiseSendLimit(stream, maximum);
+    return undefined;
   }
 
   onStreamFrame(frame: FrameReader, fin: boolean): FrameOutcome {
@@ -215,7 +217,7 @@ export class StreamSet implements StreamOwner {
     const before = receiving.largest;
     const { state } = receiving;
     const { arrivedBytes } = receiving.buffer;
-    if (!this.#windows.permits(stream, frame.offset + frame.dataLength)) return connectionLimit();
+    if (!this.#windows.permits(stream, frame.offset + frame.dataLength)) return BEYOND_CONNECTION_LIMIT;
     const outcome = receiving.onData(frame.offset, frame.bytes, frame.dataStart, frame.dataLength, fin);
     if (outcome !== 'ok') return problem(outcome);
     const hasNews = receiving.buffer.arrivedBytes > arrivedBytes || receiving.largest > before;
@@ -231,7 +233,7 @@ export class StreamSet implements StreamOwner {
     if (!(stream instanceof ConnectionStream)) return stream;
     const { receiving } = stream;
     const before = receiving.largest;
-    if (!this.#windows.permits(stream, finalSize)) return connectionLimit();
+    if (!this.#windows.permits(stream, finalSize)) return BEYOND_CONNECTION_LIMIT;
     const wasStopped = receiving.stopCode !== undefined;
     const wasReset = receiving.state === 'reset-received' || receiving.isOver;
     const outcome = receiving.onReset(code, finalSize);
@@ -350,12 +352,4 @@ function problem(outcome: Exclude<ReceiveOutcome, 'ok'>): FrameOutcome {
   if (outcome === 'later') return 'later';
   const reason = outcome === 'over-limit' ? 'data beyond the stream limit' : 'final size changed';
   return { code: errorOf(outcome), reason };
-}
-
-function connectionLimit(): StreamError {
-  return { code: ConnectionErrorCode.flowControl, reason: 'data beyond the connection limit' };
-}
-
-function errorOrNothing(found: ConnectionStream | undefined | StreamError): FrameOutcome {
-  return found instanceof ConnectionStream ? undefined : found;
 }
