@@ -4,16 +4,14 @@ import { bytesKey, copySecret, wipe } from '../crypto/bytes.js';
 import { type CryptoSuite, KEY_BYTES, TAG_BYTES } from '../crypto/suite.js';
 import type { Deadline } from '../deadline.js';
 import { DeadlineHeap } from '../deadline-heap.js';
-import { DROP_REASONS, type DropReason } from '../failure.js';
 import { readUint32 } from '../little-endian.js';
 import { MAX_PEERS } from './constants.js';
 import type { IndexEntry, SessionContext } from './context.js';
-import { CookieChecker } from './cookie.js';
+import { type Dropped, dropped } from './dropped.js';
+import { HandshakeGuard } from './handshake-guard.js';
 import { HandshakeNews, type HandshakeNewsEvent } from './handshake-news.js';
 import { IndexTable } from './index-table.js';
 import { consumeInitiation } from './initiation.js';
-import { LoadMeter } from './load-meter.js';
-import { hasMac2, hasValidMac1, mac1Key } from './mac.js';
 import {
   CookieReplyOffset,
   classifyMessage,
@@ -23,7 +21,6 @@ import {
   ResponseOffset,
   TransportOffset,
 } from './messages.js';
-import { RateLimiter } from './rate-limiter.js';
 import { Session, type SessionOptions } from './session.js';
 
 export interface WireGuardOptions {
@@ -50,15 +47,7 @@ export type Received<Owner = undefined> =
   | { readonly kind: 'keepalive' | 'handshake'; readonly session: Session<Owner> }
   /** An on-path observer can forge one, so it doesn't prove the peer is alive. */
   | { readonly kind: 'cookie-reply' }
-  | {
-      readonly kind: 'dropped';
-      readonly reason: DropReason;
-      /** A cookie reply. It must be sent at once, to the address that the datagram came from, or not at all
-       *  (spec handshake 5.3). */
-      readonly answer?: Uint8Array;
-    };
-
-type Dropped = Extract<Received<never>, { kind: 'dropped' }>;
+  | Dropped;
 
 /** A message that was written into the caller's buffer. */
 export interface OutgoingMessage {
@@ -87,10 +76,7 @@ export class WireGuard<Owner = undefined> {
   readonly publicKey: Uint8Array;
   readonly #context: SessionContext<Session<Owner>>;
   readonly #indices: IndexTable<IndexEntry<Session<Owner>>>;
-  readonly #mac1Key: Uint8Array;
-  readonly #cookies: CookieChecker;
-  readonly #load = new LoadMeter();
-  readonly #limiter = new RateLimiter();
+  readonly #guard: HandshakeGuard;
   /** By the peer's static public key. */
   readonly #sessions = new Map<string, Session<Owner>>();
   readonly #news = new HandshakeNews<Session<Owner>>();
@@ -128,8 +114,7 @@ export class WireGuard<Owner = undefined> {
       wantHandshake: (session) => this.#handshakeSenders.add(session),
       wantKeepalive: (session) => this.#keepaliveSenders.add(session),
     };
-    this.#mac1Key = mac1Key(suite, this.publicKey);
-    this.#cookies = new CookieChecker(suite, random, this.publicKey);
+    this.#guard = new HandshakeGuard(suite, random, this.publicKey);
     this.#payload = {
       kind: 'payload',
       session: undefined as unknown as Session<Owner>,
@@ -167,7 +152,7 @@ export class WireGuard<Owner = undefined> {
     this.#handshakeSenders.clear();
     this.#keepaliveSenders.clear();
     this.#wakeUps.clear();
-    this.#cookies.wipe();
+    this.#guard.wipe();
     wipe(this.#context.local.privateKey);
   }
 
@@ -279,7 +264,7 @@ export class WireGuard<Owner = undefined> {
 
   #handleInitiation(now: number, datagram: Uint8Array, from: Address): Received<Owner> {
     const senderIndex = readUint32(datagram, InitiationOffset.senderIndex);
-    const refused = this.#guard(now, datagram, senderIndex, from);
+    const refused = this.#guard.check(now, datagram, senderIndex, from);
     if (refused !== undefined) return refused;
     const { suite, local } = this.#context;
     let claimed: Uint8Array | undefined;
@@ -319,7 +304,7 @@ export class WireGuard<Owner = undefined> {
     if (entry === undefined) return dropped('unknown-index');
     if (entry.keypair !== undefined) return dropped('unexpected-handshake');
     const { session } = entry;
-    const refused = this.#guard(now, datagram, readUint32(datagram, ResponseOffset.senderIndex), from);
+    const refused = this.#guard.check(now, datagram, readUint32(datagram, ResponseOffset.senderIndex), from);
     if (refused !== undefined) return refused;
     const failed = session.handleResponse(now, from, datagram);
     if (failed !== undefined) return dropped(failed);
@@ -332,27 +317,4 @@ export class WireGuard<Owner = undefined> {
     const refused = session.handleCookieReply(now, datagram);
     return refused === undefined ? { kind: 'cookie-reply' } : dropped(refused);
   }
-
-  /** Checks a message 1 or 2 before any expensive computation (spec handshake 6).
-   *  @returns the drop, perhaps with a cookie reply, or undefined if the message may be processed */
-  #guard(now: number, message: Uint8Array, senderIndex: number, from: Address): Dropped | undefined {
-    if (!hasValidMac1(this.#context.suite, this.#mac1Key, message)) return dropped('wrong-mac1');
-    if (!this.#load.count(now)) return undefined;
-    const cookies = this.#cookies;
-    if (hasMac2(message) && cookies.hasValidMac2(message, cookies.cookie(now, from))) {
-      return this.#limiter.allow(now, from.address) ? undefined : dropped('rate-limited');
-    }
-    if (!cookies.mayReply(now)) return dropped('cookie-required');
-    const answer = cookies.createReply(message, senderIndex, cookies.cookie(now, from));
-    return { kind: 'dropped', reason: 'cookie-required', answer };
-  }
-}
-
-/** One result for each reason, so that a flood of dropped datagrams creates no garbage. */
-const DROPPED = new Map(
-  DROP_REASONS.map((reason): [DropReason, Dropped] => [reason, { kind: 'dropped', reason }]),
-);
-
-function dropped(reason: DropReason): Dropped {
-  return DROPPED.get(reason) as Dropped;
 }
