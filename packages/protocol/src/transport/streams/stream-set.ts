@@ -241,7 +241,7 @@ export class StreamSet implements StreamOwner {
     if (wasReset || receiving.state !== 'reset-received') return undefined;
     this.effects++;
     this.#requests.withdrawControl(stream, StreamControl.stop);
-    if (!wasStopped && isUnanswered(stream)) stream.wasGivenUp = true;
+    if (!wasStopped && stream.isUnanswered) stream.wasGivenUp = true;
     this.#windows.onReset(stream, before, wasStopped);
     if (!wasStopped) this.#events.push({ type: 'stream-reset', stream, code });
     this.#closeIfOver(stream);
@@ -254,7 +254,7 @@ export class StreamSet implements StreamOwner {
     if (!(stream instanceof ConnectionStream)) return stream;
     if (stream.sending.isReset || stream.sending.isOver) return undefined;
     this.effects++;
-    if (stream.receiving.stopCode === undefined && isUnanswered(stream)) stream.wasGivenUp = true;
+    if (stream.receiving.stopCode === undefined && stream.isUnanswered) stream.wasGivenUp = true;
     stream.reset(code);
     this.#events.push({ type: 'stream-stopped', stream, code });
     return undefined;
@@ -341,11 +341,6 @@ export class StreamSet implements StreamOwner {
     if (stream.incoming) this.places.giveBack(stream.wasGivenUp);
     else this.#announceRoomForStreams();
   }
-}
-
-/** Whether we have neither written anything to the stream nor ended it (spec streams 5.4). */
-function isUnanswered({ sending }: ConnectionStream): boolean {
-  return sending.isOpen && sending.buffer.written === 0;
 }
 
 function problem(outcome: Exclude<ReceiveOutcome, 'ok'>): FrameOutcome {

@@ -99,6 +99,10 @@ export class ConnectionStream implements Stream {
     this.#owner = owner;
   }
 
+  /** Whether we have neither written anything to it nor ended it (spec streams 5.4). */
+  get isUnanswered(): boolean {
+    return this.sending.isOpen && this.sending.buffer.written === 0;
+  }
   /** Whether nothing of the stream was ever put into a packet. */
   get isUnsent(): boolean {
     return this.#firstSentUnder === NOTHING_SENT;
