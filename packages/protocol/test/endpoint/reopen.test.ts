@@ -70,6 +70,22 @@ describe('a stream is started over', () => {
     expect(bytesOf(world.incoming.relay[1])).toBe(10);
   });
 
+  test('when the relay knew only its id, because of a later stream', () => {
+    const { world, old } = connected();
+    const fresh = world.open('client', 0);
+    world.open('client', 10);
+    world.run(1_000);
+    expect(world.take('relay')).toEqual(['stream-opened 2', 'stream-opened 4']);
+    world.pair.setEndpoint('relay', undefined);
+    world.write('client', old, 100);
+    world.run(5_000);
+    world.write('client', fresh, 10);
+    world.start('relay');
+    world.run(3_000);
+    expect(world.take('relay')).toEqual(['connected', 'stream-opened 0']);
+    expect(bytesOf(world.incoming.relay.at(-1))).toBe(10);
+  });
+
   test('when the relay sent CLOSE before anything of it was sent', () => {
     const { world } = connected();
     world.endpoints.relay.close();
@@ -99,6 +115,29 @@ describe('a stream is lost', () => {
     world.run(3_000);
     expect(world.take('client')).toContain('stream-reset 2 4');
     expect(world.lost.client).toEqual([2]);
+    expect(world.take('relay')).toEqual(['connected']);
+  });
+
+  // spec streams 3.8: "RESET_STREAM of the peer has arrived on it"
+  test('when something of the relay has arrived on it, although the relay never had its request', () => {
+    const { world, old } = connected();
+    const fresh = world.open('client', 0);
+    // A later stream opens the earlier ones too.
+    world.open('client', 10);
+    world.run(1_000);
+    const [, early] = world.incoming.relay as [Stream, Stream];
+    early.write(new Uint8Array(5));
+    world.pair.wake('relay');
+    world.run(1_000);
+    expect(bytesOf(fresh)).toBe(5);
+    world.pair.setEndpoint('relay', undefined);
+    world.write('client', old, 100);
+    world.run(5_000);
+    world.write('client', fresh, 10);
+    world.start('relay');
+    world.take('relay');
+    world.run(3_000);
+    expect(world.take('client')).toContain('stream-reset 2 4');
     expect(world.take('relay')).toEqual(['connected']);
   });
 

@@ -52,6 +52,10 @@ export class ReceiveHalf {
   get isOver(): boolean {
     return this.state === 'data-read' || this.state === 'reset-read';
   }
+  /** Whether nothing of this direction has arrived, and the reader still wants it. */
+  get isUntouched(): boolean {
+    return this.state === 'receive' && this.largest === 0 && this.stopCode === undefined;
+  }
   /** Whether bytes that arrive are discarded, or none can arrive any more. */
   get isDiscarding(): boolean {
     return this.stopCode !== undefined || this.isOver || this.state === 'reset-received';

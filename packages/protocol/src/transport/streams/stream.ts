@@ -113,10 +113,10 @@ export class ConnectionStream implements Stream {
     if (this.#firstSentUnder === NOTHING_SENT) this.#firstSentUnder = keypairId;
   }
 
-  /** Whether nobody can have acted on the stream (spec streams 3.8).
+  /** Whether nobody can have acted on the stream, neither on its request nor on an answer (spec streams 3.8).
    *  @param keypairId the first keypair of the peer's current run */
   isUnheard(keypairId: number): boolean {
-    if (this.incoming || this.sending.isReset || this.receiving.stopCode !== undefined) return false;
+    if (this.incoming || this.sending.isReset || !this.receiving.isUntouched) return false;
     return this.isUnsent || this.#firstSentUnder >= keypairId;
   }
 
