@@ -279,6 +279,8 @@ export class PeerLink {
     const alive = [...this.#connection.opened.values()].filter(({ stream }) => this.#actors.has(stream));
     const next = newConnection();
     for (const opened of alive) {
+      if (opened.model.hasHeard)
+        this.#fail(`started ${opened.model.name} over after something of it had arrived`);
       next.opened.set(opened.stream.id, { ...opened, isReopened: true });
       next.ends.set(opened.stream.id, opened.model);
     }
@@ -302,8 +304,8 @@ export class PeerLink {
       return;
     }
     const model = this.#createModel(stream.id, opened.plan.answererStart, connection);
-    // spec streams 3.8
-    if (opened.isReopened && opened.model.peer !== undefined) {
+    // spec streams 3.8. The other end may exist already: a later stream opens the earlier ones, before their requests.
+    if (opened.isReopened && opened.model.peer?.hasHeard) {
       this.#fail(`received a second request for what is now stream ${stream.id}`);
     }
     model.peer = opened.model;

@@ -23,6 +23,8 @@ export class EndModel {
   resetCode: number | undefined;
   wasStopped = false;
 
+  /** Whether bytes, FIN, a reset or a stop of the other side have reached this end. */
+  hasHeard = false;
   readBytes = 0;
   hasReadAll = false;
   /** When everything had been read, in virtual milliseconds. */
@@ -109,6 +111,7 @@ export class EndModel {
       this.isLost = true;
       return;
     }
+    this.hasHeard = true;
     if (this.sawReset) this.#fail('received a reset twice');
     if (this.hasReadAll) this.#fail('received a reset after the FIN');
     this.sawReset = true;
@@ -124,6 +127,7 @@ export class EndModel {
 
   onStopped(code: number): void {
     this.#expectLife('stop');
+    this.hasHeard = true;
     if (this.wasStopped) this.#fail('was stopped twice');
     this.wasStopped = true;
     this.resetCode ??= code;
@@ -139,6 +143,7 @@ export class EndModel {
 
   onReadable(): void {
     this.#expectLife('readable');
+    this.hasHeard = true;
   }
   onWritable(): void {
     this.#expectLife('writable');
