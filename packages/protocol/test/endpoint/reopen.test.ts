@@ -105,7 +105,7 @@ describe('a stream is started over', () => {
 });
 
 describe('a stream is lost', () => {
-  // spec streams 3.8: "MUST NOT start a stream over"
+  // spec streams 3.8: "sealed under an earlier keypair"
   test('when the relay may have heard of it before it restarted', () => {
     const { world } = connected();
     world.pair.setEndpoint('relay', undefined);
@@ -119,27 +119,33 @@ describe('a stream is lost', () => {
   });
 
   // spec streams 3.8: "RESET_STREAM of the peer has arrived on it"
-  test('when something of the relay has arrived on it, although the relay never had its request', () => {
-    const { world, old } = connected();
-    const fresh = world.open('client', 0);
-    // A later stream opens the earlier ones too.
-    world.open('client', 10);
-    world.run(1_000);
-    const [, early] = world.incoming.relay as [Stream, Stream];
-    early.write(new Uint8Array(5));
-    world.pair.wake('relay');
-    world.run(1_000);
-    expect(bytesOf(fresh)).toBe(5);
-    world.pair.setEndpoint('relay', undefined);
-    world.write('client', old, 100);
-    world.run(5_000);
-    world.write('client', fresh, 10);
-    world.start('relay');
-    world.take('relay');
-    world.run(3_000);
-    expect(world.take('client')).toContain('stream-reset 2 4');
-    expect(world.take('relay')).toEqual(['connected']);
-  });
+  test.each<[string, number, (stream: Stream) => void]>([
+    ['data', 5, (stream) => stream.write(new Uint8Array(5))],
+    ['FIN', 0, (stream) => stream.finish()],
+    ['a reset', 0, (stream) => stream.reset(0)],
+  ])(
+    'when %s of the relay has arrived on it, although the relay never had its request',
+    (_, bytes, answer) => {
+      const { world, old } = connected();
+      const fresh = world.open('client', 0);
+      // A later stream opens the earlier ones too.
+      world.open('client', 10);
+      world.run(1_000);
+      answer(world.incoming.relay[1] as Stream);
+      world.pair.wake('relay');
+      world.run(1_000);
+      expect(bytesOf(fresh)).toBe(bytes);
+      world.pair.setEndpoint('relay', undefined);
+      world.write('client', old, 100);
+      world.run(5_000);
+      world.write('client', fresh, 10);
+      world.start('relay');
+      world.take('relay');
+      world.run(3_000);
+      expect(world.take('client')).toContain('stream-reset 2 4');
+      expect(world.take('relay')).toEqual(['connected']);
+    },
+  );
 
   test('when the program has given it up in the meantime', () => {
     const { world, old } = connected();
