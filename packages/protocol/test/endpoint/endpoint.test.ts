@@ -203,7 +203,8 @@ describe('a peer that has nothing to do', () => {
       }
     }
     star.connect(client);
-    client.endpoint.peers[0]?.openStream()?.write(new Uint8Array(50_000));
+    const written = client.endpoint.peers[0]?.openStream()?.write(new Uint8Array(50_000));
+    expect(written).toBeGreaterThan(10_000);
     for (let i = 0; i < 20; i++) {
       star.deliverFrom(client);
       for (let event = star.relay.pollEvent(); event !== undefined; event = star.relay.pollEvent()) {
@@ -214,7 +215,7 @@ describe('a peer that has nothing to do', () => {
       star.relay.handleTimeout(star.now);
       client.endpoint.handleTimeout(star.now);
     }
-    expect(star.relay.peers[0]?.stats().streamBytesReceived).toBe(50_000);
+    expect(star.relay.peers[0]?.stats().streamBytesReceived).toBe(written);
     expect(looks).toEqual([]);
   });
 
