@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { sourcesByName } from './scripts/sources.mjs';
 
 /** Tests run against the sources, so that a failing line is a line in `src`. Longer names come first, because an alias
@@ -15,12 +16,23 @@ const program = {
   globalSetup: ['scripts/bundle-for-tests.mjs'],
 };
 
+/** Tests that talk to other programs wait for minutes of real time and need little CPU. They start first, so that the rest of
+ *  the tests run while they wait. */
+class LongWaitsFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    const waits = ({ moduleId }: TestSpecification) => moduleId.includes('/test/interop/');
+    return [...sorted.filter(waits), ...sorted.filter((file) => !waits(file))];
+  }
+}
+
 export default defineConfig({
   resolve: { alias },
   test: {
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: 'forks',
+    sequence: { sequencer: LongWaitsFirst },
     projects: [packages, program].map((test) => ({ extends: true as const, test })),
   },
 });
