@@ -54,8 +54,10 @@ export const probing: Rule = {
       if (!state.flight.hasTail) return;
       const now = stage.now();
       const silentMs = now - state.sentAt;
-      const { handshakeRttMs } = stage.stats(process, peer) ?? {};
-      if (silentMs <= mostMs(state, process.node === 'relay', handshakeRttMs)) return;
+      const isRelay = process.node === 'relay';
+      // A handshake's round trip can only add to it. Statistics are expensive, and this runs for each datagram.
+      if (silentMs <= mostMs(state, isRelay)) return;
+      if (silentMs <= mostMs(state, isRelay, stage.stats(process, peer)?.handshakeRttMs)) return;
       const isAble =
         now - state.keyedAt < ABLE_KEY_MS &&
         state.sentAt > state.limitedAt &&
