@@ -120,6 +120,12 @@ export const handshakePace: Rule = {
         if (payloadBytes > 0 && packet !== undefined)
           state.unansweredSince = Math.min(state.unansweredSince, at);
       },
+      onEvent(process, event) {
+        if (event.type !== 'disconnected') return;
+        // The last message was a CLOSE: the keypair ends with it, so there is nothing to renew.
+        const peer = process.nodeOf(event.peer);
+        if (peer !== undefined) states.of(process, peer).overdue = undefined;
+      },
       onTurn(process) {
         for (const peer of process.peers) {
           const state = states.of(process, peer);
