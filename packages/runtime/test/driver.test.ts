@@ -281,7 +281,7 @@ describe('dispatching', () => {
       onStream: (who, what) => seen.push(['stream', who, what]),
     });
     endpoint.events.push(
-      { type: 'connected', peer },
+      { type: 'connected', peer, software: 'test' },
       { type: 'stream-opened', peer, stream },
       { type: 'disconnected', peer, error: { by: 'peer', code: 0, reason: 'bye' }, lostStreams: 3 },
     );

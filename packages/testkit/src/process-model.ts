@@ -227,7 +227,7 @@ export class PeerLink {
   }
 
   onEvent(event: Extract<EndpointEvent, { peer: Peer }>): void {
-    if (event.type === 'connected') this.#connection.otherRun = this.#otherRun();
+    if (event.type === 'connected') this.#connection.otherRun = Number(event.software.split('/')[1]);
     else if (event.type === 'disconnected') {
       this.#beginConnection();
     } else if (event.type === 'stream-opened') this.#onStreamOpened(event.stream);
@@ -291,11 +291,9 @@ export class PeerLink {
   #onStreamOpened(stream: Stream): void {
     const { process, findProcess, host } = this.#options;
     const connection = this.#connection;
-    // Events of a connection that was lost may come before `disconnected`. By then the peer's name may already be that
-    // of the next connection.
-    const run = connection.otherRun ?? this.#otherRun();
+    const run = connection.otherRun;
     if (run === undefined) {
-      this.#fail(`received stream ${stream.id} before HELLO`);
+      this.#fail(`received stream ${stream.id} before it had connected`);
       return;
     }
     const opened = findProcess(this.node, run)?.openedFor(process.node, process.run, stream.id);
@@ -311,11 +309,6 @@ export class PeerLink {
     model.peer = opened.model;
     opened.model.peer = model;
     this.#actors.set(stream, new StreamActor(host, stream, opened.plan.answerer, model));
-  }
-
-  #otherRun(): number | undefined {
-    const name = this.peer.stats().software;
-    return name === undefined ? undefined : Number(name.split('/')[1]);
   }
 
   #createModel(id: number, contentStart: number, connection: ConnectionRecord): EndModel {

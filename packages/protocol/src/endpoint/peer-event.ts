@@ -6,8 +6,14 @@ import type { Stream } from '../transport/streams/stream.js';
  *  @typeParam Peer the class of peers, as a parameter because that class itself uses this type */
 export type EventOf<Peer> =
   /** A HELLO with a new epoch arrived: first contact, or contact with a peer that has restarted. */
-  | { readonly type: 'connected'; readonly peer: Peer }
-  /** The connection has ended, because a side closed it or the peer restarted. The events of its streams come first. */
+  | {
+      readonly type: 'connected';
+      readonly peer: Peer;
+      /** The name of the peer's software. */
+      readonly software: string;
+    }
+  /** The connection has ended, because a side closed it or the peer restarted. The events of its streams come first,
+   *  behind `connected`, even if it ended before anybody polled. */
   | {
       readonly type: 'disconnected';
       readonly peer: Peer;

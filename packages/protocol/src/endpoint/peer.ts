@@ -2,6 +2,7 @@ import { type Address, sameAddress } from '../address.js';
 import { type Deadline, earlier } from '../deadline.js';
 import { type ConnectionError, ConnectionErrorCode, type DropReason } from '../failure.js';
 import { Association, type AssociationListener, type AssociationOptions } from '../transport/association.js';
+import type { Connection } from '../transport/connection.js';
 import {
   DEAD_KEYS_PTO_COUNT,
   KEY_SHARED_SILENCE_MS,
@@ -10,12 +11,12 @@ import {
 } from '../transport/limits.js';
 import type { Path } from '../transport/path/path.js';
 import type { Stream } from '../transport/streams/stream.js';
-import type { StreamEvent } from '../transport/streams/stream-set.js';
 import type { Hello } from '../transport/wire/frames.js';
 import type { Session } from '../wireguard/session.js';
 import { BatchSender } from './batch-sender.js';
 import { type Farewell, sealFarewell } from './farewell.js';
 import type { EventOf } from './peer-event.js';
+import { PeerEvents } from './peer-events.js';
 import { NO_CONNECTION, type PeerStats } from './peer-stats.js';
 import { Reachability } from './reachability.js';
 import type { TransmitBatch } from './transmit-batch.js';
@@ -45,8 +46,7 @@ export class Peer implements AssociationListener {
   #association: Association | undefined;
   readonly #sender: BatchSender;
   readonly #reachability: Reachability;
-  /** Events about the peer itself, in order. The events of connections that have ended come before them. */
-  readonly #events: PeerEvent[] = [];
+  readonly #events = new PeerEvents<Peer>(this);
   /** 'path-fragments' was reported for the current path. */
   #reportedFragments = false;
   /** Where the peer was when a keypair was last bound to its current epoch. */
@@ -196,12 +196,7 @@ export class Peer implements AssociationListener {
       this.#reportedFragments = true;
       this.#events.push({ type: 'path-fragments', peer: this, datagramBytes: connection.baseDatagramBytes });
     }
-    const ended = association.pollEndedEvent();
-    if (ended !== undefined) return this.#withPeer(ended);
-    const event = this.#events.shift();
-    if (event !== undefined) return event;
-    const ofStreams = connection.pollEvent();
-    return ofStreams && this.#withPeer(ofStreams);
+    return this.#events.poll(connection);
   }
 
   /** Fills `batch` with sealed packets.
@@ -246,9 +241,13 @@ export class Peer implements AssociationListener {
     this.#runAddress = this.#path.address;
   }
 
-  onConnected(): void {
+  onConnected({ softwareName }: Hello): void {
     this.#reportedAddress = this.#path.address;
-    this.#events.push({ type: 'connected', peer: this });
+    this.#events.push({ type: 'connected', peer: this, software: softwareName });
+  }
+
+  onEnded(connection: Connection): void {
+    this.#events.pushEnded(connection);
   }
 
   onDisconnected(error: ConnectionError, lostStreams: number): void {
@@ -291,11 +290,6 @@ export class Peer implements AssociationListener {
 
   #touch(): void {
     if (!this.#isRemoved) this.#context.onTouched(this);
-  }
-
-  #withPeer(event: StreamEvent): PeerEvent {
-    if (event.type === 'stream-opened') return { type: event.type, peer: this, stream: event.stream };
-    return event.type === 'streams-available' ? { type: event.type, peer: this } : event;
   }
 
   /** Checks whether the last packet has proven an address (spec path 3). */

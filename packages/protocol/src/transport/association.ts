@@ -6,7 +6,7 @@ import { Epochs } from './epochs.js';
 import { EPOCH_BYTES, PROTOCOL_VERSION } from './limits.js';
 import { PeerBudgets } from './peer-budgets.js';
 import type { Stream } from './streams/stream.js';
-import type { StreamError, StreamEvent } from './streams/stream-set.js';
+import type { StreamError } from './streams/stream-set.js';
 import { type FrameReader, MALFORMED } from './wire/frame-reader.js';
 import { FrameType, type Hello } from './wire/frames.js';
 import { announcedVarintLength, readVarint } from './wire/varint.js';
@@ -26,10 +26,12 @@ export interface AssociationListener {
   /** A keypair was bound to the peer's current run. */
   onBound(): void;
   /** A HELLO of a new run of the peer was accepted, under a keypair that `onBound` has reported. */
-  onConnected(): void;
+  onConnected(hello: Hello): void;
   /** A HELLO came from a run that another one has ended, so two processes use the peer's key (spec streams 3.7). */
   onReturned(now: number, keypairId: number, hello: Hello): void;
-  /** A connection has ended on which a HELLO of the peer had arrived. */
+  /** A connection has ended. Events of its streams may still wait in it. */
+  onEnded(connection: Connection): void;
+  /** Follows `onEnded` if a HELLO of the peer had arrived on the connection. */
   onDisconnected(error: ConnectionError, lostStreams: number): void;
   /** Our own epoch has ended. The keypairs that were bound to it must not be used any more (spec streams 8). */
   onEpochEnded(): void;
@@ -45,9 +47,9 @@ export interface AssociationListener {
  *  states another epoch, the peer has restarted, and a new connection begins. If either side closes the connection, our
  *  own epoch ends with it.
  *
- *  The association owns the current connection, the ended ones that still have events, the totals of all of them, and
- *  the budgets of the peer. It never sees keys or addresses, only the ids of keypairs. Peer owns it, passes in packets
- *  after they were opened, and listens to its reports. */
+ *  The association owns the current connection, the totals of all connections, and the budgets of the peer. It never
+ *  sees keys or addresses, only the ids of keypairs. Peer owns it, passes in packets after they were opened, and listens
+ *  to its reports. */
 export class Association {
   readonly #options: AssociationOptions;
   readonly #listener: AssociationListener;
@@ -55,8 +57,6 @@ export class Association {
   readonly #budgets = new PeerBudgets();
   #epochs: Epochs;
   #connection: Connection;
-  /** Connections that have ended but still have events. */
-  readonly #ended: Connection[] = [];
   #isConnected = false;
   /** CLOSE has to be sent with this error. The connection ends once it was. */
   #closing: StreamError | undefined;
@@ -164,16 +164,6 @@ export class Association {
 
   // ---- outputs ----------------------------------------------------------------------------------------------
 
-  /** Takes the next event of the connections that have ended. These come before everything that has happened since. */
-  pollEndedEvent(): StreamEvent | undefined {
-    while (this.#ended.length > 0) {
-      const event = (this.#ended[0] as Connection).pollEvent();
-      if (event !== undefined) return event;
-      this.#ended.shift();
-    }
-    return undefined;
-  }
-
   /** Writes one padded packet. While `isClosing`, it is the one with CLOSE, after which `endClosing` must be called.
    *  @returns its length, or 0 if there is nothing to send */
   pollPacket(now: number, keypairId: number, bytes: Uint8Array, start: number, room: number): number {
@@ -230,7 +220,7 @@ export class Association {
     if (this.#epochs.bind(keypairId, hello)) this.#listener.onBound();
     if (meaning !== 'known') {
       this.#isConnected = true;
-      this.#listener.onConnected();
+      this.#listener.onConnected(hello);
     }
     return undefined;
   }
@@ -257,7 +247,7 @@ export class Association {
     }
     const { openStreams } = before.stats;
     before.lose();
-    this.#ended.push(before);
+    this.#listener.onEnded(before);
     if (this.#isConnected) this.#listener.onDisconnected(error, openStreams);
   }
 

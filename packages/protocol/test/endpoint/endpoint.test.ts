@@ -85,6 +85,15 @@ class Star {
     }
   }
 
+  /** The types of the relay's events that nobody has taken yet. */
+  takeRelayEvents(): string[] {
+    const types: string[] = [];
+    for (let event = this.relay.pollEvent(); event !== undefined; event = this.relay.pollEvent()) {
+      types.push(event.type);
+    }
+    return types;
+  }
+
   connect(client: Client): void {
     client.endpoint.peers[0]?.connect(this.now);
     for (let i = 0; i < 5; i++) {
@@ -152,11 +161,7 @@ describe('a packet of an earlier run', () => {
     star.now += 6_000;
     const restarted = star.restart(client);
     star.connect(restarted);
-    const told: string[] = [];
-    for (let event = star.relay.pollEvent(); event !== undefined; event = star.relay.pollEvent()) {
-      told.push(event.type);
-    }
-    expect(told).toEqual(['connected', 'disconnected', 'connected']);
+    expect(star.takeRelayEvents()).toEqual(['connected', 'disconnected', 'connected']);
     const before = star.relay.drops['stale-epoch'];
     const { datagramsReceived, streamBytesReceived } = star.relay.peers[0]?.stats() ?? {};
     receive(star, late, client.address);
@@ -166,6 +171,22 @@ describe('a packet of an earlier run', () => {
     });
     expect(star.relay.drops['stale-epoch']).toBe(before + 1);
     expect(star.relay.pollEvent()).toBeUndefined();
+  });
+});
+
+describe('the events of a connection that nobody polled before it ended', () => {
+  it('come in order: connected, what happened on its streams, disconnected', () => {
+    const star = new Star(1);
+    const [client] = star.clients as [Client];
+    for (let n = 0; n < 2; n++) {
+      client.endpoint.peers[0]?.openStream()?.write(Uint8Array.of(1));
+      star.connect(client);
+      client.endpoint.close();
+      star.deliverFrom(client);
+      star.now += 6_000;
+    }
+    const ofOne = ['connected', 'stream-opened', 'stream-readable', 'stream-reset', 'stream-closed'];
+    expect(star.takeRelayEvents()).toEqual([...ofOne, 'disconnected', ...ofOne, 'disconnected']);
   });
 });
 

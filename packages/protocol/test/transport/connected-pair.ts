@@ -51,6 +51,7 @@ export class ConnectedPair {
       onBound: nothing,
       onConnected: nothing,
       onReturned: nothing,
+      onEnded: nothing,
       onDisconnected: nothing,
       onEpochEnded: nothing,
       onCommand: nothing,
