@@ -1,6 +1,6 @@
 /** When a target cannot be reached the local program sees a reset, and the client explains it in one line. */
 import { describe, expect, it } from 'vitest';
-import { closedPort, connect, howItEnds, readAll, startEcho } from './tcp.js';
+import { closedPort, connect, howItEnds, readAll, startConnecting, startEcho } from './tcp.js';
 import { startTunnel } from './tunnel.js';
 
 describe('a connection to a target', () => {
@@ -10,7 +10,7 @@ describe('a connection to a target', () => {
       allow: [`127.0.0.1:${port}`],
       forwards: [`0:127.0.0.1:${port}`],
     });
-    expect(await howItEnds(await connect(client.ports[0] ?? 0))).toBe('ECONNRESET');
+    expect(await howItEnds(startConnecting(client.ports[0] ?? 0))).toBe('ECONNRESET');
     const refused = await client.program.event('refused');
     expect(refused).toMatchObject({
       level: 'warn',
@@ -33,7 +33,7 @@ describe('a connection to a target', () => {
       allow: [`127.0.0.1:${allowed.port}`],
       forwards: [`0:127.0.0.1:${other.port}`, `0:127.0.0.1:${allowed.port}`],
     });
-    expect(await howItEnds(await connect(client.ports[0] ?? 0))).toBe('ECONNRESET');
+    expect(await howItEnds(startConnecting(client.ports[0] ?? 0))).toBe('ECONNRESET');
     expect(await client.program.event('refused')).toMatchObject({ status: 'not-allowed' });
     expect(await relay.program.event('refused')).toMatchObject({ status: 'not-allowed', level: 'warn' });
     const socket = await connect(client.ports[1] ?? 0);
@@ -46,7 +46,7 @@ describe('a connection to a target', () => {
       allow: ['*.invalid:80'],
       forwards: ['0:no-such-host.invalid:80'],
     });
-    expect(await howItEnds(await connect(client.ports[0] ?? 0))).toBe('ECONNRESET');
+    expect(await howItEnds(startConnecting(client.ports[0] ?? 0))).toBe('ECONNRESET');
     expect(await client.program.event('refused')).toMatchObject({
       status: 'name-not-found',
       target: 'no-such-host.invalid:80',

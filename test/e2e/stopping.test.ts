@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { runUnderpass, startUnderpass } from './running-program.js';
-import { connect, howItEnds, readAll, readBytes, startEcho } from './tcp.js';
+import { connect, howItEnds, readAll, readBytes, startConnecting, startEcho } from './tcp.js';
 import { temporaryDirectory } from './temporary-directory.js';
 import { newKey, setUpRelay, startClient, startRelay, startTunnel, writeRelayConfig } from './tunnel.js';
 
@@ -95,7 +95,7 @@ describe('SIGHUP', () => {
     const fresh = await connect(client.ports[1] ?? 0);
     fresh.end('now allowed');
     expect(String(await readAll(fresh))).toBe('now allowed');
-    expect(await howItEnds(await connect(client.ports[0] ?? 0))).toBe('ECONNRESET');
+    expect(await howItEnds(startConnecting(client.ports[0] ?? 0))).toBe('ECONNRESET');
   });
 
   it('never ends a relay, however early it arrives', async () => {

@@ -43,10 +43,17 @@ export async function closedPort(): Promise<number> {
 
 /** Connects to a port on loopback. */
 export async function connect(port: number, host = '127.0.0.1'): Promise<Socket> {
+  const socket = startConnecting(port, host);
+  await once(socket, 'connect', { signal: AbortSignal.timeout(DEADLINE_MS) });
+  return socket;
+}
+
+/** The same without waiting. A connection that is reset at once may never be seen as connected: if this process is slow,
+ *  the reset arrives first, and takes the place of the `connect` event. */
+export function startConnecting(port: number, host = '127.0.0.1'): Socket {
   const socket = netConnect({ port, host, allowHalfOpen: true });
   socket.on('error', () => undefined); // a reader that waits gets the error too
   onTestFinished(() => void socket.destroy());
-  await once(socket, 'connect', { signal: AbortSignal.timeout(DEADLINE_MS) });
   return socket;
 }
 

@@ -11,6 +11,7 @@ import {
   readAll,
   readBytes,
   sha256,
+  startConnecting,
   startEcho,
   startTarget,
 } from '../../../../test/e2e/tcp.js';
@@ -100,7 +101,7 @@ describe('a connection that is refused', () => {
       touched = true;
     });
     const tunnel = await runTunnel({ allow: ['127.0.0.1:1'], forwards: [`0:127.0.0.1:${port}`] });
-    expect(await howItEnds(await connect(tunnel.port))).toBe('ECONNRESET');
+    expect(await howItEnds(startConnecting(tunnel.port))).toBe('ECONNRESET');
     expect(await tunnel.client.heard.next('refused')).toEqual({
       type: 'refused',
       id: 1,
@@ -143,7 +144,7 @@ describe('a connection that is refused', () => {
         return ['127.0.0.1'];
       },
     });
-    expect(await howItEnds(await connect(tunnel.port))).toBe('ECONNRESET');
+    expect(await howItEnds(startConnecting(tunnel.port))).toBe('ECONNRESET');
     expect(resolved).toEqual(['intranet.example.com']);
     expect((await tunnel.relay.heard.next('refused')).advice).toContain(
       'intranet.example.com resolves to 127.0.0.1, which is a loopback address',
@@ -232,7 +233,7 @@ describe('a relay that restarts', () => {
     await tunnel.client.client.connected();
     await tunnel.relay.relay.close();
     await tunnel.client.heard.next('disconnected');
-    expect(await howItEnds(await connect(tunnel.port))).toBe('ECONNRESET');
+    expect(await howItEnds(startConnecting(tunnel.port))).toBe('ECONNRESET');
     expect(await tunnel.client.heard.next('given-up')).toMatchObject({ waitedMs: 20 });
   });
 
@@ -327,7 +328,7 @@ describe('setPeers', () => {
     await readBytes(kept, 1);
     const { publicKey } = tunnel.clientKeys;
     tunnel.relay.relay.setPeers([{ name: 'desktop', publicKey, allow: [] }]);
-    expect(await howItEnds(await connect(tunnel.port))).toBe('ECONNRESET');
+    expect(await howItEnds(startConnecting(tunnel.port))).toBe('ECONNRESET');
     expect(await tunnel.relay.heard.next('refused')).toMatchObject({
       peer: 'desktop',
       status: 'not-allowed',
