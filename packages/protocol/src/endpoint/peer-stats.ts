@@ -2,8 +2,8 @@ import type { Address } from '../address.js';
 import type { ConnectionStats } from '../transport/connection.js';
 import type { SessionStats } from '../wireguard/session.js';
 
-/** Statistics about one peer. Counts start when the peer is added, and cover all its connections. */
-export interface PeerStats extends Readonly<SessionStats>, ConnectionStats {
+/** Those statistics that neither the session nor the connection has. */
+interface OwnStats {
   /** Where datagrams to the peer are sent now. */
   readonly address: Address | undefined;
   /** Whether a HELLO of the peer's current run has arrived. */
@@ -11,6 +11,9 @@ export interface PeerStats extends Readonly<SessionStats>, ConnectionStats {
   /** If streams wait for the peer: since when an answer has been due, in monotonic ms (spec outage 2). */
   readonly waitingSince: number | undefined;
 }
+
+/** Statistics about one peer. Counts start when the peer is added, and cover all its connections. */
+export interface PeerStats extends Readonly<SessionStats>, ConnectionStats, OwnStats {}
 
 /** The statistics of a peer that has never been heard. */
 export const NO_CONNECTION: ConnectionStats = {
@@ -27,3 +30,31 @@ export const NO_CONNECTION: ConnectionStats = {
   notedPieces: 0,
   rememberedPackets: 0,
 };
+
+/** Joins the statistics of a peer's parts. It names each of them: spreading the parts into one object takes a few hundred
+ *  times as long, and a relay or a simulation asks for the statistics of many peers again and again. */
+export function joinStats(session: SessionStats, connection: ConnectionStats, own: OwnStats): PeerStats {
+  return {
+    handshakes: session.handshakes,
+    handshakeRttMs: session.handshakeRttMs,
+    datagramsSent: session.datagramsSent,
+    datagramsReceived: session.datagramsReceived,
+    bytesSent: session.bytesSent,
+    bytesReceived: session.bytesReceived,
+    software: connection.software,
+    smoothedRttMs: connection.smoothedRttMs,
+    streamBytesSent: connection.streamBytesSent,
+    streamBytesReceived: connection.streamBytesReceived,
+    packetsLost: connection.packetsLost,
+    congestionWindowBytes: connection.congestionWindowBytes,
+    bytesInFlight: connection.bytesInFlight,
+    openStreams: connection.openStreams,
+    unreadBytes: connection.unreadBytes,
+    unacknowledgedBytes: connection.unacknowledgedBytes,
+    notedPieces: connection.notedPieces,
+    rememberedPackets: connection.rememberedPackets,
+    address: own.address,
+    connected: own.connected,
+    waitingSince: own.waitingSince,
+  };
+}

@@ -17,7 +17,7 @@ import { BatchSender } from './batch-sender.js';
 import { type Farewell, sealFarewell } from './farewell.js';
 import type { EventOf } from './peer-event.js';
 import { PeerEvents } from './peer-events.js';
-import { NO_CONNECTION, type PeerStats } from './peer-stats.js';
+import { joinStats, NO_CONNECTION, type PeerStats } from './peer-stats.js';
 import { Reachability } from './reachability.js';
 import type { TransmitBatch } from './transmit-batch.js';
 
@@ -118,13 +118,12 @@ export class Peer implements AssociationListener {
   }
 
   stats(): PeerStats {
-    return {
-      ...this.session.stats,
-      ...(this.#association?.stats ?? NO_CONNECTION),
+    const { isConnected = false, stats = NO_CONNECTION } = this.#association ?? {};
+    return joinStats(this.session.stats, stats, {
       address: this.#path.address,
-      connected: this.#association?.isConnected ?? false,
+      connected: isConnected,
       waitingSince: this.#reachability.waitingSince,
-    };
+    });
   }
 
   // ---- for the endpoint: inputs -----------------------------------------------------------------------------

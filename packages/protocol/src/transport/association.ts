@@ -1,7 +1,7 @@
 import { copyBytes } from '../copy-bytes.js';
 import { type ConnectionError, ConnectionErrorCode, type DropReason } from '../failure.js';
 import type { TransportConfig } from './config.js';
-import { Connection, type ConnectionStats } from './connection.js';
+import { Connection, type ConnectionStats, type ConnectionTotals } from './connection.js';
 import { Epochs } from './epochs.js';
 import { EPOCH_BYTES, PROTOCOL_VERSION } from './limits.js';
 import { PeerBudgets } from './peer-budgets.js';
@@ -61,7 +61,7 @@ export class Association {
   /** CLOSE has to be sent with this error. The connection ends once it was. */
   #closing: StreamError | undefined;
   /** The totals of the connections that have ended. */
-  readonly #earlier = { streamBytesSent: 0, streamBytesReceived: 0, packetsLost: 0 };
+  #earlier: ConnectionTotals = { streamBytesSent: 0, streamBytesReceived: 0, packetsLost: 0 };
 
   constructor(options: AssociationOptions, listener: AssociationListener) {
     this.#options = options;
@@ -97,13 +97,7 @@ export class Association {
   }
   /** Statistics. Totals cover all connections, the rest is of the current one. */
   get stats(): ConnectionStats {
-    const { streamBytesSent, streamBytesReceived, packetsLost, ...present } = this.#connection.stats;
-    return {
-      ...present,
-      streamBytesSent: this.#earlier.streamBytesSent + streamBytesSent,
-      streamBytesReceived: this.#earlier.streamBytesReceived + streamBytesReceived,
-      packetsLost: this.#earlier.packetsLost + packetsLost,
-    };
+    return this.#connection.stats(this.#earlier);
   }
 
   // ---- commands ---------------------------------------------------------------------------------------------
@@ -237,15 +231,12 @@ export class Association {
     reopening?: { readonly keypairId: number; readonly maxStreams: number },
   ): void {
     const before = this.#connection;
-    const { streamBytesSent, streamBytesReceived, packetsLost } = before.stats;
-    this.#earlier.streamBytesSent += streamBytesSent;
-    this.#earlier.streamBytesReceived += streamBytesReceived;
-    this.#earlier.packetsLost += packetsLost;
+    this.#earlier = before.stats(this.#earlier);
     this.#connection = this.#newConnection();
     if (reopening !== undefined) {
       this.#connection.reopenStreams(before, reopening.keypairId, reopening.maxStreams);
     }
-    const { openStreams } = before.stats;
+    const { openStreams } = before;
     before.lose();
     this.#listener.onEnded(before);
     if (this.#isConnected) this.#listener.onDisconnected(error, openStreams);

@@ -18,15 +18,19 @@ import type { Hello } from './wire/frames.js';
 
 export type { PacketOutcome } from './packet-handler.js';
 
+/** Those statistics that are added up over the connections with a peer. */
+export interface ConnectionTotals {
+  readonly streamBytesSent: number;
+  readonly streamBytesReceived: number;
+  readonly packetsLost: number;
+}
+
 /** Statistics about a connection. */
-export interface ConnectionStats {
+export interface ConnectionStats extends ConnectionTotals {
   /** The name of the peer's software; undefined before HELLO. */
   readonly software: string | undefined;
   /** The smoothed round trip of the path; undefined before the first sample. */
   readonly smoothedRttMs: number | undefined;
-  readonly streamBytesSent: number;
-  readonly streamBytesReceived: number;
-  readonly packetsLost: number;
   readonly congestionWindowBytes: number;
   readonly bytesInFlight: number;
   readonly openStreams: number;
@@ -81,9 +85,12 @@ export class Connection {
 
   // ---- getters ----------------------------------------------------------------------------------------------
 
+  get openStreams(): number {
+    return this.#parts.streams.openStreams;
+  }
   /** Whether no stream is open and nothing is in flight. */
   get isIdle(): boolean {
-    return this.#parts.streams.openStreams === 0 && !this.isAwaitingAck;
+    return this.openStreams === 0 && !this.isAwaitingAck;
   }
   /** Whether the peer has to acknowledge something. */
   get isAwaitingAck(): boolean {
@@ -97,14 +104,15 @@ export class Connection {
   get ptoCount(): number {
     return this.#parts.recovery.ptoCount;
   }
-  get stats(): ConnectionStats {
+  /** Statistics. @param earlier the totals of the connections before, which are added to this one's */
+  stats(earlier: ConnectionTotals): ConnectionStats {
     const { recovery, congestion, streams } = this.#parts;
     return {
       software: this.#handler.peerHello?.softwareName,
       smoothedRttMs: recovery.rtt.hasSample ? recovery.rtt.smoothedMs : undefined,
-      streamBytesSent: streams.credit.sentBytes,
-      streamBytesReceived: streams.credit.receivedBytes,
-      packetsLost: recovery.packetsLost,
+      streamBytesSent: earlier.streamBytesSent + streams.credit.sentBytes,
+      streamBytesReceived: earlier.streamBytesReceived + streams.credit.receivedBytes,
+      packetsLost: earlier.packetsLost + recovery.packetsLost,
       congestionWindowBytes: congestion.windowBytes,
       bytesInFlight: recovery.bytesInFlight,
       openStreams: streams.openStreams,
