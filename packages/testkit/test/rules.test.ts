@@ -310,6 +310,24 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
       play.wait(isBroken ? 61_000 : 59_000);
       play.send(play.client, data(0));
     },
+    'a minute after the sender noticed the last loss': (play, isBroken) => {
+      play.troubledAt = 0;
+      play.send(play.client, data(0));
+      play.wait(30_000);
+      play.stats = { packetsLost: 1 };
+      play.turn(play.client);
+      play.wait(isBroken ? 61_000 : 59_000);
+      play.send(play.client, data(0));
+    },
+    'a minute after the path changed': (play, isBroken) => {
+      play.troubledAt = 0;
+      play.send(play.client, data(0));
+      play.wait(30_000);
+      play.proven = ELSEWHERE;
+      play.send(play.client, data(1_000));
+      play.wait(isBroken ? 61_000 : 59_000);
+      play.send(play.client, data(1_000));
+    },
     'more bytes than the bucket gives': (play, isBroken) => {
       play.troubledAt = 0;
       play.send(play.client, data(0));

@@ -12,8 +12,15 @@ const BURST_BYTES = 4_800;
 const OVERHEAD_BYTES = 64;
 
 interface Flow {
-  /** When the first packet was sent. */
+  /** When the first packet was sent, and when the first one was on the present path. */
   firstAt: number;
+  pathAt: number;
+  /** The peer's IP address on that path. */
+  ip: string | undefined;
+  /** How many packets the sender has declared lost, and when it last did. It learns of a loss from later packets, so
+   *  that may be long after the datagram was lost. */
+  packetsLost: number;
+  lostAt: number;
   readonly sentUpTo: Map<number, number>;
   sentBytes: number;
   repeatedBytes: number;
@@ -24,8 +31,12 @@ export const repeats: Rule = {
   holds:
     'spec recovery 8: on a path that has lost nothing for longer than 60 s there are no repeats; before, they use at most 3 % of the bytes sent plus 3 bytes per millisecond, from a bucket of 4800 bytes.',
   watch(stage) {
-    const flows = new PerPeer<Flow>(() => ({
-      firstAt: stage.now(),
+    const flows = new PerPeer<Flow>((process, peer) => ({
+      firstAt: Infinity,
+      pathAt: Infinity,
+      ip: undefined,
+      packetsLost: stage.stats(process, peer)?.packetsLost ?? 0,
+      lostAt: Number.NEGATIVE_INFINITY,
       sentUpTo: new Map(),
       sentBytes: 0,
       repeatedBytes: 0,
@@ -34,7 +45,7 @@ export const repeats: Rule = {
       const now = stage.now();
       const troubledAt = stage.troubledAt(by.node === 'relay' ? peer : by.node);
       flow.repeatedBytes += bytes;
-      if (now - Math.max(flow.firstAt, troubledAt) > UNSURE_MS + 1) {
+      if (now - Math.max(flow.pathAt, flow.lostAt, troubledAt) > UNSURE_MS + 1) {
         stage.report(`${by.name} sent ${bytes} bytes again that were not lost: nothing was for a minute`);
       }
       if (troubledAt >= flow.firstAt) return;
@@ -46,9 +57,12 @@ export const repeats: Rule = {
       }
     };
     return {
-      onSent({ by, towards, packet, bytes }) {
+      onSent({ by, towards, packet, bytes, at }) {
         if (towards === undefined || packet?.pieces === undefined) return;
         const flow = flows.of(by, towards);
+        const ip = stage.path(by, towards).proven?.address;
+        if (flow.firstAt === Infinity || ip !== flow.ip) [flow.ip, flow.pathAt] = [ip, at];
+        flow.firstAt = Math.min(flow.firstAt, at);
         flow.sentBytes += bytes;
         let repeatedBytes = 0;
         for (const { streamId, offset, length, fin } of packet.pieces) {
@@ -58,6 +72,14 @@ export const repeats: Rule = {
           flow.sentUpTo.set(streamId, Math.max(before, end));
         }
         if (repeatedBytes > 0) note(flow, by, towards, Math.min(repeatedBytes, bytes));
+      },
+      onTurn(process) {
+        for (const peer of process.peers) {
+          const { packetsLost = 0 } = stage.stats(process, peer) ?? {};
+          const flow = flows.of(process, peer);
+          if (packetsLost > flow.packetsLost) flow.lostAt = stage.now();
+          flow.packetsLost = packetsLost;
+        }
       },
       onEvent(process, event) {
         if (event.type !== 'disconnected') return;
