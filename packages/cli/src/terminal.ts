@@ -1,4 +1,5 @@
 /** The only module that writes to the terminal. Logs go to stderr, results to stdout. */
+import { withoutInviteLinks } from '@underpass/forward/invite-link';
 import { CliError, systemReason } from './cli-error.js';
 import { ExitCode } from './exit-code.js';
 import { withoutKeys } from './key-text.js';
@@ -29,10 +30,10 @@ export async function requireOutput(): Promise<void> {
   throw new CliError(ExitCode.failure, `cannot write to standard output: ${systemReason(outputFailure)}`);
 }
 
-/** Prints one line of failure or warning. Messages quote what users typed and what peers sent, so control characters
- *  and keys are removed. */
+/** Prints one line of failure or warning. Messages quote what users typed and what peers sent, so control characters,
+ *  keys and invites are removed. */
 export function printErrorLine(text: string): void {
-  stderrWriter().write(withoutKeys(withoutControlCharacters(text)));
+  stderrWriter().write(withoutInviteLinks(withoutKeys(withoutControlCharacters(text))));
 }
 
 /** Replaces what a terminal would interpret: escape sequences, carriage returns, line ends. */

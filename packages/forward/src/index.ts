@@ -2,6 +2,8 @@ export { Acceptor } from './acceptor.js';
 export { type AllowRule, parseAllowRule } from './allow-rules.js';
 export { DescriptorGuard, OUT_OF_DESCRIPTORS } from './descriptor-guard.js';
 export { type Family, familyOf, inDialOrder } from './dial-order.js';
+export * from './enrolment/invite-link.js';
+export { type OneTimeKeys, oneTimeKeys } from './enrolment/one-time-keys.js';
 export { MAX_CONNECTIONS } from './forward-constants.js';
 export * from './forward-spec.js';
 export type { AcceptorObserver, AcceptorOptions } from './incoming-request.js';

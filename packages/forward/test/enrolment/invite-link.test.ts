@@ -1,0 +1,148 @@
+import { createHash } from 'node:crypto';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  formatInviteLink,
+  type InviteLink,
+  looksLikeInviteLink,
+  MAX_LINK_CHARACTERS,
+  parseInviteLink,
+  withoutInviteLinks,
+} from '../../src/enrolment/invite-link.js';
+
+const bytes = fc.uint8Array({ minLength: 32, maxLength: 32 });
+const host = fc.constantFrom('relay.example.org', '192.0.2.1', '2001:db8::1', 'localhost', 'a_b-c.example.');
+const link: fc.Arbitrary<InviteLink> = fc.record({
+  endpoint: fc.record({ host, port: fc.integer({ min: 1, max: 65_535 }) }),
+  relayPublicKey: bytes,
+  secret: bytes,
+});
+
+const KNOWN: InviteLink = {
+  endpoint: { host: 'relay.example.org', port: 51_820 },
+  relayPublicKey: Uint8Array.from({ length: 32 }, (_, i) => i),
+  secret: Uint8Array.from({ length: 32 }, (_, i) => 255 - i),
+};
+const KNOWN_TEXT =
+  'underpass://relay.example.org:51820/AQABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f__79_Pv6-fj39vX08_Lx8O_u7ezr6uno5-bl5OPi4eDCA8Z2';
+
+describe('an invite link (spec enrolment 1.1)', () => {
+  it('has the known form', () => {
+    expect(formatInviteLink(KNOWN)).toBe(KNOWN_TEXT);
+    expect(parseInviteLink(KNOWN_TEXT)).toEqual(KNOWN);
+  });
+
+  it('is parsed to what was formatted', () => {
+    fc.assert(
+      fc.property(link, (wanted) => {
+        expect(parseInviteLink(formatInviteLink(wanted))).toEqual(wanted);
+      }),
+    );
+  });
+
+  it('may have white space anywhere (spec enrolment 1.2: "MUST ignore white space")', () => {
+    const broken = KNOWN_TEXT.replace(/.{20}/g, '$&\r\n  ');
+    expect(parseInviteLink(`\n${broken}\t`)).toEqual(KNOWN);
+  });
+
+  it('is at most as long as the longest host name allows', () => {
+    const label = 'a'.repeat(63);
+    const longest = `${label}.${label}.${label}.${'a'.repeat(61)}`;
+    const text = formatInviteLink({ ...KNOWN, endpoint: { host: longest, port: 65_535 } });
+    expect(text.length).toBeLessThanOrEqual(MAX_LINK_CHARACTERS);
+    expect(parseInviteLink(text)).toMatchObject({ endpoint: { host: longest } });
+    expect(parseInviteLink(text.padEnd(MAX_LINK_CHARACTERS + 1, 'A'))).toBe('not-a-link');
+  });
+
+  it('cannot be made for something that is not an endpoint', () => {
+    for (const endpoint of [
+      { host: 'a b', port: 1 },
+      { host: '127.1', port: 1 },
+      { host: 'a', port: 0 },
+      { host: 'a/b', port: 1 },
+    ])
+      expect(() => formatInviteLink({ ...KNOWN, endpoint })).toThrow(RangeError);
+  });
+});
+
+describe('a damaged link (spec enrolment 1.2: "MUST refuse a link")', () => {
+  it('is recognised at every truncation', () => {
+    for (const text of [KNOWN_TEXT, formatInviteLink({ ...KNOWN, endpoint: { host: '::1', port: 9 } })]) {
+      for (let length = 0; length < text.length; length++) {
+        const expected = length < 'underpass://'.length ? 'not-a-link' : 'truncated';
+        expect(parseInviteLink(text.slice(0, length))).toBe(expected);
+      }
+    }
+  });
+
+  it('is recognised when its start is missing', () => {
+    for (let length = 1; length < KNOWN_TEXT.length; length++) {
+      expect(parseInviteLink(KNOWN_TEXT.slice(length))).toBe('not-a-link');
+    }
+  });
+
+  it('is recognised at every change of a single character', () => {
+    const characters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.:/[]=+%é ';
+    for (let at = 0; at < KNOWN_TEXT.length; at++) {
+      for (const character of characters) {
+        if (character === KNOWN_TEXT[at]) continue;
+        const changed = KNOWN_TEXT.slice(0, at) + character + KNOWN_TEXT.slice(at + 1);
+        expect(typeof parseInviteLink(changed), `${at}: ${character}`).toBe('string');
+      }
+    }
+  });
+
+  it('is recognised when characters are swapped, doubled or left out', () => {
+    for (let at = 0; at + 1 < KNOWN_TEXT.length; at++) {
+      const [before, one, two, after] = [
+        KNOWN_TEXT.slice(0, at),
+        KNOWN_TEXT[at] as string,
+        KNOWN_TEXT[at + 1] as string,
+        KNOWN_TEXT.slice(at + 2),
+      ];
+      if (one !== two) expect(typeof parseInviteLink(before + two + one + after)).toBe('string');
+      expect(typeof parseInviteLink(before + one + one + two + after)).toBe('string');
+      expect(typeof parseInviteLink(before + two + after)).toBe('string');
+    }
+  });
+
+  it('gives a reason for any text', () => {
+    fc.assert(
+      fc.property(fc.string(), (text) => {
+        expect(typeof parseInviteLink(text)).toBe('string');
+      }),
+    );
+    fc.assert(
+      fc.property(fc.string(), fc.string(), (a, b) => {
+        expect(typeof parseInviteLink(`underpass://${a}/${b}`)).toBe('string');
+      }),
+    );
+  });
+
+  it('of a later version is told apart from a damaged one (spec enrolment 1.2: "MUST say that the program is too old")', () => {
+    const start = 'underpass://relay.example.org:51820/';
+    for (const length of [69, 90]) {
+      const data = Buffer.alloc(length, 7);
+      data[0] = 2;
+      const hash = createHash('sha256').update(start).update(data.subarray(0, -4)).digest();
+      data.set(hash.subarray(0, 4), length - 4);
+      expect(parseInviteLink(start + data.toString('base64url'))).toBe('version');
+      data[1] = 8;
+      expect(parseInviteLink(start + data.toString('base64url'))).toBe('altered');
+    }
+  });
+});
+
+describe('the secret of a link (spec enrolment 1.2: "MUST NOT print the data of a link")', () => {
+  it('is removed from messages', () => {
+    expect(withoutInviteLinks(`two: ${KNOWN_TEXT}, ${KNOWN_TEXT.slice(0, -30)}!`)).toBe(
+      'two: underpass://relay.example.org:51820/(not shown), underpass://relay.example.org:51820/(not shown)!',
+    );
+    expect(withoutInviteLinks('nothing here')).toBe('nothing here');
+  });
+
+  it('is recognised even in a damaged link', () => {
+    expect(looksLikeInviteLink(KNOWN_TEXT.toUpperCase())).toBe(true);
+    expect(looksLikeInviteLink('vps')).toBe(false);
+  });
+});
