@@ -169,6 +169,13 @@ function packets(play: Play, last: number): SentDatagram[] {
   return sent;
 }
 
+/** After `packets(play, 5)`: packet 6 has a round trip of 20 ms, and packet 7 is in flight. */
+function quickRoundTrip(play: Play): void {
+  for (const n of [6, 7]) play.send(play.client, { ...data(1_000 * n), packetNumber: n });
+  play.wait(20);
+  play.acknowledge(6);
+}
+
 /** For each rule, runs that either break it or just obey it. */
 const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => void>> = {
   numbers: {
@@ -300,6 +307,32 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
       play.wait(100);
       play.acknowledge(4);
       play.wait(isBroken ? 600 : 300);
+      play.turn(play.client);
+    },
+    'an interval that a trial without proof has not changed': (play, isBroken) => {
+      play.arrive(play.client, play.handshake(play.relay, { kind: MessageKind.response }), {
+        madeKeypair: true,
+      });
+      packets(play, 5);
+      play.isSettled = false;
+      play.acknowledge(5);
+      play.wait(1_000);
+      play.isSettled = true;
+      play.arrive(play.client, play.send(play.relay, { isAckEliciting: false }));
+      quickRoundTrip(play);
+      play.wait(isBroken ? 600 : 400);
+      play.turn(play.client);
+    },
+    'an interval that follows from the round trips of another path alone': (play, isBroken) => {
+      play.arrive(play.client, play.handshake(play.relay, { kind: MessageKind.response }), {
+        madeKeypair: true,
+      });
+      packets(play, 5);
+      play.proven = ELSEWHERE;
+      play.acknowledge(5);
+      play.wait(1_000);
+      quickRoundTrip(play);
+      play.wait(isBroken ? 400 : 150);
       play.turn(play.client);
     },
   },

@@ -18,7 +18,8 @@ interface Asking {
   keyedAt: number;
   /** When an unproven address last limited what it may send. Round trips before that may belong to another path. */
   limitedAt: number;
-  settledAt: number;
+  /** The IP address that was proven last. */
+  provenIp: string | undefined;
   /** A keypair that we made as the responder: when, and the key under which the peer will send. */
   unconfirmed: { readonly at: number; readonly key: string | undefined } | undefined;
 }
@@ -34,7 +35,7 @@ export const probing: Rule = {
       sentAt: 0,
       keyedAt: Number.NEGATIVE_INFINITY,
       limitedAt: Number.NEGATIVE_INFINITY,
-      settledAt: Number.NEGATIVE_INFINITY,
+      provenIp: undefined,
       unconfirmed: undefined,
     }));
     /** The longest time for which it may be silent now. */
@@ -98,12 +99,11 @@ export const probing: Rule = {
           // Packets below it will be acknowledged or declared lost, and have a timer of their own.
           if (state.flight.ackedAt === at) state.sentAt = Math.max(state.sentAt, at);
         }
-        if (!stage.path(by, sent.by.node).isSettled) state.limitedAt = at;
-        else if (state.settledAt < state.limitedAt) {
-          // Another address may mean another path, so start measuring again.
-          state.settledAt = at;
-          state.flight.onNewPath();
-        }
+        const { isSettled, proven } = stage.path(by, sent.by.node);
+        if (!isSettled) state.limitedAt = at;
+        // spec path 4: another path is measured from the start. A trial that fails changes nothing.
+        if (state.provenIp !== undefined && proven?.address !== state.provenIp) state.flight.onNewPath();
+        state.provenIp = proven?.address;
       },
       onTurn(process) {
         for (const peer of process.peers) {
