@@ -4,9 +4,29 @@ import type { Stream } from '@underpass/protocol';
 import { monotonicMs, systemTimers, type Timers } from '@underpass/runtime';
 import { FamilyMemory } from './dial-order.js';
 import { DialQueue } from './dial-queue.js';
+import { DialService, type DialServiceOptions, type SharedByDials } from './dial-service.js';
 import { MAX_CONNECTIONS } from './forward-constants.js';
-import { type AcceptorOptions, IncomingRequest, type SharedByRequests } from './incoming-request.js';
+import type { Target } from './forward-spec.js';
+import { IncomingRequest, type IncomingRequestOptions, type RequestService } from './incoming-request.js';
+import type { PumpSummary } from './pump.js';
+import type { RequestStatus, StreamRequest } from './request.js';
 import { resetSockets } from './reset-socket.js';
+
+export interface AcceptorObserver {
+  /** @param address  the address that the relay connected to */
+  onOpened(id: number, target: Target, address: string): void;
+  /** @param target  undefined when the request could not be read
+   *  @param advice  what happened, and what would change it */
+  onRefused(id: number, target: Target | undefined, status: RequestStatus, advice: string): void;
+  /** Called last, and only for a stream that was opened. */
+  onEnd(id: number, target: Target, summary: PumpSummary): void;
+}
+
+export interface AcceptorOptions extends DialServiceOptions {
+  readonly observer: AcceptorObserver;
+  readonly timers?: Timers;
+  readonly now?: () => number;
+}
 
 /** Accepts the streams that one peer opens.
  *
@@ -16,29 +36,37 @@ import { resetSockets } from './reset-socket.js';
  *  knows nothing of other peers. */
 export class Acceptor {
   readonly #options: AcceptorOptions;
-  readonly #timers: Timers;
-  readonly #now: () => number;
   readonly #sockets = new Set<Socket>();
-  readonly #shared: SharedByRequests;
-  readonly #queue: DialQueue;
+  readonly #requests: IncomingRequestOptions;
+  readonly #dials: SharedByDials;
   #underWay = 0;
 
   constructor(options: AcceptorOptions) {
     this.#options = options;
-    this.#timers = options.timers ?? systemTimers;
-    this.#now = options.now ?? monotonicMs;
-    this.#queue = new DialQueue(() => this.#sockets.size + this.#queue.dials < MAX_CONNECTIONS);
-    this.#shared = {
-      families: new FamilyMemory(this.#now),
-      queue: this.#queue,
+    const { observer, tunnel, timers = systemTimers, now = monotonicMs } = options;
+    const queue: DialQueue = new DialQueue(() => this.#sockets.size + queue.dials < MAX_CONNECTIONS);
+    this.#requests = {
+      tunnel,
+      timers,
+      serve: (request, incoming) => this.#serve(request, incoming),
       onDecided: () => {
         this.#underWay--;
       },
+      onRefused: (id, request, status, advice) =>
+        observer.onRefused(id, request && targetOf(request), status, advice),
+    };
+    this.#dials = {
+      families: new FamilyMemory(now),
+      queue,
+      timers,
+      now,
+      onOpened: (id, target, address) => observer.onOpened(id, target, address),
       onConnected: (socket) => this.#sockets.add(socket),
       onDisconnected: (socket) => {
         this.#sockets.delete(socket);
-        this.#queue.startWaiting();
+        queue.startWaiting();
       },
+      onEnd: (id, target, summary) => observer.onEnd(id, target, summary),
     };
   }
 
@@ -53,7 +81,7 @@ export class Acceptor {
 
   /** Starts the request that arrives on a stream which the peer opened. */
   accept(stream: Stream): void {
-    const request = new IncomingRequest(stream, this.#options, this.#timers, this.#now, this.#shared);
+    const request = new IncomingRequest(stream, this.#requests);
     this.#underWay++;
     this.#options.tunnel.attach(stream, request);
     request.start();
@@ -64,4 +92,16 @@ export class Acceptor {
   close(): Promise<void> {
     return resetSockets(this.#sockets);
   }
+
+  /** The service for each kind of request. */
+  #serve(request: StreamRequest, incoming: IncomingRequest): RequestService {
+    switch (request.kind) {
+      case 'tcp':
+        return new DialService(incoming, targetOf(request), this.#options, this.#dials);
+    }
+  }
+}
+
+function targetOf({ host, port }: StreamRequest): Target {
+  return { host, port };
 }

@@ -1,4 +1,4 @@
-export { Acceptor } from './acceptor.js';
+export { Acceptor, type AcceptorObserver, type AcceptorOptions } from './acceptor.js';
 export { type AllowRule, parseAllowRule } from './allow-rules.js';
 export { DescriptorGuard, OUT_OF_DESCRIPTORS } from './descriptor-guard.js';
 export { type Family, familyOf, inDialOrder } from './dial-order.js';
@@ -6,7 +6,7 @@ export * from './enrolment/invite-link.js';
 export { type OneTimeKeys, oneTimeKeys } from './enrolment/one-time-keys.js';
 export { MAX_CONNECTIONS } from './forward-constants.js';
 export * from './forward-spec.js';
-export type { AcceptorObserver, AcceptorOptions } from './incoming-request.js';
+export { IncomingRequest, type RequestService } from './incoming-request.js';
 export { LookupQueue, type NameResolver } from './lookup-queue.js';
 export { type OpenerObserver, openThroughTunnel } from './opener.js';
 export type { PumpSummary } from './pump.js';

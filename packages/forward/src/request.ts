@@ -1,13 +1,17 @@
 /** The request at the start of a stream, and the status at the start of the answer (spec streams 6). */
 
-/** The request of a stream. Only TCP is supported so far. */
-export interface ConnectRequest {
+/** Connect to a host and port over TCP. */
+export interface TcpRequest {
   readonly kind: 'tcp';
   /** A name or an IP literal without brackets, 1 to 255 bytes of letters, digits, `-`, `_`, `.` and `:`. */
   readonly host: string;
   /** 1 to 65535 */
   readonly port: number;
 }
+
+/** What a stream is for. Each kind has a row in `FORMATS`. */
+export type StreamRequest = TcpRequest;
+export type RequestKind = StreamRequest['kind'];
 
 /** In the order of their bytes on the wire (spec streams 6.2). */
 export const REQUEST_STATUSES = [
@@ -29,42 +33,51 @@ export type Decoded<T> =
   | { readonly ok: false; readonly reason: 'incomplete' }
   | { readonly ok: false; readonly reason: 'malformed' };
 
-const KIND_TCP = 0x01;
-const HOST = /^[A-Za-z0-9._:-]{1,255}$/;
+/** How the fields after the kind byte are written. `decode` gets all bytes after the kind byte, and `bytesRead` counts
+ *  from there. */
+interface Format<R extends StreamRequest> {
+  readonly byte: number;
+  encode(request: R): Uint8Array;
+  decode(fields: Uint8Array): Decoded<R>;
+}
+
+/** The table of spec streams 6.1. */
+const FORMATS: { readonly [K in RequestKind]: Format<Extract<StreamRequest, { readonly kind: K }>> } = {
+  tcp: {
+    byte: 0x01,
+    encode: encodeHostAndPort,
+    decode: (fields) => mapped(decodeHostAndPort(fields), (value) => ({ kind: 'tcp', ...value })),
+  },
+};
 
 /** The longest request. Once this many bytes have arrived, the request is complete or malformed. */
 export const MAX_REQUEST_BYTES = 2 + 255 + 2;
+
+const HOST = /^[A-Za-z0-9._:-]{1,255}$/;
+const FORMAT_OF_BYTE = new Map(Object.values(FORMATS).map((format) => [format.byte, format]));
 
 /** Whether a request can carry `host` and `port`. */
 export function isRequestable(host: string, port: number): boolean {
   return HOST.test(host) && Number.isInteger(port) && port >= 1 && port <= 65_535;
 }
 
-/** @throws RangeError when `isRequestable` is false */
-export function encodeRequest(request: ConnectRequest): Uint8Array {
-  const { host, port } = request;
-  if (!isRequestable(host, port)) throw new RangeError(`not a target: ${host}:${port}`);
-  const bytes = new Uint8Array(2 + host.length + 2);
-  bytes[0] = KIND_TCP;
-  bytes[1] = host.length;
-  for (let i = 0; i < host.length; i++) bytes[2 + i] = host.charCodeAt(i);
-  bytes[2 + host.length] = port >>> 8;
-  bytes[3 + host.length] = port;
+/** @throws RangeError when a field cannot be carried, for example when `isRequestable` is false */
+export function encodeRequest(request: StreamRequest): Uint8Array {
+  const format = FORMATS[request.kind];
+  const fields = format.encode(request);
+  const bytes = new Uint8Array(1 + fields.length);
+  bytes[0] = format.byte;
+  bytes.set(fields, 1);
   return bytes;
 }
 
 /** Total: any bytes give a request, `incomplete` or `malformed`. Never throws. */
-export function decodeRequest(bytes: Uint8Array): Decoded<ConnectRequest> {
-  if (bytes.length >= 1 && bytes[0] !== KIND_TCP) return { ok: false, reason: 'malformed' };
-  if (bytes.length < 2) return { ok: false, reason: 'incomplete' };
-  const hostLength = bytes[1] as number;
-  if (hostLength === 0) return { ok: false, reason: 'malformed' };
-  const end = 2 + hostLength + 2;
-  if (bytes.length < end) return { ok: false, reason: 'incomplete' };
-  const host = String.fromCharCode(...bytes.subarray(2, 2 + hostLength));
-  const port = ((bytes[end - 2] as number) << 8) | (bytes[end - 1] as number);
-  if (!isRequestable(host, port)) return { ok: false, reason: 'malformed' };
-  return { ok: true, value: { kind: 'tcp', host, port }, bytesRead: end };
+export function decodeRequest(bytes: Uint8Array): Decoded<StreamRequest> {
+  if (bytes.length === 0) return { ok: false, reason: 'incomplete' };
+  const format = FORMAT_OF_BYTE.get(bytes[0] as number);
+  if (format === undefined) return { ok: false, reason: 'malformed' };
+  const decoded = format.decode(bytes.subarray(1));
+  return decoded.ok ? { ...decoded, bytesRead: 1 + decoded.bytesRead } : decoded;
 }
 
 export function encodeStatus(status: RequestStatus): Uint8Array {
@@ -75,4 +88,36 @@ export function encodeStatus(status: RequestStatus): Uint8Array {
 export function decodeStatus(bytes: Uint8Array): Decoded<RequestStatus> {
   if (bytes.length === 0) return { ok: false, reason: 'incomplete' };
   return { ok: true, value: REQUEST_STATUSES[bytes[0] as number] ?? 'internal-error', bytesRead: 1 };
+}
+
+interface HostAndPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** A host (length, then ASCII) and a port. */
+function encodeHostAndPort({ host, port }: HostAndPort): Uint8Array {
+  if (!isRequestable(host, port)) throw new RangeError(`not a target: ${host}:${port}`);
+  const bytes = new Uint8Array(1 + host.length + 2);
+  bytes[0] = host.length;
+  for (let i = 0; i < host.length; i++) bytes[1 + i] = host.charCodeAt(i);
+  bytes[1 + host.length] = port >>> 8;
+  bytes[2 + host.length] = port;
+  return bytes;
+}
+
+function decodeHostAndPort(bytes: Uint8Array): Decoded<HostAndPort> {
+  if (bytes.length === 0) return { ok: false, reason: 'incomplete' };
+  const hostLength = bytes[0] as number;
+  if (hostLength === 0) return { ok: false, reason: 'malformed' };
+  const end = 1 + hostLength + 2;
+  if (bytes.length < end) return { ok: false, reason: 'incomplete' };
+  const host = String.fromCharCode(...bytes.subarray(1, 1 + hostLength));
+  const port = ((bytes[end - 2] as number) << 8) | (bytes[end - 1] as number);
+  if (!isRequestable(host, port)) return { ok: false, reason: 'malformed' };
+  return { ok: true, value: { host, port }, bytesRead: end };
+}
+
+function mapped<A, B>(decoded: Decoded<A>, map: (value: A) => B): Decoded<B> {
+  return decoded.ok ? { ...decoded, value: map(decoded.value) } : decoded;
 }
