@@ -1,5 +1,5 @@
 /** Explains to the user, in one line, why the relay refused a target and what to do. */
-import { formatTarget, type RequestStatus, type Target } from '@underpass/forward';
+import { formatTarget, type RequestStatus, type Target, type TunnelFailure } from '@underpass/forward';
 
 export function adviceFor(target: Target, status: RequestStatus): string {
   const where = formatTarget(target);
@@ -20,5 +20,22 @@ export function adviceFor(target: Target, status: RequestStatus): string {
       return `the relay could not read the request for ${where}: check that client and relay have the same version`;
     default:
       return `the relay failed to connect to ${where}: its log may say why`;
+  }
+}
+
+/** The same for every way in which a connection through the tunnel can fail. */
+export function failureAdvice(target: Target, failure: TunnelFailure): string {
+  const where = formatTarget(target);
+  switch (failure) {
+    case 'relay-not-reached':
+      return `the relay was not reached in time for ${where}: check the network and that the relay runs`;
+    case 'connection-lost':
+      return `the connection to ${where} was lost with the connection to the relay: connect again`;
+    case 'reset':
+      return `${where} reset the connection`;
+    case 'not-read':
+      return `${where} closed the connection before it had read everything`;
+    default:
+      return adviceFor(target, failure);
   }
 }

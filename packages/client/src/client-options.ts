@@ -1,5 +1,5 @@
 /** The client's interface: its options, events and status, as the command line, the demo and tests use them. */
-import type { LocalForward, RequestStatus, Target } from '@underpass/forward';
+import type { Forward, RequestStatus, Target, TunnelSocket, TunnelSocketOptions } from '@underpass/forward';
 import type { CryptoSuite, DropReason, PeerStats } from '@underpass/protocol';
 import type { Log, TransportTuning } from '@underpass/runtime';
 import type { NameLookup } from './relay-address.js';
@@ -12,7 +12,7 @@ export interface ClientOptions extends TransportTuning {
   /** 32 bytes, like the private key. Both are copied before `startClient` resolves, so the caller can wipe its own. */
   readonly presharedKey?: Uint8Array;
   readonly privateKey: Uint8Array;
-  readonly forwards: readonly LocalForward[];
+  readonly forwards: readonly Forward[];
   /** 0, the default, turns it off. */
   readonly persistentKeepaliveMs?: number;
   /** Whether `startClient` fails if the name does not exist. By default the lookup is repeated until it does. */
@@ -123,7 +123,7 @@ export type ClientEvent =
 
 /** A forward and the addresses on which it listens. */
 export interface BoundForward {
-  readonly spec: LocalForward;
+  readonly spec: Forward;
   /** With the actual port if port 0 was requested. */
   readonly addresses: readonly { readonly address: string; readonly port: number }[];
 }
@@ -135,11 +135,31 @@ export interface ClientStatus {
   /** Datagrams that the system refused to send, counted by the name of its error. */
   readonly sendErrors: Readonly<Record<string, number>>;
   readonly forwards: readonly BoundForward[];
+  /** Local connections, including those for which no target is known yet. */
   readonly openStreams: number;
+  readonly streams: readonly StreamStatus[];
+}
+
+/** A local connection for which a target was asked. */
+export interface StreamStatus {
+  /** As in the events. */
+  readonly id: number;
+  readonly target: Target;
+  /** Where it comes from, for display. */
+  readonly from: string;
 }
 
 export interface Client {
   readonly forwards: readonly BoundForward[];
+  /** Starts another forward.
+   *  @throws UnderpassError when it cannot start, for example because the port is in use */
+  addForward(forward: Forward): Promise<BoundForward>;
+  /** Ends a forward. Its connections go on.
+   *  @returns false when there is no forward of that kind and text */
+  removeForward(forward: Forward): Promise<boolean>;
+  /** Opens a connection to a target without a local port. The socket can be written to at once. It emits `connect` when
+   *  the relay has reached the target, and a `TunnelError` when that failed. */
+  dial(target: Target, options?: TunnelSocketOptions): TunnelSocket;
   /** Starts a handshake now, without waiting for the first stream. */
   connect(): void;
   /** Resolves at the next `connected` event, or at once if the client is connected. Rejects when the client is closed

@@ -1,36 +1,24 @@
 /** A running client: one relay, and the local ports that lead through it. */
-import { isIP, type Socket } from 'node:net';
+import { isIP } from 'node:net';
 import {
-  DescriptorGuard,
+  type Forward,
   formatTarget,
-  type LocalForward,
-  listenTcp,
-  MAX_CONNECTIONS,
-  OUT_OF_DESCRIPTORS,
-  openThroughTunnel,
-  type PumpSummary,
-  resetSocket,
-  resetSockets,
-  SocketWatch,
+  type LocalEnd,
   type Target,
-  type TcpListener,
+  type TunnelFailure,
+  TunnelSocket,
+  type TunnelSocketOptions,
 } from '@underpass/forward';
-import {
-  type Address,
-  type ConnectionError,
-  type Endpoint,
-  type Peer,
-  type Stream,
-  StreamErrorCode,
-} from '@underpass/protocol';
+import type { Address, ConnectionError, Endpoint, Peer } from '@underpass/protocol';
 import { type DatagramSocket, Driver, probePort, systemTimers } from '@underpass/runtime';
-import { adviceFor } from './advice.js';
+import { failureAdvice } from './advice.js';
+import { Carrier } from './carrier.js';
 import { DEFAULT_CONTACT_LIMIT_MS, FIRST_LOOKUP_MS } from './client-constants.js';
 import type { BoundForward, Client, ClientEvent, ClientOptions, ClientStatus } from './client-options.js';
-import { ContactLimit } from './contact-limit.js';
 import { ContactReport } from './contact-report.js';
 import { causeOf } from './disconnect-cause.js';
-import { PlaceQueue } from './place-queue.js';
+import { Forwards } from './forwards.js';
+import { IncomingStreams } from './incoming-streams.js';
 import { isUnknownName, unknownNameError } from './relay-address.js';
 import { type Contact, RelayFinder } from './relay-finder.js';
 
@@ -42,30 +30,24 @@ export interface ClientParts {
   readonly suiteName: string;
 }
 
-/** A client that runs: local listeners on one side, one peer of an endpoint on the other.
+/** A client that runs: forwards on one side, one peer of an endpoint on the other.
  *
- *  It owns the driver with its socket, the listeners and every local connection until that is closed. A local
- *  connection first needs a descriptor (`DescriptorGuard`), then a place and a stream (`PlaceQueue`); from then on the
- *  opener and its pump carry it. Beside them, `RelayFinder` chooses the relay's address, `ContactReport` explains
- *  silence and `ContactLimit` ends hopeless waits. This class connects these parts, turns what they report into events,
- *  and never touches the bytes of a stream. */
+ *  It owns the driver with its socket. `Forwards` owns the listeners and starts and ends them, `Carrier` owns the local
+ *  connections that come from them, and `IncomingStreams` serves the streams that the relay opens. Beside them,
+ *  `RelayFinder` chooses the relay's address and `ContactReport` explains silence. This class connects these parts,
+ *  turns what they report into events, and never touches a local connection or the bytes of a stream. */
 export class RunningClient implements Client {
-  readonly forwards: BoundForward[] = [];
   readonly #options: ClientOptions;
   readonly #relay: Peer;
   readonly #driver: Driver;
   readonly #finder: RelayFinder;
   readonly #report: ContactReport;
-  readonly #limit: ContactLimit;
   readonly #parts: ClientParts;
-  readonly #listeners: TcpListener[] = [];
-  readonly #sockets = new Set<Socket>();
-  readonly #watch = new SocketWatch(systemTimers);
-  readonly #places: PlaceQueue;
-  readonly #descriptors: DescriptorGuard;
+  readonly #carrier: Carrier;
+  readonly #forwards: Forwards;
+  readonly #incoming = new IncomingStreams();
   #waiting: { readonly resolve: () => void; readonly reject: (error: Error) => void }[] = [];
   #closing: Promise<void> | undefined;
-  #connections = 0;
   /** Set until the first lookup is over, while an unknown name can still end the start. */
   #isStarting = true;
   /** The relay was reached, and that connection has not ended. */
@@ -84,7 +66,7 @@ export class RunningClient implements Client {
       handler: {
         onConnected: () => this.#onConnected(),
         onDisconnected: (_peer, error, lostStreams) => this.#onDisconnected(error, lostStreams),
-        onStreamsAvailable: () => this.#places.startWaiting(),
+        onStreamsAvailable: () => this.#carrier.startWaiting(),
         onWaiting: (_peer, since) => {
           this.#isSilent = true;
           this.#report.begin(true);
@@ -100,11 +82,7 @@ export class RunningClient implements Client {
           this.#report.onSendError(to, code);
           this.#finder.onSendError(to);
         },
-        onStream: (_peer, stream) => {
-          // A relay has no reason to open streams before reverse forwards exist.
-          stream.reset(StreamErrorCode.refused);
-          stream.stopSending(StreamErrorCode.refused);
-        },
+        onStream: (_peer, stream) => this.#incoming.accept(stream),
       },
       ...(options.onFatal && { onFatal: options.onFatal }),
     });
@@ -113,27 +91,23 @@ export class RunningClient implements Client {
       emit: (event) => this.#emit(event),
       address: () => relay.address,
       probePort,
-      waitingConnections: () => this.#sockets.size,
+      waitingConnections: () => this.#carrier.connections,
       now: () => this.#driver.now(),
       timers: systemTimers,
     });
-    this.#places = new PlaceQueue({
-      maxConnections: MAX_CONNECTIONS,
+    this.#carrier = new Carrier({
+      tunnel: this.#driver,
       openStream: () => (this.#closing === undefined ? relay.openStream() : undefined),
+      hasContact: () => this.#hasContact,
       isReachable: () => this.#hasContact && !this.#isSilent,
-      watch: this.#watch,
+      seek: () => this.#seek(),
+      emit: (event) => this.#emit(event),
+      contactLimitMs: options.contactLimitMs ?? DEFAULT_CONTACT_LIMIT_MS,
+      log: options.log,
+      now: () => this.#driver.now(),
       timers: systemTimers,
     });
-    this.#descriptors = new DescriptorGuard({
-      onShortage: (refused) => {
-        options.log.warn(
-          { event: 'out-of-descriptors', refused },
-          `${OUT_OF_DESCRIPTORS}; local connections are reset`,
-        );
-      },
-      now: () => this.#driver.now(),
-    });
-    this.#limit = new ContactLimit(options.contactLimitMs ?? DEFAULT_CONTACT_LIMIT_MS, systemTimers);
+    this.#forwards = new Forwards(this.#carrier);
     this.#finder = new RelayFinder({
       relay: options.relay,
       ...(options.lookUp && { lookUp: options.lookUp }),
@@ -176,12 +150,25 @@ export class RunningClient implements Client {
     return this.#isStarting && this.#options.refuseUnknownName === true && isUnknownName(code);
   }
 
-  async listen(): Promise<void> {
-    for (const spec of this.#options.forwards) {
-      const listener = await listenTcp(spec, (socket) => this.#carry(spec, socket));
-      this.#listeners.push(listener);
-      this.forwards.push({ spec, addresses: listener.addresses });
-    }
+  get forwards(): readonly BoundForward[] {
+    return this.#forwards.bound;
+  }
+
+  addForward(forward: Forward): Promise<BoundForward> {
+    return this.#forwards.add(forward);
+  }
+
+  removeForward(forward: Forward): Promise<boolean> {
+    return this.#forwards.remove(forward);
+  }
+
+  dial(target: Target, options?: TunnelSocketOptions): TunnelSocket {
+    const parts = {
+      carry: (end: LocalEnd) => this.#carrier.carry(end, target, 'this program'),
+      explain: (failure: TunnelFailure) => failureAdvice(target, failure),
+      timers: systemTimers,
+    };
+    return new TunnelSocket(target, parts, options);
   }
 
   connect(): void {
@@ -204,7 +191,8 @@ export class RunningClient implements Client {
       drops: endpoint.drops,
       sendErrors: socket.sendErrors,
       forwards: this.forwards,
-      openStreams: this.#sockets.size,
+      openStreams: this.#carrier.connections,
+      streams: this.#carrier.streams(),
     };
   }
 
@@ -216,12 +204,11 @@ export class RunningClient implements Client {
   async #close(): Promise<void> {
     this.#finder.stop();
     this.#report.end();
-    this.#limit.end();
-    for (const listener of this.#listeners) listener.close();
+    this.#carrier.stopWaiting();
+    await this.#forwards.close();
     for (const { reject } of this.#waiting.splice(0)) reject(new Error('the client is closed'));
     await this.#driver.close();
-    // A local program that reads its last bytes slowly outlives its stream.
-    await resetSockets(this.#sockets);
+    await this.#carrier.close();
   }
 
   #emit(event: ClientEvent): void {
@@ -239,8 +226,7 @@ export class RunningClient implements Client {
     this.#hasContact = true;
     this.#isSilent = false;
     this.#report.end();
-    this.#limit.end();
-    this.#places.startWaiting();
+    this.#carrier.onContact();
     this.#emit({ type: 'connected', handshakeRttMs: this.#relay.stats().handshakeRttMs });
     for (const { resolve } of this.#waiting.splice(0)) resolve();
   }
@@ -259,58 +245,6 @@ export class RunningClient implements Client {
       ...this.#relay.stats(),
       hasKeys: this.#relay.session.sendableKeypairId(now) !== undefined,
     };
-  }
-
-  #carry(spec: LocalForward, socket: Socket): void {
-    if (!this.#descriptors.hasRoom()) {
-      socket.on('error', () => {});
-      resetSocket(socket);
-      return;
-    }
-    const { target } = spec;
-    const from = `${socket.remoteAddress ?? '?'} port ${socket.remotePort ?? '?'}`;
-    const id = ++this.#connections;
-    this.#sockets.add(socket);
-    this.#emit({ type: 'stream-opened', id, target, from });
-    if (!this.#hasContact) {
-      this.#seek();
-      this.#limit.wait(id, (waitedMs) => {
-        this.#emit({ type: 'given-up', id, target, waitedMs });
-        resetSocket(socket);
-      });
-    }
-    this.#places.enter({
-      socket,
-      onPlace: (stream) => this.#open(stream, id, target, socket),
-      onRefused: () => this.#open(undefined, id, target, socket),
-      onLeft: () => this.#onEnd(id, target, socket, { bytesSent: 0, bytesReceived: 0, clean: false }),
-    });
-  }
-
-  /** @param stream  undefined to refuse the local connection */
-  #open(stream: Stream | undefined, id: number, target: Target, socket: Socket): void {
-    openThroughTunnel(
-      this.#driver,
-      stream,
-      socket,
-      target,
-      {
-        onRefused: (status) => {
-          this.#emit({ type: 'refused', id, target, status, advice: adviceFor(target, status) });
-        },
-        onEnd: (summary) => {
-          this.#onEnd(id, target, socket, summary);
-          if (stream !== undefined) this.#places.release();
-        },
-      },
-      this.#watch,
-    );
-  }
-
-  #onEnd(id: number, target: Target, socket: Socket, summary: PumpSummary): void {
-    this.#sockets.delete(socket);
-    this.#limit.leave(id);
-    this.#emit({ type: 'stream-closed', id, target, ...summary });
   }
 }
 

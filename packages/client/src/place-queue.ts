@@ -1,13 +1,12 @@
 /** Decides which local connections are carried and which wait (spec forwarding 2.5). */
-import type { Socket } from 'node:net';
-import type { SocketWatch, Watched } from '@underpass/forward';
+import type { ResettableSocket, SocketWatch, Watched } from '@underpass/forward';
 import type { Stream } from '@underpass/protocol';
 import type { Timers } from '@underpass/runtime';
 import { MAX_WAITING_PROGRAMS, PLACE_TIMEOUT_MS } from './client-constants.js';
 
 /** A local connection that needs a place. Exactly one of the three methods is called, once. */
 export interface PlaceSeeker {
-  readonly socket: Socket;
+  readonly socket: ResettableSocket;
   onPlace(stream: Stream): void;
   onRefused(): void;
   /** It gave up while it waited, and its socket is closed. */
@@ -94,7 +93,7 @@ class WaitingProgram implements Watched {
     seeker.socket.on('error', ignore).on('close', this.#onClose);
   }
 
-  get socket(): Socket {
+  get socket(): ResettableSocket {
     return this.seeker.socket;
   }
 

@@ -26,7 +26,7 @@ export async function startClient(options: ClientOptions): Promise<Client> {
   });
   const client = new RunningClient(options, { endpoint, relay, socket, suiteName: suite.name });
   try {
-    await client.listen();
+    for (const forward of options.forwards) await client.addForward(forward);
     await client.findRelay();
   } catch (error) {
     await client.close();

@@ -1,6 +1,6 @@
 import { REQUEST_STATUSES } from '@underpass/forward';
 import { describe, expect, it } from 'vitest';
-import { adviceFor } from '../src/advice.js';
+import { adviceFor, failureAdvice } from '../src/advice.js';
 
 describe('the advice after a refusal', () => {
   const target = { host: 'db.example', port: 5432 };
@@ -14,6 +14,13 @@ describe('the advice after a refusal', () => {
 
   it('is different for each status', () => {
     expect(new Set(refusals.map((status) => adviceFor(target, status))).size).toBe(refusals.length);
+  });
+
+  it('covers what the relay does not report', () => {
+    for (const failure of ['relay-not-reached', 'connection-lost', 'reset', 'not-read'] as const) {
+      expect(failureAdvice(target, failure)).toMatch(/^[^\n]{20,160}$/);
+    }
+    expect(failureAdvice(target, 'timed-out')).toBe(adviceFor(target, 'timed-out'));
   });
 
   it('writes an IPv6 target in brackets', () => {

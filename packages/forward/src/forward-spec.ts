@@ -2,14 +2,22 @@
 import { isIPv6 } from 'node:net';
 import { parseHost } from './host.js';
 
-/** A local port and the target to which the relay connects for it. */
-export interface LocalForward {
+/** One forward of a client. Each kind has a class in the client's package that runs it. */
+export type Forward = LocalForward;
+
+/** A local port and the target to which the relay connects for it (`-L`). */
+export interface LocalForward extends TcpPlace {
+  readonly kind: 'local';
   /** As the user wrote it, for messages. */
   readonly text: string;
+  readonly target: Target;
+}
+
+/** Where to listen for TCP connections. */
+export interface TcpPlace {
   readonly bind: Bind;
   /** 0 lets the system choose. */
   readonly port: number;
-  readonly target: Target;
 }
 
 /** `loopback` means 127.0.0.1 and ::1, or the one that exists; `all` means every interface. */
@@ -66,7 +74,7 @@ export function parseLocalForward(text: string): LocalForward | Refusal {
     return {
       reason: `'${hostPortText}' is not a valid port for ${hostText}: expected a number from 1 to 65535`,
     };
-  return { text, bind, port, target: { host, port: hostPort } };
+  return { kind: 'local', text, bind, port, target: { host, port: hostPort } };
 }
 
 /** Refuses URLs, which people paste from a browser, and suggests what to write. */

@@ -1,8 +1,11 @@
 /** Ends TCP connections with RST, so that no program mistakes the end for a complete answer. */
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+
+/** A `net.Socket`, or something like it. */
+export type ResettableSocket = Duplex & { resetAndDestroy(): unknown };
 
 /** Ends a connected socket with RST, now or as soon as the kernel accepts it. */
-export function resetSocket(socket: Socket): void {
+export function resetSocket(socket: ResettableSocket): void {
   if (socket.destroyed) return;
   // While Node is sending our FIN a reset would be ignored, and the socket would never close.
   if (isShuttingDown(socket)) socket.once('finish', () => resetSocket(socket));
@@ -10,7 +13,7 @@ export function resetSocket(socket: Socket): void {
 }
 
 /** Resets all of them. @returns a promise that resolves when each has emitted `close` */
-export async function resetSockets(sockets: Iterable<Socket>): Promise<void> {
+export async function resetSockets(sockets: Iterable<ResettableSocket>): Promise<void> {
   await Promise.all(
     Array.from(sockets, (socket) => {
       if (socket.closed) return undefined;
@@ -21,6 +24,6 @@ export async function resetSockets(sockets: Iterable<Socket>): Promise<void> {
   );
 }
 
-function isShuttingDown(socket: Socket): boolean {
+function isShuttingDown(socket: ResettableSocket): boolean {
   return socket.writableEnded && !socket.writableFinished && socket.writableLength === 0;
 }

@@ -1,13 +1,13 @@
 /** Notices that the other end of a TCP connection is gone while Node does not poll the socket (spec forwarding 4.6,
  *  docs/adr/0010-vanished-programs.md). */
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { getSystemErrorName } from 'node:util';
 import type { Timers } from '@underpass/runtime';
 import { WATCH_INTERVAL_MS, WATCHED_PER_TURN } from './forward-constants.js';
 
 /** A connection whose socket Node does not poll at present. */
 export interface Watched {
-  readonly socket: Socket;
+  readonly socket: Duplex;
   /** Grows with every byte carried, in either direction. */
   readonly movedBytes: number;
   /** The other end is gone, and no byte has moved since the last check. */
@@ -71,7 +71,7 @@ interface Handle {
 
 /** After our own FIN the kernel gives the same answer for a connection that both sides ended cleanly and whose last
  *  bytes are still unread here. Leave that one alone: it ends as soon as they are carried. */
-function hasVanished(socket: Socket): boolean {
+function hasVanished(socket: Duplex): boolean {
   return socket.writable && isGone(socket);
 }
 
@@ -82,7 +82,7 @@ function hasVanished(socket: Socket): boolean {
  *  that was FIN or a reset. So a target that dies in the middle of its answer would look like one that sent all of it.
  *  One more read gets the kernel's answer. After our own FIN there is no time for that read, so a reset behind unread
  *  bytes still looks like a clean end. */
-export function confirmEnd(socket: Socket, onEnd: () => void): void {
+export function confirmEnd(socket: Duplex, onEnd: () => void): void {
   // After our own FIN the other side's FIN ends the connection in any case, and Node closes the socket at once.
   if (!socket.writable || !isGone(socket)) {
     onEnd();
@@ -96,13 +96,13 @@ export function confirmEnd(socket: Socket, onEnd: () => void): void {
 /** Whether the kernel has given up the connection. `socket.remoteAddress` does not help, because Node caches its first
  *  value.
  *  @returns false when the system does not say */
-export function isGone(socket: Socket): boolean {
+export function isGone(socket: Duplex): boolean {
   const error = handleOf(socket)?.getpeername?.({}) ?? 0;
   if (error >= 0) return false;
   const name = getSystemErrorName(error);
   return name === 'ENOTCONN' || name === 'EINVAL';
 }
 
-function handleOf(socket: Socket): Handle | null | undefined {
+function handleOf(socket: Duplex): Handle | null | undefined {
   return (socket as unknown as { readonly _handle?: Handle | null })._handle;
 }

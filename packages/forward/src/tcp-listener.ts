@@ -1,8 +1,8 @@
-/** Listens on the local port of a forward (spec forwarding 1.2). */
+/** Listens on a local port (spec forwarding 1.2). */
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import { bindError, systemCode, UnderpassError } from '@underpass/runtime';
 import { LISTEN_BACKLOG, MAX_SAME_PORT_TRIES } from './forward-constants.js';
-import { formatTarget, type LocalForward } from './forward-spec.js';
+import { formatTarget, type TcpPlace } from './forward-spec.js';
 
 export interface ListenAddress {
   readonly address: string;
@@ -19,10 +19,10 @@ export interface TcpListener {
 /** @param onConnection  receives each socket, with allowHalfOpen, in the turn in which it is accepted
  *  @throws UnderpassError when it cannot listen */
 export async function listenTcp(
-  forward: LocalForward,
+  place: TcpPlace,
   onConnection: (socket: Socket) => void,
 ): Promise<TcpListener> {
-  const servers = await openServers(forward, onConnection);
+  const servers = await openServers(place, onConnection);
   return {
     addresses: servers.map(addressOf),
     close: () => {
@@ -33,8 +33,8 @@ export async function listenTcp(
 
 type OnConnection = (socket: Socket) => void;
 
-async function openServers(forward: LocalForward, onConnection: OnConnection): Promise<Server[]> {
-  const { bind, port } = forward;
+async function openServers(place: TcpPlace, onConnection: OnConnection): Promise<Server[]> {
+  const { bind, port } = place;
   if (bind.kind === 'loopback') return openLoopback(port, onConnection);
   if (bind.kind === 'host') return [await open({ host: bind.host, port }, onConnection)];
   try {

@@ -8,9 +8,7 @@ import { connectTo, listen } from './sockets.js';
 
 async function listenAt(bind: Bind, port = 0) {
   const sockets: Socket[] = [];
-  const listener = await listenTcp({ text: '', bind, port, target: { host: 'target', port: 80 } }, (socket) =>
-    sockets.push(socket),
-  );
+  const listener = await listenTcp({ bind, port }, (socket) => sockets.push(socket));
   onTestFinished(() => {
     listener.close();
     for (const socket of sockets) socket.destroy();

@@ -1,0 +1,182 @@
+/** Carries the client's local connections, whatever kind of forward they come from. */
+import type { Socket } from 'node:net';
+import {
+  DescriptorGuard,
+  type LocalEnd,
+  MAX_CONNECTIONS,
+  OUT_OF_DESCRIPTORS,
+  type PumpSummary,
+  type ResettableSocket,
+  resetSocket,
+  resetSockets,
+  SocketWatch,
+  type Target,
+  type Tunnel,
+} from '@underpass/forward';
+import type { Stream } from '@underpass/protocol';
+import type { Log, Timers } from '@underpass/runtime';
+import { adviceFor } from './advice.js';
+import type { ClientEvent, StreamStatus } from './client-options.js';
+import { ContactLimit } from './contact-limit.js';
+import { PlaceQueue } from './place-queue.js';
+
+export interface CarrierOptions {
+  readonly tunnel: Tunnel;
+  /** Returns undefined while the relay permits no more streams, and when the client is closed. */
+  readonly openStream: () => Stream | undefined;
+  /** Whether the relay was reached. */
+  readonly hasContact: () => boolean;
+  /** Whether the relay was reached and still answers. */
+  readonly isReachable: () => boolean;
+  /** Looks for the relay, because a connection needs it now. */
+  readonly seek: () => void;
+  readonly emit: (event: ClientEvent) => void;
+  /** How long a connection waits for first contact; 0 for ever. */
+  readonly contactLimitMs: number;
+  readonly log: Log;
+  readonly now: () => number;
+  readonly timers: Timers;
+}
+
+interface Carried {
+  readonly target: Target;
+  readonly from: string;
+}
+
+/** The part of the client that forwards use.
+ *
+ *  It owns every local socket until that is closed. A forward first lets the carrier `admit` a socket that it accepted,
+ *  which needs a descriptor. When the target is known it lets the carrier `carry` the connection: the carrier gives it a
+ *  place and a stream (`PlaceQueue`), ends a hopeless wait for the relay (`ContactLimit`), and emits the events of the
+ *  connection. It never touches the bytes of a stream: the connection's `LocalEnd` does. */
+export class Carrier {
+  readonly #options: CarrierOptions;
+  readonly #watch: SocketWatch;
+  readonly #places: PlaceQueue;
+  readonly #limit: ContactLimit;
+  readonly #descriptors: DescriptorGuard;
+  readonly #sockets = new Set<ResettableSocket>();
+  /** By the id that the events use. */
+  readonly #carried = new Map<number, Carried>();
+  #lastId = 0;
+
+  constructor(options: CarrierOptions) {
+    const { log, now, timers } = options;
+    this.#options = options;
+    this.#watch = new SocketWatch(timers);
+    this.#limit = new ContactLimit(options.contactLimitMs, timers);
+    this.#places = new PlaceQueue({
+      maxConnections: MAX_CONNECTIONS,
+      openStream: options.openStream,
+      isReachable: options.isReachable,
+      watch: this.#watch,
+      timers,
+    });
+    this.#descriptors = new DescriptorGuard({
+      onShortage: (refused) => {
+        log.warn(
+          { event: 'out-of-descriptors', refused },
+          `${OUT_OF_DESCRIPTORS}; local connections are reset`,
+        );
+      },
+      now,
+    });
+  }
+
+  /** How many local connections exist. */
+  get connections(): number {
+    return this.#sockets.size;
+  }
+
+  /** Those for which a target was asked. */
+  streams(): StreamStatus[] {
+    return Array.from(this.#carried, ([id, carried]) => ({ id, ...carried }));
+  }
+
+  /** Takes over a socket that was just accepted.
+   *  @returns false when it was reset for lack of descriptors (spec forwarding 2.7) */
+  admit(socket: Socket): boolean {
+    if (this.#descriptors.hasRoom()) {
+      this.#own(socket);
+      return true;
+    }
+    socket.on('error', () => {});
+    resetSocket(socket);
+    return false;
+  }
+
+  /** Carries a connection to `target`, as soon as that is possible.
+   *  @param from  where it comes from, for display */
+  carry(end: LocalEnd, target: Target, from: string): void {
+    const id = ++this.#lastId;
+    const { emit, hasContact, seek } = this.#options;
+    this.#own(end.socket);
+    this.#carried.set(id, { target, from });
+    emit({ type: 'stream-opened', id, target, from });
+    if (!hasContact()) {
+      seek();
+      this.#limit.wait(id, (waitedMs) => {
+        emit({ type: 'given-up', id, target, waitedMs });
+        end.giveUp();
+      });
+    }
+    this.#places.enter({
+      socket: end.socket,
+      onPlace: (stream) => this.#open(stream, id, target, end),
+      onRefused: () => this.#open(undefined, id, target, end),
+      onLeft: () => this.#onEnd(id, target, { bytesSent: 0, bytesReceived: 0, clean: false }),
+    });
+  }
+
+  /** Call on contact with the relay. */
+  onContact(): void {
+    this.#limit.end();
+    this.#places.startWaiting();
+  }
+
+  /** Call when the relay may permit more streams. */
+  startWaiting(): void {
+    this.#places.startWaiting();
+  }
+
+  /** Call first when the client closes. */
+  stopWaiting(): void {
+    this.#limit.end();
+  }
+
+  /** Resets the local connections that are still open. Call it when all streams are closed: a program that reads its
+   *  last bytes slowly outlives its stream. */
+  close(): Promise<void> {
+    return resetSockets(this.#sockets);
+  }
+
+  #own(socket: ResettableSocket): void {
+    if (this.#sockets.has(socket)) return;
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
+  }
+
+  /** @param stream  undefined to refuse the local connection */
+  #open(stream: Stream | undefined, id: number, target: Target, end: LocalEnd): void {
+    end.open(stream, {
+      tunnel: this.#options.tunnel,
+      watch: this.#watch,
+      observer: {
+        onRefused: (status) => {
+          const advice = adviceFor(target, status);
+          this.#options.emit({ type: 'refused', id, target, status, advice });
+        },
+        onEnd: (summary) => {
+          this.#onEnd(id, target, summary);
+          if (stream !== undefined) this.#places.release();
+        },
+      },
+    });
+  }
+
+  #onEnd(id: number, target: Target, summary: PumpSummary): void {
+    this.#carried.delete(id);
+    this.#limit.leave(id);
+    this.#options.emit({ type: 'stream-closed', id, target, ...summary });
+  }
+}

@@ -1,0 +1,10 @@
+/** One forward that runs. */
+import type { BoundForward } from './client-options.js';
+
+/** Runs one forward. There is a class for each kind. */
+export interface Forwarding {
+  /** @throws UnderpassError when it cannot start; nothing is left behind then */
+  start(): Promise<BoundForward>;
+  /** Accepts nothing more. Existing connections go on. */
+  close(): Promise<void> | void;
+}

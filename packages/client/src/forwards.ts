@@ -1,0 +1,55 @@
+/** The forwards of a client: which run, and which class runs each kind. */
+import type { Forward } from '@underpass/forward';
+import type { Carrier } from './carrier.js';
+import type { BoundForward } from './client-options.js';
+import type { Forwarding } from './forwarding.js';
+import { LocalForwarding } from './local-forwarding.js';
+
+interface Running {
+  readonly bound: BoundForward;
+  readonly forwarding: Forwarding;
+}
+
+/** Owns the running forwards of a client. It starts and ends them, and knows nothing of their connections. */
+export class Forwards {
+  readonly #carrier: Carrier;
+  readonly #running: Running[] = [];
+  #isClosed = false;
+
+  constructor(carrier: Carrier) {
+    this.#carrier = carrier;
+  }
+
+  get bound(): readonly BoundForward[] {
+    return this.#running.map(({ bound }) => bound);
+  }
+
+  /** @throws UnderpassError when it cannot start */
+  async add(spec: Forward): Promise<BoundForward> {
+    const forwarding = this.#create(spec);
+    const bound = await forwarding.start();
+    if (this.#isClosed) await forwarding.close();
+    else this.#running.push({ bound, forwarding });
+    return bound;
+  }
+
+  /** @returns whether there was such a forward, compared by its kind and text */
+  async remove({ kind, text }: Forward): Promise<boolean> {
+    const index = this.#running.findIndex(({ bound: { spec } }) => spec.kind === kind && spec.text === text);
+    const [found] = index === -1 ? [] : this.#running.splice(index, 1);
+    await found?.forwarding.close();
+    return found !== undefined;
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await Promise.all(this.#running.splice(0).map(({ forwarding }) => forwarding.close()));
+  }
+
+  #create(spec: Forward): Forwarding {
+    switch (spec.kind) {
+      case 'local':
+        return new LocalForwarding(spec, this.#carrier);
+    }
+  }
+}
