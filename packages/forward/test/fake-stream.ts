@@ -1,5 +1,5 @@
 /** A stream whose other end is the test. */
-import type { Stream } from '@underpass/protocol';
+import type { DatagramOutcome, Stream } from '@underpass/protocol';
 
 export class FakeStream implements Stream {
   readonly id: number;
@@ -10,6 +10,10 @@ export class FakeStream implements Stream {
   resetCode: number | undefined;
   stopCode: number | undefined;
   bytesRead = 0;
+  maxDatagramBytes = 1040;
+  peerKnowsDatagrams = false;
+  readonly sentDatagrams: Uint8Array[] = [];
+  readonly arrivedDatagrams: Uint8Array[] = [];
   readonly #written: Uint8Array[] = [];
   readonly #arrived: Uint8Array[] = [];
   #finArrived = false;
@@ -51,6 +55,16 @@ export class FakeStream implements Stream {
   }
   get bufferedBytes(): number {
     return this.written.length;
+  }
+
+  sendDatagram(_now: number, message: Uint8Array): DatagramOutcome {
+    if (message.length > this.maxDatagramBytes) return 'too-large';
+    this.sentDatagrams.push(message);
+    this.#changed();
+    return 'queued';
+  }
+  readDatagram(): Uint8Array | undefined {
+    return this.arrivedDatagrams.shift();
   }
 
   // ---- what the test does -----------------------------------------------------------------------------------

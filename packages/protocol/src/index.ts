@@ -20,6 +20,8 @@ export { DEFAULT_TRANSPORT, type TransportConfig } from './transport/config.js';
 export { CONGESTION_CONTROLLERS, type CongestionControllerName } from './transport/congestion/controller.js';
 export * from './transport/limits.js';
 export * from './transport/memory-budget.js';
+export type { DatagramCounts } from './transport/streams/datagram-counts.js';
+export type { DatagramOutcome } from './transport/streams/flow-datagrams.js';
 export type { Stream } from './transport/streams/stream.js';
 export { MAX_PEERS } from './wireguard/constants.js';
 export type { HandshakeNewsEvent } from './wireguard/handshake-news.js';

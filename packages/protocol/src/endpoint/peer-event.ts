@@ -39,6 +39,8 @@ export type EventOf<Peer> =
   | { readonly type: 'stream-opened'; readonly peer: Peer; readonly stream: Stream }
   /** Bytes or the FIN can be read. Call `read` until it returns undefined. */
   | { readonly type: 'stream-readable'; readonly stream: Stream }
+  /** Messages of the flow can be read. Call `readDatagram` until it returns undefined. */
+  | { readonly type: 'stream-datagrams'; readonly stream: Stream }
   /** The send buffer has room again, after `write` took less than it was given. */
   | { readonly type: 'stream-writable'; readonly stream: Stream }
   /** The other side's sending direction ended early, or the connection has ended: there is nothing more to read. */

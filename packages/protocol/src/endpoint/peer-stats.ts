@@ -29,6 +29,15 @@ export const NO_CONNECTION: ConnectionStats = {
   unacknowledgedBytes: 0,
   notedPieces: 0,
   rememberedPackets: 0,
+  flowDatagrams: {
+    sent: 0,
+    received: 0,
+    tooLarge: 0,
+    sendQueueFull: 0,
+    expired: 0,
+    withoutFlow: 0,
+    receiveQueueFull: 0,
+  },
 };
 
 /** Joins the statistics of a peer's parts. It names each of them: spreading the parts into one object takes a few hundred
@@ -53,6 +62,7 @@ export function joinStats(session: SessionStats, connection: ConnectionStats, ow
     unacknowledgedBytes: connection.unacknowledgedBytes,
     notedPieces: connection.notedPieces,
     rememberedPackets: connection.rememberedPackets,
+    flowDatagrams: connection.flowDatagrams,
     address: own.address,
     connected: own.connected,
     waitingSince: own.waitingSince,

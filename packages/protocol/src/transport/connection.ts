@@ -11,6 +11,7 @@ import { type ConnectionParts, composeParts } from './parts.js';
 import { PathFeedback } from './path-feedback.js';
 import type { PeerBudgets } from './peer-budgets.js';
 import { SendGate } from './send-gate.js';
+import type { DatagramCounts } from './streams/datagram-counts.js';
 import type { Stream } from './streams/stream.js';
 import type { StreamError, StreamEvent } from './streams/stream-set.js';
 import type { FrameReader } from './wire/frame-reader.js';
@@ -42,6 +43,7 @@ export interface ConnectionStats extends ConnectionTotals {
   readonly notedPieces: number;
   /** How many sent packets are remembered. */
   readonly rememberedPackets: number;
+  readonly flowDatagrams: DatagramCounts;
 }
 
 /** The streams, windows and recovery state that two processes share, whatever happens to keys and addresses
@@ -120,6 +122,7 @@ export class Connection {
       unacknowledgedBytes: streams.sending.bufferedBytes,
       notedPieces: streams.sending.notedPieces,
       rememberedPackets: recovery.log.next - recovery.log.first,
+      flowDatagrams: streams.datagrams.counts,
     };
   }
   /** The parts, for tests and tools. */
@@ -297,8 +300,7 @@ export class Connection {
     return length;
   }
 
-  /** The contents of our HELLO now.
-   *  @param expectedEpoch the epoch of the peer that it is for */
+  /** The contents of our HELLO now, for a peer with this epoch. */
   helloFor(expectedEpoch: Uint8Array): Hello {
     return this.#builder.helloFor(expectedEpoch);
   }

@@ -42,6 +42,15 @@ export const EPOCHS_PER_SECOND = 0.2;
 export const MIN_USEFUL_CREDIT_BYTES = 1024;
 /** Answers to PATH_CHALLENGE that may wait (spec streams 2.4). */
 export const MAX_PATH_RESPONSES = 3;
+/** How much smaller the largest message of a flow is than a full datagram (spec datagrams 2.2): type and number of the
+ *  packet, the fields of the frame, and a HELLO. */
+export const DATAGRAM_HEADROOM_BYTES: number = TRANSPORT_OVERHEAD_BYTES + 9 + 7 + 64;
+/** The memory that messages of flows take while they wait to be sent or to be read, each message with this charge for
+ *  its notes, and the longest that one waits to be sent (spec datagrams 3). */
+export const DATAGRAM_SEND_QUEUE_BYTES = 96 * 1024;
+export const DATAGRAM_RECEIVE_QUEUE_BYTES = 256 * 1024;
+export const DATAGRAM_CHARGE_BYTES = 256;
+export const MAX_DATAGRAM_WAIT_MS = 1_000;
 /** The most separate pieces of a stream that a receiver keeps (spec streams 4.6). */
 export const MAX_REASSEMBLY_PIECES = 512;
 
@@ -153,6 +162,9 @@ export const MAX_SENT_FRAMES = 2 * MAX_SENT_PACKETS;
  *  (spec streams 5.7). */
 export const MAX_SEND_PIECES = 32_768;
 
+/** The most messages of flows in one packet, far below what a packet may contain (spec streams 2.3). */
+export const MAX_DATAGRAMS_PER_PACKET = 64;
+
 /** The size of a reassembly block. The memory of a stream is a multiple of it. */
 export const RECEIVE_BLOCK_BYTES = 8192;
 
@@ -174,6 +186,7 @@ assert(
   'new epochs open no more streams than the budget of given-up ones',
 );
 assert(INITIAL_MAX_STREAM_DATA_BYTES % RECEIVE_BLOCK_BYTES === 0, 'windows are whole blocks');
+assert(MAX_DATAGRAMS_PER_PACKET < MAX_FRAMES_PER_PACKET, 'messages leave room for other frames');
 assert((MAX_SENT_PACKETS & (MAX_SENT_PACKETS - 1)) === 0, 'the ring is indexed by a mask');
 assert((MAX_SENT_FRAMES & (MAX_SENT_FRAMES - 1)) === 0, 'as is that of their frames');
 assert(SUSPECT_AFTER_MS < WAITING_AFTER_MS, 'a new handshake is tried before streams are reported to wait');

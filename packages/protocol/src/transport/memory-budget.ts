@@ -2,6 +2,8 @@
  *  (spec streams 5.5). */
 import { assert } from '../assert.js';
 import {
+  DATAGRAM_RECEIVE_QUEUE_BYTES,
+  DATAGRAM_SEND_QUEUE_BYTES,
   INITIAL_MAX_STREAM_DATA_BYTES,
   INITIAL_MAX_STREAMS,
   MAX_OPEN_STREAMS,
@@ -34,6 +36,9 @@ const STREAM_OVERHEAD_BYTES =
  *  and so may the bytes on both sides of a frame in flight. */
 const SENT_BYTES = PacketLog.MAX_BYTES + (2 * MAX_SEND_PIECES + MAX_SENT_FRAMES) * PIECE_BYTES;
 
+/** The memory for messages of flows. */
+const DATAGRAM_BYTES = DATAGRAM_SEND_QUEUE_BYTES + DATAGRAM_RECEIVE_QUEUE_BYTES;
+
 /** The limits of a connection that bound how much memory its peer can make us hold. Sizes are in bytes. */
 export interface MemoryLimits {
   /** How far the peer may send beyond what was read, over all streams ... */
@@ -48,7 +53,8 @@ export interface MemoryLimits {
   readonly minStreamSendBufferBytes: number;
 }
 
-/** The share of memory for streams and their first windows, of what is left beside the send buffer and SENT_BYTES. The
+/** The share of memory for streams and their first windows, of what is left beside the send buffer, SENT_BYTES and
+ *  DATAGRAM_BYTES. The
  *  rest is for what streams hold beyond their first windows. */
 const STREAMS_SHARE = 9 / 16;
 
@@ -60,7 +66,7 @@ const STREAMS_SHARE = 9 / 16;
 export function transportFor(memoryBytes: number): MemoryLimits {
   assert(memoryBytes >= MIN_MEMORY_PER_PEER_BYTES, 'memory for at least the initial limits');
   const sendBufferBytes = Math.floor((3 * memoryBytes) / 16);
-  const left = memoryBytes - sendBufferBytes - SENT_BYTES;
+  const left = memoryBytes - sendBufferBytes - SENT_BYTES - DATAGRAM_BYTES;
   const streamBytes = STREAM_OVERHEAD_BYTES + INITIAL_MAX_STREAM_DATA_BYTES;
   const maxOpenStreams = Math.min(Math.floor((STREAMS_SHARE * left) / streamBytes), MAX_OPEN_STREAMS);
   assert(maxOpenStreams >= INITIAL_MAX_STREAMS, 'it pays for the initial streams');
@@ -80,6 +86,7 @@ export function worstCaseBytes(limits: MemoryLimits): number {
     limits.connectionWindowBytes +
     limits.sendBufferBytes +
     limits.maxOpenStreams * STREAM_OVERHEAD_BYTES +
-    SENT_BYTES
+    SENT_BYTES +
+    DATAGRAM_BYTES
   );
 }

@@ -34,6 +34,10 @@ export class PacketBuilder {
   readonly #gate: SendGate;
   readonly #writer = new PacketWriter();
   readonly #skipped: SkippedNumbers;
+  /** Where the frames after HELLO begin in the packet that is being built. */
+  #afterHello = 0;
+  /** The next packet with data begins with messages of flows, and not with bytes of streams (spec datagrams 3.2). */
+  #isDatagramsTurn = true;
   #lastPingAt = Number.NEGATIVE_INFINITY;
 
   constructor(parts: ConnectionParts, epochs: Epochs, hello: OwnHello, gate: SendGate) {
@@ -85,10 +89,11 @@ export class PacketBuilder {
 
     this.#begin(bytes, start, maxBytes);
     if (pending.hello || !this.#hello.isConfirmed(keypairId)) this.#addHello(keypairId);
+    this.#afterHello = writer.at;
     // PATH_CHALLENGE comes before the ACK, which may take all the room but one byte for PING.
     const hasChallenge = this.#addChallenge();
     const hasAck = this.#addAck(now);
-    const hasStreamData = mayCarryData && this.#addData(keypairId);
+    const hasStreamData = mayCarryData && this.#addData(now, keypairId);
     if (!writer.isAckEliciting) {
       const isPingUseful = hasAck && this.#isPingUseful(now);
       if (probing || pending.ping || isPingUseful) this.#addPing(now);
@@ -169,7 +174,7 @@ export class PacketBuilder {
   /** Whether there is any frame to send that is subject to the window. */
   #hasData(): boolean {
     const { streams, pending } = this.#parts;
-    return pending.isWaiting || streams.sending.next() !== undefined;
+    return pending.isWaiting || streams.sending.next() !== undefined || streams.datagrams.isWaiting;
   }
 
   /** Whether a packet with an ACK should ask for an acknowledgement itself. A side that only receives does that about
@@ -220,10 +225,13 @@ export class PacketBuilder {
 
   /** Adds everything that is due and fits.
    *  @returns whether it includes bytes of streams */
-  #addData(keypairId: number): boolean {
+  #addData(now: number, keypairId: number): boolean {
     this.#addConnectionFrames();
     this.#addStreamControl();
+    const isFirst = this.#isDatagramsTurn && this.#addDatagrams(now);
     const hasStreamData = this.#addStreams(keypairId);
+    if (!isFirst) this.#addDatagrams(now);
+    this.#isDatagramsTurn = !isFirst;
     this.#addStreamControl(); // A stream's first bytes may have raised its window.
     this.#addDataBlocked();
     return hasStreamData;
@@ -301,6 +309,16 @@ export class PacketBuilder {
       this.#addBlocked(stream);
     }
     return hasStreamData;
+  }
+
+  /** Adds messages of flows.
+   *  @returns whether there was one */
+  #addDatagrams(now: number): boolean {
+    const { datagrams } = this.#parts.streams;
+    const { bytes, at, room } = this.#writer;
+    if (!datagrams.isWaiting) return false;
+    const isBare = at === this.#afterHello;
+    return this.#writer.advance(datagrams.writeFrames(now, bytes, at, room, isBare), true);
   }
 
   /** Adds STREAM_DATA_BLOCKED, once per limit. */

@@ -100,6 +100,8 @@ export class PacketHandler {
       case FrameType.stream:
       case FrameType.streamFin:
         return streams.onStreamFrame(frame, type === FrameType.streamFin);
+      case FrameType.datagram:
+        return streams.onDatagramFrame(frame);
       case FrameType.ack:
         return this.#handleAck(now, frame);
       case FrameType.maxData:

@@ -84,6 +84,8 @@ export function composeParts(
       role,
       limits: config,
       givenUpBudget: budgets.givenUpStreams,
+      fullDatagramBytes: () => parts.mtu.datagramBytes,
+      datagramCounts: budgets.datagrams,
       requests: pending,
       sendAheadBytes: () => SEND_AHEAD_WINDOWS * parts.congestion.windowBytes,
       onCommand,

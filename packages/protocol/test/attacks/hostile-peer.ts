@@ -10,6 +10,7 @@ import { END, FrameReader } from '../../src/transport/wire/frame-reader.js';
 import {
   encodeHello,
   FrameType,
+  writeDatagramHeader,
   writeLimit,
   writePath,
   writeResetStream,
@@ -185,6 +186,12 @@ const written = (write: (bytes: Uint8Array) => number): Uint8Array => {
 
 export function data(id: number, offset: number, length: number, fin = false): Uint8Array {
   const header = written((bytes) => writeStreamHeader(bytes, 0, id, offset, length, fin));
+  const frame = new Uint8Array(header.length + length);
+  frame.set(header);
+  return frame;
+}
+export function datagram(id: number, length: number): Uint8Array {
+  const header = written((bytes) => writeDatagramHeader(bytes, 0, id, length));
   const frame = new Uint8Array(header.length + length);
   frame.set(header);
   return frame;

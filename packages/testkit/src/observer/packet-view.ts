@@ -49,6 +49,8 @@ export interface PacketView {
   streamLimits?: StreamValue[];
   resets?: StreamValue[];
   stops?: StreamValue[];
+  /** DATAGRAM frames, with the lengths of their messages. */
+  messages?: StreamValue[];
   /** Why the rest cannot be parsed. */
   problem?: string;
 }
@@ -101,6 +103,12 @@ function readFrame(packet: PacketView, type: number, cursor: Cursor): void {
     case 0x09: {
       const [streamId, offset, length] = [cursor.varint(), cursor.varint(), cursor.varint()];
       packet.pieces = append(packet.pieces, { streamId, offset, length, fin: type === 0x09 });
+      cursor.skip(length);
+      return;
+    }
+    case 0x30: {
+      const [streamId, length] = [cursor.varint(), cursor.varint()];
+      packet.messages = append(packet.messages, { streamId, value: length });
       cursor.skip(length);
       return;
     }

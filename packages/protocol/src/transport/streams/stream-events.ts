@@ -6,13 +6,14 @@ export type StreamEvent =
   | { readonly type: 'streams-available' }
   | { readonly type: 'stream-opened'; readonly stream: ConnectionStream }
   | { readonly type: 'stream-readable'; readonly stream: ConnectionStream }
+  | { readonly type: 'stream-datagrams'; readonly stream: ConnectionStream }
   | { readonly type: 'stream-writable'; readonly stream: ConnectionStream }
   | { readonly type: 'stream-reset'; readonly stream: ConnectionStream; readonly code: number }
   | { readonly type: 'stream-stopped'; readonly stream: ConnectionStream; readonly code: number }
   | { readonly type: 'stream-closed'; readonly stream: ConnectionStream };
 
 /** The events of a connection's streams, in order, until they are polled. A stream has at most one 'stream-readable'
- *  event in here. */
+ *  and one 'stream-datagrams' event in here. */
 export class StreamEvents {
   readonly #waiting: StreamEvent[] = [];
 
@@ -27,10 +28,18 @@ export class StreamEvents {
     this.#waiting.push({ type: 'stream-readable', stream });
   }
 
+  /** Adds 'stream-datagrams', unless one of the stream waits. */
+  pushDatagrams(stream: ConnectionStream): void {
+    if (stream.datagramsQueued) return;
+    stream.datagramsQueued = true;
+    this.#waiting.push({ type: 'stream-datagrams', stream });
+  }
+
   /** Takes the next event. */
   poll(): StreamEvent | undefined {
     const event = this.#waiting.shift();
     if (event?.type === 'stream-readable') event.stream.readableQueued = false;
+    if (event?.type === 'stream-datagrams') event.stream.datagramsQueued = false;
     return event;
   }
 }

@@ -1,41 +1,23 @@
 import { ConnectionErrorCode, StreamErrorCode } from '../../failure.js';
-import type { TokenBucket } from '../../token-bucket.js';
 import { INITIAL_MAX_STREAM_DATA_BYTES } from '../limits.js';
 import type { FrameReader } from '../wire/frame-reader.js';
 import { ConnectionCredit } from './connection-credit.js';
+import { FlowDatagrams } from './flow-datagrams.js';
+import { type FrameOutcome, problem } from './frame-outcome.js';
 import { type FrameRequests, StreamControl } from './frame-requests.js';
 import { PeerPlaces } from './peer-places.js';
-import { errorOf, ReceiveHalf, type ReceiveOutcome } from './receive-half.js';
+import { ReceiveHalf } from './receive-half.js';
 import { ReceiveWindows } from './receive-windows.js';
 import { SendHalf } from './send-half.js';
-import type { SendMemoryLimits } from './send-memory.js';
 import { SendScheduler } from './send-scheduler.js';
 import { ConnectionStream, type StreamOwner } from './stream.js';
 import { type StreamEvent, StreamEvents } from './stream-events.js';
+import type { StreamSetOptions } from './stream-set-options.js';
 import { type StreamError, StreamTable } from './stream-table.js';
-import type { WindowLimits } from './window-shares.js';
 
+export type { FrameOutcome } from './frame-outcome.js';
 export type { StreamEvent } from './stream-events.js';
 export type { StreamError } from './stream-table.js';
-
-export type StreamLimits = WindowLimits & SendMemoryLimits;
-
-/** What a StreamSet needs. */
-export interface StreamSetOptions {
-  readonly role: 'client' | 'relay';
-  readonly limits: StreamLimits;
-  /** The peer's budget for streams that it gives up, which outlives the connection (spec streams 5.4). */
-  readonly givenUpBudget: TokenBucket;
-  readonly requests: FrameRequests;
-  /** Returns how much a stream may buffer now beyond its guaranteed share. */
-  readonly sendAheadBytes: () => number;
-  /** Is called when a command on a stream may have given the set something to send or to report. */
-  readonly onCommand: () => void;
-}
-
-/** What became of a frame. `undefined` means that it was carried out, 'later' that its packet must not be acknowledged,
- *  and an error that the connection has to be closed. */
-export type FrameOutcome = undefined | 'later' | StreamError;
 
 const BEYOND_CONNECTION_LIMIT: StreamError = {
   code: ConnectionErrorCode.flowControl,
@@ -56,6 +38,7 @@ export class StreamSet implements StreamOwner {
   readonly credit: ConnectionCredit;
   readonly places: PeerPlaces;
   readonly sending: SendScheduler;
+  readonly datagrams: FlowDatagrams;
   readonly #table: StreamTable;
   readonly #windows: ReceiveWindows;
   readonly #requests: FrameRequests;
@@ -70,6 +53,7 @@ export class StreamSet implements StreamOwner {
     this.credit = new ConnectionCredit(limits.connectionWindowBytes, requests);
     this.places = new PeerPlaces(limits.maxOpenStreams, options.givenUpBudget, requests);
     this.#windows = new ReceiveWindows(limits, this.credit, requests);
+    this.datagrams = new FlowDatagrams(options);
     const create = (id: number, incoming: boolean) => this.#create(id, incoming);
     this.#table = new StreamTable(role, this.places, limits.maxOpenStreams, create);
     this.sending = new SendScheduler(this.#table, limits, this.credit, options.sendAheadBytes);
@@ -120,6 +104,7 @@ export class StreamSet implements StreamOwner {
     for (const stream of taken) {
       this.#requests.withdrawStream(stream);
       this.sending.forget(stream);
+      this.datagrams.forget(stream);
     }
     return taken;
   }
@@ -140,6 +125,7 @@ export class StreamSet implements StreamOwner {
       stream.isClosed = true;
       this.#requests.withdrawStream(stream);
       this.sending.forget(stream);
+      this.datagrams.forget(stream);
       this.#events.push({ type: 'stream-reset', stream, code: StreamErrorCode.connectionLost });
       this.#events.push({ type: 'stream-closed', stream });
     }
@@ -228,6 +214,18 @@ export class StreamSet implements StreamOwner {
     return undefined;
   }
 
+  /** DATAGRAM arrived, which never opens a stream (spec datagrams 2.3). */
+  onDatagramFrame(frame: FrameReader): FrameOutcome {
+    const stream = this.#table.get(frame.streamId);
+    const problem = stream === undefined ? this.#table.problemOf(frame.streamId) : undefined;
+    if (problem !== undefined) return problem;
+    this.datagrams.onFrame(stream, frame);
+    if (stream === undefined) return undefined;
+    this.effects++;
+    this.#events.pushDatagrams(stream);
+    return undefined;
+  }
+
   onResetStream(id: number, code: number, finalSize: number): FrameOutcome {
     const stream = this.#table.lookup(id);
     if (!(stream instanceof ConnectionStream)) return stream;
@@ -266,6 +264,7 @@ export class StreamSet implements StreamOwner {
    *  answer, so the peer gets more than the first window at once. */
   onFirstSent(stream: ConnectionStream): void {
     if (!stream.incoming) this.#windows.widen(stream);
+    this.datagrams.onFirstSent(stream);
   }
 
   onFrameAcknowledged(id: number, start: number, length: number, fin: boolean): void {
@@ -337,14 +336,9 @@ export class StreamSet implements StreamOwner {
     this.#table.remove(stream);
     this.#requests.withdrawStream(stream);
     this.sending.forget(stream);
+    this.datagrams.forget(stream);
     this.#events.push({ type: 'stream-closed', stream });
     if (stream.incoming) this.places.giveBack(stream.wasGivenUp);
     else this.#announceRoomForStreams();
   }
-}
-
-function problem(outcome: Exclude<ReceiveOutcome, 'ok'>): FrameOutcome {
-  if (outcome === 'later') return 'later';
-  const reason = outcome === 'over-limit' ? 'data beyond the stream limit' : 'final size changed';
-  return { code: errorOf(outcome), reason };
 }

@@ -111,18 +111,24 @@ export class StreamTable {
   lookup(id: number): ConnectionStream | undefined | StreamError {
     const stream = this.#streams.get(id);
     if (stream !== undefined) return stream;
+    const problem = this.problemOf(id);
+    if (problem !== undefined) return problem;
     const index = Math.floor(id / 2);
-    if (id % 2 === this.#ownBit) {
-      if (index < this.#openedByUs) return undefined;
-      return { code: ConnectionErrorCode.streamState, reason: 'frame for a stream that was never opened' };
-    }
-    if (index < this.#openedByPeer) return undefined;
-    if (index >= this.#places.granted) {
-      return { code: ConnectionErrorCode.streamLimit, reason: 'stream beyond the limit' };
-    }
+    if (id % 2 === this.#ownBit || index < this.#openedByPeer) return undefined;
     // To open a stream also opens all lower ones (spec streams 4.1).
     while (this.#openedByPeer <= index) this.#add(2 * this.#openedByPeer++ + (1 - this.#ownBit), true);
     return this.#streams.get(id);
+  }
+
+  /** Returns why the peer may not name the stream with this id, if it may not. */
+  problemOf(id: number): StreamError | undefined {
+    const index = Math.floor(id / 2);
+    if (id % 2 !== this.#ownBit) {
+      if (index < this.#places.granted) return undefined;
+      return { code: ConnectionErrorCode.streamLimit, reason: 'stream beyond the limit' };
+    }
+    if (index < this.#openedByUs) return undefined;
+    return { code: ConnectionErrorCode.streamState, reason: 'frame for a stream that was never opened' };
   }
 
   // ---- both -------------------------------------------------------------------------------------------------

@@ -1,4 +1,5 @@
 import { assert } from '../../assert.js';
+import type { DatagramOutcome, FlowDatagrams } from './flow-datagrams.js';
 import type { ReceiveHalf } from './receive-half.js';
 import type { SendHalf } from './send-half.js';
 
@@ -44,6 +45,26 @@ export interface Stream {
 
   /** How many bytes were written and not yet acknowledged. */
   readonly bufferedBytes: number;
+
+  // ---- messages of a flow, whose control stream this is (spec datagrams) ------------------------------------
+
+  /** Sends a message beside the stream's bytes: it arrives whole and once, or not at all. The stream keeps a reference
+   *  to the bytes until they are sent. The caller must know that the peer understands messages (see
+   *  `peerKnowsDatagrams`).
+   *  @returns what became of it. Anything but 'queued' means that it was dropped. */
+  sendDatagram(now: number, message: Uint8Array): DatagramOutcome;
+
+  /** Reads the next message that has arrived.
+   *  @returns bytes that the caller may keep, or undefined if there is none; a `stream-datagrams` event follows when
+   *    that changes */
+  readDatagram(): Uint8Array | undefined;
+
+  /** The size of the largest message that the path carries now. */
+  readonly maxDatagramBytes: number;
+
+  /** Whether the peer has sent messages in this connection, and so understands them. If it has not, the status of the
+   *  request shows that it does (spec datagrams 1.2). */
+  readonly peerKnowsDatagrams: boolean;
 }
 
 /** What a stream asks of the StreamSet that it belongs to, and reports to it. */
@@ -61,6 +82,8 @@ export interface StreamOwner {
   readBytes(stream: ConnectionStream): Uint8Array | undefined;
   /** The reader has stopped, so STOP_SENDING is due unless everything has arrived. These bytes will not be read. */
   onStopped(stream: ConnectionStream, unreadBytes: number): void;
+  /** The messages of all streams. */
+  readonly datagrams: FlowDatagrams;
 }
 
 /** No keypair. Their ids count from 1. */
@@ -83,6 +106,8 @@ export class ConnectionStream implements Stream {
   wantsRoom = false;
   /** Whether a `stream-readable` event waits to be polled. */
   readableQueued = false;
+  /** Whether a `stream-datagrams` event waits to be polled. */
+  datagramsQueued = false;
   /** Whether both directions are over. */
   isClosed = false;
   /** The peer ended the stream before we had written, ended or stopped anything (spec streams 5.4). */
@@ -168,5 +193,22 @@ export class ConnectionStream implements Stream {
 
   get bufferedBytes(): number {
     return this.sending.buffer.bufferedBytes;
+  }
+
+  sendDatagram(now: number, message: Uint8Array): DatagramOutcome {
+    if (this.isClosed || this.sending.isFinished || !this.sending.isOpen) return 'ended';
+    return this.#owner.datagrams.send(this, now, message);
+  }
+
+  readDatagram(): Uint8Array | undefined {
+    return this.#owner.datagrams.read(this);
+  }
+
+  get maxDatagramBytes(): number {
+    return this.#owner.datagrams.maxBytes;
+  }
+
+  get peerKnowsDatagrams(): boolean {
+    return this.#owner.datagrams.isKnownToPeer;
   }
 }

@@ -22,11 +22,11 @@ export const MALFORMED = -2;
  *  The reader is total: any bytes give frames, END or MALFORMED, and never an exception. It checks the form of each
  *  frame, but not whether a frame is permitted at this point. That is up to the connection, which owns the reader. */
 export class FrameReader {
-  /** STREAM, RESET_STREAM, STOP_SENDING, MAX_STREAM_DATA, STREAM_DATA_BLOCKED */
+  /** STREAM, DATAGRAM, RESET_STREAM, STOP_SENDING, MAX_STREAM_DATA, STREAM_DATA_BLOCKED */
   streamId = 0;
   /** STREAM */
   offset = 0;
-  /** STREAM, PATH_CHALLENGE, PATH_RESPONSE: where the data begins in `bytes`, and its length. */
+  /** STREAM, DATAGRAM, PATH_CHALLENGE, PATH_RESPONSE: where the data begins in `bytes`, and its length. */
   dataStart = 0;
   dataLength = 0;
   /** MAX_… and …_BLOCKED: the limit. RESET_STREAM: the final size. */
@@ -97,6 +97,8 @@ export class FrameReader {
         this.streamId = this.#varint();
         this.code = this.#varint();
         return this.streamId >= 0 && this.code >= 0;
+      case FrameType.datagram:
+        return this.#readDatagram();
       case FrameType.pathChallenge:
       case FrameType.pathResponse:
         return this.#take(PATH_DATA_BYTES);
@@ -117,6 +119,13 @@ export class FrameReader {
     if (this.streamId < 0 || this.offset < 0 || length < 0) return false;
     if (this.offset + length > Number.MAX_SAFE_INTEGER) return this.#fail('stream offset too large');
     return this.#take(length);
+  }
+
+  /** Reads DATAGRAM (spec datagrams 2.1). */
+  #readDatagram(): boolean {
+    this.streamId = this.#varint();
+    const length = this.#varint();
+    return this.streamId >= 0 && length >= 0 && this.#take(length);
   }
 
   /** Reads the ranges of an ACK (spec streams 2.2). */

@@ -23,6 +23,7 @@ export const FrameType = {
   pathChallenge: 0x1a,
   pathResponse: 0x1b,
   close: 0x1c,
+  datagram: 0x30,
 } as const;
 export type FrameType = (typeof FrameType)[keyof typeof FrameType];
 
@@ -70,6 +71,22 @@ export function writeStreamHeader(
   let at = writeVarint(bytes, position + 1, streamId);
   at = writeVarint(bytes, at, offset);
   return writeVarint(bytes, at, dataLength);
+}
+
+/** Returns the length of a DATAGRAM frame without its message (spec datagrams 2.1). */
+export function datagramHeaderLength(streamId: number, messageLength: number): number {
+  return 1 + varintLength(streamId) + varintLength(messageLength);
+}
+
+/** Writes a DATAGRAM frame without its message, which the caller copies behind it. */
+export function writeDatagramHeader(
+  bytes: Uint8Array,
+  position: number,
+  streamId: number,
+  messageLength: number,
+): number {
+  bytes[position] = FrameType.datagram;
+  return writeVarint(bytes, writeVarint(bytes, position + 1, streamId), messageLength);
 }
 
 /** Writes MAX_DATA, MAX_STREAMS, DATA_BLOCKED or STREAMS_BLOCKED: a type and one number. */

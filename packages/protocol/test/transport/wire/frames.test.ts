@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { MAX_ACK_FRAME_RANGES } from '../../../src/transport/limits.js';
 import { END, FrameReader, MALFORMED } from '../../../src/transport/wire/frame-reader.js';
 import {
+  datagramHeaderLength,
   encodeHello,
   FrameType,
   limitLength,
@@ -10,6 +11,7 @@ import {
   streamHeaderLength,
   streamLimitLength,
   writeClose,
+  writeDatagramHeader,
   writeLimit,
   writePath,
   writePing,
@@ -45,6 +47,21 @@ const stream = fc
       },
     }),
   );
+
+const datagram = fc.record({ id: number, message: fc.uint8Array({ maxLength: 64 }) }).map(
+  ({ id, message }): Sample => ({
+    write: (bytes, position) => {
+      const at = writeDatagramHeader(bytes, position, id, message.length);
+      expect(at - position).toBe(datagramHeaderLength(id, message.length));
+      bytes.set(message, at);
+      return at + message.length;
+    },
+    check: (type, reader) => {
+      expect([type, reader.streamId]).toEqual([FrameType.datagram, id]);
+      expect(reader.bytes.slice(reader.dataStart, reader.dataStart + reader.dataLength)).toEqual(message);
+    },
+  }),
+);
 
 const limit = fc
   .record({
@@ -204,10 +221,13 @@ const ack = fc
     };
   });
 
-const samples = fc.array(fc.oneof(stream, limit, streamLimit, stop, reset, path, close, ping, hello, ack), {
-  minLength: 1,
-  maxLength: 8,
-});
+const samples = fc.array(
+  fc.oneof(stream, datagram, limit, streamLimit, stop, reset, path, close, ping, hello, ack),
+  {
+    minLength: 1,
+    maxLength: 8,
+  },
+);
 
 function encode(frames: readonly Sample[]): Uint8Array {
   const bytes = new Uint8Array(20_000);
@@ -279,7 +299,7 @@ describe('frames (spec streams 2)', () => {
             expect(reader.problem).not.toBe('');
             return;
           }
-          if (type === FrameType.stream || type === FrameType.streamFin) {
+          if (type === FrameType.stream || type === FrameType.streamFin || type === FrameType.datagram) {
             expect(reader.dataStart + reader.dataLength).toBeLessThanOrEqual(bytes.length);
           }
         }
@@ -289,7 +309,7 @@ describe('frames (spec streams 2)', () => {
   });
 
   it('refuses an unknown frame type (spec streams 2.1)', () => {
-    for (const type of [0x03, 0x0a, 0x20, 0x21, 0x30, 0x40, 0xff]) {
+    for (const type of [0x03, 0x0a, 0x20, 0x21, 0x31, 0x40, 0xff]) {
       expect(drain(Uint8Array.of(type, 0, 0, 0)).end).toBe(MALFORMED);
     }
   });

@@ -1,0 +1,20 @@
+import type { TokenBucket } from '../../token-bucket.js';
+import type { FlowDatagramsOptions } from './flow-datagrams.js';
+import type { FrameRequests } from './frame-requests.js';
+import type { SendMemoryLimits } from './send-memory.js';
+import type { WindowLimits } from './window-shares.js';
+
+export type StreamLimits = WindowLimits & SendMemoryLimits;
+
+/** What a StreamSet needs. */
+export interface StreamSetOptions extends FlowDatagramsOptions {
+  readonly role: 'client' | 'relay';
+  readonly limits: StreamLimits;
+  /** The peer's budget for streams that it gives up, which outlives the connection (spec streams 5.4). */
+  readonly givenUpBudget: TokenBucket;
+  readonly requests: FrameRequests;
+  /** Returns how much a stream may buffer now beyond its guaranteed share. */
+  readonly sendAheadBytes: () => number;
+  /** Is called when a command on a stream may have given the set something to send or to report. */
+  readonly onCommand: () => void;
+}
