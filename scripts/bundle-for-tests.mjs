@@ -1,3 +1,7 @@
 // The global setup of vitest for the tests of the whole program.
 
-export { bundle as setup } from './bundle.mjs';
+import { bundle } from './bundle.mjs';
+
+export async function setup() {
+  await bundle();
+}

@@ -28,9 +28,10 @@ const ownSources = {
 };
 
 /** Writes packages/cli/bundle: main.js, http-service.js (for the demo), and a chunk for each command with what only
- *  that command needs. */
+ *  that command needs.
+ *  @returns the paths of the files that went into it */
 export async function bundle() {
-  const { outputFiles } = await build({
+  const { outputFiles, metafile } = await build({
     entryPoints: {
       main: path.join(cli, 'src', 'main.ts'),
       'http-service': path.join(cli, 'src', 'demo', 'http-service.ts'),
@@ -38,6 +39,8 @@ export async function bundle() {
     plugins: [ownSources],
     outdir,
     write: false,
+    metafile: true,
+    absWorkingDir: root,
     bundle: true,
     splitting: true,
     format: 'esm',
@@ -54,6 +57,7 @@ export async function bundle() {
     logLevel: 'warning',
   });
   writeChanged(outputFiles);
+  return Object.keys(metafile.inputs).map((file) => path.resolve(root, file));
 }
 
 /** Leaves unchanged files alone, because a running program may not have loaded all of them yet. */
