@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
+import { temporaryDirectory } from './temporary-directory.js';
 
 export const PROGRAM = fileURLToPath(new URL('../../packages/cli/bin/underpass.js', import.meta.url));
 
@@ -30,12 +31,16 @@ export class RunningProgram {
   readonly events: LogEvent[] = [];
   /** Lines on stderr that are not JSON: errors and warnings for people. */
   readonly plainLines: string[] = [];
+  /** Has the control sockets of this test's programs. */
+  readonly runtimeDirectory: string;
   stdout = '';
   exit: Exit | undefined;
   readonly #waiters = new Set<Waiter>();
 
   constructor(command: string, commandArguments: readonly string[], environment: NodeJS.ProcessEnv = {}) {
-    this.child = spawn(command, commandArguments, { env: { ...process.env, ...environment } });
+    this.runtimeDirectory = runtimeDirectory();
+    const env = { ...process.env, XDG_RUNTIME_DIR: this.runtimeDirectory, ...environment };
+    this.child = spawn(command, commandArguments, { env });
     onTestFinished(() => void this.child.kill('SIGKILL'));
     const { stdout, stderr } = this.child;
     stdout?.setEncoding('utf8').on('data', (text: string) => {
@@ -107,6 +112,19 @@ export class RunningProgram {
       waiter.resolve();
     }
   }
+}
+
+let ofThisTest: string | undefined;
+
+/** Where the control sockets of this test's programs are. */
+function runtimeDirectory(): string {
+  if (ofThisTest === undefined) {
+    ofThisTest = temporaryDirectory();
+    onTestFinished(() => {
+      ofThisTest = undefined;
+    });
+  }
+  return ofThisTest;
 }
 
 /** Starts `underpass …`. */

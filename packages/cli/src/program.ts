@@ -5,6 +5,7 @@ import { demoCommand } from './commands/demo.js';
 import { keygenCommand } from './commands/keygen.js';
 import { pubkeyCommand } from './commands/pubkey.js';
 import { relayCommand } from './commands/relay-command.js';
+import { statusCommand } from './commands/status-command.js';
 import { ExitCode } from './exit-code.js';
 import { failureOf } from './failure-lines.js';
 import { helpFormat } from './help-format.js';
@@ -46,7 +47,14 @@ function buildProgram(): Command {
       'after',
       '\nExample:\n  underpass demo\n\nEvery command has its own --help with an example.',
     );
-  const commands = [keygenCommand(), pubkeyCommand(), relayCommand(), clientCommand(), demoCommand()];
+  const commands = [
+    keygenCommand(),
+    pubkeyCommand(),
+    relayCommand(),
+    clientCommand(),
+    statusCommand(),
+    demoCommand(),
+  ];
   for (const command of commands) program.addCommand(command);
   for (const command of [program, ...commands]) {
     command

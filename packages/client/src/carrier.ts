@@ -41,6 +41,7 @@ export interface CarrierOptions {
 interface Carried {
   readonly target: Target;
   readonly from: string;
+  readonly openedAt: number;
 }
 
 /** The part of the client that forwards use.
@@ -111,7 +112,7 @@ export class Carrier {
     const id = ++this.#lastId;
     const { emit, hasContact, seek } = this.#options;
     this.#own(end.socket);
-    this.#carried.set(id, { target, from });
+    this.#carried.set(id, { target, from, openedAt: this.#options.now() });
     emit({ type: 'stream-opened', id, target, from });
     if (!hasContact()) {
       seek();

@@ -131,6 +131,8 @@ export interface BoundForward {
 export interface ClientStatus {
   readonly relay: PeerStats;
   readonly suite: string;
+  /** Whether the socket can forbid fragmentation, which takes koffi. */
+  readonly isNativeSocket: boolean;
   readonly drops: Readonly<Record<DropReason, number>>;
   /** Datagrams that the system refused to send, counted by the name of its error. */
   readonly sendErrors: Readonly<Record<string, number>>;
@@ -147,6 +149,8 @@ export interface StreamStatus {
   readonly target: Target;
   /** Where it comes from, for display. */
   readonly from: string;
+  /** Monotonic milliseconds (`monotonicMs`). */
+  readonly openedAt: number;
 }
 
 export interface Client {

@@ -188,6 +188,7 @@ export class RunningClient implements Client {
     return {
       relay: this.#relay.stats(),
       suite: suiteName,
+      isNativeSocket: socket.refusesFragmentation,
       drops: endpoint.drops,
       sendErrors: socket.sendErrors,
       forwards: this.forwards,

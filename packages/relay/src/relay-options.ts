@@ -100,9 +100,22 @@ export type RelayEvent =
       readonly clean: boolean;
     };
 
+/** A target that is connected for a peer. */
+export interface RelayStream {
+  /** As in the event `stream-opened`. */
+  readonly id: number;
+  readonly target: Target;
+  /** The resolved address to which the relay connected. */
+  readonly address: string;
+  /** Monotonic milliseconds (`monotonicMs`). */
+  readonly openedAt: number;
+}
+
 export interface RelayStatus {
   readonly address: Address;
   readonly suite: string;
+  /** Whether the socket can forbid fragmentation, which takes koffi. */
+  readonly isNativeSocket: boolean;
   readonly drops: Readonly<Record<DropReason, number>>;
   /** Datagrams that the system refused to send, counted by the name of its error. */
   readonly sendErrors: Readonly<Record<string, number>>;
@@ -111,6 +124,8 @@ export interface RelayStatus {
     readonly publicKey: Uint8Array;
     readonly allow: readonly string[];
     readonly stats: PeerStats;
+    /** In the order in which they were opened; at most `MAX_CONNECTIONS` of a peer. */
+    readonly streams: readonly RelayStream[];
   }[];
 }
 

@@ -32,7 +32,14 @@ import {
   unixTimeMs,
 } from '@underpass/runtime';
 import { checkPeers } from './check-peers.js';
-import type { Relay, RelayEvent, RelayOptions, RelayPeerOptions, RelayStatus } from './relay-options.js';
+import type {
+  Relay,
+  RelayEvent,
+  RelayOptions,
+  RelayPeerOptions,
+  RelayStatus,
+  RelayStream,
+} from './relay-options.js';
 
 const DEFAULT_MAX_OUTAGE_MS = 24 * 3_600_000;
 /** The shortest time between two reports of the same kind of send error. */
@@ -80,6 +87,8 @@ interface Member {
   readonly peer: Peer;
   /** Created with the peer's first stream, because most peers of a large config are idle. */
   acceptor: Acceptor | undefined;
+  /** The connected targets, by stream id. The acceptor's limit bounds them. */
+  readonly streams: Map<number, RelayStream>;
 }
 
 /** A relay that runs: the peers of the config on one endpoint, and the targets that they reach.
@@ -153,13 +162,15 @@ class RunningRelay implements Relay {
     return {
       address: this.#socket.address,
       suite: this.#suite.name,
+      isNativeSocket: this.#socket.refusesFragmentation,
       drops: this.#endpoint.drops,
       sendErrors: this.#socket.sendErrors,
-      peers: [...this.#members.values()].map(({ options, peer }) => ({
+      peers: [...this.#members.values()].map(({ options, peer, streams }) => ({
         name: options.name,
         publicKey: options.publicKey,
         allow: options.allow.map((rule) => rule.text),
         stats: peer.stats(),
+        streams: [...streams.values()],
       })),
     };
   }
@@ -204,7 +215,7 @@ class RunningRelay implements Relay {
   #addMember(options: RelayPeerOptions): Member {
     const { publicKey, presharedKey } = options;
     const peer = this.#endpoint.addPeer({ publicKey, ...(presharedKey && { presharedKey }) });
-    return { options: withoutSecret(options), peer, acceptor: undefined };
+    return { options: withoutSecret(options), peer, acceptor: undefined, streams: new Map() };
   }
 
   #onStream(peer: Peer, stream: Stream): void {
@@ -225,10 +236,12 @@ class RunningRelay implements Relay {
       ownAddresses,
       observer: {
         onOpened: (id, target, address) => {
+          member.streams.set(id, { id, target, address, openedAt: this.#driver.now() });
           this.#emit({ type: 'stream-opened', peer: name(), id, target, address });
         },
         onRefused: (id, target, status, advice) => this.#onRefused(name(), id, target, status, advice),
         onEnd: (id, target, summary) => {
+          member.streams.delete(id);
           this.#emit({ type: 'stream-closed', peer: name(), id, target, ...summary });
         },
       },

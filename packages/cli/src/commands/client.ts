@@ -5,6 +5,7 @@ import { formatTarget, type LocalForward } from '@underpass/forward';
 import { shortKey } from '@underpass/runtime';
 import { usageError } from '../cli-error.js';
 import { type ClientConfig, loadClientConfig } from '../config/client-config.js';
+import { openClientControl } from '../control/client-control.js';
 import type { HostPort } from '../host-port.js';
 import { readKeyFile, readPrivateKeyFile } from '../key-file.js';
 import { openKeyLog } from '../key-log.js';
@@ -60,8 +61,18 @@ export async function runClient(flags: ClientFlags): Promise<void> {
   config.privateKey.fill(0);
   config.presharedKey?.fill(0);
   const stop = untilStopSignal(['SIGINT', 'SIGTERM', 'SIGHUP']);
-  for (const forward of client.forwards) logForward(log, forward);
   const relay = formatTarget(config.relay);
+  const control = await openClientControl({
+    client,
+    facts: {
+      name: config.relay.host,
+      endpoint: relay,
+      publicKey: config.publicKey,
+      relayPublicKey: config.relayPublicKey,
+    },
+    log,
+  });
+  for (const forward of client.forwards) logForward(log, forward);
   log.info(
     {
       event: 'connecting',
@@ -73,6 +84,7 @@ export async function runClient(flags: ClientFlags): Promise<void> {
   );
   client.connect();
   const signal = await stop;
+  control?.close();
   logClientSummary(log, client.status());
   await client.close();
   log.info({ event: 'stopped', signal }, 'stopped');

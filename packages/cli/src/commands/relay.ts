@@ -6,6 +6,7 @@ import { type Log, shortKey } from '@underpass/runtime';
 import { defaultRelayConfigFile } from '../config/default-paths.js';
 import { writeFirstRelayConfig } from '../config/first-relay-config.js';
 import { loadRelayConfig, type RelayConfig, wipeKeys } from '../config/relay-config.js';
+import { openRelayControl } from '../control/relay-control.js';
 import type { ListenAddress } from '../host-port.js';
 import { openKeyLog } from '../key-log.js';
 import { encodeKey } from '../key-text.js';
@@ -15,7 +16,7 @@ import { untilStopSignal } from '../stop-signal.js';
 import { printLine } from '../terminal.js';
 import { endWithInternalError } from './internal-error.js';
 import { logRelayEvent, logRelaySummary } from './relay-log.js';
-import { reload } from './reload.js';
+import { reload, reloadOnSignal } from './reload.js';
 
 /** The options of the command line. */
 export interface RelayFlags {
@@ -50,10 +51,18 @@ export async function runRelay(flags: RelayFlags): Promise<void> {
   const { relay, config, log } = started;
   const stop = untilStopSignal();
   if (isFirstRun) printNextSteps(file, config, relay);
+  const control = await openRelayControl({
+    relay,
+    config: file,
+    publicKey: config.publicKey,
+    reload: () => reload(relay, file, config, log),
+    log,
+  });
   announce(relay, file, config, log);
-  onReload = () => reload(relay, file, config, log);
+  onReload = () => reloadOnSignal(relay, file, config, log);
   if (isReloadDue) onReload();
   const signal = await stop;
+  control?.close();
   logRelaySummary(log, relay.status());
   await relay.close();
   log.info({ event: 'stopped', signal }, 'stopped');

@@ -1,16 +1,23 @@
-/** SIGHUP: reloads the relay's config. */
+/** SIGHUP and the control socket: reloads the relay's config. */
 import { statSync } from 'node:fs';
 import type { Relay } from '@underpass/relay';
 import type { Log } from '@underpass/runtime';
 import { CliError } from '../cli-error.js';
 import { loadRelayConfig, type RelayConfig, wipeKeys } from '../config/relay-config.js';
+import type { ReloadReport } from '../control/relay-control.js';
 import { ExitCode } from '../exit-code.js';
 import { failureOf } from '../failure-lines.js';
 import { encodeKey } from '../key-text.js';
 
 /** Reads the list of peers again. Peers that stay keep every stream. An invalid file changes nothing.
- *  @param running  the config with which the relay was started */
-export function reload(relay: Pick<Relay, 'setPeers'>, file: string, running: RelayConfig, log: Log): void {
+ *  @param running  the config with which the relay was started
+ *  @throws what is wrong with the file, which has been logged */
+export function reload(
+  relay: Pick<Relay, 'setPeers'>,
+  file: string,
+  running: RelayConfig,
+  log: Log,
+): ReloadReport {
   try {
     // Opening a pipe would block the whole program until another process writes to it.
     if (statSync(file, { throwIfNoEntry: false })?.isFIFO()) {
@@ -35,8 +42,19 @@ export function reload(relay: Pick<Relay, 'setPeers'>, file: string, running: Re
         `a changed ${what} effect only when the relay is restarted`,
       );
     }
+    return { peers: count, restartNeeded: keys };
   } catch (error) {
     for (const line of failureOf(error).lines) log.error({ event: 'reload-failed' }, `not reloaded: ${line}`);
+    throw error;
+  }
+}
+
+/** The same, for a signal: nobody waits for the outcome. */
+export function reloadOnSignal(...parameters: Parameters<typeof reload>): void {
+  try {
+    reload(...parameters);
+  } catch {
+    // It is in the log.
   }
 }
 

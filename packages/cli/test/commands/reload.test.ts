@@ -5,7 +5,7 @@ import type { RelayPeerOptions } from '@underpass/relay';
 import { silentLog } from '@underpass/runtime';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { CliError } from '../../src/cli-error.js';
-import { reload } from '../../src/commands/reload.js';
+import { reloadOnSignal } from '../../src/commands/reload.js';
 import { loadRelayConfig, type RelayConfig } from '../../src/config/relay-config.js';
 import { ExitCode } from '../../src/exit-code.js';
 import { writeKeyFile } from '../../src/key-file.js';
@@ -43,7 +43,7 @@ function reloadWith(text: string | undefined) {
       peers = list;
     },
   };
-  reload(relay, file, running, { ...silentLog, info: add, warn: add, error: add });
+  reloadOnSignal(relay, file, running, { ...silentLog, info: add, warn: add, error: add });
   return { lines, peers };
 }
 
@@ -69,7 +69,7 @@ describe('a reload', () => {
         },
       };
       writeFileSync(file, `${START}${PEER}preshared_key_file = "other.key"\n`);
-      reload(relay, file, running, silentLog);
+      reloadOnSignal(relay, file, running, silentLog);
       expect(seen.map((key) => encodeKey(key))).toEqual([encodeKey(new Uint8Array(32))]);
     },
   );

@@ -1,0 +1,28 @@
+/** Opens the control socket of a process that is also useful without one. */
+import type { Log } from '@underpass/runtime';
+import { failureOf } from '../failure-lines.js';
+import { type ControlRoutes, type ControlServer, startControlServer } from './control-server.js';
+
+/** A failure is a line in the log.
+ *  @returns undefined if there is no socket */
+export async function openControl(
+  name: string,
+  log: Log,
+  routes: ControlRoutes,
+): Promise<ControlServer | undefined> {
+  if (process.platform === 'win32') return undefined; // Node has no unix sockets there
+  try {
+    const server = await startControlServer(name, routes);
+    log.debug({ event: 'control', socket: server.file }, `control socket ${server.file}`);
+    return server;
+  } catch (error) {
+    const reason = failureOf(error, {})
+      .lines.join('; ')
+      .replace(/^underpass: /, '');
+    log.warn(
+      { event: 'no-control' },
+      `underpass status and other commands cannot reach this process: ${reason}`,
+    );
+    return undefined;
+  }
+}

@@ -1,0 +1,35 @@
+/** A relay's control socket: who is connected, and reload. */
+import path from 'node:path';
+import type { Relay } from '@underpass/relay';
+import type { Log } from '@underpass/runtime';
+import { relaySocketName } from './control-name.js';
+import type { ControlServer } from './control-server.js';
+import { openControl } from './open-control.js';
+import { relayReport } from './relay-report.js';
+
+export interface RelayControlOptions {
+  readonly relay: Relay;
+  /** The path of the config file. */
+  readonly config: string;
+  readonly publicKey: Uint8Array;
+  /** Reads the config again. Throws what is wrong with it. */
+  readonly reload: () => ReloadReport;
+  readonly log: Log;
+}
+
+/** The answer to `POST /reload`. */
+export interface ReloadReport {
+  readonly peers: number;
+  /** Changed keys of the config that take effect at the next start. */
+  readonly restartNeeded: readonly string[];
+}
+
+/** Opens the control socket. A relay is useful without one, so a failure is a line in the log. */
+export async function openRelayControl(options: RelayControlOptions): Promise<ControlServer | undefined> {
+  const { relay, config, publicKey, reload, log } = options;
+  const facts = { name: path.basename(config, '.toml'), config: path.resolve(config), publicKey };
+  return openControl(relaySocketName(config), log, {
+    'GET /status': () => relayReport(facts, relay.status()),
+    'POST /reload': () => reload(),
+  });
+}

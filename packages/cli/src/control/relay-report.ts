@@ -1,0 +1,57 @@
+/** A relay's answer to `GET /status`. */
+import { formatTarget } from '@underpass/forward';
+import type { RelayStatus } from '@underpass/relay';
+import { encodeKey } from '../key-text.js';
+import {
+  addressText,
+  MAX_LISTED_PEERS,
+  type PeerReport,
+  type ProcessReport,
+  peerReport,
+  processReport,
+  type StreamsReport,
+  streamsReport,
+} from './report.js';
+
+export interface RelayReport extends ProcessReport, StreamsReport {
+  readonly kind: 'relay';
+  readonly name: string;
+  /** The path of its config file. */
+  readonly config: string;
+  readonly publicKey: string;
+  readonly listen: string;
+  readonly peersConfigured: number;
+  /** Those that were heard since the relay started. */
+  readonly peers: readonly PeerReport[];
+  readonly peersNotListed: number;
+}
+
+export interface RelayFacts {
+  readonly name: string;
+  readonly config: string;
+  readonly publicKey: Uint8Array;
+}
+
+export function relayReport(facts: RelayFacts, status: RelayStatus): RelayReport {
+  const heard = status.peers.filter(({ stats }) => stats.handshakes > 0 || stats.datagramsReceived > 0);
+  const peers = heard
+    .slice(0, MAX_LISTED_PEERS)
+    .map(({ name, publicKey, stats }) => peerReport(name, publicKey, stats));
+  const streams = status.peers.flatMap(({ name, streams: ofPeer }) =>
+    ofPeer.map(({ id, target, address, openedAt }) => {
+      const place = formatTarget({ host: address, port: target.port });
+      return { peer: name, id, target: formatTarget(target), address: place, openedAt };
+    }),
+  );
+  return {
+    kind: 'relay',
+    ...facts,
+    publicKey: encodeKey(facts.publicKey),
+    listen: addressText(status.address),
+    ...processReport(status),
+    peersConfigured: status.peers.length,
+    peers,
+    peersNotListed: heard.length - peers.length,
+    ...streamsReport(streams),
+  };
+}

@@ -1,0 +1,184 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import path from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { usageError } from '../../src/cli-error.js';
+import { askControl, NobodyListens, openControl } from '../../src/control/control-client.js';
+import { MAX_CONTROL_CONNECTIONS, MAX_CONTROL_REQUEST_BYTES } from '../../src/control/control-limits.js';
+import {
+  type ControlRoutes,
+  type ControlServer,
+  ControlSocketInUse,
+  startControlServer,
+} from '../../src/control/control-server.js';
+import { temporaryDirectory } from '../temporary-directory.js';
+
+const NAME = 'relay-0123456789ab.sock';
+
+async function start(
+  routes: ControlRoutes = {},
+  runtime = temporaryDirectory(),
+): Promise<{ readonly server: ControlServer; readonly runtime: string }> {
+  const server = await startControlServer(NAME, routes, { XDG_RUNTIME_DIR: runtime });
+  onTestFinished(() => server.close());
+  return { server, runtime };
+}
+
+function ask(socket: string, method: 'GET' | 'POST', where: string, body?: unknown): Promise<unknown> {
+  return askControl({ socket, method, path: where, ...(body !== undefined && { body }) });
+}
+
+/** Sends bytes to the socket and returns the whole answer. */
+async function raw(file: string, text: string): Promise<string> {
+  const socket = connect(file);
+  let answer = '';
+  socket.setEncoding('utf8').on('data', (chunk: string) => {
+    answer += chunk;
+  });
+  socket.on('error', () => undefined);
+  socket.write(text);
+  await once(socket, 'close');
+  return answer;
+}
+
+/** Leaves a socket behind, as a process that is killed does. */
+async function abandonSocket(file: string): Promise<void> {
+  const script = `require('net').createServer().listen(${JSON.stringify(file)}, () => process.kill(process.pid, 'SIGKILL'))`;
+  await once(spawn(process.execPath, ['-e', script]), 'exit');
+  expect(statSync(file).isSocket()).toBe(true);
+}
+
+describe('a control socket', () => {
+  it('is open to its owner alone, and gone when it is closed', async () => {
+    const { server } = await start();
+    expect(statSync(server.file).mode & 0o777).toBe(0o600);
+    expect(statSync(path.dirname(server.file)).mode & 0o777).toBe(0o700);
+    server.close();
+    expect(existsSync(server.file)).toBe(false);
+    await expect(ask(server.file, 'GET', '/status')).rejects.toBeInstanceOf(NobodyListens);
+  });
+
+  it('answers with JSON, and passes on the body of a request', async () => {
+    const { server } = await start({
+      'GET /status': () => ({ fine: true }),
+      'POST /echo': (body) => ({ body }),
+    });
+    expect(await ask(server.file, 'GET', '/status')).toEqual({ fine: true });
+    expect(await ask(server.file, 'POST', '/echo', [1, 'two'])).toEqual({ body: [1, 'two'] });
+  });
+
+  it('reports an expected failure in the words of the command line', async () => {
+    const routes = {
+      'POST /reload': () => {
+        throw usageError('this is wrong', 'do that');
+      },
+    };
+    const { server } = await start(routes);
+    await expect(ask(server.file, 'POST', '/reload')).rejects.toThrow('this is wrong: do that');
+  });
+
+  it('sends an answer line by line, and learns when the caller has gone', async () => {
+    let isGone = (): void => undefined;
+    const gone = new Promise<void>((resolve) => {
+      isGone = resolve;
+    });
+    const { server } = await start({
+      'GET /events': (_body, exchange) => {
+        exchange.signal.addEventListener('abort', isGone);
+        exchange.send({ line: 1 });
+        return undefined;
+      },
+    });
+    const response = await openControl({ socket: server.file, method: 'GET', path: '/events' });
+    const [first] = (await once(response, 'data')) as [Buffer];
+    expect(String(first)).toBe('{"line":1}\n');
+    response.destroy();
+    await gone;
+  });
+
+  it('replaces one that a killed process left behind', async () => {
+    const runtime = temporaryDirectory();
+    const directory = path.join(runtime, 'underpass');
+    mkdirSync(directory, { mode: 0o700 });
+    await abandonSocket(path.join(directory, NAME));
+    const { server } = await start({ 'GET /status': () => 'new' }, runtime);
+    expect(await ask(server.file, 'GET', '/status')).toBe('new');
+  });
+
+  it('is left alone while its process answers', async () => {
+    const { server, runtime } = await start({ 'GET /status': () => 'first' });
+    await expect(start({}, runtime)).rejects.toBeInstanceOf(ControlSocketInUse);
+    expect(await ask(server.file, 'GET', '/status')).toBe('first');
+  });
+
+  it('has one owner when several processes replace an abandoned one at the same time', async () => {
+    const runtime = temporaryDirectory();
+    const directory = path.join(runtime, 'underpass');
+    mkdirSync(directory, { mode: 0o700 });
+    await abandonSocket(path.join(directory, NAME));
+    const outcomes = await Promise.allSettled(Array.from({ length: 5 }, () => start({}, runtime)));
+    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+  });
+
+  it('never replaces a file', async () => {
+    const runtime = temporaryDirectory();
+    const directory = path.join(runtime, 'underpass');
+    mkdirSync(directory, { mode: 0o700 });
+    writeFileSync(path.join(directory, NAME), 'precious');
+    await expect(start({}, runtime)).rejects.toThrow('is not a socket');
+  });
+});
+
+describe('a request to a control socket', () => {
+  it.each([
+    ['GET /nothing HTTP/1.1', 404],
+    ['POST /status HTTP/1.1', 405],
+  ])('%s gets the status %i', async (line, status) => {
+    const { server } = await start({ 'GET /status': () => 'never' });
+    expect(await raw(server.file, `${line}\r\nhost: x\r\nconnection: close\r\n\r\n`)).toContain(
+      ` ${status} `,
+    );
+  });
+
+  it('that is not HTTP is refused', async () => {
+    const { server } = await start();
+    expect(await raw(server.file, '\0\u0001\u0002nonsense\r\n\r\n')).toContain(' 400 ');
+  });
+
+  it('with a head beyond the limit is refused', async () => {
+    const { server } = await start();
+    expect(await raw(server.file, `GET / HTTP/1.1\r\nx: ${'x'.repeat(10_000)}\r\n\r\n`)).toContain(' 431 ');
+  });
+
+  it('with a body at the limit is read, and one byte more is refused', async () => {
+    const { server } = await start({ 'POST /echo': (body) => String(body).length });
+    const text = 'x'.repeat(MAX_CONTROL_REQUEST_BYTES - 2);
+    expect(await ask(server.file, 'POST', '/echo', text)).toBe(text.length);
+    await expect(ask(server.file, 'POST', '/echo', `${text}x`)).rejects.toThrow('413');
+  });
+
+  it('whose body is not JSON is refused', async () => {
+    const { server } = await start({ 'POST /echo': (body) => ({ body }) });
+    const text = 'POST /echo HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 3\r\n\r\n{"a';
+    expect(await raw(server.file, text)).toContain(' 400 ');
+  });
+
+  it('beyond the limit on connections is refused, and served once another has ended', async () => {
+    const { server } = await start({ 'GET /status': () => 'served' });
+    const sockets: Socket[] = [];
+    for (let i = 0; i < MAX_CONTROL_CONNECTIONS; i++) {
+      const socket = connect(server.file);
+      onTestFinished(() => void socket.destroy());
+      await once(socket, 'connect');
+      sockets.push(socket);
+    }
+    await expect(ask(server.file, 'GET', '/status')).rejects.toThrow('cannot ask the process');
+    sockets[0]?.destroy();
+    for (;;) {
+      const answer = await ask(server.file, 'GET', '/status').catch(() => undefined);
+      if (answer === 'served') break; // the server notices the end of a connection a turn later
+    }
+  });
+});

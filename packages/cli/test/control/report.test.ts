@@ -1,0 +1,62 @@
+import { parseAllowRule } from '@underpass/forward';
+import type { RelayStatus } from '@underpass/relay';
+import { monotonicMs } from '@underpass/runtime';
+import { describe, expect, it } from 'vitest';
+import { relayReport } from '../../src/control/relay-report.js';
+import { MAX_LISTED_PEERS, MAX_LISTED_STREAMS } from '../../src/control/report.js';
+
+const FACTS = { name: 'relay', config: '/relay.toml', publicKey: new Uint8Array(32) };
+const heard = { handshakes: 1, datagramsReceived: 3, connected: true, waitingSince: undefined };
+const silent = { handshakes: 0, datagramsReceived: 0, connected: false, waitingSince: undefined };
+
+function statusOf(peers: number, streams: number, stats: object): RelayStatus {
+  const openedAt = monotonicMs();
+  const target = { host: 'localhost', port: 80 };
+  return {
+    address: { address: '::', port: 51820 },
+    suite: 'portable',
+    isNativeSocket: false,
+    drops: { 'unknown-key': 3, replayed: 0 },
+    sendErrors: {},
+    peers: Array.from({ length: peers }, (_, i) => ({
+      name: `peer${i}`,
+      publicKey: new Uint8Array(32).fill(i),
+      allow: [parseAllowRule('*:*')].map(String),
+      stats,
+      streams: Array.from({ length: streams }, (__, id) => ({ id, target, address: '127.0.0.1', openedAt })),
+    })),
+  } as unknown as RelayStatus;
+}
+
+describe("a relay's report", () => {
+  it('lists only peers that were heard', () => {
+    const report = relayReport(FACTS, statusOf(3, 0, silent));
+    expect(report).toMatchObject({ peersConfigured: 3, peers: [], peersNotListed: 0, socket: 'plain' });
+  });
+
+  it('lists a limited number of peers, and counts the others', () => {
+    const report = relayReport(FACTS, statusOf(MAX_LISTED_PEERS + 2, 0, heard));
+    expect(report.peers).toHaveLength(MAX_LISTED_PEERS);
+    expect(report.peersNotListed).toBe(2);
+  });
+
+  it('lists a limited number of streams, and counts the others', () => {
+    const report = relayReport(FACTS, statusOf(5, MAX_LISTED_STREAMS / 4, heard));
+    expect(report.streams).toHaveLength(MAX_LISTED_STREAMS);
+    expect(report.streamsNotListed).toBe(MAX_LISTED_STREAMS / 4);
+    expect(report.streams[0]).toMatchObject({
+      peer: 'peer0',
+      target: 'localhost:80',
+      address: '127.0.0.1:80',
+    });
+  });
+
+  it('says how long an answer has been due', () => {
+    const report = relayReport(FACTS, statusOf(1, 0, { ...heard, waitingSince: monotonicMs() - 60_000 }));
+    expect(report.peers[0]?.waitingMs).toBeGreaterThanOrEqual(60_000);
+  });
+
+  it('leaves out reasons for drops that never occurred', () => {
+    expect(relayReport(FACTS, statusOf(0, 0, heard)).drops).toEqual({ 'unknown-key': 3 });
+  });
+});

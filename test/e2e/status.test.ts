@@ -1,0 +1,139 @@
+/** `underpass status` and the control sockets that it asks. */
+import { execFileSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { type RunningProgram, runUnderpass, startUnderpass } from './running-program.js';
+import { connect, readBytes, startEcho } from './tcp.js';
+import { temporaryDirectory } from './temporary-directory.js';
+import { setUpRelay, startRelay, startTunnel, writeRelayConfig } from './tunnel.js';
+
+function controlSocketsOf(program: RunningProgram): string[] {
+  const directory = path.join(program.runtimeDirectory, 'underpass');
+  return readdirSync(directory).map((name) => path.join(directory, name));
+}
+
+describe('underpass status', () => {
+  it('shows both ends of a tunnel with the connection that is open, as text and as JSON', async () => {
+    const echo = await startEcho();
+    const target = `127.0.0.1:${echo.port}`;
+    const { client, relay } = await startTunnel({ allow: [target], forwards: [`0:${target}`] });
+    const socket = await connect(client.ports[0] ?? 0);
+    socket.write('hello');
+    await readBytes(socket, 5);
+
+    const text = await runUnderpass(['status']);
+    expect(text.code).toBe(0);
+    expect(text.lines).toEqual([]);
+    expect(text.stdout).toContain(`listening on UDP 127.0.0.1:${relay.port}, 1 of 1 peers connected`);
+    expect(text.stdout).toMatch(/laptop +connected +127\.0\.0\.1:\d+/);
+    expect(text.stdout).toContain(`laptop → ${target}`);
+    expect(text.stdout).toContain(`client 127.0.0.1: relay 127.0.0.1:${relay.port}`);
+
+    const { code, stdout } = await runUnderpass(['status', '--json']);
+    expect(code).toBe(0);
+    const { relays, clients } = JSON.parse(stdout);
+    expect(relays).toMatchObject([
+      {
+        kind: 'relay',
+        pid: relay.program.child.pid,
+        listen: `127.0.0.1:${relay.port}`,
+        peers: [{ name: 'laptop', connected: true, openStreams: 1, rates: { sentBytesPerSecond: 0 } }],
+        streams: [{ peer: 'laptop', target, address: target }],
+      },
+    ]);
+    expect(clients).toMatchObject([
+      { pid: client.program.child.pid, relay: { connected: true, streamBytesSent: expect.any(Number) } },
+    ]);
+    expect(clients[0].forwards[0].text).toBe(`0:${target}`);
+    expect(clients[0].streams[0].target).toBe(target);
+    expect(stdout).not.toContain('undefined');
+  });
+
+  it('shows one process by name, and says so if there is none', async () => {
+    const { client } = await startTunnel({ allow: [], forwards: ['0:localhost:80'] });
+    await client.program.event('connected');
+    expect((await runUnderpass(['status', '127.0.0.1'])).stdout).not.toContain('listening on UDP');
+    const { code, lines } = await runUnderpass(['status', 'elsewhere']);
+    expect(code).toBe(1);
+    expect(lines).toEqual([expect.stringContaining('no relay or client named elsewhere is running')]);
+  });
+
+  it('fails with one line if nothing runs', async () => {
+    const { code, lines } = await runUnderpass(['status']);
+    expect(code).toBe(1);
+    expect(lines).toEqual([expect.stringContaining('no relay or client of this user is running')]);
+  });
+
+  it('shows a relay that was killed and started again', async () => {
+    const setup = setUpRelay([]);
+    const first = await startRelay(setup);
+    first.program.child.kill('SIGKILL');
+    await first.program.ended();
+    expect(controlSocketsOf(first.program)).toHaveLength(1);
+    const second = await startRelay(setup);
+    const { stdout } = await runUnderpass(['status', '--json']);
+    expect(JSON.parse(stdout)).toMatchObject({ relays: [{ pid: second.program.child.pid }] });
+  });
+});
+
+describe('the control socket', () => {
+  it('is removed when the process stops', async () => {
+    const { program } = await startRelay(setUpRelay([]));
+    const [socket = ''] = controlSocketsOf(program);
+    expect(existsSync(socket)).toBe(true);
+    program.child.kill('SIGTERM');
+    expect(await program.ended()).toEqual({ code: 0, signal: null });
+    expect(existsSync(socket)).toBe(false);
+  });
+
+  it('makes a relay reload, and answers with what is wrong with the config', async () => {
+    const setup = setUpRelay([]);
+    const { program } = await startRelay(setup);
+    const [socket = ''] = controlSocketsOf(program);
+    const reload = (): string =>
+      execFileSync('curl', ['-s', '--unix-socket', socket, '-X', 'POST', 'http://relay/reload'], {
+        encoding: 'utf8',
+      });
+    writeRelayConfig(setup, ['localhost:80']);
+    expect(JSON.parse(reload())).toEqual({ peers: 1, restartNeeded: [] });
+    await program.event('reloaded');
+    writeRelayConfig(setup, ['nonsense']);
+    expect(JSON.parse(reload()).error).toContain('relay.toml:7: peer.allow:');
+    await program.event('reload-failed');
+    expect(program.exit).toBeUndefined();
+  });
+
+  it('is missing, and the log says why, if others could reach its directory; the relay runs', async () => {
+    const runtime = temporaryDirectory();
+    const directory = path.join(runtime, 'underpass');
+    mkdirSync(directory);
+    chmodSync(directory, 0o755);
+    const program = startUnderpass(['relay', '--config', setUpRelay([]).config], {
+      XDG_RUNTIME_DIR: runtime,
+    });
+    await program.event('listening');
+    const { msg } = await program.event('no-control');
+    expect(msg).toContain(`chmod 700 ${directory}`);
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
+  it('is missing if its path would be too long; the relay runs', async () => {
+    const runtime = path.join(temporaryDirectory(), 'x'.repeat(100));
+    mkdirSync(runtime);
+    const program = startUnderpass(['relay', '--config', setUpRelay([]).config], {
+      XDG_RUNTIME_DIR: runtime,
+    });
+    await program.event('listening');
+    expect((await program.event('no-control')).msg).toContain('shorter path');
+  });
+
+  it('of a second relay with the same config is missing; the first keeps its own', async () => {
+    const setup = setUpRelay([]);
+    const first = await startRelay(setup);
+    const second = await startRelay(setup);
+    expect((await second.program.event('no-control')).msg).toContain('another process answers');
+    const { stdout } = await runUnderpass(['status', '--json']);
+    expect(JSON.parse(stdout).relays).toMatchObject([{ pid: first.program.child.pid }]);
+  });
+});
