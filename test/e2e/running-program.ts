@@ -45,6 +45,7 @@ export class RunningProgram {
     const { stdout, stderr } = this.child;
     stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.stdout += text;
+      this.#wake();
     });
     if (stderr !== null) createInterface({ input: stderr }).on('line', (line) => this.#handleLine(line));
     this.child.on('error', (error) => this.plainLines.push(String(error)));

@@ -3,7 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type RunningProgram, runUnderpass, startUnderpass } from './running-program.js';
+import { installed } from './installed.js';
+import { PROGRAM, RunningProgram, runUnderpass, startUnderpass } from './running-program.js';
 import { connect, readBytes, startEcho } from './tcp.js';
 import { temporaryDirectory } from './temporary-directory.js';
 import { setUpRelay, startRelay, startTunnel, writeRelayConfig } from './tunnel.js';
@@ -75,6 +76,35 @@ describe('underpass status', () => {
     const { stdout } = await runUnderpass(['status', '--json']);
     expect(JSON.parse(stdout)).toMatchObject({ relays: [{ pid: second.program.child.pid }] });
   });
+});
+
+describe('underpass status --watch', () => {
+  it('without a terminal prints a report each second, until a signal stops it', async () => {
+    const relay = await startRelay(setUpRelay([]));
+    const watch = startUnderpass(['status', '--watch', '--json']);
+    await watch.until(() => watch.stdout.split('\n').length > 2, 'two reports');
+    watch.child.kill('SIGINT');
+    expect(await watch.ended()).toEqual({ code: 0, signal: null });
+    const reports = watch.stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(reports[1]).toMatchObject({ relays: [{ pid: relay.program.child.pid }], clients: [] });
+  });
+
+  it.skipIf(installed('script') === undefined)(
+    'on a terminal shows a view of its own, and restores the terminal when q is pressed',
+    async () => {
+      await startRelay(setUpRelay([]));
+      const command = `'${process.execPath}' '${PROGRAM}' status --watch`;
+      const terminal = new RunningProgram('script', ['-qec', command, '/dev/null'], { TERM: 'xterm' });
+      await terminal.until(() => terminal.stdout.includes('1 peers connected'), 'the view');
+      terminal.child.stdin?.write('q');
+      expect(await terminal.ended()).toEqual({ code: 0, signal: null });
+      expect(terminal.stdout.indexOf('[?1049h')).toBeGreaterThanOrEqual(0);
+      expect(terminal.stdout.indexOf('[?1049l')).toBeGreaterThan(terminal.stdout.indexOf('[?1049h'));
+    },
+  );
 });
 
 describe('the control socket', () => {

@@ -6,6 +6,9 @@ export const LOG_LINES_PER_SECOND = 1;
 /** The same for level debug, which the user asked for: one web page opens a hundred streams in a second. */
 export const DEBUG_BURST_LINES = 1000;
 export const DEBUG_LINES_PER_SECOND = 100;
+/** The same for the audit: a relay writes a line for each connection that it opens for a peer. */
+export const AUDIT_BURST_LINES = 100;
+export const AUDIT_LINES_PER_SECOND = 2;
 /** How long lines are held back before a line reports their number. */
 export const SUPPRESSION_WINDOW_MS = 10_000;
 /** How many kinds are tracked separately. Any others share one bucket. */
@@ -131,9 +134,7 @@ export class LogLimiter {
 }
 
 function newBucket(kind: LineKind, now: number): Bucket {
-  const isDebug = kind.level === 'debug';
-  const burst = isDebug ? DEBUG_BURST_LINES : LOG_BURST_LINES;
-  const perSecond = isDebug ? DEBUG_LINES_PER_SECOND : LOG_LINES_PER_SECOND;
+  const [burst, perSecond] = allowanceOf(kind);
   return { kind, burst, perSecond, tokens: burst, filledAt: now, suppressed: 0, suppressedSince: now };
 }
 
@@ -141,4 +142,11 @@ function refill(bucket: Bucket, now: number): void {
   const elapsedSeconds = (now - bucket.filledAt) / 1000;
   bucket.tokens = Math.min(bucket.burst, bucket.tokens + elapsedSeconds * bucket.perSecond);
   bucket.filledAt = now;
+}
+
+/** How many lines of a kind may come at once, and how many more each second. */
+function allowanceOf({ level, event }: LineKind): readonly [burst: number, perSecond: number] {
+  if (level === 'debug') return [DEBUG_BURST_LINES, DEBUG_LINES_PER_SECOND];
+  if (event === 'stream-opened') return [AUDIT_BURST_LINES, AUDIT_LINES_PER_SECOND];
+  return [LOG_BURST_LINES, LOG_LINES_PER_SECOND];
 }

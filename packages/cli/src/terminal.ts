@@ -21,6 +21,16 @@ export function printLine(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
+/** Writes to stdout as it is, for a view that controls the terminal. */
+export function writeOutput(text: string): void {
+  process.stdout.write(text);
+}
+
+/** Whether stdout has failed, for example because its reader has gone. */
+export function hasOutputFailed(): boolean {
+  return outputFailure !== undefined;
+}
+
 /** Waits until all results are written.
  *  @throws CliError when that failed. A reader that stops early (`| head`) does not count as a failure */
 export async function requireOutput(): Promise<void> {

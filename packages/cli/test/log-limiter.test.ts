@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
+  AUDIT_BURST_LINES,
   DEBUG_BURST_LINES,
   LOG_BURST_LINES,
   LOG_LINES_PER_SECOND,
@@ -84,6 +85,11 @@ describe('a log limiter', () => {
   it('admits more at level debug', () => {
     const { offer } = setUp();
     expect(offer(DEBUG_BURST_LINES + 1, 'laptop', 'stream-opened', 'debug')).toBe(DEBUG_BURST_LINES);
+  });
+
+  it('admits more opened connections, which are the audit of a relay', () => {
+    const { offer } = setUp();
+    expect(offer(AUDIT_BURST_LINES + 1, 'laptop', 'stream-opened', 'info')).toBe(AUDIT_BURST_LINES);
   });
 
   it('never holds back lines whose number the config bounds', () => {

@@ -90,7 +90,7 @@ export function logRelayEvent(log: Log, event: RelayEvent): void {
     case 'stream-opened': {
       const { type, peer, id, address } = event;
       const target = formatTarget(event.target);
-      log.debug({ event: type, peer, id, target, address }, `${peer} opened ${target} (${address})`);
+      log.info({ event: type, peer, id, target, address }, `${peer} opened ${target} (${address})`);
       return;
     }
     case 'refused': {

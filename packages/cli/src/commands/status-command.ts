@@ -7,6 +7,7 @@ export function statusCommand(): Command {
     .description('Show what the running relays and clients of this user are doing.')
     .argument('[name]', 'only the relay or client of this name')
     .option('--json', 'as JSON, for programs')
+    .option('--watch', 'every second, until q or Ctrl-C')
     .addHelpText('after', '\nExample:\n  underpass status --json')
     .action(async (name: string | undefined, flags: StatusFlags) =>
       (await import('./status.js')).runStatus(name, flags),

@@ -27,6 +27,13 @@ describe("a relay's log", () => {
     );
   });
 
+  test('has a line with the name of the peer for each connection that is opened', () => {
+    const target = { host: 'localhost', port: 80 };
+    expect(words({ type: 'stream-opened', peer: 'laptop', id: 0, target, address: '127.0.0.1' })).toBe(
+      'info laptop opened localhost:80 (127.0.0.1)',
+    );
+  });
+
   test('reports the new address of a peer', () => {
     expect(words({ type: 'moved', peer: 'laptop', from: ADDRESS, to: { ...ADDRESS, port: 5 } })).toBe(
       'info laptop moved from 10.77.0.1:40000 to 10.77.0.1:5',

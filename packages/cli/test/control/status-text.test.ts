@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { jsonOf } from '../../src/commands/status.js';
+import { jsonOf } from '../../src/commands/status-output.js';
 import { formatRate, MAX_SHOWN_STREAMS, statusLines } from '../../src/control/status-text.js';
 import { aClient, aPeer, aRelay } from './reports.js';
 
