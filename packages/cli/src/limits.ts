@@ -8,3 +8,12 @@ export const MAX_OUTAGE_HOURS = 8_760;
 /** About as long as a person waits before wondering whether anything happens. */
 export const DEFAULT_CONNECT_TIMEOUT_SECONDS = 30;
 export const MAX_CONNECT_TIMEOUT_SECONDS = 86_400;
+
+/** How many invites a relay keeps, including used and expired ones within `INVITE_GRACE_MS`. */
+export const MAX_INVITES = 256;
+export const DEFAULT_INVITE_MS = 24 * 3_600_000;
+export const MIN_INVITE_MS = 60_000;
+/** 30 days. */
+export const MAX_INVITE_MS = 30 * 24 * 3_600_000;
+/** How long after its end an invite is kept, so that its holder learns that it is used or expired: 7 days. */
+export const INVITE_GRACE_MS = 7 * 24 * 3_600_000;

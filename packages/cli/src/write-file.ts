@@ -65,8 +65,8 @@ function removeIfThere(file: string): void {
   }
 }
 
-/** Flushes the directory, because the new name must also reach the disk. */
-function syncDirectory(directory: string): void {
+/** Flushes a directory, because a new name must also reach the disk. */
+export function syncDirectory(directory: string): void {
   let descriptor: number;
   try {
     descriptor = openSync(directory, 'r');

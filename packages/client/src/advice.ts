@@ -18,6 +18,11 @@ export function adviceFor(target: Target, status: RequestStatus): string {
       return `too many connections at once for ${where}: close some, or try again`;
     case 'malformed-request':
       return `the relay could not read the request for ${where}: check that client and relay have the same version`;
+    case 'address-in-use':
+      return `the relay could not listen for ${where}: another program there uses that port`;
+    case 'invite-used':
+    case 'invite-expired':
+      return `the relay answered the request for ${where} with ${status}, which makes no sense: check that client and relay have the same version`;
     default:
       return `the relay failed to connect to ${where}: its log may say why`;
   }

@@ -97,11 +97,23 @@ export class Acceptor {
   #serve(request: StreamRequest, incoming: IncomingRequest): RequestService {
     switch (request.kind) {
       case 'tcp':
-        return new DialService(incoming, targetOf(request), this.#options, this.#dials);
+        return new DialService(
+          incoming,
+          { host: request.host, port: request.port },
+          this.#options,
+          this.#dials,
+        );
+      case 'enrol':
+        return refusal(incoming, 'not-allowed', 'the peer is enrolled already');
     }
   }
 }
 
-function targetOf({ host, port }: StreamRequest): Target {
-  return { host, port };
+function targetOf(request: StreamRequest): Target | undefined {
+  return request.kind === 'tcp' ? { host: request.host, port: request.port } : undefined;
+}
+
+/** Serves a request that is always refused. */
+function refusal(incoming: IncomingRequest, status: RequestStatus, advice: string): RequestService {
+  return { start: () => incoming.refuse(status, advice), cancel: () => {} };
 }

@@ -9,8 +9,15 @@ export interface TcpRequest {
   readonly port: number;
 }
 
+/** Make a peer of whoever holds the private half of this key (spec enrolment 3.1). */
+export interface EnrolRequest {
+  readonly kind: 'enrol';
+  /** 32 bytes */
+  readonly publicKey: Uint8Array;
+}
+
 /** What a stream is for. Each kind has a row in `FORMATS`. */
-export type StreamRequest = TcpRequest;
+export type StreamRequest = TcpRequest | EnrolRequest;
 export type RequestKind = StreamRequest['kind'];
 
 /** In the order of their bytes on the wire (spec streams 6.2). */
@@ -24,6 +31,9 @@ export const REQUEST_STATUSES = [
   'too-many-streams',
   'malformed-request',
   'internal-error',
+  'address-in-use',
+  'invite-used',
+  'invite-expired',
 ] as const;
 export type RequestStatus = (typeof REQUEST_STATUSES)[number];
 
@@ -48,11 +58,13 @@ const FORMATS: { readonly [K in RequestKind]: Format<Extract<StreamRequest, { re
     encode: encodeHostAndPort,
     decode: (fields) => mapped(decodeHostAndPort(fields), (value) => ({ kind: 'tcp', ...value })),
   },
+  enrol: { byte: 0x06, encode: encodePublicKey, decode: decodePublicKey },
 };
 
 /** The longest request. Once this many bytes have arrived, the request is complete or malformed. */
 export const MAX_REQUEST_BYTES = 2 + 255 + 2;
 
+const PUBLIC_KEY_BYTES = 32;
 const HOST = /^[A-Za-z0-9._:-]{1,255}$/;
 const FORMAT_OF_BYTE = new Map(Object.values(FORMATS).map((format) => [format.byte, format]));
 
@@ -63,7 +75,7 @@ export function isRequestable(host: string, port: number): boolean {
 
 /** @throws RangeError when a field cannot be carried, for example when `isRequestable` is false */
 export function encodeRequest(request: StreamRequest): Uint8Array {
-  const format = FORMATS[request.kind];
+  const format: Format<StreamRequest> = FORMATS[request.kind];
   const fields = format.encode(request);
   const bytes = new Uint8Array(1 + fields.length);
   bytes[0] = format.byte;
@@ -116,6 +128,17 @@ function decodeHostAndPort(bytes: Uint8Array): Decoded<HostAndPort> {
   const port = ((bytes[end - 2] as number) << 8) | (bytes[end - 1] as number);
   if (!isRequestable(host, port)) return { ok: false, reason: 'malformed' };
   return { ok: true, value: { host, port }, bytesRead: end };
+}
+
+function encodePublicKey({ publicKey }: EnrolRequest): Uint8Array {
+  if (publicKey.length !== PUBLIC_KEY_BYTES) throw new RangeError('a public key has 32 bytes');
+  return publicKey;
+}
+
+function decodePublicKey(bytes: Uint8Array): Decoded<EnrolRequest> {
+  if (bytes.length < PUBLIC_KEY_BYTES) return { ok: false, reason: 'incomplete' };
+  const publicKey = Uint8Array.from(bytes.subarray(0, PUBLIC_KEY_BYTES));
+  return { ok: true, value: { kind: 'enrol', publicKey }, bytesRead: PUBLIC_KEY_BYTES };
 }
 
 function mapped<A, B>(decoded: Decoded<A>, map: (value: A) => B): Decoded<B> {

@@ -17,6 +17,28 @@ const request = fc.record({
   port: fc.integer({ min: 1, max: 65_535 }),
 });
 
+describe('a request to enrol (spec enrolment 3.1)', () => {
+  const publicKey = Uint8Array.from({ length: 32 }, (_, i) => i);
+
+  it('is a kind and a public key', () => {
+    const bytes = encodeRequest({ kind: 'enrol', publicKey });
+    expect([...bytes]).toEqual([6, ...publicKey]);
+    const behind = Uint8Array.of(...bytes, 1, 2);
+    expect(decodeRequest(behind)).toEqual({ ok: true, value: { kind: 'enrol', publicKey }, bytesRead: 33 });
+  });
+
+  it('is incomplete at every truncation', () => {
+    const bytes = encodeRequest({ kind: 'enrol', publicKey });
+    for (let length = 0; length < bytes.length; length++) {
+      expect(decodeRequest(bytes.subarray(0, length))).toEqual({ ok: false, reason: 'incomplete' });
+    }
+  });
+
+  it('carries no key of another length', () => {
+    expect(() => encodeRequest({ kind: 'enrol', publicKey: publicKey.subarray(1) })).toThrow(RangeError);
+  });
+});
+
 describe('a request (spec streams 6.1)', () => {
   it('decodes to what was encoded, and leaves the bytes after it', () => {
     fc.assert(
@@ -56,6 +78,7 @@ describe('a request (spec streams 6.1)', () => {
           const decoded = decodeRequest(flipped);
           if (!decoded.ok) continue;
           expect(decoded.value).not.toEqual(wanted);
+          if (decoded.value.kind !== 'tcp') continue;
           expect(isRequestable(decoded.value.host, decoded.value.port)).toBe(true);
         }
       }),

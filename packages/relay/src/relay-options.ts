@@ -12,12 +12,34 @@ export interface RelayPeerOptions {
   readonly allow: readonly AllowRule[];
 }
 
+/** An invite, as the relay's endpoint knows it (spec enrolment 2). */
+export interface RelayInviteOptions {
+  /** The name of the peer that will enrol with it. */
+  readonly name: string;
+  /** The public half of the one-time key in the link. */
+  readonly publicKey: Uint8Array;
+  /** 32 bytes; copied, so the caller can wipe its own. */
+  readonly presharedKey: Uint8Array;
+}
+
+export type EnrolOutcome =
+  /** The client is a peer now, or was already with this key. The preshared key is wiped by the relay. */
+  | { readonly status: 'opened'; readonly peer: RelayPeerOptions & { readonly presharedKey: Uint8Array } }
+  | { readonly status: Exclude<RequestStatus, 'opened'> };
+
 export interface RelayOptions extends TransportTuning {
   /** Without a host, every interface. Port 0 lets the system choose. */
   readonly listen: { readonly host?: string; readonly port: number };
   /** 32 bytes; copied, so the caller can wipe its own. */
   readonly privateKey: Uint8Array;
   readonly peers: readonly RelayPeerOptions[];
+  /** Open invites, and those whose holders must learn that they are used or expired. */
+  readonly invites?: readonly RelayInviteOptions[];
+  /** Decides whether the holder of an invite may enrol with this key, and keeps the decision before it returns, because
+   *  the client is told at once. By default nobody may. */
+  readonly enrol?: (invite: string, publicKey: Uint8Array) => EnrolOutcome;
+  /** What clients that enrol call this relay. */
+  readonly name?: () => string | undefined;
   readonly log: Log;
   /** How long the streams of an absent peer are kept (spec outage 4); the default is 24 h. */
   readonly maxOutageMs?: number;
@@ -61,6 +83,29 @@ export type RelayEvent =
   | { readonly type: 'path-fragments'; readonly peer: string; readonly datagramBytes: number }
   /** The owner of a private key whose public half belongs to no peer tried to connect. At most one event a second. */
   | { readonly type: 'unknown-key'; readonly publicKey: Uint8Array; readonly address: Address }
+  /** A client enrolled with the invite `peer`, and is the peer of that name from now on. */
+  | {
+      readonly type: 'peer-enrolled';
+      readonly peer: string;
+      readonly publicKey: Uint8Array;
+      readonly address: Address | undefined;
+    }
+  /** Somebody used the link of `peer` after a client with another key had enrolled with it. */
+  | {
+      readonly type: 'invite-reused';
+      readonly peer: string;
+      readonly publicKey: Uint8Array;
+      readonly address: Address | undefined;
+    }
+  /** A request to enrol was refused for another reason. */
+  | {
+      readonly type: 'enrol-refused';
+      readonly peer: string;
+      readonly publicKey: Uint8Array;
+      readonly address: Address | undefined;
+      readonly status: RequestStatus;
+      readonly advice: string;
+    }
   /** The peer's handshakes are refused because its clock is behind an earlier value of itself. Both are Unix
    *  milliseconds. */
   | {
@@ -133,10 +178,10 @@ export interface Relay {
   /** The address on which it listens, with the actual port. */
   readonly address: Address;
   status(): RelayStatus;
-  /** Replaces the list of peers (SIGHUP). A peer that stays keeps every stream, and its new rules apply from the next
+  /** Replaces the lists of peers and of invites (SIGHUP). A peer that stays keeps every stream, and its new rules apply from the next
    *  request. A peer that is gone, or whose preshared key changed, is disconnected.
    *  @throws UnderpassError when two peers share a name or a key; nothing has changed then */
-  setPeers(peers: readonly RelayPeerOptions[]): void;
+  setPeers(peers: readonly RelayPeerOptions[], invites?: readonly RelayInviteOptions[]): void;
   /** Sends CLOSE to every peer and ends all streams, within 5 s. Never rejects. */
   close(): Promise<void>;
 }

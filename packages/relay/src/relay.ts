@@ -1,6 +1,4 @@
 /** Starts a relay: many peers, each with a list of targets that it may reach. */
-import { lookup } from 'node:dns/promises';
-import { networkInterfaces } from 'node:os';
 import {
   Acceptor,
   DescriptorGuard,
@@ -32,14 +30,17 @@ import {
   unixTimeMs,
 } from '@underpass/runtime';
 import { checkPeers } from './check-peers.js';
+import { Invitations } from './enrolment.js';
 import type {
   Relay,
   RelayEvent,
+  RelayInviteOptions,
   RelayOptions,
   RelayPeerOptions,
   RelayStatus,
   RelayStream,
 } from './relay-options.js';
+import { ownAddresses, systemLookup } from './this-machine.js';
 
 const DEFAULT_MAX_OUTAGE_MS = 24 * 3_600_000;
 /** The shortest time between two reports of the same kind of send error. */
@@ -48,7 +49,7 @@ const SEND_ERROR_INTERVAL_MS = 600_000;
 /** Opens the UDP socket.
  *  @throws UnderpassError when it cannot be bound, or two peers share a name or a key */
 export async function startRelay(options: RelayOptions): Promise<Relay> {
-  checkPeers(options.peers);
+  checkPeers(options.peers, options.invites);
   const socket = await openUdpSocket({ ...options.listen, localAddresses: ownAddresses });
   if (socket.mayAnswerFromAnotherAddress) {
     options.log.warn(
@@ -70,7 +71,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     ...(options.keyLog && { keyLog: options.keyLog }),
   });
   const relay = new RunningRelay(options, endpoint, socket, suite);
-  relay.setPeers(options.peers);
+  relay.setPeers(options.peers, options.invites);
   return relay;
 }
 
@@ -109,6 +110,7 @@ class RunningRelay implements Relay {
   readonly #descriptors: DescriptorGuard;
   /** By public key. */
   readonly #members = new Map<string, Member>();
+  readonly #invitations: Invitations;
   /** When each kind of send error was last reported, by its code. The system has a few dozen codes. */
   readonly #reportedSendErrors = new Map<string, number>();
   #closing: Promise<void> | undefined;
@@ -152,6 +154,18 @@ class RunningRelay implements Relay {
       },
       ...(options.onFatal && { onFatal: options.onFatal }),
     });
+    this.#invitations = new Invitations({
+      endpoint,
+      tunnel: this.#driver,
+      timers: systemTimers,
+      now: () => this.#driver.now(),
+      members: {
+        nameOf: (publicKey) => this.#members.get(bytesKey(publicKey))?.options.name,
+        add: (peer) => void this.#members.set(bytesKey(peer.publicKey), this.#addMember(peer)),
+      },
+      emit: (event) => this.#emit(event),
+      relay: options,
+    });
   }
 
   get address() {
@@ -175,8 +189,8 @@ class RunningRelay implements Relay {
     };
   }
 
-  setPeers(peers: readonly RelayPeerOptions[]): void {
-    checkPeers(peers);
+  setPeers(peers: readonly RelayPeerOptions[], invites: readonly RelayInviteOptions[] = []): void {
+    checkPeers(peers, invites);
     if (this.#closing !== undefined) return;
     const wanted = new Map(peers.map((options) => [bytesKey(options.publicKey), options]));
     for (const [key, member] of this.#members) {
@@ -196,6 +210,7 @@ class RunningRelay implements Relay {
         this.#emit({ type: 'peer-disconnected', peer, reason, lostStreams: openStreams });
       }
     }
+    this.#invitations.set(invites);
     for (const [key, options] of wanted) {
       if (!this.#members.has(key)) this.#members.set(key, this.#addMember(options));
     }
@@ -219,6 +234,7 @@ class RunningRelay implements Relay {
   }
 
   #onStream(peer: Peer, stream: Stream): void {
+    if (this.#invitations.accept(peer, stream)) return;
     const member = this.#memberOf(peer);
     if (member === undefined) return;
     member.acceptor ??= this.#newAcceptor(member);
@@ -264,6 +280,7 @@ class RunningRelay implements Relay {
   }
 
   #onConnected(peer: Peer): void {
+    this.#invitations.onConnected(peer);
     const member = this.#memberOf(peer);
     if (member === undefined) return;
     this.#emit({ type: 'peer-connected', peer: member.options.name, address: peer.stats().address });
@@ -317,14 +334,4 @@ function reasonOf({ by, code, reason }: ConnectionError): string {
 /** Drops the preshared key: the endpoint has its own copy, and the caller wipes this one. */
 function withoutSecret({ name, publicKey, allow }: RelayPeerOptions): RelayPeerOptions {
   return { name, publicKey, allow };
-}
-
-async function systemLookup(name: string): Promise<readonly string[]> {
-  return (await lookup(name, { all: true })).map(({ address }) => address);
-}
-
-function ownAddresses(): readonly string[] {
-  return Object.values(networkInterfaces()).flatMap((addresses) =>
-    (addresses ?? []).map(({ address }) => address),
-  );
 }

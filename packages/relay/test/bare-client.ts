@@ -6,6 +6,7 @@ import {
   encodeRequest,
   parseAllowRule,
   type RequestStatus,
+  type StreamRequest,
 } from '@underpass/forward';
 import { Endpoint, type Peer, type Stream } from '@underpass/protocol';
 import {
@@ -152,6 +153,11 @@ export class BareClient {
 
   /** Requests a target and sends `bytes` after the request. */
   ask(host: string, port: number, bytes = ''): Answer {
+    return this.request({ kind: 'tcp', host, port }, bytes);
+  }
+
+  /** Sends a request of any kind, and `bytes` after it. */
+  request(request: StreamRequest, bytes = ''): Answer {
     const stream = this.#relay.openStream();
     if (stream === undefined) throw new Error('no stream');
     const chunks: Uint8Array[] = [];
@@ -180,7 +186,7 @@ export class BareClient {
       onReset: end,
       onClosed: end,
     });
-    stream.write(encodeRequest({ kind: 'tcp', host, port }));
+    stream.write(encodeRequest(request));
     if (bytes !== '') stream.write(Buffer.from(bytes));
     this.#driver.wake();
     return answer;

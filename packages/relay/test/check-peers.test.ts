@@ -29,6 +29,8 @@ describe('a list of peers', () => {
       return { name: `${index}`, publicKey, allow: [] };
     });
     expect(() => checkPeers(peers.slice(1))).not.toThrow();
-    expect(() => checkPeers(peers)).toThrow(`${MAX_PEERS + 1} peers are more than the ${MAX_PEERS}`);
+    expect(() => checkPeers(peers)).toThrow(
+      `${MAX_PEERS + 1} peers and invites are more than the ${MAX_PEERS}`,
+    );
   });
 });

@@ -1,6 +1,6 @@
 /** The options of `underpass relay`. Its implementation is loaded only when it runs. */
 import { Command } from 'commander';
-import { fileOption, keyLogOption, listenValue, logLevelOption } from './option-values.js';
+import { fileOption, hostPortValue, keyLogOption, listenValue, logLevelOption } from './option-values.js';
 import type { RelayFlags } from './relay.js';
 
 export function relayCommand(): Command {
@@ -14,6 +14,11 @@ export function relayCommand(): Command {
       ),
     )
     .option('--listen <[host:]port>', 'where to listen, instead of where the config says', listenValue)
+    .option(
+      '--endpoint <host:port>',
+      'where clients reach this relay, for the links of underpass invite',
+      hostPortValue,
+    )
     .addOption(keyLogOption())
     .addOption(logLevelOption())
     .addHelpText('after', '\nExample:\n  underpass relay --listen 51820')

@@ -1,5 +1,6 @@
 /** Writes a relay's events and totals to the log. The `event` field is for programs (docs/cli.md, 'Log events'). */
 import { formatTarget } from '@underpass/forward';
+import type { Address } from '@underpass/protocol';
 import type { RelayEvent, RelayStatus } from '@underpass/relay';
 import { type Log, shortKey } from '@underpass/runtime';
 import { encodeKey } from '../key-text.js';
@@ -16,10 +17,9 @@ import {
 export function logRelayEvent(log: Log, event: RelayEvent): void {
   switch (event.type) {
     case 'peer-connected': {
-      const from = event.address === undefined ? '' : ` from ${formatTarget(targetOf(event.address))}`;
       log.info(
         { event: event.type, peer: event.peer, from: event.address },
-        `${event.peer} connected${from}`,
+        `${event.peer} connected${fromText(event.address)}`,
       );
       return;
     }
@@ -78,6 +78,26 @@ export function logRelayEvent(log: Log, event: RelayEvent): void {
       );
       return;
     }
+    case 'peer-enrolled':
+      log.info(
+        { event: event.type, peer: event.peer, publicKey: encodeKey(event.publicKey), from: event.address },
+        `${event.peer} enrolled with the key ${shortKey(event.publicKey)}${fromText(event.address)}`,
+      );
+      return;
+    case 'invite-reused':
+      log.error(
+        { event: event.type, peer: event.peer, publicKey: encodeKey(event.publicKey), from: event.address },
+        `the link for ${event.peer} was used a second time, with another key (${shortKey(event.publicKey)})${fromText(event.address)}: somebody else has the link, and one of the two enrolled with it; if you do not know both, run underpass revoke ${event.peer} and invite it again`,
+      );
+      return;
+    case 'enrol-refused': {
+      const { type, peer, status, advice } = event;
+      log.warn(
+        { event: type, peer, status, publicKey: encodeKey(event.publicKey), from: event.address },
+        `a client cannot enrol as ${peer}${fromText(event.address)}: ${advice}`,
+      );
+      return;
+    }
     case 'clock-behind': {
       const { type, peer } = event;
       const [clock, earlierClock] = [utc(event.clockMs), utc(event.earlierClockMs)];
@@ -125,6 +145,10 @@ export function logRelaySummary(log: Log, status: RelayStatus): void {
 /** `2026-11-26T10:15:00Z` */
 function utc(unixMs: number): string {
   return `${new Date(unixMs).toISOString().split('.')[0]}Z`;
+}
+
+function fromText(address: Address | undefined): string {
+  return address === undefined ? '' : ` from ${formatTarget(targetOf(address))}`;
 }
 
 function targetOf(address: { readonly address: string; readonly port: number }) {

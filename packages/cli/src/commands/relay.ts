@@ -1,27 +1,33 @@
 /** `underpass relay`: runs the relay that a config file describes, and writes the first config. */
 import { existsSync, rmSync } from 'node:fs';
 import { formatTarget } from '@underpass/forward';
-import { type Relay, startRelay } from '@underpass/relay';
-import { type Log, shortKey } from '@underpass/runtime';
+import { type Relay, type RelayEvent, startRelay } from '@underpass/relay';
+import { type Log, shortKey, systemTimers } from '@underpass/runtime';
+import { systemReason } from '../cli-error.js';
 import { defaultRelayConfigFile } from '../config/default-paths.js';
 import { writeFirstRelayConfig } from '../config/first-relay-config.js';
 import { loadRelayConfig, type RelayConfig, wipeKeys } from '../config/relay-config.js';
 import { openRelayControl } from '../control/relay-control.js';
-import type { ListenAddress } from '../host-port.js';
+import type { HostPort, ListenAddress } from '../host-port.js';
 import { openKeyLog } from '../key-log.js';
 import { encodeKey } from '../key-text.js';
 import { openLog } from '../log.js';
 import type { LogLevel } from '../log-level.js';
 import { untilStopSignal } from '../stop-signal.js';
+import { enrolInStore } from '../store/enrol-in-store.js';
+import { makeStore, noteConnected, sweepStore } from '../store/store-changes.js';
+import { storeDirectoryOf } from '../store/store-files.js';
+import { StoreWatch } from '../store/store-watch.js';
 import { printLine } from '../terminal.js';
 import { endWithInternalError } from './internal-error.js';
 import { logRelayEvent, logRelaySummary } from './relay-log.js';
-import { reload, reloadOnSignal } from './reload.js';
+import { type RunningSettings, reload, reloadOnSignal } from './reload.js';
 
 /** The options of the command line. */
 export interface RelayFlags {
   readonly config?: string;
   readonly listen?: ListenAddress;
+  readonly endpoint?: HostPort;
   readonly keyLog?: string;
   readonly logLevel?: LogLevel;
 }
@@ -38,8 +44,12 @@ export async function runRelay(flags: RelayFlags): Promise<void> {
 
   const file = flags.config ?? defaultRelayConfigFile();
   const isFirstRun = flags.config === undefined && !existsSync(file);
-  if (isFirstRun)
-    writeFirstRelayConfig(file, flags.listen === undefined ? undefined : listenText(flags.listen));
+  if (isFirstRun) {
+    writeFirstRelayConfig(file, {
+      ...(flags.listen && { listen: listenText(flags.listen) }),
+      ...(flags.endpoint && { endpoint: formatTarget(flags.endpoint) }),
+    });
+  }
   let started: StartedRelay;
   try {
     started = await start(file, flags);
@@ -48,20 +58,24 @@ export async function runRelay(flags: RelayFlags): Promise<void> {
     if (isFirstRun) rmSync(file, { force: true });
     throw error;
   }
-  const { relay, config, log } = started;
+  const { relay, config, log, settings } = started;
   const stop = untilStopSignal();
-  if (isFirstRun) printNextSteps(file, config, relay);
+  const endpoint = flags.endpoint ?? config.endpoint;
+  if (isFirstRun) printNextSteps(file, config);
   const control = await openRelayControl({
     relay,
     config: file,
     publicKey: config.publicKey,
-    reload: () => reload(relay, file, config, log),
+    endpoint: endpoint && formatTarget(endpoint),
+    reload: () => reload(relay, file, settings, log),
     log,
   });
   announce(relay, file, config, log);
-  onReload = () => reloadOnSignal(relay, file, config, log);
+  onReload = () => reloadOnSignal(relay, file, settings, log);
   if (isReloadDue) onReload();
+  const watch = new StoreWatch(storeDirectoryOf(file), () => onReload(), systemTimers);
   const signal = await stop;
+  watch.close();
   control?.close();
   logRelaySummary(log, relay.status());
   await relay.close();
@@ -72,18 +86,28 @@ interface StartedRelay {
   readonly relay: Relay;
   readonly config: RelayConfig;
   readonly log: Log;
+  readonly settings: RunningSettings;
 }
 
 async function start(file: string, flags: RelayFlags): Promise<StartedRelay> {
   const config = loadRelayConfig(file);
   const log = openLog(flags.logLevel ?? config.logLevel ?? 'info');
   const keyLog = flags.keyLog === undefined ? undefined : openKeyLog(flags.keyLog, log);
+  const store = storeDirectoryOf(file);
+  prepareStore(store, log);
+  const settings: RunningSettings = { config, name: config.name };
   const relay = await startRelay({
     listen: flags.listen ?? config.listen,
     privateKey: config.privateKey,
     peers: config.peers,
+    invites: config.invites,
+    enrol: (invite, publicKey) => enrolInStore(store, invite, publicKey, Date.now()),
+    name: () => settings.name,
     log,
-    onEvent: (event) => logRelayEvent(log, event),
+    onEvent: (event) => {
+      logRelayEvent(log, event);
+      keepEvent(store, event, log);
+    },
     onFatal: endWithInternalError,
     ...(config.congestion && { congestion: config.congestion }),
     ...(config.memoryPerPeerBytes && { memoryPerPeerBytes: config.memoryPerPeerBytes }),
@@ -91,46 +115,67 @@ async function start(file: string, flags: RelayFlags): Promise<StartedRelay> {
     ...(keyLog === undefined ? {} : { keyLog }),
   });
   wipeKeys(config);
-  return { relay, config, log };
+  return { relay, config, log, settings };
+}
+
+/** A relay works without a store, but then nobody can enrol. */
+function prepareStore(directory: string, log: Log): void {
+  try {
+    makeStore(directory);
+    sweepStore(directory, Date.now());
+  } catch (error) {
+    log.warn(
+      { event: 'store-failed' },
+      `nobody can enrol: cannot write ${directory}: ${systemReason(error)}`,
+    );
+  }
+}
+
+/** Remembers the first connection of a peer, after which its link is worth nothing (spec enrolment 4.3). */
+function keepEvent(directory: string, event: RelayEvent, log: Log): void {
+  if (event.type !== 'peer-connected') return;
+  try {
+    noteConnected(directory, event.peer);
+  } catch (error) {
+    log.warn(
+      { event: 'store-failed', peer: event.peer },
+      `cannot write ${directory}: ${systemReason(error)}`,
+    );
+  }
 }
 
 function announce(relay: Relay, file: string, config: RelayConfig, log: Log): void {
   const place = formatTarget({ host: relay.address.address, port: relay.address.port });
+  const { peers, invites } = config;
   log.info(
     {
       event: 'listening',
       address: relay.address.address,
       port: relay.address.port,
       publicKey: shortKey(config.publicKey),
-      peers: config.peers.length,
+      peers: peers.length,
     },
-    `listening on UDP ${place} as ${shortKey(config.publicKey)} for ${count(config.peers.length, 'peer')} (to reload ${file}: ${reloadCommand()})`,
+    `listening on UDP ${place} as ${shortKey(config.publicKey)} for ${count(peers.length, 'peer')} (to reload ${file}: ${reloadCommand()})`,
   );
-  if (config.peers.length === 0) {
+  if (peers.length === 0 && invites.length === 0) {
     log.warn(
       { event: 'no-peers' },
-      `nobody can connect yet: add a [[peer]] to ${file}, then reload it: ${reloadCommand()}`,
+      'nobody can connect yet: invite a client with underpass invite NAME --allow TARGET',
     );
   }
 }
 
-function printNextSteps(file: string, config: RelayConfig, relay: Relay): void {
-  const publicKey = encodeKey(config.publicKey);
+function printNextSteps(file: string, config: RelayConfig): void {
   printLine(`Wrote ${file} and a private key beside it, relay.key.
 
 This relay's public key:
-  ${publicKey}
+  ${encodeKey(config.publicKey)}
 
-What to do next:
-  1. On the client, make a key and show its public half:
-       (umask 077; underpass keygen > client.key); underpass pubkey < client.key
-  2. Here, add a [[peer]] with that public key and what it may reach to
-       ${file}
-     and reload:
-       ${reloadCommand()}
-  3. On the client, with this machine's name or address:
-       underpass client --relay HOST:${relay.address.port} --relay-key ${publicKey} \\
-         --key client.key -L 8080:localhost:80
+What to do next, while this relay runs:
+  1. Here, in another terminal, make a link for a client, and say what it may reach:
+       underpass invite laptop --allow localhost:8000
+  2. On the client, enrol with that link:
+       underpass client LINK -L 8080:localhost:8000
 
 Later starts need no options: underpass relay
 `);

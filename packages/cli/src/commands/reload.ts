@@ -9,13 +9,20 @@ import { ExitCode } from '../exit-code.js';
 import { failureOf } from '../failure-lines.js';
 import { encodeKey } from '../key-text.js';
 
+/** What a running relay goes by. */
+export interface RunningSettings {
+  /** The config with which it was started. */
+  readonly config: RelayConfig;
+  /** The relay's name, which a reload can change. */
+  name: string | undefined;
+}
+
 /** Reads the list of peers again. Peers that stay keep every stream. An invalid file changes nothing.
- *  @param running  the config with which the relay was started
  *  @throws what is wrong with the file, which has been logged */
 export function reload(
   relay: Pick<Relay, 'setPeers'>,
   file: string,
-  running: RelayConfig,
+  running: RunningSettings,
   log: Log,
 ): ReloadReport {
   try {
@@ -25,16 +32,17 @@ export function reload(
     }
     const config = loadRelayConfig(file);
     try {
-      relay.setPeers(config.peers);
+      relay.setPeers(config.peers, config.invites);
     } finally {
       wipeKeys(config);
     }
+    running.name = config.name;
     const count = config.peers.length;
     log.info(
       { event: 'reloaded', peers: count },
       `reloaded ${file}: ${count} ${count === 1 ? 'peer' : 'peers'}`,
     );
-    const keys = changedForRestart(running, config);
+    const keys = changedForRestart(running.config, config);
     if (keys.length > 0) {
       const what = keys.length === 1 ? `${keys[0]} takes` : `${keys.join(', ')} take`;
       log.warn(

@@ -34,8 +34,12 @@ export const publicKeyField = parsedField<Uint8Array>(
 
 export const peerNameField = parsedField<string>(
   'a name of 1 to 64 letters, digits, dots, dashes and underscores',
-  (text) => (PEER_NAME.test(text) ? text : undefined),
+  (text) => (isPeerName(text) ? text : undefined),
 );
+
+export function isPeerName(text: string): boolean {
+  return PEER_NAME.test(text);
+}
 
 export const logLevelField = z.enum(LOG_LEVELS, { error: `one of ${LOG_LEVELS.join(', ')}` });
 

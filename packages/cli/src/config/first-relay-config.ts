@@ -11,10 +11,16 @@ import { writeFileWhole } from '../write-file.js';
 /** WireGuard's usual port, so that the traffic looks like any other WireGuard. */
 export const DEFAULT_RELAY_PORT = 51_820;
 
+export interface FirstRelayConfig {
+  /** `[HOST:]PORT` */
+  readonly listen?: string;
+  /** `HOST:PORT` */
+  readonly endpoint?: string;
+}
+
 /** Writes `file` and, beside it, `relay.key`, both with mode 0600. An existing key is kept and used.
- *  @param listen  the `[HOST:]PORT` to write
  *  @throws CliError when something cannot be written */
-export function writeFirstRelayConfig(file: string, listen = String(DEFAULT_RELAY_PORT)): void {
+export function writeFirstRelayConfig(file: string, options: FirstRelayConfig = {}): void {
   const directory = path.dirname(file);
   const keyFile = path.join(directory, 'relay.key');
   try {
@@ -31,20 +37,28 @@ export function writeFirstRelayConfig(file: string, listen = String(DEFAULT_RELA
     key.fill(0);
   }
   try {
-    writeFileWhole(file, firstRelayConfig(listen), { mode: 0o600 });
+    writeFileWhole(file, firstRelayConfig(options), { mode: 0o600 });
   } catch (error) {
     throw writeError(file, error);
   }
 }
 
-function firstRelayConfig(listen: string): string {
+function firstRelayConfig({ listen = String(DEFAULT_RELAY_PORT), endpoint }: FirstRelayConfig): string {
+  const endpointLine =
+    endpoint === undefined
+      ? '# endpoint = "relay.example.org:51820"'
+      : `endpoint = ${JSON.stringify(endpoint)}`;
   return `# The config of an Underpass relay. Mistakes are reported with their line; SIGHUP reloads it.
 
 # The UDP port, on every address of this machine; "HOST:PORT" for one address.
 listen = ${JSON.stringify(listen)}
 private_key_file = "relay.key"
 
-# One [[peer]] for each client. It may reach what \`allow\` lists, and nothing else.
+# Where clients reach this relay, for the links of underpass invite: by default this machine's public address.
+${endpointLine}
+
+# Clients that enrolled with a link are in relay.d, beside this file. Those whose keys were swapped by hand have a
+# [[peer]] each here. A client may reach what \`allow\` lists, and nothing else.
 #
 # [[peer]]
 # name = "laptop"

@@ -1,16 +1,19 @@
 /** relay.toml: where a relay listens, who may connect and what each peer may reach (docs/cli.md). */
 
 import type { CongestionControllerName } from '@underpass/protocol';
-import type { RelayPeerOptions } from '@underpass/relay';
+import type { RelayInviteOptions, RelayPeerOptions } from '@underpass/relay';
 import * as z from 'zod';
 import { ConfigError } from '../cli-error.js';
-import type { ListenAddress } from '../host-port.js';
-import { decodeKey, isSameKey } from '../key-text.js';
+import type { HostPort, ListenAddress } from '../host-port.js';
+import { decodeKey, encodeKey, isSameKey } from '../key-text.js';
+import { INVITE_GRACE_MS } from '../limits.js';
 import type { LogLevel } from '../log-level.js';
 import { publicKeyOf } from '../public-key.js';
+import { storeDirectoryOf } from '../store/store-files.js';
+import { loadStore, type StoredPeer, wipeStoredPeer } from '../store/stored-peer.js';
 import {
-  allowField,
   congestionField,
+  hostPortField,
   listenField,
   logLevelField,
   memoryMibField,
@@ -20,6 +23,7 @@ import {
   privateKeyFileField,
   publicKeyField,
 } from './fields.js';
+import { peerRulesOf, peerRulesShape } from './peer-rules.js';
 import { type Problem, problemLines, schemaProblems, valueAt } from './schema-problems.js';
 import { readTomlDocument, type TomlDocument } from './toml-document.js';
 
@@ -27,7 +31,14 @@ export interface RelayConfig {
   readonly listen: ListenAddress;
   readonly privateKey: Uint8Array;
   readonly publicKey: Uint8Array;
+  /** Where clients reach this relay. */
+  readonly endpoint: HostPort | undefined;
+  /** What clients that enrol call this relay. */
+  readonly name: string | undefined;
+  /** Those of the config file, then those that enrolled. */
   readonly peers: readonly RelayPeerOptions[];
+  /** Those that can be used, or whose holders must learn that they cannot. */
+  readonly invites: readonly RelayInviteOptions[];
   readonly congestion: CongestionControllerName | undefined;
   readonly memoryPerPeerBytes: number | undefined;
   readonly maxOutageMs: number | undefined;
@@ -35,14 +46,34 @@ export interface RelayConfig {
 }
 
 /** Overwrites the keys. A running relay has copies of them. */
-export function wipeKeys({ privateKey, peers }: RelayConfig): void {
+export function wipeKeys({ privateKey, peers, invites }: RelayConfig): void {
   privateKey.fill(0);
-  for (const { presharedKey } of peers) presharedKey?.fill(0);
+  for (const { presharedKey } of [...peers, ...invites]) presharedKey?.fill(0);
 }
 
-/** @throws CliError when the file cannot be read, ConfigError with everything that is wrong in it */
-export function loadRelayConfig(file: string): RelayConfig {
-  return relayConfigOf(readTomlDocument(file));
+/** Reads the config, and the store beside it.
+ *  @param nowMs  Unix milliseconds, to leave out invites that are over
+ *  @throws CliError when a file cannot be read, ConfigError with everything that is wrong in one */
+export function loadRelayConfig(file: string, nowMs = Date.now()): RelayConfig {
+  const config = relayConfigOf(readTomlDocument(file));
+  const directory = storeDirectoryOf(file);
+  const stored = loadStore(directory);
+  const problems = conflicts(directory, config, stored);
+  if (problems.length > 0) {
+    wipeKeys(config);
+    for (const peer of stored) wipeStoredPeer(peer);
+    throw new ConfigError(problems);
+  }
+  const enrolled = stored.flatMap(({ name, allow, enrolled }) =>
+    enrolled === undefined ? [] : [{ name, allow, ...enrolled }],
+  );
+  const invites: RelayInviteOptions[] = [];
+  for (const { name, invite } of stored) {
+    const { publicKey, presharedKey, expiresAtMs } = invite;
+    if (nowMs < expiresAtMs + INVITE_GRACE_MS) invites.push({ name, publicKey, presharedKey });
+    else presharedKey.fill(0);
+  }
+  return { ...config, peers: [...config.peers, ...enrolled], invites };
 }
 
 /** @throws ConfigError */
@@ -61,10 +92,13 @@ export function relayConfigOf(document: TomlDocument): RelayConfig {
   if (!result.success || publicKey === undefined || problems.length > 0) {
     throw new ConfigError(problemLines(document, problems));
   }
-  const { listen, private_key_file, peer, congestion, memory_per_peer_mib, max_outage_hours, log } =
-    result.data;
+  const { listen, private_key_file, endpoint, name, peer } = result.data;
+  const { congestion, memory_per_peer_mib, max_outage_hours, log } = result.data;
   return {
     listen,
+    endpoint,
+    name,
+    invites: [],
     privateKey: private_key_file,
     publicKey,
     peers: (peer ?? []).map(peerOptions),
@@ -81,7 +115,7 @@ function relaySchema(directory: string) {
       name: peerNameField,
       public_key: publicKeyField,
       preshared_key_file: presharedKeyFileField(directory).optional(),
-      allow: z.array(allowField, { error: 'a list of rules, for example ["localhost:80"]' }),
+      ...peerRulesShape,
     },
     { error: 'a table [[peer]]' },
   );
@@ -89,6 +123,8 @@ function relaySchema(directory: string) {
     {
       listen: listenField,
       private_key_file: privateKeyFileField(directory),
+      endpoint: hostPortField.optional(),
+      name: peerNameField.optional(),
       peer: z.array(peer, { error: 'tables [[peer]], with double brackets' }).optional(),
       congestion: congestionField.optional(),
       memory_per_peer_mib: memoryMibField.optional(),
@@ -102,8 +138,34 @@ function relaySchema(directory: string) {
 type PeerTable = NonNullable<z.output<ReturnType<typeof relaySchema>>['peer']>[number];
 
 function peerOptions(table: PeerTable): RelayPeerOptions {
-  const { name, public_key: publicKey, preshared_key_file: presharedKey, allow } = table;
-  return { name, publicKey, allow, ...(presharedKey === undefined ? {} : { presharedKey }) };
+  const { name, public_key: publicKey, preshared_key_file: presharedKey } = table;
+  return {
+    name,
+    publicKey,
+    ...peerRulesOf(table),
+    ...(presharedKey === undefined ? {} : { presharedKey }),
+  };
+}
+
+/** Finds names and keys that a peer of the store shares with the config or with another peer of the store. */
+function conflicts(directory: string, config: RelayConfig, stored: readonly StoredPeer[]): string[] {
+  const names = new Set(config.peers.map(({ name }) => name));
+  const owners = new Map(config.peers.map(({ name, publicKey }) => [encodeKey(publicKey), name]));
+  owners.set(encodeKey(config.publicKey), 'this relay');
+  return stored.flatMap(({ name, enrolled }) => {
+    const place = `${directory}/${name}:1:`;
+    const key = enrolled && encodeKey(enrolled.publicKey);
+    const owner = key === undefined ? undefined : owners.get(key);
+    if (key !== undefined) owners.set(key, name);
+    const found: string[] = [];
+    if (names.has(name)) {
+      found.push(
+        `${place} ${name} is also a [[peer]] of the config: rename that one, or underpass revoke ${name}`,
+      );
+    }
+    if (owner !== undefined) found.push(`${place} ${name} and ${owner} have the same public key`);
+    return found;
+  });
 }
 
 /** Finds peers with the same name or key. Works on the raw document, so that other problems do not hide it. */

@@ -12,6 +12,8 @@ export interface RelayControlOptions {
   /** The path of the config file. */
   readonly config: string;
   readonly publicKey: Uint8Array;
+  /** `HOST:PORT`, where clients reach it. */
+  readonly endpoint?: string | undefined;
   /** Reads the config again. Throws what is wrong with it. */
   readonly reload: () => ReloadReport;
   readonly log: Log;
@@ -26,8 +28,9 @@ export interface ReloadReport {
 
 /** Opens the control socket. A relay is useful without one, so a failure is a line in the log. */
 export async function openRelayControl(options: RelayControlOptions): Promise<ControlServer | undefined> {
-  const { relay, config, publicKey, reload, log } = options;
-  const facts = { name: path.basename(config, '.toml'), config: path.resolve(config), publicKey };
+  const { relay, config, publicKey, endpoint, reload, log } = options;
+  const name = path.basename(config, '.toml');
+  const facts = { name, config: path.resolve(config), publicKey, endpoint };
   return openControl(relaySocketName(config), log, {
     'GET /status': () => relayReport(facts, relay.status()),
     'POST /reload': () => reload(),

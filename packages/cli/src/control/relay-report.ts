@@ -20,6 +20,8 @@ export interface RelayReport extends ProcessReport, StreamsReport {
   readonly config: string;
   readonly publicKey: string;
   readonly listen: string;
+  /** Where clients reach it, if it was told. */
+  readonly endpoint?: string | undefined;
   readonly peersConfigured: number;
   /** Those that were heard since the relay started. */
   readonly peers: readonly PeerReport[];
@@ -30,6 +32,7 @@ export interface RelayFacts {
   readonly name: string;
   readonly config: string;
   readonly publicKey: Uint8Array;
+  readonly endpoint?: string | undefined;
 }
 
 export function relayReport(facts: RelayFacts, status: RelayStatus): RelayReport {

@@ -47,6 +47,32 @@ describe("a relay's log", () => {
     );
   });
 
+  test('reports a client that enrolled', () => {
+    const publicKey = new Uint8Array(32);
+    expect(words({ type: 'peer-enrolled', peer: 'laptop', publicKey, address: ADDRESS })).toBe(
+      'info laptop enrolled with the key AAAAAAAA… from 10.77.0.1:40000',
+    );
+  });
+
+  test('reports a second use of a link as an error (spec enrolment 4.4: "report it in its log as an error")', () => {
+    const publicKey = new Uint8Array(32);
+    expect(words({ type: 'invite-reused', peer: 'laptop', publicKey, address: ADDRESS })).toBe(
+      'error the link for laptop was used a second time, with another key (AAAAAAAA…) from 10.77.0.1:40000: somebody else has the link, and one of the two enrolled with it; if you do not know both, run underpass revoke laptop and invite it again',
+    );
+  });
+
+  test('reports other clients that cannot enrol, and why', () => {
+    const event = {
+      type: 'enrol-refused',
+      peer: 'laptop',
+      publicKey: new Uint8Array(32),
+      address: undefined,
+      status: 'invite-expired',
+      advice: 'the link has expired',
+    } as const;
+    expect(words(event)).toBe('warn a client cannot enrol as laptop: the link has expired');
+  });
+
   test('explains why a peer disconnected, with the number of lost connections', () => {
     const reason = 'the client was restarted';
     expect(words({ type: 'peer-disconnected', peer: 'laptop', reason, lostStreams: 3 })).toBe(

@@ -5,7 +5,7 @@ import type { RelayPeerOptions } from '@underpass/relay';
 import { silentLog } from '@underpass/runtime';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { CliError } from '../../src/cli-error.js';
-import { reloadOnSignal } from '../../src/commands/reload.js';
+import { type RunningSettings, reloadOnSignal } from '../../src/commands/reload.js';
 import { loadRelayConfig, type RelayConfig } from '../../src/config/relay-config.js';
 import { ExitCode } from '../../src/exit-code.js';
 import { writeKeyFile } from '../../src/key-file.js';
@@ -23,6 +23,7 @@ const START = 'listen = "51820"\nprivate_key_file = "relay.key"\n';
 
 let file = '';
 let running: RelayConfig;
+const settings = (): RunningSettings => ({ config: running, name: undefined });
 beforeEach(() => {
   const directory = temporaryDirectory();
   file = path.join(directory, 'relay.toml');
@@ -43,7 +44,7 @@ function reloadWith(text: string | undefined) {
       peers = list;
     },
   };
-  reloadOnSignal(relay, file, running, { ...silentLog, info: add, warn: add, error: add });
+  reloadOnSignal(relay, file, settings(), { ...silentLog, info: add, warn: add, error: add });
   return { lines, peers };
 }
 
@@ -69,7 +70,7 @@ describe('a reload', () => {
         },
       };
       writeFileSync(file, `${START}${PEER}preshared_key_file = "other.key"\n`);
-      reloadOnSignal(relay, file, running, silentLog);
+      reloadOnSignal(relay, file, settings(), silentLog);
       expect(seen.map((key) => encodeKey(key))).toEqual([encodeKey(new Uint8Array(32))]);
     },
   );

@@ -15,10 +15,13 @@ describe('the first config of a relay', () => {
     expect(loadRelayConfig(file)).toMatchObject({ listen: { port: DEFAULT_RELAY_PORT }, peers: [] });
   });
 
-  it('has the requested port', () => {
+  it('has the requested port and endpoint', () => {
     const file = path.join(temporaryDirectory(), 'relay.toml');
-    writeFirstRelayConfig(file, '[::1]:7000');
-    expect(loadRelayConfig(file).listen).toEqual({ host: '::1', port: 7000 });
+    writeFirstRelayConfig(file, { listen: '[::1]:7000', endpoint: 'relay.example.org:7001' });
+    expect(loadRelayConfig(file)).toMatchObject({
+      listen: { host: '::1', port: 7000 },
+      endpoint: { host: 'relay.example.org', port: 7001 },
+    });
   });
 
   it('keeps an existing key, and refuses one that others can read', () => {

@@ -1,0 +1,72 @@
+/** Notices that a command has changed a relay's store. */
+import { type FSWatcher, readFileSync, watch } from 'node:fs';
+import path from 'node:path';
+import type { Timers } from '@underpass/runtime';
+import { CHANGED_FILE } from './store-files.js';
+
+/** How often to look, where the system does not report changes: on some network file systems, for example. */
+export const STORE_POLL_MS = 2_000;
+
+/** Calls back after each change of a store that a command has made.
+ *
+ *  Each command writes a random word to one file in the store. The system reports that at once where it can, and the
+ *  watch also looks every two seconds. It never reads anything else, and never writes. */
+export class StoreWatch {
+  readonly #directory: string;
+  readonly #onChange: () => void;
+  readonly #timers: Timers;
+  #word: string | undefined;
+  #watcher: FSWatcher | undefined;
+  #timer: object | undefined;
+
+  constructor(directory: string, onChange: () => void, timers: Timers) {
+    this.#directory = directory;
+    this.#onChange = onChange;
+    this.#timers = timers;
+    this.#word = this.#read();
+    this.#look();
+  }
+
+  close(): void {
+    this.#watcher?.close();
+    if (this.#timer !== undefined) this.#timers.clear(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /** Looks now, and again later. */
+  #look(): void {
+    this.#watch();
+    this.#check();
+    this.#timer = this.#timers.set(() => this.#look(), STORE_POLL_MS);
+  }
+
+  /** The store may not exist yet, or may have been replaced. */
+  #watch(): void {
+    if (this.#watcher !== undefined) return;
+    try {
+      const watcher = watch(this.#directory, { persistent: false }, () => this.#check());
+      this.#watcher = watcher;
+      watcher.on('error', () => {
+        watcher.close();
+        if (this.#watcher === watcher) this.#watcher = undefined;
+      });
+    } catch {
+      // Looking every two seconds has to do.
+    }
+  }
+
+  #check(): void {
+    const word = this.#read();
+    if (word === undefined || word === this.#word) return;
+    this.#word = word;
+    this.#onChange();
+  }
+
+  #read(): string | undefined {
+    try {
+      return readFileSync(path.join(this.#directory, CHANGED_FILE), 'utf8');
+    } catch {
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,204 @@
+/** The relay's side of enrolment: its open invites, and the requests of those who hold a link (spec enrolment 4). */
+import {
+  encodeEnrolAnswer,
+  IncomingRequest,
+  type IncomingRequestOptions,
+  type RequestService,
+  type StreamRequest,
+  type Tunnel,
+} from '@underpass/forward';
+import { bytesKey, type Endpoint, MAX_PEERS, type Peer, type Stream } from '@underpass/protocol';
+import type { Timers } from '@underpass/runtime';
+import type {
+  EnrolOutcome,
+  RelayEvent,
+  RelayInviteOptions,
+  RelayOptions,
+  RelayPeerOptions,
+} from './relay-options.js';
+
+/** How many requests a client with a link may make in one connection. One is enough; a second follows a reset. */
+export const MAX_ENROL_REQUESTS = 8;
+
+export interface InvitationsOptions {
+  readonly endpoint: Endpoint;
+  readonly tunnel: Tunnel;
+  readonly timers: Timers;
+  readonly now: () => number;
+  /** The peers that have enrolled, and those of the config. */
+  readonly members: {
+    nameOf(publicKey: Uint8Array): string | undefined;
+    add(peer: RelayPeerOptions): void;
+  };
+  readonly emit: (event: RelayEvent) => void;
+  readonly relay: Pick<RelayOptions, 'enrol' | 'name' | 'log'>;
+}
+
+type Refusal = Exclude<EnrolOutcome['status'], 'opened'>;
+
+interface Invitation {
+  readonly name: string;
+  /** The endpoint's peer for the one-time key of the link. */
+  readonly peer: Peer;
+  requests: number;
+}
+
+/** The invites that can be used, or whose holders must learn that they cannot.
+ *
+ *  It owns an endpoint peer for each invite, with the one-time key that follows from the link. Such a peer is not a
+ *  member: it has no rules and no acceptor, and the only request that is carried out for it is to enrol. The relay's
+ *  `enrol` decides who may, and keeps that; this class makes sure that no key gets two owners. */
+export class Invitations {
+  readonly #options: InvitationsOptions;
+  /** By the one-time public key. */
+  readonly #invitations = new Map<string, Invitation>();
+
+  constructor(options: InvitationsOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#invitations.size;
+  }
+
+  has(publicKey: Uint8Array): boolean {
+    return this.#invitations.has(bytesKey(publicKey));
+  }
+
+  /** Replaces the list of invites. Those that stay keep their connections. */
+  set(invites: readonly RelayInviteOptions[]): void {
+    const { endpoint, now } = this.#options;
+    const wanted = new Map(invites.map((invite) => [bytesKey(invite.publicKey), invite]));
+    for (const [key, { peer, name }] of this.#invitations) {
+      const invite = wanted.get(key);
+      if (invite?.name === name && peer.hasPresharedKey(invite.presharedKey)) continue;
+      this.#invitations.delete(key);
+      endpoint.removePeer(now(), peer, 'the invite was revoked, or has expired');
+    }
+    for (const [key, { name, publicKey, presharedKey }] of wanted) {
+      if (this.#invitations.has(key)) continue;
+      const peer = endpoint.addPeer({ publicKey, presharedKey });
+      this.#invitations.set(key, { name, peer, requests: 0 });
+    }
+  }
+
+  /** Call when a peer has connected: each connection may make some requests. */
+  onConnected(peer: Peer): void {
+    const invitation = this.#find(peer);
+    if (invitation !== undefined) invitation.requests = 0;
+  }
+
+  /** @returns false if `peer` is not an invite */
+  accept(peer: Peer, stream: Stream): boolean {
+    const invitation = this.#find(peer);
+    if (invitation === undefined) return false;
+    const { tunnel, timers } = this.#options;
+    const options: IncomingRequestOptions = {
+      tunnel,
+      timers,
+      serve: (request, incoming) => this.#serve(invitation, request, incoming),
+      onDecided: () => {},
+      onRefused: () => {}, // `enrol` has reported what matters
+    };
+    const request = new IncomingRequest(stream, options);
+    tunnel.attach(stream, request);
+    request.start();
+    return true;
+  }
+
+  #find(peer: Peer): Invitation | undefined {
+    const invitation = this.#invitations.get(bytesKey(peer.publicKey));
+    return invitation?.peer === peer ? invitation : undefined;
+  }
+
+  #serve(invitation: Invitation, request: StreamRequest, incoming: IncomingRequest): RequestService {
+    return {
+      start: () => this.#answer(invitation, request, incoming),
+      cancel: () => {},
+      onReadable: () => discard(incoming.stream),
+    };
+  }
+
+  #answer(invitation: Invitation, request: StreamRequest, incoming: IncomingRequest): void {
+    // spec enrolment 3.3: a link is good for nothing else
+    if (request.kind !== 'enrol') {
+      incoming.refuse('not-allowed', 'an invite can only enrol');
+      return;
+    }
+    if (++invitation.requests > MAX_ENROL_REQUESTS) {
+      incoming.refuse('too-many-streams', 'too many requests to enrol');
+      return;
+    }
+    const outcome = this.#enrol(invitation, request.publicKey);
+    if (outcome.status !== 'opened') {
+      incoming.refuse(outcome.status, outcome.status);
+      return;
+    }
+    const { name: peerName, presharedKey } = outcome.peer;
+    const answer = encodeEnrolAnswer({
+      presharedKey,
+      peerName,
+      relayName: this.#options.relay.name?.() ?? '',
+    });
+    presharedKey.fill(0);
+    incoming.open();
+    incoming.stream.write(answer);
+    incoming.stream.finish();
+    discard(incoming.stream);
+    this.#options.tunnel.wake();
+  }
+
+  /** Makes a peer of the client with this key, if that may be (spec enrolment 4). */
+  #enrol({ name, peer }: Invitation, publicKey: Uint8Array): EnrolOutcome {
+    const { endpoint, members, emit } = this.#options;
+    const about = { peer: name, publicKey, address: peer.stats().address };
+    const refuse = (status: Refusal, advice: string): EnrolOutcome => {
+      emit({ type: 'enrol-refused', ...about, status, advice });
+      return { status };
+    };
+    const holder = members.nameOf(publicKey);
+    const isRelays = bytesKey(publicKey) === bytesKey(endpoint.publicKey);
+    if (isRelays || this.has(publicKey) || (holder !== undefined && holder !== name)) {
+      return refuse('not-allowed', 'its key belongs to somebody else');
+    }
+    if (holder === undefined && endpoint.peers.length >= MAX_PEERS) {
+      return refuse('internal-error', `a relay can have at most ${MAX_PEERS} peers and invites`);
+    }
+    const outcome = this.#decide(name, publicKey);
+    if (outcome.status === 'opened') {
+      if (holder === undefined) members.add(outcome.peer);
+      emit({ type: 'peer-enrolled', ...about });
+      return outcome;
+    }
+    // spec enrolment 4.4: two have the link
+    if (outcome.status === 'invite-used' && holder === undefined) {
+      emit({ type: 'invite-reused', ...about });
+      return outcome;
+    }
+    return refuse(outcome.status, ADVICE[outcome.status] ?? outcome.status);
+  }
+
+  #decide(name: string, publicKey: Uint8Array): EnrolOutcome {
+    const { enrol, log } = this.#options.relay;
+    try {
+      return enrol?.(name, publicKey) ?? { status: 'not-allowed' };
+    } catch (error) {
+      // spec enrolment 4.2: a client whose key could not be kept has not enrolled
+      log.error({ event: 'enrol-failed', peer: name }, `${name} cannot enrol: ${String(error)}`);
+      return { status: 'internal-error' };
+    }
+  }
+}
+
+/** Why a request is refused, for the log. */
+const ADVICE: Readonly<Partial<Record<Refusal, string>>> = {
+  'invite-used': 'this client has enrolled with the link already',
+  'invite-expired': 'the link has expired',
+  'not-allowed': 'the invite was revoked',
+  'internal-error': 'this relay could not keep its key',
+};
+
+/** Reads what nobody needs, so that the stream can end. */
+function discard(stream: Stream): void {
+  while (stream.read() !== undefined);
+}
