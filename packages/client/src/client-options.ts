@@ -126,6 +126,8 @@ export interface BoundForward {
   readonly spec: Forward;
   /** With the actual port if port 0 was requested. */
   readonly addresses: readonly { readonly address: string; readonly port: number }[];
+  /** The path of a unix socket, which has no addresses. */
+  readonly path?: string;
 }
 
 export interface ClientStatus {

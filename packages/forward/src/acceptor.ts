@@ -4,13 +4,15 @@ import type { Stream } from '@underpass/protocol';
 import { monotonicMs, systemTimers, type Timers } from '@underpass/runtime';
 import { FamilyMemory } from './dial-order.js';
 import { DialQueue } from './dial-queue.js';
-import { DialService, type DialServiceOptions, type SharedByDials } from './dial-service.js';
+import { DialService, type DialServiceOptions, type Route, type SharedByDials } from './dial-service.js';
 import { MAX_CONNECTIONS } from './forward-constants.js';
 import type { Target } from './forward-spec.js';
 import { IncomingRequest, type IncomingRequestOptions, type RequestService } from './incoming-request.js';
 import type { PumpSummary } from './pump.js';
 import type { RequestStatus, StreamRequest } from './request.js';
 import { resetSockets } from './reset-socket.js';
+import { type SharedByRoutes, TcpRoute, type TcpRouteOptions } from './tcp-route.js';
+import { UnixRoute, type UnixRouteOptions } from './unix-route.js';
 
 export interface AcceptorObserver {
   /** @param address  the address that the relay connected to */
@@ -22,7 +24,7 @@ export interface AcceptorObserver {
   onEnd(id: number, target: Target, summary: PumpSummary): void;
 }
 
-export interface AcceptorOptions extends DialServiceOptions {
+export interface AcceptorOptions extends DialServiceOptions, TcpRouteOptions, UnixRouteOptions {
   readonly observer: AcceptorObserver;
   readonly timers?: Timers;
   readonly now?: () => number;
@@ -39,6 +41,7 @@ export class Acceptor {
   readonly #sockets = new Set<Socket>();
   readonly #requests: IncomingRequestOptions;
   readonly #dials: SharedByDials;
+  readonly #routes: SharedByRoutes;
   #underWay = 0;
 
   constructor(options: AcceptorOptions) {
@@ -55,8 +58,8 @@ export class Acceptor {
       onRefused: (id, request, status, advice) =>
         observer.onRefused(id, request && targetOf(request), status, advice),
     };
+    this.#routes = { families: new FamilyMemory(now), timers, now };
     this.#dials = {
-      families: new FamilyMemory(now),
       queue,
       timers,
       now,
@@ -97,20 +100,28 @@ export class Acceptor {
   #serve(request: StreamRequest, incoming: IncomingRequest): RequestService {
     switch (request.kind) {
       case 'tcp':
-        return new DialService(
-          incoming,
-          { host: request.host, port: request.port },
-          this.#options,
-          this.#dials,
-        );
+        return this.#dial(incoming, new TcpRoute(request, this.#options, this.#routes));
+      case 'unix':
+        return this.#dial(incoming, new UnixRoute(request, this.#options, this.#routes));
       case 'enrol':
         return refusal(incoming, 'not-allowed', 'the peer is enrolled already');
     }
   }
+
+  #dial(incoming: IncomingRequest, route: Route): DialService {
+    return new DialService(incoming, route, this.#options, this.#dials);
+  }
 }
 
 function targetOf(request: StreamRequest): Target | undefined {
-  return request.kind === 'tcp' ? { host: request.host, port: request.port } : undefined;
+  switch (request.kind) {
+    case 'tcp':
+      return { host: request.host, port: request.port };
+    case 'unix':
+      return { path: request.path };
+    default:
+      return undefined;
+  }
 }
 
 /** Serves a request that is always refused. */

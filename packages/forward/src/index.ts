@@ -13,7 +13,9 @@ export * from './enrolment/invite-link.js';
 export { type OneTimeKeys, oneTimeKeys } from './enrolment/one-time-keys.js';
 export { MAX_CONNECTIONS } from './forward-constants.js';
 export * from './forward-spec.js';
+export { MAX_RANGE_PORTS, parseLocalForwards, parseTarget } from './forward-syntax.js';
 export { IncomingRequest, type IncomingRequestOptions, type RequestService } from './incoming-request.js';
+export { type Listener, listenAt } from './listener.js';
 export { type Link, type LocalEnd, programEnd } from './local-end.js';
 export { LookupQueue, type NameResolver } from './lookup-queue.js';
 export type { OpenerObserver } from './opener.js';
@@ -27,7 +29,7 @@ export {
 } from './request.js';
 export { type ResettableSocket, resetSocket, resetSockets } from './reset-socket.js';
 export { SocketWatch, type Watched } from './socket-watch.js';
-export { type ListenAddress, listenTcp, type TcpListener } from './tcp-listener.js';
+export type { ListenAddress } from './tcp-listener.js';
 export type { Tunnel } from './tunnel.js';
 export { TunnelError, type TunnelFailure } from './tunnel-error.js';
 export { TunnelSocket, type TunnelSocketOptions } from './tunnel-socket.js';

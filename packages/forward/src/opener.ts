@@ -5,7 +5,7 @@ import type { Socket } from 'node:net';
 import { type Stream, StreamErrorCode } from '@underpass/protocol';
 import type { Target } from './forward-spec.js';
 import { Pump, type PumpSummary } from './pump.js';
-import { decodeStatus, encodeRequest, type RequestStatus } from './request.js';
+import { decodeStatus, encodeRequest, type RequestStatus, requestFor } from './request.js';
 import { resetSocket } from './reset-socket.js';
 import type { SocketWatch } from './socket-watch.js';
 import type { Tunnel } from './tunnel.js';
@@ -55,7 +55,7 @@ export function openThroughTunnel(
     onEnd: (summary) => observer.onEnd(summary),
   });
   // spec forwarding 2.1: send the request at once and never wait for its status
-  stream.write(encodeRequest({ kind: 'tcp', ...target }));
+  stream.write(encodeRequest(requestFor(target)));
   tunnel.attach(stream, {
     onReadable: () => {
       pump.onReadable();

@@ -1,4 +1,6 @@
 /** The request at the start of a stream, and the status at the start of the answer (spec streams 6). */
+import { isUnix, type Target } from './forward-spec.js';
+import { MAX_UNIX_PATH_BYTES, unixPathProblem } from './unix-path.js';
 
 /** Connect to a host and port over TCP. */
 export interface TcpRequest {
@@ -9,6 +11,13 @@ export interface TcpRequest {
   readonly port: number;
 }
 
+/** Connect to a unix socket. */
+export interface UnixRequest {
+  readonly kind: 'unix';
+  /** As `unixPathProblem` accepts it. */
+  readonly path: string;
+}
+
 /** Make a peer of whoever holds the private half of this key (spec enrolment 3.1). */
 export interface EnrolRequest {
   readonly kind: 'enrol';
@@ -17,7 +26,7 @@ export interface EnrolRequest {
 }
 
 /** What a stream is for. Each kind has a row in `FORMATS`. */
-export type StreamRequest = TcpRequest | EnrolRequest;
+export type StreamRequest = TcpRequest | UnixRequest | EnrolRequest;
 export type RequestKind = StreamRequest['kind'];
 
 /** In the order of their bytes on the wire (spec streams 6.2). */
@@ -58,6 +67,11 @@ const FORMATS: { readonly [K in RequestKind]: Format<Extract<StreamRequest, { re
     encode: encodeHostAndPort,
     decode: (fields) => mapped(decodeHostAndPort(fields), (value) => ({ kind: 'tcp', ...value })),
   },
+  unix: {
+    byte: 0x02,
+    encode: encodePath,
+    decode: (fields) => mapped(decodePath(fields), (path) => ({ kind: 'unix', path })),
+  },
   enrol: { byte: 0x06, encode: encodePublicKey, decode: decodePublicKey },
 };
 
@@ -71,6 +85,11 @@ const FORMAT_OF_BYTE = new Map(Object.values(FORMATS).map((format) => [format.by
 /** Whether a request can carry `host` and `port`. */
 export function isRequestable(host: string, port: number): boolean {
   return HOST.test(host) && Number.isInteger(port) && port >= 1 && port <= 65_535;
+}
+
+/** The request for a target. */
+export function requestFor(target: Target): StreamRequest {
+  return isUnix(target) ? { kind: 'unix', path: target.path } : { kind: 'tcp', ...target };
 }
 
 /** @throws RangeError when a field cannot be carried, for example when `isRequestable` is false */
@@ -139,6 +158,24 @@ function decodePublicKey(bytes: Uint8Array): Decoded<EnrolRequest> {
   if (bytes.length < PUBLIC_KEY_BYTES) return { ok: false, reason: 'incomplete' };
   const publicKey = Uint8Array.from(bytes.subarray(0, PUBLIC_KEY_BYTES));
   return { ok: true, value: { kind: 'enrol', publicKey }, bytesRead: PUBLIC_KEY_BYTES };
+}
+
+/** A path (length, then UTF-8). */
+function encodePath({ path }: { readonly path: string }): Uint8Array {
+  const problem = unixPathProblem(path);
+  if (problem !== undefined) throw new RangeError(problem);
+  const text = Buffer.from(path);
+  return Uint8Array.of(text.length, ...text);
+}
+
+function decodePath(bytes: Uint8Array): Decoded<string> {
+  if (bytes.length === 0) return { ok: false, reason: 'incomplete' };
+  const length = bytes[0] as number;
+  if (length === 0 || length > MAX_UNIX_PATH_BYTES) return { ok: false, reason: 'malformed' };
+  if (bytes.length < 1 + length) return { ok: false, reason: 'incomplete' };
+  const path = Buffer.from(bytes.subarray(1, 1 + length)).toString();
+  if (unixPathProblem(path) !== undefined) return { ok: false, reason: 'malformed' };
+  return { ok: true, value: path, bytesRead: 1 + length };
 }
 
 function mapped<A, B>(decoded: Decoded<A>, map: (value: A) => B): Decoded<B> {

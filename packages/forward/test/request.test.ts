@@ -5,17 +5,29 @@ import {
   decodeStatus,
   encodeRequest,
   encodeStatus,
-  isRequestable,
   MAX_REQUEST_BYTES,
   REQUEST_STATUSES,
+  type StreamRequest,
 } from '../src/request.js';
+import { MAX_UNIX_PATH_BYTES, unixPathProblem } from '../src/unix-path.js';
 
 const LETTERS = [...'abcXYZ019-_.:'];
-const request = fc.record({
+const path = fc
+  .array(fc.string({ unit: fc.constantFrom(...'abcä🙂 :.-[]'), minLength: 1, maxLength: 8 }), {
+    minLength: 1,
+    maxLength: 5,
+  })
+  .map((parts) => `/${parts.join('/')}`)
+  .filter((text) => unixPathProblem(text) === undefined);
+const tcp = fc.record({
   kind: fc.constant('tcp' as const),
   host: fc.string({ unit: fc.constantFrom(...LETTERS), minLength: 1, maxLength: 255, size: 'max' }),
   port: fc.integer({ min: 1, max: 65_535 }),
 });
+const request: fc.Arbitrary<StreamRequest> = fc.oneof(
+  tcp,
+  fc.record({ kind: fc.constant('unix' as const), path }),
+);
 
 describe('a request to enrol (spec enrolment 3.1)', () => {
   const publicKey = Uint8Array.from({ length: 32 }, (_, i) => i);
@@ -78,8 +90,7 @@ describe('a request (spec streams 6.1)', () => {
           const decoded = decodeRequest(flipped);
           if (!decoded.ok) continue;
           expect(decoded.value).not.toEqual(wanted);
-          if (decoded.value.kind !== 'tcp') continue;
-          expect(isRequestable(decoded.value.host, decoded.value.port)).toBe(true);
+          expect(decodeRequest(encodeRequest(decoded.value))).toMatchObject({ value: decoded.value });
         }
       }),
       { numRuns: 20 },
@@ -98,19 +109,37 @@ describe('a request (spec streams 6.1)', () => {
   });
 
   it.each([
-    ['another kind', [2, 1, 0x61, 0, 80]],
+    ['another kind', [3, 1, 0x61, 0, 80]],
+    ['kind 0', [0]],
     ['no host', [1, 0, 0, 80]],
     ['port 0', [1, 1, 0x61, 0, 0]],
     ['a space in the host', [1, 1, 0x20, 0, 80]],
     ['a byte above ASCII in the host', [1, 1, 0xe4, 0, 80]],
     ['a zone in the host', [1, 1, 0x25, 0, 80]],
-  ])('with %s is malformed', (_name, bytes) => {
-    expect(decodeRequest(Uint8Array.from(bytes))).toEqual({ ok: false, reason: 'malformed' });
+    ['no path', [2, 0]],
+    ['a path that is too long', [2, MAX_UNIX_PATH_BYTES + 1]],
+    ['a relative path', [2, 1, 0x61]],
+    ['a path with an empty component', [2, 3, 0x2f, 0x2f, 0x61]],
+    ['a path with a .. component', [2, 5, 0x2f, 0x2e, 0x2e, 0x2f, 0x61]],
+    ['a path with a control character', [2, 2, 0x2f, 0x00]],
+    ['a path that is not UTF-8', [2, 2, 0x2f, 0xff]],
+  ])(
+    'with %s is malformed (spec streams 6.1: "MUST refuse bytes other than letters", "MUST also refuse a path")',
+    (_name, bytes) => {
+      expect(decodeRequest(Uint8Array.from(bytes))).toEqual({ ok: false, reason: 'malformed' });
+    },
+  );
+
+  it('for a unix socket is encoded as kind, length and path', () => {
+    expect([...encodeRequest({ kind: 'unix', path: '/ä' })]).toEqual([2, 3, 0x2f, 0xc3, 0xa4]);
+    const longest = `/${'x'.repeat(MAX_UNIX_PATH_BYTES - 1)}`;
+    expect(decodeRequest(encodeRequest({ kind: 'unix', path: longest }))).toMatchObject({ ok: true });
   });
 
   it('cannot be encoded for an invalid target: that is a bug of the caller', () => {
     expect(() => encodeRequest({ kind: 'tcp', host: 'a b', port: 80 })).toThrow(RangeError);
     expect(() => encodeRequest({ kind: 'tcp', host: 'a', port: 65_536 })).toThrow(RangeError);
+    expect(() => encodeRequest({ kind: 'unix', path: 'a' })).toThrow(RangeError);
   });
 });
 

@@ -41,6 +41,8 @@ export interface RelayOptions extends TransportTuning {
   /** What clients that enrol call this relay. */
   readonly name?: () => string | undefined;
   readonly log: Log;
+  /** The paths of this program's own sockets, such as its control socket. No rule can permit a peer to reach them. */
+  readonly ownSockets?: () => readonly string[];
   /** How long the streams of an absent peer are kept (spec outage 4); the default is 24 h. */
   readonly maxOutageMs?: number;
   /** The default is the system's resolver. It needs UV_THREADPOOL_SIZE=64, because libuv uses at most half of its

@@ -250,6 +250,7 @@ class RunningRelay implements Relay {
       descriptors: this.#descriptors,
       rules: () => member.options.allow,
       ownAddresses,
+      ...(this.#options.ownSockets && { ownSockets: this.#options.ownSockets }),
       observer: {
         onOpened: (id, target, address) => {
           member.streams.set(id, { id, target, address, openedAt: this.#driver.now() });

@@ -7,6 +7,7 @@ import { systemReason } from '../cli-error.js';
 import { defaultRelayConfigFile } from '../config/default-paths.js';
 import { writeFirstRelayConfig } from '../config/first-relay-config.js';
 import { loadRelayConfig, type RelayConfig, wipeKeys } from '../config/relay-config.js';
+import { controlSockets } from '../control/control-directory.js';
 import { openRelayControl } from '../control/relay-control.js';
 import type { HostPort, ListenAddress } from '../host-port.js';
 import { openKeyLog } from '../key-log.js';
@@ -103,6 +104,7 @@ async function start(file: string, flags: RelayFlags): Promise<StartedRelay> {
     invites: config.invites,
     enrol: (invite, publicKey) => enrolInStore(store, invite, publicKey, Date.now()),
     name: () => settings.name,
+    ownSockets: () => controlSockets(),
     log,
     onEvent: (event) => {
       logRelayEvent(log, event);
