@@ -14,6 +14,7 @@ import { DEFAULT_CONNECT_TIMEOUT_SECONDS } from '../limits.js';
 import { openLog } from '../log.js';
 import type { LogLevel } from '../log-level.js';
 import { publicKeyOf } from '../public-key.js';
+import { serviceManager } from '../service/notify.js';
 import { untilStopSignal } from '../stop-signal.js';
 import { logClientEvent, logClientSummary, logForward } from './client-log.js';
 import { endWithInternalError } from './internal-error.js';
@@ -77,7 +78,11 @@ export async function runClient(flags: ClientFlags): Promise<void> {
     `connecting to ${relay} as ${shortKey(config.publicKey)}`,
   );
   client.connect();
+  // The ports are open. Contact with the relay may take as long as the network is away.
+  const manager = serviceManager(log);
+  manager.ready(`forwarding through ${relay}`);
   const signal = await stop;
+  manager.stopping();
   control?.close();
   logClientSummary(log, client.status());
   await client.close();

@@ -14,6 +14,7 @@ import { openKeyLog } from '../key-log.js';
 import { encodeKey } from '../key-text.js';
 import { openLog } from '../log.js';
 import type { LogLevel } from '../log-level.js';
+import { serviceManager } from '../service/notify.js';
 import { untilStopSignal } from '../stop-signal.js';
 import { enrolInStore } from '../store/enrol-in-store.js';
 import { makeStore, noteConnected, sweepStore } from '../store/store-changes.js';
@@ -62,20 +63,23 @@ export async function runRelay(flags: RelayFlags): Promise<void> {
   const { relay, config, log, settings } = started;
   const stop = untilStopSignal();
   const endpoint = flags.endpoint ?? config.endpoint;
+  const manager = serviceManager(log);
   if (isFirstRun) printNextSteps(file, config);
   const control = await openRelayControl({
     relay,
     config: file,
     publicKey: config.publicKey,
     endpoint: endpoint && formatTarget(endpoint),
-    reload: () => reload(relay, file, settings, log),
+    reload: () => manager.reloading(() => reload(relay, file, settings, log)),
     log,
   });
   announce(relay, file, config, log);
-  onReload = () => reloadOnSignal(relay, file, settings, log);
+  manager.ready(`listening on UDP port ${relay.address.port}`);
+  onReload = () => manager.reloading(() => reloadOnSignal(relay, file, settings, log));
   if (isReloadDue) onReload();
   const watch = new StoreWatch(storeDirectoryOf(file), () => onReload(), systemTimers);
   const signal = await stop;
+  manager.stopping();
   watch.close();
   control?.close();
   logRelaySummary(log, relay.status());
