@@ -8,6 +8,8 @@ import { DialService, type DialServiceOptions, type Route, type SharedByDials } 
 import { MAX_CONNECTIONS } from './forward-constants.js';
 import type { Target } from './forward-spec.js';
 import { IncomingRequest, type IncomingRequestOptions, type RequestService } from './incoming-request.js';
+import type { ProbeReport } from './probe/probe-report.js';
+import { ProbeService, type SharedByProbes } from './probe/probe-service.js';
 import type { PumpSummary } from './pump.js';
 import type { RequestStatus, StreamRequest } from './request.js';
 import { resetSockets } from './reset-socket.js';
@@ -25,6 +27,8 @@ export interface AcceptorObserver {
 }
 
 export interface AcceptorOptions extends DialServiceOptions, TcpRouteOptions, UnixRouteOptions {
+  /** What the peer learns when it probes. */
+  readonly probeReport: () => ProbeReport;
   readonly observer: AcceptorObserver;
   readonly timers?: Timers;
   readonly now?: () => number;
@@ -42,6 +46,7 @@ export class Acceptor {
   readonly #requests: IncomingRequestOptions;
   readonly #dials: SharedByDials;
   readonly #routes: SharedByRoutes;
+  readonly #probes: SharedByProbes;
   #underWay = 0;
 
   constructor(options: AcceptorOptions) {
@@ -71,6 +76,7 @@ export class Acceptor {
       },
       onEnd: (id, target, summary) => observer.onEnd(id, target, summary),
     };
+    this.#probes = { tunnel, timers, report: options.probeReport, underWay: 0 };
   }
 
   /** Requests that have arrived and have no status yet. */
@@ -105,6 +111,8 @@ export class Acceptor {
         return this.#dial(incoming, new UnixRoute(request, this.#options, this.#routes));
       case 'enrol':
         return refusal(incoming, 'not-allowed', 'the peer is enrolled already');
+      case 'probe':
+        return new ProbeService(incoming, request.downloadBytes, this.#probes);
     }
   }
 

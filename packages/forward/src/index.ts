@@ -19,6 +19,8 @@ export { type Listener, listenAt } from './listener.js';
 export { type Link, type LocalEnd, programEnd } from './local-end.js';
 export { LookupQueue, type NameResolver } from './lookup-queue.js';
 export type { OpenerObserver } from './opener.js';
+export { openProbe, type ProbeOptions, type ProbeOutcome } from './probe/probe-opener.js';
+export type { ProbeReport } from './probe/probe-report.js';
 export type { PumpSummary } from './pump.js';
 export {
   decodeStatus,

@@ -1,5 +1,6 @@
 /** The request at the start of a stream, and the status at the start of the answer (spec streams 6). */
 import { isUnix, type Target } from './forward-spec.js';
+import { MAX_PROBE_BYTES } from './probe/probe-limits.js';
 import { MAX_UNIX_PATH_BYTES, unixPathProblem } from './unix-path.js';
 
 /** Connect to a host and port over TCP. */
@@ -25,8 +26,15 @@ export interface EnrolRequest {
   readonly publicKey: Uint8Array;
 }
 
+/** Measure the path, and report what the receiver knows about it (spec probe 1). */
+export interface ProbeRequest {
+  readonly kind: 'probe';
+  /** How many bytes to send. */
+  readonly downloadBytes: number;
+}
+
 /** What a stream is for. Each kind has a row in `FORMATS`. */
-export type StreamRequest = TcpRequest | UnixRequest | EnrolRequest;
+export type StreamRequest = TcpRequest | UnixRequest | EnrolRequest | ProbeRequest;
 export type RequestKind = StreamRequest['kind'];
 
 /** In the order of their bytes on the wire (spec streams 6.2). */
@@ -73,6 +81,7 @@ const FORMATS: { readonly [K in RequestKind]: Format<Extract<StreamRequest, { re
     decode: (fields) => mapped(decodePath(fields), (path) => ({ kind: 'unix', path })),
   },
   enrol: { byte: 0x06, encode: encodePublicKey, decode: decodePublicKey },
+  probe: { byte: 0x07, encode: encodeDownload, decode: decodeDownload },
 };
 
 /** The longest request. Once this many bytes have arrived, the request is complete or malformed. */
@@ -176,6 +185,20 @@ function decodePath(bytes: Uint8Array): Decoded<string> {
   const path = Buffer.from(bytes.subarray(1, 1 + length)).toString();
   if (unixPathProblem(path) !== undefined) return { ok: false, reason: 'malformed' };
   return { ok: true, value: path, bytesRead: 1 + length };
+}
+
+function encodeDownload({ downloadBytes }: ProbeRequest): Uint8Array {
+  if (!(downloadBytes >= 0 && downloadBytes <= MAX_PROBE_BYTES)) throw new RangeError('too much to download');
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, downloadBytes);
+  return bytes;
+}
+
+function decodeDownload(bytes: Uint8Array): Decoded<ProbeRequest> {
+  if (bytes.length < 4) return { ok: false, reason: 'incomplete' };
+  const downloadBytes = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
+  if (downloadBytes > MAX_PROBE_BYTES) return { ok: false, reason: 'malformed' };
+  return { ok: true, value: { kind: 'probe', downloadBytes }, bytesRead: 4 };
 }
 
 function mapped<A, B>(decoded: Decoded<A>, map: (value: A) => B): Decoded<B> {

@@ -31,6 +31,7 @@ import {
 } from '@underpass/runtime';
 import { checkPeers } from './check-peers.js';
 import { Invitations } from './enrolment.js';
+import { probeReport } from './probe-report.js';
 import type {
   Relay,
   RelayEvent,
@@ -251,6 +252,7 @@ class RunningRelay implements Relay {
       rules: () => member.options.allow,
       ownAddresses,
       ...(this.#options.ownSockets && { ownSockets: this.#options.ownSockets }),
+      probeReport: () => probeReport(name(), member.peer),
       observer: {
         onOpened: (id, target, address) => {
           member.streams.set(id, { id, target, address, openedAt: this.#driver.now() });
