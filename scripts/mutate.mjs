@@ -29,13 +29,17 @@ import { parseArgs } from 'node:util';
 import { transform } from 'esbuild';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const USAGE = `usage: node scripts/mutate.mjs LIST.json... [--seeds COUNT] [--only NAME] [--limit SECONDS] [--tests] [--check]
+const USAGE = `usage: node scripts/mutate.mjs LIST.json... [--seeds COUNT] [--only NAME] [--limit SECONDS] [--tests]
+                                [--tests-only] [--program] [--check]
 
   --seeds COUNT     run at most this many seeds of the simulator for each bug (500)
   --only NAME       run only this bug
   --limit SECONDS   the time limit of the simulator, and of the tests, for each bug (300); tests that exceed it count
                     as having found the bug
-  --tests           also run the tests of the package if the simulator finds nothing
+  --tests           also run the tests of the package if the simulator finds nothing: first those nearest to the file,
+                    then the others
+  --tests-only      run the tests and not the simulator
+  --program         also run the tests of the whole program if those of the package find nothing
   --check           only check that each bug can be planted: that its text occurs once in its file
 
 Build first. Exit code: 0 if every bug was found as its list says, 1 if not, 2 for invalid arguments.
@@ -93,6 +97,8 @@ function readArguments() {
         only: { type: 'string' },
         limit: { type: 'string', default: '300' },
         tests: { type: 'boolean', default: false },
+        'tests-only': { type: 'boolean', default: false },
+        program: { type: 'boolean', default: false },
         check: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
@@ -101,6 +107,7 @@ function readArguments() {
       process.stdout.write(USAGE);
       process.exit(values.help ? 0 : 2);
     }
+    if (values['tests-only'] || values.program) values.tests = true;
     return { lists: positionals, options: values };
   } catch (error) {
     process.stderr.write(`mutate: ${error.message}; see --help\n`);
@@ -127,7 +134,7 @@ function mutated({ file, before, after }) {
 
 /** @returns what found it, or 'nobody' */
 async function find(mutant) {
-  if (/^packages\/(protocol|testkit)\//.test(mutant.file)) {
+  if (!options['tests-only'] && /^packages\/(protocol|testkit)\//.test(mutant.file)) {
     const finder = await inCopy(SIMULATED_WITH, (tree) => simulate(tree, mutant));
     if (finder !== undefined && !(options.tests && finder.startsWith('nobody'))) return finder;
   }
@@ -208,20 +215,27 @@ async function simulate(tree, mutant) {
   return `simulator (${broken}, seed ${seed})`;
 }
 
+/** Runs the tests in the order in which they are likely to find the bug: the file that mirrors the source, its folder, the
+ *  package, and if it is asked for the program. */
 async function test(tree, mutant) {
   writeFileSync(path.join(tree, mutant.file), mutated(mutant));
-  const folder = mutant.file.split('/').slice(0, 2).join('/');
+  const mirror = mutant.file.replace('/src/', '/test/').replace(/\.ts$/, '.test.ts');
+  const [, name] = mutant.file.split('/');
+  const steps = [mirror, path.dirname(mirror), `packages/${name}/test`];
+  if (options.program) steps.push('test/e2e');
+  const done = ['**/endpoint/pair.test.ts'];
+  for (const step of new Set(steps.filter((step) => existsSync(path.join(tree, step))))) {
+    const finder = await runTests(tree, step, done);
+    if (finder !== undefined) return finder;
+    done.push(step.endsWith('.ts') ? step : `${step}/**`);
+  }
+  return undefined;
+}
+
+async function runTests(tree, step, excluded) {
   const vitest = path.join(ROOT, 'node_modules/vitest/vitest.mjs');
-  const parameters = [
-    'run',
-    `${folder}/test`,
-    '--bail',
-    '1',
-    '--reporter',
-    'json',
-    '--exclude',
-    '**/endpoint/pair.test.ts',
-  ];
+  const parameters = ['run', step, '--bail', '1', '--reporter', 'json', '--passWithNoTests'];
+  for (const pattern of excluded) parameters.push('--exclude', pattern);
   const { code, output } = await run(tree, [process.execPath, vitest, ...parameters]);
   if (code === 0) return undefined;
   if (code === undefined) return 'tests (hang)';
