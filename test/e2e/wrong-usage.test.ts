@@ -106,7 +106,11 @@ describe('an invalid command line causes code 2 and one line', () => {
   ])('is not underpass %s %s, which shows an example and exits with 0', async (...commandArguments) => {
     const { code, stdout, lines } = await runUnderpass(commandArguments.filter((text) => text !== undefined));
     expect([code, lines]).toEqual([0, []]);
-    expect(stdout).toContain('Example:\n');
+    // One heading, and under it commands of this page only.
+    const [, ...examples] = stdout.split('Example:\n');
+    expect(examples).toHaveLength(1);
+    const command = commandArguments.find((text) => text !== undefined && /^(?!help)\w/.test(text)) ?? 'demo';
+    expect(examples[0]).toContain(`underpass ${command}`);
     expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);
   });
 

@@ -81,6 +81,35 @@ describe('the report of silence (spec outage 9)', () => {
     expect(state.events).toEqual([]);
   });
 
+  it('forgets every cause when the relay answers', async () => {
+    const { report, timers, state } = setUp(undefined);
+    report.begin();
+    report.onSendError(ADDRESS, 'ENETUNREACH');
+    report.end();
+    report.begin();
+    await timers.runTo(NO_ANSWER_MS - 1);
+    report.onUnresolved(RELAY.host, RELAY.port, 'EAI_AGAIN');
+    report.end();
+    report.begin(true);
+    await timers.runTo(NO_ANSWER_MS - 1 + NO_ANSWER_INTERVAL_MS);
+    expect(state.events).toEqual([
+      '9999 unresolved EAI_AGAIN',
+      '189999 no answer for 180000, 0 wait, undefined',
+    ]);
+  });
+
+  it('names a cause again in the next silence', async () => {
+    const { report, timers, state } = setUp('ECONNREFUSED');
+    for (const start of [0, NO_ANSWER_MS]) {
+      report.begin();
+      await timers.runTo(start + NO_ANSWER_MS - 1);
+      report.end();
+      await timers.runTo(start + NO_ANSWER_MS);
+    }
+    const seen = `not-listening ECONNREFUSED`;
+    expect(state.events).toEqual([`${FIND_CAUSE_MS} ${seen}`, `${NO_ANSWER_MS + FIND_CAUSE_MS} ${seen}`]);
+  });
+
   it('names the error of the other machine whenever it changes', async () => {
     const { report, timers, state } = setUp('ECONNREFUSED', 'ECONNREFUSED', 'EHOSTUNREACH');
     report.begin();

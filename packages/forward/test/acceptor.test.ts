@@ -154,6 +154,24 @@ describe('a request', () => {
     expect(String(await readAll(theirs))).toBe('data at once');
   });
 
+  it('may be there in several pieces before anyone reads', async () => {
+    const { ours, theirs } = await socketPair();
+    const { accept } = setUp({
+      allow: ['192.0.43.8:80'],
+      connectTcp: () => {
+        process.nextTick(() => ours.emit('connect'));
+        return ours;
+      },
+    });
+    const bytes = request('192.0.43.8');
+    const { stream, handler } = accept(bytes.subarray(0, 3), bytes.subarray(3, 9), bytes.subarray(9), 'data');
+    stream.arriveFin();
+    await settled();
+    expect(stream.written[0]).toBe(byteOf('opened'));
+    handler.onReadable?.();
+    expect(String(await readAll(theirs))).toBe('data');
+  });
+
   it('that is incomplete after 10 s is refused (spec forwarding 2.3: "MUST refuse a request that is not complete")', () => {
     const { accept, timers, heard, acceptor } = setUp();
     const { stream, arrive } = accept(request('192.0.43.8').subarray(0, 5));

@@ -76,6 +76,27 @@ describe('the watch over sockets that Node does not poll', () => {
     expect([watch.size, timers.pending]).toEqual([0, 0]);
   });
 
+  it('checks one that is added again and again when its turn comes', () => {
+    const { timers, watch, all } = setUp(WATCHED_PER_TURN + 1);
+    const [gone] = all as [FakeWatched];
+    gone.answer = ENOTCONN;
+    for (let i = 0; i < 8; i++) {
+      watch.add(gone);
+      timers.advance(WATCH_INTERVAL_MS / 4);
+    }
+    expect(gone.vanished).toBe(1);
+  });
+
+  it('compares with the bytes at the last check, even if it was added again since', () => {
+    const { timers, watch, all } = setUp(1);
+    const [gone] = all as [FakeWatched];
+    gone.answer = ENOTCONN;
+    gone.movedBytes = 1;
+    watch.add(gone);
+    timers.advance(WATCH_INTERVAL_MS);
+    expect([gone.asked, gone.vanished]).toEqual([1, 0]);
+  });
+
   it('allows one that vanishes to end others', () => {
     const { timers, watch, all } = setUp(2);
     const [first, second] = all as [FakeWatched, FakeWatched];

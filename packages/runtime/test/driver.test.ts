@@ -425,4 +425,20 @@ describe('closing', () => {
     turns.run();
     expect(turns.waiting).toHaveLength(0);
   });
+
+  it('leaves the endpoint and the socket alone afterwards, even in a turn that was due already', async () => {
+    const { endpoint, socket, timers, turns, driver, fatal } = setUp();
+    endpoint.toSend = Number.POSITIVE_INFINITY;
+    const closed = driver.close();
+    turns.run(1);
+    expect(turns.waiting).toHaveLength(1);
+    timers.advance(1000);
+    await closed;
+    const { sent } = socket;
+    for (const method of ['handleTimeout', 'pollTransmit', 'pollEvent', 'pollTimeout'] as const) {
+      endpoint[method] = () => expect.unreachable(`${method} after destroy`);
+    }
+    turns.run();
+    expect([fatal, socket.sent, turns.waiting.length, timers.pending]).toEqual([[], sent, 0, 0]);
+  });
 });

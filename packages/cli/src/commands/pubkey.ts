@@ -13,7 +13,7 @@ export function pubkeyCommand(): Command {
     .description('Read a private key from stdin and print its public key, as wg pubkey does.')
     .addHelpText('after', '\nExample:\n  underpass pubkey < client.key')
     .action(async () => {
-      const privateKey = privateKeyIn(await readStdin());
+      const privateKey = privateKeyIn(await readKeyText(process.stdin));
       printLine(encodeKey(publicKeyOf(privateKey)));
       privateKey.fill(0);
       await requireOutput();
@@ -41,10 +41,12 @@ export function privateKeyIn(text: Uint8Array): Uint8Array {
   );
 }
 
-async function readStdin(): Promise<Uint8Array> {
+/** Reads all of `input`, and wipes what it read from.
+ *  @throws CliError if it is longer than any text with one key */
+export async function readKeyText(input: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   const text = new Uint8Array(KEY_FILE_LIMIT_BYTES + 1);
   let length = 0;
-  for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
+  for await (const chunk of input) {
     const taken = chunk.subarray(0, text.length - length);
     text.set(taken, length);
     length += taken.length;

@@ -96,6 +96,21 @@ describe('PacketLog', () => {
     }
   });
 
+  it('knows what was in a packet after any number of packets and frames', () => {
+    const log = new PacketLog();
+    const FRAMES = 7;
+    for (let n = 0; n * FRAMES < 3 * 2 ** 16; n++) {
+      log.begin();
+      for (let f = 0; f < FRAMES; f++) log.addFrame(SentFrameKind.stream, n + f, 0, 1);
+      log.push(n, 1200, PacketKind.ackEliciting);
+      if (n < 2) continue;
+      expect(streamIds(log, n - 1)).toEqual(Array.from({ length: FRAMES }, (_, f) => n - 1 + f));
+      log.acknowledge(n - 2);
+      log.forget(0);
+    }
+    expect(log.frames.count).toBe(2 * FRAMES);
+  });
+
   it('has no memory before the first packet, and gives back what it does not need', () => {
     const log = new PacketLog();
     expect(log.allocatedBytes).toBe(0);
