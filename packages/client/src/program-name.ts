@@ -1,9 +1,6 @@
 /** How events call the program at the other end of a local connection. */
 import type { Socket } from 'node:net';
-import { formatTarget, isUnix, type ListenPlace } from '@underpass/forward';
 
-/** A program on a unix socket has no name, so it is called by the socket that it connected to. */
-export function nameOfProgram(socket: Socket, place: ListenPlace): string {
-  if (isUnix(place)) return formatTarget(place);
+export function nameOfProgram(socket: Socket): string {
   return `${socket.remoteAddress ?? '?'} port ${socket.remotePort ?? '?'}`;
 }

@@ -45,12 +45,7 @@ const PROBLEM_HINTS: Readonly<Record<ContactProblem['kind'], string>> = {
 
 /** What is wrong, and what to do. */
 export function problemLine(problem: ContactProblem): string {
-  return `${problemAdvice(problem)} (still trying)`;
-}
-
-/** The same when nothing is tried any more. */
-export function problemAdvice(problem: ContactProblem): string {
-  return `${problemText(problem)}: ${PROBLEM_HINTS[problem.kind]}`;
+  return `${problemText(problem)}: ${PROBLEM_HINTS[problem.kind]} (still trying)`;
 }
 
 /** How long nothing was heard, how many connections wait, and the cause or what to check. */

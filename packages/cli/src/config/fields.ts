@@ -1,5 +1,12 @@
 /** The types of value in config files. Each message completes 'found …, expected …'. */
-import { type AllowRule, type LocalForward, parseAllowRule, parseLocalForwards } from '@underpass/forward';
+import {
+  type AllowRule,
+  type ListenRule,
+  type LocalForward,
+  parseAllowRule,
+  parseListenRule,
+  parseLocalForward,
+} from '@underpass/forward';
 import {
   CONGESTION_CONTROLLERS,
   MAX_MEMORY_PER_PEER_BYTES,
@@ -82,10 +89,14 @@ export const allowField: z.ZodType<AllowRule> = explainedField(
   parseAllowRule,
 );
 
-/** A range of ports gives several. */
-export const localForwardField: z.ZodType<readonly LocalForward[]> = explainedField(
+export const listenRuleField: z.ZodType<ListenRule> = explainedField(
+  'a rule "[BIND:]PORT" (a string)',
+  parseListenRule,
+);
+
+export const localForwardField: z.ZodType<LocalForward> = explainedField(
   'a forward "[BIND:]PORT:HOST:HOSTPORT" (a string)',
-  parseLocalForwards,
+  parseLocalForward,
 );
 
 /** The path of a private key file, which is read at once: the value is the key.
