@@ -7,10 +7,10 @@ import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { installed, outputOf } from './installed.js';
-import { RunningProgram } from './running-program.js';
+import { PROGRAM, RunningProgram } from './running-program.js';
 import { body, closedPort, connect, readBytes, sha256, startTarget } from './tcp.js';
 import { temporaryDirectory } from './temporary-directory.js';
-import { startTunnel } from './tunnel.js';
+import { clientArguments, setUpRelay, startRelay, startTunnel } from './tunnel.js';
 
 /** Runs a program with `input` on its stdin. */
 async function run(command: string, commandArguments: readonly string[], input: Uint8Array | string = '') {
@@ -26,7 +26,8 @@ async function run(command: string, commandArguments: readonly string[], input: 
   return { code, output: Buffer.concat(output), errors: Buffer.concat(errors).toString() };
 }
 
-async function startHttp(page: Uint8Array): Promise<number> {
+/** @param socket  the path of a unix socket, instead of a port that the system chooses */
+async function startHttp(page: Uint8Array, socket?: string): Promise<number> {
   const server = createServer((request, response) => {
     request.resume();
     response.end(page);
@@ -35,7 +36,8 @@ async function startHttp(page: Uint8Array): Promise<number> {
     server.closeAllConnections();
     server.close();
   });
-  server.listen(0, '127.0.0.1');
+  if (socket === undefined) server.listen(0, '127.0.0.1');
+  else server.listen(socket);
   await once(server, 'listening');
   return (server.address() as AddressInfo).port;
 }
@@ -91,16 +93,60 @@ describe('through the tunnel', () => {
       allow: [`127.0.0.1:${port}`],
       forwards: [`0:127.0.0.1:${port}`],
     });
-    const options = [
-      ...['-F', 'none', '-i', server.key, '-p', String(client.ports[0])],
-      ...['-o', 'BatchMode=yes', '-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null'],
-    ];
+    const options = [...sshOptions(server.key), '-p', String(client.ports[0])];
     const file = body(500_000, 7);
     const result = await run(ssh, [...options, '127.0.0.1', 'sha256sum'], file);
     expect(result.errors.split('\n').filter((line) => /denied|error|closed/i.test(line))).toEqual([]);
     expect([result.code, result.output.toString().split(' ')[0]]).toEqual([0, sha256(file)]);
   });
+
+  it('ssh logs in over ProxyCommand, without a local port', async (context) => {
+    const [ssh, sshd, sshKeygen] = ['ssh', 'sshd', 'ssh-keygen'].map(installed);
+    if (ssh === undefined || sshd === undefined || sshKeygen === undefined) {
+      return context.skip('ssh and sshd are not installed');
+    }
+    const port = await closedPort();
+    const server = await startSshServer(sshd, sshKeygen, port);
+    if (typeof server === 'string') return context.skip(`sshd does not run here: ${server}`);
+    const setup = setUpRelay([`127.0.0.1:${port}`]);
+    const relay = await startRelay(setup);
+    const client = clientArguments(setup, relay.port, []).filter(
+      (flag) => !/^(--log-level|debug)$/.test(flag),
+    );
+    const command = [process.execPath, PROGRAM, ...client, '-W', '%h:%p'].join(' ');
+    const options = [...sshOptions(server.key), '-p', String(port), '-o', `ProxyCommand=${command}`];
+    const file = body(500_000, 8);
+    const result = await run(ssh, [...options, '127.0.0.1', 'sha256sum'], file);
+    expect(result.errors.split('\n').filter((line) => /denied|error|closed|underpass/i.test(line))).toEqual(
+      [],
+    );
+    expect([result.code, result.output.toString().split(' ')[0]]).toEqual([0, sha256(file)]);
+
+    const refused = await run(ssh, [...options, '127.0.0.2', 'true']);
+    expect(refused.code).toBe(255);
+    expect(refused.errors).toContain(`underpass: the relay does not allow 127.0.0.2:${port}`);
+  });
+
+  it('curl --unix-socket fetches a page from a unix socket', async (context) => {
+    const curl = installed('curl');
+    if (curl === undefined) return context.skip('curl is not installed');
+    const directory = temporaryDirectory();
+    const [local, target] = [path.join(directory, 'local.sock'), path.join(directory, 'app.sock')];
+    const page = body(1_000_000, 9);
+    await startHttp(page, target);
+    await startTunnel({ allow: [`unix:${target}`], forwards: [`${local}:${target}`] });
+    const flags = ['--silent', '--show-error', '--max-time', '30', '--unix-socket', local];
+    const { code, output, errors } = await run(curl, [...flags, 'http://app/']);
+    expect([code, errors, sha256(output)]).toEqual([0, '', sha256(page)]);
+  });
 });
+
+function sshOptions(key: string): string[] {
+  return [
+    ...['-F', 'none', '-i', key],
+    ...['-o', 'BatchMode=yes', '-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null'],
+  ];
+}
 
 /** Starts an sshd for the test, with one port on loopback and one key.
  *  @returns the client's key file, or why sshd cannot run on this machine */

@@ -7,6 +7,7 @@ import { CliError } from './cli-error.js';
 import { ExitCode } from './exit-code.js';
 
 const GROUP_OR_OTHERS = 0o077;
+const OTHERS = 0o007;
 const OTHERS_WRITE = 0o002;
 const GROUP_WRITE = 0o020;
 const STICKY = 0o1000;
@@ -28,6 +29,7 @@ export function currentUser(): User | undefined {
  *  @throws CliError with `ExitCode.config` */
 export function requireSecret(file: string, stats: Stats, what: string, user = currentUser()): void {
   if (user === undefined) return; // on Windows the access list of the profile directory protects it
+  if (isCredential(file, stats, user)) return;
   if (stats.uid !== user.uid) {
     throw untrusted(
       `${what} ${file} belongs to another user (uid ${stats.uid}, this program runs as ${user.uid})`,
@@ -40,6 +42,15 @@ export function requireSecret(file: string, stats: Stats, what: string, user = c
       `run: chmod 600 ${quoteArgument(file)}`,
     );
   }
+}
+
+/** Whether systemd handed the file to this service (systemd.exec(5), 'Credentials'). Such a file belongs to root or to the
+ *  service's user. An access list lets that user read it, which looks like a permission of the group. */
+function isCredential(file: string, stats: Stats, user: User, environment = process.env): boolean {
+  const directory = environment.CREDENTIALS_DIRECTORY ?? '';
+  if (!path.isAbsolute(directory) || path.dirname(path.resolve(file)) !== path.resolve(directory))
+    return false;
+  return (stats.uid === 0 || stats.uid === user.uid) && (stats.mode & (OTHERS | GROUP_WRITE)) === 0;
 }
 
 /** Refuses a file that grants access, such as a config, if anyone but this user and root could change or replace it. It

@@ -5,6 +5,7 @@ import { demoCommand } from './commands/demo.js';
 import { keygenCommand } from './commands/keygen.js';
 import { pubkeyCommand } from './commands/pubkey.js';
 import { relayCommand } from './commands/relay-command.js';
+import { serviceCommand } from './commands/service-command.js';
 import { statusCommand } from './commands/status-command.js';
 import { ExitCode } from './exit-code.js';
 import { failureOf } from './failure-lines.js';
@@ -53,10 +54,11 @@ function buildProgram(): Command {
     relayCommand(),
     clientCommand(),
     statusCommand(),
+    serviceCommand(),
     demoCommand(),
   ];
   for (const command of commands) program.addCommand(command);
-  for (const command of [program, ...commands]) {
+  for (const command of [program, ...commands.flatMap((command) => [command, ...command.commands])]) {
     command
       .exitOverride()
       .configureHelp(helpFormat)
@@ -74,6 +76,10 @@ function usageLine(text: string, command: Command): string {
     .replace(/\s*\n\s*/g, ' ')
     .trim()
     .replace(/\.$/, '');
-  const name = command.parent === null ? 'underpass' : `underpass ${command.name()}`;
-  return `underpass: ${what}: see ${name} --help`;
+  return `underpass: ${what}: see ${pathOf(command)} --help`;
+}
+
+/** `underpass service install` */
+function pathOf(command: Command): string {
+  return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`;
 }

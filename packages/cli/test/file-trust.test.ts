@@ -1,6 +1,6 @@
 import { chmodSync, chownSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { quoteArgument, requireSecret, requireUnchangedByOthers } from '../src/file-trust.js';
 import { temporaryDirectory } from './temporary-directory.js';
 
@@ -78,5 +78,33 @@ describe('a path in a message', () => {
   it('is quoted for the shell only if necessary', () => {
     expect(quoteArgument('/etc/a-b_c.key')).toBe('/etc/a-b_c.key');
     expect(quoteArgument("it's here")).toBe("'it'\\''s here'");
+  });
+});
+
+describe.skipIf(process.platform === 'win32')('a secret that systemd hands to a service', () => {
+  const service = { uid: 61_234, gid: 61_234 };
+
+  function credential(mode: number) {
+    const directory = temporaryDirectory();
+    const file = path.join(directory, 'client.key');
+    writeFileSync(file, '');
+    chmodSync(file, mode);
+    vi.stubEnv('CREDENTIALS_DIRECTORY', directory);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    return { file, check: () => requireSecret(file, statSync(file), 'the key file', service) };
+  }
+
+  it.runIf(isRoot)("may belong to root, with an access list for the service's user", () => {
+    expect(credential(0o440).check).not.toThrow();
+  });
+
+  it('is refused if others can read it, or the group can change it', () => {
+    for (const mode of [0o444, 0o460]) expect(credential(mode).check).toThrow();
+  });
+
+  it('is refused outside the directory of the credentials', () => {
+    const { check } = credential(0o440);
+    vi.stubEnv('CREDENTIALS_DIRECTORY', '/run/credentials/another.service');
+    expect(check).toThrow();
   });
 });

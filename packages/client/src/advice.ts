@@ -1,13 +1,24 @@
 /** Explains to the user, in one line, why the relay refused a target and what to do. */
-import { formatTarget, type RequestStatus, type Target, type TunnelFailure } from '@underpass/forward';
+import {
+  formatTarget,
+  isUnix,
+  type RequestStatus,
+  type Target,
+  type TunnelFailure,
+} from '@underpass/forward';
 
 export function adviceFor(target: Target, status: RequestStatus): string {
   const where = formatTarget(target);
+  if (isUnix(target) && status === 'unreachable') {
+    return `the relay may not open ${where}: check the socket's permissions on the relay's machine`;
+  }
   switch (status) {
     case 'not-allowed':
       return `the relay does not allow ${where}: its log names the rule to add to your allow list there`;
     case 'name-not-found':
-      return `the relay cannot resolve ${target.host}: check the name and the relay's DNS`;
+      return isUnix(target)
+        ? `there is no ${where} on the relay's machine: check the path`
+        : `the relay cannot resolve ${target.host}: check the name and the relay's DNS`;
     case 'connection-refused':
       return `${where} refused the relay's connection: check that a program listens there, as seen from the relay`;
     case 'unreachable':

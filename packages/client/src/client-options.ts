@@ -1,5 +1,13 @@
 /** The client's interface: its options, events and status, as the command line, the demo and tests use them. */
-import type { Forward, RequestStatus, Target, TunnelSocket, TunnelSocketOptions } from '@underpass/forward';
+import type {
+  Forward,
+  ProbeOptions,
+  ProbeOutcome,
+  RequestStatus,
+  Target,
+  TunnelSocket,
+  TunnelSocketOptions,
+} from '@underpass/forward';
 import type { CryptoSuite, DropReason, PeerStats } from '@underpass/protocol';
 import type { Log, TransportTuning } from '@underpass/runtime';
 import type { NameLookup } from './relay-address.js';
@@ -126,6 +134,8 @@ export interface BoundForward {
   readonly spec: Forward;
   /** With the actual port if port 0 was requested. */
   readonly addresses: readonly { readonly address: string; readonly port: number }[];
+  /** The path of a unix socket, which has no addresses. */
+  readonly path?: string;
 }
 
 export interface ClientStatus {
@@ -164,6 +174,9 @@ export interface Client {
   /** Opens a connection to a target without a local port. The socket can be written to at once. It emits `connect` when
    *  the relay has reached the target, and a `TunnelError` when that failed. */
   dial(target: Target, options?: TunnelSocketOptions): TunnelSocket;
+  /** Measures the path with a probe (spec probe). Never rejects.
+   *  @param signal  gives it up */
+  probe(options: ProbeOptions, signal?: AbortSignal): Promise<ProbeOutcome>;
   /** Starts a handshake now, without waiting for the first stream. */
   connect(): void;
   /** Resolves at the next `connected` event, or at once if the client is connected. Rejects when the client is closed

@@ -4,6 +4,9 @@ import {
   type Forward,
   formatTarget,
   type LocalEnd,
+  openProbe,
+  type ProbeOptions,
+  type ProbeOutcome,
   type Target,
   type TunnelFailure,
   TunnelSocket,
@@ -169,6 +172,13 @@ export class RunningClient implements Client {
       timers: systemTimers,
     };
     return new TunnelSocket(target, parts, options);
+  }
+
+  async probe(options: ProbeOptions, signal?: AbortSignal): Promise<ProbeOutcome> {
+    const stream = this.#closing === undefined ? this.#relay.openStream() : undefined;
+    if (stream === undefined) return { ok: false, reason: 'too-many-streams' };
+    this.#seek();
+    return openProbe(this.#driver, stream, options, this.#driver.now, signal);
   }
 
   connect(): void {

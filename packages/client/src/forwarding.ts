@@ -1,4 +1,5 @@
 /** One forward that runs. */
+import type { Forward, Listener } from '@underpass/forward';
 import type { BoundForward } from './client-options.js';
 
 /** Runs one forward. There is a class for each kind. */
@@ -7,4 +8,8 @@ export interface Forwarding {
   start(): Promise<BoundForward>;
   /** Accepts nothing more. Existing connections go on. */
   close(): Promise<void> | void;
+}
+
+export function boundForward(spec: Forward, { addresses, path }: Listener): BoundForward {
+  return { spec, addresses, ...(path !== undefined && { path }) };
 }

@@ -1,14 +1,14 @@
-/** Runs a forward of a local port to one target (`-L`). */
-import { type LocalForward, listenTcp, programEnd, type TcpListener } from '@underpass/forward';
+/** Runs a forward of a local place to one target (`-L`). */
+import { type Listener, type LocalForward, listenAt, programEnd } from '@underpass/forward';
 import type { Carrier } from './carrier.js';
 import type { BoundForward } from './client-options.js';
-import type { Forwarding } from './forwarding.js';
+import { boundForward, type Forwarding } from './forwarding.js';
 import { nameOfProgram } from './program-name.js';
 
 export class LocalForwarding implements Forwarding {
   readonly #spec: LocalForward;
   readonly #carrier: Carrier;
-  #listener: TcpListener | undefined;
+  #listener: Listener | undefined;
 
   constructor(spec: LocalForward, carrier: Carrier) {
     this.#spec = spec;
@@ -16,12 +16,12 @@ export class LocalForwarding implements Forwarding {
   }
 
   async start(): Promise<BoundForward> {
-    const { target } = this.#spec;
-    this.#listener = await listenTcp(this.#spec, (socket) => {
+    const { place, target } = this.#spec;
+    this.#listener = await listenAt(place, (socket) => {
       if (!this.#carrier.admit(socket)) return;
-      this.#carrier.carry(programEnd(socket, target), target, nameOfProgram(socket));
+      this.#carrier.carry(programEnd(socket, target), target, nameOfProgram(socket, place));
     });
-    return { spec: this.#spec, addresses: this.#listener.addresses };
+    return boundForward(this.#spec, this.#listener);
   }
 
   close(): void {

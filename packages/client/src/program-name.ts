@@ -1,6 +1,9 @@
 /** How events call the program at the other end of a local connection. */
 import type { Socket } from 'node:net';
+import { formatTarget, isUnix, type ListenPlace } from '@underpass/forward';
 
-export function nameOfProgram(socket: Socket): string {
+/** A program on a unix socket has no name, so it is called by the socket that it connected to. */
+export function nameOfProgram(socket: Socket, place: ListenPlace): string {
+  if (isUnix(place)) return formatTarget(place);
   return `${socket.remoteAddress ?? '?'} port ${socket.remotePort ?? '?'}`;
 }

@@ -4,15 +4,17 @@ import type { Stream } from '@underpass/protocol';
 import { monotonicMs, systemTimers, type Timers } from '@underpass/runtime';
 import { FamilyMemory } from './dial-order.js';
 import { DialQueue } from './dial-queue.js';
-import { DialService, type DialServiceOptions, type SharedByDials } from './dial-service.js';
+import { DialService, type DialServiceOptions, type Route, type SharedByDials } from './dial-service.js';
 import { MAX_CONNECTIONS } from './forward-constants.js';
 import type { Target } from './forward-spec.js';
 import { IncomingRequest, type IncomingRequestOptions, type RequestService } from './incoming-request.js';
+import type { ProbeReport } from './probe/probe-report.js';
+import { ProbeService, type SharedByProbes } from './probe/probe-service.js';
 import type { PumpSummary } from './pump.js';
 import type { RequestStatus, StreamRequest } from './request.js';
 import { resetSockets } from './reset-socket.js';
-import type { ListenPlace } from './reverse/listen-rules.js';
-import type { ListenRequest } from './reverse/reverse-requests.js';
+import { type SharedByRoutes, TcpRoute, type TcpRouteOptions } from './tcp-route.js';
+import { UnixRoute, type UnixRouteOptions } from './unix-route.js';
 
 export interface AcceptorObserver {
   /** @param address  the address that the relay connected to */
@@ -20,14 +22,13 @@ export interface AcceptorObserver {
   /** @param target  undefined when the request could not be read
    *  @param advice  what happened, and what would change it */
   onRefused(id: number, target: Target | undefined, status: RequestStatus, advice: string): void;
-  onListenRefused?(id: number, place: ListenPlace, status: RequestStatus, advice: string): void;
   /** Called last, and only for a stream that was opened. */
   onEnd(id: number, target: Target, summary: PumpSummary): void;
 }
 
-export interface AcceptorOptions extends DialServiceOptions {
-  /** Serves a request to listen. By default there are no listeners. */
-  readonly listen?: (request: ListenRequest, incoming: IncomingRequest) => RequestService;
+export interface AcceptorOptions extends DialServiceOptions, TcpRouteOptions, UnixRouteOptions {
+  /** What the peer learns when it probes. */
+  readonly probeReport: () => ProbeReport;
   readonly observer: AcceptorObserver;
   readonly timers?: Timers;
   readonly now?: () => number;
@@ -44,6 +45,8 @@ export class Acceptor {
   readonly #sockets = new Set<Socket>();
   readonly #requests: IncomingRequestOptions;
   readonly #dials: SharedByDials;
+  readonly #routes: SharedByRoutes;
+  readonly #probes: SharedByProbes;
   #underWay = 0;
 
   constructor(options: AcceptorOptions) {
@@ -57,13 +60,11 @@ export class Acceptor {
       onDecided: () => {
         this.#underWay--;
       },
-      onRefused: (id, request, status, advice) => {
-        if (request?.kind === 'listen') observer.onListenRefused?.(id, request, status, advice);
-        else observer.onRefused(id, request && targetOf(request), status, advice);
-      },
+      onRefused: (id, request, status, advice) =>
+        observer.onRefused(id, request && targetOf(request), status, advice),
     };
+    this.#routes = { families: new FamilyMemory(now), timers, now };
     this.#dials = {
-      families: new FamilyMemory(now),
       queue,
       timers,
       now,
@@ -75,6 +76,7 @@ export class Acceptor {
       },
       onEnd: (id, target, summary) => observer.onEnd(id, target, summary),
     };
+    this.#probes = { tunnel, timers, report: options.probeReport, underWay: 0 };
   }
 
   /** Requests that have arrived and have no status yet. */
@@ -104,27 +106,30 @@ export class Acceptor {
   #serve(request: StreamRequest, incoming: IncomingRequest): RequestService {
     switch (request.kind) {
       case 'tcp':
-        return new DialService(
-          incoming,
-          { host: request.host, port: request.port },
-          this.#options,
-          this.#dials,
-        );
-      case 'listen':
-        return (
-          this.#options.listen?.(request, incoming) ??
-          refusal(incoming, 'not-allowed', 'this relay has no listeners')
-        );
-      case 'incoming':
-        return refusal(incoming, 'not-allowed', 'only a relay sends such a request');
+        return this.#dial(incoming, new TcpRoute(request, this.#options, this.#routes));
+      case 'unix':
+        return this.#dial(incoming, new UnixRoute(request, this.#options, this.#routes));
       case 'enrol':
         return refusal(incoming, 'not-allowed', 'the peer is enrolled already');
+      case 'probe':
+        return new ProbeService(incoming, request.downloadBytes, this.#probes);
     }
+  }
+
+  #dial(incoming: IncomingRequest, route: Route): DialService {
+    return new DialService(incoming, route, this.#options, this.#dials);
   }
 }
 
 function targetOf(request: StreamRequest): Target | undefined {
-  return request.kind === 'tcp' ? { host: request.host, port: request.port } : undefined;
+  switch (request.kind) {
+    case 'tcp':
+      return { host: request.host, port: request.port };
+    case 'unix':
+      return { path: request.path };
+    default:
+      return undefined;
+  }
 }
 
 /** Serves a request that is always refused. */

@@ -1,15 +1,18 @@
 /** Parses one line of a peer's `allow` list (spec forwarding 3.1). */
 import ipaddr from 'ipaddr.js';
 import type { Refusal } from './forward-spec.js';
-import { parsePort, refuseUrl } from './forward-spec.js';
+import { parsePort } from './forward-spec.js';
+import { refuseUrl } from './forward-syntax.js';
 import { formatAddress, isHostName, isIp6, isNumericName, LOOPBACK_ADDRESSES, parseAddress } from './host.js';
 import { literalNetwork, type Network } from './special-purpose.js';
+import { unixPathProblem } from './unix-path.js';
 
 /** One line of a peer's `allow` list. Only `parseAllowRule` creates it. */
 export interface AllowRule {
   /** The canonical form, for display and storage. Parsing it again gives an equal rule. */
   readonly text: string;
   readonly match: RuleMatch;
+  /** 1 to 65535; both are 0 in a rule for a unix socket. */
   readonly lowestPort: number;
   readonly highestPort: number;
 }
@@ -21,9 +24,12 @@ export type RuleMatch =
   /** Names below `parent`, at any depth, and not `parent` itself. */
   | { readonly kind: 'below'; readonly parent: string }
   /** `localhost` gives two networks. */
-  | { readonly kind: 'networks'; readonly networks: readonly Network[] };
+  | { readonly kind: 'networks'; readonly networks: readonly Network[] }
+  /** One unix socket. */
+  | { readonly kind: 'unix'; readonly path: string };
 
-const SHAPE = 'expected host:port, network/prefix:port, *.domain:port or *:port, for example example.com:443';
+const SHAPE =
+  'expected host:port, network/prefix:port, *.domain:port, *:port or unix:/path, for example example.com:443';
 /** No valid rule is longer: a name and a range of ports. */
 const MAX_RULE_LENGTH = 300;
 
@@ -34,6 +40,7 @@ export function parseAllowRule(text: string): AllowRule | Refusal {
   if (text.length > MAX_RULE_LENGTH) return { reason: `the rule is longer than ${MAX_RULE_LENGTH} bytes` };
   const url = refuseUrl(text);
   if (url !== undefined) return url;
+  if (text.startsWith('unix:/')) return parseUnixRule(text.slice(5));
   const colon = text.lastIndexOf(':');
   if (colon === -1) return { reason: `'${text}' has no port: ${SHAPE}` };
   const hostText = text.slice(0, colon).toLowerCase();
@@ -54,6 +61,14 @@ export function parseAllowRule(text: string): AllowRule | Refusal {
     lowestPort,
     highestPort,
   };
+}
+
+/** spec forwarding 3.7 */
+function parseUnixRule(path: string): AllowRule | Refusal {
+  const problem = unixPathProblem(path);
+  if (problem !== undefined) return { reason: problem };
+  if (path.includes('*')) return { reason: `'*' has no meaning in '${path}': a rule names one socket` };
+  return { text: `unix:${path}`, match: { kind: 'unix', path }, lowestPort: 0, highestPort: 0 };
 }
 
 interface RuleHost {

@@ -1,7 +1,7 @@
 /** Decides whether a peer's rules permit a target, before and after its name is resolved (spec forwarding 3.2 to 3.6,
  *  ADR 0004). */
 import type { AllowRule } from './allow-rules.js';
-import type { Target } from './forward-spec.js';
+import type { TcpTarget, UnixTarget } from './forward-spec.js';
 import { formatTarget } from './forward-spec.js';
 import { formatAddress, type IpAddress, LOOPBACK_ADDRESSES, parseAddress, parseHost } from './host.js';
 import { contains, liesWithin, type SpecialBlock, singleAddress, specialBlockOf } from './special-purpose.js';
@@ -23,7 +23,7 @@ export type AddressVerdict =
 export type OwnAddresses = () => readonly string[];
 
 /** Judges the target as the peer wrote it. */
-export function judgeTarget(rules: readonly AllowRule[], target: Target): TargetVerdict {
+export function judgeTarget(rules: readonly AllowRule[], target: TcpTarget): TargetVerdict {
   const host = parseHost(target.host);
   if (host === undefined) {
     return { kind: 'refused', advice: `${formatTarget(target)} is neither an IP address nor a host name` };
@@ -36,13 +36,20 @@ export function judgeTarget(rules: readonly AllowRule[], target: Target): Target
   return { kind: 'refused', advice: noRuleAllows(`${host.name}:${target.port}`) };
 }
 
+/** Judges a unix socket: only a rule with exactly this path permits it (spec forwarding 3.7).
+ *  @returns the advice of a refusal, or undefined */
+export function refuseUnixTarget(rules: readonly AllowRule[], target: UnixTarget): string | undefined {
+  const isAllowed = rules.some(({ match }) => match.kind === 'unix' && match.path === target.path);
+  return isAllowed ? undefined : noRuleAllows(formatTarget(target));
+}
+
 /** Judges the addresses of a name in the given order, until `limit` of them are permitted. Reading the machine's own
  *  addresses takes system calls, so it happens at most once.
  *
  *  @returns the permitted addresses; if there are none, `advice` says why the first was refused */
 export function judgeAddresses(
   rules: readonly AllowRule[],
-  target: Target,
+  target: TcpTarget,
   candidates: readonly string[],
   limit: number,
   ownAddresses: OwnAddresses,
@@ -68,7 +75,7 @@ export function judgeAddresses(
  *  @param isOwn  whether an address, in its shortest form, belongs to this machine */
 export function judgeAddress(
   rules: readonly AllowRule[],
-  target: Target,
+  target: TcpTarget,
   addressText: string,
   isOwn: (text: string) => boolean = () => false,
 ): AddressVerdict {
@@ -121,6 +128,7 @@ function matchesName(rule: AllowRule, name: string): boolean {
     case 'below':
       return name.endsWith(`.${rule.match.parent}`);
     case 'networks':
+    case 'unix':
       return false;
   }
 }
@@ -137,7 +145,7 @@ function inOneForm(addresses: readonly string[]): ReadonlySet<string> {
 }
 
 function adviceFor(
-  target: Target,
+  target: TcpTarget,
   name: string | undefined,
   address: IpAddress,
   block: SpecialBlock | undefined,

@@ -1,29 +1,36 @@
 /** Serves a request for a target: judges it, dials it and carries its bytes (spec forwarding 2.4 to 2.6). */
 import type { Socket } from 'node:net';
-import { systemCode, type Timers } from '@underpass/runtime';
-import type { AllowRule } from './allow-rules.js';
-import { judgeAddresses, judgeTarget, type OwnAddresses } from './authorize.js';
+import type { Timers } from '@underpass/runtime';
 import { type DescriptorGuard, OUT_OF_DESCRIPTORS } from './descriptor-guard.js';
-import { type FamilyMemory, inDialOrder } from './dial-order.js';
 import type { DialQueue } from './dial-queue.js';
-import { type ConnectTcp, dial } from './dialer.js';
-import { DIAL_TIMEOUT_MS, MAX_DIAL_ADDRESSES, MAX_WAITING_DIALS } from './forward-constants.js';
+import { DIAL_TIMEOUT_MS, MAX_WAITING_DIALS } from './forward-constants.js';
 import { formatTarget, type Target } from './forward-spec.js';
 import type { IncomingRequest, RequestService } from './incoming-request.js';
-import type { LookupOutcome, LookupQueue } from './lookup-queue.js';
 import { Pump, type PumpSummary } from './pump.js';
 import type { RequestStatus } from './request.js';
 import type { SocketWatch } from './socket-watch.js';
 import type { Tunnel } from './tunnel.js';
 
+/** The way to one target. There is a class for each kind of target. */
+export interface Route {
+  readonly target: Target;
+  /** Judges the target by the peer's rules, before anything is resolved or dialled.
+   *  @returns the advice of a refusal, or undefined */
+  judge(): string | undefined;
+  /** Connects to the target, after judging again whatever it is about to connect to.
+   *  @param end  when to give up, on the clock of `now`
+   *  @param done  called once, unless cancelled first
+   *  @returns a function that cancels it */
+  connect(end: number, done: (outcome: RouteOutcome) => void): () => void;
+}
+
+export type RouteOutcome =
+  /** @param address  what was connected to, for display */
+  | { readonly ok: true; readonly socket: Socket; readonly address: string }
+  | { readonly ok: false; readonly status: RequestStatus; readonly advice: string };
+
 export interface DialServiceOptions {
   readonly tunnel: Tunnel;
-  readonly lookups: LookupQueue;
-  /** The peer's rules. Called for each request, because they may have changed. */
-  readonly rules: () => readonly AllowRule[];
-  /** Returns the addresses of this machine (docs/adr/0004-allow-rules.md). */
-  readonly ownAddresses?: OwnAddresses;
-  readonly connectTcp?: ConnectTcp;
   /** Shared by all peers, like `descriptors`. */
   readonly watch: SocketWatch;
   readonly descriptors: DescriptorGuard;
@@ -31,11 +38,10 @@ export interface DialServiceOptions {
 
 /** What the requests of one peer share. */
 export interface SharedByDials {
-  readonly families: FamilyMemory;
   readonly queue: DialQueue;
   readonly timers: Timers;
   readonly now: () => number;
-  /** @param address  the address that the relay connected to */
+  /** @param address  what the relay connected to */
   onOpened(id: number, target: Target, address: string): void;
   onConnected(socket: Socket): void;
   onDisconnected(socket: Socket): void;
@@ -45,13 +51,12 @@ export interface SharedByDials {
 
 /** Turns a request into a connection to its target, or into a refusal.
  *
- *  It checks the target against the peer's rules, waits for a place in the dial queue, resolves the name, checks each
- *  address and dials. From then on a `Pump` carries the bytes and gets all events of the stream. At any moment the
- *  service waits for at most one thing, and `cancel` stops that wait. It never connects to an address that was not
- *  checked. */
+ *  It lets the route judge the target, waits for a place in the dial queue and lets the route connect. From then on a
+ *  `Pump` carries the bytes and gets all events of the stream. At any moment the service waits for at most one thing,
+ *  and `cancel` stops that wait. It connects to nothing itself. */
 export class DialService implements RequestService {
   readonly #request: IncomingRequest;
-  readonly #target: Target;
+  readonly #route: Route;
   readonly #options: DialServiceOptions;
   readonly #shared: SharedByDials;
   /** Stops what the service is waiting for. */
@@ -59,9 +64,9 @@ export class DialService implements RequestService {
   #leaveQueue: (() => void) | undefined;
   #pump: Pump | undefined;
 
-  constructor(request: IncomingRequest, target: Target, options: DialServiceOptions, shared: SharedByDials) {
+  constructor(request: IncomingRequest, route: Route, options: DialServiceOptions, shared: SharedByDials) {
     this.#request = request;
-    this.#target = target;
+    this.#route = route;
     this.#options = options;
     this.#shared = shared;
   }
@@ -80,15 +85,14 @@ export class DialService implements RequestService {
   }
 
   start(): void {
-    const target = this.#target;
     const { timers, now, queue } = this.#shared;
-    const verdict = judgeTarget(this.#options.rules(), target);
-    if (verdict.kind === 'refused') {
-      this.#request.refuse('not-allowed', verdict.advice);
+    const refusal = this.#route.judge();
+    if (refusal !== undefined) {
+      this.#request.refuse('not-allowed', refusal);
       return;
     }
     const end = now() + DIAL_TIMEOUT_MS;
-    const where = formatTarget(target);
+    const where = formatTarget(this.#route.target);
     const giveUp = (): void => {
       const seconds = DIAL_TIMEOUT_MS / 1000;
       const why = `${where} was not dialled within ${seconds} s: too many connections are waiting`;
@@ -99,9 +103,9 @@ export class DialService implements RequestService {
     this.#leaveQueue = queue.enter(where, () => {
       this.#stopWaiting();
       if (now() >= end) giveUp();
-      else if (!this.#options.descriptors.hasRoom()) this.#refuseForDescriptors();
-      else if (verdict.kind === 'addresses') this.#connect(target, verdict.addresses, end);
-      else this.#lookUp(target, verdict.name, end);
+      else if (!this.#options.descriptors.hasRoom())
+        this.#request.refuse('internal-error', OUT_OF_DESCRIPTORS);
+      else this.#connect(end);
     });
     // The queue may have called, and the request may be decided, before `enter` returned.
     if (this.#request.isDecided) this.#leave();
@@ -118,79 +122,18 @@ export class DialService implements RequestService {
     this.#leave();
   }
 
-  #lookUp(target: Target, name: string, end: number): void {
-    const { lookups } = this.#options;
-    const { timers, now } = this.#shared;
-    const timer = timers.set(() => {
-      this.#request.refuse(
-        'timed-out',
-        `${name} did not resolve within ${DIAL_TIMEOUT_MS / 1000} s: check this machine's DNS`,
-      );
-    }, end - now());
-    const callOff = lookups.lookup(this.#options, name, (outcome: LookupOutcome) => {
-      timers.clear(timer);
+  #connect(end: number): void {
+    let isOver = false;
+    const cancel = this.#route.connect(end, (outcome) => {
+      isOver = true;
       this.#cancel = undefined;
-      if (!outcome.ok && this.#isShortage(outcome.error)) this.#refuseForDescriptors();
-      else if (!outcome.ok || outcome.addresses.length === 0) {
-        this.#request.refuse(
-          'name-not-found',
-          `${name} does not resolve here: check the name and this machine's DNS`,
-        );
-      } else this.#connect(target, outcome.addresses, end);
+      if (outcome.ok) this.#open(outcome.socket, outcome.address);
+      else this.#request.refuse(outcome.status, outcome.advice);
     });
-    this.#cancel = () => {
-      timers.clear(timer);
-      callOff();
-    };
+    if (!isOver) this.#cancel = cancel;
   }
 
-  /** Resolvers report a lack of descriptors in several ways, some of them as a name that does not exist (spec
-   *  forwarding 2.7). */
-  #isShortage(error: unknown): boolean {
-    const code = systemCode(error);
-    return code === 'EMFILE' || code === 'ENFILE' || !this.#options.descriptors.hasRoom();
-  }
-
-  #refuseForDescriptors(): void {
-    this.#request.refuse('internal-error', OUT_OF_DESCRIPTORS);
-  }
-
-  /** spec forwarding 3.4: judges each address by itself and connects only to those that were permitted */
-  #connect(target: Target, candidates: readonly string[], end: number): void {
-    const { rules, ownAddresses = () => [] } = this.#options;
-    const { families, timers, now } = this.#shared;
-    const { permitted, advice } = judgeAddresses(
-      rules(),
-      target,
-      inDialOrder(candidates, families.get(target.host)),
-      MAX_DIAL_ADDRESSES,
-      ownAddresses,
-    );
-    if (permitted.length === 0) {
-      this.#request.refuse('not-allowed', advice);
-      return;
-    }
-    this.#cancel = dial(
-      {
-        addresses: permitted,
-        port: target.port,
-        timeoutMs: Math.max(end - now(), 0),
-        timers,
-        ...(this.#options.connectTcp && { connectTcp: this.#options.connectTcp }),
-      },
-      (outcome) => {
-        this.#cancel = undefined;
-        if (outcome.ok) {
-          families.remember(target.host, candidates, outcome.address);
-          this.#open(target, outcome.socket, outcome.address);
-        } else if (outcome.status === 'internal-error' && !this.#options.descriptors.hasRoom()) {
-          this.#refuseForDescriptors();
-        } else this.#request.refuse(outcome.status, adviceFor(outcome.status, target));
-      },
-    );
-  }
-
-  #open(target: Target, socket: Socket, address: string): void {
+  #open(socket: Socket, address: string): void {
     const { tunnel, watch } = this.#options;
     const { stream, firstBytes, isStopped } = this.#request;
     // Count the socket before giving the place back, because a waiting request may take that place at once.
@@ -198,6 +141,7 @@ export class DialService implements RequestService {
     this.#request.open();
     this.#leave();
     const { id } = stream;
+    const { target } = this.#route;
     this.#pump = new Pump({
       socket,
       stream,
@@ -224,19 +168,5 @@ export class DialService implements RequestService {
     const leave = this.#leaveQueue;
     this.#leaveQueue = undefined;
     leave?.();
-  }
-}
-
-function adviceFor(status: RequestStatus, target: Target): string {
-  const where = formatTarget(target);
-  switch (status) {
-    case 'connection-refused':
-      return `${where} refused the connection: nothing listens there`;
-    case 'timed-out':
-      return `${where} did not answer within ${DIAL_TIMEOUT_MS / 1000} s: check that it runs and that no firewall blocks it`;
-    case 'unreachable':
-      return `${where} cannot be reached from this machine: there is no route to it`;
-    default:
-      return `${where} could not be dialled: this machine is out of sockets or memory`;
   }
 }

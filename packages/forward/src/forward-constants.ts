@@ -25,16 +25,6 @@ export const MAX_SLOW_LOOKUPS_PER_PEER = 8;
 /** The same limits over all peers. `MAX_LOOKUPS` counts quick and slow ones together. */
 export const MAX_SLOW_LOOKUPS = 24;
 export const MAX_LOOKUPS = 32;
-/** How many listeners a peer may have, and how many ports are tried when the relay chooses one (spec forwarding 5.3,
- *  5.7). */
-export const MAX_LISTENERS_PER_PEER = 128;
-export const MAX_CHOSEN_PORTS = 64;
-/** How many connections of visitors a peer may have, and how many more may wait (spec forwarding 5.7). */
-export const MAX_VISITORS_PER_PEER = 1024;
-export const MAX_WAITING_VISITORS = 1024;
-/** How long a visitor waits for the client's status, and how long an answer of the client may be due before visitors
- *  are reset at once (spec forwarding 5.6). */
-export const VISITOR_TIMEOUT_MS = 30_000;
 /** How many bytes a socket may hold that its program has not read (spec forwarding 4.4). */
 export const SOCKET_BUFFER_BYTES = 256 * 1024;
 

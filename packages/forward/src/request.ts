@@ -1,13 +1,7 @@
 /** The request at the start of a stream, and the status at the start of the answer (spec streams 6). */
-import type { Decoded } from './decoded.js';
-import {
-  decodeIncoming,
-  decodeListen,
-  encodeIncoming,
-  encodeListen,
-  type IncomingConnectionRequest,
-  type ListenRequest,
-} from './reverse/reverse-requests.js';
+import { isUnix, type Target } from './forward-spec.js';
+import { MAX_PROBE_BYTES } from './probe/probe-limits.js';
+import { MAX_UNIX_PATH_BYTES, unixPathProblem } from './unix-path.js';
 
 /** Connect to a host and port over TCP. */
 export interface TcpRequest {
@@ -18,6 +12,13 @@ export interface TcpRequest {
   readonly port: number;
 }
 
+/** Connect to a unix socket. */
+export interface UnixRequest {
+  readonly kind: 'unix';
+  /** As `unixPathProblem` accepts it. */
+  readonly path: string;
+}
+
 /** Make a peer of whoever holds the private half of this key (spec enrolment 3.1). */
 export interface EnrolRequest {
   readonly kind: 'enrol';
@@ -25,8 +26,15 @@ export interface EnrolRequest {
   readonly publicKey: Uint8Array;
 }
 
+/** Measure the path, and report what the receiver knows about it (spec probe 1). */
+export interface ProbeRequest {
+  readonly kind: 'probe';
+  /** How many bytes to send. */
+  readonly downloadBytes: number;
+}
+
 /** What a stream is for. Each kind has a row in `FORMATS`. */
-export type StreamRequest = TcpRequest | ListenRequest | IncomingConnectionRequest | EnrolRequest;
+export type StreamRequest = TcpRequest | UnixRequest | EnrolRequest | ProbeRequest;
 export type RequestKind = StreamRequest['kind'];
 
 /** In the order of their bytes on the wire (spec streams 6.2). */
@@ -46,6 +54,12 @@ export const REQUEST_STATUSES = [
 ] as const;
 export type RequestStatus = (typeof REQUEST_STATUSES)[number];
 
+export type Decoded<T> =
+  | { readonly ok: true; readonly value: T; readonly bytesRead: number }
+  /** Call again with more bytes. */
+  | { readonly ok: false; readonly reason: 'incomplete' }
+  | { readonly ok: false; readonly reason: 'malformed' };
+
 /** How the fields after the kind byte are written. `decode` gets all bytes after the kind byte, and `bytesRead` counts
  *  from there. */
 interface Format<R extends StreamRequest> {
@@ -61,9 +75,13 @@ const FORMATS: { readonly [K in RequestKind]: Format<Extract<StreamRequest, { re
     encode: encodeHostAndPort,
     decode: (fields) => mapped(decodeHostAndPort(fields), (value) => ({ kind: 'tcp', ...value })),
   },
-  listen: { byte: 0x04, encode: encodeListen, decode: decodeListen },
-  incoming: { byte: 0x05, encode: encodeIncoming, decode: decodeIncoming },
+  unix: {
+    byte: 0x02,
+    encode: encodePath,
+    decode: (fields) => mapped(decodePath(fields), (path) => ({ kind: 'unix', path })),
+  },
   enrol: { byte: 0x06, encode: encodePublicKey, decode: decodePublicKey },
+  probe: { byte: 0x07, encode: encodeDownload, decode: decodeDownload },
 };
 
 /** The longest request. Once this many bytes have arrived, the request is complete or malformed. */
@@ -76,6 +94,11 @@ const FORMAT_OF_BYTE = new Map(Object.values(FORMATS).map((format) => [format.by
 /** Whether a request can carry `host` and `port`. */
 export function isRequestable(host: string, port: number): boolean {
   return HOST.test(host) && Number.isInteger(port) && port >= 1 && port <= 65_535;
+}
+
+/** The request for a target. */
+export function requestFor(target: Target): StreamRequest {
+  return isUnix(target) ? { kind: 'unix', path: target.path } : { kind: 'tcp', ...target };
 }
 
 /** @throws RangeError when a field cannot be carried, for example when `isRequestable` is false */
@@ -144,6 +167,38 @@ function decodePublicKey(bytes: Uint8Array): Decoded<EnrolRequest> {
   if (bytes.length < PUBLIC_KEY_BYTES) return { ok: false, reason: 'incomplete' };
   const publicKey = Uint8Array.from(bytes.subarray(0, PUBLIC_KEY_BYTES));
   return { ok: true, value: { kind: 'enrol', publicKey }, bytesRead: PUBLIC_KEY_BYTES };
+}
+
+/** A path (length, then UTF-8). */
+function encodePath({ path }: { readonly path: string }): Uint8Array {
+  const problem = unixPathProblem(path);
+  if (problem !== undefined) throw new RangeError(problem);
+  const text = Buffer.from(path);
+  return Uint8Array.of(text.length, ...text);
+}
+
+function decodePath(bytes: Uint8Array): Decoded<string> {
+  if (bytes.length === 0) return { ok: false, reason: 'incomplete' };
+  const length = bytes[0] as number;
+  if (length === 0 || length > MAX_UNIX_PATH_BYTES) return { ok: false, reason: 'malformed' };
+  if (bytes.length < 1 + length) return { ok: false, reason: 'incomplete' };
+  const path = Buffer.from(bytes.subarray(1, 1 + length)).toString();
+  if (unixPathProblem(path) !== undefined) return { ok: false, reason: 'malformed' };
+  return { ok: true, value: path, bytesRead: 1 + length };
+}
+
+function encodeDownload({ downloadBytes }: ProbeRequest): Uint8Array {
+  if (!(downloadBytes >= 0 && downloadBytes <= MAX_PROBE_BYTES)) throw new RangeError('too much to download');
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, downloadBytes);
+  return bytes;
+}
+
+function decodeDownload(bytes: Uint8Array): Decoded<ProbeRequest> {
+  if (bytes.length < 4) return { ok: false, reason: 'incomplete' };
+  const downloadBytes = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
+  if (downloadBytes > MAX_PROBE_BYTES) return { ok: false, reason: 'malformed' };
+  return { ok: true, value: { kind: 'probe', downloadBytes }, bytesRead: 4 };
 }
 
 function mapped<A, B>(decoded: Decoded<A>, map: (value: A) => B): Decoded<B> {

@@ -4,11 +4,13 @@ import type { Duplex } from 'node:stream';
 /** A `net.Socket`, or something like it. */
 export type ResettableSocket = Duplex & { resetAndDestroy(): unknown };
 
-/** Ends a connected socket with RST, now or as soon as the kernel accepts it. */
+/** Ends a connected socket with RST, now or as soon as the kernel accepts it. A unix socket has no RST: it is closed,
+ *  which the other end takes for an error only if it had sent something that was not read (spec forwarding 4.2). */
 export function resetSocket(socket: ResettableSocket): void {
   if (socket.destroyed) return;
   // While Node is sending our FIN a reset would be ignored, and the socket would never close.
   if (isShuttingDown(socket)) socket.once('finish', () => resetSocket(socket));
+  else if (isUnixSocket(socket)) socket.destroy();
   else socket.resetAndDestroy();
 }
 
@@ -22,6 +24,12 @@ export async function resetSockets(sockets: Iterable<ResettableSocket>): Promise
       return closed;
     }),
   );
+}
+
+/** Node refuses to reset anything but TCP. */
+function isUnixSocket(socket: ResettableSocket): boolean {
+  const handle = (socket as { readonly _handle?: { readonly reset?: unknown } | null })._handle;
+  return handle !== undefined && handle !== null && handle.reset === undefined;
 }
 
 function isShuttingDown(socket: ResettableSocket): boolean {

@@ -4,7 +4,7 @@ import { type Stream, StreamErrorCode } from '@underpass/protocol';
 import type { Timers } from '@underpass/runtime';
 import type { Target } from './forward-spec.js';
 import type { Link, LocalEnd } from './local-end.js';
-import { decodeStatus, encodeRequest, type RequestStatus } from './request.js';
+import { decodeStatus, encodeRequest, type RequestStatus, requestFor } from './request.js';
 import { TunnelError, type TunnelFailure } from './tunnel-error.js';
 
 export interface TunnelSocketOptions {
@@ -42,6 +42,10 @@ export class TunnelSocket extends Duplex {
   bytesRead = 0;
   bytesWritten = 0;
   timeout = 0;
+  /** Resolves when the socket is closed and nothing of it is left to send: the relay has everything, or the stream was
+   *  reset. */
+  readonly delivered: Promise<void>;
+  #onDelivered: () => void = () => undefined;
   readonly #parts: TunnelSocketParts;
   #link: Link | undefined;
   #stream: Stream | undefined;
@@ -66,6 +70,12 @@ export class TunnelSocket extends Duplex {
     });
     this.target = target;
     this.#parts = parts;
+    this.delivered = new Promise((resolve) => {
+      this.#onDelivered = resolve;
+    });
+    this.once('close', () => {
+      if (this.#stream === undefined) this.#onDelivered();
+    });
     parts.carry({
       socket: this,
       open: (stream, link) => this.#open(stream, link),
@@ -212,7 +222,7 @@ export class TunnelSocket extends Duplex {
       return;
     }
     this.#stream = stream;
-    stream.write(encodeRequest({ kind: 'tcp', ...this.target }));
+    stream.write(encodeRequest(requestFor(this.target)));
     link.tunnel.attach(stream, {
       onReadable: () => this.#readOn(),
       onWritable: () => this.#writeOn(),
@@ -221,6 +231,7 @@ export class TunnelSocket extends Duplex {
         this.#writeOn();
       },
       onReset: (code) => this.#onReset(code),
+      onClosed: () => this.#onDelivered(),
     });
     link.tunnel.wake();
     this.#writeOn();

@@ -54,6 +54,7 @@ function setUp(setup: Setup = {}) {
       return setup.resolve?.(name) ?? new Promise(() => undefined);
     }, timers),
     rules: () => allow,
+    probeReport: () => ({ clockMs: 0, datagramsSent: 0, packetsLost: 0, address: '', name: '' }),
     observer: {
       onOpened: (opened, _target, address) => heard.push({ opened, address }),
       onRefused: (refused, _target, status, advice) => heard.push({ refused, status, advice }),
@@ -186,7 +187,7 @@ describe('a request', () => {
   });
 
   it.each([
-    ['of an unknown kind', Uint8Array.of(7)],
+    ['of an unknown kind', Uint8Array.of(8)],
     ['with an empty host', Uint8Array.of(1, 0, 0, 80)],
     ['with a space in the host', Uint8Array.of(1, 1, 0x20, 0, 80)],
     ['for port 0', Uint8Array.of(1, 1, 0x61, 0, 0)],

@@ -27,12 +27,17 @@ describe('an allow rule', () => {
     ['[::ffff:10.0.0.0/104]:22', '10.0.0.0/8:22'],
     ['[::ffff:0:0/96]:22', '0.0.0.0/0:22'],
     ['80-80.example:80-80', '80-80.example:80'],
+    ['unix:443', 'unix:443'],
+    ['unix:/Run/App:1.sock', 'unix:/Run/App:1.sock'],
   ])('reads %s as %s', (text, normal) => {
     expect(parseAllowRule(text)).toMatchObject({ text: normal });
   });
 
   it.each([
     ['', 'has no port'],
+    ['unix:/run/../app.sock', 'has an empty, . or .. part'],
+    ['unix://run/app.sock', 'contains unix:// as in a URL: write unix:/run/app.sock'],
+    ['unix:/run/*', "'*' has no meaning in '/run/*'"],
     ['http://localhost:80', 'contains http:// as in a URL: write localhost:80'],
     ['https://Example.com:443/index', 'write Example.com:443'],
     ['example.com', 'has no port'],

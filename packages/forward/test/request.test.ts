@@ -9,27 +9,24 @@ import {
   REQUEST_STATUSES,
   type StreamRequest,
 } from '../src/request.js';
-import { decodeListenAnswer, encodeListenAnswer } from '../src/reverse/reverse-requests.js';
+import { MAX_UNIX_PATH_BYTES, unixPathProblem } from '../src/unix-path.js';
 
 const LETTERS = [...'abcXYZ019-_.:'];
-const literal = fc.oneof(fc.ipV4(), fc.ipV6());
+const path = fc
+  .array(fc.string({ unit: fc.constantFrom(...'abcä🙂 :.-[]'), minLength: 1, maxLength: 8 }), {
+    minLength: 1,
+    maxLength: 5,
+  })
+  .map((parts) => `/${parts.join('/')}`)
+  .filter((text) => unixPathProblem(text) === undefined);
+const tcp = fc.record({
+  kind: fc.constant('tcp' as const),
+  host: fc.string({ unit: fc.constantFrom(...LETTERS), minLength: 1, maxLength: 255, size: 'max' }),
+  port: fc.integer({ min: 1, max: 65_535 }),
+});
 const request: fc.Arbitrary<StreamRequest> = fc.oneof(
-  fc.record({
-    kind: fc.constant('tcp' as const),
-    host: fc.string({ unit: fc.constantFrom(...LETTERS), minLength: 1, maxLength: 255, size: 'max' }),
-    port: fc.integer({ min: 1, max: 65_535 }),
-  }),
-  fc.record({
-    kind: fc.constant('listen' as const),
-    bind: fc.oneof(literal, fc.constantFrom('localhost', '*')),
-    port: fc.integer({ min: 0, max: 65_535 }),
-  }),
-  fc.record({
-    kind: fc.constant('incoming' as const),
-    listener: fc.maxSafeNat(),
-    host: literal,
-    port: fc.integer({ min: 0, max: 65_535 }),
-  }),
+  tcp,
+  fc.record({ kind: fc.constant('unix' as const), path }),
 );
 
 describe('a request to enrol (spec enrolment 3.1)', () => {
@@ -111,45 +108,38 @@ describe('a request (spec streams 6.1)', () => {
     );
   });
 
-  it('is encoded as kind, bind and port, or as kind, stream id, source and port', () => {
-    expect([...encodeRequest({ kind: 'listen', bind: '*', port: 0x1234 })]).toEqual([4, 1, 0x2a, 0x12, 0x34]);
-    const incoming = encodeRequest({ kind: 'incoming', listener: 300, host: '::1', port: 0x1234 });
-    expect([...incoming]).toEqual([5, 0x41, 0x2c, 3, 0x3a, 0x3a, 0x31, 0x12, 0x34]);
-  });
-
   it.each([
-    ['another kind', [2, 1, 0x61, 0, 80]],
+    ['another kind', [3, 1, 0x61, 0, 80]],
+    ['kind 0', [0]],
     ['no host', [1, 0, 0, 80]],
     ['port 0', [1, 1, 0x61, 0, 0]],
     ['a space in the host', [1, 1, 0x20, 0, 80]],
     ['a byte above ASCII in the host', [1, 1, 0xe4, 0, 80]],
     ['a zone in the host', [1, 1, 0x25, 0, 80]],
-    ['a name to listen on', [4, 1, 0x61, 0, 80]],
-    ['nothing to listen on', [4, 0, 0, 80]],
-    ['a name as source', [5, 0, 1, 0x61, 0, 80]],
-    [
-      'a stream id beyond 2^53',
-      [5, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 3, 0x3a, 0x3a, 0x31, 0, 80],
-    ],
-  ])('with %s is malformed', (_name, bytes) => {
-    expect(decodeRequest(Uint8Array.from(bytes))).toEqual({ ok: false, reason: 'malformed' });
+    ['no path', [2, 0]],
+    ['a path that is too long', [2, MAX_UNIX_PATH_BYTES + 1]],
+    ['a relative path', [2, 1, 0x61]],
+    ['a path with an empty component', [2, 3, 0x2f, 0x2f, 0x61]],
+    ['a path with a .. component', [2, 5, 0x2f, 0x2e, 0x2e, 0x2f, 0x61]],
+    ['a path with a control character', [2, 2, 0x2f, 0x00]],
+    ['a path that is not UTF-8', [2, 2, 0x2f, 0xff]],
+  ])(
+    'with %s is malformed (spec streams 6.1: "MUST refuse bytes other than letters", "MUST also refuse a path")',
+    (_name, bytes) => {
+      expect(decodeRequest(Uint8Array.from(bytes))).toEqual({ ok: false, reason: 'malformed' });
+    },
+  );
+
+  it('for a unix socket is encoded as kind, length and path', () => {
+    expect([...encodeRequest({ kind: 'unix', path: '/ä' })]).toEqual([2, 3, 0x2f, 0xc3, 0xa4]);
+    const longest = `/${'x'.repeat(MAX_UNIX_PATH_BYTES - 1)}`;
+    expect(decodeRequest(encodeRequest({ kind: 'unix', path: longest }))).toMatchObject({ ok: true });
   });
 
   it('cannot be encoded for an invalid target: that is a bug of the caller', () => {
     expect(() => encodeRequest({ kind: 'tcp', host: 'a b', port: 80 })).toThrow(RangeError);
     expect(() => encodeRequest({ kind: 'tcp', host: 'a', port: 65_536 })).toThrow(RangeError);
-    expect(() => encodeRequest({ kind: 'listen', bind: 'name', port: 80 })).toThrow(RangeError);
-    expect(() => encodeRequest({ kind: 'incoming', listener: 0, host: 'fe80::1%2', port: 80 })).toThrow(
-      RangeError,
-    );
-  });
-});
-
-describe('the answer to LISTEN (spec streams 6.3)', () => {
-  it('is a port in two bytes', () => {
-    expect([...encodeListenAnswer(0x1234)]).toEqual([0x12, 0x34]);
-    expect(decodeListenAnswer(Uint8Array.of(0x12))).toBeUndefined();
-    expect(decodeListenAnswer(Uint8Array.of(0x12, 0x34))).toBe(0x1234);
+    expect(() => encodeRequest({ kind: 'unix', path: 'a' })).toThrow(RangeError);
   });
 });
 

@@ -8,3 +8,4 @@ export * from './random.js';
 export * from './transport-tuning.js';
 export * from './udp-socket.js';
 export * from './underpass-error.js';
+export * from './unix-datagram.js';

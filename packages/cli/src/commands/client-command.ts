@@ -10,6 +10,7 @@ import {
   localForwardValue,
   logLevelOption,
   publicKeyValue,
+  stdioTargetValue,
 } from './option-values.js';
 
 const EXAMPLE = `
@@ -34,6 +35,11 @@ export function clientCommand(): Command {
       '-L, --local-forward <[bind:]port:host:hostport>',
       'forward a local port to a target as the relay sees it; may be repeated',
       localForwardValue,
+    )
+    .option(
+      '-W, --stdio <host:port>',
+      "carry standard input and output to a target, for ssh's ProxyCommand; nothing else is forwarded",
+      stdioTargetValue,
     )
     .option(
       '--persistent-keepalive <seconds>',

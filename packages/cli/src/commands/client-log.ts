@@ -120,10 +120,19 @@ function disconnectedText(cause: DisconnectCause, reason: string, loss: string):
 
 /** Logs where a forward listens: `listening on 127.0.0.1:8080 and [::1]:8080 for localhost:80`. */
 export function logForward(log: Log, forward: BoundForward): void {
-  const places = forward.addresses.map(({ address, port }) => formatTarget({ host: address, port }));
+  const places =
+    forward.path === undefined
+      ? forward.addresses.map(({ address, port }) => formatTarget({ host: address, port }))
+      : [formatTarget({ path: forward.path })];
   const target = formatTarget(forward.spec.target);
   log.info(
-    { event: 'listening', forward: forward.spec.text, addresses: forward.addresses, target },
+    {
+      event: 'listening',
+      forward: forward.spec.text,
+      addresses: forward.addresses,
+      path: forward.path,
+      target,
+    },
     `listening on ${places.join(' and ')} for ${target}`,
   );
 }

@@ -1,8 +1,8 @@
 /** `underpass client`: forwards local ports through one relay. */
 import { isatty } from 'node:tty';
-import { startClient } from '@underpass/client';
-import { formatTarget, type LocalForward } from '@underpass/forward';
-import { shortKey } from '@underpass/runtime';
+import { type Client, type ClientEvent, startClient } from '@underpass/client';
+import { formatTarget, type LocalForward, type Target } from '@underpass/forward';
+import { type Log, shortKey } from '@underpass/runtime';
 import { usageError } from '../cli-error.js';
 import { type ClientConfig, loadClientConfig } from '../config/client-config.js';
 import { openClientControl } from '../control/client-control.js';
@@ -14,9 +14,11 @@ import { DEFAULT_CONNECT_TIMEOUT_SECONDS } from '../limits.js';
 import { openLog } from '../log.js';
 import type { LogLevel } from '../log-level.js';
 import { publicKeyOf } from '../public-key.js';
+import { serviceManager } from '../service/notify.js';
 import { untilStopSignal } from '../stop-signal.js';
 import { logClientEvent, logClientSummary, logForward } from './client-log.js';
 import { endWithInternalError } from './internal-error.js';
+import { runStdio } from './stdio.js';
 
 /** The options of the command line. */
 export interface ClientFlags {
@@ -26,6 +28,7 @@ export interface ClientFlags {
   readonly key?: string;
   readonly presharedKey?: string;
   readonly localForward?: readonly LocalForward[];
+  readonly stdio?: Target;
   readonly persistentKeepalive?: number;
   readonly connectTimeout?: number;
   readonly keyLog?: string;
@@ -35,31 +38,23 @@ export interface ClientFlags {
 /** Runs until a signal stops it. */
 export async function runClient(flags: ClientFlags): Promise<void> {
   const config = clientConfigFrom(flags);
+  if (flags.stdio !== undefined) {
+    if (flags.localForward !== undefined) {
+      throw usageError('-W carries one connection and cannot be combined with -L', 'leave one of them out');
+    }
+    const log = openLog(flags.logLevel ?? 'error');
+    const keyLog = flags.keyLog === undefined ? undefined : openKeyLog(flags.keyLog, log);
+    const start = (onEvent: (event: ClientEvent) => void) =>
+      startFrom({ ...config, localForwards: [] }, log, keyLog, onEvent);
+    await runStdio(flags.stdio, log, start);
+    return;
+  }
   if (config.localForwards.length === 0) {
     throw usageError('nothing to forward', 'give at least one -L [BIND:]PORT:HOST:HOSTPORT');
   }
   const log = openLog(flags.logLevel ?? config.logLevel ?? 'info');
   const keyLog = flags.keyLog === undefined ? undefined : openKeyLog(flags.keyLog, log);
-  const client = await startClient({
-    relay: config.relay,
-    relayPublicKey: config.relayPublicKey,
-    privateKey: config.privateKey,
-    forwards: config.localForwards,
-    persistentKeepaliveMs: config.persistentKeepaliveSeconds * 1000,
-    contactLimitMs: config.connectTimeoutSeconds * 1000,
-    // At a terminal the user can correct a misspelt name at once. A service waits for its network.
-    refuseUnknownName: isatty(2),
-    log,
-    onEvent: (event) => logClientEvent(log, event),
-    onFatal: endWithInternalError,
-    ...(config.presharedKey === undefined ? {} : { presharedKey: config.presharedKey }),
-    ...(config.congestion && { congestion: config.congestion }),
-    ...(config.memoryPerPeerBytes && { memoryPerPeerBytes: config.memoryPerPeerBytes }),
-    ...(keyLog === undefined ? {} : { keyLog }),
-  });
-  // The endpoint has its own copies.
-  config.privateKey.fill(0);
-  config.presharedKey?.fill(0);
+  const client = await startFrom(config, log, keyLog, (event) => logClientEvent(log, event));
   const stop = untilStopSignal(['SIGINT', 'SIGTERM', 'SIGHUP']);
   const relay = formatTarget(config.relay);
   const control = await openClientControl({
@@ -83,11 +78,44 @@ export async function runClient(flags: ClientFlags): Promise<void> {
     `connecting to ${relay} as ${shortKey(config.publicKey)}`,
   );
   client.connect();
+  // The ports are open. Contact with the relay may take as long as the network is away.
+  const manager = serviceManager(log);
+  manager.ready(`forwarding through ${relay}`);
   const signal = await stop;
+  manager.stopping();
   control?.close();
   logClientSummary(log, client.status());
   await client.close();
   log.info({ event: 'stopped', signal }, 'stopped');
+}
+
+async function startFrom(
+  config: ClientConfig,
+  log: Log,
+  keyLog: ((line: string) => void) | undefined,
+  onEvent: (event: ClientEvent) => void,
+): Promise<Client> {
+  const client = await startClient({
+    relay: config.relay,
+    relayPublicKey: config.relayPublicKey,
+    privateKey: config.privateKey,
+    forwards: config.localForwards,
+    persistentKeepaliveMs: config.persistentKeepaliveSeconds * 1000,
+    contactLimitMs: config.connectTimeoutSeconds * 1000,
+    // At a terminal the user can correct a misspelt name at once. A service waits for its network.
+    refuseUnknownName: isatty(2),
+    log,
+    onEvent,
+    onFatal: endWithInternalError,
+    ...(config.presharedKey === undefined ? {} : { presharedKey: config.presharedKey }),
+    ...(config.congestion && { congestion: config.congestion }),
+    ...(config.memoryPerPeerBytes && { memoryPerPeerBytes: config.memoryPerPeerBytes }),
+    ...(keyLog === undefined ? {} : { keyLog }),
+  });
+  // The endpoint has its own copies.
+  config.privateKey.fill(0);
+  config.presharedKey?.fill(0);
+  return client;
 }
 
 /** @throws CliError for an invalid combination of options, or an invalid file */

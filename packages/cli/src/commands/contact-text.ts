@@ -45,7 +45,12 @@ const PROBLEM_HINTS: Readonly<Record<ContactProblem['kind'], string>> = {
 
 /** What is wrong, and what to do. */
 export function problemLine(problem: ContactProblem): string {
-  return `${problemText(problem)}: ${PROBLEM_HINTS[problem.kind]} (still trying)`;
+  return `${problemAdvice(problem)} (still trying)`;
+}
+
+/** The same when nothing is tried any more. */
+export function problemAdvice(problem: ContactProblem): string {
+  return `${problemText(problem)}: ${PROBLEM_HINTS[problem.kind]}`;
 }
 
 /** How long nothing was heard, how many connections wait, and the cause or what to check. */

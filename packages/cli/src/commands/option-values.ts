@@ -1,6 +1,7 @@
 /** Parses option values. An invalid value becomes a usage error that names the option. */
 import { existsSync } from 'node:fs';
-import { type LocalForward, parseLocalForward } from '@underpass/forward/spec';
+import type { LocalForward, Target } from '@underpass/forward/spec';
+import { parseLocalForwards, parseTarget } from '@underpass/forward/syntax';
 import { InvalidArgumentError, Option } from 'commander';
 import { usageError } from '../cli-error.js';
 import { type HostPort, type ListenAddress, parseHostPort, parseListenAddress } from '../host-port.js';
@@ -61,11 +62,18 @@ export function connectTimeoutValue(text: string): number {
   );
 }
 
-/** Repeatable: each `-L` adds one forward. */
+/** Repeatable: each `-L` adds one forward, or one for each port of a range. */
 export function localForwardValue(text: string, previous: readonly LocalForward[] = []): LocalForward[] {
-  const parsed = parseLocalForward(text);
+  const parsed = parseLocalForwards(text);
   if ('reason' in parsed) throw new InvalidArgumentError(parsed.reason);
-  return [...previous, parsed];
+  return [...previous, ...parsed];
+}
+
+/** `unix:/path` is also a target. */
+export function stdioTargetValue(text: string): Target {
+  const parsed = parseTarget(text);
+  if ('reason' in parsed) throw new InvalidArgumentError(parsed.reason);
+  return parsed;
 }
 
 export function logLevelOption(): Option {

@@ -7,12 +7,14 @@ import { systemReason } from '../cli-error.js';
 import { defaultRelayConfigFile } from '../config/default-paths.js';
 import { writeFirstRelayConfig } from '../config/first-relay-config.js';
 import { loadRelayConfig, type RelayConfig, wipeKeys } from '../config/relay-config.js';
+import { controlSockets } from '../control/control-directory.js';
 import { openRelayControl } from '../control/relay-control.js';
 import type { HostPort, ListenAddress } from '../host-port.js';
 import { openKeyLog } from '../key-log.js';
 import { encodeKey } from '../key-text.js';
 import { openLog } from '../log.js';
 import type { LogLevel } from '../log-level.js';
+import { serviceManager } from '../service/notify.js';
 import { untilStopSignal } from '../stop-signal.js';
 import { enrolInStore } from '../store/enrol-in-store.js';
 import { makeStore, noteConnected, sweepStore } from '../store/store-changes.js';
@@ -61,20 +63,23 @@ export async function runRelay(flags: RelayFlags): Promise<void> {
   const { relay, config, log, settings } = started;
   const stop = untilStopSignal();
   const endpoint = flags.endpoint ?? config.endpoint;
+  const manager = serviceManager(log);
   if (isFirstRun) printNextSteps(file, config);
   const control = await openRelayControl({
     relay,
     config: file,
     publicKey: config.publicKey,
     endpoint: endpoint && formatTarget(endpoint),
-    reload: () => reload(relay, file, settings, log),
+    reload: () => manager.reloading(() => reload(relay, file, settings, log)),
     log,
   });
   announce(relay, file, config, log);
-  onReload = () => reloadOnSignal(relay, file, settings, log);
+  manager.ready(`listening on UDP port ${relay.address.port}`);
+  onReload = () => manager.reloading(() => reloadOnSignal(relay, file, settings, log));
   if (isReloadDue) onReload();
   const watch = new StoreWatch(storeDirectoryOf(file), () => onReload(), systemTimers);
   const signal = await stop;
+  manager.stopping();
   watch.close();
   control?.close();
   logRelaySummary(log, relay.status());
@@ -103,6 +108,7 @@ async function start(file: string, flags: RelayFlags): Promise<StartedRelay> {
     invites: config.invites,
     enrol: (invite, publicKey) => enrolInStore(store, invite, publicKey, Date.now()),
     name: () => settings.name,
+    ownSockets: () => controlSockets(),
     log,
     onEvent: (event) => {
       logRelayEvent(log, event);

@@ -71,7 +71,7 @@ export function clientConfigOf(document: TomlDocument): ClientConfig {
     presharedKey: table.preshared_key_file,
     persistentKeepaliveSeconds: table.persistent_keepalive_seconds ?? 0,
     connectTimeoutSeconds: table.connect_timeout_seconds ?? DEFAULT_CONNECT_TIMEOUT_SECONDS,
-    localForwards: table.local_forwards ?? [],
+    localForwards: table.local_forwards?.flat() ?? [],
     congestion: table.congestion,
     memoryPerPeerBytes: table.memory_per_peer_mib,
     logLevel: table.log?.level,

@@ -1,12 +1,5 @@
 /** The types of value in config files. Each message completes 'found …, expected …'. */
-import {
-  type AllowRule,
-  type ListenRule,
-  type LocalForward,
-  parseAllowRule,
-  parseListenRule,
-  parseLocalForward,
-} from '@underpass/forward';
+import { type AllowRule, type LocalForward, parseAllowRule, parseLocalForwards } from '@underpass/forward';
 import {
   CONGESTION_CONTROLLERS,
   MAX_MEMORY_PER_PEER_BYTES,
@@ -89,14 +82,10 @@ export const allowField: z.ZodType<AllowRule> = explainedField(
   parseAllowRule,
 );
 
-export const listenRuleField: z.ZodType<ListenRule> = explainedField(
-  'a rule "[BIND:]PORT" (a string)',
-  parseListenRule,
-);
-
-export const localForwardField: z.ZodType<LocalForward> = explainedField(
+/** A range of ports gives several. */
+export const localForwardField: z.ZodType<readonly LocalForward[]> = explainedField(
   'a forward "[BIND:]PORT:HOST:HOSTPORT" (a string)',
-  parseLocalForward,
+  parseLocalForwards,
 );
 
 /** The path of a private key file, which is read at once: the value is the key.

@@ -10,8 +10,9 @@ import { MAX_CONTROL_SOCKETS, MAX_SOCKET_PATH_BYTES } from './control-limits.js'
 const WHAT = 'the control directory';
 const SOCKET_NAME = /^(?:relay|client)-[0-9a-f]{12}\.sock$/;
 const GROUP_OR_OTHERS = 0o077;
-/** Where systemd creates the directory of a service, which root may want to ask. */
-const SERVICE_DIRECTORY = '/run/underpass';
+/** Where systemd creates the directories of services, which root may want to ask. */
+const SERVICES_DIRECTORY = '/run';
+const SERVICE_NAME = /^underpass(?:-client-.+)?$/;
 
 /** The directory in which a new control socket belongs: systemd's `$RUNTIME_DIRECTORY`, or `underpass` in
  *  `$XDG_RUNTIME_DIR`, or else in the user's state directory. */
@@ -87,8 +88,17 @@ export function controlSockets(
 ): readonly string[] {
   const directories = new Set([controlDirectory(environment), stateDirectory(environment)]);
   if (user !== undefined) directories.add(`/run/user/${user.uid}/underpass`);
-  if (process.platform === 'linux') directories.add(SERVICE_DIRECTORY);
+  if (process.platform === 'linux') for (const directory of serviceDirectories()) directories.add(directory);
   return [...directories].flatMap((directory) => socketsIn(directory, user)).slice(0, MAX_CONTROL_SOCKETS);
+}
+
+function serviceDirectories(): string[] {
+  try {
+    const names = readdirSync(SERVICES_DIRECTORY).filter((name) => SERVICE_NAME.test(name));
+    return names.map((name) => path.join(SERVICES_DIRECTORY, name));
+  } catch {
+    return [];
+  }
 }
 
 function socketsIn(directory: string, user: User | undefined): string[] {

@@ -1,5 +1,5 @@
 /** A relay's answer to `GET /status`. */
-import { formatTarget } from '@underpass/forward';
+import { formatTarget, isUnix } from '@underpass/forward';
 import type { RelayStatus } from '@underpass/relay';
 import { encodeKey } from '../key-text.js';
 import {
@@ -42,7 +42,7 @@ export function relayReport(facts: RelayFacts, status: RelayStatus): RelayReport
     .map(({ name, publicKey, stats }) => peerReport(name, publicKey, stats));
   const streams = status.peers.flatMap(({ name, streams: ofPeer }) =>
     ofPeer.map(({ id, target, address, openedAt }) => {
-      const place = formatTarget({ host: address, port: target.port });
+      const place = isUnix(target) ? address : formatTarget({ host: address, port: target.port });
       return { peer: name, id, target: formatTarget(target), address: place, openedAt };
     }),
   );

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import http from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { type Forward, parseLocalForward } from '@underpass/forward';
+import { type Forward, parseLocalForwards } from '@underpass/forward';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import {
   body,
@@ -18,9 +18,9 @@ import { runTunnel } from './in-process.js';
 const MIB = 1024 * 1024;
 
 function forward(text: string): Forward {
-  const parsed = parseLocalForward(text);
+  const parsed = parseLocalForwards(text);
   if ('reason' in parsed) throw new Error(parsed.reason);
-  return parsed;
+  return parsed[0] as Forward;
 }
 
 describe('a dialled connection', () => {

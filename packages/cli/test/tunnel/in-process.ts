@@ -1,7 +1,7 @@
 /** A relay and its clients in this process, over UDP on loopback, with their events. */
 import { randomBytes } from 'node:crypto';
 import { type Client, type ClientEvent, type ClientOptions, startClient } from '@underpass/client';
-import { type AllowRule, parseAllowRule, parseLocalForward } from '@underpass/forward';
+import { type AllowRule, parseAllowRule, parseLocalForwards } from '@underpass/forward';
 import { type Relay, type RelayEvent, type RelayOptions, startRelay } from '@underpass/relay';
 import { silentLog } from '@underpass/runtime';
 import { onTestFinished } from 'vitest';
@@ -81,10 +81,10 @@ export async function runClient(
 ): Promise<RunningClient> {
   const heard = new Heard<ClientEvent>();
   const client = await startClient({
-    forwards: forwards.map((text) => {
-      const forward = parseLocalForward(text);
-      if ('reason' in forward) throw new Error(forward.reason);
-      return forward;
+    forwards: forwards.flatMap((text) => {
+      const parsed = parseLocalForwards(text);
+      if ('reason' in parsed) throw new Error(parsed.reason);
+      return parsed;
     }),
     log: silentLog,
     onEvent: heard.add,

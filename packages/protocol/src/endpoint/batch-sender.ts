@@ -51,8 +51,7 @@ export class BatchSender {
     if (connection.isHelloConfirmed(keypairId) && this.#fillMtuProbe(now, association, batch)) return true;
     const allowed = this.#path.allowanceBytes;
     // The path to an address that is not proven may have a smaller MTU (spec mtu 5).
-    const isOnTrial = this.#path.candidate !== undefined;
-    const fullBytes = isOnTrial ? connection.baseDatagramBytes : connection.datagramBytes;
+    const fullBytes = this.#path.isProven ? connection.datagramBytes : connection.baseDatagramBytes;
     const datagramBytes = Math.min(fullBytes, roundedDown(allowed));
     batch.mayFragment = fullBytes === connection.baseDatagramBytes;
     batch.segmentBytes = datagramBytes;
@@ -92,12 +91,12 @@ export class BatchSender {
     return at;
   }
 
-  /** Writes a probe of the MTU search, if one is due. It is larger than other datagrams, so it has a batch of its own
-   *  (spec mtu 2.1).
+  /** Writes a probe of the MTU search, if one is due and the address is proven. It is larger than other datagrams, so it
+   *  has a batch of its own (spec mtu 2.1).
    *  @returns whether there was one */
   #fillMtuProbe(now: number, { connection, isClosing }: Association, batch: TransmitBatch): boolean {
     const probeBytes = connection.mtuProbeBytes(now);
-    if (probeBytes === undefined || isClosing || this.#path.candidate !== undefined) return false;
+    if (probeBytes === undefined || isClosing || !this.#path.isProven) return false;
     const room = probeBytes - TRANSPORT_OVERHEAD_BYTES;
     const length = connection.pollMtuProbe(now, batch.buffer, HEADER_BYTES, room);
     if (length === 0) return false;

@@ -6,6 +6,8 @@ import type { SessionStats } from '../wireguard/session.js';
 interface OwnStats {
   /** Where datagrams to the peer are sent now. */
   readonly address: Address | undefined;
+  /** The largest datagram (UDP payload) that is sent: how far the search for the path's size has got. */
+  readonly datagramBytes: number;
   /** Whether a HELLO of the peer's current run has arrived. */
   readonly connected: boolean;
   /** If streams wait for the peer: since when an answer has been due, in monotonic ms (spec outage 2). */
@@ -64,6 +66,7 @@ export function joinStats(session: SessionStats, connection: ConnectionStats, ow
     rememberedPackets: connection.rememberedPackets,
     flowDatagrams: connection.flowDatagrams,
     address: own.address,
+    datagramBytes: own.datagramBytes,
     connected: own.connected,
     waitingSince: own.waitingSince,
   };

@@ -121,6 +121,7 @@ export class Peer implements AssociationListener {
     const { isConnected = false, stats = NO_CONNECTION } = this.#association ?? {};
     return joinStats(this.session.stats, stats, {
       address: this.#path.address,
+      datagramBytes: this.#association?.connection.datagramBytes ?? 0,
       connected: isConnected,
       waitingSince: this.#reachability.waitingSince,
     });

@@ -33,6 +33,8 @@ class World {
   readonly relaySent: { readonly at: number; readonly to: Address; readonly bytes: number }[] = [];
   /** What the attacker does with a datagram of the client before it is delivered, if it is. */
   onClientSends: (bytes: Uint8Array) => 'withhold' | undefined = () => undefined;
+  /** Whether a datagram of the relay is lost. */
+  isLost: (bytes: Uint8Array) => boolean = () => false;
   readonly client: Endpoint;
   readonly relay: Endpoint;
   readonly clientPeer: Peer;
@@ -125,7 +127,7 @@ class World {
     }
     this.relaySent.push({ at: this.now, to, bytes: bytes.length });
     const isThere = to.address === this.clientAddress.address && to.port === this.clientAddress.port;
-    if (isThere) this.#flights.push({ at, to: 'client', from: RELAY, bytes });
+    if (isThere && !this.isLost(bytes)) this.#flights.push({ at, to: 'client', from: RELAY, bytes });
   }
 
   sentTo(address: Address): number {
@@ -234,6 +236,36 @@ it('a peer that moves during an MTU search gets no probe before it is believed (
     for (const { bytes } of untilBelieved) expect(bytes).toBeLessThanOrEqual(BASE_DATAGRAM_BYTES);
     expect(untilBelieved.reduce((sum, { bytes }) => sum + bytes, 0)).toBeLessThanOrEqual(3 * came);
   }
+});
+
+it('a peer that moves before its first address is proven has to prove the next one too (spec path 2: "MUST be on trial")', () => {
+  world = new World();
+  // The client's initiation arrives, but nothing that it sends under its keys. So the relay initiates too.
+  world.onClientSends = (bytes) => (bytes[0] === 1 ? undefined : 'withhold');
+  world.clientPeer.openStream()?.write(new Uint8Array(10));
+  world.run(50);
+  world.relayPeer.openStream()?.write(new Uint8Array(10_000));
+  world.run(50);
+  // A copy of the client's response is the first thing that arrives from its new port.
+  world.clientAddress = REBOUND;
+  let came = 0;
+  let isThere = false;
+  world.onClientSends = (bytes) => {
+    isThere ||= bytes[0] === 2;
+    if (!isThere) return 'withhold';
+    came += bytes.length;
+    return undefined;
+  };
+  while (world.sentTo(REBOUND) === 0) world.run(1);
+  // Its first packet under the keys takes one round trip, and its answer to the challenge another.
+  world.run(4 * ONE_WAY_MS - 2);
+  expect(world.sentTo(REBOUND)).toBeLessThanOrEqual(3 * came);
+  for (const { bytes } of world.relaySent) expect(bytes).toBeLessThanOrEqual(BASE_DATAGRAM_BYTES);
+  world.run(1_000);
+  expect(world.received).toBe(10_010);
+  world.download(500_000);
+  world.run(2_000);
+  expect(world.received).toBe(510_010);
 });
 
 describe('an attacker', () => {

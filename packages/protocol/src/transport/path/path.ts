@@ -28,8 +28,8 @@ interface Unproven {
   readonly address: Address;
   receivedBytes: number;
   sentBytes: number;
-  /** Absent at first contact, where the use of our keys is the proof. */
-  readonly trial: Trial | undefined;
+  /** Absent while no address is proven: the first proof is the use of our keys. */
+  trial: Trial | undefined;
 }
 
 /** The challenge that an address has to answer. */
@@ -81,6 +81,10 @@ export class Path {
   get proven(): Address | undefined {
     return this.#proven;
   }
+  /** Whether `address` is proven, so that any amount may be sent there. */
+  get isProven(): boolean {
+    return this.#unproven === undefined;
+  }
 
   /** Moves the path to an address that we chose ourselves, which needs no proof (spec path 2). Addresses that we chose
    *  before count as proven too, until one of them answers. */
@@ -109,11 +113,12 @@ export class Path {
     if (!sameAddress(current, this.#unproven?.address)) {
       const known = sameAddress(current, this.#givenUp?.address) ? this.#givenUp : undefined;
       this.#giveUp();
-      const trial = this.#proven === undefined ? undefined : this.#newTrial(now);
       const { receivedBytes = 0, sentBytes = 0 } = known ?? {};
-      this.#unproven = { address: current, receivedBytes, sentBytes, trial };
+      this.#unproven = { address: current, receivedBytes, sentBytes, trial: undefined };
     }
     const unproven = this.#unproven as Unproven;
+    // The first proof may be for another address, which the path has left already.
+    if (this.#proven !== undefined) unproven.trial ??= this.#newTrial(now);
     if (sameAddress(from, unproven.address)) unproven.receivedBytes += bytes;
   }
 

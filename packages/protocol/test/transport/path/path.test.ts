@@ -147,6 +147,29 @@ describe('Path (spec path)', () => {
     expect(path.allowanceBytes).toBe(300);
   });
 
+  it('challenges an address that was there before another one was proven (spec path 2: "MUST be on trial")', () => {
+    const path = new Path((length) => new Uint8Array(length));
+    path.onReceived(0, { from: HOME, bytes: 148, isNewest: true });
+    // A response to our own initiation, after a NAT has chosen another port.
+    path.onReceived(5, { from: REBOUND, bytes: 92, isNewest: true });
+    path.onSent(200);
+    path.onReceived(10, datagram(REBOUND, HOME));
+    expect([path.proven, path.candidate]).toEqual([HOME, REBOUND]);
+    expect(path.isProven).toBe(false);
+    expect(path.allowanceBytes).toBe(3 * 192 - 200);
+    expect(path.onResponse(path.takeChallenge(10, 50) as Uint8Array)).toBe('port');
+    expect([path.proven, path.isProven]).toEqual([REBOUND, true]);
+  });
+
+  it('challenges it too if an older message from elsewhere is what proves the other one (spec path 3)', () => {
+    const path = new Path((length) => new Uint8Array(length));
+    path.onReceived(0, { from: HOME, bytes: 148, isNewest: true });
+    path.onReceived(5, { from: REBOUND, bytes: 92, isNewest: true });
+    path.onReceived(10, { ...datagram(HOME), isNewest: false });
+    expect([path.proven, path.candidate, path.dueAt]).toEqual([HOME, REBOUND, 10]);
+    expect(path.allowanceBytes).toBe(3 * 92);
+  });
+
   it('permits at most three times the bytes that came from a new address (spec path 2)', () => {
     const path = pathAt();
     path.onReceived(10, datagram(AWAY));

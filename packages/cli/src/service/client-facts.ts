@@ -1,0 +1,44 @@
+/** What a client's unit has to know about its config. */
+import path from 'node:path';
+import { isUnix } from '@underpass/forward';
+import { CliError } from '../cli-error.js';
+import { loadClientConfig } from '../config/client-config.js';
+import { resolveFrom } from '../config/default-paths.js';
+import { valueAt } from '../config/schema-problems.js';
+import { readTomlDocument } from '../config/toml-document.js';
+import { ExitCode } from '../exit-code.js';
+
+export interface ClientFacts {
+  /** The config file. */
+  readonly file: string;
+  /** The key files that it names. */
+  readonly secrets: readonly string[];
+  /** The local ports of its forwards. */
+  readonly ports: readonly number[];
+}
+
+/** @param isBeside  whether the key files must be in the config's directory
+ *  @throws CliError if the config is wrong, or a key file is elsewhere */
+export function clientFacts(file: string, isBeside: boolean): ClientFacts {
+  const config = loadClientConfig(file);
+  config.privateKey.fill(0);
+  config.presharedKey?.fill(0);
+  const { value, directory } = readTomlDocument(file);
+  const secrets = ['private_key_file', 'preshared_key_file']
+    .map((key) => valueAt(value, [key]))
+    .filter((name) => typeof name === 'string')
+    .map((name) => {
+      const secret = resolveFrom(directory, name);
+      if (!isBeside || name === path.basename(secret)) return secret;
+      throw new CliError(
+        ExitCode.config,
+        `${file} names the key file ${name}, but systemd hands a service files of one directory`,
+        `move it beside the config and write only its name, ${path.basename(secret)}`,
+      );
+    });
+  return {
+    file: path.resolve(file),
+    secrets,
+    ports: config.localForwards.flatMap(({ place }) => (isUnix(place) ? [] : [place.port])),
+  };
+}

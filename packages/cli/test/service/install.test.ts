@@ -1,0 +1,126 @@
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import path from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { install, uninstall } from '../../src/service/install.js';
+import type { Machine } from '../../src/service/machine.js';
+import { planInstall, planUninstall } from '../../src/service/plan.js';
+import { temporaryDirectory } from '../temporary-directory.js';
+import { machineIn } from './machine-of-tests.js';
+
+const relay = { kind: 'relay', config: undefined, port: undefined } as const;
+
+function scene(parts: Partial<Machine> = {}, options: { isUser?: boolean; dryRun?: boolean } = {}) {
+  const machine = machineIn(temporaryDirectory(), parts);
+  const printed: string[] = [];
+  const execution = {
+    isUser: false,
+    dryRun: false,
+    ...options,
+    machine,
+    print: (text: string) => void printed.push(text),
+  };
+  return {
+    machine,
+    printed,
+    unit: path.join(
+      execution.isUser ? machine.directories.userUnits : machine.directories.systemUnits,
+      'underpass-relay.service',
+    ),
+    install: () => install(planInstall(relay, execution.isUser, machine), execution),
+    uninstall: () => uninstall(planUninstall(relay, execution.isUser, machine), execution),
+  };
+}
+
+describe('installing a service', () => {
+  it('writes its files for everybody to read, and says what it wrote and what to run', () => {
+    const { install, unit, printed } = scene();
+    install();
+    expect(statSync(unit).mode & 0o777).toBe(0o644);
+    expect(printed[1]).toBe(`Wrote ${unit}`);
+    expect(printed.at(-1)).toContain('sudo systemctl enable --now underpass-relay');
+  });
+
+  it('leaves what is already right alone, and replaces what is not', () => {
+    const { install, unit, printed } = scene();
+    install();
+    writeFileSync(unit, 'an older version');
+    printed.length = 0;
+    install();
+    expect(printed.slice(0, 2)).toEqual([expect.stringMatching(/^Unchanged: /), `Wrote ${unit}`]);
+    expect(readFileSync(unit, 'utf8')).toContain('[Service]');
+  });
+
+  it('prints the files and writes none in a dry run, even without systemd', () => {
+    const { install, unit, printed } = scene({ runsSystemd: false, isRoot: false }, { dryRun: true });
+    install();
+    expect(printed.join('\n')).toContain(`# ${unit}\n`);
+    expect(existsSync(unit)).toBe(false);
+  });
+
+  it('is refused where there is no systemd', () => {
+    expect(scene({ runsSystemd: false }).install).toThrow('does not run systemd');
+  });
+
+  it("is refused to everyone but root, unless it is the user's own", () => {
+    expect(scene({ isRoot: false }).install).toThrow('only root');
+    const own = scene({ isRoot: false }, { isUser: true });
+    own.install();
+    expect(own.printed.at(-1)).toContain('  systemctl --user enable --now underpass-relay');
+  });
+
+  it('is refused if the sandbox or the mode hides the program from the service', () => {
+    const hidden = '/root/.nvm/versions/node/v24/bin/node';
+    expect(scene({ node: hidden }).install).toThrow(
+      `Node is at ${hidden}, which a service of the system cannot read`,
+    );
+    // Away from /tmp, which is hidden in any case.
+    const directory = mkdtempSync(path.join(process.cwd(), 'node_modules', '.underpass-'));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const script = path.join(directory, 'underpass.js');
+    writeFileSync(script, '');
+    chmodSync(script, 0o600);
+    expect(scene({ script }).install).toThrow(`underpass is at ${script}`);
+  });
+});
+
+describe('removing a service', () => {
+  it('removes the unit and the link that starts it, and says that the keys stay', () => {
+    const { install, uninstall, unit, printed, machine } = scene();
+    install();
+    const wants = path.join(machine.directories.systemUnits, 'multi-user.target.wants');
+    mkdirSync(wants);
+    symlinkSync(unit, path.join(wants, 'underpass-relay.service'));
+    printed.length = 0;
+    uninstall();
+    expect(printed.slice(0, 2)).toEqual([
+      `Removed ${path.join(wants, 'underpass-relay.service')}`,
+      `Removed ${unit}`,
+    ]);
+    expect(printed.join('\n')).toContain('key and peers are still in /var/lib/underpass');
+    expect(existsSync(unit)).toBe(false);
+  });
+
+  it('says what it would remove in a dry run', () => {
+    const { install, unit, machine } = scene();
+    install();
+    const printed: string[] = [];
+    const print = (text: string) => void printed.push(text);
+    uninstall(planUninstall(relay, false, machine), { isUser: false, dryRun: true, machine, print });
+    expect(printed[0]).toBe(`Would remove ${unit}`);
+    expect(existsSync(unit)).toBe(true);
+  });
+
+  it('is an error if it is not installed', () => {
+    expect(scene().uninstall).toThrow('the service underpass-relay is not installed');
+  });
+});

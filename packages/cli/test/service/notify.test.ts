@@ -1,0 +1,116 @@
+import { describe, expect, it } from 'vitest';
+import { type NotifyHost, serviceManager } from '../../src/service/notify.js';
+import { recordingLog } from '../commands/recording-log.js';
+
+interface Scene extends NotifyHost {
+  readonly datagrams: string[];
+  readonly intervals: { readonly ms: number; readonly callback: () => void }[];
+}
+
+function scene(parts: Partial<NotifyHost> = {}): Scene {
+  const datagrams: string[] = [];
+  const intervals: Scene['intervals'] = [];
+  return {
+    datagrams,
+    intervals,
+    send: (socket, bytes) => datagrams.push(`${socket} ${new TextDecoder().decode(bytes)}`) > 0,
+    runNotify: () => Promise.reject(new Error('not needed')),
+    every: (ms, callback) => void intervals.push({ ms, callback }),
+    monotonicUs: () => 1234n,
+    pid: 42,
+    ...parts,
+  };
+}
+
+describe('a process that systemd started', () => {
+  it('reports that it is ready, reloads and stops', () => {
+    const host = scene();
+    const manager = serviceManager(recordingLog(), { NOTIFY_SOCKET: '/run/notify' }, host);
+    manager.ready('two\npeers');
+    const reported = manager.reloading(() => host.datagrams.length);
+    expect(reported).toBe(2);
+    manager.stopping();
+    expect(host.datagrams).toEqual([
+      '/run/notify READY=1\nSTATUS=two peers',
+      '/run/notify RELOADING=1\nMONOTONIC_USEC=1234',
+      '/run/notify READY=1',
+      '/run/notify STOPPING=1\nSTATUS=stopping',
+    ]);
+    expect(host.intervals).toEqual([]);
+  });
+
+  it('is ready again when a reload fails', () => {
+    const host = scene();
+    const manager = serviceManager(recordingLog(), { NOTIFY_SOCKET: '/run/notify' }, host);
+    const fail = () => {
+      throw new Error('line 3');
+    };
+    expect(() => manager.reloading(fail)).toThrow('line 3');
+    expect(host.datagrams.at(-1)).toBe('/run/notify READY=1');
+  });
+
+  it('feeds the watchdog twice in each period, once it is ready', () => {
+    const host = scene();
+    const environment = { NOTIFY_SOCKET: '@abstract', WATCHDOG_USEC: '60000000', WATCHDOG_PID: '42' };
+    const manager = serviceManager(recordingLog(), environment, host);
+    expect(host.intervals).toEqual([]);
+    manager.ready('');
+    manager.ready('');
+    expect(host.intervals.map(({ ms }) => ms)).toEqual([30_000]);
+    host.intervals[0]?.callback();
+    expect(host.datagrams.at(-1)).toBe('@abstract WATCHDOG=1');
+  });
+
+  it.each([
+    { WATCHDOG_USEC: '60000000', WATCHDOG_PID: '41' },
+    { WATCHDOG_USEC: 'soon' },
+    { WATCHDOG_USEC: '0' },
+    {},
+  ])('leaves the watchdog alone if it watches another process or none: %j', (watchdog) => {
+    const host = scene();
+    serviceManager(recordingLog(), { NOTIFY_SOCKET: '/run/notify', ...watchdog }, host).ready('');
+    expect(host.intervals).toEqual([]);
+  });
+
+  it('has systemd-notify report, one after the other, where it cannot send datagrams itself', async () => {
+    const runs: string[] = [];
+    let finish = (): void => {};
+    const host = scene({
+      send: () => false,
+      runNotify: (assignments) => {
+        runs.push(assignments.join(' '));
+        return new Promise((resolve) => {
+          finish = () => resolve(true);
+        });
+      },
+    });
+    const manager = serviceManager(recordingLog(), { NOTIFY_SOCKET: '/run/notify' }, host);
+    manager.reloading(() => {});
+    await Promise.resolve();
+    expect(runs).toEqual(['RELOADING=1 MONOTONIC_USEC=1234']);
+    finish();
+    await new Promise(setImmediate);
+    expect(runs).toEqual(['RELOADING=1 MONOTONIC_USEC=1234', 'READY=1']);
+  });
+
+  it('logs once that systemd heard nothing, and what to do', async () => {
+    const log = recordingLog();
+    const host = scene({ send: () => false, runNotify: () => Promise.resolve(false) });
+    const manager = serviceManager(log, { NOTIFY_SOCKET: '/run/notify' }, host);
+    manager.ready('');
+    manager.stopping();
+    await new Promise(setImmediate);
+    expect(log.lines).toEqual([expect.stringContaining('install systemd-notify')]);
+  });
+});
+
+describe('a process that systemd did not start', () => {
+  it.each([{}, { NOTIFY_SOCKET: '' }])('reports nothing: %j', (environment) => {
+    const host = scene({ runNotify: () => Promise.resolve(true) });
+    const manager = serviceManager(recordingLog(), environment, host);
+    manager.ready('');
+    expect(manager.reloading(() => 'reloaded')).toBe('reloaded');
+    manager.stopping();
+    expect(host.datagrams).toEqual([]);
+  });
+});

@@ -1,0 +1,128 @@
+import { describe, expect, it } from 'vitest';
+import { planInstall, planUninstall } from '../../src/service/plan.js';
+import { unitArgument } from '../../src/service/unit-text.js';
+import { machineIn } from './machine-of-tests.js';
+
+const machine = machineIn('/m', { node: '/usr/bin/node', script: '/opt/under pass/underpass.js' });
+const relay = { kind: 'relay', config: undefined, port: 51_820 } as const;
+const client = {
+  kind: 'client',
+  name: 'home',
+  client: {
+    file: '/c/relays/home.toml',
+    secrets: ['/c/relays/home.key', '/c/relays/home.psk'],
+    ports: [8080],
+  },
+} as const;
+/** The lines of the plan's last file, which is the unit. */
+const unitOf = (plan: ReturnType<typeof planInstall>) => plan.files.at(-1)?.text.split('\n') ?? [];
+
+describe("the system's relay", () => {
+  it('runs as a user of its own, whom systemd-sysusers creates first', () => {
+    const plan = planInstall(relay, false, machine);
+    expect(plan.files.map(({ path }) => path)).toEqual([
+      '/m/sysusers.d/underpass.conf',
+      '/m/system/underpass-relay.service',
+    ]);
+    expect(plan.files[0]?.text).toContain('u underpass - "Underpass relay" /var/lib/underpass');
+    expect(unitOf(plan)).toContain('User=underpass');
+    expect(plan.commands[0]).toBe('systemd-sysusers underpass.conf');
+  });
+
+  it('tells systemd when it is ready, reloads by SIGHUP, and is not restarted with a wrong config', () => {
+    const lines = unitOf(planInstall(relay, false, machine));
+    expect(lines).toContain('Type=notify');
+    expect(lines).toContain('WatchdogSec=60');
+    expect(lines).toContain('ExecStart=/usr/bin/node "/opt/under pass/underpass.js" relay');
+    expect(lines).toContain('ExecReload=/bin/kill -HUP $MAINPID');
+    expect(lines).toContain('RestartPreventExitStatus=2 3');
+  });
+
+  it('has one capability for a port below 1024, and otherwise none', () => {
+    const high = unitOf(planInstall(relay, false, machine));
+    expect(high).toEqual(expect.arrayContaining(['CapabilityBoundingSet=', 'PrivateUsers=yes']));
+    const low = unitOf(planInstall({ ...relay, port: 443 }, false, machine));
+    expect(low).toEqual(
+      expect.arrayContaining([
+        'CapabilityBoundingSet=CAP_NET_BIND_SERVICE',
+        'AmbientCapabilities=CAP_NET_BIND_SERVICE',
+      ]),
+    );
+    expect(low).not.toContain('PrivateUsers=yes');
+  });
+
+  it('cannot have its config elsewhere', () => {
+    expect(() => planInstall({ ...relay, config: '/etc/relay.toml' }, false, machine)).toThrow(
+      'has its config in /var/lib/underpass',
+    );
+  });
+});
+
+describe("the system's client", () => {
+  it('runs as a dynamic user, which gets the config and the keys from systemd', () => {
+    const lines = unitOf(planInstall(client, false, machine));
+    expect(lines).toEqual(
+      expect.arrayContaining([
+        'DynamicUser=yes',
+        'LoadCredential=home.toml:/c/relays/home.toml',
+        'LoadCredential=home.key:/c/relays/home.key',
+        'LoadCredential=home.psk:/c/relays/home.psk',
+        'CapabilityBoundingSet=',
+      ]),
+    );
+    expect(lines.find((line) => line.startsWith('ExecStart='))).toMatch(/ client --config %d\/home\.toml$/);
+  });
+
+  it('has the capability for a forward on a port below 1024', () => {
+    const low = { ...client, client: { ...client.client, ports: [0, 8080, 80] } };
+    expect(unitOf(planInstall(low, false, machine))).toContain('AmbientCapabilities=CAP_NET_BIND_SERVICE');
+  });
+});
+
+describe("a user's service", () => {
+  it('uses the files of that user, and no setting that needs rights', () => {
+    const plan = planInstall(client, true, machine);
+    expect(plan.files.map(({ path }) => path)).toEqual(['/m/user/underpass-client-home.service']);
+    const lines = unitOf(plan);
+    expect(lines.find((line) => line.startsWith('ExecStart='))).toMatch(
+      / client --config \/c\/relays\/home\.toml$/,
+    );
+    expect(lines).toContain('NoNewPrivileges=yes');
+    expect(lines.join('\n')).not.toMatch(/^(?:User|DynamicUser|Protect|Private|Capability|Ambient)/m);
+    expect(plan.commands.join('\n')).toContain('loginctl enable-linger');
+  });
+
+  it('may have its config elsewhere', () => {
+    const plan = planInstall({ ...relay, config: '/x/100%.toml' }, true, machine);
+    expect(unitOf(plan).find((line) => line.startsWith('ExecStart='))).toMatch(
+      /relay --config \/x\/100%%\.toml$/,
+    );
+  });
+});
+
+describe('removing a service', () => {
+  it('removes the link that starts it, the unit, and the description of its user', () => {
+    expect(planUninstall(relay, false, machine).files).toEqual([
+      '/m/system/multi-user.target.wants/underpass-relay.service',
+      '/m/system/underpass-relay.service',
+      '/m/sysusers.d/underpass.conf',
+    ]);
+    expect(planUninstall(client, true, machine).files).toEqual([
+      '/m/user/default.target.wants/underpass-client-home.service',
+      '/m/user/underpass-client-home.service',
+    ]);
+  });
+});
+
+describe('an argument in a unit', () => {
+  it.each([
+    ['/usr/bin/node', '/usr/bin/node'],
+    ['a b', '"a b"'],
+    ['say "hi" \\', '"say \\"hi\\" \\\\"'],
+    ['50%', '50%%'],
+    ['$HOME', '$$HOME'],
+    ['', '""'],
+  ])('%j becomes %s', (text, quoted) => {
+    expect(unitArgument(text)).toBe(quoted);
+  });
+});

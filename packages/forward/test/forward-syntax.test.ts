@@ -1,0 +1,154 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type Bind, formatTarget, type LocalForward } from '../src/forward-spec.js';
+import { formatPlace, MAX_RANGE_PORTS, parseLocalForwards, parseTarget } from '../src/forward-syntax.js';
+import { MAX_UNIX_PATH_BYTES } from '../src/unix-path.js';
+
+const loopback: Bind = { kind: 'loopback' };
+const all: Bind = { kind: 'all' };
+const at = (host: string): Bind => ({ kind: 'host', host });
+
+// spec forwarding 1.1, 1.2
+describe('a forward specification', () => {
+  it.each<[string, Bind, number, string, number]>([
+    ['8080:example.com:80', loopback, 8080, 'example.com', 80],
+    ['0:example.com:80', loopback, 0, 'example.com', 80],
+    ['localhost:8080:example.com:80', loopback, 8080, 'example.com', 80],
+    [':8080:example.com:80', all, 8080, 'example.com', 80],
+    ['*:8080:example.com:80', all, 8080, 'example.com', 80],
+    ['0.0.0.0:8080:10.0.0.1:80', at('0.0.0.0'), 8080, '10.0.0.1', 80],
+    ['192.0.2.7:8080:db.internal:5432', at('192.0.2.7'), 8080, 'db.internal', 5432],
+    ['[::1]:8080:[2001:db8::1]:443', at('::1'), 8080, '2001:db8::1', 443],
+    ['65535:[::ffff:10.0.0.1]:65535', loopback, 65535, '::ffff:10.0.0.1', 65535],
+    ['8080:my_host.example.com.:80', loopback, 8080, 'my_host.example.com.', 80],
+  ])('reads %s', (text, bind, port, host, hostPort) => {
+    const place = { bind, port };
+    expect(parseLocalForwards(text)).toEqual([
+      { kind: 'local', text, place, target: { host, port: hostPort } },
+    ]);
+  });
+
+  it.each([
+    ['', 'expected [bind:]port:host:hostport'],
+    ['8080', 'expected [bind:]port:host:hostport'],
+    ['example.com:80', 'expected [bind:]port:host:hostport'],
+    ['a:b:c:d:e', 'too many colons'],
+    ['8080:::1:80', 'too many colons'],
+    ['[::1:8080:example.com:80', 'a bracket is unclosed'],
+    ['8080:[::1]x:80', 'a bracket is unclosed or misplaced'],
+    ['8080:ex]ample:80', 'a bracket is unclosed or misplaced'],
+    ['65536:example.com:80', "'65536' is not a valid port to listen on"],
+    ['-1:example.com:80', "'-1' is not a valid port to listen on"],
+    ['08:example.com:80', "'08' is not a valid port to listen on"],
+    ['http:example.com:80', "'http' is not a valid port to listen on"],
+    ['8080:example.com:0', "'0' is not a valid port for example.com: expected a number from 1 to 65535"],
+    ['8080:example.com:', "'' is not a valid port for example.com"],
+    ['8080::80', "'' is not a valid host"],
+    ['8080:exa mple.com:80', "'exa mple.com' is not a valid host"],
+    ['8080:127.1:80', "'127.1' is not a valid host"],
+    ['8080:[example.com]:80', "'[example.com]' is not a valid host"],
+    ['8080:[fe80::1%eth0]:80', "'[fe80::1%eth0]' is not a valid host"],
+    ['8080:bücher.example:80', 'is not a valid host'],
+    ['!:8080:example.com:80', "'!' is not a valid address to listen on"],
+    ['8080:http://example.com:80', 'contains http:// as in a URL: write 8080:example.com:80'],
+    ['8080:relative.sock', "'8080:relative.sock': expected [bind:]port:host:hostport"],
+    ['8080:/run/../app.sock', 'has an empty, . or .. part'],
+    ['8080:/run//app.sock', 'has an empty, . or .. part'],
+    ['8080:/run/app.sock/', 'has an empty, . or .. part'],
+    ['8080:/', 'has an empty, . or .. part'],
+    [`8080:/${'x'.repeat(MAX_UNIX_PATH_BYTES)}`, `is longer than ${MAX_UNIX_PATH_BYTES} bytes`],
+    ['8080:/run/\n.sock', 'control characters'],
+    ['a:b:8080:/app.sock', 'expected [bind:]port:host:hostport'],
+    ['x:/a.sock:example.com:80', "'/a.sock' is not a valid port to listen on"],
+    ['/a.sock', 'expected [bind:]port:host:hostport'],
+    ['8000-8010:example.com:80', 'has 11 ports to listen on, but one port at the target'],
+    ['8000:example.com:80-81', 'has one port to listen on, but 2 ports at the target'],
+    ['/a.sock:example.com:80-81', 'has one port to listen on, but 2 ports at the target'],
+    ['8010-8000:example.com:80-90', 'ends before it begins'],
+    ['0-3:example.com:80-83', 'expected a number from 1 to 65535, or a range as in 8000-8010'],
+    ['8000-8001-8002:example.com:80', 'is not a valid port to listen on'],
+    ['8000-:example.com:80', 'is not a valid port to listen on'],
+    ['1-1025:example.com:1-1025', 'has more than 1024 ports'],
+  ])('refuses %j and names the faulty part (spec forwarding 1.1: "MUST refuse a text")', (text, reason) => {
+    expect(parseLocalForwards(text)).toEqual({ reason: expect.stringContaining(reason) });
+  });
+
+  it('parses any text to a forward or a reason', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), fc.stringMatching(/^[[\]:0-9a-f.*]{0,40}$/)), (text) => {
+        const parsed = parseLocalForwards(text);
+        if ('reason' in parsed) return parsed.reason.length > 0;
+        return parsed.length >= 1 && parsed.length <= MAX_RANGE_PORTS && parsed.every(isWhole);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it.each([
+    ['8080:/var/run/app.sock', { bind: loopback, port: 8080 }, { path: '/var/run/app.sock' }],
+    ['[::1]:8080:/app.sock', { bind: at('::1'), port: 8080 }, { path: '/app.sock' }],
+    ['/tmp/local.sock:[::1]:80', { path: '/tmp/local.sock' }, { host: '::1', port: 80 }],
+    ['/a.sock:/b.sock', { path: '/a.sock' }, { path: '/b.sock' }],
+    ['/sp ace/[x].sock:/b.sock', { path: '/sp ace/[x].sock' }, { path: '/b.sock' }],
+  ])('takes the path of a unix socket at either end: %s', (text, place, target) => {
+    expect(parseLocalForwards(text)).toEqual([{ kind: 'local', text, place, target }]);
+  });
+
+  it('makes a forward for each port of a range, whose text parses to the same (spec forwarding 1.1: "MUST have equally many ports")', () => {
+    const forwards = parseLocalForwards('*:8000-8002:[::1]:9000-9002') as readonly LocalForward[];
+    expect(forwards.map(({ text }) => text)).toEqual([
+      '*:8000:[::1]:9000',
+      '*:8001:[::1]:9001',
+      '*:8002:[::1]:9002',
+    ]);
+    for (const forward of forwards) expect(parseLocalForwards(forward.text)).toEqual([forward]);
+    const most = parseLocalForwards(`1-${MAX_RANGE_PORTS}:a:1-${MAX_RANGE_PORTS}`);
+    expect(most).toHaveLength(MAX_RANGE_PORTS);
+  });
+
+  it('formats a place as it is written', () => {
+    const texts = ['8080', '*:8080', '127.0.0.1:8080', '[::1]:8080', '/a.sock'];
+    const places = texts.map(
+      (text) => (parseLocalForwards(`${text}:a:1`) as readonly LocalForward[])[0]?.place,
+    );
+    expect(places.map((place) => formatPlace(place as LocalForward['place']))).toEqual(texts);
+  });
+
+  it('parses a formatted target back to the same target', () => {
+    const host = fc.oneof(fc.domain(), fc.ipV4(), fc.ipV6());
+    fc.assert(
+      fc.property(host, fc.integer({ min: 1, max: 65_535 }), (name, port) => {
+        const target = { host: name, port };
+        expect(parseLocalForwards(`0:${formatTarget(target)}`)).toMatchObject([{ target }]);
+      }),
+    );
+  });
+});
+
+describe('a target', () => {
+  it.each([
+    ['example.com:22', { host: 'example.com', port: 22 }],
+    ['[::1]:22', { host: '::1', port: 22 }],
+    ['unix:/run/app.sock', { path: '/run/app.sock' }],
+  ])('reads %s', (text, target) => {
+    expect(parseTarget(text)).toEqual(target);
+  });
+
+  it.each([
+    ['example.com', 'expected host:port'],
+    ['::1:22', 'expected host:port'],
+    ['a:b:22', 'expected host:port'],
+    ['example.com:0', "'0' is not a valid port for example.com"],
+    ['example.com:22-23', "'22-23' is not a valid port for example.com"],
+    ['unix:app.sock', "'app.sock' is not a valid port for unix"],
+    ['unix:/run/../app.sock', 'has an empty, . or .. part'],
+    ['ssh://example.com:22', 'contains ssh:// as in a URL'],
+  ])('refuses %j and names the faulty part', (text, reason) => {
+    expect(parseTarget(text)).toEqual({ reason: expect.stringContaining(reason) });
+  });
+});
+
+function isWhole({ place, target }: LocalForward): boolean {
+  const isTarget = 'path' in target || (target.port >= 1 && target.port <= 65_535);
+  return isTarget && ('path' in place || place.port >= 0);
+}
