@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { clientCommand } from './commands/client-command.js';
 import { demoCommand } from './commands/demo.js';
 import { keygenCommand } from './commands/keygen.js';
+import { allowCommand, inviteCommand, peersCommand, revokeCommand } from './commands/peer-commands.js';
 import { pubkeyCommand } from './commands/pubkey.js';
 import { relayCommand } from './commands/relay-command.js';
 import { serviceCommand } from './commands/service-command.js';
@@ -53,6 +54,10 @@ function buildProgram(): Command {
     pubkeyCommand(),
     relayCommand(),
     clientCommand(),
+    inviteCommand(),
+    peersCommand(),
+    allowCommand(),
+    revokeCommand(),
     statusCommand(),
     serviceCommand(),
     demoCommand(),

@@ -26,3 +26,7 @@ export const FIND_CAUSE_MS = 2_500;
 /** When `no-answer` is first reported, and the interval after that. */
 export const NO_ANSWER_MS = 10_000;
 export const NO_ANSWER_INTERVAL_MS = 180_000;
+
+/** How long an enrolling client waits for first contact with the relay, and then for the relay's answer. */
+export const ENROL_CONTACT_MS = 15_000;
+export const ENROL_ANSWER_MS = 30_000;

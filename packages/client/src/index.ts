@@ -1,2 +1,3 @@
 export * from './client-options.js';
+export * from './enrol.js';
 export * from './start-client.js';

@@ -31,6 +31,7 @@ export {
 } from './request.js';
 export { type ResettableSocket, resetSocket, resetSockets } from './reset-socket.js';
 export { SocketWatch, type Watched } from './socket-watch.js';
+export { isGlobalAddress } from './special-purpose.js';
 export type { ListenAddress } from './tcp-listener.js';
 export type { Tunnel } from './tunnel.js';
 export { TunnelError, type TunnelFailure } from './tunnel-error.js';

@@ -103,3 +103,9 @@ export function literalNetwork(text: string): Network {
   if (address === undefined) throw new TypeError(`${text} is not an IP address`);
   return singleAddress(address);
 }
+
+/** Whether a text is an address that is reached from everywhere: global unicast, and nothing special. */
+export function isGlobalAddress(text: string): boolean {
+  const address = parseAddress(text);
+  return address !== undefined && specialBlockOf(address) === undefined;
+}

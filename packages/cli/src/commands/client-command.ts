@@ -15,13 +15,18 @@ import {
 
 const EXAMPLE = `
 Example:
-  underpass client --relay vpn.example.org:51820 --relay-key PUBLIC_KEY \\
-    --key client.key -L 8080:localhost:80
+  underpass client LINK -L 8080:localhost:80       the first time
+  underpass client vps -L 8080:localhost:80        from then on
   curl http://localhost:8080/`;
 
 export function clientCommand(): Command {
   return new Command('client')
     .description('Forward local ports through a relay.')
+    .argument('[relay]', "the link of an invite, to enrol; - to read it from stdin; or a saved relay's name")
+    .option(
+      '--as <name>',
+      'the name under which to save the relay of a link (default: the one that it gives)',
+    )
     .addOption(
       fileOption('--config <file>', 'a config file', 'a client config file, instead of the next four'),
     )
@@ -54,5 +59,7 @@ export function clientCommand(): Command {
     .addOption(keyLogOption())
     .addOption(logLevelOption())
     .addHelpText('after', EXAMPLE)
-    .action(async (flags: ClientFlags) => (await import('./client.js')).runClient(flags));
+    .action(async (relay: string | undefined, flags: ClientFlags) =>
+      (await import('./client.js')).runClient(relay, flags),
+    );
 }

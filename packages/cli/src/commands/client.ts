@@ -5,6 +5,7 @@ import { formatTarget, type LocalForward, type Target } from '@underpass/forward
 import { type Log, shortKey } from '@underpass/runtime';
 import { usageError } from '../cli-error.js';
 import { type ClientConfig, loadClientConfig } from '../config/client-config.js';
+import type { SavedRelay } from '../config/saved-relays.js';
 import { openClientControl } from '../control/client-control.js';
 import type { HostPort } from '../host-port.js';
 import { readKeyFile, readPrivateKeyFile } from '../key-file.js';
@@ -17,11 +18,13 @@ import { publicKeyOf } from '../public-key.js';
 import { serviceManager } from '../service/notify.js';
 import { untilStopSignal } from '../stop-signal.js';
 import { logClientEvent, logClientSummary, logForward } from './client-log.js';
+import { relayOf } from './enrol.js';
 import { endWithInternalError } from './internal-error.js';
 import { runStdio } from './stdio.js';
 
 /** The options of the command line. */
 export interface ClientFlags {
+  readonly as?: string;
   readonly config?: string;
   readonly relay?: HostPort;
   readonly relayKey?: Uint8Array;
@@ -35,14 +38,22 @@ export interface ClientFlags {
   readonly logLevel?: LogLevel;
 }
 
-/** Runs until a signal stops it. */
-export async function runClient(flags: ClientFlags): Promise<void> {
+/** Runs until a signal stops it.
+ *  @param relay  the name of a saved relay, a link, or `-` for a link on stdin; undefined if options say which relay */
+export async function runClient(relay: string | undefined, options: ClientFlags): Promise<void> {
+  let log: Log | undefined;
+  const openedLog = (level: LogLevel = options.stdio === undefined ? 'info' : 'error'): Log => {
+    log ??= openLog(options.logLevel ?? level);
+    return log;
+  };
+  const saved = relay === undefined ? undefined : await findRelay(relay, options, openedLog);
+  const flags = saved === undefined ? options : { ...options, config: saved.file };
   const config = clientConfigFrom(flags);
   if (flags.stdio !== undefined) {
     if (flags.localForward !== undefined) {
       throw usageError('-W carries one connection and cannot be combined with -L', 'leave one of them out');
     }
-    const log = openLog(flags.logLevel ?? 'error');
+    const log = openedLog('error');
     const keyLog = flags.keyLog === undefined ? undefined : openKeyLog(flags.keyLog, log);
     const start = (onEvent: (event: ClientEvent) => void) =>
       startFrom({ ...config, localForwards: [] }, log, keyLog, onEvent);
@@ -50,9 +61,27 @@ export async function runClient(flags: ClientFlags): Promise<void> {
     return;
   }
   if (config.localForwards.length === 0) {
-    throw usageError('nothing to forward', 'give at least one -L [BIND:]PORT:HOST:HOSTPORT');
+    const hint = 'give at least one -L [BIND:]PORT:HOST:HOSTPORT';
+    if (saved === undefined || log === undefined) throw usageError('nothing to forward', hint);
+    log.info({ event: 'stopped' }, `nothing to forward yet: ${hint}`);
+    return;
   }
-  const log = openLog(flags.logLevel ?? config.logLevel ?? 'info');
+  await runWith(config, flags, openedLog(config.logLevel), saved?.name ?? config.relay.host);
+}
+
+/** @throws CliError when the argument and the options do not fit, or it leads to no relay */
+async function findRelay(relay: string, flags: ClientFlags, log: () => Log): Promise<SavedRelay> {
+  const given = [...givenRelayOptions(flags), ...(flags.config === undefined ? [] : ['--config'])];
+  if (given[0] !== undefined) {
+    throw usageError(`${given[0]} cannot be combined with a relay's name or link`, 'give one or the other');
+  }
+  if (relay === '-' && flags.stdio !== undefined) {
+    throw usageError('-W reads stdin itself, so the link cannot come from there', 'enrol first, without -W');
+  }
+  return relayOf(relay, flags.as, log);
+}
+
+async function runWith(config: ClientConfig, flags: ClientFlags, log: Log, name: string): Promise<void> {
   const keyLog = flags.keyLog === undefined ? undefined : openKeyLog(flags.keyLog, log);
   const client = await startFrom(config, log, keyLog, (event) => logClientEvent(log, event));
   const stop = untilStopSignal(['SIGINT', 'SIGTERM', 'SIGHUP']);
@@ -60,7 +89,7 @@ export async function runClient(flags: ClientFlags): Promise<void> {
   const control = await openClientControl({
     client,
     facts: {
-      name: config.relay.host,
+      name,
       endpoint: relay,
       publicKey: config.publicKey,
       relayPublicKey: config.relayPublicKey,
@@ -140,7 +169,7 @@ function clientConfigFrom(flags: ClientFlags): ClientConfig {
       isBare
         ? 'no relay is given'
         : `${missing.join(' and ')} ${missing.length === 1 ? 'is' : 'are'} missing`,
-      'give --config FILE, or --relay HOST:PORT, --relay-key PUBLIC_KEY and --key FILE',
+      'give the name of a saved relay or the link of an invite, or --config FILE, or --relay HOST:PORT, --relay-key PUBLIC_KEY and --key FILE',
     );
   }
   const privateKey = readPrivateKeyFile(key);
@@ -173,15 +202,22 @@ function clientConfigFrom(flags: ClientFlags): ClientConfig {
 }
 
 function refuseBesideConfig(flags: ClientFlags): void {
-  const given = Object.entries({
+  const [given] = givenRelayOptions(flags);
+  if (given === undefined) return;
+  throw usageError(
+    `${given} cannot be combined with --config`,
+    'put it into the config file, or leave --config out',
+  );
+}
+
+/** The options that say which relay it is, and with which keys. */
+function givenRelayOptions(flags: ClientFlags): string[] {
+  return Object.entries({
     '--relay': flags.relay,
     '--relay-key': flags.relayKey,
     '--key': flags.key,
     '--preshared-key': flags.presharedKey,
-  }).find(([, value]) => value !== undefined);
-  if (given === undefined) return;
-  throw usageError(
-    `${given[0]} cannot be combined with --config`,
-    'put it into the config file, or leave --config out',
-  );
+  })
+    .filter(([, value]) => value !== undefined)
+    .map(([option]) => option);
 }

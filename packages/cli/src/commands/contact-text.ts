@@ -20,7 +20,7 @@ export function cannotSendText(host: string, code: string): string {
 }
 
 /** What is wrong, without advice: `this machine cannot send to 192.0.2.1 (network is unreachable)`. */
-function problemText({ kind, host, port, code }: ContactProblem): string {
+export function problemText({ kind, host, port, code }: ContactProblem): string {
   const reason = SYSTEM_ERRORS[code] ?? code;
   switch (kind) {
     case 'unresolved':

@@ -1,13 +1,20 @@
 /** Parses option values. An invalid value becomes a usage error that names the option. */
 import { existsSync } from 'node:fs';
+import { type AllowRule, parseAllowRule } from '@underpass/forward/rules';
 import type { LocalForward, Target } from '@underpass/forward/spec';
 import { parseLocalForwards, parseTarget } from '@underpass/forward/syntax';
 import { InvalidArgumentError, Option } from 'commander';
 import { usageError } from '../cli-error.js';
 import { type HostPort, type ListenAddress, parseHostPort, parseListenAddress } from '../host-port.js';
 import { decodeKey, looksLikeKey } from '../key-text.js';
-import { MAX_CONNECT_TIMEOUT_SECONDS, MAX_KEEPALIVE_SECONDS } from '../limits.js';
+import {
+  MAX_CONNECT_TIMEOUT_SECONDS,
+  MAX_INVITE_MS,
+  MAX_KEEPALIVE_SECONDS,
+  MIN_INVITE_MS,
+} from '../limits.js';
 import { LOG_LEVELS } from '../log-level.js';
+import { parseDuration } from './time-text.js';
 
 export function listenValue(text: string): ListenAddress {
   return expected(parseListenAddress(text), 'Expected PORT or HOST:PORT, IPv6 in brackets');
@@ -74,6 +81,24 @@ export function stdioTargetValue(text: string): Target {
   const parsed = parseTarget(text);
   if ('reason' in parsed) throw new InvalidArgumentError(parsed.reason);
   return parsed;
+}
+
+/** Repeatable: each adds one rule. */
+export function allowValue(text: string, previous: readonly AllowRule[] = []): AllowRule[] {
+  const parsed = parseAllowRule(text);
+  if ('reason' in parsed) throw new InvalidArgumentError(parsed.reason);
+  return [...previous, parsed];
+}
+
+/** @returns milliseconds */
+export function expiresValue(text: string): number {
+  const milliseconds = parseDuration(text);
+  const isInRange =
+    milliseconds !== undefined && milliseconds >= MIN_INVITE_MS && milliseconds <= MAX_INVITE_MS;
+  return expected(
+    isInRange ? milliseconds : undefined,
+    `Expected a time from 1m to ${MAX_INVITE_MS / 86_400_000}d, as in 90m, 24h or 7d`,
+  );
 }
 
 export function logLevelOption(): Option {

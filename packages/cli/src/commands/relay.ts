@@ -65,19 +65,22 @@ export async function runRelay(flags: RelayFlags): Promise<void> {
   const endpoint = flags.endpoint ?? config.endpoint;
   const manager = serviceManager(log);
   if (isFirstRun) printNextSteps(file, config);
+  const watch = new StoreWatch(storeDirectoryOf(file), () => onReload(), systemTimers);
   const control = await openRelayControl({
     relay,
     config: file,
     publicKey: config.publicKey,
     endpoint: endpoint && formatTarget(endpoint),
-    reload: () => manager.reloading(() => reload(relay, file, settings, log)),
+    reload: () => {
+      watch.noteSeen();
+      return manager.reloading(() => reload(relay, file, settings, log));
+    },
     log,
   });
   announce(relay, file, config, log);
   manager.ready(`listening on UDP port ${relay.address.port}`);
   onReload = () => manager.reloading(() => reloadOnSignal(relay, file, settings, log));
   if (isReloadDue) onReload();
-  const watch = new StoreWatch(storeDirectoryOf(file), () => onReload(), systemTimers);
   const signal = await stop;
   manager.stopping();
   watch.close();
@@ -99,7 +102,6 @@ async function start(file: string, flags: RelayFlags): Promise<StartedRelay> {
   const log = openLog(flags.logLevel ?? config.logLevel ?? 'info');
   const keyLog = flags.keyLog === undefined ? undefined : openKeyLog(flags.keyLog, log);
   const store = storeDirectoryOf(file);
-  prepareStore(store, log);
   const settings: RunningSettings = { config, name: config.name };
   const relay = await startRelay({
     listen: flags.listen ?? config.listen,
@@ -121,6 +123,7 @@ async function start(file: string, flags: RelayFlags): Promise<StartedRelay> {
     ...(keyLog === undefined ? {} : { keyLog }),
   });
   wipeKeys(config);
+  prepareStore(store, log);
   return { relay, config, log, settings };
 }
 

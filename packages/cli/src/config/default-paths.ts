@@ -13,6 +13,11 @@ export function defaultRelayConfigFile(environment: NodeJS.ProcessEnv = process.
   return path.join(defaultConfigDirectory(environment), 'relay.toml');
 }
 
+/** Where a client keeps a config for each relay that it enrolled at. */
+export function savedRelaysDirectory(environment: NodeJS.ProcessEnv = process.env): string {
+  return path.join(defaultConfigDirectory(environment), 'relays');
+}
+
 /** Resolves a path: `~/` is the home directory, and other relative paths start at `directory`. */
 export function resolveFrom(directory: string, file: string): string {
   if (file === '~' || file.startsWith('~/')) return path.join(homedir(), file.slice(1));

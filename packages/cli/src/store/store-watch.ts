@@ -6,11 +6,14 @@ import { CHANGED_FILE } from './store-files.js';
 
 /** How often to look, where the system does not report changes: on some network file systems, for example. */
 export const STORE_POLL_MS = 2_000;
+/** A command that has changed the store also asks the relay to reload. This is how long the watch leaves it to that. */
+export const STORE_SETTLE_MS = 250;
 
 /** Calls back after each change of a store that a command has made.
  *
  *  Each command writes a random word to one file in the store. The system reports that at once where it can, and the
- *  watch also looks every two seconds. It never reads anything else, and never writes. */
+ *  watch also looks every two seconds. `noteSeen` keeps it from reporting a change of which the relay has learnt in
+ *  another way. It never reads anything else, and never writes. */
 export class StoreWatch {
   readonly #directory: string;
   readonly #onChange: () => void;
@@ -18,6 +21,8 @@ export class StoreWatch {
   #word: string | undefined;
   #watcher: FSWatcher | undefined;
   #timer: object | undefined;
+  /** Set between noticing a change and reporting it. */
+  #settling: object | undefined;
 
   constructor(directory: string, onChange: () => void, timers: Timers) {
     this.#directory = directory;
@@ -27,10 +32,16 @@ export class StoreWatch {
     this.#look();
   }
 
+  /** Call when the store is being read anyway. */
+  noteSeen(): void {
+    this.#word = this.#read() ?? this.#word;
+  }
+
   close(): void {
     this.#watcher?.close();
-    if (this.#timer !== undefined) this.#timers.clear(this.#timer);
-    this.#timer = undefined;
+    for (const timer of [this.#timer, this.#settling]) {
+      if (timer !== undefined) this.#timers.clear(timer);
+    }
   }
 
   /** Looks now, and again later. */
@@ -56,10 +67,18 @@ export class StoreWatch {
   }
 
   #check(): void {
+    if (!this.#hasChanged() || this.#settling !== undefined) return;
+    this.#settling = this.#timers.set(() => {
+      this.#settling = undefined;
+      if (!this.#hasChanged()) return;
+      this.noteSeen();
+      this.#onChange();
+    }, STORE_SETTLE_MS);
+  }
+
+  #hasChanged(): boolean {
     const word = this.#read();
-    if (word === undefined || word === this.#word) return;
-    this.#word = word;
-    this.#onChange();
+    return word !== undefined && word !== this.#word;
   }
 
   #read(): string | undefined {

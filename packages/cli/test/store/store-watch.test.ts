@@ -66,12 +66,25 @@ describe('the watch of a store', () => {
     mkdirSync(directory);
     writeFileSync(path.join(directory, '.changed'), 'one');
     timers.fire();
+    timers.fire();
     expect(changes()).toBe(1);
+    timers.fire();
     timers.fire();
     expect(changes()).toBe(1);
     rmSync(path.join(directory, '.changed'));
     timers.fire();
     expect(changes()).toBe(1);
+  });
+
+  it('does not report what the relay has seen already', () => {
+    const directory = storeWithInvite();
+    const timers = new ManualTimers();
+    const { watch, changes } = watched(directory, timers);
+    removeStored(directory, 'laptop');
+    timers.fire(); // it looks
+    watch.noteSeen();
+    timers.fire();
+    expect(changes()).toBe(0);
   });
 
   it('ends', () => {

@@ -1,0 +1,141 @@
+/** `underpass invite`: makes a link with which one client can enrol. */
+import { randomBytes } from 'node:crypto';
+import { type AllowRule, formatInviteLink, oneTimeKeys } from '@underpass/forward';
+import encodeQr from 'qr';
+import { CliError, usageError } from '../cli-error.js';
+import { isPeerName } from '../config/fields.js';
+import { runningRelay } from '../control/ask-relay.js';
+import { ExitCode } from '../exit-code.js';
+import { type HostPort, parseHostPort, parseListenAddress } from '../host-port.js';
+import { DEFAULT_INVITE_MS, INVITE_GRACE_MS, MAX_INVITES } from '../limits.js';
+import { publicKeyOf } from '../public-key.js';
+import { addInvite, removeStored, sweepStore } from '../store/store-changes.js';
+import { printErrorLine, printLine, requireOutput, usesColor } from '../terminal.js';
+import { ownEndpoint } from './own-endpoint.js';
+import { type RelayFiles, readRelayFiles, tellRelay } from './relay-files.js';
+import { minuteText } from './time-text.js';
+
+/** The options of the command line. */
+export interface InviteFlags {
+  readonly allow?: readonly AllowRule[];
+  /** Milliseconds. */
+  readonly expires?: number;
+  readonly endpoint?: HostPort;
+  readonly qr?: boolean;
+  readonly config?: string;
+}
+
+export async function runInvite(name: string, flags: InviteFlags, nowMs = Date.now()): Promise<void> {
+  const { allow = [], expires = DEFAULT_INVITE_MS } = flags;
+  if (!isPeerName(name)) {
+    throw usageError(
+      `'${name}' cannot be a peer's name`,
+      'expected 1 to 64 letters, digits, dots, dashes and underscores',
+    );
+  }
+  if (allow.length === 0) {
+    throw usageError(`nothing is allowed for ${name}`, 'say what it may reach: --allow HOST:PORT');
+  }
+  const files = readRelayFiles(flags.config);
+  makeRoom(files, name, nowMs);
+  const endpoint = flags.endpoint ?? (await endpointOf(files));
+  const expiresAtMs = nowMs + expires;
+  const link = newInvite(files, name, allow, endpoint, expiresAtMs);
+  await tellRelay(files.file);
+  if (flags.qr === true) printLine(qrText(link));
+  printLine(link);
+  await requireOutput();
+  const targets = allow.map(({ text }) => text).join(', ');
+  printErrorLine(
+    `underpass: ${name} may reach ${targets}; the link works once, until ${minuteText(expiresAtMs)}, and anybody who sees it before can use it`,
+  );
+}
+
+/** @returns the link */
+function newInvite(
+  { config, store }: RelayFiles,
+  name: string,
+  allow: readonly AllowRule[],
+  endpoint: HostPort,
+  expiresAtMs: number,
+): string {
+  const secret = randomBytes(32);
+  const { privateKey, presharedKey } = oneTimeKeys(secret, config.publicKey);
+  const invite = { publicKey: publicKeyOf(privateKey), presharedKey, expiresAtMs };
+  privateKey.fill(0);
+  const isAdded = addInvite(store, name, { allow }, invite);
+  presharedKey.fill(0);
+  if (!isAdded) throw taken(name, 'another command has just invited it');
+  const link = formatInviteLink({ endpoint, relayPublicKey: config.publicKey, secret });
+  secret.fill(0);
+  return link;
+}
+
+/** Removes invites that are over, and makes sure that there is room for one of this name.
+ *  @throws CliError if the name is taken, or there are too many invites */
+function makeRoom({ file, config, store, stored }: RelayFiles, name: string, nowMs: number): void {
+  sweepStore(store, nowMs);
+  let invites = 0;
+  for (const peer of stored) {
+    const isOver = nowMs >= peer.invite.expiresAtMs;
+    const isForgotten = nowMs >= peer.invite.expiresAtMs + INVITE_GRACE_MS;
+    if (peer.enrolled === undefined && (isForgotten || (isOver && peer.name === name))) {
+      removeStored(store, peer.name);
+      continue;
+    }
+    if (peer.name === name) {
+      const what =
+        peer.enrolled === undefined
+          ? `it is invited until ${minuteText(peer.invite.expiresAtMs)}`
+          : 'it is enrolled';
+      throw taken(name, what);
+    }
+    if (!isForgotten) invites++;
+  }
+  if (config.peers.some((peer) => peer.name === name)) {
+    throw new CliError(ExitCode.failure, `${name} is a [[peer]] of ${file} already`, 'choose another name');
+  }
+  if (invites >= MAX_INVITES) {
+    throw new CliError(
+      ExitCode.failure,
+      `there are ${invites} invites, and a relay keeps at most ${MAX_INVITES}`,
+      `used and expired ones count for ${INVITE_GRACE_MS / 86_400_000} days: revoke some that are open, or wait`,
+    );
+  }
+}
+
+function taken(name: string, why: string): CliError {
+  return new CliError(
+    ExitCode.failure,
+    `${name} is taken: ${why}`,
+    `choose another name, or first: underpass revoke ${name}`,
+  );
+}
+
+/** Where clients reach the relay: what the running relay was told, what its config says, or what this machine shows. */
+async function endpointOf({ file, config }: RelayFiles): Promise<HostPort> {
+  const running = await runningRelay(file);
+  const told = running?.endpoint === undefined ? undefined : parseHostPort(running.endpoint);
+  const endpoint = told ?? config.endpoint;
+  if (endpoint !== undefined) return endpoint;
+  // A running relay may listen elsewhere than its config says: --listen, or port 0.
+  const actual = running === undefined ? undefined : parseListenAddress(running.listen);
+  if (actual === undefined && config.listen.port === 0) {
+    throw new CliError(
+      ExitCode.config,
+      `cannot tell where clients reach this relay: ${file} leaves the port to the system, and the relay is not running`,
+      'start it, or give --endpoint HOST:PORT',
+    );
+  }
+  return ownEndpoint(actual ?? config.listen, file);
+}
+
+/** A QR code of half blocks, light on dark as scanners expect. */
+function qrText(link: string): string {
+  const code = encodeQr(link, 'ascii', { ecc: 'low' }).trimEnd();
+  if (!usesColor(process.stdout)) return code;
+  return code
+    .split('\n')
+    .map((line) => `\u001b[40;97m${line}\u001b[0m`)
+    .join('\n');
+}

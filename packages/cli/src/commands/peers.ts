@@ -1,0 +1,110 @@
+/** `underpass peers`: who may connect to a relay, and what each may reach. */
+import type { AllowRule } from '@underpass/forward';
+import { shortKey } from '@underpass/runtime';
+import { runningRelay } from '../control/ask-relay.js';
+import type { PeerReport } from '../control/report.js';
+import { encodeKey } from '../key-text.js';
+import { printLine, requireOutput } from '../terminal.js';
+import { type RelayFiles, readRelayFiles } from './relay-files.js';
+import { minuteText } from './time-text.js';
+
+export interface PeersFlags {
+  readonly json?: boolean;
+  readonly config?: string;
+}
+
+/** One peer or invite.
+ *  - invited, invite-expired: nobody has enrolled
+ *  - connected, away: as the running relay says; away peers have connected since it started
+ *  - enrolled: a peer, and no more is known */
+export interface PeerRow {
+  readonly name: string;
+  readonly state: 'invited' | 'invite-expired' | 'enrolled' | 'connected' | 'away';
+  /** Base64; undefined for an invite. */
+  readonly publicKey: string | undefined;
+  readonly allow: readonly string[];
+  /** When the invite ends, as an ISO date; undefined for a peer. */
+  readonly expires: string | undefined;
+  /** Where it is connected from. */
+  readonly address: string | undefined;
+}
+
+export async function runPeers(flags: PeersFlags, nowMs = Date.now()): Promise<void> {
+  const files = readRelayFiles(flags.config);
+  const running = await runningRelay(files.file);
+  const rows = peerRows(files, running?.peers ?? [], nowMs);
+  if (flags.json === true) printLine(JSON.stringify(rows));
+  else printLine(rows.length === 0 ? noPeersText : tableOf(rows).join('\n'));
+  await requireOutput();
+}
+
+const noPeersText = 'nobody can connect yet: underpass invite NAME --allow TARGET makes a link for a client';
+
+export function peerRows(
+  { config, stored }: Pick<RelayFiles, 'config' | 'stored'>,
+  reports: readonly PeerReport[],
+  nowMs: number,
+): PeerRow[] {
+  const byName = new Map(reports.map((report) => [report.name, report]));
+  const peers = config.peers.map(({ name, publicKey, allow }): PeerRow => {
+    const report = byName.get(name);
+    const isConnected = report?.connected === true;
+    return {
+      name,
+      state: report === undefined ? 'enrolled' : isConnected ? 'connected' : 'away',
+      publicKey: encodeKey(publicKey),
+      allow: textsOf(allow),
+      expires: undefined,
+      address: isConnected ? report.address : undefined,
+    };
+  });
+  const invites = stored
+    .filter(({ enrolled }) => enrolled === undefined)
+    .map(({ name, allow, invite }): PeerRow => {
+      return {
+        name,
+        state: nowMs < invite.expiresAtMs ? 'invited' : 'invite-expired',
+        publicKey: undefined,
+        allow: textsOf(allow),
+        expires: new Date(invite.expiresAtMs).toISOString(),
+        address: undefined,
+      };
+    });
+  return [...peers, ...invites].sort((a, b) => a.name.localeCompare(b.name));
+}
+
+/** Lines of equal columns. */
+export function tableOf(rows: readonly PeerRow[]): string[] {
+  const cells = [
+    ['NAME', 'STATE', 'KEY', 'MAY REACH'],
+    ...rows.map((row) => [row.name, stateText(row), keyText(row), row.allow.join(', ') || 'nothing']),
+  ];
+  const widths = [0, 1, 2].map((column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)));
+  return cells.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+function stateText({ state, expires, address }: PeerRow): string {
+  switch (state) {
+    case 'connected':
+      return address === undefined ? state : `connected from ${address}`;
+    case 'invited':
+      return `invited until ${minuteText(Date.parse(expires ?? ''))}`;
+    case 'invite-expired':
+      return 'invite expired';
+    default:
+      return state;
+  }
+}
+
+function keyText({ publicKey }: PeerRow): string {
+  return publicKey === undefined ? '-' : shortKey(Buffer.from(publicKey, 'base64'));
+}
+
+function textsOf(allow: readonly AllowRule[]): string[] {
+  return allow.map(({ text }) => text);
+}

@@ -1,0 +1,58 @@
+/** Reads a secret from stdin: the first line from a terminal, without showing it; otherwise everything. */
+import { StringDecoder } from 'node:string_decoder';
+import { CliError } from '../cli-error.js';
+import { ExitCode } from '../exit-code.js';
+import { printPrompt } from '../terminal.js';
+import { textOf } from '../text-encoding.js';
+
+/** @throws CliError when there is nothing, or more than `maxCharacters` */
+export async function readSecretLine(maxCharacters: number): Promise<string> {
+  const text = process.stdin.isTTY ? await fromTerminal(maxCharacters) : await fromPipe(maxCharacters);
+  if (text.trim() === '')
+    throw new CliError(ExitCode.usage, 'stdin is empty', 'expected the link of an invite');
+  return text;
+}
+
+async function fromPipe(maxCharacters: number): Promise<string> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
+    chunks.push(chunk);
+    length += chunk.length;
+    // UTF-16 takes two bytes a character.
+    if (length > 2 * maxCharacters + 2) throw tooLong();
+  }
+  return textOf(Buffer.concat(chunks));
+}
+
+const ENTER = /[\r\n]/;
+const CONTROL_C = '\u0003';
+const CONTROL_D = '\u0004';
+const BACKSPACE = /[\b\u007f]/;
+
+/** In raw mode the terminal shows nothing of what is typed or pasted. */
+async function fromTerminal(maxCharacters: number): Promise<string> {
+  const { stdin } = process;
+  printPrompt('link (it is not shown): ');
+  stdin.setRawMode(true);
+  const decoder = new StringDecoder('utf8');
+  let text = '';
+  try {
+    for await (const chunk of stdin as AsyncIterable<Buffer>) {
+      for (const character of decoder.write(chunk)) {
+        if (character === CONTROL_C) throw new CliError(ExitCode.failure, 'cancelled');
+        if (ENTER.test(character) || character === CONTROL_D) return text;
+        text = BACKSPACE.test(character) ? text.slice(0, -1) : text + character;
+        if (text.length > maxCharacters) throw tooLong();
+      }
+    }
+    return text;
+  } finally {
+    stdin.setRawMode(false);
+    printPrompt('\n');
+  }
+}
+
+function tooLong(): CliError {
+  return new CliError(ExitCode.usage, 'stdin has more than a link', 'expected the link of one invite');
+}

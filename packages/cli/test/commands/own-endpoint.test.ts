@@ -1,0 +1,42 @@
+import { describe, expect, it } from 'vitest';
+import { ownEndpoint } from '../../src/commands/own-endpoint.js';
+
+const PRIVATE = ['127.0.0.1', '::1', '10.0.0.5', 'fe80::1', 'fd00::1'];
+const IP4 = '8.8.4.4';
+const [IP6, OTHER_IP6] = ['2a00:1450::1', '2a00:1450::2'];
+
+describe('the endpoint of a relay that was not told', () => {
+  it.each([
+    ['the only public address', [...PRIVATE, IP4], IP4],
+    ['the only public IPv4 address, before IPv6', [IP6, OTHER_IP6, IP4], IP4],
+    ['the only public IPv6 address', [...PRIVATE, IP6], IP6],
+    ['an address that two interfaces have', [IP4, IP4], IP4],
+  ])('is %s', (_what, addresses, host) => {
+    for (const listen of [
+      { port: 51_820 },
+      { host: '0.0.0.0', port: 51_820 },
+      { host: '::', port: 51_820 },
+    ]) {
+      expect(ownEndpoint(listen, 'relay.toml', addresses)).toEqual({ host, port: 51_820 });
+    }
+  });
+
+  it('is the address on which it listens, if that is public', () => {
+    expect(ownEndpoint({ host: IP6, port: 9 }, 'relay.toml', [IP4])).toEqual({ host: IP6, port: 9 });
+  });
+
+  it.each([
+    ['this machine has no public address of its own', { port: 9 }, PRIVATE],
+    [`this machine has several public addresses (${IP6}, ${OTHER_IP6})`, { port: 9 }, [IP6, OTHER_IP6]],
+    [
+      `this machine has several public addresses (${IP4}, 8.8.8.8, ${IP6})`,
+      { port: 9 },
+      [IP4, '8.8.8.8', IP6],
+    ],
+    ['it listens on 10.0.0.5, which is not a public address', { host: '10.0.0.5', port: 9 }, [IP4]],
+  ])('has to be given: %s', (why, listen, addresses) => {
+    expect(() => ownEndpoint(listen, 'relay.toml', addresses)).toThrow(
+      `cannot tell where clients reach this relay: ${why}`,
+    );
+  });
+});

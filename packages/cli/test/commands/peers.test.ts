@@ -1,0 +1,73 @@
+import { describe, expect, it } from 'vitest';
+import { peerRows, tableOf } from '../../src/commands/peers.js';
+import { parseDuration } from '../../src/commands/time-text.js';
+import type { RelayConfig } from '../../src/config/relay-config.js';
+import { aPeer } from '../control/reports.js';
+import { invite, NOW, publicKey, rules } from '../store/invites.js';
+
+const peer = (name: string, seed: number) => ({
+  name,
+  publicKey: publicKey(seed),
+  allow: rules('localhost:80', '10.0.0.0/8:22'),
+});
+const open = (name: string, expiresAtMs: number) => ({
+  name,
+  allow: [],
+  invite: invite(expiresAtMs),
+  enrolled: undefined,
+  hasConnected: false,
+});
+
+describe('the list of peers', () => {
+  const files = {
+    config: {
+      peers: [peer('server', 0x50), peer('laptop', 0x42), peer('desk', 0x43)],
+    } as unknown as RelayConfig,
+    stored: [open('phone', NOW + 3_600_000), open('tablet', NOW)],
+  };
+  const reports = [
+    aPeer({ name: 'laptop', address: '203.0.113.7:4242' }),
+    aPeer({ name: 'desk', connected: false }),
+  ];
+
+  it('has peers and invites by name, with what the running relay knows', () => {
+    expect(tableOf(peerRows(files, reports, NOW))).toEqual([
+      'NAME    STATE                               KEY        MAY REACH',
+      expect.stringMatching(/^desk {4}away {32}\S{8}… {2}localhost:80, 10\.0\.0\.0\/8:22$/),
+      expect.stringMatching(/^laptop {2}connected from 203\.0\.113\.7:4242 {5}\S{8}… {2}localhost:80/),
+      'phone   invited until 2026-01-31 13:00 UTC  -          nothing',
+      expect.stringMatching(/^server {2}enrolled {28}\S{8}… {2}localhost:80/),
+      'tablet  invite expired                      -          nothing',
+    ]);
+  });
+
+  it('is complete as JSON', () => {
+    const [desk, , phone] = JSON.parse(JSON.stringify(peerRows(files, [], NOW)));
+    expect(desk).toEqual({
+      name: 'desk',
+      state: 'enrolled',
+      publicKey: expect.stringMatching(/=$/),
+      allow: ['localhost:80', '10.0.0.0/8:22'],
+    });
+    expect(phone).toEqual({
+      name: 'phone',
+      state: 'invited',
+      allow: [],
+      expires: '2026-01-31T13:00:00.000Z',
+    });
+  });
+});
+
+describe('a duration', () => {
+  it.each([
+    ['90m', 5_400_000],
+    ['24h', 86_400_000],
+    ['7d', 604_800_000],
+    ['', undefined],
+    ['24', undefined],
+    ['0h', undefined],
+    ['1.5h', undefined],
+    ['1w', undefined],
+    ['-1h', undefined],
+  ])('%s is %s ms', (text, milliseconds) => expect(parseDuration(text)).toBe(milliseconds));
+});

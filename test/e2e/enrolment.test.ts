@@ -1,0 +1,164 @@
+/** From nothing to a page, with the commands of the README: relay, invite, client. */
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { type RunningProgram, runUnderpass, startUnderpass } from './running-program.js';
+import { connect, readAll, startConnecting, startTarget } from './tcp.js';
+import { temporaryDirectory } from './temporary-directory.js';
+
+const isLinux = process.platform === 'linux';
+
+/** A machine: a user's config directory, and the program run there. */
+class Machine {
+  readonly config = temporaryDirectory();
+  readonly environment = { XDG_CONFIG_HOME: this.config };
+
+  run(commandArguments: readonly string[], stdin?: string) {
+    return runUnderpass(commandArguments, { environment: this.environment, ...(stdin && { stdin }) });
+  }
+  start(...commandArguments: readonly string[]): RunningProgram {
+    return startUnderpass(commandArguments, this.environment);
+  }
+  file(...parts: readonly string[]): string {
+    return path.join(this.config, 'underpass', ...parts);
+  }
+}
+
+async function startRelay() {
+  const server = new Machine();
+  const relay = server.start('relay', '--listen', '127.0.0.1:0');
+  const { port } = await relay.event('listening');
+  const endpoint = `127.0.0.1:${String(port)}`;
+  const invite = async (name: string, allow: string): Promise<string> => {
+    const { code, stdout } = await server.run(['invite', name, '--allow', allow, '--endpoint', endpoint]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^underpass:\/\/\S+\n$/);
+    return stdout.trim();
+  };
+  return { server, relay, endpoint, invite };
+}
+
+async function portOf(client: RunningProgram): Promise<number> {
+  const { addresses } = await client.event('listening');
+  return (addresses as readonly { readonly port: number }[])[0]?.port ?? 0;
+}
+
+describe('a new client', () => {
+  it('needs a relay, an invite and a link to reach a page, and from then on only a name', async () => {
+    const page = await startTarget((socket) => void socket.end('a page'));
+    const target = `127.0.0.1:${page.port}`;
+    const { server, relay, endpoint, invite } = await startRelay();
+    const link = await invite('laptop', target);
+    expect(link).toContain(`underpass://${endpoint}/`);
+    expect(relay.stdout).toContain('underpass invite laptop');
+
+    const laptop = new Machine();
+    const first = laptop.start('client', link, '--as', 'vps', '-L', `0:${target}`);
+    expect(await first.event('enrolled')).toMatchObject({ name: 'vps', peer: 'laptop' });
+    expect(await relay.event('peer-enrolled')).toMatchObject({ peer: 'laptop' });
+    expect(String(await readAll(await connect(await portOf(first))))).toBe('a page');
+    if (isLinux) {
+      // The link is not in the process list any more.
+      expect(readFileSync(`/proc/${first.child.pid}/cmdline`, 'utf8')).not.toContain('underpass://');
+    }
+    first.child.kill('SIGTERM');
+    expect((await first.ended()).code).toBe(0);
+    expect(readdirSync(laptop.file('relays')).sort()).toEqual(['vps.key', 'vps.psk', 'vps.toml']);
+    for (const file of ['vps.key', 'vps.psk']) {
+      expect(statSync(laptop.file('relays', file)).mode & 0o777).toBe(0o600);
+    }
+
+    const again = laptop.start('client', 'vps', '-L', `0:${target}`);
+    expect(String(await readAll(await connect(await portOf(again))))).toBe('a page');
+
+    const { stdout } = await server.run(['peers']);
+    expect(stdout).toMatch(/laptop {2}connected from 127\.0\.0\.1:\d+ {2}\S{8}… {2}127\.0\.0\.1:\d+\n/);
+    for (const program of [relay, first, again]) {
+      expect(program.transcript()).not.toContain(link.slice(-92));
+    }
+  });
+
+  it('can read the link from stdin, and may have nothing to forward yet', async () => {
+    const { invite } = await startRelay();
+    const link = await invite('laptop', 'localhost:80');
+    const laptop = new Machine();
+    const broken = link.replace(/.{30}/g, '$&\n');
+    const { code } = await laptop.run(['client', '-', '--as', 'vps'], broken);
+    expect(code).toBe(0);
+    expect(readdirSync(laptop.file('relays'))).toContain('vps.toml');
+  });
+});
+
+describe('a link', () => {
+  it('works once, and a second use is an error in the log of the relay', async () => {
+    const { relay, invite } = await startRelay();
+    const link = await invite('laptop', 'localhost:80');
+    expect((await new Machine().run(['client', link])).code).toBe(0);
+    const { code, lines } = await new Machine().run(['client', link, '-L', '0:localhost:80']);
+    expect(code).toBe(1);
+    expect(lines.join('\n')).toContain('underpass: the link was used already');
+    expect(await relay.event('invite-reused')).toMatchObject({ level: 'error', peer: 'laptop' });
+  });
+
+  it('is not used up by a machine that is enrolled there (spec enrolment 5.2: "MUST refuse a link before it sends anything")', async () => {
+    const { relay, invite } = await startRelay();
+    const laptop = new Machine();
+    expect((await laptop.run(['client', await invite('laptop', 'localhost:80'), '--as', 'vps'])).code).toBe(
+      0,
+    );
+    const second = await invite('desk', 'localhost:80');
+    const { code, lines } = await laptop.run(['client', second]);
+    expect(code).toBe(1);
+    expect(lines[0]).toMatch(/^underpass: this machine has enrolled at the relay \S+ already, as vps: use: /);
+    expect(relay.events.some(({ event, peer }) => event === 'peer-enrolled' && peer === 'desk')).toBe(false);
+    expect((await laptop.run(['client', second, '--as', 'other'])).code).toBe(0);
+  });
+
+  it('that is damaged is refused, and not printed', async () => {
+    const { invite } = await startRelay();
+    const link = await invite('laptop', 'localhost:80');
+    const altered = link.endsWith('A') ? link.replace(/A$/, 'B') : link.replace(/.$/, 'A');
+    for (const [text, what] of [
+      [link.slice(0, -9), 'the end of the link is missing'],
+      [altered, 'the link was altered'],
+    ] as const) {
+      const { code, lines } = await new Machine().run(['client', text]);
+      expect([code, lines[0]]).toEqual([2, expect.stringContaining(what)]);
+      expect(lines.join()).not.toContain(text.slice(-20));
+    }
+  });
+});
+
+describe('a peer', () => {
+  it('that is revoked is told and cut off at once', async () => {
+    const target = await startTarget((socket) => void socket.write('hello'));
+    const { server, relay, invite } = await startRelay();
+    const link = await invite('laptop', `127.0.0.1:${target.port}`);
+    const client = new Machine().start('client', link, '-L', `0:127.0.0.1:${target.port}`);
+    const socket = await connect(await portOf(client));
+    const outcome = readAll(socket).then(
+      () => 'ended',
+      (error: unknown) => String(error),
+    );
+    await client.event('connected');
+    await relay.event('peer-connected');
+    expect((await server.run(['revoke', 'laptop'])).stdout).toContain('laptop is no longer a peer');
+    expect(await client.event('disconnected')).toMatchObject({ cause: 'removed' });
+    expect(await outcome).toContain('ECONNRESET');
+    expect((await server.run(['peers', '--json'])).stdout).toBe('[]\n');
+  });
+
+  it('reaches more when it is allowed to, without a new connection', async () => {
+    const page = await startTarget((socket) => void socket.end('a page'));
+    const { server, invite } = await startRelay();
+    const link = await invite('laptop', 'localhost:1');
+    const client = new Machine().start('client', link, '-L', `0:127.0.0.1:${page.port}`);
+    const port = await portOf(client);
+    await client.event('connected');
+    await expect(readAll(startConnecting(port))).rejects.toThrow();
+    const { stdout } = await server.run(['allow', 'laptop', `127.0.0.1:${page.port}`]);
+    expect(stdout).toBe(`laptop may reach localhost:1, 127.0.0.1:${page.port}\n`);
+    expect(String(await readAll(await connect(port)))).toBe('a page');
+    expect(client.events.filter(({ event }) => event === 'connected')).toHaveLength(1);
+  });
+});
