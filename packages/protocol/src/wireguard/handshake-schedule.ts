@@ -133,7 +133,7 @@ export class HandshakeSchedule {
     return isDue;
   }
 
-  /** A copy of the initiation is sent: schedules the next one. */
+  /** A copy of the initiation is sent, or counts as lost because it may not be: schedules the next one. */
   onInitiationCopied(now: number): void {
     this.#initiationCopies++;
     const delayMs = INITIATION_COPY_MS[this.#initiationCopies] ?? INITIATION_COPY_INTERVAL_MS;

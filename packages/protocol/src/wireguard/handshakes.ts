@@ -1,4 +1,4 @@
-import type { Address } from '../address.js';
+import { type Address, sameAddress } from '../address.js';
 import { assert } from '../assert.js';
 import type { DropReason } from '../failure.js';
 import type { SessionContext } from './context.js';
@@ -134,8 +134,9 @@ export class Handshakes<S> {
       if (INITIATION_BYTES > allowanceBytes) this.#schedule.onHeldBack(now);
       else if (this.#initiate(now, into, address)) return INITIATION_BYTES;
     }
-    if (this.#schedule.takeCopy() && INITIATION_BYTES <= allowanceBytes && this.#copy(now, into)) {
-      return INITIATION_BYTES;
+    if (this.#schedule.takeCopy()) {
+      this.#schedule.onInitiationCopied(now);
+      if (this.#mayCopy(path) && this.#copy(now, into)) return INITIATION_BYTES;
     }
     return 0;
   }
@@ -169,6 +170,13 @@ export class Handshakes<S> {
     return true;
   }
 
+  /** Whether a copy of the initiation may be sent to the path's address. If that is not proven, the use of the keys has to
+   *  show which address the initiation reached, so all copies go to the same one (spec path 2). */
+  #mayCopy({ address, allowanceBytes }: SessionPath): boolean {
+    const isProven = allowanceBytes === Number.POSITIVE_INFINITY;
+    return isProven || (INITIATION_BYTES <= allowanceBytes && sameAddress(address, this.#initiator.sentTo));
+  }
+
   /** Writes a copy of the initiation: the same bytes, as if the network had delivered it twice (spec session 5.7). */
   #copy(now: number, into: Uint8Array): boolean {
     const message = this.#initiator.pendingMessage;
@@ -177,7 +185,6 @@ export class Handshakes<S> {
     into.set(message);
     // Only mac2 may differ: a cookie may have arrived in the meantime.
     this.#secrets.writeMacs(now, into.subarray(0, INITIATION_BYTES));
-    this.#schedule.onInitiationCopied(now);
     return true;
   }
 }

@@ -44,7 +44,7 @@ export class Initiator<S> {
 
   /** Starts a new handshake in place of the last one, and writes its message 1.
    *  @param into at least 148 bytes
-   *  @param to where it will go first; copies may go elsewhere
+   *  @param to where it will go first; copies may go elsewhere once the peer's address is proven
    *  @returns false if no handshake with this peer's key is possible (spec handshake 1.3) */
   initiate(now: number, session: S, into: Uint8Array, to: Address): boolean {
     this.abandon();
@@ -109,6 +109,11 @@ export class Initiator<S> {
   /** The message 1 that is waiting for its response, if there is one. */
   get pendingMessage(): Uint8Array | undefined {
     return this.#pending?.message;
+  }
+
+  /** Where that message went first. */
+  get sentTo(): Address | undefined {
+    return this.#pending?.to;
   }
 
   /** Wipes and forgets the handshake that is waiting for its response, if there is one. */

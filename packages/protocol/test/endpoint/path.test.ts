@@ -353,6 +353,32 @@ describe('an attacker', () => {
     },
   );
 
+  it('that gets the first of an initiation\'s copies is not proven by the response to another (spec path 2: "MUST go to the address")', () => {
+    world = new World();
+    let copied = 0;
+    // The attacker's copy of the client's first message overtakes the original.
+    world.onClientSends = (bytes) => {
+      if (copied === 0) world.inject(bytes, ATTACKER, 1);
+      copied ||= bytes.length;
+      return undefined;
+    };
+    // The relay's own initiation goes to the attacker, and a copy of it to the client, once the client has tried again.
+    world.isLost = (bytes) => bytes[0] === 2;
+    world.clientPeer.openStream()?.write(new Uint8Array(10));
+    world.run(4_900);
+    world.relayPeer.openStream()?.write(new Uint8Array(500_000));
+    // Everything that the client sends under the keys comes from the attacker.
+    world.onClientSends = (bytes) => {
+      if (bytes[0] !== 4) return undefined;
+      copied += bytes.length;
+      world.inject(bytes, ATTACKER, 1);
+      return 'withhold';
+    };
+    world.run(3_000);
+    expect(world.sentTo(HOME)).toBeGreaterThan(0);
+    expect(world.sentTo(ATTACKER)).toBeLessThanOrEqual(3 * copied);
+  });
+
   it('with the first handshake of a peer gets at most three times its bytes, whatever the relay has to send (spec path 2)', () => {
     world = new World();
     let copied = 0;

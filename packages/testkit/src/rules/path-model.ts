@@ -92,7 +92,10 @@ export class PathModel {
   }
 
   onSent({ to, kind, isCopy, packet }: SentDatagram): void {
-    if (kind === MessageKind.initiation && !isCopy) this.#initiatedTo = to;
+    if (kind === MessageKind.initiation) {
+      // If copies went elsewhere, the use of the keys does not show which of the addresses was reached.
+      this.#initiatedTo = !isCopy || sameAddress(to, this.#initiatedTo) ? to : undefined;
+    }
     if (this.isOnTrial && sameAddress(to, this.proven)) this.#wentBack = true;
     if (packet?.challenge === undefined) return;
     // Different bytes mean another trial. The path may have gone back in between, so an answer to the earlier challenge
