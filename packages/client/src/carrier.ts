@@ -2,9 +2,11 @@
 import type { Socket } from 'node:net';
 import {
   DescriptorGuard,
+  type FlowObserver,
   type LocalEnd,
   MAX_CONNECTIONS,
   OUT_OF_DESCRIPTORS,
+  OutgoingFlow,
   type PumpSummary,
   type ResettableSocket,
   resetSocket,
@@ -12,6 +14,7 @@ import {
   SocketWatch,
   type Target,
   type Tunnel,
+  type UdpTarget,
 } from '@underpass/forward';
 import type { Stream } from '@underpass/protocol';
 import type { Log, Timers } from '@underpass/runtime';
@@ -126,6 +129,43 @@ export class Carrier {
       onPlace: (stream) => this.#open(stream, id, target, end),
       onRefused: () => this.#open(undefined, id, target, end),
       onLeft: () => this.#onEnd(id, target, { bytesSent: 0, bytesReceived: 0, clean: false }),
+    });
+  }
+
+  /** Opens a flow of messages to `target`. It does not wait for a place, because its messages would not be worth
+   *  sending later.
+   *  @param onMessage  receives what the target sends
+   *  @returns undefined when the relay permits no more streams */
+  openFlow(
+    target: UdpTarget,
+    from: string,
+    onMessage: (message: Uint8Array) => void,
+  ): OutgoingFlow | undefined {
+    const id = ++this.#lastId;
+    const { emit, hasContact, seek, tunnel, now } = this.#options;
+    this.#carried.set(id, { target, from, openedAt: now() });
+    emit({ type: 'stream-opened', id, target, from });
+    if (!hasContact()) seek();
+    const observer: FlowObserver = {
+      onRefused: (status) => {
+        emit({ type: 'refused', id, target, status, advice: adviceFor(target, status) });
+      },
+      onTooLarge: (bytes, maxBytes) => emit({ type: 'message-too-large', id, target, bytes, maxBytes }),
+      onEnd: (summary) => this.#onEnd(id, target, summary),
+    };
+    const stream = this.#options.openStream();
+    if (stream === undefined) {
+      observer.onRefused('too-many-streams');
+      observer.onEnd({ bytesSent: 0, bytesReceived: 0, clean: false });
+      return undefined;
+    }
+    const { host, port } = target;
+    return new OutgoingFlow(stream, {
+      tunnel,
+      request: { kind: 'udp', host, port },
+      now,
+      onMessage,
+      observer,
     });
   }
 

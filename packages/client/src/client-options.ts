@@ -118,6 +118,15 @@ export type ClientEvent =
       /** What happened and what to do about it, in one line. */
       readonly advice: string;
     }
+  /** A message to a UDP target is larger than the path to the relay carries, so it was dropped. One event for each
+   *  flow. */
+  | {
+      readonly type: 'message-too-large';
+      readonly id: number;
+      readonly target: Target;
+      readonly bytes: number;
+      readonly maxBytes: number;
+    }
   | {
       readonly type: 'stream-closed';
       readonly id: number;

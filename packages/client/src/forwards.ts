@@ -1,9 +1,11 @@
 /** The forwards of a client: which run, and which class runs each kind. */
 import type { Forward } from '@underpass/forward';
+import { monotonicMs, systemTimers } from '@underpass/runtime';
 import type { Carrier } from './carrier.js';
 import type { BoundForward } from './client-options.js';
 import type { Forwarding } from './forwarding.js';
 import { LocalForwarding } from './local-forwarding.js';
+import { UdpForwarding } from './udp-forwarding.js';
 
 interface Running {
   readonly bound: BoundForward;
@@ -50,6 +52,8 @@ export class Forwards {
     switch (spec.kind) {
       case 'local':
         return new LocalForwarding(spec, this.#carrier);
+      case 'udp':
+        return new UdpForwarding(spec, this.#carrier, systemTimers, monotonicMs);
     }
   }
 }

@@ -6,14 +6,15 @@ import { FamilyMemory } from './dial-order.js';
 import { DialQueue } from './dial-queue.js';
 import { DialService, type DialServiceOptions, type Route, type SharedByDials } from './dial-service.js';
 import { MAX_CONNECTIONS } from './forward-constants.js';
-import type { Target } from './forward-spec.js';
+import type { Target, UdpTarget } from './forward-spec.js';
 import { IncomingRequest, type IncomingRequestOptions, type RequestService } from './incoming-request.js';
 import type { ProbeReport } from './probe/probe-report.js';
 import { ProbeService, type SharedByProbes } from './probe/probe-service.js';
 import type { PumpSummary } from './pump.js';
-import type { RequestStatus, StreamRequest } from './request.js';
+import type { RequestStatus, StreamRequest, UdpRequest } from './request.js';
 import { resetSockets } from './reset-socket.js';
 import { type SharedByRoutes, TcpRoute, type TcpRouteOptions } from './tcp-route.js';
+import { type ConnectUdp, type SharedByFlows, UdpService } from './udp-service.js';
 import { UnixRoute, type UnixRouteOptions } from './unix-route.js';
 
 export interface AcceptorObserver {
@@ -22,6 +23,8 @@ export interface AcceptorObserver {
   /** @param target  undefined when the request could not be read
    *  @param advice  what happened, and what would change it */
   onRefused(id: number, target: Target | undefined, status: RequestStatus, advice: string): void;
+  /** A message of the target was larger than the path to the peer carries. Called once for each flow. */
+  onTooLarge(id: number, target: Target, bytes: number, maxBytes: number): void;
   /** Called last, and only for a stream that was opened. */
   onEnd(id: number, target: Target, summary: PumpSummary): void;
 }
@@ -30,6 +33,7 @@ export interface AcceptorOptions extends DialServiceOptions, TcpRouteOptions, Un
   /** What the peer learns when it probes. */
   readonly probeReport: () => ProbeReport;
   readonly observer: AcceptorObserver;
+  readonly connectUdp?: ConnectUdp;
   readonly timers?: Timers;
   readonly now?: () => number;
 }
@@ -47,6 +51,7 @@ export class Acceptor {
   readonly #dials: SharedByDials;
   readonly #routes: SharedByRoutes;
   readonly #probes: SharedByProbes;
+  readonly #flows: SharedByFlows;
   #underWay = 0;
 
   constructor(options: AcceptorOptions) {
@@ -77,6 +82,12 @@ export class Acceptor {
       onEnd: (id, target, summary) => observer.onEnd(id, target, summary),
     };
     this.#probes = { tunnel, timers, report: options.probeReport, underWay: 0 };
+    this.#flows = {
+      ...this.#dials,
+      flows: new Set(),
+      ...(options.connectUdp && { connectUdp: options.connectUdp }),
+      onTooLarge: (id, target, bytes, maxBytes) => observer.onTooLarge(id, target, bytes, maxBytes),
+    };
   }
 
   /** Requests that have arrived and have no status yet. */
@@ -109,6 +120,8 @@ export class Acceptor {
         return this.#dial(incoming, new TcpRoute(request, this.#options, this.#routes));
       case 'unix':
         return this.#dial(incoming, new UnixRoute(request, this.#options, this.#routes));
+      case 'udp':
+        return new UdpService(incoming, udpTarget(request), this.#options, this.#flows);
       case 'enrol':
         return refusal(incoming, 'not-allowed', 'the peer is enrolled already');
       case 'probe':
@@ -127,6 +140,8 @@ function targetOf(request: StreamRequest): Target | undefined {
       return { host: request.host, port: request.port };
     case 'unix':
       return { path: request.path };
+    case 'udp':
+      return udpTarget(request);
     default:
       return undefined;
   }
@@ -135,4 +150,8 @@ function targetOf(request: StreamRequest): Target | undefined {
 /** Serves a request that is always refused. */
 function refusal(incoming: IncomingRequest, status: RequestStatus, advice: string): RequestService {
   return { start: () => incoming.refuse(status, advice), cancel: () => {} };
+}
+
+function udpTarget({ host, port }: UdpRequest): UdpTarget {
+  return { host, port, protocol: 'udp' };
 }

@@ -15,6 +15,8 @@ export interface AllowRule {
   /** 1 to 65535; both are 0 in a rule for a unix socket. */
   readonly lowestPort: number;
   readonly highestPort: number;
+  /** What a rule permits: it is never more than one of these (adr 0022). */
+  readonly protocol: 'tcp' | 'udp' | 'unix';
 }
 
 export type RuleMatch =
@@ -29,7 +31,8 @@ export type RuleMatch =
   | { readonly kind: 'unix'; readonly path: string };
 
 const SHAPE =
-  'expected host:port, network/prefix:port, *.domain:port, *:port or unix:/path, for example example.com:443';
+  'expected host:port, network/prefix:port, *.domain:port, *:port or unix:/path, for example example.com:443, with /udp behind the port for UDP';
+const UDP_SUFFIX = /\/udp$/i;
 /** No valid rule is longer: a name and a range of ports. */
 const MAX_RULE_LENGTH = 300;
 
@@ -44,7 +47,8 @@ export function parseAllowRule(text: string): AllowRule | Refusal {
   const colon = text.lastIndexOf(':');
   if (colon === -1) return { reason: `'${text}' has no port: ${SHAPE}` };
   const hostText = text.slice(0, colon).toLowerCase();
-  const portText = text.slice(colon + 1);
+  const isUdp = UDP_SUFFIX.test(text);
+  const portText = text.slice(colon + 1).replace(UDP_SUFFIX, '');
 
   const host = parseRuleHost(hostText);
   if ('reason' in host) return host;
@@ -56,10 +60,11 @@ export function parseAllowRule(text: string): AllowRule | Refusal {
   }
   const [lowestPort, highestPort] = ports;
   return {
-    text: `${host.text}:${formatPorts(lowestPort, highestPort)}`,
+    text: `${host.text}:${formatPorts(lowestPort, highestPort)}${isUdp ? '/udp' : ''}`,
     match: host.match,
     lowestPort,
     highestPort,
+    protocol: isUdp ? 'udp' : 'tcp',
   };
 }
 
@@ -68,7 +73,13 @@ function parseUnixRule(path: string): AllowRule | Refusal {
   const problem = unixPathProblem(path);
   if (problem !== undefined) return { reason: problem };
   if (path.includes('*')) return { reason: `'*' has no meaning in '${path}': a rule names one socket` };
-  return { text: `unix:${path}`, match: { kind: 'unix', path }, lowestPort: 0, highestPort: 0 };
+  return {
+    text: `unix:${path}`,
+    match: { kind: 'unix', path },
+    lowestPort: 0,
+    highestPort: 0,
+    protocol: 'unix',
+  };
 }
 
 interface RuleHost {

@@ -1,7 +1,7 @@
 /** Decides whether a peer's rules permit a target, before and after its name is resolved (spec forwarding 3.2 to 3.6,
  *  ADR 0004). */
 import type { AllowRule } from './allow-rules.js';
-import type { TcpTarget, UnixTarget } from './forward-spec.js';
+import type { HostTarget, UnixTarget } from './forward-spec.js';
 import { formatTarget } from './forward-spec.js';
 import { formatAddress, type IpAddress, LOOPBACK_ADDRESSES, parseAddress, parseHost } from './host.js';
 import { contains, liesWithin, type SpecialBlock, singleAddress, specialBlockOf } from './special-purpose.js';
@@ -23,7 +23,7 @@ export type AddressVerdict =
 export type OwnAddresses = () => readonly string[];
 
 /** Judges the target as the peer wrote it. */
-export function judgeTarget(rules: readonly AllowRule[], target: TcpTarget): TargetVerdict {
+export function judgeTarget(rules: readonly AllowRule[], target: HostTarget): TargetVerdict {
   const host = parseHost(target.host);
   if (host === undefined) {
     return { kind: 'refused', advice: `${formatTarget(target)} is neither an IP address nor a host name` };
@@ -31,16 +31,16 @@ export function judgeTarget(rules: readonly AllowRule[], target: TcpTarget): Tar
   if (host.kind === 'address') return { kind: 'addresses', addresses: [formatAddress(host.address)] };
   // spec forwarding 3.6: a resolver must not decide what localhost means
   if (host.kind === 'localhost') return { kind: 'addresses', addresses: LOOPBACK_ADDRESSES };
-  if (allowsName(rules, host.name, target.port)) return { kind: 'lookup', name: host.name };
+  if (allowsName(rules, host.name, target)) return { kind: 'lookup', name: host.name };
   // spec forwarding 3.4: refused names never reach the DNS
-  return { kind: 'refused', advice: noRuleAllows(`${host.name}:${target.port}`) };
+  return { kind: 'refused', advice: noRuleAllows({ ...target, host: host.name }) };
 }
 
 /** Judges a unix socket: only a rule with exactly this path permits it (spec forwarding 3.7).
  *  @returns the advice of a refusal, or undefined */
 export function refuseUnixTarget(rules: readonly AllowRule[], target: UnixTarget): string | undefined {
   const isAllowed = rules.some(({ match }) => match.kind === 'unix' && match.path === target.path);
-  return isAllowed ? undefined : noRuleAllows(formatTarget(target));
+  return isAllowed ? undefined : noRuleAllows(target);
 }
 
 /** Judges the addresses of a name in the given order, until `limit` of them are permitted. Reading the machine's own
@@ -49,7 +49,7 @@ export function refuseUnixTarget(rules: readonly AllowRule[], target: UnixTarget
  *  @returns the permitted addresses; if there are none, `advice` says why the first was refused */
 export function judgeAddresses(
   rules: readonly AllowRule[],
-  target: TcpTarget,
+  target: HostTarget,
   candidates: readonly string[],
   limit: number,
   ownAddresses: OwnAddresses,
@@ -75,7 +75,7 @@ export function judgeAddresses(
  *  @param isOwn  whether an address, in its shortest form, belongs to this machine */
 export function judgeAddress(
   rules: readonly AllowRule[],
-  target: TcpTarget,
+  target: HostTarget,
   addressText: string,
   isOwn: (text: string) => boolean = () => false,
 ): AddressVerdict {
@@ -89,20 +89,20 @@ export function judgeAddress(
   const host = parseHost(target.host);
   const name = host?.kind === 'name' ? host.name : undefined;
   // spec forwarding 3.4: the rules may have changed while the name was resolved
-  if (name !== undefined && !allowsName(rules, name, target.port)) {
-    return { permitted: false, advice: noRuleAllows(`${name}:${target.port}`) };
+  if (name !== undefined && !allowsName(rules, name, target)) {
+    return { permitted: false, advice: noRuleAllows({ ...target, host: name }) };
   }
   const block = specialBlockOf(address) ?? ownBlock(address, isOwn);
   const permitted =
     (name !== undefined && block === undefined) ||
-    rules.some((rule) => matchesPort(rule, target.port) && permitsAddress(rule, address, block));
+    rules.some((rule) => matchesPort(rule, target) && permitsAddress(rule, address, block));
   if (permitted) return { permitted, address: formatAddress(address) };
   return { permitted, advice: adviceFor(target, name, address, block) };
 }
 
 /** Whether a rule covers this name. If none does, the name is not looked up. */
-function allowsName(rules: readonly AllowRule[], name: string, port: number): boolean {
-  return rules.some((rule) => matchesPort(rule, port) && matchesName(rule, name));
+function allowsName(rules: readonly AllowRule[], name: string, target: HostTarget): boolean {
+  return rules.some((rule) => matchesPort(rule, target) && matchesName(rule, name));
 }
 
 /** Whether a rule permits the address itself, regardless of the name that led to it. */
@@ -115,8 +115,9 @@ function permitsAddress(rule: AllowRule, address: IpAddress, block: SpecialBlock
   );
 }
 
-function matchesPort(rule: AllowRule, port: number): boolean {
-  return rule.lowestPort <= port && port <= rule.highestPort;
+/** Whether the rule is for the target's port and protocol (spec forwarding 3.7). */
+function matchesPort(rule: AllowRule, { port, protocol }: HostTarget): boolean {
+  return rule.protocol === (protocol ?? 'tcp') && rule.lowestPort <= port && port <= rule.highestPort;
 }
 
 function matchesName(rule: AllowRule, name: string): boolean {
@@ -145,7 +146,7 @@ function inOneForm(addresses: readonly string[]): ReadonlySet<string> {
 }
 
 function adviceFor(
-  target: TcpTarget,
+  target: HostTarget,
   name: string | undefined,
   address: IpAddress,
   block: SpecialBlock | undefined,
@@ -153,16 +154,17 @@ function adviceFor(
   // Answer in the peer's words: `localhost` is also a valid rule, and covers both families.
   const text = formatAddress(address);
   if (parseHost(target.host)?.kind === 'localhost' && LOOPBACK_ADDRESSES.includes(text)) {
-    return noRuleAllows(`localhost:${target.port}`);
+    return noRuleAllows({ ...target, host: 'localhost' });
   }
-  const literal = formatTarget({ host: text, port: target.port });
+  const literal = formatTarget({ ...target, host: text });
   if (block !== undefined) {
     const what = name === undefined ? literal : `${name} resolves to ${text}, which`;
     return `${what} is ${block.name} and needs an address rule within that block; to allow it, add the rule ${literal}`;
   }
-  return noRuleAllows(literal);
+  return noRuleAllows({ ...target, host: text });
 }
 
-function noRuleAllows(asked: string): string {
+function noRuleAllows(target: HostTarget | UnixTarget): string {
+  const asked = formatTarget(target);
   return `no rule allows ${asked}; to allow it, add the rule ${asked}`;
 }

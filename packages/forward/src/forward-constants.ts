@@ -25,6 +25,17 @@ export const MAX_SLOW_LOOKUPS_PER_PEER = 8;
 /** The same limits over all peers. `MAX_LOOKUPS` counts quick and slow ones together. */
 export const MAX_SLOW_LOOKUPS = 24;
 export const MAX_LOOKUPS = 32;
+/** How many flows of a peer a relay has at a time (spec forwarding 5.4), and how many a forward of a client has. */
+export const MAX_FLOWS_PER_PEER = 512;
+export const MAX_FLOWS_PER_FORWARD = 256;
+/** When a flow without messages ends (spec forwarding 5.3; RFC 4787 REQ-5), and when one to a DNS server does. */
+export const FLOW_IDLE_MS = 120_000;
+export const DNS_FLOW_IDLE_MS = 10_000;
+/** A flow that has had no message for this long gives its place to a new one (spec forwarding 5.4). */
+export const MIN_EVICTED_IDLE_MS = 5_000;
+/** How many messages of a flow wait for its status, and for how long (spec forwarding 5.1). */
+export const MAX_WAITING_MESSAGES = 16;
+export const MAX_MESSAGE_WAIT_MS = 5_000;
 /** How many bytes a socket may hold that its program has not read (spec forwarding 4.4). */
 export const SOCKET_BUFFER_BYTES = 256 * 1024;
 
@@ -59,6 +70,8 @@ export const LISTEN_BACKLOG = 511;
 export const MAX_SAME_PORT_TRIES = 10;
 
 assert(MAX_CONNECTIONS >= MAX_OPEN_STREAMS, 'each stream can have a connection');
+assert(MAX_FLOWS_PER_PEER < MAX_OPEN_STREAMS, 'flows leave streams for connections');
+assert(MAX_FLOWS_PER_FORWARD < MAX_FLOWS_PER_PEER, 'a flow that ends here may not have ended there yet');
 assert(MAX_DIALS_PER_PEER < MAX_CONNECTIONS, 'dials count as connections');
 assert(MAX_SLOW_LOOKUPS_PER_PEER < MAX_SLOW_LOOKUPS, "one peer's slow names leave places for other peers");
 assert(MAX_SLOW_LOOKUPS + MAX_LOOKUPS_PER_PEER <= MAX_LOOKUPS, 'slow names leave places for quick ones');

@@ -1,7 +1,7 @@
 /** What a client may be asked to forward, and how targets are written. */
 
 /** One forward of a client. Each kind has a class in the client's package that runs it. */
-export type Forward = LocalForward;
+export type Forward = LocalForward | UdpForward;
 
 /** A local place and the target to which the relay connects for it (`-L`). */
 export interface LocalForward {
@@ -10,6 +10,14 @@ export interface LocalForward {
   readonly text: string;
   readonly place: ListenPlace;
   readonly target: Target;
+}
+
+/** A local UDP port and the target to which the relay sends its messages (`-U`). */
+export interface UdpForward {
+  readonly kind: 'udp';
+  readonly text: string;
+  readonly place: TcpPlace;
+  readonly target: UdpTarget;
 }
 
 /** Where local programs connect. */
@@ -33,13 +41,24 @@ export type Bind =
   | { readonly kind: 'host'; readonly host: string };
 
 /** What a peer asks for, as the relay sees it. */
-export type Target = TcpTarget | UnixTarget;
+export type Target = HostTarget | UnixTarget;
 
 export interface TcpTarget {
   /** A name or an IP literal without brackets. */
   readonly host: string;
   readonly port: number;
+  readonly protocol?: undefined;
 }
+
+/** Where messages are sent to. */
+export interface UdpTarget {
+  readonly host: string;
+  readonly port: number;
+  readonly protocol: 'udp';
+}
+
+/** A target that has an address. */
+export type HostTarget = TcpTarget | UdpTarget;
 
 export interface UnixTarget {
   /** The absolute path of a unix socket on the relay's machine. */
@@ -55,10 +74,12 @@ export function isUnix<T extends object>(place: T | UnixTarget): place is UnixTa
   return 'path' in place;
 }
 
-/** `host:port` with an IPv6 literal in brackets, or `unix:/path`. */
+/** `host:port` with an IPv6 literal in brackets, and `/udp` behind it for UDP; or `unix:/path`. */
 export function formatTarget(target: Target): string {
   if (isUnix(target)) return `unix:${target.path}`;
-  return target.host.includes(':') ? `[${target.host}]:${target.port}` : `${target.host}:${target.port}`;
+  const { host, port, protocol } = target;
+  const suffix = protocol === undefined ? '' : `/${protocol}`;
+  return host.includes(':') ? `[${host}]:${port}${suffix}` : `${host}:${port}${suffix}`;
 }
 
 /** A port in plain decimal, from `lowest` to 65535. */

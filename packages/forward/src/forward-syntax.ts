@@ -1,6 +1,6 @@
-/** Parses the arguments of `-L` and `-W`, in ssh's syntax (spec forwarding 1.1). */
+/** Parses the arguments of `-L`, `-U` and `-W`, in ssh's syntax (spec forwarding 1.1). */
 import { isIPv6 } from 'node:net';
-import type { Bind, ListenPlace, LocalForward, Refusal, Target } from './forward-spec.js';
+import type { Bind, ListenPlace, LocalForward, Refusal, Target, UdpForward } from './forward-spec.js';
 import { formatTarget, isUnix, parsePort } from './forward-spec.js';
 import { parseHost } from './host.js';
 import { unixPathProblem } from './unix-path.js';
@@ -9,6 +9,8 @@ import { unixPathProblem } from './unix-path.js';
 export const MAX_RANGE_PORTS = 1024;
 
 const SHAPE = 'expected [bind:]port:host:hostport, for example 8080:example.com:80';
+const UDP_SHAPE =
+  'UDP is forwarded between ports: expected [bind:]port:host:hostport, for example 5353:9.9.9.9:53';
 const TARGET_SHAPE = 'expected host:port, for example example.com:22';
 
 /** A range of ports gives a forward for each port.
@@ -31,6 +33,20 @@ export function parseLocalForwards(text: string): readonly LocalForward[] | Refu
   const targets = parseTargets(fields.slice(placeFields));
   if ('reason' in targets) return targets;
   return paired(text, places, targets);
+}
+
+/** The same for `-U`, both of whose ends are UDP ports.
+ *  @returns the forwards, or why the text cannot be parsed */
+export function parseUdpForwards(text: string): readonly UdpForward[] | Refusal {
+  const parsed = parseLocalForwards(text);
+  if ('reason' in parsed) return parsed;
+  const forwards: UdpForward[] = [];
+  for (const { text: own, place, target } of parsed) {
+    if (isUnix(place) || isUnix(target)) return { reason: `'${text}': ${UDP_SHAPE}` };
+    const { host, port } = target;
+    forwards.push({ kind: 'udp', text: own, place, target: { host, port, protocol: 'udp' } });
+  }
+  return forwards;
 }
 
 /** @param text  `host:port` or `unix:/path` */

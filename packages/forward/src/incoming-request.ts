@@ -108,6 +108,10 @@ export class IncomingRequest implements StreamHandler {
   onWritable(): void {
     if (this.#isOpen) this.#service?.onWritable?.();
   }
+  /** Until then, messages wait in the stream. */
+  onDatagrams(): void {
+    if (this.#isOpen) this.#service?.onDatagrams?.();
+  }
   onStopped(code: number): void {
     this.#isStopped = true;
     if (this.#isOpen) this.#service?.onStopped?.(code);

@@ -33,8 +33,15 @@ export interface ProbeRequest {
   readonly downloadBytes: number;
 }
 
+/** Exchange messages with a host and port over UDP: the stream is the control stream of a flow. */
+export interface UdpRequest {
+  readonly kind: 'udp';
+  readonly host: string;
+  readonly port: number;
+}
+
 /** What a stream is for. Each kind has a row in `FORMATS`. */
-export type StreamRequest = TcpRequest | UnixRequest | EnrolRequest | ProbeRequest;
+export type StreamRequest = TcpRequest | UnixRequest | UdpRequest | EnrolRequest | ProbeRequest;
 export type RequestKind = StreamRequest['kind'];
 
 /** In the order of their bytes on the wire (spec streams 6.2). */
@@ -80,6 +87,11 @@ const FORMATS: { readonly [K in RequestKind]: Format<Extract<StreamRequest, { re
     encode: encodePath,
     decode: (fields) => mapped(decodePath(fields), (path) => ({ kind: 'unix', path })),
   },
+  udp: {
+    byte: 0x03,
+    encode: encodeHostAndPort,
+    decode: (fields) => mapped(decodeHostAndPort(fields), (value) => ({ kind: 'udp', ...value })),
+  },
   enrol: { byte: 0x06, encode: encodePublicKey, decode: decodePublicKey },
   probe: { byte: 0x07, encode: encodeDownload, decode: decodeDownload },
 };
@@ -98,7 +110,9 @@ export function isRequestable(host: string, port: number): boolean {
 
 /** The request for a target. */
 export function requestFor(target: Target): StreamRequest {
-  return isUnix(target) ? { kind: 'unix', path: target.path } : { kind: 'tcp', ...target };
+  if (isUnix(target)) return { kind: 'unix', path: target.path };
+  const { host, port, protocol = 'tcp' } = target;
+  return { kind: protocol, host, port };
 }
 
 /** @throws RangeError when a field cannot be carried, for example when `isRequestable` is false */

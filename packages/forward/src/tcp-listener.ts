@@ -1,7 +1,8 @@
 /** Listens on a local port (spec forwarding 1.2). */
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
-import { bindError, systemCode, UnderpassError } from '@underpass/runtime';
-import { LISTEN_BACKLOG, MAX_SAME_PORT_TRIES } from './forward-constants.js';
+import { bindError } from '@underpass/runtime';
+import { isFamilyMissing, openOnLoopback } from './both-families.js';
+import { LISTEN_BACKLOG } from './forward-constants.js';
 import { formatTarget, type TcpPlace } from './forward-spec.js';
 
 export interface ListenAddress {
@@ -35,7 +36,14 @@ type OnConnection = (socket: Socket) => void;
 
 async function openServers(place: TcpPlace, onConnection: OnConnection): Promise<Server[]> {
   const { bind, port } = place;
-  if (bind.kind === 'loopback') return openLoopback(port, onConnection);
+  if (bind.kind === 'loopback') {
+    const opened = await openOnLoopback(port, async (host, at) => {
+      const options = host === '::1' ? { host, port: at, ipv6Only: true } : { host, port: at };
+      const server = await open(options, onConnection);
+      return { server, port: addressOf(server).port, close: () => server.close() };
+    });
+    return opened.map(({ server }) => server);
+  }
   if (bind.kind === 'host') return [await open({ host: bind.host, port }, onConnection)];
   try {
     return [await open({ host: '::', port }, onConnection)];
@@ -43,41 +51,6 @@ async function openServers(place: TcpPlace, onConnection: OnConnection): Promise
     if (!isFamilyMissing(error)) throw error;
     return [await open({ host: '0.0.0.0', port }, onConnection)];
   }
-}
-
-/** Listens on both families with the same port. A machine without one of them uses the other. If another program has
- *  the port on one family the forward fails, because `localhost` would lead some programs to us and others to that
- *  program (spec forwarding 1.2). */
-async function openLoopback(port: number, onConnection: OnConnection): Promise<Server[]> {
-  for (let tries = 1; ; tries++) {
-    const ipv4 = await outcomeOf(open({ host: '127.0.0.1', port }, onConnection));
-    const ipv6 = await outcomeOf(
-      open(
-        { host: '::1', port: ipv4 instanceof Error ? port : addressOf(ipv4).port, ipv6Only: true },
-        onConnection,
-      ),
-    );
-    if (!(ipv4 instanceof Error) && !(ipv6 instanceof Error)) return [ipv4, ipv6];
-    const [failure, other] = ipv4 instanceof Error ? [ipv4, ipv6] : [ipv6 as Error, ipv4];
-    if (other instanceof Error) throw isFamilyMissing(failure) ? other : failure;
-    if (isFamilyMissing(failure)) return [other];
-    const taken = addressOf(other).port;
-    other.close();
-    // The system chose a port that is free for one family only: try again.
-    if (port === 0 && tries < MAX_SAME_PORT_TRIES && isPortTaken(failure)) continue;
-    throw isPortTaken(failure) ? takenOnOneFamily(failure === ipv4, taken, failure) : failure;
-  }
-}
-
-function takenOnOneFamily(isIp4Taken: boolean, port: number, cause: Error): UnderpassError {
-  const places = ['127.0.0.1', '::1'].map((host) => formatTarget({ host, port }));
-  const [taken, free] = isIp4Taken ? places : places.reverse();
-  return new UnderpassError(
-    'address-in-use',
-    `${taken} is in use by another program; ${free} is free, but localhost would reach that program`,
-    'choose another port, or stop that program',
-    { cause },
-  );
 }
 
 function open(options: ListenOptions, onConnection: OnConnection): Promise<Server> {
@@ -101,17 +74,4 @@ function addressOf(server: Server): ListenAddress {
   return address === null || typeof address === 'string'
     ? { address: '', port: 0 }
     : { address: address.address, port: address.port };
-}
-
-function outcomeOf(opening: Promise<Server>): Promise<Server | Error> {
-  return opening.catch((error: unknown) => (error instanceof Error ? error : new Error(String(error))));
-}
-
-function isPortTaken(outcome: Server | Error): boolean {
-  return outcome instanceof Error && systemCode(outcome.cause) === 'EADDRINUSE';
-}
-
-function isFamilyMissing(error: unknown): boolean {
-  const code = error instanceof Error ? systemCode(error.cause) : '';
-  return code === 'EAFNOSUPPORT' || code === 'EADDRNOTAVAIL';
 }

@@ -58,6 +58,7 @@ function setUp(setup: Setup = {}) {
     observer: {
       onOpened: (opened, _target, address) => heard.push({ opened, address }),
       onRefused: (refused, _target, status, advice) => heard.push({ refused, status, advice }),
+      onTooLarge: () => {},
       onEnd: (ended, _target, { clean }) => heard.push({ ended, clean }),
     },
     ownAddresses: setup.ownAddresses ?? (() => []),

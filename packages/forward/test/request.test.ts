@@ -109,7 +109,7 @@ describe('a request (spec streams 6.1)', () => {
   });
 
   it.each([
-    ['another kind', [3, 1, 0x61, 0, 80]],
+    ['another kind', [0x3f, 1, 0x61, 0, 80]],
     ['kind 0', [0]],
     ['no host', [1, 0, 0, 80]],
     ['port 0', [1, 1, 0x61, 0, 0]],

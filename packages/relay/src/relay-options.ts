@@ -135,6 +135,16 @@ export type RelayEvent =
       /** What happened, and which rule would allow it, in one line. */
       readonly advice: string;
     }
+  /** A message of a UDP target is larger than the path to the peer carries, so it was dropped. One event for each
+   *  flow. */
+  | {
+      readonly type: 'message-too-large';
+      readonly peer: string;
+      readonly id: number;
+      readonly target: Target;
+      readonly bytes: number;
+      readonly maxBytes: number;
+    }
   | {
       readonly type: 'stream-closed';
       readonly peer: string;

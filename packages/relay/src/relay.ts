@@ -259,6 +259,9 @@ class RunningRelay implements Relay {
           this.#emit({ type: 'stream-opened', peer: name(), id, target, address });
         },
         onRefused: (id, target, status, advice) => this.#onRefused(name(), id, target, status, advice),
+        onTooLarge: (id, target, bytes, maxBytes) => {
+          this.#emit({ type: 'message-too-large', peer: name(), id, target, bytes, maxBytes });
+        },
         onEnd: (id, target, summary) => {
           member.streams.delete(id);
           this.#emit({ type: 'stream-closed', peer: name(), id, target, ...summary });

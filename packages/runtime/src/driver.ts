@@ -19,6 +19,8 @@ export const CLOSE_TIMEOUT_MS = 1000;
 export interface StreamHandler {
   onReadable?(): void;
   onWritable?(): void;
+  /** Messages of the flow can be read (spec datagrams). */
+  onDatagrams?(): void;
   onReset?(code: number): void;
   onStopped?(code: number): void;
   onClosed?(): void;
@@ -270,6 +272,9 @@ export class Driver {
         return;
       case 'stream-readable':
         this.#streams.get(event.stream)?.onReadable?.();
+        return;
+      case 'stream-datagrams':
+        this.#streams.get(event.stream)?.onDatagrams?.();
         return;
       case 'stream-writable':
         this.#streams.get(event.stream)?.onWritable?.();

@@ -2,6 +2,7 @@ export * from './clock.js';
 export * from './crypto/index.js';
 export * from './datagram-socket.js';
 export * from './driver.js';
+export * from './flow-socket.js';
 export * from './log.js';
 export * from './port-probe.js';
 export * from './random.js';

@@ -105,7 +105,7 @@ export function openPlain(family: Family, host: string, port: number): Promise<S
 }
 
 /** Every address that reaches `send` is a literal, so answering at once saves a thread-pool call for each datagram. */
-function literalLookup(
+export function literalLookup(
   hostname: string,
   _options: unknown,
   callback: (error: NodeJS.ErrnoException | null, address: string, family: number) => void,

@@ -11,6 +11,7 @@ import {
   logLevelOption,
   publicKeyValue,
   stdioTargetValue,
+  udpForwardValue,
 } from './option-values.js';
 
 const EXAMPLE = `
@@ -45,6 +46,11 @@ export function clientCommand(): Command {
       '-W, --stdio <host:port>',
       "carry standard input and output to a target, for ssh's ProxyCommand; nothing else is forwarded",
       stdioTargetValue,
+    )
+    .option(
+      '-U, --udp-forward <[bind:]port:host:hostport>',
+      'forward a local UDP port in the same way; may be repeated',
+      udpForwardValue,
     )
     .option(
       '--persistent-keepalive <seconds>',

@@ -8,6 +8,7 @@ import {
   fragmentsText,
   inMicroseconds,
   lossText,
+  tooLargeText,
   totals,
   totalsText,
 } from './traffic-totals.js';
@@ -87,6 +88,12 @@ export function logClientEvent(log: Log, event: ClientEvent): void {
     case 'refused': {
       const { type, id, status, advice } = event;
       log.warn({ event: type, id, target: formatTarget(event.target), status }, advice);
+      return;
+    }
+    case 'message-too-large': {
+      const { type, id, bytes, maxBytes } = event;
+      const target = formatTarget(event.target);
+      log.warn({ event: type, id, target, bytes, maxBytes }, tooLargeText(target, bytes, maxBytes));
       return;
     }
     case 'stream-closed': {

@@ -1,7 +1,7 @@
 /** `underpass client`: forwards local ports through one relay. */
 import { isatty } from 'node:tty';
 import { type Client, type ClientEvent, startClient } from '@underpass/client';
-import { formatTarget, type LocalForward, type Target } from '@underpass/forward';
+import { formatTarget, type LocalForward, type Target, type UdpForward } from '@underpass/forward';
 import { type Log, shortKey } from '@underpass/runtime';
 import { usageError } from '../cli-error.js';
 import { type ClientConfig, loadClientConfig } from '../config/client-config.js';
@@ -31,6 +31,7 @@ export interface ClientFlags {
   readonly key?: string;
   readonly presharedKey?: string;
   readonly localForward?: readonly LocalForward[];
+  readonly udpForward?: readonly UdpForward[];
   readonly stdio?: Target;
   readonly persistentKeepalive?: number;
   readonly connectTimeout?: number;
@@ -50,17 +51,21 @@ export async function runClient(relay: string | undefined, options: ClientFlags)
   const flags = saved === undefined ? options : { ...options, config: saved.file };
   const config = clientConfigFrom(flags);
   if (flags.stdio !== undefined) {
-    if (flags.localForward !== undefined) {
-      throw usageError('-W carries one connection and cannot be combined with -L', 'leave one of them out');
+    if (flags.localForward !== undefined || flags.udpForward !== undefined) {
+      const other = flags.localForward === undefined ? '-U' : '-L';
+      throw usageError(
+        `-W carries one connection and cannot be combined with ${other}`,
+        'leave one of them out',
+      );
     }
     const log = openedLog('error');
     const keyLog = flags.keyLog === undefined ? undefined : openKeyLog(flags.keyLog, log);
     const start = (onEvent: (event: ClientEvent) => void) =>
-      startFrom({ ...config, localForwards: [] }, log, keyLog, onEvent);
+      startFrom({ ...config, localForwards: [], udpForwards: [] }, log, keyLog, onEvent);
     await runStdio(flags.stdio, log, start);
     return;
   }
-  if (config.localForwards.length === 0) {
+  if (config.localForwards.length + config.udpForwards.length === 0) {
     const hint = 'give at least one -L [BIND:]PORT:HOST:HOSTPORT';
     if (saved === undefined || log === undefined) throw usageError('nothing to forward', hint);
     log.info({ event: 'stopped' }, `nothing to forward yet: ${hint}`);
@@ -128,7 +133,7 @@ async function startFrom(
     relay: config.relay,
     relayPublicKey: config.relayPublicKey,
     privateKey: config.privateKey,
-    forwards: config.localForwards,
+    forwards: [...config.localForwards, ...config.udpForwards],
     persistentKeepaliveMs: config.persistentKeepaliveSeconds * 1000,
     contactLimitMs: config.connectTimeoutSeconds * 1000,
     // At a terminal the user can correct a misspelt name at once. A service waits for its network.
@@ -155,6 +160,7 @@ function clientConfigFrom(flags: ClientFlags): ClientConfig {
     return {
       ...config,
       localForwards: [...config.localForwards, ...(flags.localForward ?? [])],
+      udpForwards: [...config.udpForwards, ...(flags.udpForward ?? [])],
       persistentKeepaliveSeconds: flags.persistentKeepalive ?? config.persistentKeepaliveSeconds,
       connectTimeoutSeconds: flags.connectTimeout ?? config.connectTimeoutSeconds,
     };
@@ -195,6 +201,7 @@ function clientConfigFrom(flags: ClientFlags): ClientConfig {
     persistentKeepaliveSeconds: flags.persistentKeepalive ?? 0,
     connectTimeoutSeconds: flags.connectTimeout ?? DEFAULT_CONNECT_TIMEOUT_SECONDS,
     localForwards: flags.localForward ?? [],
+    udpForwards: flags.udpForward ?? [],
     congestion: undefined,
     memoryPerPeerBytes: undefined,
     logLevel: undefined,

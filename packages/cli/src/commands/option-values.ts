@@ -1,8 +1,8 @@
 /** Parses option values. An invalid value becomes a usage error that names the option. */
 import { existsSync } from 'node:fs';
 import { type AllowRule, parseAllowRule } from '@underpass/forward/rules';
-import type { LocalForward, Target } from '@underpass/forward/spec';
-import { parseLocalForwards, parseTarget } from '@underpass/forward/syntax';
+import type { LocalForward, Target, UdpForward } from '@underpass/forward/spec';
+import { parseLocalForwards, parseTarget, parseUdpForwards } from '@underpass/forward/syntax';
 import { InvalidArgumentError, Option } from 'commander';
 import { usageError } from '../cli-error.js';
 import { type HostPort, type ListenAddress, parseHostPort, parseListenAddress } from '../host-port.js';
@@ -99,6 +99,13 @@ export function expiresValue(text: string): number {
     isInRange ? milliseconds : undefined,
     `Expected a time from 1m to ${MAX_INVITE_MS / 86_400_000}d, as in 90m, 24h or 7d`,
   );
+}
+
+/** The same as `-L`, for `-U`. */
+export function udpForwardValue(text: string, previous: readonly UdpForward[] = []): UdpForward[] {
+  const parsed = parseUdpForwards(text);
+  if ('reason' in parsed) throw new InvalidArgumentError(parsed.reason);
+  return [...previous, ...parsed];
 }
 
 export function logLevelOption(): Option {

@@ -10,6 +10,7 @@ import {
   fragmentsText,
   inMicroseconds,
   lossText,
+  tooLargeText,
   totals,
   totalsText,
 } from './traffic-totals.js';
@@ -117,6 +118,15 @@ export function logRelayEvent(log: Log, event: RelayEvent): void {
       const { type, peer, id, status, advice } = event;
       const target = event.target === undefined ? undefined : formatTarget(event.target);
       log.warn({ event: type, peer, id, target, status }, advice);
+      return;
+    }
+    case 'message-too-large': {
+      const { type, peer, id, bytes, maxBytes } = event;
+      const target = formatTarget(event.target);
+      log.warn(
+        { event: type, peer, id, target, bytes, maxBytes },
+        tooLargeText(`${target} for ${peer}`, bytes, maxBytes),
+      );
       return;
     }
     case 'stream-closed': {

@@ -62,6 +62,11 @@ export function fragmentsText(peer: string, datagramBytes: number): string {
   return `the path to ${peer} fragments packets of ${packetBytes} bytes, which is slower, and some firewalls drop fragments: raise the MTU of the link or tunnel below to at least ${packetBytes}`;
 }
 
+/** Says why messages of a UDP flow do not arrive. */
+export function tooLargeText(flow: string, bytes: number, maxBytes: number): string {
+  return `${flow}: a message of ${bytes} bytes was dropped, and so are others above ${maxBytes}, the most that the path through the tunnel carries: have the program send smaller ones`;
+}
+
 /** Seconds below two minutes, then minutes, then hours. */
 export function formatDuration(milliseconds: number): string {
   const seconds = milliseconds / 1000;

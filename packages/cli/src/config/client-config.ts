@@ -1,5 +1,5 @@
 /** client.toml: one relay and the forwards through it (docs/cli.md). */
-import type { LocalForward } from '@underpass/forward';
+import type { LocalForward, UdpForward } from '@underpass/forward';
 import type { CongestionControllerName } from '@underpass/protocol';
 import * as z from 'zod';
 import { ConfigError } from '../cli-error.js';
@@ -19,6 +19,7 @@ import {
   presharedKeyFileField,
   privateKeyFileField,
   publicKeyField,
+  udpForwardField,
 } from './fields.js';
 import { type Problem, problemLines, schemaProblems } from './schema-problems.js';
 import { readTomlDocument, type TomlDocument } from './toml-document.js';
@@ -34,6 +35,7 @@ export interface ClientConfig {
   /** How long a local connection waits for a relay that was not reached yet. 0 waits forever. */
   readonly connectTimeoutSeconds: number;
   readonly localForwards: readonly LocalForward[];
+  readonly udpForwards: readonly UdpForward[];
   readonly congestion: CongestionControllerName | undefined;
   readonly memoryPerPeerBytes: number | undefined;
   readonly logLevel: LogLevel | undefined;
@@ -72,6 +74,7 @@ export function clientConfigOf(document: TomlDocument): ClientConfig {
     persistentKeepaliveSeconds: table.persistent_keepalive_seconds ?? 0,
     connectTimeoutSeconds: table.connect_timeout_seconds ?? DEFAULT_CONNECT_TIMEOUT_SECONDS,
     localForwards: table.local_forwards?.flat() ?? [],
+    udpForwards: table.udp_forwards?.flat() ?? [],
     congestion: table.congestion,
     memoryPerPeerBytes: table.memory_per_peer_mib,
     logLevel: table.log?.level,
@@ -89,6 +92,9 @@ function clientSchema(directory: string) {
       connect_timeout_seconds: connectTimeoutField.optional(),
       local_forwards: z
         .array(localForwardField, { error: 'a list of forwards, for example ["8080:localhost:80"]' })
+        .optional(),
+      udp_forwards: z
+        .array(udpForwardField, { error: 'a list of forwards, for example ["5353:9.9.9.9:53"]' })
         .optional(),
       congestion: congestionField.optional(),
       memory_per_peer_mib: memoryMibField.optional(),

@@ -1,5 +1,12 @@
 /** The types of value in config files. Each message completes 'found …, expected …'. */
-import { type AllowRule, type LocalForward, parseAllowRule, parseLocalForwards } from '@underpass/forward';
+import {
+  type AllowRule,
+  type LocalForward,
+  parseAllowRule,
+  parseLocalForwards,
+  parseUdpForwards,
+  type UdpForward,
+} from '@underpass/forward';
 import {
   CONGESTION_CONTROLLERS,
   MAX_MEMORY_PER_PEER_BYTES,
@@ -86,6 +93,11 @@ export const allowField: z.ZodType<AllowRule> = explainedField(
 export const localForwardField: z.ZodType<readonly LocalForward[]> = explainedField(
   'a forward "[BIND:]PORT:HOST:HOSTPORT" (a string)',
   parseLocalForwards,
+);
+
+export const udpForwardField: z.ZodType<readonly UdpForward[]> = explainedField(
+  'a forward "[BIND:]PORT:HOST:HOSTPORT" (a string)',
+  parseUdpForwards,
 );
 
 /** The path of a private key file, which is read at once: the value is the key.

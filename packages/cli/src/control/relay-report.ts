@@ -42,7 +42,7 @@ export function relayReport(facts: RelayFacts, status: RelayStatus): RelayReport
     .map(({ name, publicKey, stats }) => peerReport(name, publicKey, stats));
   const streams = status.peers.flatMap(({ name, streams: ofPeer }) =>
     ofPeer.map(({ id, target, address, openedAt }) => {
-      const place = isUnix(target) ? address : formatTarget({ host: address, port: target.port });
+      const place = isUnix(target) ? address : formatTarget({ ...target, host: address });
       return { peer: name, id, target: formatTarget(target), address: place, openedAt };
     }),
   );

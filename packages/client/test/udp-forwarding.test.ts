@@ -1,0 +1,137 @@
+import {
+  MAX_FLOWS_PER_FORWARD,
+  MIN_EVICTED_IDLE_MS,
+  type OutgoingFlow,
+  type UdpForward,
+} from '@underpass/forward';
+import type { Address } from '@underpass/protocol';
+import type { FlowSocket } from '@underpass/runtime';
+import { describe, expect, it } from 'vitest';
+import { UdpForwarding } from '../src/udp-forwarding.js';
+import { FakeTimers } from './fake-timers.js';
+
+const SPEC: UdpForward = {
+  kind: 'udp',
+  text: '5353:dns.example:123',
+  place: { bind: { kind: 'loopback' }, port: 5353 },
+  target: { host: 'dns.example', port: 123, protocol: 'udp' },
+};
+const bytes = (text: string) => Buffer.from(text);
+
+interface FakeFlow {
+  readonly from: string;
+  readonly sent: string[];
+  isOver: boolean;
+  readonly answer: (text: string) => void;
+}
+
+async function setUp() {
+  const timers = new FakeTimers();
+  const flows: FakeFlow[] = [];
+  const answers: string[] = [];
+  let isFull = false;
+  let receive: (message: Uint8Array, from: Address, via: FlowSocket) => void = () => {};
+  const via: FlowSocket = {
+    address: { address: '127.0.0.1', port: 5353 },
+    send: (message, to) => answers.push(`${Buffer.from(message)} to ${to?.port}`),
+    close: () => {},
+  };
+  const carrier = {
+    openFlow: (_target: unknown, from: string, onMessage: (message: Uint8Array) => void) => {
+      if (isFull) return undefined;
+      const sent: string[] = [];
+      const flow = {
+        from,
+        sent,
+        isOver: false,
+        answer: (text: string) => onMessage(bytes(text)),
+        send: (message: Uint8Array) => sent.push(String(Buffer.from(message))),
+        end: () => {
+          flow.isOver = true;
+        },
+      };
+      flows.push(flow);
+      return flow as unknown as OutgoingFlow;
+    },
+  };
+  const forwarding = new UdpForwarding(
+    SPEC,
+    carrier,
+    timers,
+    () => timers.now,
+    async (_place, onMessage) => {
+      receive = onMessage;
+      return { addresses: [via.address], close: () => {} };
+    },
+  );
+  await forwarding.start();
+  const send = (port: number, text: string) => receive(bytes(text), { address: '127.0.0.1', port }, via);
+  const setFull = (full: boolean) => {
+    isFull = full;
+  };
+  return { forwarding, timers, flows, answers, send, setFull };
+}
+
+describe('a UDP forward', () => {
+  it('has a flow for each address of a program, and answers each through it (spec forwarding 5.1)', async () => {
+    const { send, flows, answers } = await setUp();
+    send(1001, 'a');
+    send(1002, 'b');
+    send(1001, 'c');
+    flows[1]?.answer('reply');
+    expect(flows.map(({ from, sent }) => [from, sent])).toEqual([
+      ['127.0.0.1 port 1001', ['a', 'c']],
+      ['127.0.0.1 port 1002', ['b']],
+    ]);
+    expect(answers).toEqual(['reply to 1002']);
+  });
+
+  it('ends a flow that is idle, and opens another for the next message (spec forwarding 5.3)', async () => {
+    const { send, flows, timers } = await setUp();
+    send(1001, 'a');
+    await timers.runTo(timers.now + 119_999);
+    flows[0]?.answer('still here');
+    await timers.runTo(timers.now + 119_999);
+    expect(flows[0]?.isOver).toBe(false);
+    await timers.runTo(timers.now + 1);
+    expect(flows[0]?.isOver).toBe(true);
+    send(1001, 'b');
+    expect(flows[1]?.sent).toEqual(['b']);
+  });
+
+  it('does not ask again for a flow that was refused until it is idle (spec forwarding 5.6: "MUST NOT ask the relay again")', async () => {
+    const { send, flows, timers, setFull } = await setUp();
+    send(1001, 'a');
+    (flows[0] as FakeFlow).isOver = true;
+    send(1001, 'b');
+    setFull(true);
+    send(1002, 'c');
+    setFull(false);
+    send(1002, 'd');
+    expect(flows).toHaveLength(1);
+    await timers.runTo(timers.now + 120_000);
+    send(1001, 'e');
+    send(1002, 'f');
+    expect(flows.slice(1).map(({ sent }) => sent)).toEqual([['e'], ['f']]);
+  });
+
+  it('gives the place of the flow that was idle for longest to a new one, and drops its message if all are busy (spec forwarding 5.4: "the client MUST drop the message")', async () => {
+    const { send, flows, timers } = await setUp();
+    for (let n = 0; n < MAX_FLOWS_PER_FORWARD; n++) send(1000 + n, 'x');
+    send(9999, 'dropped');
+    expect(flows).toHaveLength(MAX_FLOWS_PER_FORWARD);
+    await timers.runTo(timers.now + MIN_EVICTED_IDLE_MS);
+    send(1000, 'busy');
+    send(9999, 'taken');
+    expect(flows.filter(({ isOver }) => isOver).map(({ from }) => from)).toEqual(['127.0.0.1 port 1001']);
+    expect(flows.at(-1)?.sent).toEqual(['taken']);
+  });
+
+  it('ends every flow with itself', async () => {
+    const { send, flows, forwarding, timers } = await setUp();
+    for (let n = 0; n < 3; n++) send(1000 + n, 'x');
+    forwarding.close();
+    expect(flows.map(({ isOver }) => isOver)).toEqual([true, true, true]);
+    expect(timers.pending).toBe(0);
+  });
+});

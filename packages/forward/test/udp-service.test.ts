@@ -1,0 +1,254 @@
+import { StreamErrorCode } from '@underpass/protocol';
+import type { FlowSocketHandler, StreamHandler } from '@underpass/runtime';
+import { describe, expect, it } from 'vitest';
+import { Acceptor } from '../src/acceptor.js';
+import { DescriptorGuard } from '../src/descriptor-guard.js';
+import { DNS_FLOW_IDLE_MS, FLOW_IDLE_MS, MAX_FLOWS_PER_PEER } from '../src/forward-constants.js';
+import { formatTarget } from '../src/forward-spec.js';
+import { LookupQueue, type NameResolver } from '../src/lookup-queue.js';
+import { encodeRequest, encodeStatus, type RequestStatus } from '../src/request.js';
+import { SocketWatch } from '../src/socket-watch.js';
+import { FakeStream } from './fake-stream.js';
+import { FakeTimers } from './fake-timers.js';
+import { rules } from './rules.js';
+
+const bytes = (text: string) => Buffer.from(text);
+const byteOf = (status: RequestStatus) => encodeStatus(status)[0];
+/** Resolves when everything that a resolution or a connect causes has happened. */
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** A UDP socket that the test plays the target of. */
+class FakeSocket {
+  readonly address = { address: '127.0.0.1', port: 4000 };
+  readonly sent: string[] = [];
+  isClosed = false;
+  readonly to: string;
+  readonly #handler: FlowSocketHandler;
+
+  constructor(to: string, handler: FlowSocketHandler) {
+    this.to = to;
+    this.#handler = handler;
+  }
+  send(message: Uint8Array): void {
+    this.sent.push(String(Buffer.from(message)));
+  }
+  close(): void {
+    this.isClosed = true;
+  }
+  arrive(text: string): void {
+    this.#handler.onMessage(bytes(text), { address: '192.0.2.9', port: 53 });
+  }
+}
+
+interface Setup {
+  readonly resolve?: NameResolver;
+  /** The error of a connect to this address. */
+  readonly failure?: (address: string) => Error | undefined;
+  readonly hasDescriptors?: () => boolean;
+}
+
+function setUp(allow: readonly string[], { resolve, failure, hasDescriptors }: Setup = {}) {
+  const timers = new FakeTimers();
+  const handlers = new Map<FakeStream, StreamHandler>();
+  const sockets: FakeSocket[] = [];
+  const heard: string[] = [];
+  let current = rules(...allow);
+  const acceptor = new Acceptor({
+    tunnel: {
+      attach: (stream, handler) => handlers.set(stream as FakeStream, handler),
+      wake: () => undefined,
+    },
+    lookups: new LookupQueue((name) => resolve?.(name) ?? new Promise(() => undefined), timers),
+    rules: () => current,
+    observer: {
+      onOpened: (_id, target, address) => heard.push(`opened ${formatTarget(target)} at ${address}`),
+      onRefused: (_id, _target, status, advice) => heard.push(`${status}: ${advice}`),
+      onTooLarge: (_id, _target, length, maxBytes) => heard.push(`${length} above ${maxBytes}`),
+      onEnd: (_id, _target, { bytesSent, bytesReceived, clean }) => {
+        heard.push(`ended ${bytesSent} ${bytesReceived} ${clean}`);
+      },
+    },
+    watch: new SocketWatch(timers),
+    descriptors: new DescriptorGuard({
+      onShortage: () => {},
+      now: timers.now,
+      canOpen: () => hasDescriptors?.() ?? true,
+    }),
+    connectUdp: async ({ address, port }, handler) => {
+      const error = failure?.(address);
+      if (error !== undefined) throw error;
+      const socket = new FakeSocket(`${address} ${port}`, handler);
+      sockets.push(socket);
+      return socket;
+    },
+    probeReport: () => {
+      throw new Error('nothing is probed here');
+    },
+    timers,
+    now: timers.now,
+  });
+  const accept = (host: string, port: number, ...messages: readonly string[]) => {
+    const stream = new FakeStream();
+    stream.arrive(encodeRequest({ kind: 'udp', host, port }));
+    stream.arrivedDatagrams.push(...messages.map(bytes));
+    acceptor.accept(stream);
+    const handler = handlers.get(stream) as StreamHandler;
+    const arrive = (...texts: readonly string[]) => {
+      stream.arrivedDatagrams.push(...texts.map(bytes));
+      handler.onDatagrams?.();
+    };
+    return { stream, handler, arrive };
+  };
+  const setRules = (...texts: readonly string[]) => {
+    current = rules(...texts);
+  };
+  return { accept, setRules, timers, sockets, heard };
+}
+
+describe('a flow at the relay', () => {
+  it('carries messages in both directions, from those that came with the request', async () => {
+    const { accept, sockets, heard } = setUp(['192.0.2.9:53/udp']);
+    const { stream, arrive } = accept('192.0.2.9', 53, 'first');
+    await settled();
+    arrive('second', 'third');
+    sockets[0]?.arrive('answer');
+    expect(sockets.map(({ to, sent }) => [to, sent])).toEqual([
+      ['192.0.2.9 53', ['first', 'second', 'third']],
+    ]);
+    expect(stream.written).toEqual(Buffer.of(byteOf('opened') as number));
+    expect(stream.sentDatagrams.map(String)).toEqual(['answer']);
+    expect(heard).toEqual(['opened 192.0.2.9:53/udp at 192.0.2.9']);
+  });
+
+  it('sends nothing to a target that only a TCP rule permits (spec forwarding 3.8: "MUST NOT permit UDP")', async () => {
+    const { accept, sockets, heard } = setUp(['192.0.2.9:53', 'dns.example:53']);
+    expect(accept('192.0.2.9', 53, 'hello').stream.written[0]).toBe(byteOf('not-allowed'));
+    expect(accept('dns.example', 53, 'hello').stream.written[0]).toBe(byteOf('not-allowed'));
+    await settled();
+    expect(sockets).toEqual([]);
+    expect(heard[0]).toContain('add the rule 192.0.2.9:53/udp');
+  });
+
+  it('resolves a name, and sends only to an address that is permitted too (spec forwarding 3.4)', async () => {
+    const resolve = async () => ['10.0.0.1', '9.9.9.9'];
+    const { accept, sockets } = setUp(['dns.example:53/udp', '10.0.0.0/8:53'], { resolve });
+    accept('dns.example', 53, 'question');
+    await settled();
+    await settled();
+    expect(sockets.map(({ to }) => to)).toEqual(['9.9.9.9 53']);
+  });
+
+  it('takes the next address if there is no route to the first, and refuses if there is none to any', async () => {
+    const resolve = async () => ['2001:4860::1', '9.9.9.9'];
+    const noRoute = Object.assign(new Error('no route'), { code: 'ENETUNREACH' });
+    const isDead = { all: false };
+    const failure = (address: string) => (isDead.all || address.includes(':') ? noRoute : undefined);
+    const { accept, sockets } = setUp(['*:*/udp'], { resolve, failure });
+    accept('dns.example', 53);
+    await settled();
+    await settled();
+    expect(sockets.map(({ to }) => to)).toEqual(['9.9.9.9 53']);
+    isDead.all = true;
+    const { stream } = accept('9.9.9.9', 53);
+    await settled();
+    expect(stream.written[0]).toBe(byteOf('unreachable'));
+  });
+
+  it('refuses a name that does not resolve, or not in time', async () => {
+    const resolve: NameResolver = (name) =>
+      name === 'no.example' ? Promise.reject(new Error('ENOTFOUND')) : new Promise(() => undefined);
+    const { accept, timers } = setUp(['*:*/udp'], { resolve });
+    const [wrong, slow] = [accept('no.example', 53), accept('slow.example', 53)];
+    await settled();
+    expect(wrong.stream.written[0]).toBe(byteOf('name-not-found'));
+    timers.advance(10_000);
+    expect(slow.stream.written[0]).toBe(byteOf('timed-out'));
+  });
+
+  it.each([
+    [123, FLOW_IDLE_MS],
+    [53, DNS_FLOW_IDLE_MS],
+  ])(
+    'to port %i ends when no message has passed for %i ms (spec forwarding 5.3: "MUST end a flow")',
+    async (port, limitMs) => {
+      const { accept, timers, sockets, heard } = setUp(['192.0.2.9:*/udp']);
+      const { stream, arrive } = accept('192.0.2.9', port, 'one');
+      await settled();
+      timers.advance(limitMs - 1);
+      arrive('two');
+      timers.advance(limitMs - 1);
+      sockets[0]?.arrive('answer');
+      timers.advance(limitMs - 1);
+      expect(sockets[0]?.isClosed).toBe(false);
+      timers.advance(1);
+      expect(sockets[0]?.isClosed).toBe(true);
+      expect([stream.finished, stream.stopCode]).toEqual([true, StreamErrorCode.cancelled]);
+      expect(heard.at(-1)).toBe('ended 6 6 true');
+    },
+  );
+
+  it('ends with the peer FIN, its reset or a lost connection', async () => {
+    const { accept, sockets, heard } = setUp(['192.0.2.9:53/udp']);
+    const flows = [1, 2, 3].map(() => accept('192.0.2.9', 53));
+    await settled();
+    flows[0]?.stream.arriveFin();
+    flows[0]?.handler.onReadable?.();
+    flows[1]?.handler.onReset?.(StreamErrorCode.cancelled);
+    flows[2]?.handler.onStopped?.(StreamErrorCode.cancelled);
+    expect(sockets.map(({ isClosed }) => isClosed)).toEqual([true, true, true]);
+    for (const { handler } of flows) handler.onClosed?.();
+    expect(heard.filter((line) => line.startsWith('ended'))).toHaveLength(3);
+  });
+
+  it('ends when the rules change and no longer permit it, before another message (spec forwarding 5.2: "MUST end the flow")', async () => {
+    const { accept, setRules, sockets } = setUp(['192.0.2.9:53/udp']);
+    const [first, second] = [accept('192.0.2.9', 53), accept('192.0.2.9', 53)];
+    await settled();
+    setRules('192.0.2.0/24:53/udp');
+    first.arrive('still');
+    setRules('192.0.2.9:53');
+    first.arrive('no longer');
+    sockets[1]?.arrive('nor this');
+    expect(sockets.map(({ sent, isClosed }) => [sent, isClosed])).toEqual([
+      [['still'], true],
+      [[], true],
+    ]);
+    expect(second.stream.sentDatagrams).toEqual([]);
+  });
+
+  it('reports the first message that is too large for the tunnel, and drops it', async () => {
+    const { accept, sockets, heard } = setUp(['192.0.2.9:53/udp']);
+    const { stream } = accept('192.0.2.9', 53);
+    await settled();
+    for (const length of [2000, 3000, 10]) sockets[0]?.arrive('x'.repeat(length));
+    expect(stream.sentDatagrams.map(({ length }) => length)).toEqual([10]);
+    expect(heard.slice(1)).toEqual(['2000 above 1040']);
+  });
+
+  it('is refused when the peer has too many (spec forwarding 5.4: "MUST NOT have more than 512 flows")', async () => {
+    const { accept, sockets } = setUp(['192.0.2.9:53/udp']);
+    const flows = Array.from({ length: MAX_FLOWS_PER_PEER }, () => accept('192.0.2.9', 53));
+    await settled();
+    const further = accept('192.0.2.9', 53);
+    expect(further.stream.written[0]).toBe(byteOf('too-many-streams'));
+    expect(sockets).toHaveLength(MAX_FLOWS_PER_PEER);
+    flows[0]?.handler.onReset?.(0);
+    accept('192.0.2.9', 53);
+    await settled();
+    expect(sockets).toHaveLength(MAX_FLOWS_PER_PEER + 1);
+  });
+
+  it('is refused when descriptors run out (spec forwarding 2.7)', async () => {
+    const { accept } = setUp(['192.0.2.9:53/udp'], { hasDescriptors: () => false });
+    expect(accept('192.0.2.9', 53).stream.written[0]).toBe(byteOf('internal-error'));
+  });
+
+  it('closes the socket of a peer that gave up while it was opened', async () => {
+    const { accept, sockets, heard } = setUp(['192.0.2.9:53/udp']);
+    const { handler } = accept('192.0.2.9', 53);
+    handler.onReset?.(StreamErrorCode.cancelled);
+    await settled();
+    expect(sockets.map(({ isClosed }) => isClosed)).toEqual([true]);
+    expect(heard).toEqual([]);
+  });
+});
