@@ -147,6 +147,7 @@ function refill(bucket: Bucket, now: number): void {
 /** How many lines of a kind may come at once, and how many more each second. */
 function allowanceOf({ level, event }: LineKind): readonly [burst: number, perSecond: number] {
   if (level === 'debug') return [DEBUG_BURST_LINES, DEBUG_LINES_PER_SECOND];
-  if (event === 'stream-opened') return [AUDIT_BURST_LINES, AUDIT_LINES_PER_SECOND];
+  if (event === 'stream-opened' || event === 'visitor-opened')
+    return [AUDIT_BURST_LINES, AUDIT_LINES_PER_SECOND];
   return [LOG_BURST_LINES, LOG_LINES_PER_SECOND];
 }

@@ -13,6 +13,8 @@ import { ProbeService, type SharedByProbes } from './probe/probe-service.js';
 import type { PumpSummary } from './pump.js';
 import type { RequestStatus, StreamRequest, UdpRequest } from './request.js';
 import { resetSockets } from './reset-socket.js';
+import type { RelayPlace } from './reverse/listen-rules.js';
+import type { ListenRequest } from './reverse/reverse-requests.js';
 import { type SharedByRoutes, TcpRoute, type TcpRouteOptions } from './tcp-route.js';
 import { type ConnectUdp, type SharedByFlows, UdpService } from './udp-service.js';
 import { UnixRoute, type UnixRouteOptions } from './unix-route.js';
@@ -25,6 +27,7 @@ export interface AcceptorObserver {
   onRefused(id: number, target: Target | undefined, status: RequestStatus, advice: string): void;
   /** A message of the target was larger than the path to the peer carries. Called once for each flow. */
   onTooLarge(id: number, target: Target, bytes: number, maxBytes: number): void;
+  onListenRefused?(id: number, place: RelayPlace, status: RequestStatus, advice: string): void;
   /** Called last, and only for a stream that was opened. */
   onEnd(id: number, target: Target, summary: PumpSummary): void;
 }
@@ -32,6 +35,8 @@ export interface AcceptorObserver {
 export interface AcceptorOptions extends DialServiceOptions, TcpRouteOptions, UnixRouteOptions {
   /** What the peer learns when it probes. */
   readonly probeReport: () => ProbeReport;
+  /** Serves a request to listen. By default there are no listeners. */
+  readonly listen?: (request: ListenRequest, incoming: IncomingRequest) => RequestService;
   readonly observer: AcceptorObserver;
   readonly connectUdp?: ConnectUdp;
   readonly timers?: Timers;
@@ -65,8 +70,10 @@ export class Acceptor {
       onDecided: () => {
         this.#underWay--;
       },
-      onRefused: (id, request, status, advice) =>
-        observer.onRefused(id, request && targetOf(request), status, advice),
+      onRefused: (id, request, status, advice) => {
+        if (request?.kind === 'listen') observer.onListenRefused?.(id, request, status, advice);
+        else observer.onRefused(id, request && targetOf(request), status, advice);
+      },
     };
     this.#routes = { families: new FamilyMemory(now), timers, now };
     this.#dials = {
@@ -122,6 +129,13 @@ export class Acceptor {
         return this.#dial(incoming, new UnixRoute(request, this.#options, this.#routes));
       case 'udp':
         return new UdpService(incoming, udpTarget(request), this.#options, this.#flows);
+      case 'listen':
+        return (
+          this.#options.listen?.(request, incoming) ??
+          refusal(incoming, 'not-allowed', 'this relay has no listeners')
+        );
+      case 'incoming':
+        return refusal(incoming, 'not-allowed', 'only a relay sends such a request');
       case 'enrol':
         return refusal(incoming, 'not-allowed', 'the peer is enrolled already');
       case 'probe':

@@ -36,6 +36,15 @@ export const MIN_EVICTED_IDLE_MS = 5_000;
 /** How many messages of a flow wait for its status, and for how long (spec forwarding 5.1). */
 export const MAX_WAITING_MESSAGES = 16;
 export const MAX_MESSAGE_WAIT_MS = 5_000;
+/** How many listeners a peer may have, and how many ports are tried when the relay chooses one (spec reverse 3, 7). */
+export const MAX_LISTENERS_PER_PEER = 128;
+export const MAX_CHOSEN_PORTS = 64;
+/** How many connections of visitors a peer may have, and how many more may wait (spec reverse 7). */
+export const MAX_VISITORS_PER_PEER = 1024;
+export const MAX_WAITING_VISITORS = 1024;
+/** How long a visitor waits for the client's status, and how long an answer of the client may be due before visitors
+ *  are reset at once (spec reverse 6). */
+export const VISITOR_TIMEOUT_MS = 30_000;
 /** How many bytes a socket may hold that its program has not read (spec forwarding 4.4). */
 export const SOCKET_BUFFER_BYTES = 256 * 1024;
 

@@ -1,5 +1,6 @@
 export { Acceptor, type AcceptorObserver, type AcceptorOptions } from './acceptor.js';
 export { type AllowRule, parseAllowRule } from './allow-rules.js';
+export type { OwnAddresses } from './authorize.js';
 export { DescriptorGuard, OUT_OF_DESCRIPTORS } from './descriptor-guard.js';
 export { type Family, familyOf, inDialOrder } from './dial-order.js';
 export {
@@ -12,7 +13,12 @@ export {
 export * from './enrolment/invite-link.js';
 export { type OneTimeKeys, oneTimeKeys } from './enrolment/one-time-keys.js';
 export { FlowIdle, idleLimitMs } from './flow-idle.js';
-export { MAX_CONNECTIONS, MAX_FLOWS_PER_FORWARD, MIN_EVICTED_IDLE_MS } from './forward-constants.js';
+export {
+  MAX_CONNECTIONS,
+  MAX_FLOWS_PER_FORWARD,
+  MIN_EVICTED_IDLE_MS,
+  VISITOR_TIMEOUT_MS,
+} from './forward-constants.js';
 export * from './forward-spec.js';
 export { MAX_RANGE_PORTS, parseLocalForwards, parseTarget, parseUdpForwards } from './forward-syntax.js';
 export { IncomingRequest, type IncomingRequestOptions, type RequestService } from './incoming-request.js';
@@ -25,13 +31,24 @@ export { openProbe, type ProbeOptions, type ProbeOutcome } from './probe/probe-o
 export type { ProbeReport } from './probe/probe-report.js';
 export type { PumpSummary } from './pump.js';
 export {
+  decodeRequest,
   decodeStatus,
   encodeRequest,
+  encodeStatus,
   REQUEST_STATUSES,
   type RequestStatus,
   type StreamRequest,
 } from './request.js';
 export { type ResettableSocket, resetSocket, resetSockets } from './reset-socket.js';
+export {
+  formatRelayPlace,
+  type ListenRule,
+  parseListenRule,
+  type RelayPlace,
+} from './reverse/listen-rules.js';
+export type { ListenerInfo, ListenersObserver } from './reverse/listener-parts.js';
+export { PeerListeners } from './reverse/peer-listeners.js';
+export { decodeListenAnswer } from './reverse/reverse-requests.js';
 export { SocketWatch, type Watched } from './socket-watch.js';
 export { isGlobalAddress } from './special-purpose.js';
 export type { ListenAddress } from './tcp-listener.js';

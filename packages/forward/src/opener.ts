@@ -5,7 +5,13 @@ import type { Socket } from 'node:net';
 import { type Stream, StreamErrorCode } from '@underpass/protocol';
 import type { Target } from './forward-spec.js';
 import { Pump, type PumpSummary } from './pump.js';
-import { decodeStatus, encodeRequest, type RequestStatus, requestFor } from './request.js';
+import {
+  decodeStatus,
+  encodeRequest,
+  type RequestStatus,
+  requestFor,
+  type StreamRequest,
+} from './request.js';
 import { resetSocket } from './reset-socket.js';
 import type { SocketWatch } from './socket-watch.js';
 import type { Tunnel } from './tunnel.js';
@@ -33,6 +39,19 @@ export function openThroughTunnel(
     refuseWithoutStream(socket, observer);
     return;
   }
+  requestThroughTunnel(tunnel, stream, socket, requestFor(target), observer, watch);
+}
+
+/** Sends `request` on a stream that was just opened, and connects the stream to `socket` without waiting for the
+ *  status. A refusal resets the socket. */
+export function requestThroughTunnel(
+  tunnel: Tunnel,
+  stream: Stream,
+  socket: Socket,
+  request: StreamRequest,
+  observer: OpenerObserver,
+  watch: SocketWatch,
+): void {
   let status: RequestStatus | undefined;
   let lost = false;
   const pump = new Pump({
@@ -55,7 +74,7 @@ export function openThroughTunnel(
     onEnd: (summary) => observer.onEnd(summary),
   });
   // spec forwarding 2.1: send the request at once and never wait for its status
-  stream.write(encodeRequest(requestFor(target)));
+  stream.write(encodeRequest(request));
   tunnel.attach(stream, {
     onReadable: () => {
       pump.onReadable();

@@ -1,6 +1,15 @@
 /** The request at the start of a stream, and the status at the start of the answer (spec streams 6). */
+import type { Decoded } from './decoded.js';
 import { isUnix, type Target } from './forward-spec.js';
 import { MAX_PROBE_BYTES } from './probe/probe-limits.js';
+import {
+  decodeIncoming,
+  decodeListen,
+  encodeIncoming,
+  encodeListen,
+  type IncomingConnectionRequest,
+  type ListenRequest,
+} from './reverse/reverse-requests.js';
 import { MAX_UNIX_PATH_BYTES, unixPathProblem } from './unix-path.js';
 
 /** Connect to a host and port over TCP. */
@@ -41,7 +50,14 @@ export interface UdpRequest {
 }
 
 /** What a stream is for. Each kind has a row in `FORMATS`. */
-export type StreamRequest = TcpRequest | UnixRequest | UdpRequest | EnrolRequest | ProbeRequest;
+export type StreamRequest =
+  | TcpRequest
+  | UnixRequest
+  | UdpRequest
+  | ListenRequest
+  | IncomingConnectionRequest
+  | EnrolRequest
+  | ProbeRequest;
 export type RequestKind = StreamRequest['kind'];
 
 /** In the order of their bytes on the wire (spec streams 6.2). */
@@ -60,12 +76,6 @@ export const REQUEST_STATUSES = [
   'invite-expired',
 ] as const;
 export type RequestStatus = (typeof REQUEST_STATUSES)[number];
-
-export type Decoded<T> =
-  | { readonly ok: true; readonly value: T; readonly bytesRead: number }
-  /** Call again with more bytes. */
-  | { readonly ok: false; readonly reason: 'incomplete' }
-  | { readonly ok: false; readonly reason: 'malformed' };
 
 /** How the fields after the kind byte are written. `decode` gets all bytes after the kind byte, and `bytesRead` counts
  *  from there. */
@@ -92,6 +102,8 @@ const FORMATS: { readonly [K in RequestKind]: Format<Extract<StreamRequest, { re
     encode: encodeHostAndPort,
     decode: (fields) => mapped(decodeHostAndPort(fields), (value) => ({ kind: 'udp', ...value })),
   },
+  listen: { byte: 0x04, encode: encodeListen, decode: decodeListen },
+  incoming: { byte: 0x05, encode: encodeIncoming, decode: decodeIncoming },
   enrol: { byte: 0x06, encode: encodePublicKey, decode: decodePublicKey },
   probe: { byte: 0x07, encode: encodeDownload, decode: decodeDownload },
 };

@@ -9,6 +9,7 @@ import {
   REQUEST_STATUSES,
   type StreamRequest,
 } from '../src/request.js';
+import { decodeListenAnswer, encodeListenAnswer } from '../src/reverse/reverse-requests.js';
 import { MAX_UNIX_PATH_BYTES, unixPathProblem } from '../src/unix-path.js';
 
 const LETTERS = [...'abcXYZ019-_.:'];
@@ -24,9 +25,21 @@ const tcp = fc.record({
   host: fc.string({ unit: fc.constantFrom(...LETTERS), minLength: 1, maxLength: 255, size: 'max' }),
   port: fc.integer({ min: 1, max: 65_535 }),
 });
+const literal = fc.oneof(fc.ipV4(), fc.ipV6());
 const request: fc.Arbitrary<StreamRequest> = fc.oneof(
   tcp,
   fc.record({ kind: fc.constant('unix' as const), path }),
+  fc.record({
+    kind: fc.constant('listen' as const),
+    bind: fc.oneof(literal, fc.constantFrom('localhost', '*')),
+    port: fc.integer({ min: 0, max: 65_535 }),
+  }),
+  fc.record({
+    kind: fc.constant('incoming' as const),
+    listener: fc.maxSafeNat(),
+    host: literal,
+    port: fc.integer({ min: 0, max: 65_535 }),
+  }),
 );
 
 describe('a request to enrol (spec enrolment 3.1)', () => {
@@ -108,6 +121,12 @@ describe('a request (spec streams 6.1)', () => {
     );
   });
 
+  it('is encoded as kind, bind and port, or as kind, stream id, source and port', () => {
+    expect([...encodeRequest({ kind: 'listen', bind: '*', port: 0x1234 })]).toEqual([4, 1, 0x2a, 0x12, 0x34]);
+    const incoming = encodeRequest({ kind: 'incoming', listener: 300, host: '::1', port: 0x1234 });
+    expect([...incoming]).toEqual([5, 0x41, 0x2c, 3, 0x3a, 0x3a, 0x31, 0x12, 0x34]);
+  });
+
   it.each([
     ['another kind', [0x3f, 1, 0x61, 0, 80]],
     ['kind 0', [0]],
@@ -123,6 +142,13 @@ describe('a request (spec streams 6.1)', () => {
     ['a path with a .. component', [2, 5, 0x2f, 0x2e, 0x2e, 0x2f, 0x61]],
     ['a path with a control character', [2, 2, 0x2f, 0x00]],
     ['a path that is not UTF-8', [2, 2, 0x2f, 0xff]],
+    ['a name to listen on', [4, 1, 0x61, 0, 80]],
+    ['nothing to listen on', [4, 0, 0, 80]],
+    ['a name as source', [5, 0, 1, 0x61, 0, 80]],
+    [
+      'a stream id beyond 2^53',
+      [5, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 3, 0x3a, 0x3a, 0x31, 0, 80],
+    ],
   ])(
     'with %s is malformed (spec streams 6.1: "MUST refuse bytes other than letters", "MUST also refuse a path")',
     (_name, bytes) => {
@@ -140,6 +166,18 @@ describe('a request (spec streams 6.1)', () => {
     expect(() => encodeRequest({ kind: 'tcp', host: 'a b', port: 80 })).toThrow(RangeError);
     expect(() => encodeRequest({ kind: 'tcp', host: 'a', port: 65_536 })).toThrow(RangeError);
     expect(() => encodeRequest({ kind: 'unix', path: 'a' })).toThrow(RangeError);
+    expect(() => encodeRequest({ kind: 'listen', bind: 'name', port: 80 })).toThrow(RangeError);
+    expect(() => encodeRequest({ kind: 'incoming', listener: 0, host: 'fe80::1%2', port: 80 })).toThrow(
+      RangeError,
+    );
+  });
+});
+
+describe('the answer to LISTEN (spec streams 6.3)', () => {
+  it('is a port in two bytes', () => {
+    expect([...encodeListenAnswer(0x1234)]).toEqual([0x12, 0x34]);
+    expect(decodeListenAnswer(Uint8Array.of(0x12))).toBeUndefined();
+    expect(decodeListenAnswer(Uint8Array.of(0x12, 0x34))).toBe(0x1234);
   });
 });
 

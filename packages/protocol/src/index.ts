@@ -23,6 +23,7 @@ export * from './transport/memory-budget.js';
 export type { DatagramCounts } from './transport/streams/datagram-counts.js';
 export type { DatagramOutcome } from './transport/streams/flow-datagrams.js';
 export type { Stream } from './transport/streams/stream.js';
+export { announcedVarintLength, readVarint, varintLength, writeVarint } from './transport/wire/varint.js';
 export { MAX_PEERS } from './wireguard/constants.js';
 export type { HandshakeNewsEvent } from './wireguard/handshake-news.js';
 export { Session, type SessionOptions, type SessionStats } from './wireguard/session.js';

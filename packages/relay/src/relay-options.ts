@@ -1,5 +1,5 @@
 /** The relay's interface: its options, events and status, as the command line, the demo and tests use them. */
-import type { AllowRule, RequestStatus, Target } from '@underpass/forward';
+import type { AllowRule, ListenAddress, ListenRule, RequestStatus, Target } from '@underpass/forward';
 import type { Address, CryptoSuite, DropReason, PeerStats } from '@underpass/protocol';
 import type { Log, TransportTuning } from '@underpass/runtime';
 
@@ -10,6 +10,8 @@ export interface RelayPeerOptions {
   readonly presharedKey?: Uint8Array;
   /** The peer may reach these targets and no others. */
   readonly allow: readonly AllowRule[];
+  /** Where the peer may have the relay listen. By default nowhere. */
+  readonly allowListen?: readonly ListenRule[];
 }
 
 /** An invite, as the relay's endpoint knows it (spec enrolment 2). */
@@ -155,6 +157,60 @@ export type RelayEvent =
       readonly bytesReceived: number;
       /** False when a side was reset or the connection was lost. */
       readonly clean: boolean;
+    }
+  /** The relay listens for the peer. `listener` is where, with the actual port: `localhost:8080`. */
+  | {
+      readonly type: 'listener-opened';
+      readonly peer: string;
+      readonly listener: string;
+      readonly addresses: readonly ListenAddress[];
+    }
+  | {
+      readonly type: 'listen-refused';
+      readonly peer: string;
+      /** As the peer asked for it. */
+      readonly listener: string;
+      readonly status: RequestStatus;
+      /** What happened, and which rule would allow it, in one line. */
+      readonly advice: string;
+    }
+  | {
+      readonly type: 'listener-closed';
+      readonly peer: string;
+      readonly listener: string;
+      readonly reason: string;
+    }
+  /** Somebody connected to a listener, and the client connected it to its target. `id` identifies the stream of this
+   *  peer until its `visitor-closed`. */
+  | {
+      readonly type: 'visitor-opened';
+      readonly peer: string;
+      readonly id: number;
+      readonly listener: string;
+      readonly from: ListenAddress;
+    }
+  /** A visitor was reset. */
+  | {
+      readonly type: 'visitor-refused';
+      readonly peer: string;
+      /** Undefined when it did not get a stream. */
+      readonly id: number | undefined;
+      readonly listener: string;
+      readonly from: ListenAddress;
+      readonly status: RequestStatus;
+      readonly advice: string;
+    }
+  | {
+      readonly type: 'visitor-closed';
+      readonly peer: string;
+      readonly id: number;
+      readonly listener: string;
+      readonly from: ListenAddress;
+      /** Bytes from the visitor to the peer. */
+      readonly bytesSent: number;
+      readonly bytesReceived: number;
+      /** False when a side was reset or the connection was lost. */
+      readonly clean: boolean;
     };
 
 /** A target that is connected for a peer. */
@@ -166,6 +222,15 @@ export interface RelayStream {
   readonly address: string;
   /** Monotonic milliseconds (`monotonicMs`). */
   readonly openedAt: number;
+}
+
+/** A port of the relay that leads to a peer. */
+export interface RelayListener {
+  /** Where the relay listens, with the actual port: `localhost:8080`. */
+  readonly listener: string;
+  readonly addresses: readonly ListenAddress[];
+  /** How many connections lead through it now, including those that wait. */
+  readonly visitors: number;
 }
 
 export interface RelayStatus {
@@ -180,9 +245,11 @@ export interface RelayStatus {
     readonly name: string;
     readonly publicKey: Uint8Array;
     readonly allow: readonly string[];
+    readonly allowListen: readonly string[];
     readonly stats: PeerStats;
     /** In the order in which they were opened; at most `MAX_CONNECTIONS` of a peer. */
     readonly streams: readonly RelayStream[];
+    readonly listeners: readonly RelayListener[];
   }[];
 }
 
@@ -190,8 +257,9 @@ export interface Relay {
   /** The address on which it listens, with the actual port. */
   readonly address: Address;
   status(): RelayStatus;
-  /** Replaces the lists of peers and of invites (SIGHUP). A peer that stays keeps every stream, and its new rules apply from the next
-   *  request. A peer that is gone, or whose preshared key changed, is disconnected.
+  /** Replaces the lists of peers and of invites (SIGHUP). A peer that stays keeps every stream, and its new rules apply
+   *  from the next request. A listener that no rule permits any more is closed with its visitors. A peer that is gone,
+   *  or whose preshared key changed, is disconnected.
    *  @throws UnderpassError when two peers share a name or a key; nothing has changed then */
   setPeers(peers: readonly RelayPeerOptions[], invites?: readonly RelayInviteOptions[]): void;
   /** Sends CLOSE to every peer and ends all streams, within 5 s. Never rejects. */

@@ -1,14 +1,5 @@
 /** Starts a relay: many peers, each with a list of targets that it may reach. */
-import {
-  Acceptor,
-  DescriptorGuard,
-  formatTarget,
-  LookupQueue,
-  OUT_OF_DESCRIPTORS,
-  type RequestStatus,
-  SocketWatch,
-  type Target,
-} from '@underpass/forward';
+import { DescriptorGuard, LookupQueue, OUT_OF_DESCRIPTORS, SocketWatch } from '@underpass/forward';
 import {
   type Address,
   bytesKey,
@@ -31,7 +22,7 @@ import {
 } from '@underpass/runtime';
 import { checkPeers } from './check-peers.js';
 import { Invitations } from './enrolment.js';
-import { probeReport } from './probe-report.js';
+import { Member, type SharedByMembers } from './member.js';
 import type {
   Relay,
   RelayEvent,
@@ -39,7 +30,6 @@ import type {
   RelayOptions,
   RelayPeerOptions,
   RelayStatus,
-  RelayStream,
 } from './relay-options.js';
 import { ownAddresses, systemLookup } from './this-machine.js';
 
@@ -83,32 +73,19 @@ type EventWithoutPeer =
   | { readonly type: 'key-shared'; readonly addresses: readonly Address[] }
   | { readonly type: 'clock-behind'; readonly clockMs: number; readonly earlierClockMs: number };
 
-/** A peer of the config, with its endpoint state and the acceptor of its streams. */
-interface Member {
-  options: RelayPeerOptions;
-  readonly peer: Peer;
-  /** Created with the peer's first stream, because most peers of a large config are idle. */
-  acceptor: Acceptor | undefined;
-  /** The connected targets, by stream id. The acceptor's limit bounds them. */
-  readonly streams: Map<number, RelayStream>;
-}
-
 /** A relay that runs: the peers of the config on one endpoint, and the targets that they reach.
  *
- *  It owns the driver with its socket, and for each configured peer an endpoint peer and, from the peer's first stream
- *  on, an `Acceptor`. All acceptors share the lookup queue, the socket watch and the descriptor guard, whose limits
- *  keep one peer from exhausting what others need. The driver reports what happens to a peer; this class turns it into
+ *  It owns the driver with its socket, and for each configured peer an endpoint peer and a `Member`, which serves the
+ *  peer's streams. The driver reports what happens to a peer; this class turns it into
  *  events under the peer's configured name. `setPeers` is the only way to change who may connect. It never judges a
- *  target: the acceptor does. */
+ *  target: the member's acceptor does. */
 class RunningRelay implements Relay {
   readonly #options: RelayOptions;
   readonly #endpoint: Endpoint;
   readonly #socket: DatagramSocket;
   readonly #suite: CryptoSuite;
   readonly #driver: Driver;
-  readonly #lookups: LookupQueue;
-  readonly #watch = new SocketWatch(systemTimers);
-  readonly #descriptors: DescriptorGuard;
+  readonly #shared: SharedByMembers;
   /** By public key. */
   readonly #members = new Map<string, Member>();
   readonly #invitations: Invitations;
@@ -121,16 +98,6 @@ class RunningRelay implements Relay {
     this.#endpoint = endpoint;
     this.#socket = socket;
     this.#suite = suite;
-    this.#lookups = new LookupQueue(options.resolve ?? systemLookup, systemTimers);
-    this.#descriptors = new DescriptorGuard({
-      onShortage: (refused) => {
-        options.log.warn(
-          { event: 'out-of-descriptors', refused },
-          `${OUT_OF_DESCRIPTORS}; requests are refused`,
-        );
-      },
-      now: () => this.#driver.now(),
-    });
     this.#driver = new Driver({
       endpoint,
       socket,
@@ -139,14 +106,19 @@ class RunningRelay implements Relay {
         onDisconnected: (peer, error, lostStreams) => this.#onDisconnected(peer, error, lostStreams),
         onMoved: (peer, from, to) => this.#emitFor(peer, { type: 'moved', from, to }),
         onKeyShared: (peer, addresses) => this.#emitFor(peer, { type: 'key-shared', addresses }),
+        onStreamsAvailable: (peer) => this.#memberOf(peer)?.startWaiting(),
         onWaiting: (peer, since) => {
+          this.#noteSilence(peer, since);
           this.#emitFor(peer, { type: 'waiting', silentMs: this.#driver.now() - since });
         },
         onPathFragments: (peer, datagramBytes) => {
           this.#emitFor(peer, { type: 'path-fragments', datagramBytes });
         },
         onSendError: (address, code) => this.#onSendError(address, code),
-        onResumed: (peer, silentMs) => this.#emitFor(peer, { type: 'resumed', silentMs }),
+        onResumed: (peer, silentMs) => {
+          this.#noteSilence(peer, undefined);
+          this.#emitFor(peer, { type: 'resumed', silentMs });
+        },
         onUnknownKey: (publicKey, address) => this.#emit({ type: 'unknown-key', publicKey, address }),
         onClockBehind: (peer, clockMs, earlierClockMs) => {
           this.#emitFor(peer, { type: 'clock-behind', clockMs, earlierClockMs });
@@ -155,13 +127,32 @@ class RunningRelay implements Relay {
       },
       ...(options.onFatal && { onFatal: options.onFatal }),
     });
+    this.#shared = {
+      tunnel: this.#driver,
+      lookups: new LookupQueue(options.resolve ?? systemLookup, systemTimers),
+      watch: new SocketWatch(systemTimers),
+      descriptors: new DescriptorGuard({
+        onShortage: (refused) => {
+          options.log.warn(
+            { event: 'out-of-descriptors', refused },
+            `${OUT_OF_DESCRIPTORS}; requests are refused`,
+          );
+        },
+        now: () => this.#driver.now(),
+      }),
+      ownAddresses,
+      ...(options.ownSockets && { ownSockets: options.ownSockets }),
+      now: () => this.#driver.now(),
+      emit: (event) => this.#emit(event),
+      holderOf: (port) => this.#holderOf(port),
+    };
     this.#invitations = new Invitations({
       endpoint,
       tunnel: this.#driver,
       timers: systemTimers,
       now: () => this.#driver.now(),
       members: {
-        nameOf: (publicKey) => this.#members.get(bytesKey(publicKey))?.options.name,
+        nameOf: (publicKey) => this.#members.get(bytesKey(publicKey))?.name,
         add: (peer) => void this.#members.set(bytesKey(peer.publicKey), this.#addMember(peer)),
       },
       emit: (event) => this.#emit(event),
@@ -180,12 +171,14 @@ class RunningRelay implements Relay {
       isNativeSocket: this.#socket.refusesFragmentation,
       drops: this.#endpoint.drops,
       sendErrors: this.#socket.sendErrors,
-      peers: [...this.#members.values()].map(({ options, peer, streams }) => ({
+      peers: [...this.#members.values()].map(({ options, peer, streams, listeners }) => ({
         name: options.name,
         publicKey: options.publicKey,
         allow: options.allow.map((rule) => rule.text),
+        allowListen: (options.allowListen ?? []).map((rule) => rule.text),
         stats: peer.stats(),
-        streams: [...streams.values()],
+        streams,
+        listeners,
       })),
     };
   }
@@ -197,7 +190,7 @@ class RunningRelay implements Relay {
     for (const [key, member] of this.#members) {
       const options = wanted.get(key);
       if (options !== undefined && member.peer.hasPresharedKey(options.presharedKey)) {
-        member.options = withoutSecret(options);
+        member.setOptions(options);
         continue;
       }
       const { connected, openStreams } = member.peer.stats();
@@ -205,9 +198,9 @@ class RunningRelay implements Relay {
         options === undefined ? 'removed from the config' : 'its preshared key changed in the config';
       this.#members.delete(key);
       this.#endpoint.removePeer(this.#driver.now(), member.peer, reason);
-      void member.acceptor?.close();
+      void member.close(reason);
       if (connected) {
-        const peer = member.options.name;
+        const peer = member.name;
         this.#emit({ type: 'peer-disconnected', peer, reason, lostStreams: openStreams });
       }
     }
@@ -225,49 +218,27 @@ class RunningRelay implements Relay {
 
   async #close(): Promise<void> {
     await this.#driver.close();
-    await Promise.all(Array.from(this.#members.values(), ({ acceptor }) => acceptor?.close()));
+    await Promise.all(Array.from(this.#members.values(), (member) => member.close('the relay stops')));
   }
 
   #addMember(options: RelayPeerOptions): Member {
     const { publicKey, presharedKey } = options;
     const peer = this.#endpoint.addPeer({ publicKey, ...(presharedKey && { presharedKey }) });
-    return { options: withoutSecret(options), peer, acceptor: undefined, streams: new Map() };
+    return new Member(options, peer, this.#shared);
   }
 
   #onStream(peer: Peer, stream: Stream): void {
-    if (this.#invitations.accept(peer, stream)) return;
-    const member = this.#memberOf(peer);
-    if (member === undefined) return;
-    member.acceptor ??= this.#newAcceptor(member);
-    member.acceptor.accept(stream);
+    if (!this.#invitations.accept(peer, stream)) this.#memberOf(peer)?.accept(stream);
   }
 
-  #newAcceptor(member: Member): Acceptor {
-    const name = (): string => member.options.name;
-    return new Acceptor({
-      tunnel: this.#driver,
-      lookups: this.#lookups,
-      watch: this.#watch,
-      descriptors: this.#descriptors,
-      rules: () => member.options.allow,
-      ownAddresses,
-      ...(this.#options.ownSockets && { ownSockets: this.#options.ownSockets }),
-      probeReport: () => probeReport(name(), member.peer),
-      observer: {
-        onOpened: (id, target, address) => {
-          member.streams.set(id, { id, target, address, openedAt: this.#driver.now() });
-          this.#emit({ type: 'stream-opened', peer: name(), id, target, address });
-        },
-        onRefused: (id, target, status, advice) => this.#onRefused(name(), id, target, status, advice),
-        onTooLarge: (id, target, bytes, maxBytes) => {
-          this.#emit({ type: 'message-too-large', peer: name(), id, target, bytes, maxBytes });
-        },
-        onEnd: (id, target, summary) => {
-          member.streams.delete(id);
-          this.#emit({ type: 'stream-closed', peer: name(), id, target, ...summary });
-        },
-      },
-    });
+  /** The name of the peer for which the relay listens on that port. */
+  #holderOf(port: number): string | undefined {
+    return [...this.#members.values()].find((member) => member.listensOn(port))?.name;
+  }
+
+  #noteSilence(peer: Peer, since: number | undefined): void {
+    const member = this.#memberOf(peer);
+    if (member !== undefined) member.silentSince = since;
   }
 
   #memberOf(peer: Peer): Member | undefined {
@@ -282,22 +253,24 @@ class RunningRelay implements Relay {
   /** Emits an event under the peer's name, unless the peer has left the config meanwhile. */
   #emitFor(peer: Peer, event: EventWithoutPeer): void {
     const member = this.#memberOf(peer);
-    if (member !== undefined) this.#emit({ ...event, peer: member.options.name });
+    if (member !== undefined) this.#emit({ ...event, peer: member.name });
   }
 
   #onConnected(peer: Peer): void {
     this.#invitations.onConnected(peer);
     const member = this.#memberOf(peer);
     if (member === undefined) return;
-    this.#emit({ type: 'peer-connected', peer: member.options.name, address: peer.stats().address });
+    member.silentSince = undefined;
+    this.#emit({ type: 'peer-connected', peer: member.name, address: peer.stats().address });
   }
 
   #onDisconnected(peer: Peer, error: ConnectionError, lostStreams: number): void {
     const member = this.#memberOf(peer);
     if (member === undefined) return;
+    member.silentSince = undefined;
     this.#emit({
       type: 'peer-disconnected',
-      peer: member.options.name,
+      peer: member.name,
       reason: reasonOf(error),
       lostStreams,
     });
@@ -311,33 +284,10 @@ class RunningRelay implements Relay {
     this.#reportedSendErrors.set(code, now);
     this.#emit({ type: 'cannot-send', address, code });
   }
-
-  #onRefused(
-    peer: string,
-    id: number,
-    target: Target | undefined,
-    status: RequestStatus,
-    reason: string,
-  ): void {
-    const requested = target === undefined ? 'a stream' : formatTarget(target);
-    this.#emit({
-      type: 'refused',
-      peer,
-      id,
-      target,
-      status,
-      advice: `${peer} asked for ${requested}: ${reason}`,
-    });
-  }
 }
 
 function reasonOf({ by, code, reason }: ConnectionError): string {
   if (code === ConnectionErrorCode.peerRestarted) return 'the client was restarted';
   if (code === ConnectionErrorCode.none && by === 'peer') return 'the client was stopped';
   return reason === '' ? `code ${code}` : reason;
-}
-
-/** Drops the preshared key: the endpoint has its own copy, and the caller wipes this one. */
-function withoutSecret({ name, publicKey, allow }: RelayPeerOptions): RelayPeerOptions {
-  return { name, publicKey, allow };
 }

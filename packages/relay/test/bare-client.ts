@@ -96,6 +96,7 @@ export interface Answer {
   readonly bytes: () => Buffer;
   until(isMet: (answer: Answer) => boolean): Promise<void>;
   isOver: boolean;
+  resetCode: number | undefined;
 }
 
 export class BareClient {
@@ -104,6 +105,9 @@ export class BareClient {
   /** The errors with which connections ended. */
   readonly disconnects: string[] = [];
   readonly #changes = new Changes();
+  /** The streams that the relay opened, and how many of them the test has asked for. */
+  readonly #opened: Answer[] = [];
+  #taken = 0;
 
   private constructor(driver: Driver, relay: Peer) {
     this.#driver = driver;
@@ -134,7 +138,7 @@ export class BareClient {
           client.disconnects.push(reason);
           client.#changes.notify();
         },
-        onStream: () => undefined,
+        onStream: (_peer, stream) => client.#onStream(stream),
       },
     });
     const client = new BareClient(driver, relay);
@@ -160,6 +164,32 @@ export class BareClient {
   request(request: StreamRequest, bytes = ''): Answer {
     const stream = this.#relay.openStream();
     if (stream === undefined) throw new Error('no stream');
+    const answer = this.#attach(stream);
+    stream.write(encodeRequest(request));
+    if (bytes !== '') stream.write(Buffer.from(bytes));
+    this.#driver.wake();
+    return answer;
+  }
+
+  /** The next stream that the relay opens, past or future. Its `bytes` begin with the second byte of the request. */
+  async nextStream(): Promise<Answer> {
+    const index = this.#taken++;
+    await this.until(() => this.#opened[index] !== undefined);
+    return this.#opened[index] as Answer;
+  }
+
+  /** Call after commands on streams. */
+  wake(): void {
+    this.#driver.wake();
+  }
+
+  #onStream(stream: Stream): void {
+    const answer = this.#attach(stream);
+    this.#opened.push(answer);
+    this.#changes.notify();
+  }
+
+  #attach(stream: Stream): Answer {
     const chunks: Uint8Array[] = [];
     const changes = new Changes();
     const all = (): Buffer => Buffer.concat(chunks);
@@ -172,23 +202,26 @@ export class BareClient {
       bytes: () => all().subarray(1),
       until: (isMet) => changes.until(() => isMet(answer)),
       isOver: false,
+      resetCode: undefined,
     };
     const end = (): void => {
       answer.isOver = true;
       changes.notify();
     };
+    const read = (): void => {
+      for (let chunk = stream.read(); chunk !== undefined; chunk = stream.read()) chunks.push(chunk);
+      if (stream.readFinished) answer.isOver = true;
+      changes.notify();
+    };
     this.#driver.attach(stream, {
-      onReadable: () => {
-        for (let chunk = stream.read(); chunk !== undefined; chunk = stream.read()) chunks.push(chunk);
-        if (stream.readFinished) answer.isOver = true;
-        changes.notify();
+      onReadable: read,
+      onReset: (code) => {
+        answer.resetCode = code;
+        end();
       },
-      onReset: end,
       onClosed: end,
     });
-    stream.write(encodeRequest(request));
-    if (bytes !== '') stream.write(Buffer.from(bytes));
-    this.#driver.wake();
+    read();
     return answer;
   }
 }

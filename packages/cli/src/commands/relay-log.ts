@@ -15,6 +15,8 @@ import {
   totalsText,
 } from './traffic-totals.js';
 
+type ListenerEvent = Extract<RelayEvent, { readonly listener: string }>;
+
 export function logRelayEvent(log: Log, event: RelayEvent): void {
   switch (event.type) {
     case 'peer-connected': {
@@ -135,6 +137,53 @@ export function logRelayEvent(log: Log, event: RelayEvent): void {
       log.debug(
         { event: type, peer, id, target, bytesSent, bytesReceived, clean },
         `${peer} ${clean ? 'closed' : 'lost'} ${target}: ${bytesSent} bytes out, ${bytesReceived} in`,
+      );
+      return;
+    }
+    default:
+      logListenerEvent(log, event);
+  }
+}
+
+/** The events of reverse forwards. */
+function logListenerEvent(log: Log, event: ListenerEvent): void {
+  const { peer, listener } = event;
+  switch (event.type) {
+    case 'listener-opened': {
+      const { type, addresses } = event;
+      log.info({ event: type, peer, listener, addresses }, `listening on ${listener} for ${peer}`);
+      return;
+    }
+    case 'listener-closed': {
+      const { type, reason } = event;
+      log.info(
+        { event: type, peer, listener, reason },
+        `no longer listening on ${listener} for ${peer}: ${reason}`,
+      );
+      return;
+    }
+    case 'listen-refused': {
+      const { type, status, advice } = event;
+      log.warn({ event: type, peer, listener, status }, advice);
+      return;
+    }
+    case 'visitor-opened': {
+      const { type, id, from } = event;
+      const visitor = formatTarget(targetOf(from));
+      log.info({ event: type, peer, id, listener, from }, `${visitor} opened ${listener} of ${peer}`);
+      return;
+    }
+    case 'visitor-refused': {
+      const { type, id, from, status, advice } = event;
+      log.warn({ event: type, peer, id, listener, from, status }, `${peer}: ${advice}`);
+      return;
+    }
+    case 'visitor-closed': {
+      const { type, id, from, bytesSent, bytesReceived, clean } = event;
+      const visitor = formatTarget(targetOf(from));
+      log.debug(
+        { event: type, peer, id, listener, from, bytesSent, bytesReceived, clean },
+        `${visitor} ${clean ? 'closed' : 'lost'} ${listener} of ${peer}: ${bytesSent} bytes in, ${bytesReceived} out`,
       );
       return;
     }

@@ -1,8 +1,10 @@
 /** The types of value in config files. Each message completes 'found …, expected …'. */
 import {
   type AllowRule,
+  type ListenRule,
   type LocalForward,
   parseAllowRule,
+  parseListenRule,
   parseLocalForwards,
   parseUdpForwards,
   type UdpForward,
@@ -87,6 +89,11 @@ export const connectTimeoutField = z
 export const allowField: z.ZodType<AllowRule> = explainedField(
   'a rule "HOST:PORT", "CIDR:PORT" or "*.DOMAIN:PORT" (a string)',
   parseAllowRule,
+);
+
+export const listenRuleField: z.ZodType<ListenRule> = explainedField(
+  'a rule "[BIND:]PORT" (a string)',
+  parseListenRule,
 );
 
 /** A range of ports gives several. */

@@ -1,22 +1,28 @@
 /** What a peer may do, as `[[peer]]` in relay.toml and the relay's store both write it. */
-import type { AllowRule } from '@underpass/forward';
+import type { AllowRule, ListenRule } from '@underpass/forward';
 import * as z from 'zod';
-import { allowField } from './fields.js';
+import { allowField, listenRuleField } from './fields.js';
 
 /** The keys of the rules in a peer's table. */
 export const peerRulesShape = {
   allow: z.array(allowField, { error: 'a list of rules, for example ["localhost:80"]' }),
+  allow_listen: z.array(listenRuleField, { error: 'a list of rules, for example ["8080"]' }).optional(),
 };
 
 export interface PeerRules {
   readonly allow: readonly AllowRule[];
+  readonly allowListen?: readonly ListenRule[];
 }
 
 export function peerRulesOf(table: z.output<z.ZodObject<typeof peerRulesShape>>): PeerRules {
-  return { allow: table.allow };
+  const { allow, allow_listen: allowListen } = table;
+  return { allow, ...(allowListen && { allowListen }) };
 }
 
 /** The reverse: a table for a TOML file. */
-export function peerRulesTable({ allow }: PeerRules): Readonly<Record<string, unknown>> {
-  return { allow: allow.map(({ text }) => text) };
+export function peerRulesTable({ allow, allowListen = [] }: PeerRules): Readonly<Record<string, unknown>> {
+  return {
+    allow: allow.map(({ text }) => text),
+    ...(allowListen.length > 0 && { allow_listen: allowListen.map(({ text }) => text) }),
+  };
 }

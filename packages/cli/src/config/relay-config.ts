@@ -64,8 +64,8 @@ export function loadRelayConfig(file: string, nowMs = Date.now()): RelayConfig {
     for (const peer of stored) wipeStoredPeer(peer);
     throw new ConfigError(problems);
   }
-  const enrolled = stored.flatMap(({ name, allow, enrolled }) =>
-    enrolled === undefined ? [] : [{ name, allow, ...enrolled }],
+  const enrolled = stored.flatMap(({ name, allow, allowListen, enrolled }) =>
+    enrolled === undefined ? [] : [{ name, allow, ...(allowListen && { allowListen }), ...enrolled }],
   );
   const invites: RelayInviteOptions[] = [];
   for (const { name, invite } of stored) {

@@ -1,6 +1,7 @@
 /** Decides about a request to enrol, and keeps the result before the client is told (spec enrolment 4). */
 import { randomBytes } from 'node:crypto';
 import type { EnrolOutcome } from '@underpass/relay';
+import type { PeerRules } from '../config/peer-rules.js';
 import { isSameKey, KEY_BYTES } from '../key-text.js';
 import { addEnrolled } from './store-changes.js';
 import { loadStoredPeer, type StoredPeer, wipeStoredPeer } from './stored-peer.js';
@@ -27,9 +28,9 @@ export function enrolInStore(
   const drawn = randomBytes(KEY_BYTES);
   presharedKey.set(drawn);
   drawn.fill(0);
-  const { allow } = stored;
+  const rules = rulesOf(stored);
   if (addEnrolled(directory, name, { publicKey, presharedKey })) {
-    return { status: 'opened', peer: { name, publicKey, presharedKey, allow } };
+    return { status: 'opened', peer: { name, publicKey, presharedKey, ...rules } };
   }
   presharedKey.fill(0);
   // Another process enrolled somebody, or revoked the invite, at the same time.
@@ -39,14 +40,18 @@ export function enrolInStore(
 
 /** @returns undefined when the client can enrol now */
 function outcomeOf(stored: StoredPeer, publicKey: Uint8Array, nowMs: number): EnrolOutcome | undefined {
-  const { name, allow, enrolled, invite, hasConnected } = stored;
+  const { name, enrolled, invite, hasConnected } = stored;
   const isExpired = nowMs >= invite.expiresAtMs;
   if (enrolled === undefined) return isExpired ? { status: 'invite-expired' } : undefined;
   const { presharedKey } = enrolled;
   // spec enrolment 4.3: the answer was lost, or the client crashed before it kept the answer
   if (isSameKey(enrolled.publicKey, publicKey) && !hasConnected && !isExpired) {
-    return { status: 'opened', peer: { name, publicKey, presharedKey, allow } };
+    return { status: 'opened', peer: { name, publicKey, presharedKey, ...rulesOf(stored) } };
   }
   presharedKey.fill(0);
   return { status: 'invite-used' };
+}
+
+function rulesOf({ allow, allowListen }: StoredPeer): PeerRules {
+  return { allow, ...(allowListen && { allowListen }) };
 }

@@ -1,20 +1,18 @@
 /** Reads a relay's store: its invites, and the peers that enrolled (spec enrolment 6). */
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
-import type { AllowRule } from '@underpass/forward';
 import * as z from 'zod';
 import { CliError, ConfigError, systemReason } from '../cli-error.js';
 import { isPeerName, presharedKeyFileField, publicKeyField } from '../config/fields.js';
-import { peerRulesOf, peerRulesShape } from '../config/peer-rules.js';
+import { type PeerRules, peerRulesOf, peerRulesShape } from '../config/peer-rules.js';
 import { problemLines, schemaProblems } from '../config/schema-problems.js';
 import { readTomlDocument } from '../config/toml-document.js';
 import { ExitCode } from '../exit-code.js';
 import { CONNECTED_FILE, ENROLLED_FILE, PEER_FILE } from './store-files.js';
 
 /** One directory of the store. Its preshared keys belong to the caller, who wipes them. */
-export interface StoredPeer {
+export interface StoredPeer extends PeerRules {
   readonly name: string;
-  readonly allow: readonly AllowRule[];
   readonly invite: StoredInvite;
   /** Undefined while the invite is open. */
   readonly enrolled: EnrolledKeys | undefined;

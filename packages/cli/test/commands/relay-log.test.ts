@@ -88,3 +88,34 @@ describe("a relay's log", () => {
     );
   });
 });
+
+describe("a relay's log of reverse forwards", () => {
+  const about = { peer: 'laptop', listener: 'localhost:8080' };
+  const from = { address: '2001:db8::1', port: 5 };
+
+  test('says where the relay listens, for whom, and why no longer', () => {
+    const addresses = [{ address: '127.0.0.1', port: 8080 }];
+    expect(words({ type: 'listener-opened', ...about, addresses })).toBe(
+      'info listening on localhost:8080 for laptop',
+    );
+    expect(words({ type: 'listener-closed', ...about, reason: 'its client is gone' })).toBe(
+      'info no longer listening on localhost:8080 for laptop: its client is gone',
+    );
+    const advice = 'laptop asked to listen on localhost:8080: no listen rule allows localhost:8080';
+    expect(words({ type: 'listen-refused', ...about, status: 'not-allowed', advice })).toBe(`warn ${advice}`);
+  });
+
+  test('has a line with the name of the peer for each visitor', () => {
+    expect(words({ type: 'visitor-opened', ...about, id: 1, from })).toBe(
+      'info [2001:db8::1]:5 opened localhost:8080 of laptop',
+    );
+    const ended = { bytesSent: 3, bytesReceived: 4, clean: false };
+    expect(words({ type: 'visitor-closed', ...about, id: 1, from, ...ended })).toBe(
+      'debug [2001:db8::1]:5 lost localhost:8080 of laptop: 3 bytes in, 4 out',
+    );
+    const advice = 'a visitor of localhost:8080 was reset: the client does not answer';
+    expect(words({ type: 'visitor-refused', ...about, id: 1, from, status: 'timed-out', advice })).toBe(
+      `warn laptop: ${advice}`,
+    );
+  });
+});

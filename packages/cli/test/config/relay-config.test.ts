@@ -170,7 +170,7 @@ level = "debug"
       `${START + peer('alice', ALICE) + peer('bob', ALICE)}surname = "b"\n`,
       [
         'relay.toml:9: peer.public_key: found the same key as on line 5, expected each peer to have its own',
-        'relay.toml:11: peer.surname: unknown key; known keys: name, public_key, preshared_key_file, allow',
+        'relay.toml:11: peer.surname: unknown key; known keys: name, public_key, preshared_key_file, allow, allow_listen',
       ],
     ],
     [
@@ -240,5 +240,26 @@ level = "debug"
   it('refuses keys that would change the prototype of objects', () => {
     expect(problems('__proto__ = 1\n')).toHaveLength(1);
     expect(problems(`${START}constructor = 1\n`)).toHaveLength(1);
+  });
+});
+
+describe('allow_listen in relay.toml', () => {
+  it('is a list of listen rules, and may be absent', () => {
+    const config = load(
+      `${START}${peer('alice', ALICE, 'allow = []\nallow_listen = ["8080", "*:8000-8010"]')}${peer('bob', BOB)}`,
+    );
+    expect(config.peers.map(({ allowListen }) => allowListen?.map(({ text }) => text))).toEqual([
+      ['8080', '*:8000-8010'],
+      undefined,
+    ]);
+  });
+
+  it('with a mistake is refused, with its place and what was expected', () => {
+    expect(
+      problems(`${START}${peer('alice', ALICE, 'allow = []\nallow_listen = ["example.com:80", 80]')}`),
+    ).toEqual([
+      `relay.toml:7: peer.allow_listen: "example.com:80": 'example.com' is not a valid address to listen on: expected localhost, an IP address (IPv6 in brackets) or *`,
+      'relay.toml:7: peer.allow_listen: found 80, expected a rule "[BIND:]PORT" (a string)',
+    ]);
   });
 });

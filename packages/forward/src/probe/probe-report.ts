@@ -1,5 +1,5 @@
 /** What a relay reports to a client that probes (spec probe 2). */
-import type { Decoded } from '../request.js';
+import type { Decoded } from '../decoded.js';
 
 export interface ProbeReport {
   /** The relay's clock, in Unix milliseconds. */

@@ -1,0 +1,125 @@
+import { describe, expect, it } from 'vitest';
+import { MAX_CHOSEN_PORTS } from '../../src/forward-constants.js';
+import {
+  isListenPermitted,
+  judgeListen,
+  type ListenRule,
+  parseListenRule,
+} from '../../src/reverse/listen-rules.js';
+
+function listenRules(...texts: readonly string[]): ListenRule[] {
+  return texts.map((text) => {
+    const rule = parseListenRule(text);
+    if ('reason' in rule) throw new Error(rule.reason);
+    return rule;
+  });
+}
+
+describe('a listen rule (spec reverse 3)', () => {
+  it.each([
+    ['8080', '8080'],
+    ['localhost:8080', '8080'],
+    ['LOCALHOST:8000-8010', '8000-8010'],
+    ['*', '*'],
+    ['1024-65535', '*'],
+    ['*:8080', '*:8080'],
+    ['*:*', '*:*'],
+    ['0.0.0.0:80', '0.0.0.0:80'],
+    ['[::]:80', '*:80'],
+    ['[2001:DB8:0::1]:443', '[2001:db8::1]:443'],
+    ['[::ffff:192.0.2.1]:443', '192.0.2.1:443'],
+    ['127.0.0.1:1-1023', '127.0.0.1:1-1023'],
+  ])('%s is kept as %s, which means the same', (text, canonical) => {
+    const [rule] = listenRules(text);
+    expect(rule?.text).toBe(canonical);
+    expect(parseListenRule(canonical)).toEqual(rule);
+  });
+
+  it.each([
+    ['', "'' has no port"],
+    ['127.0.0.1', "'127.0.0.1' has no port"],
+    ['example.com:80', "'example.com' is not a valid address to listen on"],
+    ['::1:80', "'::1' is not a valid address"],
+    ['[127.0.0.1]:80', "'[127.0.0.1]' is not a valid address"],
+    ['fe80::1%eth0:80', "'fe80::1%eth0' is not a valid address"],
+    [':80', "'' is not a valid address"],
+    ['0', "'0' is not a valid port"],
+    ['65536', "'65536' is not a valid port"],
+    ['9-8', "'9-8' is not a valid port"],
+    ['http', "'http' is not a valid port"],
+    ['http://localhost:80', 'contains http://'],
+    ['1'.repeat(65), 'longer than 64 bytes'],
+  ])('%s is refused, with a reason', (text, reason) => {
+    expect(parseListenRule(text)).toMatchObject({ reason: expect.stringContaining(reason) });
+  });
+});
+
+describe('a place to listen on', () => {
+  const judge = (rules: readonly string[], bind: string, port: number) =>
+    judgeListen(listenRules(...rules), { bind, port });
+
+  it('is refused without a rule (spec reverse 3: "MUST NOT listen on anything")', () => {
+    expect(judge([], 'localhost', 8080)).toEqual({
+      permitted: false,
+      advice: 'no listen rule allows localhost:8080; to allow it, add 8080 to allow_listen',
+    });
+    expect(judge(['8081', '*:8079'], 'localhost', 8080).permitted).toBe(false);
+    expect(judge([], '::1', 8080)).toMatchObject({ advice: expect.stringContaining('add [::1]:8080 to') });
+  });
+
+  it.each(['localhost', '127.0.0.1', '127.8.9.1', '::1', '::ffff:127.0.0.1'])(
+    '%s needs only a rule with a port',
+    (bind) => expect(judge(['8080'], bind, 8080)).toMatchObject({ permitted: true, ports: [8080] }),
+  );
+
+  it.each(['*', '::', '0.0.0.0', '192.0.2.1', '2001:db8::1'])(
+    'other than loopback has to be listed: %s (spec reverse 3)',
+    (bind) => {
+      expect(judge(['8080', 'localhost:*', '192.0.2.2:8080'], bind, 8080).permitted).toBe(false);
+      expect(judge(['*:8080'], bind, 8080).permitted).toBe(true);
+    },
+  );
+
+  it('that is an address is permitted by a rule with that address', () => {
+    expect(judge(['192.0.2.1:8080'], '192.0.2.1', 8080)).toEqual({
+      permitted: true,
+      bind: '192.0.2.1',
+      ports: [8080],
+    });
+    expect(judge(['192.0.2.1:8080'], '::ffff:192.0.2.1', 8080)).toMatchObject({ bind: '192.0.2.1' });
+    expect(judge(['192.0.2.1:8080'], 'localhost', 8080).permitted).toBe(false);
+    expect(judge(['192.0.2.1:8080'], '*', 8080).permitted).toBe(false);
+    expect(judge(['0.0.0.0:8080'], '*', 8080).permitted).toBe(false);
+    expect(judge(['0.0.0.0:8080'], '0.0.0.0', 8080).permitted).toBe(true);
+  });
+
+  it('with a port below 1024 has to be listed by number (spec reverse 3: "MUST NOT permit a port below 1024")', () => {
+    expect(judge(['*', '*:*'], 'localhost', 1023)).toEqual({
+      permitted: false,
+      advice:
+        'no listen rule allows localhost:1023; to allow it, add 1023 to allow_listen (* does not include ports below 1024)',
+    });
+    expect(judge(['*'], 'localhost', 1024).permitted).toBe(true);
+    expect(judge(['1-65535'], 'localhost', 80).permitted).toBe(true);
+  });
+
+  it('with port 0 gets a port that a rule permits (spec reverse 3: "MUST choose a port")', () => {
+    expect(judge(['8000-8001', '*'], 'localhost', 0)).toMatchObject({ ports: [0] });
+    expect(judge(['8000-8001', '9000', '*:7000'], 'localhost', 0)).toMatchObject({
+      ports: [8000, 8001, 9000, 7000],
+    });
+    expect(judge(['8000', '*:7000'], '*', 0)).toMatchObject({ ports: [7000] });
+    expect(judge(['1-65535'], 'localhost', 0)).toMatchObject({
+      ports: Array.from({ length: MAX_CHOSEN_PORTS }, (_, index) => index + 1),
+    });
+    expect(judge(['*'], '*', 0)).toEqual({
+      permitted: false,
+      advice: 'no listen rule allows *:*; to allow it, add *:* to allow_listen',
+    });
+  });
+
+  it('is judged again by where it listens now', () => {
+    expect(isListenPermitted(listenRules('8000-8010'), { bind: 'localhost', port: 8010 })).toBe(true);
+    expect(isListenPermitted(listenRules('8000-8009'), { bind: 'localhost', port: 8010 })).toBe(false);
+  });
+});
