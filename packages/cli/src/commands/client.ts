@@ -1,12 +1,9 @@
 /** `underpass client`: forwards local ports through one relay. */
-import { isatty } from 'node:tty';
-import { type Client, type ClientEvent, startClient } from '@underpass/client';
-import { formatTarget, type LocalForward, type Target, type UdpForward } from '@underpass/forward';
-import { type Log, shortKey } from '@underpass/runtime';
+import type { LocalForward, Target, UdpForward } from '@underpass/forward';
+import type { Log } from '@underpass/runtime';
 import { usageError } from '../cli-error.js';
 import { type ClientConfig, loadClientConfig } from '../config/client-config.js';
 import type { SavedRelay } from '../config/saved-relays.js';
-import { openClientControl } from '../control/client-control.js';
 import type { HostPort } from '../host-port.js';
 import { readKeyFile, readPrivateKeyFile } from '../key-file.js';
 import { openKeyLog } from '../key-log.js';
@@ -15,12 +12,8 @@ import { DEFAULT_CONNECT_TIMEOUT_SECONDS } from '../limits.js';
 import { openLog } from '../log.js';
 import type { LogLevel } from '../log-level.js';
 import { publicKeyOf } from '../public-key.js';
-import { serviceManager } from '../service/notify.js';
-import { untilStopSignal } from '../stop-signal.js';
-import { logClientEvent, logClientSummary, logForward } from './client-log.js';
 import { relayOf } from './enrol.js';
-import { endWithInternalError } from './internal-error.js';
-import { runStdio } from './stdio.js';
+import { type ClientRun, runForwards, runOneConnection } from './run-client.js';
 
 /** The options of the command line. */
 export interface ClientFlags {
@@ -50,6 +43,7 @@ export async function runClient(relay: string | undefined, options: ClientFlags)
   const saved = relay === undefined ? undefined : await findRelay(relay, options, openedLog);
   const flags = saved === undefined ? options : { ...options, config: saved.file };
   const config = clientConfigFrom(flags);
+  const name = saved?.name ?? config.relay.host;
   if (flags.stdio !== undefined) {
     if (flags.localForward !== undefined || flags.udpForward !== undefined) {
       const other = flags.localForward === undefined ? '-U' : '-L';
@@ -59,10 +53,7 @@ export async function runClient(relay: string | undefined, options: ClientFlags)
       );
     }
     const log = openedLog('error');
-    const keyLog = flags.keyLog === undefined ? undefined : openKeyLog(flags.keyLog, log);
-    const start = (onEvent: (event: ClientEvent) => void) =>
-      startFrom({ ...config, localForwards: [], udpForwards: [] }, log, keyLog, onEvent);
-    await runStdio(flags.stdio, log, start);
+    await runOneConnection(flags.stdio, { config, name, log, keyLog: keyLogFrom(flags, log) });
     return;
   }
   if (config.localForwards.length + config.udpForwards.length === 0) {
@@ -71,7 +62,12 @@ export async function runClient(relay: string | undefined, options: ClientFlags)
     log.info({ event: 'stopped' }, `nothing to forward yet: ${hint}`);
     return;
   }
-  await runWith(config, flags, openedLog(config.logLevel), saved?.name ?? config.relay.host);
+  log = openedLog(config.logLevel);
+  await runForwards({ config, name, log, keyLog: keyLogFrom(flags, log) });
+}
+
+function keyLogFrom({ keyLog }: ClientFlags, log: Log): ClientRun['keyLog'] {
+  return keyLog === undefined ? undefined : openKeyLog(keyLog, log);
 }
 
 /** @throws CliError when the argument and the options do not fit, or it leads to no relay */
@@ -86,74 +82,8 @@ async function findRelay(relay: string, flags: ClientFlags, log: () => Log): Pro
   return relayOf(relay, flags.as, log);
 }
 
-async function runWith(config: ClientConfig, flags: ClientFlags, log: Log, name: string): Promise<void> {
-  const keyLog = flags.keyLog === undefined ? undefined : openKeyLog(flags.keyLog, log);
-  const client = await startFrom(config, log, keyLog, (event) => logClientEvent(log, event));
-  const stop = untilStopSignal(['SIGINT', 'SIGTERM', 'SIGHUP']);
-  const relay = formatTarget(config.relay);
-  const control = await openClientControl({
-    client,
-    facts: {
-      name,
-      endpoint: relay,
-      publicKey: config.publicKey,
-      relayPublicKey: config.relayPublicKey,
-    },
-    log,
-  });
-  for (const forward of client.forwards) logForward(log, forward);
-  log.info(
-    {
-      event: 'connecting',
-      relay,
-      publicKey: shortKey(config.publicKey),
-      relayKey: shortKey(config.relayPublicKey),
-    },
-    `connecting to ${relay} as ${shortKey(config.publicKey)}`,
-  );
-  client.connect();
-  // The ports are open. Contact with the relay may take as long as the network is away.
-  const manager = serviceManager(log);
-  manager.ready(`forwarding through ${relay}`);
-  const signal = await stop;
-  manager.stopping();
-  control?.close();
-  logClientSummary(log, client.status());
-  await client.close();
-  log.info({ event: 'stopped', signal }, 'stopped');
-}
-
-async function startFrom(
-  config: ClientConfig,
-  log: Log,
-  keyLog: ((line: string) => void) | undefined,
-  onEvent: (event: ClientEvent) => void,
-): Promise<Client> {
-  const client = await startClient({
-    relay: config.relay,
-    relayPublicKey: config.relayPublicKey,
-    privateKey: config.privateKey,
-    forwards: [...config.localForwards, ...config.udpForwards],
-    persistentKeepaliveMs: config.persistentKeepaliveSeconds * 1000,
-    contactLimitMs: config.connectTimeoutSeconds * 1000,
-    // At a terminal the user can correct a misspelt name at once. A service waits for its network.
-    refuseUnknownName: isatty(2),
-    log,
-    onEvent,
-    onFatal: endWithInternalError,
-    ...(config.presharedKey === undefined ? {} : { presharedKey: config.presharedKey }),
-    ...(config.congestion && { congestion: config.congestion }),
-    ...(config.memoryPerPeerBytes && { memoryPerPeerBytes: config.memoryPerPeerBytes }),
-    ...(keyLog === undefined ? {} : { keyLog }),
-  });
-  // The endpoint has its own copies.
-  config.privateKey.fill(0);
-  config.presharedKey?.fill(0);
-  return client;
-}
-
 /** @throws CliError for an invalid combination of options, or an invalid file */
-function clientConfigFrom(flags: ClientFlags): ClientConfig {
+export function clientConfigFrom(flags: ClientFlags): ClientConfig {
   if (flags.config !== undefined) {
     refuseBesideConfig(flags);
     const config = loadClientConfig(flags.config);

@@ -25,10 +25,10 @@ export interface ControlRequest {
 export async function askControl<T>(request: ControlRequest): Promise<T> {
   const { socket, timeoutMs = CONTROL_ANSWER_TIMEOUT_MS } = request;
   const signal = AbortSignal.timeout(timeoutMs);
-  const response = await openControl(request, signal);
+  const response = await openControl(request);
+  signal.addEventListener('abort', () => response.destroy());
   try {
-    const text = await textOf(response, socket);
-    return valueIn<T>(response.statusCode ?? 0, text, socket);
+    return await readAnswer<T>(response, socket);
   } catch (error) {
     throw signal.aborted ? noAnswer(socket, timeoutMs, error) : error;
   }
@@ -36,10 +36,13 @@ export async function askControl<T>(request: ControlRequest): Promise<T> {
 
 /** Starts an exchange whose answer comes a line at a time.
  *  @throws NobodyListens, or CliError if the answer does not begin in time */
-export async function openControl(
-  { socket, method, path, body, timeoutMs = CONTROL_ANSWER_TIMEOUT_MS }: ControlRequest,
-  signal?: AbortSignal,
-): Promise<IncomingMessage> {
+export async function openControl({
+  socket,
+  method,
+  path,
+  body,
+  timeoutMs = CONTROL_ANSWER_TIMEOUT_MS,
+}: ControlRequest): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const outgoing = httpRequest(
       {
@@ -47,24 +50,38 @@ export async function openControl(
         method,
         path,
         agent: false,
-        ...(signal && { signal }),
         ...(body !== undefined && { headers: { 'content-type': 'application/json' } }),
       },
       (response) => {
+        clearTimeout(timer);
         response.on('error', () => undefined); // whoever reads the body gets it too
         resolve(response);
       },
     );
+    const timer = setTimeout(() => {
+      reject(noAnswer(socket, timeoutMs));
+      outgoing.destroy();
+    }, timeoutMs);
     outgoing.on('error', (error) => {
-      const code = systemCode(error);
-      if (code === 'ECONNREFUSED' || code === 'ENOENT') {
-        reject(new NobodyListens(ExitCode.failure, `nobody answers at ${socket}`, '', { cause: error }));
-      } else if (error.name === 'AbortError' || error.name === 'TimeoutError') {
-        reject(noAnswer(socket, timeoutMs, error));
-      } else reject(failed(socket, code, error));
+      clearTimeout(timer);
+      reject(requestFailure(socket, error));
     });
     outgoing.end(body === undefined ? undefined : JSON.stringify(body));
   });
+}
+
+/** Why a request could not be sent, or got no answer. */
+export function requestFailure(socket: string, error: Error): CliError {
+  const code = systemCode(error);
+  if (code !== 'ECONNREFUSED' && code !== 'ENOENT') return failed(socket, code, error);
+  return new NobodyListens(ExitCode.failure, `nobody answers at ${socket}`, '', { cause: error });
+}
+
+/** Reads an answer that is not as long as the exchange.
+ *  @returns the value in it
+ *  @throws CliError with what the other process says is wrong */
+export async function readAnswer<T>(response: IncomingMessage, socket: string): Promise<T> {
+  return valueIn<T>(response.statusCode ?? 0, await textOf(response, socket), socket);
 }
 
 async function textOf(response: IncomingMessage, socket: string): Promise<string> {
@@ -94,7 +111,7 @@ function valueIn<T>(status: number, text: string, socket: string): T {
   throw failed(socket, `it answered with status ${status}`);
 }
 
-function noAnswer(socket: string, timeoutMs: number, cause: unknown): CliError {
+function noAnswer(socket: string, timeoutMs: number, cause?: unknown): CliError {
   return new CliError(
     ExitCode.failure,
     `the process at ${socket} did not answer within ${timeoutMs / 1000} s`,

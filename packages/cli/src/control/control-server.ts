@@ -11,6 +11,7 @@ import { quoteArgument } from '../file-trust.js';
 import { openControlDirectory, requireShortEnough } from './control-directory.js';
 import {
   CONTROL_REQUEST_TIMEOUT_MS,
+  MAX_CONTROL_BACKLOG_BYTES,
   MAX_CONTROL_CONNECTIONS,
   MAX_CONTROL_HEAD_BYTES,
   MAX_CONTROL_REQUEST_BYTES,
@@ -29,6 +30,20 @@ export interface ControlExchange {
  *  becomes an answer with status 409 and the lines that the command line would print. A handler that returns undefined
  *  answers through `exchange`, a line at a time, and must end it. */
 export type ControlRoutes = Readonly<Record<string, (body: unknown, exchange: ControlExchange) => unknown>>;
+
+/** Answers `POST /dial?target=…`: the bodies of request and answer are the two directions of a connection. */
+export type DialRoute = (
+  target: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+  /** Answers with status 409 and this error. */
+  refuse: (error: string) => void,
+) => Promise<void>;
+
+export interface ControlServerOptions {
+  readonly dial?: DialRoute;
+  readonly environment?: NodeJS.ProcessEnv;
+}
 
 export interface ControlServer {
   readonly file: string;
@@ -53,7 +68,7 @@ export class ControlSocketInUse extends CliError {
 export async function startControlServer(
   name: string,
   routes: ControlRoutes,
-  environment: NodeJS.ProcessEnv = process.env,
+  { dial, environment = process.env }: ControlServerOptions = {},
 ): Promise<ControlServer> {
   const file = path.join(openControlDirectory(environment), name);
   requireShortEnough(file);
@@ -61,10 +76,10 @@ export async function startControlServer(
     {
       maxHeaderSize: MAX_CONTROL_HEAD_BYTES,
       headersTimeout: CONTROL_REQUEST_TIMEOUT_MS,
-      requestTimeout: CONTROL_REQUEST_TIMEOUT_MS,
+      requestTimeout: 0, // `bodyOf` has its own limit; a dialled connection has none
       connectionsCheckingInterval: CONTROL_REQUEST_TIMEOUT_MS / 5,
     },
-    (request, response) => void handle(routes, request, response),
+    (request, response) => void handle(routes, dial, request, response),
   );
   server.maxConnections = MAX_CONTROL_CONNECTIONS;
   await listenOrReplace(server, file);
@@ -152,11 +167,17 @@ function removeAbandoned(file: string, identity: string): void {
 
 async function handle(
   routes: ControlRoutes,
+  dial: DialRoute | undefined,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
   response.setHeader('connection', 'close');
-  const { pathname } = new URL(request.url ?? '/', 'http://control');
+  const { pathname, searchParams } = new URL(request.url ?? '/', 'http://control');
+  if (dial !== undefined && request.method === 'POST' && pathname === '/dial') {
+    const refuse = (error: string): void => answer(response, 409, { error, lines: [error] });
+    await dial(searchParams.get('target') ?? '', request, response, refuse);
+    return;
+  }
   const route = routes[`${request.method ?? ''} ${pathname}`];
   if (route === undefined) {
     const isKnown = Object.keys(routes).some((name) => name.endsWith(` ${pathname}`));
@@ -187,12 +208,17 @@ type Body =
 async function bodyOf(request: IncomingMessage): Promise<Body> {
   const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > MAX_CONTROL_REQUEST_BYTES) {
-      return { ok: false, status: 413, reason: `a request has at most ${MAX_CONTROL_REQUEST_BYTES} bytes` };
+  const timer = setTimeout(() => request.destroy(), CONTROL_REQUEST_TIMEOUT_MS).unref();
+  try {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      if (bytes > MAX_CONTROL_REQUEST_BYTES) {
+        return { ok: false, status: 413, reason: `a request has at most ${MAX_CONTROL_REQUEST_BYTES} bytes` };
+      }
+      chunks.push(chunk);
     }
-    chunks.push(chunk);
+  } finally {
+    clearTimeout(timer);
   }
   if (bytes === 0) return { ok: true, value: undefined };
   try {
@@ -210,7 +236,8 @@ function exchangeOn(response: ServerResponse): ControlExchange {
       if (!response.headersSent) {
         response.writeHead(200, { 'content-type': 'application/jsonl' });
       }
-      response.write(`${JSON.stringify(value)}\n`);
+      // A caller that does not read gets no more, until it has read something.
+      if (response.writableLength < MAX_CONTROL_BACKLOG_BYTES) response.write(`${JSON.stringify(value)}\n`);
     },
     end: () => void response.end(),
     signal: controller.signal,

@@ -6,7 +6,11 @@ import path from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { usageError } from '../../src/cli-error.js';
 import { askControl, NobodyListens, openControl } from '../../src/control/control-client.js';
-import { MAX_CONTROL_CONNECTIONS, MAX_CONTROL_REQUEST_BYTES } from '../../src/control/control-limits.js';
+import {
+  MAX_CONTROL_BACKLOG_BYTES,
+  MAX_CONTROL_CONNECTIONS,
+  MAX_CONTROL_REQUEST_BYTES,
+} from '../../src/control/control-limits.js';
 import {
   type ControlRoutes,
   type ControlServer,
@@ -21,7 +25,7 @@ async function start(
   routes: ControlRoutes = {},
   runtime = temporaryDirectory(),
 ): Promise<{ readonly server: ControlServer; readonly runtime: string }> {
-  const server = await startControlServer(NAME, routes, { XDG_RUNTIME_DIR: runtime });
+  const server = await startControlServer(NAME, routes, { environment: { XDG_RUNTIME_DIR: runtime } });
   onTestFinished(() => server.close());
   return { server, runtime };
 }
@@ -96,6 +100,25 @@ describe('a control socket', () => {
     expect(String(first)).toBe('{"line":1}\n');
     response.destroy();
     await gone;
+  });
+
+  it('leaves out lines while the caller does not read, each as a whole', async () => {
+    const line = { text: 'x'.repeat(10_000) };
+    const count = 1000; // ten times what the kernel and the backlog hold
+    const { server } = await start({
+      'GET /events': (_body, exchange) => {
+        for (let i = 0; i < count; i++) exchange.send(line);
+        exchange.end();
+        return undefined;
+      },
+    });
+    const response = await openControl({ socket: server.file, method: 'GET', path: '/events' });
+    const chunks: Buffer[] = [];
+    for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk);
+    const lines = String(Buffer.concat(chunks)).trim().split('\n');
+    expect(lines.length * 10_000).toBeGreaterThanOrEqual(MAX_CONTROL_BACKLOG_BYTES);
+    expect(lines.length).toBeLessThan(count);
+    for (const text of lines) expect(JSON.parse(text)).toEqual(line);
   });
 
   it('replaces one that a killed process left behind', async () => {

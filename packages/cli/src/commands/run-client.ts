@@ -1,0 +1,143 @@
+/** Runs a client, or joins the process that runs one with the same keys. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isatty } from 'node:tty';
+import { type Client, type ClientEvent, startClient } from '@underpass/client';
+import { type Forward, formatTarget, type Target } from '@underpass/forward';
+import { type Log, shortKey } from '@underpass/runtime';
+import type { ClientConfig } from '../config/client-config.js';
+import { type ClientControl, claimClient } from '../control/claim-client.js';
+import type { ClientFacts } from '../control/client-report.js';
+import { serviceManager } from '../service/notify.js';
+import { type StopSignal, untilStopSignal } from '../stop-signal.js';
+import { logClientEvent, logClientSummary, logForward } from './client-log.js';
+import { endWithInternalError } from './internal-error.js';
+import { joinClient } from './join.js';
+import { runStdio } from './stdio.js';
+import { runStdioThrough } from './stdio-through.js';
+
+/** How often to ask a process that holds the control socket and does not answer: it may be ending. */
+const MAX_JOIN_ATTEMPTS = 10;
+const JOIN_INTERVAL_MS = 200;
+
+/** What a run needs. */
+export interface ClientRun {
+  readonly config: ClientConfig;
+  /** What `underpass status` calls this client. */
+  readonly name: string;
+  readonly log: Log;
+  readonly keyLog: ((line: string) => void) | undefined;
+}
+
+/** Carries one connection between standard input and output and a target (`-W`). */
+export async function runOneConnection(target: Target, run: ClientRun): Promise<void> {
+  const claim = await claimClient(factsOf(run), run.log);
+  if (claim.kind === 'taken') {
+    await runStdioThrough(claim.socket, target);
+    return;
+  }
+  const { control } = claim;
+  const bare = { ...run, config: { ...run.config, localForwards: [], udpForwards: [] } };
+  try {
+    await runStdio(target, run.log, (onEvent) => start(bare, control, onEvent));
+  } finally {
+    control.close();
+  }
+}
+
+/** Runs the forwards of the config until a signal stops it. */
+export async function runForwards(run: ClientRun): Promise<void> {
+  const { config, log } = run;
+  const stop = untilStopSignal(['SIGINT', 'SIGTERM', 'SIGHUP']);
+  let signal: StopSignal | undefined;
+  for (let attempts = 0; signal === undefined; ) {
+    const claim = await claimClient(factsOf(run), log);
+    if (claim.kind === 'claimed') {
+      signal = await runClaimed(run, claim.control, stop);
+      break;
+    }
+    const outcome = await joinClient(claim.socket, forwardsOf(config), log, stop);
+    if (outcome.kind === 'stopped') signal = outcome.signal;
+    else if (outcome.kind === 'left') attempts = 0;
+    else if (++attempts === MAX_JOIN_ATTEMPTS) throw outcome.error;
+    else await sleep(JOIN_INTERVAL_MS);
+  }
+  log.info({ event: 'stopped', signal }, 'stopped');
+}
+
+async function runClaimed(
+  run: ClientRun,
+  control: ClientControl,
+  stop: Promise<StopSignal>,
+): Promise<StopSignal> {
+  const { config, log } = run;
+  const client = await start(run, control, (event) => logClientEvent(log, event));
+  for (const forward of client.forwards) logForward(log, forward);
+  const relay = formatTarget(config.relay);
+  log.info(
+    {
+      event: 'connecting',
+      relay,
+      publicKey: shortKey(config.publicKey),
+      relayKey: shortKey(config.relayPublicKey),
+    },
+    `connecting to ${relay} as ${shortKey(config.publicKey)}`,
+  );
+  client.connect();
+  // The ports are open. Contact with the relay may take as long as the network is away.
+  const manager = serviceManager(log);
+  manager.ready(`forwarding through ${relay}`);
+  const signal = await stop;
+  manager.stopping();
+  control.close();
+  logClientSummary(log, client.status());
+  await client.close();
+  return signal;
+}
+
+/** Of every kind. */
+function forwardsOf({ localForwards, udpForwards }: ClientConfig): readonly Forward[] {
+  return [...localForwards, ...udpForwards];
+}
+
+function factsOf({ config, name }: ClientRun): ClientFacts {
+  const { relay, publicKey, relayPublicKey } = config;
+  return { name, endpoint: formatTarget(relay), publicKey, relayPublicKey };
+}
+
+/** Starts the client and answers at its control socket. Closes the socket if the client cannot start. */
+async function start(
+  { config, log, keyLog }: ClientRun,
+  control: ClientControl,
+  onEvent: (event: ClientEvent) => void,
+): Promise<Client> {
+  try {
+    const client = await startClient({
+      relay: config.relay,
+      relayPublicKey: config.relayPublicKey,
+      privateKey: config.privateKey,
+      forwards: forwardsOf(config),
+      persistentKeepaliveMs: config.persistentKeepaliveSeconds * 1000,
+      contactLimitMs: config.connectTimeoutSeconds * 1000,
+      // At a terminal the user can correct a misspelt name at once. A service waits for its network.
+      refuseUnknownName: isatty(2),
+      log,
+      onEvent: (event) => {
+        onEvent(event);
+        control.onEvent(event);
+      },
+      onFatal: endWithInternalError,
+      ...(config.presharedKey === undefined ? {} : { presharedKey: config.presharedKey }),
+      ...(config.congestion && { congestion: config.congestion }),
+      ...(config.memoryPerPeerBytes && { memoryPerPeerBytes: config.memoryPerPeerBytes }),
+      ...(keyLog === undefined ? {} : { keyLog }),
+    });
+    // The endpoint has its own copies.
+    config.privateKey.fill(0);
+    config.presharedKey?.fill(0);
+    control.serve(client);
+    return client;
+  } catch (error) {
+    control.close();
+    throw error;
+  }
+}

@@ -1,0 +1,59 @@
+/** The control socket of a client, which is also the claim to its keys: one process runs them, others join it. */
+import type { Client, ClientEvent } from '@underpass/client';
+import type { Log } from '@underpass/runtime';
+import { type ClientFacts, clientReport } from './client-report.js';
+import { clientSocketName } from './control-name.js';
+import { type ControlRoutes, ControlSocketInUse } from './control-server.js';
+import { dialThrough } from './dial-through.js';
+import { JoinedForwards } from './joined-forwards.js';
+import { openControl } from './open-control.js';
+
+/** The socket of the process that runs this client. */
+export interface ClientControl {
+  /** Answers requests from now on. Those that came before have waited. */
+  serve(client: Client): void;
+  /** Pass every event of the client. */
+  onEvent(event: ClientEvent): void;
+  close(): void;
+}
+
+export type Claim =
+  | { readonly kind: 'claimed'; readonly control: ClientControl }
+  /** Another process runs a client with the same keys, and answers at `socket`. */
+  | { readonly kind: 'taken'; readonly socket: string };
+
+/** Claims the keys of a client. If there can be no control socket, the claim succeeds without one, and the log says
+ *  why. */
+export async function claimClient(facts: ClientFacts, log: Log): Promise<Claim> {
+  let serve: (client: Client) => void = () => undefined;
+  let joined: JoinedForwards | undefined;
+  const running = new Promise<Client>((resolve) => {
+    serve = (client) => {
+      joined = new JoinedForwards(client);
+      resolve(client);
+    };
+  });
+  const routes: ControlRoutes = {
+    'GET /status': async () => clientReport(facts, (await running).status()),
+    'POST /forwards': async (body, exchange) => {
+      await running;
+      await joined?.add(body, exchange);
+      return undefined;
+    },
+  };
+  const dial = async (...[target, request, response, refuse]: DialParameters): Promise<void> => {
+    dialThrough(await running, target, request, response, refuse);
+  };
+  try {
+    const name = clientSocketName(facts.publicKey, facts.relayPublicKey);
+    const server = await openControl(name, log, routes, dial);
+    const onEvent = (event: ClientEvent): void => joined?.onEvent(event);
+    return { kind: 'claimed', control: { serve, onEvent, close: () => server?.close() } };
+  } catch (error) {
+    if (error instanceof ControlSocketInUse) return { kind: 'taken', socket: error.file };
+    throw error;
+  }
+}
+
+type DialParameters =
+  Parameters<typeof dialThrough> extends [unknown, ...infer Rest extends unknown[]] ? Rest : never;
