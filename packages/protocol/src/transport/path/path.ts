@@ -91,8 +91,8 @@ export class Path {
   trust(address: Address): void {
     if (!this.#chosen.some((chosen) => sameAddress(chosen, address))) this.#chosen.push(address);
     if (this.#chosen.length > MAX_CHOSEN_ADDRESSES) this.#chosen.shift();
-    this.#proven = address;
-    this.#unproven = undefined;
+    this.#prove(address);
+    this.#giveUp();
   }
 
   /** A datagram authenticated. It may move the path, and prove an address. */
@@ -100,12 +100,12 @@ export class Path {
     const current = isNewest ? from : this.address;
     if (current === undefined) return;
     if (sameAddress(from, current) && this.#chosen.some((chosen) => sameAddress(chosen, current))) {
-      this.#proven = current;
+      this.#prove(current);
       this.#chosen = [];
     }
     // A handshake message may be a copy that somebody else sent, so its source proves nothing. But whoever uses the
     // keys has received our own handshake message, at the address that it went to.
-    this.#proven ??= reachedAt;
+    if (this.#proven === undefined && reachedAt !== undefined) this.#prove(reachedAt);
     if (sameAddress(current, this.#proven)) {
       this.#giveUp();
       return;
@@ -113,8 +113,7 @@ export class Path {
     if (!sameAddress(current, this.#unproven?.address)) {
       const known = sameAddress(current, this.#givenUp?.address) ? this.#givenUp : undefined;
       this.#giveUp();
-      const { receivedBytes = 0, sentBytes = 0 } = known ?? {};
-      this.#unproven = { address: current, receivedBytes, sentBytes, trial: undefined };
+      this.#unproven = known ?? { address: current, receivedBytes: 0, sentBytes: 0, trial: undefined };
     }
     const unproven = this.#unproven as Unproven;
     // The first proof may be for another address, which the path has left already.
@@ -167,8 +166,7 @@ export class Path {
     const { challenge } = unproven.trial;
     for (let i = 0; i < CHALLENGE_BYTES; i++) if (data[i] !== challenge[i]) return undefined;
     const kind = this.#proven?.address === unproven.address.address ? 'port' : 'address';
-    this.#proven = unproven.address;
-    this.#unproven = undefined;
+    this.#prove(unproven.address);
     return kind;
   }
 
@@ -177,9 +175,18 @@ export class Path {
     return this.#unproven?.trial?.nextAt ?? Number.POSITIVE_INFINITY;
   }
 
+  /** From now on the address is proven, and it needs no account. */
+  #prove(address: Address): void {
+    this.#proven = address;
+    if (sameAddress(address, this.#unproven?.address)) this.#unproven = undefined;
+    if (sameAddress(address, this.#givenUp?.address)) this.#givenUp = undefined;
+  }
+
   /** Goes back to the proven address, and keeps the account of the other one. */
   #giveUp(): void {
-    if (this.#unproven !== undefined) this.#givenUp = this.#unproven;
+    if (this.#unproven === undefined) return;
+    this.#unproven.trial = undefined;
+    this.#givenUp = this.#unproven;
     this.#unproven = undefined;
   }
 

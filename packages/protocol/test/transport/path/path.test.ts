@@ -104,6 +104,51 @@ describe('Path (spec path)', () => {
     expect(path.allowanceBytes).toBe(3 * 32);
   });
 
+  it.each([
+    [
+      'by the use of our keys',
+      (path: Path) => {
+        path.onReceived(0, { from: AWAY, bytes: 148, isNewest: true });
+        path.onSent(92);
+        path.onReceived(1, datagram(AWAY));
+      },
+    ],
+    [
+      'by its answer, after it had been given up once',
+      (path: Path) => {
+        path.onReceived(0, datagram(HOME));
+        path.onReceived(1, datagram(AWAY));
+        path.onSent(50);
+        path.endTrial();
+        path.onReceived(2, datagram(AWAY));
+        path.onResponse(path.takeChallenge(2, 50) as Uint8Array);
+      },
+    ],
+  ])(
+    'starts another account for an address that was proven in between, %s (spec path 2: "no longer count")',
+    (_, prove) => {
+      const path = new Path((length) => new Uint8Array(length).fill(7));
+      prove(path);
+      expect(path.proven).toEqual(AWAY);
+      path.onReceived(10, datagram(REBOUND));
+      path.onResponse(path.takeChallenge(10, 50) as Uint8Array);
+      path.onReceived(20, datagram(AWAY));
+      expect([path.proven, path.allowanceBytes]).toEqual([REBOUND, 300]);
+    },
+  );
+
+  it('keeps the account of an address on trial when the owner chooses another one (spec path 2)', () => {
+    const path = pathAt();
+    path.onReceived(1, datagram(AWAY));
+    path.onSent(50);
+    path.endTrial();
+    path.onReceived(2, datagram(AWAY));
+    path.onSent(550);
+    path.trust(REBOUND);
+    path.onReceived(3, datagram(AWAY));
+    expect(path.allowanceBytes).toBe(300);
+  });
+
   it('does not credit an address with what another one sent (spec path 2)', () => {
     const path = pathAt();
     path.onReceived(10, datagram(AWAY));
