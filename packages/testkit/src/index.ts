@@ -17,6 +17,7 @@ export * from './pair.js';
 export * from './plain-suite.js';
 export { FlightModel } from './rules/flight-model.js';
 export { RULES } from './rules/index.js';
+export { PathModel } from './rules/path-model.js';
 export type { Rule, Stage } from './rules/rule.js';
 export * from './run-scenario.js';
 export type { RunStats } from './run-stats.js';

@@ -47,7 +47,9 @@ class Play {
       path: () => ({
         address: RELAY_AT,
         isSettled: this.isSettled,
+        isCertain: true,
         mayGoBack: () => false,
+        mayBeProven: (address: typeof CLIENT_AT) => address === this.proven,
         get proven() {
           return play.proven;
         },

@@ -12,8 +12,7 @@ export const addressMoves: Rule = {
         if (towards === undefined || kind === MessageKind.cookieReply) return;
         const path = stage.path(by, towards);
         if (path.address === undefined || sameAddress(to, path.address)) return;
-        const isProven = sameAddress(to, path.proven) || sameAddress(to, path.formerlyProven);
-        if (isProven && path.mayGoBack(at)) return;
+        if (path.mayBeProven(to) && path.mayGoBack(at)) return;
         stage.report(
           `${by.name} sends to ${show(to)}; ${towards} is at ${show(path.address)}, proven is ${show(path.proven)}`,
         );

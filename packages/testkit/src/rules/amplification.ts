@@ -6,38 +6,67 @@ import type { Rule } from './rule.js';
 
 const LIMIT = 3;
 
+interface Account {
+  readonly address: Address;
+  received: number;
+  sent: number;
+  /** It counts bytes from a time at which the address may have been proven. */
+  isUnsure: boolean;
+}
+
 export const amplification: Rule = {
   name: 'amplification',
   holds:
     'spec path 2: to an address that is not proven at most 3 times the bytes received from it are sent, until it is proven.',
   watch(stage) {
     /** Bytes from and to each unproven address. */
-    const ledgers = new PerPeer(() => new Map<string, { received: number; sent: number }>());
-    const entryOf = (by: ObservedProcess, peer: NodeName, { address, port }: Address) => {
+    const ledgers = new PerPeer(() => new Map<string, Account>());
+    const accountOf = (by: ObservedProcess, peer: NodeName, address: Address): Account => {
       const ledger = ledgers.of(by, peer);
-      const key = `${address} ${port}`;
-      const entry = ledger.get(key) ?? { received: 0, sent: 0 };
-      ledger.set(key, entry);
-      return entry;
+      const account = ledger.get(keyOf(address)) ?? { address, received: 0, sent: 0, isUnsure: false };
+      ledger.set(keyOf(address), account);
+      return account;
     };
     return {
       onArrived({ by, sent, from, bytes }) {
         if (sent === undefined) return;
-        const { proven } = stage.path(by, sent.by.node);
-        if (proven !== undefined) ledgers.of(by, sent.by.node).delete(`${proven.address} ${proven.port}`);
-        if (!sameAddress(from, proven)) entryOf(by, sent.by.node, from).received += bytes;
+        const path = stage.path(by, sent.by.node);
+        const { proven } = path;
+        if (path.isCertain && proven !== undefined) ledgers.of(by, sent.by.node).delete(keyOf(proven));
+        if (path.isCertain && path.mayBeProven(from)) return;
+        const account = accountOf(by, sent.by.node, from);
+        account.received += bytes;
+        account.isUnsure ||= path.mayBeProven(from);
       },
       onSent({ by, towards, to, bytes, kind }) {
         if (towards === undefined || kind === MessageKind.cookieReply) return;
-        const { proven, formerlyProven } = stage.path(by, towards);
-        if (sameAddress(to, proven) || sameAddress(to, formerlyProven)) return;
-        const entry = entryOf(by, towards, to);
-        entry.sent += bytes;
-        if (entry.sent <= LIMIT * entry.received) return;
+        const path = stage.path(by, towards);
+        if (path.isCertain && path.mayBeProven(to)) return;
+        const account = accountOf(by, towards, to);
+        account.sent += bytes;
+        account.isUnsure ||= path.mayBeProven(to);
+        if (path.mayBeProven(to) || account.sent <= LIMIT * account.received) return;
         stage.report(
-          `${by.name} sent ${entry.sent} bytes to ${to.address}:${to.port}, unproven, for ${entry.received} received from it`,
+          `${by.name} sent ${account.sent} bytes to ${to.address}:${to.port}, unproven, for ${account.received} received from it`,
         );
+      },
+      onTurn(process) {
+        for (const peer of process.peers) {
+          const path = stage.path(process, peer);
+          if (!path.isCertain) continue;
+          const ledger = ledgers.of(process, peer);
+          for (const [key, account] of ledger) {
+            if (!account.isUnsure) continue;
+            account.isUnsure = false;
+            // Only the account of an address that turned out to be on trial all the time still counts.
+            if (!path.isOnTrial || !sameAddress(account.address, path.address)) ledger.delete(key);
+          }
+        }
       },
     };
   },
 };
+
+function keyOf({ address, port }: Address): string {
+  return `${address} ${port}`;
+}

@@ -62,13 +62,13 @@ export class PathModel {
   /** The source of the newest authenticated datagram. */
   address: Address | undefined;
   proven: Address | undefined;
-  /** The proven address before an answer that arrived when the trial may already have been over. It cannot be seen from
-   *  outside which of the two the process uses. */
-  formerlyProven: Address | undefined;
   /** Challenges to `address` since its trial began. */
   challengesSent = 0;
   /** By the key under which the peer sends: where our message of its handshake went. */
   readonly #reachedAt = new Map<string | undefined, Address | undefined>();
+  /** The proven addresses before answers that arrived when the trial may already have been over. It cannot be seen from
+   *  outside whether the process uses one of these or `proven`, until it sends somewhere. */
+  #formerlyProven: Address[] = [];
   #initiatedTo: Address | undefined;
   readonly #challenges = new Map<string, Address>();
   #wentBack = false;
@@ -81,10 +81,18 @@ export class PathModel {
 
   /** Whether the amplification limit does not apply, and has not lately. */
   get isSettled(): boolean {
-    return this.proven !== undefined && !this.isOnTrial && this.formerlyProven === undefined;
+    return this.proven !== undefined && !this.isOnTrial && this.isCertain;
   }
   get isOnTrial(): boolean {
     return this.address !== undefined && !sameAddress(this.address, this.proven);
+  }
+  /** Whether `proven` is known to be what the process takes for the proven address. */
+  get isCertain(): boolean {
+    return this.#formerlyProven.length === 0;
+  }
+  /** Whether the process may take this address for the proven one. */
+  mayBeProven(address: Address): boolean {
+    return [this.proven, ...this.#formerlyProven].some((candidate) => sameAddress(candidate, address));
   }
   /** Whether enough challenges went unanswered for the path to go back. */
   mayGoBack(now: number): boolean {
@@ -96,8 +104,14 @@ export class PathModel {
       // If copies went elsewhere, the use of the keys does not show which of the addresses was reached.
       this.#initiatedTo = !isCopy || sameAddress(to, this.#initiatedTo) ? to : undefined;
     }
-    if (this.isOnTrial && sameAddress(to, this.proven)) this.#wentBack = true;
+    if (!sameAddress(to, this.address) && this.mayBeProven(to)) {
+      this.proven = to;
+      this.#formerlyProven = [];
+      this.#wentBack = true;
+    }
     if (packet?.challenge === undefined) return;
+    // An address that has to answer a challenge is not proven: the trial before was over when the answer came.
+    if (!this.isCertain && sameAddress(to, this.proven)) this.proven = this.#formerlyProven.pop();
     // Different bytes mean another trial. The path may have gone back in between, so an answer to the earlier challenge
     // proves nothing.
     if (!this.#challenges.has(packet.challenge)) {
@@ -125,7 +139,9 @@ export class PathModel {
     for (const response of sent?.packet?.responses ?? []) {
       const address = this.#challenges.get(response);
       if (address === undefined || !sameAddress(address, this.address)) continue;
-      this.formerlyProven = this.mayGoBack(at) ? this.proven : undefined;
+      if (sameAddress(address, this.proven)) continue; // another copy of the answer
+      if (!this.mayGoBack(at)) this.#formerlyProven = [];
+      else if (this.proven !== undefined) this.#formerlyProven.push(this.proven);
       this.proven = address;
     }
   }
@@ -135,7 +151,6 @@ export class PathModel {
     if (sameAddress(from, this.address) && !this.#wentBack) return;
     this.address = { address: from.address, port: from.port };
     this.#movedAt = at;
-    this.formerlyProven = undefined;
     this.#challenges.clear();
     this.challengesSent = 0;
     this.#wentBack = false;
