@@ -173,7 +173,7 @@ function summarize({ seeds, failed, totals, seconds }) {
   process.stdout.write(
     `${totals.datagramsSent} datagrams: ${totals.lost} lost, ${totals.corrupted} corrupted, ` +
       `${totals.duplicated} duplicated, ${totals.forged} forged, ${totals.replayed} replayed, ` +
-      `${totals.misdirected} misdirected; ${totals.clients} clients, ${totals.streams} streams (${totals.resets} reset, ${totals.stops} stopped, ${totals.lostStreams} lost), ` +
+      `${totals.misdirected} misdirected; ${totals.clients} clients, ${totals.streams} streams (${totals.messages} messages, ${totals.resets} reset, ${totals.stops} stopped, ${totals.lostStreams} lost), ` +
       `${totals.rekeys} rekeys, ${totals.restarts} restarts, ${totals.closes} farewells, ${totals.moves} moves, ${totals.freezes} sleeps, ` +
       `${totals.removals} removals, ${totals.misbehaved} that broke the protocol, ${totals.floods} floods; ` +
       `${(totals.waitedMs / seeds / 1000).toFixed(1)} s to the end on average, ${totals.healed} networks had to heal first\n` +
@@ -187,12 +187,12 @@ function mixed(seed, names) {
 }
 
 async function work() {
-  const { runScenario, SCENARIO_NAMES } = await import(TESTKIT);
+  const { runScenario, MIXED_NAMES } = await import(TESTKIT);
   const options = await suiteOptions(workerData.portable);
   parentPort.on('message', (seed) => {
     if (seed === undefined) parentPort.close();
     else {
-      const scenario = workerData.scenario === MIXED ? mixed(seed, SCENARIO_NAMES) : workerData.scenario;
+      const scenario = workerData.scenario === MIXED ? mixed(seed, MIXED_NAMES) : workerData.scenario;
       parentPort.postMessage({ ...runScenario(seed, { ...options, scenario }), scenario });
     }
   });

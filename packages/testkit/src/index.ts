@@ -27,5 +27,5 @@ export { formatSharingTable, measureSharing, SHARINGS } from './sharing-table.js
 export * from './simulated-network.js';
 export { measureStalls, measureStallTable, STALL_ROWS, STALL_SEEDS } from './stall-table.js';
 export * from './stream-model.js';
-export { SCENARIO_NAMES, type ScenarioName } from './troubles.js';
+export { MIXED_NAMES, SCENARIO_NAMES, type ScenarioName } from './troubles.js';
 export * from './world.js';

@@ -241,6 +241,9 @@ export class PeerLink {
       case 'stream-readable':
         actor.onReadable();
         break;
+      case 'stream-datagrams':
+        actor.onDatagrams();
+        break;
       case 'stream-writable':
         actor.onWritable();
         break;

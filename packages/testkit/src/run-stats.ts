@@ -12,6 +12,8 @@ export interface RunStats extends NetworkCounts {
   streams: number;
   /** Bytes that applications read. */
   bytes: number;
+  /** Messages that arrived. */
+  messages: number;
   resets: number;
   stops: number;
   /** Handshakes of the clients, except the first of each run. */
@@ -58,6 +60,7 @@ export function statsOf(
     clients: clients.length,
     streams: clients.reduce((sum, { streams }) => sum + streams.length, 0),
     bytes: ends.reduce((sum, end) => sum + end.readBytes, 0),
+    messages: ends.reduce((sum, end) => sum + end.messages, 0),
     resets: ends.filter((end) => end.sawReset).length,
     stops: ends.filter((end) => end.wasStopped).length,
     rekeys: handshakes,

@@ -4,6 +4,16 @@ import type { TurnTiming } from './endpoint-driver.js';
 import type { NetworkConditions, Side } from './network-conditions.js';
 import type { NodeName } from './world.js';
 
+/** The messages that one side sends on a stream (spec datagrams). They begin when it has the stream, and end with it. */
+export interface MessagePlan {
+  readonly count: number;
+  /** Their lengths differ, up to this. */
+  readonly maxBytes: number;
+  /** How many are sent at once, and the time between two such bursts. */
+  readonly burst: number;
+  readonly pauseMs: number;
+}
+
 /** What one side does with a stream. Times start when it has the stream. */
 export interface EndPlan {
   readonly sizeBytes: number;
@@ -24,6 +34,7 @@ export interface EndPlan {
   readonly stopAfterMs: number | undefined;
   /** The code of the reset and the stop. */
   readonly code: number;
+  readonly messages?: MessagePlan;
 }
 
 export interface StreamPlan {

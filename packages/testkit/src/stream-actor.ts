@@ -1,7 +1,7 @@
 /** The application at one end of a simulated stream. */
 import type { Stream } from '@underpass/protocol';
 import type { Content } from './content.js';
-import type { EndPlan } from './scenario.js';
+import type { EndPlan, MessagePlan } from './scenario.js';
 import type { EndModel } from './stream-model.js';
 
 /** The process of an actor, as far as the actor uses it. */
@@ -38,6 +38,7 @@ export class StreamActor {
       host.after(plan.readDelayMs, () => this.#resumeReading());
     }
     this.#write();
+    if (plan.messages !== undefined) this.#sendMessages(plan.messages, 0);
   }
 
   // ---- the stream's events ------------------------------------------------------------------------------------
@@ -45,6 +46,12 @@ export class StreamActor {
   onReadable(): void {
     this.model.onReadable();
     if (!this.#waitsToRead) this.#read();
+  }
+
+  onDatagrams(): void {
+    for (let bytes = this.#stream.readDatagram(); bytes !== undefined; bytes = this.#stream.readDatagram()) {
+      this.model.onMessage(bytes);
+    }
   }
 
   onWritable(): void {
@@ -109,6 +116,23 @@ export class StreamActor {
     const { resetAfterFinishMs } = this.#plan;
     if (resetAfterFinishMs !== undefined) this.#host.after(resetAfterFinishMs, () => this.#reset());
     this.#host.wake();
+  }
+
+  // ---- messages -----------------------------------------------------------------------------------------------
+
+  /** @param first  the number of the next message */
+  #sendMessages(plan: MessagePlan, first: number): void {
+    if (this.#isWritingOver) return;
+    const { model } = this;
+    const now = this.#host.now();
+    const end = Math.min(first + plan.burst, plan.count);
+    for (let number = first; number < end; number++) {
+      const message = model.message(number, (number * 7_919) % (plan.maxBytes + 1));
+      const { maxDatagramBytes } = this.#stream;
+      model.onMessageSent(number, message, maxDatagramBytes, this.#stream.sendDatagram(now, message));
+    }
+    this.#host.wake();
+    if (end < plan.count) this.#host.after(plan.pauseMs, () => this.#sendMessages(plan, end));
   }
 
   // ---- reading ------------------------------------------------------------------------------------------------

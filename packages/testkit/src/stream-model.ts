@@ -1,13 +1,17 @@
 /** The reference model of a stream: what its two ends may see, whatever the network does. */
-import { StreamErrorCode } from '@underpass/protocol';
+import { type DatagramOutcome, StreamErrorCode } from '@underpass/protocol';
 import type { Content } from './content.js';
+
+/** A message begins with its number. */
+const NUMBER_BYTES = 4;
 
 export type Report = (violation: string) => void;
 
 /** One side's end of a stream: what its application wrote and read, and how each direction ended.
  *
  *  The rules are simple. Written bytes are read in order and exactly once. FIN follows all of them, or a reset that the
- *  writer requested. Nothing follows the end, and every end is reached. The model knows nothing of packets, windows or
+ *  writer requested. Nothing follows the end, and every end is reached. A message arrives at most once, and whole. The
+ *  model knows nothing of packets, windows or
  *  keys. Methods named like commands record what the application did; methods named `on...` check what the protocol
  *  reported, against the other end's record. */
 export class EndModel {
@@ -31,6 +35,13 @@ export class EndModel {
   readAllAt: number | undefined;
   sawReset = false;
   stopCode: number | undefined;
+
+  /** How many messages have arrived. */
+  messages = 0;
+  /** The lengths of the messages that this end has sent, by number. */
+  readonly #sentMessages = new Map<number, number>();
+  /** The numbers of those that have arrived, by the end that sent them. */
+  readonly #arrivedMessages = new Map<EndModel, Set<number>>();
 
   /** The connection was lost, with everything under way. */
   isLost = false;
@@ -66,6 +77,21 @@ export class EndModel {
     this.stopCode ??= code;
   }
 
+  /** A message with this number: the number, then content that follows from it. */
+  message(number: number, length: number): Uint8Array {
+    const message = new Uint8Array(NUMBER_BYTES + length);
+    new DataView(message.buffer).setUint32(0, number);
+    message.set(this.#content.bytes(this.contentStart, number, length), NUMBER_BYTES);
+    return message;
+  }
+
+  onMessageSent(number: number, message: Uint8Array, maxBytes: number, outcome: DatagramOutcome): void {
+    if (message.length > maxBytes !== (outcome === 'too-large') && outcome !== 'ended') {
+      this.#fail(`sent a message of ${message.length} bytes, ${maxBytes} are permitted: ${outcome}`);
+    }
+    if (outcome === 'queued') this.#sentMessages.set(number, message.length);
+  }
+
   // ---- what the protocol reports ------------------------------------------------------------------------------
 
   onRead(bytes: Uint8Array): void {
@@ -86,6 +112,28 @@ export class EndModel {
     const difference = this.#content.firstDifference(writer.contentStart, this.readBytes, bytes);
     if (difference >= 0) this.#fail(`read a wrong byte at offset ${this.readBytes + difference}`);
     this.readBytes = end;
+  }
+
+  /** spec datagrams: what arrives was sent, by the other end, and arrives once */
+  onMessage(bytes: Uint8Array): void {
+    this.#expectLife('a message');
+    const sender = this.peer;
+    if (sender === undefined || bytes.length < NUMBER_BYTES) {
+      this.#fail(`received a message of ${bytes.length} bytes that nobody sent`);
+      return;
+    }
+    const number = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
+    const arrived = this.#arrivedMessages.get(sender) ?? new Set();
+    this.#arrivedMessages.set(sender, arrived);
+    if (arrived.has(number)) this.#fail(`received message ${number} twice`);
+    arrived.add(number);
+    this.messages++;
+    if (sender.#sentMessages.get(number) !== bytes.length) {
+      this.#fail(`received message ${number} with ${bytes.length} bytes`);
+    }
+    const content = bytes.subarray(NUMBER_BYTES);
+    const difference = this.#content.firstDifference(sender.contentStart, number, content);
+    if (difference >= 0) this.#fail(`received message ${number} with a wrong byte at ${difference}`);
   }
 
   onReadFinished(): void {

@@ -2,7 +2,7 @@
 import { BASE_DATAGRAM_BYTES } from '@underpass/protocol';
 import type { Stalls } from './measure-transfer.js';
 import type { LinkConditions, Side } from './network-conditions.js';
-import type { ClientPlan, Freeze, Scenario, StreamPlan } from './scenario.js';
+import type { ClientPlan, Freeze, MessagePlan, Scenario, StreamPlan } from './scenario.js';
 import type { SeededRandom } from './seeded-random.js';
 import { anotherClient, besideUnread, cleanTransfer, drawMoves, steadyWrites, without } from './transfers.js';
 import { clientName, type NodeName } from './world.js';
@@ -81,6 +81,14 @@ function drawStalls(
     at += forMs + random.between(0, 2 * meanGapMs);
   }
   return freezes;
+}
+
+function drawMessages(random: SeededRandom): { readonly messages?: MessagePlan } {
+  if (random.chance(0.2)) return {};
+  const count = random.magnitude(1, 400);
+  const pauseMs = random.magnitude(1, 2_000);
+  const maxBytes = random.pick([0, 60, 400, 1_200, 1_500]);
+  return { messages: { count, maxBytes, burst: random.magnitude(1, 60), pauseMs } };
 }
 
 export const TROUBLES = {
@@ -260,6 +268,13 @@ export const TROUBLES = {
     onLinks(withBaseSize(scenario), () => ({
       pathBytes: [0, 2_000, 30_000].map((from) => ({ from, maxBytes: random.integer(600, 1_500) })),
     })),
+  /** Streams have messages too. */
+  datagrams: (scenario, random) =>
+    onStreams(scenario, (plan) => ({
+      ...plan,
+      opener: { ...plan.opener, ...drawMessages(random) },
+      answerer: { ...plan.answerer, ...drawMessages(random) },
+    })),
   everything: (scenario, random) => {
     let bent = scenario;
     for (const name of [
@@ -278,3 +293,5 @@ export const TROUBLES = {
 
 export type ScenarioName = keyof typeof TROUBLES;
 export const SCENARIO_NAMES = Object.keys(TROUBLES) as ScenarioName[];
+/** Those that `mixed` alternates between. A new one among them would give each seed another scenario. */
+export const MIXED_NAMES = SCENARIO_NAMES.filter((name) => name !== 'datagrams');
