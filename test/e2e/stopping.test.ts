@@ -163,7 +163,7 @@ describe('the first underpass relay', () => {
     expect([statSync(config).mode & 0o777, statSync(keyFile).mode & 0o777]).toEqual([0o600, 0o600]);
     const { stdout: publicKey } = await runUnderpass(['pubkey'], { stdin: readFileSync(keyFile, 'utf8') });
     expect(first.stdout).toContain(`public key:\n  ${publicKey}`);
-    expect(first.stdout).toContain('[[peer]]');
+    expect(first.stdout).toContain('underpass invite laptop --allow');
     expect(first.transcript()).not.toContain(readFileSync(keyFile, 'utf8').trim());
 
     const second = startUnderpass(['relay'], environment);

@@ -105,7 +105,9 @@ export function clientConfigFrom(flags: ClientFlags): ClientConfig {
       isBare
         ? 'no relay is given'
         : `${missing.join(' and ')} ${missing.length === 1 ? 'is' : 'are'} missing`,
-      'give the name of a saved relay or the link of an invite, or --config FILE, or --relay HOST:PORT, --relay-key PUBLIC_KEY and --key FILE',
+      isBare
+        ? "give the link of an invite, a saved relay's name, --config FILE, or --relay, --relay-key and --key"
+        : 'give --config FILE, or --relay HOST:PORT, --relay-key PUBLIC_KEY and --key FILE',
     );
   }
   const privateKey = readPrivateKeyFile(key);
