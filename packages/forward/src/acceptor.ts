@@ -28,6 +28,8 @@ export interface AcceptorObserver {
   /** A message of the target was larger than the path to the peer carries. Called once for each flow. */
   onTooLarge(id: number, target: Target, bytes: number, maxBytes: number): void;
   onListenRefused?(id: number, place: RelayPlace, status: RequestStatus, advice: string): void;
+  /** No rule permits an open stream any more, so it is being reset. `onEnd` follows. */
+  onForbidden?(id: number, target: Target, advice: string): void;
   /** Called last, and only for a stream that was opened. */
   onEnd(id: number, target: Target, summary: PumpSummary): void;
 }
@@ -80,6 +82,8 @@ export class Acceptor {
       queue,
       timers,
       now,
+      open: new Set(),
+      onForbidden: (id, target, advice) => observer.onForbidden?.(id, target, advice),
       onOpened: (id, target, address) => observer.onOpened(id, target, address),
       onConnected: (socket) => this.#sockets.add(socket),
       onDisconnected: (socket) => {
@@ -112,6 +116,11 @@ export class Acceptor {
     this.#underWay++;
     this.#options.tunnel.attach(stream, request);
     request.start();
+  }
+
+  /** Call when the peer's rules have changed: connections that no rule permits any more are reset. */
+  onRulesChanged(): void {
+    for (const service of [...this.#dials.open]) service.onRulesChanged();
   }
 
   /** Resets the targets that are still connected. Call it when all streams are closed: a target that reads slowly

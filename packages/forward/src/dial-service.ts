@@ -1,5 +1,6 @@
 /** Serves a request for a target: judges it, dials it and carries its bytes (spec forwarding 2.4 to 2.6). */
 import type { Socket } from 'node:net';
+import { StreamErrorCode } from '@underpass/protocol';
 import type { Timers } from '@underpass/runtime';
 import { type DescriptorGuard, OUT_OF_DESCRIPTORS } from './descriptor-guard.js';
 import type { DialQueue } from './dial-queue.js';
@@ -8,6 +9,7 @@ import { formatTarget, type Target } from './forward-spec.js';
 import type { IncomingRequest, RequestService } from './incoming-request.js';
 import { Pump, type PumpSummary } from './pump.js';
 import type { RequestStatus } from './request.js';
+import { resetSocket } from './reset-socket.js';
 import type { SocketWatch } from './socket-watch.js';
 import type { Tunnel } from './tunnel.js';
 
@@ -22,6 +24,10 @@ export interface Route {
    *  @param done  called once, unless cancelled first
    *  @returns a function that cancels it */
   connect(end: number, done: (outcome: RouteOutcome) => void): () => void;
+  /** Judges an open connection by the rules of now.
+   *  @param address  what `connect` has connected to
+   *  @returns why it is not permitted any more, or undefined */
+  judgeAgain(address: string): string | undefined;
 }
 
 export type RouteOutcome =
@@ -41,6 +47,10 @@ export interface SharedByDials {
   readonly queue: DialQueue;
   readonly timers: Timers;
   readonly now: () => number;
+  /** The services whose targets are connected. */
+  readonly open: Set<DialService>;
+  /** The rules do not permit an open connection any more, so it is being reset. */
+  onForbidden(id: number, target: Target, advice: string): void;
   /** @param address  what the relay connected to */
   onOpened(id: number, target: Target, address: string): void;
   onConnected(socket: Socket): void;
@@ -63,6 +73,8 @@ export class DialService implements RequestService {
   #cancel: (() => void) | undefined;
   #leaveQueue: (() => void) | undefined;
   #pump: Pump | undefined;
+  /** What the target turned out to be, once it is connected. */
+  #address = '';
 
   constructor(request: IncomingRequest, route: Route, options: DialServiceOptions, shared: SharedByDials) {
     this.#request = request;
@@ -122,6 +134,14 @@ export class DialService implements RequestService {
     this.#leave();
   }
 
+  /** spec forwarding 3.9: a connection that no rule permits any more ends now */
+  onRulesChanged(): void {
+    const advice = this.#route.judgeAgain(this.#address);
+    if (advice === undefined || this.#pump === undefined) return;
+    this.#shared.onForbidden(this.#request.stream.id, this.#route.target, advice);
+    this.#pump.abort(StreamErrorCode.refused);
+  }
+
   #connect(end: number): void {
     let isOver = false;
     const cancel = this.#route.connect(end, (outcome) => {
@@ -135,7 +155,17 @@ export class DialService implements RequestService {
 
   #open(socket: Socket, address: string): void {
     const { tunnel, watch } = this.#options;
+    // The rules may have changed while it was being connected.
+    const advice = this.#route.judgeAgain(address);
+    if (advice !== undefined) {
+      socket.on('error', () => {});
+      resetSocket(socket);
+      this.#request.refuse('not-allowed', advice);
+      return;
+    }
     const { stream, firstBytes, isStopped } = this.#request;
+    this.#address = address;
+    this.#shared.open.add(this);
     // Count the socket before giving the place back, because a waiting request may take that place at once.
     this.#shared.onConnected(socket);
     this.#request.open();
@@ -148,6 +178,7 @@ export class DialService implements RequestService {
       watch,
       wake: () => tunnel.wake(),
       onEnd: (summary) => {
+        this.#shared.open.delete(this);
         this.#shared.onDisconnected(socket);
         this.#shared.onEnd(id, target, summary);
       },

@@ -36,6 +36,8 @@ export class TcpRoute implements Route {
   readonly target: TcpTarget;
   readonly #options: TcpRouteOptions;
   readonly #shared: SharedByRoutes;
+  /** The rules that permitted the addresses which are being dialled. */
+  #judgedBy: readonly AllowRule[] | undefined;
 
   constructor({ host, port }: TcpTarget, options: TcpRouteOptions, shared: SharedByRoutes) {
     this.target = { host, port };
@@ -59,6 +61,15 @@ export class TcpRoute implements Route {
       case 'lookup':
         return this.#lookUp(verdict.name, end, done);
     }
+  }
+
+  judgeAgain(address: string): string | undefined {
+    const { ownAddresses = () => [] } = this.#options;
+    const rules = this.#options.rules();
+    if (rules === this.#judgedBy) return undefined;
+    this.#judgedBy = rules;
+    const { permitted, advice } = judgeAddresses(rules, this.target, [address], 1, ownAddresses);
+    return permitted.length > 0 ? undefined : advice;
   }
 
   #lookUp(name: string, end: number, done: Done): () => void {
@@ -99,10 +110,12 @@ export class TcpRoute implements Route {
   /** spec forwarding 3.4: judges each address by itself and connects only to those that were permitted */
   #dial(candidates: readonly string[], end: number, done: Done): () => void {
     const { target } = this;
-    const { rules, ownAddresses = () => [], connectTcp, descriptors } = this.#options;
+    const { ownAddresses = () => [], connectTcp, descriptors } = this.#options;
+    const rules = this.#options.rules();
+    this.#judgedBy = rules;
     const { families, timers, now } = this.#shared;
     const { permitted, advice } = judgeAddresses(
-      rules(),
+      rules,
       target,
       inDialOrder(candidates, families.get(target.host)),
       MAX_DIAL_ADDRESSES,

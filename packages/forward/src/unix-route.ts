@@ -37,6 +37,10 @@ export class UnixRoute implements Route {
     return refuseUnixTarget(this.#options.rules(), this.target);
   }
 
+  judgeAgain(): string | undefined {
+    return this.judge();
+  }
+
   connect(end: number, done: (outcome: RouteOutcome) => void): () => void {
     const where = formatTarget(this.target);
     let socket: Socket | undefined;

@@ -33,6 +33,7 @@ interface Setup {
 type Heard =
   | { readonly opened: number; readonly address: string }
   | { readonly refused: number; readonly status: RequestStatus; readonly advice: string }
+  | { readonly forbidden: number; readonly advice: string }
   | { readonly ended: number; readonly clean: boolean };
 
 function setUp(setup: Setup = {}) {
@@ -59,6 +60,7 @@ function setUp(setup: Setup = {}) {
       onOpened: (opened, _target, address) => heard.push({ opened, address }),
       onRefused: (refused, _target, status, advice) => heard.push({ refused, status, advice }),
       onTooLarge: () => {},
+      onForbidden: (forbidden, _target, advice) => heard.push({ forbidden, advice }),
       onEnd: (ended, _target, { clean }) => heard.push({ ended, clean }),
     },
     ownAddresses: setup.ownAddresses ?? (() => []),
@@ -89,6 +91,7 @@ function setUp(setup: Setup = {}) {
   };
   const setRules = (...texts: readonly string[]) => {
     allow = rules(...texts);
+    acceptor.onRulesChanged();
   };
   return { acceptor, accept, setRules, timers, connects, heard, resolved, warnings: () => warnings };
 }
@@ -523,5 +526,84 @@ describe('closing an acceptor', () => {
     expect(acceptor.connections).toBe(1);
     await acceptor.close();
     expect(acceptor.connections).toBe(0);
+  });
+});
+
+describe('changed rules (spec forwarding 3.9)', () => {
+  /** Opens connections to these targets, one after another. */
+  async function openAll(setup: Setup, hosts: readonly string[]) {
+    const pairs: Awaited<ReturnType<typeof socketPair>>[] = [];
+    for (const _ of hosts) pairs.push(await socketPair());
+    const sockets = pairs.map(({ ours }) => ours);
+    const running = setUp({
+      ...setup,
+      connectTcp: () => {
+        const socket = sockets.shift() as (typeof pairs)[number]['ours'];
+        process.nextTick(() => socket.emit('connect'));
+        return socket;
+      },
+    });
+    const streams = [];
+    for (const host of hosts) {
+      streams.push(running.accept(request(host)).stream);
+      await settled();
+    }
+    expect(running.acceptor.connections).toBe(hosts.length);
+    return { ...running, streams, theirs: pairs.map(({ theirs }) => theirs) };
+  }
+
+  it('reset what they do not permit, on both sides (spec forwarding 3.9: "MUST then reset, on both sides")', async () => {
+    const { setRules, streams, theirs, heard } = await openAll(
+      { allow: ['192.0.43.8:80', '192.0.43.9:80'] },
+      ['192.0.43.8', '192.0.43.9'],
+    );
+    const ends = theirs.map(howItEnds);
+    setRules('192.0.43.9:80');
+    expect(await ends[0]).toBe('ECONNRESET');
+    await streams[0]?.until(() => heard.some((event) => 'ended' in event));
+    expect(streams.map(({ resetCode, stopCode }) => [resetCode, stopCode])).toEqual([
+      [StreamErrorCode.refused, StreamErrorCode.refused],
+      [undefined, undefined],
+    ]);
+    expect(heard.slice(2)).toEqual([
+      {
+        forbidden: 0,
+        advice: 'no rule allows 192.0.43.8:80; to allow it, add the rule 192.0.43.8:80',
+      },
+      { ended: 0, clean: false },
+    ]);
+  });
+
+  it('leave alone what another rule permits (spec forwarding 3.9: "MUST leave alone every connection")', async () => {
+    const resolve = async () => ['192.0.43.8'];
+    const { setRules, heard, acceptor } = await openAll({ allow: ['db.example:80'], resolve }, [
+      'db.example',
+    ]);
+    setRules('*.example:80', 'other.example:80');
+    setRules('*:*');
+    expect(acceptor.connections).toBe(1);
+    expect(heard).toHaveLength(1);
+    setRules('192.0.43.8:80');
+    expect(heard[1]).toMatchObject({ forbidden: 0 });
+  });
+
+  it('count for a special-purpose address that a name led to', async () => {
+    const resolve = async () => ['10.0.0.1'];
+    const allow = ['db.example:80', '10.0.0.0/8:80'];
+    const { setRules, heard, acceptor } = await openAll({ allow, resolve }, ['db.example']);
+    setRules('db.example:80', '10.0.0.1:80');
+    expect(acceptor.connections).toBe(1);
+    setRules('db.example:80');
+    expect(heard[1]).toMatchObject({ forbidden: 0 });
+  });
+
+  it('refuse a connection that is made at that moment', async () => {
+    const { accept, connects, setRules, heard } = setUp({ allow: ['192.0.43.8:80'] });
+    const { stream } = accept(request('192.0.43.8'));
+    setRules();
+    connects.succeed();
+    expect(refusalOf(stream)).toBe(byteOf('not-allowed'));
+    expect(connects.sockets[0]?.destroyed).toBe(true);
+    expect(heard).toMatchObject([{ refused: 0, status: 'not-allowed' }]);
   });
 });

@@ -8,6 +8,9 @@ class FakeSocket extends EventEmitter {
   destroy(): void {
     this.destroyed = true;
   }
+  resetAndDestroy(): void {
+    this.destroyed = true;
+  }
 }
 
 export class FakeConnects {

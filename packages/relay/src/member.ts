@@ -78,9 +78,10 @@ export class Member {
     return this.#listeners?.open.some(({ place }) => place.port === port) ?? false;
   }
 
-  /** New rules apply from the next request, and to listeners at once. */
+  /** New rules apply at once: what they do not permit is closed. */
   setOptions(options: RelayPeerOptions): void {
     this.#options = withoutSecret(options);
+    this.#acceptor?.onRulesChanged();
     this.#listeners?.onRulesChanged();
   }
 
@@ -116,6 +117,10 @@ export class Member {
           emit({ type: 'stream-opened', peer: this.name, id, target, address });
         },
         onRefused: (id, target, status, reason) => this.#onRefused(id, target, status, reason),
+        onForbidden: (id, target, reason) => {
+          const advice = `${this.name} lost its connection to ${formatTarget(target)}: ${reason}`;
+          emit({ type: 'stream-forbidden', peer: this.name, id, target, advice });
+        },
         onTooLarge: (id, target, bytes, maxBytes) => {
           emit({ type: 'message-too-large', peer: this.name, id, target, bytes, maxBytes });
         },

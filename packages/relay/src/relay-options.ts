@@ -147,6 +147,14 @@ export type RelayEvent =
       readonly bytes: number;
       readonly maxBytes: number;
     }
+  /** The peer's new rules do not permit a stream that is open, so it is being reset. `stream-closed` follows. */
+  | {
+      readonly type: 'stream-forbidden';
+      readonly peer: string;
+      readonly id: number;
+      readonly target: Target;
+      readonly advice: string;
+    }
   | {
       readonly type: 'stream-closed';
       readonly peer: string;
@@ -257,9 +265,9 @@ export interface Relay {
   /** The address on which it listens, with the actual port. */
   readonly address: Address;
   status(): RelayStatus;
-  /** Replaces the lists of peers and of invites (SIGHUP). A peer that stays keeps every stream, and its new rules apply
-   *  from the next request. A listener that no rule permits any more is closed with its visitors. A peer that is gone,
-   *  or whose preshared key changed, is disconnected.
+  /** Replaces the lists of peers and of invites (SIGHUP). A peer that stays keeps the streams that its
+   *  new rules permit; others are reset. A listener that no rule permits any more is closed with its visitors. A peer
+   *  that is gone, or whose preshared key changed, is disconnected.
    *  @throws UnderpassError when two peers share a name or a key; nothing has changed then */
   setPeers(peers: readonly RelayPeerOptions[], invites?: readonly RelayInviteOptions[]): void;
   /** Sends CLOSE to every peer and ends all streams, within 5 s. Never rejects. */

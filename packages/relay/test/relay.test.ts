@@ -107,7 +107,7 @@ describe('a relay', () => {
     expect((await relay.next('refused')).advice).toContain('relay.example resolves to 127.0.0.1');
   });
 
-  it('applies new rules to the next request, and keeps the streams of peers that stay', async () => {
+  it('applies new rules to the next request, and keeps the streams that they permit', async () => {
     const port = await startTarget(echo);
     const keys = newKeys();
     const peer = (name: string, ...texts: string[]) => ({
@@ -115,16 +115,46 @@ describe('a relay', () => {
       publicKey: keys.publicKey,
       allow: rules(...texts),
     });
-    const relay = await runRelay([peer('laptop', `127.0.0.1:${port}`)]);
+    const relay = await runRelay([peer('laptop', `127.0.0.1:${port}`, '192.0.43.8:80')]);
     const client = await BareClient.connect(relay, keys);
     const answer = client.ask('127.0.0.1', port, 'before');
     await answer.until(({ bytes }) => bytes().length === 6);
-    relay.relay.setPeers([peer('renamed')]);
-    const refused = client.ask('127.0.0.1', port);
+    relay.relay.setPeers([peer('renamed', '127.0.0.0/8:*')]);
+    const refused = client.ask('192.0.43.8', 80);
     answer.stream.write(Buffer.from(' and after'));
     await refused.until(({ isOver }) => isOver);
     expect([refused.status(), (await relay.next('refused')).peer]).toEqual(['not-allowed', 'renamed']);
     await answer.until(({ bytes }) => bytes().length === 16);
+    expect(client.disconnects).toEqual([]);
+  });
+
+  it('closes exactly the streams that new rules do not permit (spec forwarding 3.9)', async () => {
+    const ports = [await startTarget(echo), await startTarget(echo)] as const;
+    const keys = newKeys();
+    const peer = (...texts: string[]) => ({
+      name: 'laptop',
+      publicKey: keys.publicKey,
+      allow: rules(...texts),
+    });
+    const relay = await runRelay([peer(...ports.map((port) => `127.0.0.1:${port}`))]);
+    const client = await BareClient.connect(relay, keys);
+    const answers = ports.map((port) => client.ask('127.0.0.1', port, 'x'));
+    for (const answer of answers) await answer.until(({ bytes }) => bytes().length === 1);
+    relay.relay.setPeers([peer(`127.0.0.1:${ports[1]}`)]);
+    await answers[0]?.until(({ isOver }) => isOver);
+    expect(await relay.next('stream-forbidden')).toEqual({
+      type: 'stream-forbidden',
+      peer: 'laptop',
+      id: answers[0]?.stream.id,
+      target: { host: '127.0.0.1', port: ports[0] },
+      advice: expect.stringMatching(
+        `^laptop lost its connection to 127.0.0.1:${ports[0]}: .*add the rule 127.0.0.1:${ports[0]}$`,
+      ),
+    });
+    expect(await relay.next('stream-closed')).toMatchObject({ id: answers[0]?.stream.id, clean: false });
+    answers[1]?.stream.write(Buffer.from('y'));
+    client.ask('127.0.0.1', ports[1]); // wakes it
+    await answers[1]?.until(({ bytes }) => bytes().length === 2);
     expect(client.disconnects).toEqual([]);
   });
 

@@ -131,6 +131,11 @@ export function logRelayEvent(log: Log, event: RelayEvent): void {
       );
       return;
     }
+    case 'stream-forbidden': {
+      const { type, peer, id, advice } = event;
+      log.info({ event: type, peer, id, target: formatTarget(event.target) }, advice);
+      return;
+    }
     case 'stream-closed': {
       const { type, peer, id, bytesSent, bytesReceived, clean } = event;
       const target = formatTarget(event.target);
