@@ -10,7 +10,7 @@ import { installed, outputOf } from './installed.js';
 import { PROGRAM, RunningProgram } from './running-program.js';
 import { body, closedPort, connect, readBytes, sha256, startTarget } from './tcp.js';
 import { temporaryDirectory } from './temporary-directory.js';
-import { clientArguments, setUpRelay, startRelay, startTunnel } from './tunnel.js';
+import { clientArguments, setUpRelay, startClient, startRelay, startTunnel } from './tunnel.js';
 
 /** Runs a program with `input` on its stdin. */
 async function run(command: string, commandArguments: readonly string[], input: Uint8Array | string = '') {
@@ -138,6 +138,55 @@ describe('through the tunnel', () => {
     const flags = ['--silent', '--show-error', '--max-time', '30', '--unix-socket', local];
     const { code, output, errors } = await run(curl, [...flags, 'http://app/']);
     expect([code, errors, sha256(output)]).toEqual([0, '', sha256(page)]);
+  });
+});
+
+describe('through a dynamic forward', () => {
+  const flags = ['--silent', '--show-error', '--max-time', '30'];
+
+  it('curl fetches a page by SOCKS and by CONNECT, and learns why a target fails', async (context) => {
+    const curl = installed('curl');
+    if (curl === undefined) return context.skip('curl is not installed');
+    const page = body(1_000_000, 10);
+    const port = await startHttp(page);
+    const nobody = await closedPort();
+    const setup = setUpRelay([`localhost:${port}`, `127.0.0.1:${nobody}`]);
+    const relay = await startRelay(setup);
+    const { program } = await startClient(setup, relay.port, [], ['-D', '0']);
+    const listening = await program.event('listening', (event) => event.kind === 'dynamic');
+    const [{ port: proxy }] = listening.addresses as readonly [{ readonly port: number }];
+
+    const ways = [
+      ['--socks4', `127.0.0.1:${proxy}`],
+      ['--socks4a', `127.0.0.1:${proxy}`],
+      ['--socks5', `127.0.0.1:${proxy}`],
+      ['--socks5-hostname', `127.0.0.1:${proxy}`],
+      ['--proxytunnel', '-x', `http://127.0.0.1:${proxy}`],
+    ];
+    for (const way of ways) {
+      const { code, errors, output } = await run(curl, [...flags, ...way, `http://localhost:${port}/`]);
+      expect([way[0], code, errors, sha256(output)]).toEqual([way[0], 0, '', sha256(page)]);
+    }
+
+    const refused = await run(curl, [
+      ...flags,
+      '--socks5',
+      `127.0.0.1:${proxy}`,
+      `http://127.0.0.1:${nobody}/`,
+    ]);
+    expect([refused.code, refused.errors]).toEqual([97, expect.stringContaining('(5)')]);
+    const denied = await run(curl, [
+      ...flags,
+      '--socks5-hostname',
+      `127.0.0.1:${proxy}`,
+      'http://example.com/',
+    ]);
+    expect([denied.code, denied.errors]).toEqual([97, expect.stringContaining('(2)')]);
+    const tunnel = ['--proxytunnel', '-x', `http://127.0.0.1:${proxy}`];
+    const forbidden = await run(curl, [...flags, ...tunnel, 'http://example.com/']);
+    expect([forbidden.code, forbidden.errors]).toEqual([56, expect.stringContaining('403')]);
+    const plain = await run(curl, [...flags, '-x', `http://127.0.0.1:${proxy}`, 'http://example.com/']);
+    expect(String(plain.output)).toContain('use SOCKS 5 (socks5h://), or CONNECT (curl: --proxytunnel)');
   });
 });
 

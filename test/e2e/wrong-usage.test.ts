@@ -92,7 +92,9 @@ describe('an invalid command line causes code 2 and one line', () => {
     ]);
     expect([code, lines]).toEqual([
       2,
-      ['underpass: nothing to forward: give at least one -L [BIND:]PORT:HOST:HOSTPORT'],
+      [
+        'underpass: nothing to forward: give a forward, for example -L [BIND:]PORT:HOST:HOSTPORT or -D [BIND:]PORT',
+      ],
     ]);
   });
 

@@ -1,12 +1,16 @@
 /** How the text of each kind of forward is read: for the command line's options and for the control socket. */
 import type { Forward, Refusal } from '@underpass/forward/spec';
-import { parseLocalForwards, parseUdpForwards } from '@underpass/forward/syntax';
+import { parseDynamicForward, parseLocalForwards, parseUdpForwards } from '@underpass/forward/syntax';
 
 /** Each gives one forward, or one for each port of a range. */
 export const FORWARD_PARSERS: Readonly<
   Record<Forward['kind'], (text: string) => readonly Forward[] | Refusal>
 > = {
   local: parseLocalForwards,
+  dynamic: (text) => {
+    const parsed = parseDynamicForward(text);
+    return 'reason' in parsed ? parsed : [parsed];
+  },
   udp: parseUdpForwards,
 };
 

@@ -109,6 +109,9 @@ export type ClientEvent =
       /** The local program's address, for display. */
       readonly from: string;
     }
+  /** A program asked a dynamic forward for something that it does not serve. Its connection was closed.
+   *  `reason` says what it asked for. */
+  | { readonly type: 'proxy-refused'; readonly from: string; readonly reason: string }
   /** The relay refused the target or could not reach it, so the local connection was reset. */
   | {
       readonly type: 'refused';

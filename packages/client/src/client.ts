@@ -110,7 +110,11 @@ export class RunningClient implements Client {
       now: () => this.#driver.now(),
       timers: systemTimers,
     });
-    this.#forwards = new Forwards(this.#carrier);
+    this.#forwards = new Forwards({
+      carrier: this.#carrier,
+      emit: (event) => this.#emit(event),
+      timers: systemTimers,
+    });
     this.#finder = new RelayFinder({
       relay: options.relay,
       ...(options.lookUp && { lookUp: options.lookUp }),

@@ -1,11 +1,14 @@
 /** The forwards of a client: which run, and which class runs each kind. */
 import type { Forward } from '@underpass/forward';
 import { monotonicMs, systemTimers } from '@underpass/runtime';
-import type { Carrier } from './carrier.js';
 import type { BoundForward } from './client-options.js';
+import { DynamicForwarding, type DynamicForwardingOptions } from './dynamic-forwarding.js';
 import type { Forwarding } from './forwarding.js';
 import { LocalForwarding } from './local-forwarding.js';
 import { UdpForwarding } from './udp-forwarding.js';
+
+/** What the forwards use of the client. */
+export type ForwardsOptions = DynamicForwardingOptions;
 
 interface Running {
   readonly bound: BoundForward;
@@ -14,12 +17,12 @@ interface Running {
 
 /** Owns the running forwards of a client. It starts and ends them, and knows nothing of their connections. */
 export class Forwards {
-  readonly #carrier: Carrier;
+  readonly #options: ForwardsOptions;
   readonly #running: Running[] = [];
   #isClosed = false;
 
-  constructor(carrier: Carrier) {
-    this.#carrier = carrier;
+  constructor(options: ForwardsOptions) {
+    this.#options = options;
   }
 
   get bound(): readonly BoundForward[] {
@@ -51,9 +54,11 @@ export class Forwards {
   #create(spec: Forward): Forwarding {
     switch (spec.kind) {
       case 'local':
-        return new LocalForwarding(spec, this.#carrier);
+        return new LocalForwarding(spec, this.#options.carrier);
+      case 'dynamic':
+        return new DynamicForwarding(spec, this.#options);
       case 'udp':
-        return new UdpForwarding(spec, this.#carrier, systemTimers, monotonicMs);
+        return new UdpForwarding(spec, this.#options.carrier, systemTimers, monotonicMs);
     }
   }
 }

@@ -47,6 +47,13 @@ export const MAX_WAITING_VISITORS = 1024;
 export const VISITOR_TIMEOUT_MS = 30_000;
 /** How many bytes a socket may hold that its program has not read (spec forwarding 4.4). */
 export const SOCKET_BUFFER_BYTES = 256 * 1024;
+/** How long a program may take to tell a dynamic forward its target, and in how many bytes (spec proxy 8). */
+export const PROXY_REQUEST_TIMEOUT_MS = 10_000;
+export const MAX_PROXY_REQUEST_BYTES = 8 * 1024;
+/** How many connections to a dynamic forward may still have to do so (spec proxy 8). */
+export const MAX_PROXY_DIALOGUES = 1024;
+/** How long what a program sends is discarded after the answer of a failure (spec proxy 6). */
+export const PROXY_LINGER_MS = 2_000;
 
 // ---- ours ---------------------------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 /** What a client may be asked to forward, and how targets are written. */
 
 /** One forward of a client. Each kind has a class in the client's package that runs it. */
-export type Forward = LocalForward | UdpForward;
+export type Forward = LocalForward | DynamicForward | UdpForward;
 
 /** A local place and the target to which the relay connects for it (`-L`). */
 export interface LocalForward {
@@ -18,6 +18,14 @@ export interface UdpForward {
   readonly text: string;
   readonly place: TcpPlace;
   readonly target: UdpTarget;
+}
+
+/** A local place at which programs choose the target themselves (`-D`). */
+export interface DynamicForward {
+  readonly kind: 'dynamic';
+  /** As the user wrote it, for messages. */
+  readonly text: string;
+  readonly place: ListenPlace;
 }
 
 /** Where local programs connect. */

@@ -1,6 +1,16 @@
-/** Parses the arguments of `-L`, `-U` and `-W`, in ssh's syntax (spec forwarding 1.1). */
+/** Parses the arguments of `-L`, `-D`, `-U` and `-W`, in ssh's syntax (spec forwarding 1.1). */
 import { isIPv6 } from 'node:net';
-import type { Bind, ListenPlace, LocalForward, Refusal, Target, UdpForward } from './forward-spec.js';
+import type {
+  Bind,
+  DynamicForward,
+  ListenPlace,
+  LocalForward,
+  Refusal,
+  Target,
+  TcpTarget,
+  UdpForward,
+  UnixTarget,
+} from './forward-spec.js';
 import { formatTarget, isUnix, parsePort } from './forward-spec.js';
 import { parseHost } from './host.js';
 import { unixPathProblem } from './unix-path.js';
@@ -11,6 +21,7 @@ export const MAX_RANGE_PORTS = 1024;
 const SHAPE = 'expected [bind:]port:host:hostport, for example 8080:example.com:80';
 const UDP_SHAPE =
   'UDP is forwarded between ports: expected [bind:]port:host:hostport, for example 5353:9.9.9.9:53';
+const DYNAMIC_SHAPE = 'expected [bind:]port, for example 1080';
 const TARGET_SHAPE = 'expected host:port, for example example.com:22';
 
 /** A range of ports gives a forward for each port.
@@ -49,8 +60,25 @@ export function parseUdpForwards(text: string): readonly UdpForward[] | Refusal 
   return forwards;
 }
 
+/** @returns the forward, or why the text cannot be parsed */
+export function parseDynamicForward(text: string): DynamicForward | Refusal {
+  const url = refuseUrl(text);
+  if (url !== undefined) return url;
+  const fields = splitFields(text);
+  const isPath = text.startsWith('/');
+  if (fields === undefined || fields.length > (isPath ? 1 : 2))
+    return { reason: `'${text}': ${DYNAMIC_SHAPE}` };
+  const places = isPath ? parsePathPlace(text) : parsePlaces(fields);
+  if ('reason' in places) return places;
+  const [place, ...more] = places;
+  if (place === undefined || more.length > 0) {
+    return { reason: `'${text}': one port is enough, because programs choose the target themselves` };
+  }
+  return { kind: 'dynamic', text, place };
+}
+
 /** @param text  `host:port` or `unix:/path` */
-export function parseTarget(text: string): Target | Refusal {
+export function parseTarget(text: string): TcpTarget | UnixTarget | Refusal {
   const url = refuseUrl(text);
   if (url !== undefined) return url;
   if (text.startsWith('unix:/')) return parsePathTarget(text.slice(5));
@@ -120,12 +148,12 @@ function parseTargets(fields: readonly string[]): readonly Target[] | Refusal {
   return 'reason' in ports ? ports : ports.map((port) => ({ host, port }));
 }
 
-function parsePathTarget(path: string): Target | Refusal {
+function parsePathTarget(path: string): UnixTarget | Refusal {
   const problem = unixPathProblem(path);
   return problem === undefined ? { path } : { reason: problem };
 }
 
-function parseTcpTarget(hostText: string, portText: string): Target | Refusal {
+function parseTcpTarget(hostText: string, portText: string): TcpTarget | Refusal {
   const host = parseTargetHost(hostText);
   if (typeof host !== 'string') return host;
   const port = parsePort(portText, 1);

@@ -16,11 +16,19 @@ export { FlowIdle, idleLimitMs } from './flow-idle.js';
 export {
   MAX_CONNECTIONS,
   MAX_FLOWS_PER_FORWARD,
+  MAX_PROXY_DIALOGUES,
   MIN_EVICTED_IDLE_MS,
+  PROXY_REQUEST_TIMEOUT_MS,
   VISITOR_TIMEOUT_MS,
 } from './forward-constants.js';
 export * from './forward-spec.js';
-export { MAX_RANGE_PORTS, parseLocalForwards, parseTarget, parseUdpForwards } from './forward-syntax.js';
+export {
+  MAX_RANGE_PORTS,
+  parseDynamicForward,
+  parseLocalForwards,
+  parseTarget,
+  parseUdpForwards,
+} from './forward-syntax.js';
 export { IncomingRequest, type IncomingRequestOptions, type RequestService } from './incoming-request.js';
 export { type Listener, listenAt } from './listener.js';
 export { type Link, type LocalEnd, programEnd } from './local-end.js';
@@ -29,6 +37,9 @@ export type { OpenerObserver } from './opener.js';
 export { type FlowObserver, OutgoingFlow } from './outgoing-flow.js';
 export { openProbe, type ProbeOptions, type ProbeOutcome } from './probe/probe-opener.js';
 export type { ProbeReport } from './probe/probe-report.js';
+export { ProxyDialogue } from './proxy/proxy-dialogue.js';
+export { answerAndClose, ProxyEnd } from './proxy/proxy-end.js';
+export type { ProxyRequest } from './proxy/proxy-request.js';
 export type { PumpSummary } from './pump.js';
 export {
   decodeRequest,

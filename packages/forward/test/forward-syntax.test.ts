@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Bind, formatTarget, type LocalForward } from '../src/forward-spec.js';
-import { formatPlace, MAX_RANGE_PORTS, parseLocalForwards, parseTarget } from '../src/forward-syntax.js';
+import {
+  formatPlace,
+  MAX_RANGE_PORTS,
+  parseDynamicForward,
+  parseLocalForwards,
+  parseTarget,
+} from '../src/forward-syntax.js';
 import { MAX_UNIX_PATH_BYTES } from '../src/unix-path.js';
 
 const loopback: Bind = { kind: 'loopback' };
@@ -122,6 +128,29 @@ describe('a forward specification', () => {
         expect(parseLocalForwards(`0:${formatTarget(target)}`)).toMatchObject([{ target }]);
       }),
     );
+  });
+});
+
+describe('a dynamic forward', () => {
+  it.each([
+    ['1080', { bind: loopback, port: 1080 }],
+    ['0', { bind: loopback, port: 0 }],
+    ['*:1080', { bind: all, port: 1080 }],
+    ['[::1]:1080', { bind: at('::1'), port: 1080 }],
+    ['/run/proxy.sock', { path: '/run/proxy.sock' }],
+  ])('reads %s', (text, place) => {
+    expect(parseDynamicForward(text)).toEqual({ kind: 'dynamic', text, place });
+  });
+
+  it.each([
+    ['', "'' is not a valid port to listen on"],
+    ['1080:example.com:80', 'expected [bind:]port'],
+    ['example.com:http', "'http' is not a valid port to listen on"],
+    ['1080-1090', 'one port is enough'],
+    ['/a.sock:80', 'expected [bind:]port'],
+    ['socks5://127.0.0.1:1080', 'contains socks5:// as in a URL: write 127.0.0.1:1080'],
+  ])('refuses %j and names the faulty part', (text, reason) => {
+    expect(parseDynamicForward(text)).toEqual({ reason: expect.stringContaining(reason) });
   });
 });
 

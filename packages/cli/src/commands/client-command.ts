@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import type { ClientFlags } from './client.js';
 import {
   connectTimeoutValue,
+  dynamicForwardValue,
   fileOption,
   hostPortValue,
   keepaliveValue,
@@ -41,6 +42,11 @@ export function clientCommand(): Command {
       '-L, --local-forward <[bind:]port:host:hostport>',
       'forward a local port to a target as the relay sees it; may be repeated',
       localForwardValue,
+    )
+    .option(
+      '-D, --dynamic-forward <[bind:]port>',
+      'let programs choose the target by SOCKS or HTTP CONNECT; names are resolved by the relay',
+      dynamicForwardValue,
     )
     .option(
       '-W, --stdio <host:port>',

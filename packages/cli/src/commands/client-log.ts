@@ -1,7 +1,8 @@
 /** Writes a client's events and totals to the log. The `event` field is for programs (docs/cli.md, 'Log events'). */
 import type { BoundForward, ClientEvent, ClientStatus, DisconnectCause } from '@underpass/client';
-import { formatTarget } from '@underpass/forward';
+import { formatTarget, isUnix, type ListenPlace } from '@underpass/forward';
 import type { Log } from '@underpass/runtime';
+import { placesOf } from '../forward-places.js';
 import { noAnswerText, problemLine } from './contact-text.js';
 import {
   formatDuration,
@@ -85,6 +86,14 @@ export function logClientEvent(log: Log, event: ClientEvent): void {
       log.debug({ event: type, id, target, from }, `${from} opened ${target}`);
       return;
     }
+    case 'proxy-refused': {
+      const { type, from, reason } = event;
+      log.warn(
+        { event: type, from },
+        `${from} asked the dynamic forward for something it does not do: ${reason}`,
+      );
+      return;
+    }
     case 'refused': {
       const { type, id, status, advice } = event;
       log.warn({ event: type, id, target: formatTarget(event.target), status }, advice);
@@ -127,21 +136,32 @@ function disconnectedText(cause: DisconnectCause, reason: string, loss: string):
 
 /** Logs where a forward listens: `listening on 127.0.0.1:8080 and [::1]:8080 for localhost:80`. */
 export function logForward(log: Log, forward: BoundForward): void {
-  const places =
-    forward.path === undefined
-      ? forward.addresses.map(({ address, port }) => formatTarget({ host: address, port }))
-      : [formatTarget({ path: forward.path })];
-  const target = formatTarget(forward.spec.target);
-  log.info(
-    {
-      event: 'listening',
-      forward: forward.spec.text,
-      addresses: forward.addresses,
-      path: forward.path,
-      target,
-    },
-    `listening on ${places.join(' and ')} for ${target}`,
-  );
+  const places = placesOf(forward);
+  const { spec, addresses, path } = forward;
+  const fields = { event: 'listening', kind: spec.kind, forward: spec.text, addresses, path };
+  const where = `listening on ${places.join(' and ')}`;
+  switch (spec.kind) {
+    case 'local':
+    case 'udp': {
+      const target = formatTarget(spec.target);
+      log.info({ ...fields, target }, `${where} for ${target}`);
+      return;
+    }
+    case 'dynamic':
+      log.info(fields, `${where} for any target, by SOCKS or HTTP CONNECT`);
+      if (!isLoopbackOnly(spec.place)) {
+        log.warn(
+          { event: 'open-proxy', forward: spec.text },
+          `anyone who reaches ${places.join(' or ')} can use this client's access, because a dynamic forward has no password: limit it with a firewall`,
+        );
+      }
+      return;
+  }
+}
+
+function isLoopbackOnly(place: ListenPlace): boolean {
+  if (isUnix(place) || place.bind.kind === 'loopback') return true;
+  return place.bind.kind === 'host' && /^(127\.[0-9.]+|::1)$/.test(place.bind.host);
 }
 
 export function logClientSummary(log: Log, status: ClientStatus): void {

@@ -1,5 +1,5 @@
 /** `underpass client`: forwards local ports through one relay. */
-import type { LocalForward, Target, UdpForward } from '@underpass/forward';
+import type { DynamicForward, Forward, LocalForward, Target, UdpForward } from '@underpass/forward';
 import type { Log } from '@underpass/runtime';
 import { usageError } from '../cli-error.js';
 import { type ClientConfig, loadClientConfig } from '../config/client-config.js';
@@ -25,6 +25,7 @@ export interface ClientFlags {
   readonly presharedKey?: string;
   readonly localForward?: readonly LocalForward[];
   readonly udpForward?: readonly UdpForward[];
+  readonly dynamicForward?: readonly DynamicForward[];
   readonly stdio?: Target;
   readonly persistentKeepalive?: number;
   readonly connectTimeout?: number;
@@ -45,19 +46,18 @@ export async function runClient(relay: string | undefined, options: ClientFlags)
   const config = clientConfigFrom(flags);
   const name = saved?.name ?? config.relay.host;
   if (flags.stdio !== undefined) {
-    if (flags.localForward !== undefined || flags.udpForward !== undefined) {
-      const other = flags.localForward === undefined ? '-U' : '-L';
+    if (forwardsOf(flags).length > 0) {
       throw usageError(
-        `-W carries one connection and cannot be combined with ${other}`,
-        'leave one of them out',
+        '-W carries one connection and cannot be combined with other forwards',
+        'leave them out',
       );
     }
     const log = openedLog('error');
     await runOneConnection(flags.stdio, { config, name, log, keyLog: keyLogFrom(flags, log) });
     return;
   }
-  if (config.localForwards.length + config.udpForwards.length === 0) {
-    const hint = 'give at least one -L [BIND:]PORT:HOST:HOSTPORT';
+  if (config.forwards.length === 0) {
+    const hint = 'give a forward, for example -L [BIND:]PORT:HOST:HOSTPORT or -D [BIND:]PORT';
     if (saved === undefined || log === undefined) throw usageError('nothing to forward', hint);
     log.info({ event: 'stopped' }, `nothing to forward yet: ${hint}`);
     return;
@@ -89,8 +89,7 @@ export function clientConfigFrom(flags: ClientFlags): ClientConfig {
     const config = loadClientConfig(flags.config);
     return {
       ...config,
-      localForwards: [...config.localForwards, ...(flags.localForward ?? [])],
-      udpForwards: [...config.udpForwards, ...(flags.udpForward ?? [])],
+      forwards: [...config.forwards, ...forwardsOf(flags)],
       persistentKeepaliveSeconds: flags.persistentKeepalive ?? config.persistentKeepaliveSeconds,
       connectTimeoutSeconds: flags.connectTimeout ?? config.connectTimeoutSeconds,
     };
@@ -132,12 +131,16 @@ export function clientConfigFrom(flags: ClientFlags): ClientConfig {
     presharedKey: flags.presharedKey === undefined ? undefined : readKeyFile(flags.presharedKey),
     persistentKeepaliveSeconds: flags.persistentKeepalive ?? 0,
     connectTimeoutSeconds: flags.connectTimeout ?? DEFAULT_CONNECT_TIMEOUT_SECONDS,
-    localForwards: flags.localForward ?? [],
-    udpForwards: flags.udpForward ?? [],
+    forwards: forwardsOf(flags),
     congestion: undefined,
     memoryPerPeerBytes: undefined,
     logLevel: undefined,
   };
+}
+
+function forwardsOf(flags: ClientFlags): readonly Forward[] {
+  const { localForward = [], dynamicForward = [], udpForward = [] } = flags;
+  return [...localForward, ...dynamicForward, ...udpForward];
 }
 
 function refuseBesideConfig(flags: ClientFlags): void {

@@ -61,7 +61,7 @@ async function followLines(
       switch (line.type) {
         case 'listening': {
           const spec = forwards.find(({ kind, text: of }) => kind === line.kind && of === line.text);
-          if (spec !== undefined) logForward(log, { spec, addresses: line.addresses });
+          if (spec !== undefined) logForward(log, { ...line, spec });
           added++;
           break;
         }

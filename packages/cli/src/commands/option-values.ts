@@ -1,8 +1,13 @@
 /** Parses option values. An invalid value becomes a usage error that names the option. */
 import { existsSync } from 'node:fs';
 import { type AllowRule, parseAllowRule } from '@underpass/forward/rules';
-import type { LocalForward, Target, UdpForward } from '@underpass/forward/spec';
-import { parseLocalForwards, parseTarget, parseUdpForwards } from '@underpass/forward/syntax';
+import type { DynamicForward, LocalForward, Target, UdpForward } from '@underpass/forward/spec';
+import {
+  parseDynamicForward,
+  parseLocalForwards,
+  parseTarget,
+  parseUdpForwards,
+} from '@underpass/forward/syntax';
 import { InvalidArgumentError, Option } from 'commander';
 import { usageError } from '../cli-error.js';
 import { type HostPort, type ListenAddress, parseHostPort, parseListenAddress } from '../host-port.js';
@@ -74,6 +79,16 @@ export function localForwardValue(text: string, previous: readonly LocalForward[
   const parsed = parseLocalForwards(text);
   if ('reason' in parsed) throw new InvalidArgumentError(parsed.reason);
   return [...previous, ...parsed];
+}
+
+/** Repeatable. */
+export function dynamicForwardValue(
+  text: string,
+  previous: readonly DynamicForward[] = [],
+): DynamicForward[] {
+  const parsed = parseDynamicForward(text);
+  if ('reason' in parsed) throw new InvalidArgumentError(parsed.reason);
+  return [...previous, parsed];
 }
 
 /** `unix:/path` is also a target. */

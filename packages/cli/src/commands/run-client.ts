@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isatty } from 'node:tty';
 import { type Client, type ClientEvent, startClient } from '@underpass/client';
-import { type Forward, formatTarget, type Target } from '@underpass/forward';
+import { formatTarget, type Target } from '@underpass/forward';
 import { type Log, shortKey } from '@underpass/runtime';
 import type { ClientConfig } from '../config/client-config.js';
 import { type ClientControl, claimClient } from '../control/claim-client.js';
@@ -36,7 +36,7 @@ export async function runOneConnection(target: Target, run: ClientRun): Promise<
     return;
   }
   const { control } = claim;
-  const bare = { ...run, config: { ...run.config, localForwards: [], udpForwards: [] } };
+  const bare = { ...run, config: { ...run.config, forwards: [] } };
   try {
     await runStdio(target, run.log, (onEvent) => start(bare, control, onEvent));
   } finally {
@@ -55,7 +55,7 @@ export async function runForwards(run: ClientRun): Promise<void> {
       signal = await runClaimed(run, claim.control, stop);
       break;
     }
-    const outcome = await joinClient(claim.socket, forwardsOf(config), log, stop);
+    const outcome = await joinClient(claim.socket, config.forwards, log, stop);
     if (outcome.kind === 'stopped') signal = outcome.signal;
     else if (outcome.kind === 'left') attempts = 0;
     else if (++attempts === MAX_JOIN_ATTEMPTS) throw outcome.error;
@@ -94,11 +94,6 @@ async function runClaimed(
   return signal;
 }
 
-/** Of every kind. */
-function forwardsOf({ localForwards, udpForwards }: ClientConfig): readonly Forward[] {
-  return [...localForwards, ...udpForwards];
-}
-
 function factsOf({ config, name }: ClientRun): ClientFacts {
   const { relay, publicKey, relayPublicKey } = config;
   return { name, endpoint: formatTarget(relay), publicKey, relayPublicKey };
@@ -115,7 +110,7 @@ async function start(
       relay: config.relay,
       relayPublicKey: config.relayPublicKey,
       privateKey: config.privateKey,
-      forwards: forwardsOf(config),
+      forwards: config.forwards,
       persistentKeepaliveMs: config.persistentKeepaliveSeconds * 1000,
       contactLimitMs: config.connectTimeoutSeconds * 1000,
       // At a terminal the user can correct a misspelt name at once. A service waits for its network.

@@ -1,5 +1,5 @@
 /** client.toml: one relay and the forwards through it (docs/cli.md). */
-import type { LocalForward, UdpForward } from '@underpass/forward';
+import type { Forward } from '@underpass/forward';
 import type { CongestionControllerName } from '@underpass/protocol';
 import * as z from 'zod';
 import { ConfigError } from '../cli-error.js';
@@ -11,6 +11,7 @@ import { publicKeyOf } from '../public-key.js';
 import {
   congestionField,
   connectTimeoutField,
+  dynamicForwardField,
   hostPortField,
   keepaliveSecondsField,
   localForwardField,
@@ -34,8 +35,8 @@ export interface ClientConfig {
   readonly persistentKeepaliveSeconds: number;
   /** How long a local connection waits for a relay that was not reached yet. 0 waits forever. */
   readonly connectTimeoutSeconds: number;
-  readonly localForwards: readonly LocalForward[];
-  readonly udpForwards: readonly UdpForward[];
+  /** All kinds together. */
+  readonly forwards: readonly Forward[];
   readonly congestion: CongestionControllerName | undefined;
   readonly memoryPerPeerBytes: number | undefined;
   readonly logLevel: LogLevel | undefined;
@@ -73,8 +74,11 @@ export function clientConfigOf(document: TomlDocument): ClientConfig {
     presharedKey: table.preshared_key_file,
     persistentKeepaliveSeconds: table.persistent_keepalive_seconds ?? 0,
     connectTimeoutSeconds: table.connect_timeout_seconds ?? DEFAULT_CONNECT_TIMEOUT_SECONDS,
-    localForwards: table.local_forwards?.flat() ?? [],
-    udpForwards: table.udp_forwards?.flat() ?? [],
+    forwards: [
+      ...(table.local_forwards?.flat() ?? []),
+      ...(table.dynamic_forwards ?? []),
+      ...(table.udp_forwards?.flat() ?? []),
+    ],
     congestion: table.congestion,
     memoryPerPeerBytes: table.memory_per_peer_mib,
     logLevel: table.log?.level,
@@ -95,6 +99,9 @@ function clientSchema(directory: string) {
         .optional(),
       udp_forwards: z
         .array(udpForwardField, { error: 'a list of forwards, for example ["5353:9.9.9.9:53"]' })
+        .optional(),
+      dynamic_forwards: z
+        .array(dynamicForwardField, { error: 'a list of ports, for example ["1080"]' })
         .optional(),
       congestion: congestionField.optional(),
       memory_per_peer_mib: memoryMibField.optional(),

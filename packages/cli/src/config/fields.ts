@@ -1,9 +1,11 @@
 /** The types of value in config files. Each message completes 'found …, expected …'. */
 import {
   type AllowRule,
+  type DynamicForward,
   type ListenRule,
   type LocalForward,
   parseAllowRule,
+  parseDynamicForward,
   parseListenRule,
   parseLocalForwards,
   parseUdpForwards,
@@ -105,6 +107,11 @@ export const localForwardField: z.ZodType<readonly LocalForward[]> = explainedFi
 export const udpForwardField: z.ZodType<readonly UdpForward[]> = explainedField(
   'a forward "[BIND:]PORT:HOST:HOSTPORT" (a string)',
   parseUdpForwards,
+);
+
+export const dynamicForwardField: z.ZodType<DynamicForward> = explainedField(
+  'a local port "[BIND:]PORT" (a string)',
+  parseDynamicForward,
 );
 
 /** The path of a private key file, which is read at once: the value is the key.

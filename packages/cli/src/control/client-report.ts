@@ -1,6 +1,7 @@
 /** A client's answer to `GET /status`. */
 import type { ClientStatus } from '@underpass/client';
 import { formatTarget } from '@underpass/forward';
+import { placesOf } from '../forward-places.js';
 import { encodeKey } from '../key-text.js';
 import {
   type PeerReport,
@@ -44,10 +45,7 @@ export function clientReport({ relayPublicKey, ...facts }: ClientFacts, status: 
     publicKey: encodeKey(facts.publicKey),
     ...processReport(status),
     relay: peerReport(facts.name, relayPublicKey, status.relay),
-    forwards: status.forwards.map(({ spec, addresses }) => ({
-      text: spec.text,
-      listen: addresses.map(({ address, port }) => formatTarget({ host: address, port })),
-    })),
+    forwards: status.forwards.map((forward) => ({ text: forward.spec.text, listen: placesOf(forward) })),
     ...streamsReport(streams),
   };
 }

@@ -18,7 +18,7 @@ export interface ForwardText {
 /** The lines of the answer. */
 export type JoinedLine =
   /** One for each forward, in order. */
-  | ({ readonly type: 'listening'; readonly addresses: BoundForward['addresses'] } & ForwardText)
+  | ({ readonly type: 'listening' } & Pick<BoundForward, 'addresses' | 'path'> & ForwardText)
   /** The forward was running already, so it stays when the other process ends. */
   | ({ readonly type: 'running' } & ForwardText)
   /** Behind the forwards. */
@@ -47,9 +47,9 @@ export class JoinedForwards {
           lines.push({ type: 'running', kind, text });
           continue;
         }
-        const { addresses } = await this.#client.addForward(forward);
+        const { addresses, path } = await this.#client.addForward(forward);
         added.push(forward);
-        lines.push({ type: 'listening', kind, text, addresses });
+        lines.push({ type: 'listening', kind, text, addresses, ...(path !== undefined && { path }) });
       }
     } catch (error) {
       await this.#remove(added);

@@ -39,6 +39,6 @@ export function clientFacts(file: string, isBeside: boolean): ClientFacts {
   return {
     file: path.resolve(file),
     secrets,
-    ports: config.localForwards.flatMap(({ place }) => (isUnix(place) ? [] : [place.port])),
+    ports: config.forwards.flatMap(({ place }) => (isUnix(place) ? [] : [place.port])),
   };
 }

@@ -1,7 +1,8 @@
 /** The messages of a client's log, as its user reads them. */
-import type { ClientEvent, ContactProblem, DisconnectCause } from '@underpass/client';
+import type { BoundForward, ClientEvent, ContactProblem, DisconnectCause } from '@underpass/client';
+import { parseDynamicForward, parseLocalForwards } from '@underpass/forward';
 import { describe, expect, test } from 'vitest';
-import { logClientEvent } from '../../src/commands/client-log.js';
+import { logClientEvent, logForward } from '../../src/commands/client-log.js';
 import { recordingLog } from './recording-log.js';
 
 function words(event: ClientEvent): string {
@@ -98,6 +99,38 @@ describe("a client's log", () => {
   test('reports that connections wait (spec outage 2)', () => {
     expect(words({ type: 'waiting', silentMs: 2_500 })).toBe(
       'warn the relay has not answered for 2.5 s: connections wait until it does',
+    );
+  });
+});
+
+describe('the line about a forward', () => {
+  const addresses = [{ address: '127.0.0.1', port: 8080 }];
+
+  function lines(spec: unknown, bound: { readonly path?: string } = {}): readonly string[] {
+    const log = recordingLog();
+    logForward(log, { spec, addresses, ...bound } as BoundForward);
+    return log.lines;
+  }
+
+  test('says where it listens, and for which target', () => {
+    const [spec] = parseLocalForwards('8080:example.com:80') as readonly unknown[];
+    expect(lines(spec)).toEqual(['info listening on 127.0.0.1:8080 for example.com:80']);
+    const [unix] = parseLocalForwards('/a.sock:/b.sock') as readonly unknown[];
+    expect(lines(unix, { path: '/a.sock' })).toEqual(['info listening on unix:/a.sock for unix:/b.sock']);
+  });
+
+  test.each(['8080', '127.0.0.1:8080', '[::1]:8080', 'localhost:8080', '/a.sock'])(
+    'of a dynamic forward at %s warns about nothing',
+    (text) => {
+      expect(lines(parseDynamicForward(text))).toEqual([
+        'info listening on 127.0.0.1:8080 for any target, by SOCKS or HTTP CONNECT',
+      ]);
+    },
+  );
+
+  test.each(['*:8080', ':8080', '192.0.2.7:8080'])('of a dynamic forward at %s warns', (text) => {
+    expect(lines(parseDynamicForward(text))[1]).toBe(
+      "warn anyone who reaches 127.0.0.1:8080 can use this client's access, because a dynamic forward has no password: limit it with a firewall",
     );
   });
 });

@@ -37,13 +37,15 @@ private_key_file = "client.key"
 describe('client.toml', () => {
   it('loads with its relay and its forwards', () => {
     const config = load(
-      `${START}persistent_keepalive_seconds = 25\nlocal_forwards = ["8080:localhost:80", "[::1]:0:db:5432"]\n`,
+      `${START}persistent_keepalive_seconds = 25\nlocal_forwards = ["8080:localhost:80", "[::1]:1-2:db:3-4"]\ndynamic_forwards = ["1080"]\n`,
     );
     expect(config.relay).toEqual({ host: 'vpn.example.org', port: 51820 });
     expect(config.persistentKeepaliveSeconds).toBe(25);
-    expect(config.localForwards.map((forward) => forward.target)).toEqual([
-      { host: 'localhost', port: 80 },
-      { host: 'db', port: 5432 },
+    expect(config.forwards.map(({ kind, text }) => [kind, text])).toEqual([
+      ['local', '8080:localhost:80'],
+      ['local', '[::1]:1:db:3'],
+      ['local', '[::1]:2:db:4'],
+      ['dynamic', '1080'],
     ]);
     expect(config.presharedKey).toBeUndefined();
     expect(encodeKey(config.publicKey)).toBe(encodeKey(publicKeyOf(PRIVATE_KEY)));

@@ -66,7 +66,7 @@ describe('a saved relay', () => {
       relayPublicKey: link.relayPublicKey,
       privateKey,
       presharedKey,
-      localForwards: [],
+      forwards: [],
     });
     expect(readFileSync(file, 'utf8')).toContain('underpass client vps');
     for (const name of ['vps.toml', 'vps.key', 'vps.psk']) {
