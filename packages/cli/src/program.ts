@@ -1,6 +1,7 @@
 /** The command line: its commands, and the reaction to usage errors. */
 import { Command, CommanderError } from 'commander';
 import { clientCommand } from './commands/client-command.js';
+import { completionCommand } from './commands/completion-command.js';
 import { demoCommand } from './commands/demo.js';
 import { keygenCommand } from './commands/keygen.js';
 import { allowCommand, inviteCommand, peersCommand, revokeCommand } from './commands/peer-commands.js';
@@ -40,7 +41,8 @@ async function parse(argv: readonly string[]): Promise<number> {
   }
 }
 
-function buildProgram(): Command {
+/** All commands, without running any. */
+export function buildProgram(): Command {
   const program = new Command('underpass')
     .description('A secure tunnel: TCP connections through one encrypted UDP socket.')
     .version(VERSION)
@@ -61,6 +63,7 @@ function buildProgram(): Command {
     statusCommand(),
     serviceCommand(),
     demoCommand(),
+    completionCommand(),
   ];
   for (const command of commands) program.addCommand(command);
   for (const command of [program, ...commands.flatMap((command) => [command, ...command.commands])]) {
