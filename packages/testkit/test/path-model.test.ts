@@ -59,6 +59,12 @@ it('sees from another challenge that a late answer has proven nothing', () => {
   expect([model.proven, model.isCertain, model.isOnTrial]).toEqual([HOME, true, true]);
 });
 
+it('does not conclude that from the same challenge, which had to wait until more was permitted', () => {
+  answerLate('first');
+  send(AWAY, 'first');
+  expect([model.proven, model.isCertain]).toEqual([AWAY, false]);
+});
+
 it('sees from a datagram to the former address that a late answer has proven nothing', () => {
   answerLate('first');
   send(HOME);

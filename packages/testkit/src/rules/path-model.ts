@@ -110,11 +110,10 @@ export class PathModel {
       this.#wentBack = true;
     }
     if (packet?.challenge === undefined) return;
-    // An address that has to answer a challenge is not proven: the trial before was over when the answer came.
-    if (!this.isCertain && sameAddress(to, this.proven)) this.proven = this.#formerlyProven.pop();
     // Different bytes mean another trial. The path may have gone back in between, so an answer to the earlier challenge
-    // proves nothing.
+    // proves nothing, and has proven nothing if the trial is of the same address.
     if (!this.#challenges.has(packet.challenge)) {
+      if (!this.isCertain && sameAddress(to, this.proven)) this.proven = this.#formerlyProven.pop();
       this.#challenges.clear();
       this.challengesSent = 0;
     }
