@@ -138,6 +138,7 @@ function observed(
     get peers() {
       return model.peers;
     },
+    timesForgotten: new Map(),
     nodeOf: (peer) => model.nodeOf(peer),
     isStaticKey: (key) => key.every((byte, i) => byte === privateKey[i]),
   };

@@ -4,7 +4,7 @@ import { Content } from './content.js';
 import { drawScenario } from './draw-scenario.js';
 import { ForgedInitiations } from './forged-initiations.js';
 import { RELAY_ADDRESS } from './network-conditions.js';
-import { type ObservedProcess, Observer } from './observer/observer.js';
+import { Observer } from './observer/observer.js';
 import { createInsecureTestSuite } from './plain-suite.js';
 import type { PeerLink } from './process-model.js';
 import { ProcessTable } from './process-table.js';
@@ -234,7 +234,7 @@ class ScenarioRun {
     this.#processes.current('relay').removePeer(this.#world.now, node);
     this.#world.wake('relay');
     this.#world.queue.schedule(this.#world.now + backAfterMs, () => {
-      this.#paths.forget(this.#observer.process('relay') as ObservedProcess, node);
+      this.#observer.forget('relay', node);
       this.#processes.current('relay').addPeer(node, this.#processes.peerOptions('relay', node));
       this.#world.wake('relay');
     });

@@ -149,7 +149,16 @@ function processOf(node: 'client' | 'relay', run: number): ObservedProcess {
   const crypto = { keys: [] as { key: string; at: number }[], liveCiphers: 0 };
   const other = node === 'relay' ? 'client' : 'relay';
   const name = `${node}/${run}`;
-  return { node, run, name, startedAt: 0, crypto, peers: [other] } as unknown as ObservedProcess;
+  const timesForgotten = new Map();
+  return {
+    node,
+    run,
+    name,
+    startedAt: 0,
+    crypto,
+    peers: [other],
+    timesForgotten,
+  } as unknown as ObservedProcess;
 }
 
 const hello = (epoch = 'a', maxStreams = 128) => ({
@@ -242,6 +251,17 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
       const sent = play.handshake(play.client);
       play.arrive(play.relay, sent, { madeKeypair: true });
       if (isBroken) play.arrive(play.relay, sent, { madeKeypair: true });
+    },
+    'an initiation accepted twice, unless the peer was added again': (play, isBroken) => {
+      const sent = play.handshake(play.client);
+      play.arrive(play.relay, sent, { madeKeypair: true });
+      if (!isBroken) play.relay.timesForgotten.set('client', 1);
+      play.arrive(play.relay, sent, { madeKeypair: true });
+    },
+    'initiations too soon, unless the peer was added again': (play, isBroken) => {
+      play.handshake(play.relay);
+      if (!isBroken) play.relay.timesForgotten.set('client', 1);
+      play.handshake(play.relay);
     },
   },
   keepalives: {

@@ -16,6 +16,8 @@ export interface ObservedProcess {
   readonly crypto: CryptoLog;
   /** The peers that it has now. */
   readonly peers: readonly NodeName[];
+  /** How often it has met each peer after it had been removed and added again. Absent means never. The observer counts. */
+  readonly timesForgotten: Map<NodeName, number>;
   nodeOf(peer: Peer): NodeName | undefined;
   isStaticKey(key: Uint8Array): boolean;
 }
@@ -109,6 +111,8 @@ export class Observer implements Watcher {
   /** The newest key of each sender that each process has read, by both names. */
   readonly #newestKey = new Map<string, number>();
   readonly #handshakes = new Map<string, SentDatagram>();
+  /** Peers that were added again, and have not been met since, by both names. */
+  readonly #forgotten = new Set<string>();
   /** The key that was used with each receiver index. */
   readonly #keyOfIndex = new Map<number, string>();
   #keysBefore = 0;
@@ -130,6 +134,13 @@ export class Observer implements Watcher {
   start(process: ObservedProcess): void {
     this.#processes.set(process.node, process);
     for (const watch of this.#watches) watch.onStart?.(process);
+  }
+
+  /** The process adds a peer again that it had removed. Nothing is known of it: its first contact is a handshake. What is
+   *  sent before that is the farewell. */
+  forget(node: NodeName, peer: NodeName): void {
+    const process = this.#processes.get(node);
+    if (process !== undefined) this.#forgotten.add(`${process.name} ${peer}`);
   }
 
   /** The process that runs as that node now. */
@@ -211,6 +222,9 @@ export class Observer implements Watcher {
         : record?.sealed.get(opened.counter);
     const standing =
       record === undefined ? undefined : this.#note(by, record, opened?.counter as number, sent);
+    if (madeKeypair && sent !== undefined && this.#forgotten.delete(`${by.name} ${sent.by.node}`)) {
+      by.timesForgotten.set(sent.by.node, (by.timesForgotten.get(sent.by.node) ?? 0) + 1);
+    }
     const { drops } = by.endpoint;
     const dropped = DROP_REASONS.find((reason, i) => drops[reason] !== this.#dropsBefore[i]);
     const arrived: ArrivedDatagram = {

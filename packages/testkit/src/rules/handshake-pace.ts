@@ -45,15 +45,13 @@ export const handshakePace: Rule = {
       string,
       { readonly at: number; readonly isInitiator: boolean; isConfirmed: boolean }
     >();
-    const accepted = new Map<string, Set<SentDatagram>>();
+    const accepted = new PerPeer(() => new Set<SentDatagram>());
     const accept = (by: ObservedProcess, sent: SentDatagram): void => {
-      const ofProcess = accepted.get(by.name) ?? new Set();
-      accepted.set(by.name, ofProcess);
-      // Removing a peer also removes its timestamps.
-      if (ofProcess.has(sent) && stage.scenario.removal === undefined) {
+      const ofPeer = accepted.of(by, sent.by.node);
+      if (ofPeer.has(sent)) {
         stage.report(`${by.name} accepted an initiation of ${sent.by.name} for the second time`);
       }
-      ofProcess.add(sent);
+      ofPeer.add(sent);
     };
     return {
       onArrived({ by, sent, kind, at, madeKeypair, isFresh }) {

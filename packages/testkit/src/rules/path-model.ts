@@ -15,7 +15,6 @@ const SHORTEST_TRIAL_MS = 3 * 26;
  *  so that rules judge a sent datagram against the state before it. */
 export class Paths {
   readonly #models: PerPeer<PathModel>;
-  readonly #forgotten = new PerPeer(() => ({ isForgotten: false }));
 
   constructor(configured: (process: ObservedProcess, peer: NodeName) => Address | undefined) {
     this.#models = new PerPeer((process, peer) => new PathModel(configured(process, peer)));
@@ -25,23 +24,11 @@ export class Paths {
     return this.#models.of(process, peer);
   }
 
-  /** Call when the process forgets the peer. If the peer is added again, nothing is known of it: its first contact is a
-   *  handshake. What is sent before that is the farewell. */
-  forget(process: ObservedProcess, peer: NodeName): void {
-    this.#forgotten.of(process, peer).isForgotten = true;
-  }
-
   /** Updates the models with arriving datagrams before the rules run, ... */
   get before(): RuleWatch {
     return {
       onArrived: (datagram) => {
-        const { by, sent, madeKeypair } = datagram;
-        if (sent === undefined) return;
-        if (madeKeypair && this.#forgotten.of(by, sent.by.node).isForgotten) {
-          this.#forgotten.reset(by, sent.by.node);
-          this.#models.reset(by, sent.by.node);
-        }
-        this.of(by, sent.by.node).onArrived(datagram);
+        if (datagram.sent !== undefined) this.of(datagram.by, datagram.sent.by.node).onArrived(datagram);
       },
     };
   }
