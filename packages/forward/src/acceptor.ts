@@ -5,6 +5,7 @@ import { monotonicMs, systemTimers, type Timers } from '@underpass/runtime';
 import { FamilyMemory } from './dial-order.js';
 import { DialQueue } from './dial-queue.js';
 import { DialService, type DialServiceOptions, type Route, type SharedByDials } from './dial-service.js';
+import type { SharedByFlows } from './flow-service.js';
 import { MAX_CONNECTIONS } from './forward-constants.js';
 import type { Target, UdpTarget } from './forward-spec.js';
 import { IncomingRequest, type IncomingRequestOptions, type RequestService } from './incoming-request.js';
@@ -16,7 +17,7 @@ import { resetSockets } from './reset-socket.js';
 import type { RelayPlace } from './reverse/listen-rules.js';
 import type { ListenRequest } from './reverse/reverse-requests.js';
 import { type SharedByRoutes, TcpRoute, type TcpRouteOptions } from './tcp-route.js';
-import { type ConnectUdp, type SharedByFlows, UdpService } from './udp-service.js';
+import { type ConnectUdp, UdpService } from './udp-service.js';
 import { UnixRoute, type UnixRouteOptions } from './unix-route.js';
 
 export interface AcceptorObserver {
@@ -96,7 +97,7 @@ export class Acceptor {
     this.#flows = {
       ...this.#dials,
       flows: new Set(),
-      ...(options.connectUdp && { connectUdp: options.connectUdp }),
+      onRefused: (id, target, advice) => observer.onRefused(id, target, 'not-allowed', advice),
       onTooLarge: (id, target, bytes, maxBytes) => observer.onTooLarge(id, target, bytes, maxBytes),
     };
   }
@@ -120,7 +121,7 @@ export class Acceptor {
 
   /** Call when the peer's rules have changed: connections that no rule permits any more are reset. */
   onRulesChanged(): void {
-    for (const service of [...this.#dials.open]) service.onRulesChanged();
+    for (const service of [...this.#dials.open, ...this.#flows.flows]) service.onRulesChanged();
   }
 
   /** Resets the targets that are still connected. Call it when all streams are closed: a target that reads slowly
@@ -137,7 +138,13 @@ export class Acceptor {
       case 'unix':
         return this.#dial(incoming, new UnixRoute(request, this.#options, this.#routes));
       case 'udp':
-        return new UdpService(incoming, udpTarget(request), this.#options, this.#flows);
+        return new UdpService(
+          incoming,
+          udpTarget(request),
+          this.#options,
+          this.#flows,
+          this.#options.connectUdp,
+        );
       case 'listen':
         return (
           this.#options.listen?.(request, incoming) ??

@@ -63,6 +63,7 @@ function setUp(allow: readonly string[], { resolve, failure, hasDescriptors }: S
     observer: {
       onOpened: (_id, target, address) => heard.push(`opened ${formatTarget(target)} at ${address}`),
       onRefused: (_id, _target, status, advice) => heard.push(`${status}: ${advice}`),
+      onForbidden: (_id, _target, advice) => heard.push(advice),
       onTooLarge: (_id, _target, length, maxBytes) => heard.push(`${length} above ${maxBytes}`),
       onEnd: (_id, _target, { bytesSent, bytesReceived, clean }) => {
         heard.push(`ended ${bytesSent} ${bytesReceived} ${clean}`);
@@ -101,6 +102,7 @@ function setUp(allow: readonly string[], { resolve, failure, hasDescriptors }: S
   };
   const setRules = (...texts: readonly string[]) => {
     current = rules(...texts);
+    acceptor.onRulesChanged();
   };
   return { accept, setRules, timers, sockets, heard };
 }
@@ -200,8 +202,8 @@ describe('a flow at the relay', () => {
     expect(heard.filter((line) => line.startsWith('ended'))).toHaveLength(3);
   });
 
-  it('ends when the rules change and no longer permit it, before another message (spec forwarding 5.2: "MUST end the flow")', async () => {
-    const { accept, setRules, sockets } = setUp(['192.0.2.9:53/udp']);
+  it('ends when the rules change and no longer permit it, before another message (spec forwarding 5.2: "MUST end the flow at once")', async () => {
+    const { accept, setRules, sockets, heard } = setUp(['192.0.2.9:53/udp']);
     const [first, second] = [accept('192.0.2.9', 53), accept('192.0.2.9', 53)];
     await settled();
     setRules('192.0.2.0/24:53/udp');
@@ -214,6 +216,8 @@ describe('a flow at the relay', () => {
       [[], true],
     ]);
     expect(second.stream.sentDatagrams).toEqual([]);
+    expect(second.stream.resetCode).toBe(StreamErrorCode.refused);
+    expect(heard.filter((line) => line.includes('add the rule 192.0.2.9:53/udp'))).toHaveLength(2);
   });
 
   it('reports the first message that is too large for the tunnel, and drops it', async () => {

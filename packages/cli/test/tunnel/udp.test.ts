@@ -114,7 +114,7 @@ describe('a UDP forward', () => {
     expect(server.received).toEqual([]);
   });
 
-  it('ends when the rule is removed (spec forwarding 5.2: "MUST end the flow")', async () => {
+  it('ends when the rule is removed (spec forwarding 5.2: "MUST end the flow at once")', async () => {
     const server = await echo();
     const { client, relay, setAllow } = await runUdp(
       [`0:127.0.0.1:${server.port}`],
