@@ -152,7 +152,7 @@ allow = ["*"]
       'relay.toml:9: peer.allow: "localhost:http": \'http\' is not a valid port: expected a number from 1 to 65535, a range as in 8000-8080, or *',
       'relay.toml:13: peer.name: found "laptop" as on line 5, expected each peer to have its own',
       'relay.toml:14: peer.public_key: found "nonsense", expected a public key: 44 characters of base64, as underpass pubkey prints them',
-      "relay.toml:15: peer.allow: '*' has no port: expected host:port, network/prefix:port, *.domain:port, *:port or unix:/path, for example example.com:443",
+      "relay.toml:15: peer.allow: '*' has no port: expected host:port, network/prefix:port, *.domain:port, *:port or unix:/path, for example example.com:443, with /udp behind the port for UDP",
     ]);
   });
 
