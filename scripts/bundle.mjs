@@ -15,8 +15,12 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const cli = path.join(root, 'packages', 'cli');
 const outdir = path.join(cli, 'bundle');
 
+/** CommonJS dependencies load Node's modules with require, which an ES module does not have. */
+export const REQUIRE =
+  "import { createRequire as underpassCreateRequire } from 'node:module'; const require = underpassCreateRequire(import.meta.url);";
+
 /** Resolves our own packages to their sources. */
-const ownSources = {
+export const ownSources = {
   name: 'own-sources',
   setup({ onResolve }) {
     const sources = sourcesByName();
@@ -49,10 +53,7 @@ export async function bundle() {
     sourcemap: 'linked',
     minifySyntax: true,
     minifyWhitespace: true,
-    // CommonJS dependencies load Node's modules with require, which an ES module does not have.
-    banner: {
-      js: "import { createRequire as underpassCreateRequire } from 'node:module'; const require = underpassCreateRequire(import.meta.url);",
-    },
+    banner: { js: REQUIRE },
     legalComments: 'linked',
     logLevel: 'warning',
   });

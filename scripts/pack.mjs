@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundle } from './bundle.mjs';
+import { writeManPages } from './man-pages.mjs';
 import { thirdPartyLicences } from './third-party.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -32,7 +33,9 @@ export async function pack(directory) {
     for (const name of FROM_CLI) cpSync(path.join(cli, name), path.join(staging, name), { recursive: true });
     for (const name of FROM_ROOT) cpSync(path.join(root, name), path.join(staging, name));
     writeFileSync(path.join(staging, LICENCES), thirdPartyLicences(inputs));
-    writeFileSync(path.join(staging, 'package.json'), `${JSON.stringify(publicManifest(), null, 2)}\n`);
+    const pages = await writeManPages(path.join(staging, 'man'));
+    const manifest = { ...publicManifest(), man: pages.map((page) => `man/${page}`) };
+    writeFileSync(path.join(staging, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
     mkdirSync(directory, { recursive: true });
     return path.join(directory, npmPack(staging, directory));
   } finally {
@@ -49,7 +52,7 @@ export function publicManifest() {
   const optionalDependencies = Object.fromEntries(
     Object.keys(manifest.optionalDependencies).map((name) => [name, versions.get(name)]),
   );
-  return { ...kept, files: [...FROM_CLI, ...FROM_ROOT, LICENCES], optionalDependencies };
+  return { ...kept, files: [...FROM_CLI, 'man', ...FROM_ROOT, LICENCES], optionalDependencies };
 }
 
 /** The versions in pnpm-workspace.yaml, by package. */

@@ -1,11 +1,12 @@
 /** The package that users install (docs/adr/0018-package.md). The tests need no registry: only the optional native
  *  packages come from there. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { installed } from './installed.js';
 import { temporaryDirectory } from './temporary-directory.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -41,14 +42,16 @@ describe.skipIf(isWindows)('the package', { timeout: NPM_LIMIT_MS }, () => {
     const home = temporaryDirectory();
     const prefix = path.join(home, 'prefix');
     npm(home, 'npm', 'install', '--global', '--prefix', prefix, tarball);
-    const installed = path.join(prefix, 'lib', 'node_modules', 'underpass');
-    expect(existsSync(path.join(installed, 'node_modules'))).toBe(false);
+    const folder = path.join(prefix, 'lib', 'node_modules', 'underpass');
+    expect(existsSync(path.join(folder, 'node_modules'))).toBe(false);
     expect(bytesIn(prefix)).toBeLessThan(MAX_INSTALLED_BYTES);
+
+    expect(readdirSync(path.join(prefix, 'share', 'man', 'man1'))).toContain('underpass-relay.1');
 
     const program = path.join(prefix, 'bin', 'underpass');
     const run = (...parameters: readonly string[]) =>
       execFileSync(program, parameters, { env: { PATH: process.env.PATH, HOME: home }, encoding: 'utf8' });
-    expect(run('--version').trim()).toBe(manifestIn(installed).version);
+    expect(run('--version').trim()).toBe(manifestIn(folder).version);
     // Relay, client and the service are all loaded from the package.
     expect(run('demo')).toContain('Every byte arrived as it was sent.');
   });
@@ -72,6 +75,24 @@ describe.skipIf(isWindows)('the package', { timeout: NPM_LIMIT_MS }, () => {
     });
     expect(manifest).not.toHaveProperty('scripts');
   });
+
+  it.skipIf(installed('groff') === undefined)(
+    'has manual pages in which groff finds no mistake (needs groff)',
+    () => {
+      const directory = temporaryDirectory();
+      execFileSync('tar', ['xf', tarball, '-C', directory]);
+      const folder = path.join(directory, 'package', 'man');
+      const pages = readdirSync(folder);
+      expect(pages).toEqual(
+        expect.arrayContaining(['underpass.1', 'underpass-client.1', 'underpass-service.1']),
+      );
+      for (const page of pages) {
+        const options = ['-man', '-Tutf8', '-ww', '-z', path.join(folder, page)];
+        const { status, stderr } = spawnSync('groff', options, { encoding: 'utf8' });
+        expect({ page, status, stderr }).toEqual({ page, status: 0, stderr: '' });
+      }
+    },
+  );
 
   it('carries the licence of everything that is bundled', () => {
     const directory = temporaryDirectory();

@@ -123,8 +123,22 @@ export function udpForwardValue(text: string, previous: readonly UdpForward[] = 
   return [...previous, ...parsed];
 }
 
+/** For the relay and the commands that act on its files. */
+export function relayConfigOption(description: string): Option {
+  return fileOption('--config <file>', 'a config file', description).env('UNDERPASS_CONFIG');
+}
+
+/** Where clients reach the relay. */
+export function endpointOption(description: string): Option {
+  return new Option('--endpoint <host:port>', description).argParser(hostPortValue).env('UNDERPASS_ENDPOINT');
+}
+
+export function listenOption(description: string): Option {
+  return new Option('--listen <[host:]port>', description).argParser(listenValue).env('UNDERPASS_LISTEN');
+}
+
 export function logLevelOption(): Option {
-  return new Option('--log-level <level>', 'how much to log').choices(LOG_LEVELS);
+  return new Option('--log-level <level>', 'how much to log').choices(LOG_LEVELS).env('UNDERPASS_LOG_LEVEL');
 }
 
 export function keyLogOption(): Option {

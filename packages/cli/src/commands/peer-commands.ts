@@ -3,10 +3,11 @@
 import { Argument, Command } from 'commander';
 import type { ChangeFlags } from './change-peers.js';
 import type { InviteFlags } from './invite.js';
-import { allowValue, expiresValue, fileOption, hostPortValue } from './option-values.js';
+import { allowValue, endpointOption, expiresValue, relayConfigOption } from './option-values.js';
 import type { PeersFlags } from './peers.js';
 
 const TARGET = 'HOST:PORT, CIDR:PORT or *.DOMAIN:PORT, as the relay sees it';
+const CONFIG = "the relay's config (default: ~/.config/underpass/relay.toml)";
 
 export function inviteCommand(): Command {
   return new Command('invite')
@@ -14,13 +15,13 @@ export function inviteCommand(): Command {
     .argument('<name>', 'what to call the client')
     .option('--allow <target...>', `what it may reach: ${TARGET}`, allowValue)
     .option('--expires <time>', 'how long the link works, as in 90m, 24h or 7d (default: 24h)', expiresValue)
-    .option(
-      '--endpoint <host:port>',
-      "where the client reaches this relay (default: the config's, or this machine's public address)",
-      hostPortValue,
+    .addOption(
+      endpointOption(
+        "where the client reaches this relay (default: the config's, or this machine's public address)",
+      ),
     )
     .option('--qr', 'show a QR code too')
-    .addOption(relayConfigOption())
+    .addOption(relayConfigOption(CONFIG))
     .addHelpText('after', '\nExample:\n  underpass invite laptop --allow localhost:8000 db.internal:5432')
     .action(async (name: string, flags: InviteFlags) => (await import('./invite.js')).runInvite(name, flags));
 }
@@ -29,7 +30,7 @@ export function peersCommand(): Command {
   return new Command('peers')
     .description('List who may connect to this relay, and what each may reach.')
     .option('--json', 'as JSON, for programs')
-    .addOption(relayConfigOption())
+    .addOption(relayConfigOption(CONFIG))
     .addHelpText('after', '\nExample:\n  underpass peers')
     .action(async (flags: PeersFlags) => (await import('./peers.js')).runPeers(flags));
 }
@@ -39,7 +40,7 @@ export function allowCommand(): Command {
     .description('Let a peer of this relay reach more. A running relay follows at once.')
     .argument('<name>', 'the peer, or the invite')
     .addArgument(new Argument('<target...>', TARGET).argParser(allowValue))
-    .addOption(relayConfigOption())
+    .addOption(relayConfigOption(CONFIG))
     .addHelpText('after', '\nExample:\n  underpass allow laptop localhost:9000')
     .action(async (name: string, rules: Parameters<typeof allowValue>[1], flags: ChangeFlags) =>
       (await import('./change-peers.js')).runAllow(name, rules ?? [], flags),
@@ -53,17 +54,9 @@ export function revokeCommand(): Command {
     )
     .argument('<name>', 'the peer, or the invite')
     .addArgument(new Argument('[target...]', 'remove only these rules').argParser(allowValue))
-    .addOption(relayConfigOption())
+    .addOption(relayConfigOption(CONFIG))
     .addHelpText('after', '\nExample:\n  underpass revoke laptop')
     .action(async (name: string, rules: Parameters<typeof allowValue>[1], flags: ChangeFlags) =>
       (await import('./change-peers.js')).runRevoke(name, rules ?? [], flags),
     );
-}
-
-function relayConfigOption() {
-  return fileOption(
-    '--config <file>',
-    'a config file',
-    "the relay's config (default: ~/.config/underpass/relay.toml)",
-  );
 }

@@ -32,6 +32,8 @@ export interface OptionNode {
   readonly description: string;
   /** Undefined for an option without a value. */
   readonly value: Completion | undefined;
+  /** The variable that sets it too. */
+  readonly environment: string | undefined;
 }
 
 /** What a shell may propose for a word. `relays` are the saved relays of this user, `peers` those of its relay. */
@@ -114,6 +116,7 @@ function optionNode(option: Option): OptionNode {
     flags,
     description: option.description,
     value: isFlag ? undefined : completionOfValue(option),
+    environment: option.envVar,
   };
 }
 

@@ -1,0 +1,52 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { allCommands, commandTree } from '../../src/completion/command-tree.js';
+import { manual } from '../../src/manual/index.js';
+import { manPages } from '../../src/manual/man-page.js';
+import { SECTIONS } from '../../src/manual/sections.js';
+import { buildProgram } from '../../src/program.js';
+
+const reference = readFileSync(new URL('../../../../docs/cli.md', import.meta.url), 'utf8');
+const tree = commandTree(buildProgram());
+const page = (name: string) => manual().find(({ file }) => file === `${name}.1`)?.text ?? '';
+
+describe('the manual', () => {
+  it('has a page for the program and one for each command', () => {
+    const names = tree.commands.map(({ name }) => name).filter((name) => name !== 'help');
+    expect(manual().map(({ file }) => file)).toEqual([
+      'underpass.1',
+      ...names.map((name) => `underpass-${name}.1`),
+    ]);
+  });
+
+  it('describes options with their variables, and subcommands on the page of their command', () => {
+    expect(page('underpass-relay')).toContain('\\fB\\-\\-listen\\fR\\fI <[host:]port>\\fR\n');
+    expect(page('underpass-relay')).toContain('environment variable UNDERPASS_LISTEN.');
+    expect(page('underpass-service')).toContain('.SH "SERVICE UNINSTALL"');
+  });
+
+  it('escapes what the format would interpret', () => {
+    const program = { ...tree, description: ".dot, 'quote' and back\\slash", commands: [] };
+    const text = manPages(program, '1.2-rc', { exitStatus: [], environment: [['A', '.start']], files: [] })[0]
+      ?.text;
+    expect(text).toContain('underpass 1.2\\-rc');
+    expect(text).toContain('.dot, \\(aqquote\\(aq and back\\eslash');
+    expect(text).toContain('\n\\&.start');
+  });
+});
+
+describe('docs/cli.md', () => {
+  it('lists every environment variable of the manual, and the manual those of the options', () => {
+    for (const [name] of SECTIONS.environment) expect(reference).toContain(`\`${name}\``);
+    const known = new Set(SECTIONS.environment.map(([name]) => name));
+    const used = allCommands(tree).flatMap(({ options }) =>
+      options.flatMap(({ environment }) => environment ?? []),
+    );
+    expect(used.filter((name) => !known.has(name))).toEqual([]);
+    expect(used).toContain('UNDERPASS_LISTEN');
+  });
+
+  it('lists every exit code of the manual', () => {
+    for (const [code] of SECTIONS.exitStatus) expect(reference).toMatch(new RegExp(`^\\| ${code} +\\|`, 'm'));
+  });
+});
