@@ -10,10 +10,16 @@ const MAX_ACK_DELAY_MS = 25;
 const GRANULARITY_MS = 1;
 const ROUNDING_MS = 0.01;
 const PROBE_SHARE = 0.95;
+/** spec recovery 3.3 */
+const LOST_MEMORY_PTOS = 3;
 
 interface Flying {
   readonly at: number;
   readonly isAckEliciting: boolean;
+}
+
+interface Lost extends Flying {
+  readonly packetNumber: number;
 }
 
 /** Follows the packets of one side of one connection.
@@ -45,8 +51,8 @@ export class FlightModel {
   /** The first packet on the present path. */
   #pathFirst = 0;
   readonly flying = new Map<number, Flying>();
-  /** In ascending order. */
-  #lost: number[] = [];
+  /** In ascending order of their numbers. */
+  #lost: Lost[] = [];
   #epoch = '';
 
   /** A single probe timeout (spec recovery 4). */
@@ -95,13 +101,20 @@ export class FlightModel {
       isElicited ||= flying.isAckEliciting;
       if (n === largest) newest = flying;
     }
-    const isLateNews = this.#takeLost(ack.ranges);
+    const late = this.#takeLost(ack.ranges);
+    // While the sender remembers a lost packet, its acknowledgement gives a sample like any other.
+    const rememberedFrom = at - LOST_MEMORY_PTOS * this.probeTimeoutMs;
+    for (const lost of late) {
+      if (lost.at < rememberedFrom) continue;
+      isElicited ||= lost.isAckEliciting;
+      if (lost.packetNumber === largest) newest = lost;
+    }
     this.largestAcked = Math.max(this.largestAcked, largest);
     if (newest !== undefined && isElicited && largest >= this.#pathFirst) {
       this.sampleSentAt = newest.at;
       this.#sample(at - newest.at, ack.delayMs);
     }
-    if (isNews || isLateNews) {
+    if (isNews || late.length > 0) {
       this.ackedAt = at;
       this.sentSinceAck = 0;
     }
@@ -122,12 +135,13 @@ export class FlightModel {
 
   /** Records which packets may be declared lost by now, and whether the probe timer may have expired. */
   judge(now: number): void {
-    for (const [n, { at }] of this.flying) {
+    for (const [n, flying] of this.flying) {
+      const { at } = flying;
       if (n >= this.largestAcked) break;
       const isTooOld = now - at >= TIME_THRESHOLD * this.rttMs - ROUNDING_MS;
       if (n > this.largestAcked - PACKET_THRESHOLD && !isTooOld) continue;
       this.flying.delete(n);
-      this.#lost.push(n);
+      this.#lost.push({ ...flying, packetNumber: n });
       this.#hasLostSinceAck = true;
     }
     if (
@@ -138,15 +152,15 @@ export class FlightModel {
     }
   }
 
-  /** @returns whether any lost packet is in these ranges; each counts only once */
-  #takeLost(ranges: readonly AckRange[]): boolean {
-    const before = this.#lost.length;
+  /** @returns the lost packets in these ranges; each is returned only once */
+  #takeLost(ranges: readonly AckRange[]): readonly Lost[] {
+    const taken: Lost[] = [];
     for (const [low, high] of ranges) {
       const from = firstAtLeast(this.#lost, low);
       const count = firstAtLeast(this.#lost, high + 1) - from;
-      if (count > 0) this.#lost.splice(from, count);
+      if (count > 0) taken.push(...this.#lost.splice(from, count));
     }
-    return this.#lost.length < before;
+    return taken;
   }
 
   get #isWaiting(): boolean {
@@ -185,12 +199,12 @@ export class FlightModel {
   }
 }
 
-/** @returns the index of the first number in a sorted list that is not smaller */
-function firstAtLeast(numbers: readonly number[], least: number): number {
-  let [low, high] = [0, numbers.length];
+/** @returns the index of the first packet whose number is not smaller */
+function firstAtLeast(packets: readonly Lost[], least: number): number {
+  let [low, high] = [0, packets.length];
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if ((numbers[middle] as number) < least) low = middle + 1;
+    if ((packets[middle] as Lost).packetNumber < least) low = middle + 1;
     else high = middle;
   }
   return low;
