@@ -1,7 +1,7 @@
 import { once } from 'node:events';
-import type { Socket } from 'node:net';
+import { type ListenOptions, Server, type Socket } from 'node:net';
 import { UnderpassError } from '@underpass/runtime';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Bind } from '../src/forward-spec.js';
 import { listenTcp } from '../src/tcp-listener.js';
 import { connectTo, listen } from './sockets.js';
@@ -88,5 +88,45 @@ describe('a listener', () => {
     await once(socket, 'end');
     socket.end('answer');
     expect(String((await answer)[0])).toBe('answer');
+  });
+});
+
+/** Makes the system refuse all addresses of one kind, as one that does not know them does. */
+function withoutFamily(isMissing: (host: string) => boolean): void {
+  const listen = Server.prototype.listen as (options: ListenOptions, done: () => void) => Server;
+  const spy = vi.spyOn(Server.prototype, 'listen');
+  spy.mockImplementation(function (this: Server, options: unknown, done: unknown) {
+    if (!isMissing((options as ListenOptions).host ?? '')) {
+      return listen.call(this, options as ListenOptions, done as () => void);
+    }
+    const error = Object.assign(new Error('no such family'), { code: 'EAFNOSUPPORT' });
+    process.nextTick(() => this.emit('error', error));
+    return this;
+  } as typeof Server.prototype.listen);
+  onTestFinished(() => spy.mockRestore());
+}
+
+describe('a listener on a machine with one address family (spec forwarding 1.2)', () => {
+  const isIp6 = (host: string) => host.includes(':');
+  const isIp4 = (host: string) => !isIp6(host);
+
+  it.each([
+    ['all addresses', { kind: 'any' }, isIp6, ['0.0.0.0']],
+    ['loopback', { kind: 'loopback' }, isIp6, ['127.0.0.1']],
+    ['loopback', { kind: 'loopback' }, isIp4, ['::1']],
+  ] as const)(
+    'asked for %s (%o) listens on those that there are',
+    async (_what, bind, isMissing, expected) => {
+      withoutFamily(isMissing);
+      const { addresses } = await listenAt(bind as Bind);
+      expect(addresses.map(({ address }) => address)).toEqual(expected);
+    },
+  );
+
+  it('refuses an address of the other, and names it', async () => {
+    withoutFamily(isIp6);
+    const failure = await listenAt({ kind: 'host', host: '::1' }, 7).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(UnderpassError);
+    expect(String((failure as Error).message)).toContain('[::1]:7');
   });
 });
