@@ -24,6 +24,7 @@ import { printLine } from '../terminal.js';
 import { endWithInternalError } from './internal-error.js';
 import { logRelayEvent, logRelaySummary } from './relay-log.js';
 import { type RunningSettings, reload, reloadOnSignal } from './reload.js';
+import { ReloadRequests } from './reload-requests.js';
 
 /** The options of the command line. */
 export interface RelayFlags {
@@ -36,13 +37,9 @@ export interface RelayFlags {
 
 /** Runs until a signal stops it. */
 export async function runRelay(flags: RelayFlags): Promise<void> {
-  // From here on SIGHUP reloads the config; while the relay starts, it is remembered. Before this point the entry
-  // ignores it.
-  let onReload = (): void => {
-    isReloadDue = true;
-  };
-  let isReloadDue = false;
-  process.on('SIGHUP', () => onReload());
+  // From here on SIGHUP reloads the config. Before this point the entry ignores it.
+  const reloads = new ReloadRequests();
+  process.on('SIGHUP', () => reloads.request());
 
   const file = flags.config ?? defaultRelayConfigFile();
   const isFirstRun = flags.config === undefined && !existsSync(file);
@@ -65,7 +62,7 @@ export async function runRelay(flags: RelayFlags): Promise<void> {
   const endpoint = flags.endpoint ?? config.endpoint;
   const manager = serviceManager(log);
   if (isFirstRun) printNextSteps(file, config);
-  const watch = new StoreWatch(storeDirectoryOf(file), () => onReload(), systemTimers);
+  const watch = new StoreWatch(storeDirectoryOf(file), () => reloads.request(), systemTimers);
   const control = await openRelayControl({
     relay,
     config: file,
@@ -79,8 +76,7 @@ export async function runRelay(flags: RelayFlags): Promise<void> {
   });
   announce(relay, file, config, log);
   manager.ready(`listening on UDP port ${relay.address.port}`);
-  onReload = () => manager.reloading(() => reloadOnSignal(relay, file, settings, log));
-  if (isReloadDue) onReload();
+  reloads.serveWith(() => manager.reloading(() => reloadOnSignal(relay, file, settings, log)));
   const signal = await stop;
   manager.stopping();
   watch.close();
