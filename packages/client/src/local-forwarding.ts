@@ -1,5 +1,5 @@
 /** Runs a forward of a local place to one target (`-L`). */
-import { type Listener, type LocalForward, listenAt, programEnd } from '@underpass/forward';
+import { type Listener, type LocalForward, listenAt, programEnd, proxyHeaderOf } from '@underpass/forward';
 import type { Carrier } from './carrier.js';
 import type { BoundForward } from './client-options.js';
 import { boundForward, type Forwarding } from './forwarding.js';
@@ -16,10 +16,11 @@ export class LocalForwarding implements Forwarding {
   }
 
   async start(): Promise<BoundForward> {
-    const { place, target } = this.#spec;
+    const { place, target, proxyProtocol = false } = this.#spec;
     this.#listener = await listenAt(place, (socket) => {
       if (!this.#carrier.admit(socket)) return;
-      this.#carrier.carry(programEnd(socket, target), target, nameOfProgram(socket, place));
+      const header = proxyProtocol ? proxyHeaderOf(socket) : undefined;
+      this.#carrier.carry(programEnd(socket, target, header), target, nameOfProgram(socket, place));
     });
     return boundForward(this.#spec, this.#listener);
   }

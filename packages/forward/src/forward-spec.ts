@@ -10,6 +10,8 @@ export interface LocalForward {
   readonly text: string;
   readonly place: ListenPlace;
   readonly target: Target;
+  /** Whether the target is told who connected (spec forwarding 2.8). */
+  readonly proxyProtocol?: true;
 }
 
 /** A local UDP port and the target to which the relay sends its messages (`-U`). */

@@ -18,6 +18,9 @@ import { unixPathProblem } from './unix-path.js';
 /** How many ports one range may have (spec forwarding 1.1). */
 export const MAX_RANGE_PORTS = 1024;
 
+/** Behind a forward, asks for a header of the PROXY protocol. */
+const PROXY_PROTOCOL = ',proxy-protocol';
+
 const SHAPE = 'expected [bind:]port:host:hostport, for example 8080:example.com:80';
 const UDP_SHAPE =
   'UDP is forwarded between ports: expected [bind:]port:host:hostport, for example 5353:9.9.9.9:53';
@@ -27,6 +30,18 @@ const TARGET_SHAPE = 'expected host:port, for example example.com:22';
 /** A range of ports gives a forward for each port.
  *  @returns the forwards, or why the text cannot be parsed */
 export function parseLocalForwards(text: string): readonly LocalForward[] | Refusal {
+  if (!text.endsWith(PROXY_PROTOCOL)) return parsePlainForwards(text);
+  const parsed = parsePlainForwards(text.slice(0, -PROXY_PROTOCOL.length));
+  return 'reason' in parsed ? parsed : parsed.map(withProxyProtocol);
+}
+
+/** The same forward, whose target is told who connected. */
+export function withProxyProtocol(forward: LocalForward): LocalForward {
+  if (forward.proxyProtocol === true) return forward;
+  return { ...forward, text: `${forward.text}${PROXY_PROTOCOL}`, proxyProtocol: true };
+}
+
+function parsePlainForwards(text: string): readonly LocalForward[] | Refusal {
   const url = refuseUrl(text);
   if (url !== undefined) return url;
   const fields = splitFields(text);
@@ -52,7 +67,8 @@ export function parseUdpForwards(text: string): readonly UdpForward[] | Refusal 
   const parsed = parseLocalForwards(text);
   if ('reason' in parsed) return parsed;
   const forwards: UdpForward[] = [];
-  for (const { text: own, place, target } of parsed) {
+  for (const { text: own, place, target, proxyProtocol } of parsed) {
+    if (proxyProtocol === true) return { reason: `'${text}': UDP has no PROXY protocol` };
     if (isUnix(place) || isUnix(target)) return { reason: `'${text}': ${UDP_SHAPE}` };
     const { host, port } = target;
     forwards.push({ kind: 'udp', text: own, place, target: { host, port, protocol: 'udp' } });

@@ -28,6 +28,7 @@ export {
   parseLocalForwards,
   parseTarget,
   parseUdpForwards,
+  withProxyProtocol,
 } from './forward-syntax.js';
 export { IncomingRequest, type IncomingRequestOptions, type RequestService } from './incoming-request.js';
 export { type Listener, listenAt } from './listener.js';
@@ -40,6 +41,7 @@ export type { ProbeReport } from './probe/probe-report.js';
 export { ProxyDialogue } from './proxy/proxy-dialogue.js';
 export { answerAndClose, ProxyEnd } from './proxy/proxy-end.js';
 export type { ProxyRequest } from './proxy/proxy-request.js';
+export { type ConnectionEnd, encodeProxyHeader, proxyHeaderOf } from './proxy-header.js';
 export type { PumpSummary } from './pump.js';
 export {
   decodeRequest,

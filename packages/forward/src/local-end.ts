@@ -30,12 +30,13 @@ export interface LocalEnd {
 
 /** A local program's connection, carried from its first byte: the program need not wait for the relay's answer (spec
  *  forwarding 2.1). A refusal resets it.
- *  @param socket  just accepted */
-export function programEnd(socket: Socket, target: Target): LocalEnd {
+ *  @param socket  just accepted
+ *  @param header  for the target, before the bytes of the program */
+export function programEnd(socket: Socket, target: Target, header?: Uint8Array): LocalEnd {
   return {
     socket,
     open: (stream, { tunnel, watch, observer }) => {
-      openThroughTunnel(tunnel, stream, socket, target, observer, watch);
+      openThroughTunnel(tunnel, stream, socket, target, observer, watch, header);
     },
     giveUp: () => resetSocket(socket),
   };

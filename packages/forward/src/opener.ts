@@ -26,7 +26,8 @@ export interface OpenerObserver {
 }
 
 /** Carries `socket`, just accepted, to `target` through `stream`. While the relay cannot be reached, the bytes wait.
- *  @param stream  undefined when no stream can be opened */
+ *  @param stream  undefined when no stream can be opened
+ *  @param header  for the target, before the bytes of the socket */
 export function openThroughTunnel(
   tunnel: Tunnel,
   stream: Stream | undefined,
@@ -34,12 +35,13 @@ export function openThroughTunnel(
   target: Target,
   observer: OpenerObserver,
   watch: SocketWatch,
+  header?: Uint8Array,
 ): void {
   if (stream === undefined) {
     refuseWithoutStream(socket, observer);
     return;
   }
-  requestThroughTunnel(tunnel, stream, socket, requestFor(target), observer, watch);
+  requestThroughTunnel(tunnel, stream, socket, requestFor(target), observer, watch, header);
 }
 
 /** Sends `request` on a stream that was just opened, and connects the stream to `socket` without waiting for the
@@ -51,6 +53,7 @@ export function requestThroughTunnel(
   request: StreamRequest,
   observer: OpenerObserver,
   watch: SocketWatch,
+  header?: Uint8Array,
 ): void {
   let status: RequestStatus | undefined;
   let lost = false;
@@ -75,6 +78,8 @@ export function requestThroughTunnel(
   });
   // spec forwarding 2.1: send the request at once and never wait for its status
   stream.write(encodeRequest(request));
+  // spec forwarding 2.8: it fits, because a stream that was just opened has room for 8 KiB
+  if (header !== undefined) stream.write(header);
   tunnel.attach(stream, {
     onReadable: () => {
       pump.onReadable();

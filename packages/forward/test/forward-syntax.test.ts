@@ -7,6 +7,8 @@ import {
   parseDynamicForward,
   parseLocalForwards,
   parseTarget,
+  parseUdpForwards,
+  withProxyProtocol,
 } from '../src/forward-syntax.js';
 import { MAX_UNIX_PATH_BYTES } from '../src/unix-path.js';
 
@@ -110,6 +112,23 @@ describe('a forward specification', () => {
     for (const forward of forwards) expect(parseLocalForwards(forward.text)).toEqual([forward]);
     const most = parseLocalForwards(`1-${MAX_RANGE_PORTS}:a:1-${MAX_RANGE_PORTS}`);
     expect(most).toHaveLength(MAX_RANGE_PORTS);
+  });
+
+  it('takes ,proxy-protocol behind it, and keeps it in the text', () => {
+    const text = '8000-8001:a:1-2,proxy-protocol';
+    const forwards = parseLocalForwards(text) as readonly LocalForward[];
+    expect(forwards.map(({ text: own, proxyProtocol }) => [own, proxyProtocol])).toEqual([
+      ['8000:a:1,proxy-protocol', true],
+      ['8001:a:2,proxy-protocol', true],
+    ]);
+    for (const forward of forwards) {
+      expect(parseLocalForwards(forward.text)).toEqual([forward]);
+      expect(withProxyProtocol(forward)).toBe(forward);
+    }
+    const [plain] = parseLocalForwards('8000:a:1') as readonly [LocalForward];
+    expect(withProxyProtocol(plain)).toEqual(forwards[0]);
+    expect(parseLocalForwards('8000:a:1,proxy')).toEqual({ reason: expect.stringContaining("'1,proxy'") });
+    expect(parseUdpForwards('8000:a:1,proxy-protocol')).toEqual({ reason: expect.stringContaining('UDP') });
   });
 
   it('formats a place as it is written', () => {

@@ -49,6 +49,10 @@ export function clientCommand(): Command {
       dynamicForwardValue,
     )
     .option(
+      '--proxy-protocol',
+      'tell the targets of all -L who connected, by a PROXY protocol header (version 2); for one of them: -L …,proxy-protocol',
+    )
+    .option(
       '-W, --stdio <host:port>',
       "carry standard input and output to a target, for ssh's ProxyCommand; nothing else is forwarded",
       stdioTargetValue,

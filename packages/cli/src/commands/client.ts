@@ -1,5 +1,6 @@
 /** `underpass client`: forwards local ports through one relay. */
 import type { DynamicForward, Forward, LocalForward, Target, UdpForward } from '@underpass/forward';
+import { withProxyProtocol } from '@underpass/forward/syntax';
 import type { Log } from '@underpass/runtime';
 import { usageError } from '../cli-error.js';
 import { type ClientConfig, loadClientConfig } from '../config/client-config.js';
@@ -25,6 +26,7 @@ export interface ClientFlags {
   readonly presharedKey?: string;
   readonly localForward?: readonly LocalForward[];
   readonly udpForward?: readonly UdpForward[];
+  readonly proxyProtocol?: boolean;
   readonly dynamicForward?: readonly DynamicForward[];
   readonly stdio?: Target;
   readonly persistentKeepalive?: number;
@@ -139,8 +141,15 @@ export function clientConfigFrom(flags: ClientFlags): ClientConfig {
 }
 
 function forwardsOf(flags: ClientFlags): readonly Forward[] {
-  const { localForward = [], dynamicForward = [], udpForward = [] } = flags;
-  return [...localForward, ...dynamicForward, ...udpForward];
+  const { localForward = [], dynamicForward = [], udpForward = [], proxyProtocol = false } = flags;
+  if (proxyProtocol && localForward.length === 0) {
+    throw usageError(
+      '--proxy-protocol needs a -L whose target is to be told who connected',
+      'in a config file, write ,proxy-protocol behind the forward',
+    );
+  }
+  const local = proxyProtocol ? localForward.map(withProxyProtocol) : localForward;
+  return [...local, ...dynamicForward, ...udpForward];
 }
 
 function refuseBesideConfig(flags: ClientFlags): void {
