@@ -160,5 +160,12 @@ describe('a peer', () => {
     expect(stdout).toBe(`laptop may reach localhost:1, 127.0.0.1:${page.port}\n`);
     expect(String(await readAll(await connect(port)))).toBe('a page');
     expect(client.events.filter(({ event }) => event === 'connected')).toHaveLength(1);
+    await server.run(['allow', 'laptop', '--listen', '8080']);
+    expect((await server.run(['revoke', 'laptop', 'localhost:1'])).stdout).toBe(
+      `laptop may reach 127.0.0.1:${page.port}, and may listen on 8080\n`,
+    );
+    expect((await server.run(['revoke', 'laptop', '--listen', '80'])).lines).toEqual([
+      'underpass: laptop has no rule 80: its rules of that kind: 8080',
+    ]);
   });
 });

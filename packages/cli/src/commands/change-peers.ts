@@ -1,22 +1,30 @@
-/** `underpass allow` and `underpass revoke`: change what the peers of a relay may reach. */
+/** `underpass allow` and `underpass revoke`: change what the peers of a relay may do. */
 import type { AllowRule } from '@underpass/forward';
 import { CliError, usageError } from '../cli-error.js';
+import { type PeerRules, rulesText } from '../config/peer-rules.js';
 import { ExitCode } from '../exit-code.js';
 import { removeStored, setRules } from '../store/store-changes.js';
 import type { StoredPeer } from '../store/stored-peer.js';
 import { printLine, requireOutput } from '../terminal.js';
-import { type RelayFiles, readRelayFiles, requireStored, tellRelay } from './relay-files.js';
+import { listenRules, type RelayFiles, readRelayFiles, requireStored, tellRelay } from './relay-files.js';
 
 export interface ChangeFlags {
+  readonly listen?: readonly string[];
   readonly config?: string;
 }
 
 /** Adds rules to a peer or an invite. */
 export async function runAllow(name: string, rules: readonly AllowRule[], flags: ChangeFlags): Promise<void> {
+  const listen = listenRules(flags.listen, '--listen');
+  if (rules.length + listen.length === 0) {
+    throw usageError('nothing to allow', `say what ${name} may reach: HOST:PORT`);
+  }
   const files = readRelayFiles(flags.config);
   const peer = requireStored(files, name);
-  const added = rules.filter(({ text }) => !peer.allow.some((rule) => rule.text === text));
-  await change(files, peer, [...peer.allow, ...added]);
+  await change(files, peer, {
+    allow: withRules(peer.allow, rules),
+    allowListen: withRules(peer.allowListen ?? [], listen),
+  });
 }
 
 /** Removes a peer or an invite, or some of its rules. */
@@ -25,38 +33,50 @@ export async function runRevoke(
   rules: readonly AllowRule[],
   flags: ChangeFlags,
 ): Promise<void> {
+  const listen = listenRules(flags.listen, '--listen');
   const files = readRelayFiles(flags.config);
   const peer = requireStored(files, name);
-  if (rules.length === 0) {
-    if (!removeStored(files.store, name)) throw goneMeanwhile(name);
-    await tellRelay(files.file);
-    printLine(
-      peer.enrolled === undefined
-        ? `${name}'s link no longer works`
-        : `${name} is no longer a peer: if it was connected, it was told and cut off`,
-    );
-    return requireOutput();
+  if (rules.length + listen.length > 0) {
+    await change(files, peer, {
+      allow: withoutRules(name, peer.allow, rules),
+      allowListen: withoutRules(name, peer.allowListen ?? [], listen),
+    });
+    return;
   }
-  for (const { text } of rules) {
-    if (peer.allow.some((rule) => rule.text === text)) continue;
-    throw usageError(`${name} has no rule ${text}`, `its rules are ${listOf(peer.allow)}`);
-  }
-  await change(
-    files,
-    peer,
-    peer.allow.filter(({ text }) => !rules.some((rule) => rule.text === text)),
-  );
-}
-
-async function change(files: RelayFiles, peer: StoredPeer, allow: readonly AllowRule[]): Promise<void> {
-  if (!setRules(files.store, peer, { allow })) throw goneMeanwhile(peer.name);
+  if (!removeStored(files.store, name)) throw goneMeanwhile(name);
   await tellRelay(files.file);
-  printLine(`${peer.name} may reach ${listOf(allow)}`);
+  printLine(
+    peer.enrolled === undefined
+      ? `${name}'s link no longer works`
+      : `${name} is no longer a peer: if it was connected, it was told and cut off`,
+  );
   await requireOutput();
 }
 
-function listOf(allow: readonly AllowRule[]): string {
-  return allow.length === 0 ? 'nothing' : allow.map(({ text }) => text).join(', ');
+async function change(files: RelayFiles, peer: StoredPeer, rules: PeerRules): Promise<void> {
+  if (!setRules(files.store, peer, rules)) throw goneMeanwhile(peer.name);
+  await tellRelay(files.file);
+  printLine(`${peer.name} ${rulesText(rules)}`);
+  await requireOutput();
+}
+
+interface Rule {
+  readonly text: string;
+}
+
+function withRules<R extends Rule>(present: readonly R[], added: readonly R[]): R[] {
+  const isNew = ({ text }: R): boolean => !present.some((rule) => rule.text === text);
+  return [...present, ...added.filter(isNew)];
+}
+
+/** @throws CliError if one of them is not there, because it was probably misspelt */
+function withoutRules<R extends Rule>(name: string, present: readonly R[], removed: readonly R[]): R[] {
+  for (const { text } of removed) {
+    if (present.some((rule) => rule.text === text)) continue;
+    const list = present.map((rule) => rule.text).join(', ') || 'none';
+    throw usageError(`${name} has no rule ${text}`, `its rules of that kind: ${list}`);
+  }
+  return present.filter(({ text }) => !removed.some((rule) => rule.text === text));
 }
 
 function goneMeanwhile(name: string): CliError {

@@ -4,6 +4,7 @@ import { type AllowRule, formatInviteLink, oneTimeKeys } from '@underpass/forwar
 import encodeQr from 'qr';
 import { CliError, usageError } from '../cli-error.js';
 import { isPeerName } from '../config/fields.js';
+import { type PeerRules, rulesText } from '../config/peer-rules.js';
 import { runningRelay } from '../control/ask-relay.js';
 import { ExitCode } from '../exit-code.js';
 import { type HostPort, parseHostPort, parseListenAddress } from '../host-port.js';
@@ -12,12 +13,13 @@ import { publicKeyOf } from '../public-key.js';
 import { addInvite, removeStored, sweepStore } from '../store/store-changes.js';
 import { printErrorLine, printLine, requireOutput, usesColor } from '../terminal.js';
 import { ownEndpoint } from './own-endpoint.js';
-import { type RelayFiles, readRelayFiles, tellRelay } from './relay-files.js';
+import { listenRules, type RelayFiles, readRelayFiles, tellRelay } from './relay-files.js';
 import { minuteText } from './time-text.js';
 
 /** The options of the command line. */
 export interface InviteFlags {
   readonly allow?: readonly AllowRule[];
+  readonly allowListen?: readonly string[];
   /** Milliseconds. */
   readonly expires?: number;
   readonly endpoint?: HostPort;
@@ -27,27 +29,28 @@ export interface InviteFlags {
 
 export async function runInvite(name: string, flags: InviteFlags, nowMs = Date.now()): Promise<void> {
   const { allow = [], expires = DEFAULT_INVITE_MS } = flags;
+  const allowListen = listenRules(flags.allowListen, '--allow-listen');
   if (!isPeerName(name)) {
     throw usageError(
       `'${name}' cannot be a peer's name`,
       'expected 1 to 64 letters, digits, dots, dashes and underscores',
     );
   }
-  if (allow.length === 0) {
+  if (allow.length === 0 && allowListen.length === 0) {
     throw usageError(`nothing is allowed for ${name}`, 'say what it may reach: --allow HOST:PORT');
   }
   const files = readRelayFiles(flags.config);
   makeRoom(files, name, nowMs);
   const endpoint = flags.endpoint ?? (await endpointOf(files));
   const expiresAtMs = nowMs + expires;
-  const link = newInvite(files, name, allow, endpoint, expiresAtMs);
+  const rules = { allow, allowListen };
+  const link = newInvite(files, name, rules, endpoint, expiresAtMs);
   await tellRelay(files.file);
   if (flags.qr === true) printLine(qrText(link));
   printLine(link);
   await requireOutput();
-  const targets = allow.map(({ text }) => text).join(', ');
   printErrorLine(
-    `underpass: ${name} may reach ${targets}; the link works once, until ${minuteText(expiresAtMs)}, and anybody who sees it before can use it`,
+    `underpass: ${name} ${rulesText(rules)}; the link works once, until ${minuteText(expiresAtMs)}, and anybody who sees it before can use it`,
   );
 }
 
@@ -55,7 +58,7 @@ export async function runInvite(name: string, flags: InviteFlags, nowMs = Date.n
 function newInvite(
   { config, store }: RelayFiles,
   name: string,
-  allow: readonly AllowRule[],
+  rules: PeerRules,
   endpoint: HostPort,
   expiresAtMs: number,
 ): string {
@@ -63,7 +66,7 @@ function newInvite(
   const { privateKey, presharedKey } = oneTimeKeys(secret, config.publicKey);
   const invite = { publicKey: publicKeyOf(privateKey), presharedKey, expiresAtMs };
   privateKey.fill(0);
-  const isAdded = addInvite(store, name, { allow }, invite);
+  const isAdded = addInvite(store, name, rules, invite);
   presharedKey.fill(0);
   if (!isAdded) throw taken(name, 'another command has just invited it');
   const link = formatInviteLink({ endpoint, relayPublicKey: config.publicKey, secret });
@@ -73,7 +76,7 @@ function newInvite(
 
 /** Removes invites that are over, and makes sure that there is room for one of this name.
  *  @throws CliError if the name is taken, or there are too many invites */
-function makeRoom({ file, config, store, stored }: RelayFiles, name: string, nowMs: number): void {
+export function makeRoom({ file, config, store, stored }: RelayFiles, name: string, nowMs: number): void {
   sweepStore(store, nowMs);
   let invites = 0;
   for (const peer of stored) {

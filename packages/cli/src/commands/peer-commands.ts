@@ -8,12 +8,14 @@ import type { PeersFlags } from './peers.js';
 
 const TARGET = 'HOST:PORT, CIDR:PORT or *.DOMAIN:PORT, as the relay sees it';
 const CONFIG = "the relay's config (default: ~/.config/underpass/relay.toml)";
+const PLACE = 'PORT for loopback, or ADDRESS:PORT';
 
 export function inviteCommand(): Command {
   return new Command('invite')
     .description('Make a link with which one client can enrol at this relay, once.')
     .argument('<name>', 'what to call the client')
     .option('--allow <target...>', `what it may reach: ${TARGET}`, allowValue)
+    .option('--allow-listen <rule...>', `where it may have this relay listen: ${PLACE}`)
     .option('--expires <time>', 'how long the link works, as in 90m, 24h or 7d (default: 24h)', expiresValue)
     .addOption(
       endpointOption(
@@ -39,7 +41,8 @@ export function allowCommand(): Command {
   return new Command('allow')
     .description('Let a peer of this relay reach more. A running relay follows at once.')
     .argument('<name>', 'the peer, or the invite')
-    .addArgument(new Argument('<target...>', TARGET).argParser(allowValue))
+    .addArgument(new Argument('[target...]', TARGET).argParser(allowValue))
+    .option('--listen <rule...>', `where it may have this relay listen: ${PLACE}`)
     .addOption(relayConfigOption(CONFIG))
     .addHelpText('after', '\nExample:\n  underpass allow laptop localhost:9000')
     .action(async (name: string, rules: Parameters<typeof allowValue>[1], flags: ChangeFlags) =>
@@ -54,6 +57,7 @@ export function revokeCommand(): Command {
     )
     .argument('<name>', 'the peer, or the invite')
     .addArgument(new Argument('[target...]', 'remove only these rules').argParser(allowValue))
+    .option('--listen <rule...>', 'remove only these rules of where it may listen')
     .addOption(relayConfigOption(CONFIG))
     .addHelpText('after', '\nExample:\n  underpass revoke laptop')
     .action(async (name: string, rules: Parameters<typeof allowValue>[1], flags: ChangeFlags) =>

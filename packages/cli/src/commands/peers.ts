@@ -1,5 +1,4 @@
 /** `underpass peers`: who may connect to a relay, and what each may reach. */
-import type { AllowRule } from '@underpass/forward';
 import { shortKey } from '@underpass/runtime';
 import { runningRelay } from '../control/ask-relay.js';
 import type { PeerReport } from '../control/report.js';
@@ -23,6 +22,7 @@ export interface PeerRow {
   /** Base64; undefined for an invite. */
   readonly publicKey: string | undefined;
   readonly allow: readonly string[];
+  readonly allowListen: readonly string[];
   /** When the invite ends, as an ISO date; undefined for a peer. */
   readonly expires: string | undefined;
   /** Where it is connected from. */
@@ -46,7 +46,7 @@ export function peerRows(
   nowMs: number,
 ): PeerRow[] {
   const byName = new Map(reports.map((report) => [report.name, report]));
-  const peers = config.peers.map(({ name, publicKey, allow }): PeerRow => {
+  const peers = config.peers.map(({ name, publicKey, allow, allowListen }): PeerRow => {
     const report = byName.get(name);
     const isConnected = report?.connected === true;
     return {
@@ -54,18 +54,20 @@ export function peerRows(
       state: report === undefined ? 'enrolled' : isConnected ? 'connected' : 'away',
       publicKey: encodeKey(publicKey),
       allow: textsOf(allow),
+      allowListen: textsOf(allowListen),
       expires: undefined,
       address: isConnected ? report.address : undefined,
     };
   });
   const invites = stored
     .filter(({ enrolled }) => enrolled === undefined)
-    .map(({ name, allow, invite }): PeerRow => {
+    .map(({ name, allow, allowListen, invite }): PeerRow => {
       return {
         name,
         state: nowMs < invite.expiresAtMs ? 'invited' : 'invite-expired',
         publicKey: undefined,
         allow: textsOf(allow),
+        allowListen: textsOf(allowListen),
         expires: new Date(invite.expiresAtMs).toISOString(),
         address: undefined,
       };
@@ -77,7 +79,7 @@ export function peerRows(
 export function tableOf(rows: readonly PeerRow[]): string[] {
   const cells = [
     ['NAME', 'STATE', 'KEY', 'MAY REACH'],
-    ...rows.map((row) => [row.name, stateText(row), keyText(row), row.allow.join(', ') || 'nothing']),
+    ...rows.map((row) => [row.name, stateText(row), keyText(row), mayText(row)]),
   ];
   const widths = [0, 1, 2].map((column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)));
   return cells.map((row) =>
@@ -105,6 +107,11 @@ function keyText({ publicKey }: PeerRow): string {
   return publicKey === undefined ? '-' : shortKey(Buffer.from(publicKey, 'base64'));
 }
 
-function textsOf(allow: readonly AllowRule[]): string[] {
-  return allow.map(({ text }) => text);
+function mayText({ allow, allowListen }: PeerRow): string {
+  const reach = allow.join(', ') || 'nothing';
+  return allowListen.length === 0 ? reach : `${reach}; may listen on ${allowListen.join(', ')}`;
+}
+
+function textsOf(rules: readonly { readonly text: string }[] = []): string[] {
+  return rules.map(({ text }) => text);
 }

@@ -1,6 +1,7 @@
 /** What the commands that change a relay's peers have in common: its files, and the relay if it runs. */
 import { existsSync } from 'node:fs';
-import { CliError } from '../cli-error.js';
+import { type ListenRule, parseListenRule } from '@underpass/forward';
+import { CliError, usageError } from '../cli-error.js';
 import { closestName } from '../config/closest-name.js';
 import { defaultRelayConfigFile } from '../config/default-paths.js';
 import { loadRelayConfig, type RelayConfig, wipeKeys } from '../config/relay-config.js';
@@ -58,6 +59,17 @@ export function requireStored({ file, config, stored }: RelayFiles, name: string
     `no peer or invite is named ${name}`,
     closest === undefined ? 'underpass peers lists them' : `did you mean ${closest}?`,
   );
+}
+
+/** Parses rules that say where a peer may listen. This happens here and not with the other options, because the parser
+ *  would make every command start more slowly.
+ *  @param option  as messages call it */
+export function listenRules(texts: readonly string[] = [], option: string): ListenRule[] {
+  return texts.map((text) => {
+    const rule = parseListenRule(text);
+    if ('reason' in rule) throw usageError(`${option}: ${rule.reason}`);
+    return rule;
+  });
 }
 
 /** Makes a running relay follow the change, and says so if none runs.

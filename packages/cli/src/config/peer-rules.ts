@@ -26,3 +26,13 @@ export function peerRulesTable({ allow, allowListen = [] }: PeerRules): Readonly
     ...(allowListen.length > 0 && { allow_listen: allowListen.map(({ text }) => text) }),
   };
 }
+
+/** `may reach localhost:80, and may listen on 8080`, behind the peer's name. */
+export function rulesText({ allow, allowListen = [] }: PeerRules): string {
+  const reach = `may reach ${listOf(allow)}`;
+  return allowListen.length === 0 ? reach : `${reach}, and may listen on ${listOf(allowListen)}`;
+}
+
+function listOf(rules: readonly { readonly text: string }[]): string {
+  return rules.length === 0 ? 'nothing' : rules.map(({ text }) => text).join(', ');
+}

@@ -48,11 +48,13 @@ describe('the list of peers', () => {
       state: 'enrolled',
       publicKey: expect.stringMatching(/=$/),
       allow: ['localhost:80', '10.0.0.0/8:22'],
+      allowListen: [],
     });
     expect(phone).toEqual({
       name: 'phone',
       state: 'invited',
       allow: [],
+      allowListen: [],
       expires: '2026-01-31T13:00:00.000Z',
     });
   });

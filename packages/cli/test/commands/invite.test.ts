@@ -1,0 +1,63 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { makeRoom } from '../../src/commands/invite.js';
+import type { RelayFiles } from '../../src/commands/relay-files.js';
+import { INVITE_GRACE_MS, MAX_INVITES } from '../../src/limits.js';
+import { addInvite } from '../../src/store/store-changes.js';
+import { loadStore, type StoredPeer } from '../../src/store/stored-peer.js';
+import { invite, NOW, publicKey } from '../store/invites.js';
+import { temporaryDirectory } from '../temporary-directory.js';
+
+let store = '';
+beforeEach(() => {
+  store = path.join(temporaryDirectory(), 'relay.d');
+});
+
+const files = (stored: readonly StoredPeer[], peers: readonly string[] = []): RelayFiles => ({
+  file: 'relay.toml',
+  config: { peers: peers.map((name) => ({ name })) } as unknown as RelayFiles['config'],
+  store,
+  stored,
+});
+const stored = (name: string, expiresAtMs: number, isEnrolled = false): StoredPeer => ({
+  name,
+  allow: [],
+  invite: invite(expiresAtMs),
+  enrolled: isEnrolled ? { publicKey: publicKey(0x42), presharedKey: new Uint8Array(32) } : undefined,
+  hasConnected: false,
+});
+
+describe('a new invite', () => {
+  it.each([
+    ['an open invite', [stored('laptop', NOW + 1)], [], 'laptop is taken: it is invited until'],
+    [
+      'a peer that enrolled',
+      [stored('laptop', NOW - INVITE_GRACE_MS, true)],
+      [],
+      'laptop is taken: it is enrolled',
+    ],
+    ['a peer of the config', [], ['laptop'], 'laptop is a [[peer]] of relay.toml already'],
+  ])('cannot have the name of %s', (_what, list, peers, message) => {
+    expect(() => makeRoom(files(list, peers), 'laptop', NOW)).toThrow(message);
+  });
+
+  it('takes the place of one that has expired, and nobody misses those that are over', () => {
+    addInvite(store, 'laptop', { allow: [] }, invite(NOW));
+    addInvite(store, 'phone', { allow: [] }, invite(NOW));
+    makeRoom(files(loadStore(store)), 'laptop', NOW);
+    expect(loadStore(store).map(({ name }) => name)).toEqual(['phone']);
+    makeRoom(files(loadStore(store)), 'laptop', NOW + INVITE_GRACE_MS);
+    expect(existsSync(path.join(store, 'phone'))).toBe(false);
+  });
+
+  it(`is refused when there are ${MAX_INVITES}`, () => {
+    const many = Array.from({ length: MAX_INVITES }, (_, i) => stored(`peer${i}`, NOW + 1, i % 2 === 0));
+    expect(() => makeRoom(files(many), 'laptop', NOW)).toThrow(
+      `there are ${MAX_INVITES} invites, and a relay keeps at most ${MAX_INVITES}`,
+    );
+    expect(() => makeRoom(files(many.slice(1)), 'laptop', NOW)).not.toThrow();
+    const forgotten = many.map((peer) => stored(peer.name, NOW - INVITE_GRACE_MS, true));
+    expect(() => makeRoom(files(forgotten), 'laptop', NOW)).not.toThrow();
+  });
+});
