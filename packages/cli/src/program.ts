@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { clientCommand } from './commands/client-command.js';
 import { completionCommand } from './commands/completion-command.js';
 import { demoCommand } from './commands/demo.js';
+import { doctorCommand } from './commands/doctor-command.js';
 import { keygenCommand } from './commands/keygen.js';
 import { allowCommand, inviteCommand, peersCommand, revokeCommand } from './commands/peer-commands.js';
 import { pubkeyCommand } from './commands/pubkey.js';
@@ -31,7 +32,8 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
 async function parse(argv: readonly string[]): Promise<number> {
   try {
     await buildProgram().parseAsync(argv, { from: 'user' });
-    return ExitCode.ok;
+    // A command that has an exit code of its own, without an error, has set it.
+    return Number(process.exitCode ?? ExitCode.ok);
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     // Commander has already printed its line or the help. A bare `underpass` shows help and is a usage error.
@@ -61,6 +63,7 @@ export function buildProgram(): Command {
     allowCommand(),
     revokeCommand(),
     statusCommand(),
+    doctorCommand(),
     serviceCommand(),
     demoCommand(),
     completionCommand(),

@@ -74,6 +74,11 @@ export function connectTimeoutValue(text: string): number {
   );
 }
 
+export function waitValue(text: string): number {
+  const seconds = /^\d{1,3}$/.test(text) ? Number(text) : Number.NaN;
+  return expected(seconds >= 1 ? seconds : undefined, 'Expected whole seconds from 1 to 999');
+}
+
 /** Repeatable: each `-L` adds one forward, or one for each port of a range. */
 export function localForwardValue(text: string, previous: readonly LocalForward[] = []): LocalForward[] {
   const parsed = parseLocalForwards(text);

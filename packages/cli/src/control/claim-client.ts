@@ -1,6 +1,7 @@
 /** The control socket of a client, which is also the claim to its keys: one process runs them, others join it. */
 import type { Client, ClientEvent } from '@underpass/client';
 import type { Log } from '@underpass/runtime';
+import { checkTarget, probeOptionsIn, probePath, targetIn } from './check-path.js';
 import { type ClientFacts, clientReport } from './client-report.js';
 import { clientSocketName } from './control-name.js';
 import { type ControlRoutes, ControlSocketInUse } from './control-server.js';
@@ -40,6 +41,8 @@ export async function claimClient(facts: ClientFacts, log: Log): Promise<Claim> 
       await joined?.add(body, exchange);
       return undefined;
     },
+    'POST /check': async (body) => ({ outcome: await checkTarget(await running, targetIn(body)) }),
+    'POST /probe': async (body) => probePath(await running, probeOptionsIn(body)),
   };
   const dial = async (...[target, request, response, refuse]: DialParameters): Promise<void> => {
     dialThrough(await running, target, request, response, refuse);

@@ -44,6 +44,8 @@ export interface PeerReport {
   readonly streamBytesSent: number;
   readonly streamBytesReceived: number;
   readonly packetsLost: number;
+  /** The largest datagram (UDP payload) that is sent to it. */
+  readonly datagramBytes: number;
   readonly openStreams: number;
   /** How long an answer has been due, if streams wait for one. */
   readonly waitingMs: number | undefined;
@@ -95,6 +97,7 @@ export function peerReport(name: string, publicKey: Uint8Array, stats: PeerStats
     address: stats.address === undefined ? undefined : addressText(stats.address),
     software: stats.software,
     ...totals(stats),
+    datagramBytes: stats.datagramBytes,
     openStreams: stats.openStreams,
     waitingMs: stats.waitingSince === undefined ? undefined : Math.round(monotonicMs() - stats.waitingSince),
   };

@@ -20,6 +20,7 @@ export function aPeer(changes: Partial<PeerReport> = {}): PeerReport {
     streamBytesSent: 800_000,
     streamBytesReceived: 700_000,
     packetsLost: 5,
+    datagramBytes: 1452,
     openStreams: 1,
     waitingMs: undefined,
     ...changes,
