@@ -374,6 +374,21 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
       play.wait(isBroken ? 61_000 : 59_000);
       play.send(play.client, data(0));
     },
+    'a minute after a side dropped what it no longer has a keypair for': (play, isBroken) => {
+      play.troubledAt = 0;
+      const sent = play.send(play.client, data(0));
+      play.wait(30_000);
+      play.arrive(play.relay, undefined, { unknown: sent, dropped: 'unknown-index' });
+      play.wait(isBroken ? 61_000 : 59_000);
+      play.send(play.client, data(0));
+    },
+    'more bytes than the bucket gives, unless the sender noticed a loss': (play, isBroken) => {
+      play.troubledAt = 0;
+      play.send(play.client, data(0));
+      play.stats = { packetsLost: isBroken ? 0 : 1 };
+      play.turn(play.client);
+      for (let n = 0; n < 5; n++) play.send(play.client, data(0));
+    },
     'a minute after the path changed': (play, isBroken) => {
       play.troubledAt = 0;
       play.send(play.client, data(0));

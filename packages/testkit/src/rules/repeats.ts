@@ -17,9 +17,11 @@ interface Flow {
   pathAt: number;
   /** The peer's IP address on that path. */
   ip: string | undefined;
-  /** How many packets the sender has declared lost, and when it last did. It learns of a loss from later packets, so
-   *  that may be long after the datagram was lost. */
+  /** How many packets the sender has declared lost. */
   packetsLost: number;
+  /** When the sender last declared a packet lost, or one of the two sides dropped a datagram of the other: it destroys
+   *  keypairs that may still be in use when both initiate at once (spec session 2.2). The sender learns of a loss from
+   *  later packets, so that may be long after the datagram was lost. */
   lostAt: number;
   readonly sentUpTo: Map<number, number>;
   sentBytes: number;
@@ -43,9 +45,9 @@ export const repeats: Rule = {
     }));
     const note = (flow: Flow, by: ObservedProcess, peer: NodeName, bytes: number): void => {
       const now = stage.now();
-      const troubledAt = stage.troubledAt(by.node === 'relay' ? peer : by.node);
+      const troubledAt = Math.max(stage.troubledAt(by.node === 'relay' ? peer : by.node), flow.lostAt);
       flow.repeatedBytes += bytes;
-      if (now - Math.max(flow.pathAt, flow.lostAt, troubledAt) > UNSURE_MS + 1) {
+      if (now - Math.max(flow.pathAt, troubledAt) > UNSURE_MS + 1) {
         stage.report(`${by.name} sent ${bytes} bytes again that were not lost: nothing was for a minute`);
       }
       if (troubledAt >= flow.firstAt) return;
@@ -72,6 +74,12 @@ export const repeats: Rule = {
           flow.sentUpTo.set(streamId, Math.max(before, end));
         }
         if (repeatedBytes > 0) note(flow, by, towards, Math.min(repeatedBytes, bytes));
+      },
+      onArrived({ by, sent, unknown, dropped, at }) {
+        const lost = dropped === undefined ? undefined : (unknown ?? sent);
+        if (lost === undefined) return;
+        flows.of(by, lost.by.node).lostAt = at;
+        flows.of(lost.by, by.node).lostAt = at;
       },
       onTurn(process) {
         for (const peer of process.peers) {
