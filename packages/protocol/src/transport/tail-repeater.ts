@@ -22,7 +22,9 @@ export class TailRepeater {
   dueAt = Number.POSITIVE_INFINITY;
   /** The packet to repeat. */
   #packetNumber = NONE;
-  /** The budget: how many bytes may be repeated now. */
+  /** The size of the last packet to repeat, for which the budget was charged. */
+  #chargedBytes = 0;
+  /** The budget: how many bytes may be repeated now. It is below zero if the last repeat was larger than its original. */
   #credit = TAIL_REPEAT_BURST_BYTES;
   #creditAt = 0;
   /** Until then the path is suspected of losing packets. Undefined if nothing has been sent over it. */
@@ -41,11 +43,14 @@ export class TailRepeater {
     this.#creditAt = now;
     if (this.isRepeating) {
       this.isRepeating = false;
+      // It may carry more than its original did, such as an ACK.
+      this.#credit -= Math.max(0, sizeBytes - this.#chargedBytes);
       return;
     }
     this.cancel();
     if (!isTail || now > this.#unsureUntil || this.#credit < sizeBytes) return;
     this.#credit -= sizeBytes;
+    this.#chargedBytes = sizeBytes;
     this.#packetNumber = packetNumber;
     this.dueAt = now + TAIL_REPEAT_DELAY_MS;
   }

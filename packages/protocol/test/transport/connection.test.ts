@@ -215,7 +215,7 @@ describe('connection', () => {
     expect(client.datagramBytes).toBe(1472);
   });
 
-  it('repeats nothing on a path that has lost nothing for a minute (spec recovery 8)', () => {
+  it('repeats nothing on a path that has lost nothing for a minute (spec recovery 8: "MUST NOT repeat anything")', () => {
     const pair = new ConnectedPair();
     const stream = open(pair);
     pair.run(1_000);

@@ -29,6 +29,25 @@ describe('TailRepeater', () => {
     expect(repeatsOf(2000, 1200)).toBeGreaterThan(budget - 10);
   });
 
+  it('charges a repeat for everything that its packet carries (spec recovery 8: "MUST count in full")', () => {
+    const [sizeBytes, repeatBytes, packets] = [112, 128, 500];
+    const tail = new TailRepeater();
+    let [sent, repeated] = [0, 0];
+    for (let n = 0; n < packets; n++) {
+      tail.onPacketSent(n * EVERY_MS, n, sizeBytes, true);
+      sent += sizeBytes;
+      const repeatAt = n * EVERY_MS + TAIL_REPEAT_DELAY_MS;
+      if (tail.takeDue(repeatAt) !== n) continue;
+      tail.isRepeating = true;
+      tail.onPacketSent(repeatAt, n, repeatBytes, true);
+      sent += repeatBytes;
+      repeated += repeatBytes;
+      const budget = TAIL_REPEAT_BURST_BYTES + TAIL_REPEAT_SHARE * sent + TAIL_REPEAT_BYTES_PER_MS * repeatAt;
+      expect(repeated).toBeLessThanOrEqual(budget + repeatBytes - sizeBytes);
+    }
+    expect(repeated).toBeGreaterThan(TAIL_REPEAT_BURST_BYTES);
+  });
+
   it('repeats every packet of somebody typing (spec recovery 8)', () => {
     const tail = new TailRepeater();
     for (let n = 0; n < 500; n++) {

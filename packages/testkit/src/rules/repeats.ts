@@ -51,7 +51,9 @@ export const repeats: Rule = {
         stage.report(`${by.name} sent ${bytes} bytes again that were not lost: nothing was for a minute`);
       }
       if (troubledAt >= flow.firstAt) return;
-      const allowed = BURST_BYTES + SHARE * flow.sentBytes + BYTES_PER_MS * (now - flow.firstAt);
+      // The last repeat may be larger than its original.
+      const most = BURST_BYTES + OVERHEAD_BYTES;
+      const allowed = most + SHARE * flow.sentBytes + BYTES_PER_MS * (now - flow.firstAt);
       if (flow.repeatedBytes > allowed) {
         stage.report(
           `${by.name} repeated ${flow.repeatedBytes} bytes on a path that loses nothing, ${allowed.toFixed(0)} are allowed`,
