@@ -83,10 +83,8 @@ describe('underpass service install', () => {
       ['service', 'install', 'client', 'hone', '--dry-run'],
       options,
     );
-    expect(code).toBe(2);
-    expect(lines).toEqual([
-      expect.stringMatching(/^underpass: no relay is called 'hone'.*did you mean home\?$/),
-    ]);
+    expect(code).toBe(3);
+    expect(lines).toEqual([expect.stringMatching(/no relay named hone: did you mean home\?$/)]);
   });
 
   it('says what it expects if neither relay nor client is named', async () => {

@@ -1,9 +1,11 @@
 /** The command line: its commands, and the reaction to usage errors. */
 import { Command, CommanderError } from 'commander';
+import { checkCommand } from './commands/check-command.js';
 import { clientCommand } from './commands/client-command.js';
 import { completionCommand } from './commands/completion-command.js';
 import { demoCommand } from './commands/demo.js';
 import { doctorCommand } from './commands/doctor-command.js';
+import { importCommand } from './commands/import-command.js';
 import { keygenCommand } from './commands/keygen.js';
 import { allowCommand, inviteCommand, peersCommand, revokeCommand } from './commands/peer-commands.js';
 import { pubkeyCommand } from './commands/pubkey.js';
@@ -64,6 +66,8 @@ export function buildProgram(): Command {
     revokeCommand(),
     statusCommand(),
     doctorCommand(),
+    checkCommand(),
+    importCommand(),
     serviceCommand(),
     demoCommand(),
     completionCommand(),

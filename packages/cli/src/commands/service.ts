@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { usageError } from '../cli-error.js';
-import { relayFile } from '../config/relay-names.js';
+import { savedRelay } from '../config/saved-relays.js';
 import { valueAt } from '../config/schema-problems.js';
 import { readTomlDocument } from '../config/toml-document.js';
 import { parseListenAddress } from '../host-port.js';
@@ -24,7 +24,7 @@ export async function runInstall(kind: string, name: string | undefined, flags: 
   const { isUser, machine } = execution;
   const role: Role =
     target.kind === 'client'
-      ? { ...target, client: clientFacts(flags.config ?? relayFile(target.name), !isUser) }
+      ? { ...target, client: clientFacts(flags.config ?? savedRelay(target.name).file, !isUser) }
       : { ...target, config: absolute(flags.config), port: relayPort(machine.configDirectory, isUser) };
   install(planInstall(role, isUser, machine), execution);
   const own = path.join(machine.configDirectory, 'relay.toml');

@@ -118,7 +118,8 @@ preshared_key_file = "${name}.psk"
 `;
 }
 
-function savedNames(directory: string): string[] {
+/** The names of all saved relays, in order. */
+export function savedNames(directory = savedRelaysDirectory()): string[] {
   if (!existsSync(directory)) return [];
   return readdirSync(directory)
     .filter((entry) => entry.endsWith('.toml'))

@@ -1,0 +1,94 @@
+/** Says in words what a config means. Each function returns lines, without any key but public ones. */
+import { type AllowRule, type Forward, formatTarget, isUnix, type ListenRule } from '@underpass/forward';
+import { shortKey } from '@underpass/runtime';
+import { minuteText } from '../commands/time-text.js';
+import type { ClientConfig } from '../config/client-config.js';
+import type { RelayConfig } from '../config/relay-config.js';
+import type { ListenAddress } from '../host-port.js';
+import { encodeKey } from '../key-text.js';
+import type { StoredPeer } from '../store/stored-peer.js';
+import { allowWords, isForNames, listenWords } from './rule-words.js';
+
+interface PeerFacts {
+  readonly name: string;
+  readonly allow: readonly AllowRule[];
+  readonly allowListen?: readonly ListenRule[];
+}
+
+/** @param stored  the peers and invites of the store, of which the enrolled ones are also in the config */
+export function relayWords(config: RelayConfig, stored: readonly StoredPeer[], nowMs: number): string[] {
+  const { listen, endpoint, publicKey, peers } = config;
+  const invites = stored.filter(
+    ({ enrolled, invite }) => enrolled === undefined && nowMs < invite.expiresAtMs,
+  );
+  const lines = [
+    `The relay listens on ${listenText(listen)}. Its public key is ${encodeKey(publicKey)}.`,
+    endpoint === undefined
+      ? "Links of underpass invite carry this machine's public address, because endpoint is not set."
+      : `Links of underpass invite tell clients to reach it at ${formatTarget(endpoint)}.`,
+  ];
+  if (peers.length === 0 && invites.length === 0) lines.push('Nobody can connect.');
+  for (const peer of peers) {
+    const psk = peer.presharedKey === undefined ? 'no preshared key' : 'a preshared key';
+    lines.push('', ...peerLines(`${peer.name} (public key ${shortKey(peer.publicKey)}, ${psk})`, peer));
+  }
+  for (const invite of invites) {
+    const until = minuteText(invite.invite.expiresAtMs);
+    lines.push(
+      '',
+      ...peerLines(`${invite.name}, once it has enrolled (its link works until ${until}),`, invite),
+    );
+  }
+  if ([...peers, ...invites].some(({ allow }) => allow.some(isForNames))) {
+    lines.push('', 'A name that leads to a private or loopback address also needs a rule for that address.');
+  }
+  return lines;
+}
+
+function peerLines(who: string, { allow, allowListen = [] }: PeerFacts): string[] {
+  const lines =
+    allow.length === 0
+      ? [`${who} may reach nothing.`]
+      : [`${who} may reach`, ...allow.map((rule) => `  ${rule.text}: ${allowWords(rule)}`)];
+  if (allowListen.length > 0) {
+    lines.push('and may listen on', ...allowListen.map((rule) => `  ${rule.text}: ${listenWords(rule)}`));
+  }
+  return lines;
+}
+
+export function clientWords(config: ClientConfig): string[] {
+  const { relay, relayPublicKey, publicKey, presharedKey, forwards } = config;
+  const psk = presharedKey === undefined ? 'without a preshared key' : 'with a preshared key';
+  return [
+    `The client connects to ${formatTarget(relay)}, whose public key must be ${encodeKey(relayPublicKey)}.`,
+    `Its own public key is ${encodeKey(publicKey)}, ${psk}.`,
+    forwards.length === 0
+      ? 'It forwards nothing of its own: give forwards on the command line.'
+      : 'What it may reach is for the relay to decide. It forwards',
+    ...forwards.map((forward) => `  ${forward.text}: ${forwardWords(forward)}`),
+  ];
+}
+
+function forwardWords(forward: Forward): string {
+  const { place } = forward;
+  if (isUnix(place)) return `from the unix socket ${place.path} of this machine ${toWords(forward)}`;
+  const { bind, port } = place;
+  const who = {
+    loopback: 'for programs of this machine only',
+    all: 'for everybody who reaches this machine',
+    host: `at ${bind.kind === 'host' ? bind.host : ''}`,
+  }[bind.kind];
+  const noun = forward.kind === 'udp' ? 'UDP port' : 'port';
+  const name = port === 0 ? `a free ${noun}` : `${noun} ${port}`;
+  return `from ${name} (${who}) ${toWords(forward)}`;
+}
+
+function toWords(forward: Forward): string {
+  if (!('target' in forward)) return 'to the target that a program asks for, by SOCKS or HTTP';
+  return `to ${formatTarget(forward.target)} as the relay sees it`;
+}
+
+function listenText({ host, port }: ListenAddress): string {
+  const what = port === 0 ? 'a UDP port that the system chooses' : `UDP port ${port}`;
+  return host === undefined ? `${what}, on every address of this machine` : `${what} of ${host}`;
+}
