@@ -14,6 +14,9 @@ import {
   SocketWatch,
   type Target,
   type Tunnel,
+  type TunnelFailure,
+  type UdpRequest,
+  type UdpSocketRequest,
   type UdpTarget,
 } from '@underpass/forward';
 import type { Stream } from '@underpass/protocol';
@@ -39,6 +42,19 @@ export interface CarrierOptions {
   readonly log: Log;
   readonly now: () => number;
   readonly timers: Timers;
+}
+
+/** A flow that a forward opens. */
+export interface FlowOptions {
+  readonly target: UdpTarget;
+  readonly request: UdpRequest | UdpSocketRequest;
+  /** Where it comes from, for display. */
+  readonly from: string;
+  /** Receives what arrives. */
+  readonly onMessage: (message: Uint8Array) => void;
+  readonly onOpened?: () => void;
+  /** The flow was refused, or the relay was not reached in time. Without it, the flow waits for the relay for ever. */
+  readonly onFailed?: (failure: TunnelFailure) => void;
 }
 
 interface Carried {
@@ -132,23 +148,19 @@ export class Carrier {
     });
   }
 
-  /** Opens a flow of messages to `target`. It does not wait for a place, because its messages would not be worth
-   *  sending later.
-   *  @param onMessage  receives what the target sends
+  /** Opens a flow of messages. It does not wait for a place, because its messages would not be worth sending later.
    *  @returns undefined when the relay permits no more streams */
-  openFlow(
-    target: UdpTarget,
-    from: string,
-    onMessage: (message: Uint8Array) => void,
-  ): OutgoingFlow | undefined {
+  openFlow(options: FlowOptions): OutgoingFlow | undefined {
+    const { target, request, from, onMessage, onOpened, onFailed } = options;
     const id = ++this.#lastId;
     const { emit, hasContact, seek, tunnel, now } = this.#options;
     this.#carried.set(id, { target, from, openedAt: now() });
     emit({ type: 'stream-opened', id, target, from });
-    if (!hasContact()) seek();
     const observer: FlowObserver = {
+      ...(onOpened && { onOpened }),
       onRefused: (status) => {
         emit({ type: 'refused', id, target, status, advice: adviceFor(target, status) });
+        onFailed?.(status === 'opened' ? 'internal-error' : status);
       },
       onTooLarge: (bytes, maxBytes) => emit({ type: 'message-too-large', id, target, bytes, maxBytes }),
       onEnd: (summary) => this.#onEnd(id, target, summary),
@@ -159,14 +171,18 @@ export class Carrier {
       observer.onEnd({ bytesSent: 0, bytesReceived: 0, clean: false });
       return undefined;
     }
-    const { host, port } = target;
-    return new OutgoingFlow(stream, {
-      tunnel,
-      request: { kind: 'udp', host, port },
-      now,
-      onMessage,
-      observer,
-    });
+    const flow = new OutgoingFlow(stream, { tunnel, request, now, onMessage, observer });
+    if (!hasContact()) {
+      seek();
+      if (onFailed !== undefined) {
+        this.#limit.wait(id, (waitedMs) => {
+          emit({ type: 'given-up', id, target, waitedMs });
+          flow.end();
+          onFailed('relay-not-reached');
+        });
+      }
+    }
+    return flow;
   }
 
   /** Call on contact with the relay. */

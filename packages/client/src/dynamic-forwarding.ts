@@ -1,18 +1,23 @@
 /** Runs a forward whose targets the programs choose, with SOCKS or HTTP's CONNECT (`-D`, docs/spec/proxy.md). */
 import type { Socket } from 'node:net';
 import {
+  ANY_UDP_TARGET,
+  type AssociateRequest,
   answerAndClose,
   type DynamicForward,
+  isUnix,
   type Listener,
   listenAt,
+  MAX_FLOWS_PER_FORWARD,
   MAX_PROXY_DIALOGUES,
   PROXY_REQUEST_TIMEOUT_MS,
   ProxyDialogue,
   ProxyEnd,
   type ProxyRequest,
   resetSocket,
+  UdpAssociation,
 } from '@underpass/forward';
-import type { Timers } from '@underpass/runtime';
+import { monotonicMs, type Timers } from '@underpass/runtime';
 import { failureAdvice } from './advice.js';
 import type { Carrier } from './carrier.js';
 import type { BoundForward, ClientEvent } from './client-options.js';
@@ -32,6 +37,7 @@ export class DynamicForwarding implements Forwarding {
   /** Connections whose target is not known yet. */
   readonly #asking = new Set<Socket>();
   #listener: Listener | undefined;
+  #associations = 0;
 
   constructor(spec: DynamicForward, options: DynamicForwardingOptions) {
     this.#spec = spec;
@@ -86,8 +92,11 @@ export class DynamicForwarding implements Forwarding {
 
   #carry(socket: Socket, request: ProxyRequest): void {
     const { carrier, timers } = this.#options;
+    if (request.command === 'associate') {
+      this.#associate(socket, request);
+      return;
+    }
     const { target } = request;
-    // UDP ASSOCIATE belongs here: a `request.command` of its own, which needs no stream to one target.
     const end = new ProxyEnd({
       socket,
       request,
@@ -95,6 +104,40 @@ export class DynamicForwarding implements Forwarding {
       timers,
     });
     carrier.carry(end, target, nameOfProgram(socket, this.#spec.place));
+  }
+
+  /** spec proxy 9 */
+  #associate(socket: Socket, request: AssociateRequest): void {
+    const { carrier, timers } = this.#options;
+    const { place } = this.#spec;
+    if (isUnix(place)) {
+      this.#refuse(socket, request.refusal('internal-error'), 'UDP at a unix socket, which has no address');
+      return;
+    }
+    if (this.#associations >= MAX_FLOWS_PER_FORWARD) {
+      this.#refuse(socket, request.refusal('too-many-streams'), 'more UDP associations than there may be');
+      return;
+    }
+    this.#associations++;
+    const association = new UdpAssociation({
+      socket,
+      request,
+      openFlow: (end) =>
+        carrier.openFlow({
+          target: ANY_UDP_TARGET,
+          request: { kind: 'udp-socket' },
+          from: nameOfProgram(socket, place),
+          onMessage: (message) => end.onMessage(message),
+          onOpened: () => end.onOpened(),
+          onFailed: (failure) => end.onFailed(failure),
+        }),
+      timers,
+      now: monotonicMs,
+      onEnd: () => {
+        this.#associations--;
+      },
+    });
+    void association.start();
   }
 
   #refuse(socket: Socket, reply: Uint8Array, reason: string): void {

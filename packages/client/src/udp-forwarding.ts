@@ -77,9 +77,14 @@ export class UdpForwarding implements Forwarding {
     const { target } = this.#spec;
     const { address, port } = from;
     const idle = new FlowIdle(idleLimitMs(target.port), this.#timers, this.#now, () => this.#end(key));
-    const flow = this.#carrier.openFlow(target, `${address} port ${port}`, (answer) => {
-      idle.touch();
-      via.send(answer, from);
+    const flow = this.#carrier.openFlow({
+      target,
+      request: { kind: 'udp', host: target.host, port: target.port },
+      from: `${address} port ${port}`,
+      onMessage: (answer) => {
+        idle.touch();
+        via.send(answer, from);
+      },
     });
     const local = { flow, idle };
     this.#flows.set(key, local);

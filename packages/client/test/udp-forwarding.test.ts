@@ -7,6 +7,7 @@ import {
 import type { Address } from '@underpass/protocol';
 import type { FlowSocket } from '@underpass/runtime';
 import { describe, expect, it } from 'vitest';
+import type { FlowOptions } from '../src/carrier.js';
 import { UdpForwarding } from '../src/udp-forwarding.js';
 import { FakeTimers } from './fake-timers.js';
 
@@ -37,7 +38,7 @@ async function setUp() {
     close: () => {},
   };
   const carrier = {
-    openFlow: (_target: unknown, from: string, onMessage: (message: Uint8Array) => void) => {
+    openFlow: ({ from, onMessage }: FlowOptions) => {
       if (isFull) return undefined;
       const sent: string[] = [];
       const flow = {

@@ -7,7 +7,7 @@ import { DialQueue } from './dial-queue.js';
 import { DialService, type DialServiceOptions, type Route, type SharedByDials } from './dial-service.js';
 import type { SharedByFlows } from './flow-service.js';
 import { MAX_CONNECTIONS } from './forward-constants.js';
-import type { Target, UdpTarget } from './forward-spec.js';
+import { ANY_UDP_TARGET, type Target, type UdpTarget } from './forward-spec.js';
 import { IncomingRequest, type IncomingRequestOptions, type RequestService } from './incoming-request.js';
 import type { ProbeReport } from './probe/probe-report.js';
 import { ProbeService, type SharedByProbes } from './probe/probe-service.js';
@@ -18,6 +18,7 @@ import type { RelayPlace } from './reverse/listen-rules.js';
 import type { ListenRequest } from './reverse/reverse-requests.js';
 import { type SharedByRoutes, TcpRoute, type TcpRouteOptions } from './tcp-route.js';
 import { type ConnectUdp, UdpService } from './udp-service.js';
+import { type BindUdp, UdpSocketService } from './udp-socket-service.js';
 import { UnixRoute, type UnixRouteOptions } from './unix-route.js';
 
 export interface AcceptorObserver {
@@ -42,6 +43,7 @@ export interface AcceptorOptions extends DialServiceOptions, TcpRouteOptions, Un
   readonly listen?: (request: ListenRequest, incoming: IncomingRequest) => RequestService;
   readonly observer: AcceptorObserver;
   readonly connectUdp?: ConnectUdp;
+  readonly bindUdp?: BindUdp;
   readonly timers?: Timers;
   readonly now?: () => number;
 }
@@ -97,7 +99,7 @@ export class Acceptor {
     this.#flows = {
       ...this.#dials,
       flows: new Set(),
-      onRefused: (id, target, advice) => observer.onRefused(id, target, 'not-allowed', advice),
+      onRefused: (id, target, status, advice) => observer.onRefused(id, target, status, advice),
       onTooLarge: (id, target, bytes, maxBytes) => observer.onTooLarge(id, target, bytes, maxBytes),
     };
   }
@@ -145,6 +147,8 @@ export class Acceptor {
           this.#flows,
           this.#options.connectUdp,
         );
+      case 'udp-socket':
+        return new UdpSocketService(incoming, this.#options, this.#flows, this.#options.bindUdp);
       case 'listen':
         return (
           this.#options.listen?.(request, incoming) ??
@@ -172,6 +176,8 @@ function targetOf(request: StreamRequest): Target | undefined {
       return { path: request.path };
     case 'udp':
       return udpTarget(request);
+    case 'udp-socket':
+      return ANY_UDP_TARGET;
     default:
       return undefined;
   }

@@ -7,6 +7,7 @@ import { FlowIdle } from './flow-idle.js';
 import { MAX_FLOWS_PER_PEER } from './forward-constants.js';
 import type { Target, UdpTarget } from './forward-spec.js';
 import type { IncomingRequest, RequestService } from './incoming-request.js';
+import type { RequestStatus } from './request.js';
 import type { TcpRouteOptions } from './tcp-route.js';
 
 export type FlowServiceOptions = Pick<DialServiceOptions, 'tunnel'> & TcpRouteOptions;
@@ -19,7 +20,7 @@ export interface SharedByFlows
   /** A message of the target was larger than the path to the peer carries. Called once for each flow. */
   onTooLarge(id: number, target: Target, bytes: number, maxBytes: number): void;
   /** A flow without a fixed target asked for one that is not permitted, or cannot be found. */
-  onRefused(id: number, target: UdpTarget, advice: string): void;
+  onRefused(id: number, target: UdpTarget, status: RequestStatus, advice: string): void;
 }
 
 /** One flow of a peer: its place among the peer's flows, its end, and what it counts.

@@ -45,6 +45,12 @@ export const MAX_WAITING_VISITORS = 1024;
 /** How long a visitor waits for the client's status, and how long an answer of the client may be due before visitors
  *  are reset at once (spec reverse 6). */
 export const VISITOR_TIMEOUT_MS = 30_000;
+/** How many destinations of a flow without a fixed target are remembered, how many of their names are resolved at once,
+ *  how many messages wait for each, and how long the address of an unused name is remembered (spec forwarding 5.7). */
+export const MAX_DESTINATIONS = 256;
+export const MAX_FLOW_LOOKUPS = 8;
+export const MAX_MESSAGES_FOR_NAME = 4;
+export const DESTINATION_NAME_MS = 60_000;
 /** How many bytes a socket may hold that its program has not read (spec forwarding 4.4). */
 export const SOCKET_BUFFER_BYTES = 256 * 1024;
 /** How long a program may take to tell a dynamic forward its target, and in how many bytes (spec proxy 8). */

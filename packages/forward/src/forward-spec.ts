@@ -67,6 +67,9 @@ export interface UdpTarget {
   readonly protocol: 'udp';
 }
 
+/** Every target that the rules permit: that of a flow without a fixed one. */
+export const ANY_UDP_TARGET: UdpTarget = { host: '*', port: 0, protocol: 'udp' };
+
 /** A target that has an address. */
 export type HostTarget = TcpTarget | UdpTarget;
 
@@ -89,6 +92,7 @@ export function formatTarget(target: Target): string {
   if (isUnix(target)) return `unix:${target.path}`;
   const { host, port, protocol } = target;
   const suffix = protocol === undefined ? '' : `/${protocol}`;
+  if (target === ANY_UDP_TARGET) return '*:*/udp';
   return host.includes(':') ? `[${host}]:${port}${suffix}` : `${host}:${port}${suffix}`;
 }
 

@@ -40,9 +40,11 @@ export { openProbe, type ProbeOptions, type ProbeOutcome } from './probe/probe-o
 export type { ProbeReport } from './probe/probe-report.js';
 export { ProxyDialogue } from './proxy/proxy-dialogue.js';
 export { answerAndClose, ProxyEnd } from './proxy/proxy-end.js';
-export type { ProxyRequest } from './proxy/proxy-request.js';
+export type { AssociateRequest, ProxyRequest } from './proxy/proxy-request.js';
+export { UdpAssociation } from './proxy/udp-association.js';
 export { type ConnectionEnd, encodeProxyHeader, proxyHeaderOf } from './proxy-header.js';
 export type { PumpSummary } from './pump.js';
+export type { UdpRequest, UdpSocketRequest } from './request.js';
 export {
   decodeRequest,
   decodeStatus,

@@ -8,6 +8,8 @@ import { decodeStatus, encodeRequest, type RequestStatus, type StreamRequest } f
 import type { Tunnel } from './tunnel.js';
 
 export interface FlowObserver {
+  /** The relay can send messages for the flow. */
+  onOpened?(): void;
   /** The relay refused the target, or no stream could be opened. */
   onRefused(status: RequestStatus): void;
   /** A message was larger than the path to the relay carries. Called once. */
@@ -105,6 +107,7 @@ export class OutgoingFlow {
       this.#end(false);
       return;
     }
+    this.#options.observer.onOpened?.();
     const now = this.#options.now();
     for (const { message, at } of this.#waiting.splice(0)) {
       if (now - at < MAX_MESSAGE_WAIT_MS) this.#send(message, now);

@@ -28,6 +28,11 @@ export interface UnixRequest {
   readonly path: string;
 }
 
+/** Exchange messages with any host and port over UDP: each message says with which. */
+export interface UdpSocketRequest {
+  readonly kind: 'udp-socket';
+}
+
 /** Make a peer of whoever holds the private half of this key (spec enrolment 3.1). */
 export interface EnrolRequest {
   readonly kind: 'enrol';
@@ -54,6 +59,7 @@ export type StreamRequest =
   | TcpRequest
   | UnixRequest
   | UdpRequest
+  | UdpSocketRequest
   | ListenRequest
   | IncomingConnectionRequest
   | EnrolRequest
@@ -104,6 +110,11 @@ const FORMATS: { readonly [K in RequestKind]: Format<Extract<StreamRequest, { re
   },
   listen: { byte: 0x04, encode: encodeListen, decode: decodeListen },
   incoming: { byte: 0x05, encode: encodeIncoming, decode: decodeIncoming },
+  'udp-socket': {
+    byte: 0x08,
+    encode: () => new Uint8Array(0),
+    decode: () => ({ ok: true, value: { kind: 'udp-socket' }, bytesRead: 0 }),
+  },
   enrol: { byte: 0x06, encode: encodePublicKey, decode: decodePublicKey },
   probe: { byte: 0x07, encode: encodeDownload, decode: decodeDownload },
 };

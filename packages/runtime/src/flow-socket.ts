@@ -3,7 +3,7 @@ import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import type { Address } from '@underpass/protocol';
-import { fromDualStack } from './socket-address.js';
+import { fromDualStack, toDualStack } from './socket-address.js';
 import { literalLookup } from './system-socket.js';
 import { systemCode } from './underpass-error.js';
 
@@ -11,7 +11,6 @@ import { systemCode } from './underpass-error.js';
 export const FLOW_SOCKET_QUEUE_BYTES = 64 * 1024;
 
 export interface FlowSocketHandler {
-  /** @param from  as the system reports it: pass it to `send` to answer */
   onMessage(message: Uint8Array, from: Address): void;
   /** A message could not be sent, or the target's machine reported that nothing listens there.
    *  @param code  the name of the system's error, for example ECONNREFUSED */
@@ -64,7 +63,7 @@ function open(
     socket.once('error', fail);
     socket.once(event, () => {
       socket.off('error', fail);
-      resolve(new SystemFlowSocket(socket, handler));
+      resolve(new SystemFlowSocket(socket, handler, isIp6 && !ipv6Only));
     });
     try {
       start(socket);
@@ -78,19 +77,23 @@ class SystemFlowSocket implements FlowSocket {
   readonly address: Address;
   readonly #socket: Socket;
   readonly #handler: FlowSocketHandler;
+  readonly #isDualStack: boolean;
   #isClosed = false;
   /** One callback for all messages, so that a message costs no closure. */
   readonly #onSent = (error: Error | null): void => {
     if (error !== null) this.#onError(error);
   };
 
-  constructor(socket: Socket, handler: FlowSocketHandler) {
+  /** @param isDualStack  whether the socket writes IPv4 addresses as IPv6 */
+  constructor(socket: Socket, handler: FlowSocketHandler, isDualStack: boolean) {
+    this.#isDualStack = isDualStack;
     this.#socket = socket;
     this.#handler = handler;
     const { address, port } = socket.address();
     this.address = { address: fromDualStack(address), port };
     socket.on('message', (message: Uint8Array, from: RemoteInfo) => {
-      if (!this.#isClosed && from.port !== 0) handler.onMessage(message, from);
+      if (this.#isClosed || from.port === 0) return;
+      handler.onMessage(message, { address: fromDualStack(from.address), port: from.port });
     });
     socket.on('error', (error) => this.#onError(error));
   }
@@ -98,7 +101,10 @@ class SystemFlowSocket implements FlowSocket {
   send(message: Uint8Array, to?: Address): void {
     if (this.#isClosed || this.#socket.getSendQueueSize() > FLOW_SOCKET_QUEUE_BYTES) return;
     if (to === undefined) this.#socket.send(message, this.#onSent);
-    else if (to.port !== 0) this.#socket.send(message, to.port, to.address, this.#onSent);
+    else if (to.port !== 0) {
+      const address = this.#isDualStack ? toDualStack(to.address) : to.address;
+      this.#socket.send(message, to.port, address, this.#onSent);
+    }
   }
 
   close(): void {

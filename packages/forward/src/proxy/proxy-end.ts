@@ -8,11 +8,11 @@ import { Pump } from '../pump.js';
 import { decodeStatus, encodeRequest, type RequestStatus, requestFor } from '../request.js';
 import type { Watched } from '../socket-watch.js';
 import type { TunnelFailure } from '../tunnel-error.js';
-import type { ProxyRequest } from './proxy-request.js';
+import type { ConnectRequest } from './proxy-request.js';
 
 export interface ProxyEndOptions {
   readonly socket: Socket;
-  readonly request: ProxyRequest;
+  readonly request: ConnectRequest;
   /** Says in one line what happened and what to do about it. */
   readonly explain: (failure: TunnelFailure) => string;
   readonly timers: Timers;

@@ -1,11 +1,25 @@
 /** What a program asks of a dynamic forward, whichever protocol it speaks (docs/spec/proxy.md). */
+import type { Address } from '@underpass/protocol';
 import type { TcpTarget } from '../forward-spec.js';
 import { parseHost } from '../host.js';
 import { isRequestable } from '../request.js';
 import type { TunnelFailure } from '../tunnel-error.js';
 
+/** What a program asks for. */
+export type ProxyRequest = ConnectRequest | AssociateRequest;
+
+/** A request for a place to send UDP messages to (SOCKS 5, UDP ASSOCIATE). */
+export interface AssociateRequest {
+  readonly command: 'associate';
+  /** The port from which the program says that it will send; 0 if it does not know yet. */
+  readonly fromPort: number;
+  /** The answer, with the address to send to. */
+  granted(address: Address): Uint8Array;
+  refusal(failure: TunnelFailure): Uint8Array;
+}
+
 /** A request for a connection, with its answers in the words of its protocol. */
-export interface ProxyRequest {
+export interface ConnectRequest {
   readonly command: 'connect';
   readonly target: TcpTarget;
   /** The answer when the relay has reached the target. */

@@ -1,7 +1,8 @@
-/** SOCKS 5, as a dynamic forward speaks it: no authentication, CONNECT (spec proxy 2; RFC 1928). */
+/** SOCKS 5, as a dynamic forward speaks it: no authentication, CONNECT and UDP ASSOCIATE (spec proxy 2, 9; RFC 1928). */
+import type { Address } from '@underpass/protocol';
 import ipaddr from 'ipaddr.js';
 import type { TcpTarget } from '../forward-spec.js';
-import { formatAddress } from '../host.js';
+import { formatAddress, parseAddress } from '../host.js';
 import type { TunnelFailure } from '../tunnel-error.js';
 import { ascii, isProxyTarget, MORE, type ProxyRequest, type ProxyStep } from './proxy-request.js';
 
@@ -9,6 +10,7 @@ export const SOCKS5_VERSION = 0x05;
 const NO_AUTHENTICATION = 0x00;
 const NO_ACCEPTABLE_METHOD = 0xff;
 const CONNECT = 0x01;
+const UDP_ASSOCIATE = 0x03;
 
 /** The codes of RFC 1928 §6. */
 const Reply = {
@@ -55,11 +57,14 @@ export function readRequest(bytes: Uint8Array): ProxyStep {
       `a SOCKS 5 address of type ${addressType}, which does not exist`,
     );
   }
-  // UDP ASSOCIATE belongs here.
-  if (command !== CONNECT) {
-    return refused(Reply.commandNotSupported, `the SOCKS 5 command ${command}: only CONNECT is supported`);
-  }
   const { target, bytesRead } = address;
+  if (command === UDP_ASSOCIATE) {
+    return { kind: 'request', request: associate(target.port), bytesRead: 3 + bytesRead };
+  }
+  if (command !== CONNECT) {
+    const reason = `the SOCKS 5 command ${command}: only CONNECT and UDP ASSOCIATE are supported`;
+    return refused(Reply.commandNotSupported, reason);
+  }
   if (!isProxyTarget(target)) {
     return refused(Reply.generalFailure, 'a SOCKS 5 target that is not a valid host and port');
   }
@@ -98,6 +103,25 @@ function connectTo(target: TcpTarget): ProxyRequest {
     granted: encodeReply(Reply.succeeded),
     refusal: (failure) => encodeReply(replyFor(failure)),
   };
+}
+
+function associate(fromPort: number): ProxyRequest {
+  return {
+    command: 'associate',
+    fromPort,
+    granted: (address) => {
+      const header = Uint8Array.of(SOCKS5_VERSION, Reply.succeeded, 0);
+      return Buffer.concat([header, encodeSocksAddress(address)]);
+    },
+    refusal: (failure) => encodeReply(replyFor(failure)),
+  };
+}
+
+/** Writes an address in the form that `readAddress` reads.
+ *  @param address  an IP literal without a zone, and a port */
+export function encodeSocksAddress({ address, port }: Address): Uint8Array {
+  const bytes = parseAddress(address)?.toByteArray() ?? [0, 0, 0, 0];
+  return Uint8Array.of(bytes.length === 4 ? 0x01 : 0x04, ...bytes, port >>> 8, port);
 }
 
 /** spec proxy 6 */

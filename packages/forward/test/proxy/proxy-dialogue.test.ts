@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MAX_PROXY_REQUEST_BYTES } from '../../src/forward-constants.js';
 import { ProxyDialogue, type ProxyOutcome } from '../../src/proxy/proxy-dialogue.js';
-import type { ProxyRequest } from '../../src/proxy/proxy-request.js';
+import type { AssociateRequest, ConnectRequest } from '../../src/proxy/proxy-request.js';
 import type { TunnelFailure } from '../../src/tunnel-error.js';
 
 const GREETING = [5, 1, 0];
@@ -45,9 +45,14 @@ function say(...pieces: readonly Uint8Array[]): Said {
 const bytes = (...parts: readonly (string | readonly number[])[]) =>
   Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : Buffer.from(part))));
 
-function requestOf({ outcome }: Said): ProxyRequest {
-  if (outcome.kind !== 'request') throw new Error(JSON.stringify(outcome));
-  return outcome.request;
+function requestOf({ outcome }: Said): ConnectRequest {
+  if (outcome.kind === 'request' && outcome.request.command === 'connect') return outcome.request;
+  throw new Error(JSON.stringify(outcome));
+}
+
+function associateOf({ outcome }: Said): AssociateRequest {
+  if (outcome.kind === 'request' && outcome.request.command === 'associate') return outcome.request;
+  throw new Error(JSON.stringify(outcome));
 }
 
 const socks5 = (command: number, ...address: readonly number[]) =>
@@ -134,7 +139,8 @@ describe('a dialogue with a program', () => {
     fc.assert(
       fc.property(start, fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 5 }), (first, pieces) => {
         const { outcome } = say(Uint8Array.from(first), ...pieces);
-        if (outcome.kind === 'request') expect(outcome.request.target.port).toBeGreaterThan(0);
+        if (outcome.kind !== 'request' || outcome.request.command !== 'connect') return;
+        expect(outcome.request.target.port).toBeGreaterThan(0);
       }),
       { numRuns: 3000 },
     );
@@ -144,7 +150,6 @@ describe('a dialogue with a program', () => {
     ['only a password method', bytes([5, 1, 2]), [5, 0xff], 'SOCKS authentication'],
     ['no method', bytes([5, 0]), [5, 0xff], 'SOCKS authentication'],
     ['BIND', socks5(2, 1, 0, 0, 0, 0, 0, 0), failure5(7), 'the SOCKS 5 command 2'],
-    ['UDP ASSOCIATE', socks5(3, 1, 0, 0, 0, 0, 0, 0), failure5(7), 'the SOCKS 5 command 3'],
     ['an unknown address type', socks5(1, 2, 0, 0), failure5(8), 'of type 2'],
     ['an empty name', socks5(1, 3, 0, 0, 80), failure5(1), 'not a valid host'],
     ['a name with a space', socks5(1, 3, ...name('a b'), 0, 80), failure5(1), 'not a valid host'],
@@ -203,6 +208,21 @@ describe('the answer to a request', () => {
     expect([...request.granted]).toEqual(reply(0));
     const codes = [2, 4, 5, 3, 6, 6, 1, 1, 1, 1];
     expect(FAILURES.map((failure) => [...request.refusal(failure, '')])).toEqual(codes.map(reply));
+  });
+
+  it('of UDP ASSOCIATE has the address to send to (spec proxy 9)', () => {
+    const request = associateOf(say(socks5(3, 1, 0, 0, 0, 0, 0x1f, 0x90)));
+    expect(request.fromPort).toBe(8080);
+    const granted = [...request.granted({ address: '127.0.0.1', port: 258 })];
+    expect(granted).toEqual([5, 0, 0, 1, 127, 0, 0, 1, 1, 2]);
+    expect([...request.granted({ address: '::1', port: 258 })].slice(3)).toEqual([
+      4,
+      ...new Array(15).fill(0),
+      1,
+      1,
+      2,
+    ]);
+    expect([...request.refusal('not-allowed')]).toEqual([5, 2, 0, 1, 0, 0, 0, 0, 0, 0]);
   });
 
   it('of SOCKS 4 is granted or rejected', () => {
