@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ConnectionErrorCode, StreamErrorCode } from '../../src/failure.js';
 import {
   INITIAL_MAX_STREAM_DATA_BYTES,
+  MAX_FRAMES_PER_PACKET,
   MAX_REASSEMBLY_PIECES,
   OPENING_WINDOW_BYTES,
   TAIL_REPEAT_UNSURE_MS,
@@ -429,6 +430,15 @@ describe('a peer that breaks a rule is disconnected with a code that says which'
   it.each(cases)('%s', (_, frames, code) => {
     const pair = new ConnectedPair();
     expect(failureCode(pair.inject('relay', 0, frames))).toBe(code);
+  });
+
+  it('only beyond the limit on frames in a packet, not at it (spec streams 2.3)', () => {
+    const pair = new ConnectedPair();
+    const pings = (count: number) => new Uint8Array(count).fill(FrameType.ping);
+    expect(pair.inject('relay', 0, pings(MAX_FRAMES_PER_PACKET))).toBeUndefined();
+    expect(failureCode(pair.inject('relay', 1, pings(MAX_FRAMES_PER_PACKET + 1)))).toBe(
+      ConnectionErrorCode.protocolViolation,
+    );
   });
 
   it('data beyond the final size, and another final size (spec streams 4.4)', () => {

@@ -1,5 +1,7 @@
 import { fromHex, lowOrderPublicKeys, toHex } from '@underpass/testkit/crypto';
 import { describe, expect, it } from 'vitest';
+import { asciiBytes } from '../../src/crypto/bytes.js';
+import { CONSTRUCTION, IDENTIFIER } from '../../src/wireguard/constants.js';
 import {
   type ConsumedInitiation,
   consumeInitiation,
@@ -7,6 +9,7 @@ import {
   type InitiatorIdentity,
 } from '../../src/wireguard/initiation.js';
 import { INITIATION_BYTES, InitiationOffset } from '../../src/wireguard/messages.js';
+import { SymmetricState } from '../../src/wireguard/noise.js';
 import { CAPTURED, type Captured, FIRST, flipBit, initiate, SUITE } from './captured.js';
 
 function identity({ initiator, responder }: Captured): InitiatorIdentity {
@@ -71,6 +74,29 @@ describe('message 1', () => {
     expect(consumeInitiation(SUITE, responder, message1, () => undefined)).toBe('unknown-peer');
     const silent = { staticStatic: undefined };
     expect(consumeInitiation(SUITE, responder, message1, () => silent)).toBe('handshake-failed');
+  });
+
+  it('is refused from a key of low order even if it leaves out the result that would be all zero (spec handshake 1.3)', () => {
+    for (const hex of lowOrderPublicKeys) {
+      const publicKey = fromHex(hex);
+      const { responder } = FIRST;
+      const ephemeral = new Uint8Array(32).fill(5);
+      const symmetric = new SymmetricState(SUITE, CONSTRUCTION);
+      const ephemeralPublic = SUITE.x25519PublicKey(ephemeral);
+      for (const data of [asciiBytes(IDENTIFIER), responder.publicKey, ephemeralPublic])
+        symmetric.mixHash(data);
+      symmetric.mixKey(ephemeralPublic);
+      symmetric.mixKey(SUITE.x25519(ephemeral, responder.publicKey) as Uint8Array);
+      const message = FIRST.message1.slice();
+      message.set(ephemeralPublic, InitiationOffset.ephemeral);
+      symmetric.encryptAndHash(publicKey, message, InitiationOffset.encryptedStatic);
+      symmetric.encryptAndHash(new Uint8Array(12), message, InitiationOffset.encryptedTimestamp);
+      const known = (key: Uint8Array) => {
+        expect(toHex(key)).toBe(hex);
+        return { staticStatic: undefined };
+      };
+      expect(consumeInitiation(SUITE, responder, message, known)).toBe('handshake-failed');
+    }
   });
 
   it('is refused by anybody but its receiver, without looking for the peer', () => {

@@ -126,6 +126,21 @@ describe('CUBIC (RFC 9438)', () => {
     expect(controller.windowBytes).toBeGreaterThan(1.2 * peak);
   });
 
+  it('spreads its growth over the round trip: an acknowledged datagram adds at most half of one (§4.2, §4.4)', () => {
+    const controller = new Cubic(SIZE);
+    for (let i = 0; i < 5; i++) round(controller, 1000 + i);
+    lose(controller, 1100, 1060);
+    for (let at = 1200; at < 30_000; at += 500) {
+      const before = controller.windowBytes;
+      controller.onAck(ack(at, SIZE));
+      expect(controller.windowBytes - before).toBeLessThanOrEqual(SIZE / 2);
+    }
+    const before = controller.windowBytes;
+    round(controller, 31_000);
+    expect(controller.windowBytes).toBeLessThan(1.7 * before);
+    expect(controller.windowBytes).toBeGreaterThan(1.3 * before);
+  });
+
   it('does not jump after the application has been idle (§5.8)', () => {
     const controller = new Cubic(SIZE);
     for (let i = 0; i < 4; i++) round(controller, 1000 + i);

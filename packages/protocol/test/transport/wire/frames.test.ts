@@ -1,6 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { MAX_ACK_FRAME_RANGES } from '../../../src/transport/limits.js';
+import {
+  MAX_ACK_FRAME_RANGES,
+  MAX_CLOSE_REASON_BYTES,
+  MAX_SOFTWARE_NAME_BYTES,
+} from '../../../src/transport/limits.js';
 import { END, FrameReader, MALFORMED } from '../../../src/transport/wire/frame-reader.js';
 import {
   datagramHeaderLength,
@@ -323,6 +327,39 @@ describe('frames (spec streams 2)', () => {
     expect(drain(bytes.subarray(0, at + 2000)).end).toBe(MALFORMED);
     expect(drain(Uint8Array.of(FrameType.ack, 5, 0, 0, 6)).end).toBe(MALFORMED);
     expect(drain(Uint8Array.of(FrameType.ack, 5, 0, 1, 2, 2, 0)).end).toBe(MALFORMED);
+  });
+
+  /** An ACK of every second packet. */
+  const ackWithRanges = (further: number) => {
+    const bytes = new Uint8Array(16 + 2 * further);
+    bytes[0] = FrameType.ack;
+    let at = writeVarint(bytes, 1, 100_000);
+    for (const value of [0, further, 0]) at = writeVarint(bytes, at, value);
+    return bytes.subarray(0, at + 2 * further);
+  };
+  const closeWithReason = (length: number) => {
+    const bytes = new Uint8Array(length + 8);
+    return bytes.subarray(0, writeClose(bytes, 0, 0, new Uint8Array(length).fill(0x61)));
+  };
+  const helloWithName = (length: number) =>
+    encodeHello({
+      version: 1,
+      epoch: new Uint8Array(8).fill(1),
+      expectedEpoch: new Uint8Array(8),
+      role: 'client',
+      maxData: 1,
+      maxStreamData: 2,
+      maxStreams: 3,
+      maxDatagramBytes: 4,
+      softwareName: 'x'.repeat(length),
+    });
+  it.each([
+    ['further ranges of an ACK (spec streams 2.2)', MAX_ACK_FRAME_RANGES, ackWithRanges],
+    ['bytes of a reason of CLOSE (spec streams 9)', MAX_CLOSE_REASON_BYTES, closeWithReason],
+    ['bytes of a name in HELLO (spec streams 3.1)', MAX_SOFTWARE_NAME_BYTES, helloWithName],
+  ])('accepts as many %s as %i, and no more', (_what, limit, frameWith) => {
+    expect(drain(frameWith(limit)).end).toBe(END);
+    expect(drain(frameWith(limit + 1)).end).toBe(MALFORMED);
   });
 
   it('ignores what a later version adds after the name of a HELLO (spec streams 3.1)', () => {
