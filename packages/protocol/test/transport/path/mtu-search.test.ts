@@ -329,6 +329,17 @@ describe('MtuSearch, when the path becomes smaller', () => {
     expect(search.probeBytes(path.now)).toBe(MAX);
   });
 
+  it('starts counting probe timeouts again when anything is acknowledged, be it only a probe (spec mtu 4.2)', () => {
+    const { search, path } = searched(1392);
+    path.now += RAISE_MS;
+    const bytes = search.probeBytes(path.now) as number;
+    search.onProbeSent(path.now, bytes);
+    expect(search.onProbeTimeout(path.now)).toBe(false);
+    search.onProbeAcknowledged(path.now, bytes);
+    expect(search.onProbeTimeout(path.now)).toBe(false);
+    expect(search.onProbeTimeout(path.now)).toBe(true);
+  });
+
   it('does not rise because of a probe that was outstanding when it fell (spec mtu 3.3: "acknowledgement of that probe MUST NOT count")', () => {
     const { search, path } = searched(1400);
     path.now += RAISE_MS;
