@@ -190,6 +190,36 @@ describe('through a dynamic forward', () => {
   });
 });
 
+describe('ssh over a dynamic forward', () => {
+  it('logs in by SOCKS 4, SOCKS 5 and CONNECT', async (context) => {
+    const [ssh, sshd, sshKeygen, nc] = ['ssh', 'sshd', 'ssh-keygen', 'nc'].map(installed);
+    if (ssh === undefined || sshd === undefined || sshKeygen === undefined || nc === undefined) {
+      return context.skip('ssh, sshd and nc are not installed');
+    }
+    if (!(await run(nc, ['-h'])).errors.includes('"connect"'))
+      return context.skip('this nc knows no proxies');
+    const port = await closedPort();
+    const server = await startSshServer(sshd, sshKeygen, port);
+    if (typeof server === 'string') return context.skip(`sshd does not run here: ${server}`);
+    const setup = setUpRelay([`127.0.0.1:${port}`]);
+    const relay = await startRelay(setup);
+    const { program } = await startClient(setup, relay.port, [], ['-D', '127.0.0.1:0']);
+    const listening = await program.event('listening', (event) => event.kind === 'dynamic');
+    const [{ port: proxy }] = listening.addresses as readonly [{ readonly port: number }];
+    const file = body(500_000, 11);
+    for (const protocol of ['4', '5', 'connect']) {
+      const command = `ProxyCommand=${nc} -X ${protocol} -x 127.0.0.1:${proxy} %h %p`;
+      const options = [...sshOptions(server.key), '-p', String(port), '-o', command];
+      const result = await run(ssh, [...options, '127.0.0.1', 'sha256sum'], file);
+      expect([protocol, result.code, result.output.toString().split(' ')[0]]).toEqual([
+        protocol,
+        0,
+        sha256(file),
+      ]);
+    }
+  });
+});
+
 function sshOptions(key: string): string[] {
   return [
     ...['-F', 'none', '-i', key],

@@ -175,6 +175,9 @@ export interface StreamStatus {
   readonly openedAt: number;
 }
 
+/** As a string, `host:port` (IPv6 in brackets) or `unix:/path`. */
+export type DialTarget = Target | string;
+
 export interface Client {
   readonly forwards: readonly BoundForward[];
   /** Starts another forward.
@@ -184,8 +187,9 @@ export interface Client {
    *  @returns false when there is no forward of that kind and text */
   removeForward(forward: Forward): Promise<boolean>;
   /** Opens a connection to a target without a local port. The socket can be written to at once. It emits `connect` when
-   *  the relay has reached the target, and a `TunnelError` when that failed. */
-  dial(target: Target, options?: TunnelSocketOptions): TunnelSocket;
+   *  the relay has reached the target, and a `TunnelError` when that failed.
+   *  @throws UnderpassError when a string is not a target, and for a UDP target */
+  dial(target: DialTarget, options?: TunnelSocketOptions): TunnelSocket;
   /** Measures the path with a probe (spec probe). Never rejects.
    *  @param signal  gives it up */
   probe(options: ProbeOptions, signal?: AbortSignal): Promise<ProbeOutcome>;

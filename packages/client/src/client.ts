@@ -7,17 +7,24 @@ import {
   openProbe,
   type ProbeOptions,
   type ProbeOutcome,
-  type Target,
+  parseTarget,
   type TunnelFailure,
   TunnelSocket,
   type TunnelSocketOptions,
 } from '@underpass/forward';
 import type { Address, ConnectionError, Endpoint, Peer } from '@underpass/protocol';
-import { type DatagramSocket, Driver, probePort, systemTimers } from '@underpass/runtime';
+import { type DatagramSocket, Driver, probePort, systemTimers, UnderpassError } from '@underpass/runtime';
 import { failureAdvice } from './advice.js';
 import { Carrier } from './carrier.js';
 import { DEFAULT_CONTACT_LIMIT_MS, FIRST_LOOKUP_MS } from './client-constants.js';
-import type { BoundForward, Client, ClientEvent, ClientOptions, ClientStatus } from './client-options.js';
+import type {
+  BoundForward,
+  Client,
+  ClientEvent,
+  ClientOptions,
+  ClientStatus,
+  DialTarget,
+} from './client-options.js';
 import { ContactReport } from './contact-report.js';
 import { causeOf } from './disconnect-cause.js';
 import { Forwards } from './forwards.js';
@@ -169,7 +176,12 @@ export class RunningClient implements Client {
     return this.#forwards.remove(forward);
   }
 
-  dial(target: Target, options?: TunnelSocketOptions): TunnelSocket {
+  dial(to: DialTarget, options?: TunnelSocketOptions): TunnelSocket {
+    const target = typeof to === 'string' ? parseTarget(to) : to;
+    if ('reason' in target) throw new UnderpassError('invalid-option', target.reason, '');
+    if ('protocol' in target && target.protocol === 'udp') {
+      throw new UnderpassError('invalid-option', `${formatTarget(target)} is not a target for a stream`, '');
+    }
     const parts = {
       carry: (end: LocalEnd) => this.#carrier.carry(end, target, 'this program'),
       explain: (failure: TunnelFailure) => failureAdvice(target, failure),

@@ -1,18 +1,24 @@
 /** Connections through the tunnel without a local port, and forwards that come and go while a client runs. */
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import path from 'node:path';
+import tls from 'node:tls';
 import { type Forward, parseLocalForwards } from '@underpass/forward';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { installed, outputOf } from '../../../../test/e2e/installed.js';
 import {
   body,
   connect,
+  howItEnds,
   readAll,
   readBytes,
   sha256,
   startEcho,
   startTarget,
 } from '../../../../test/e2e/tcp.js';
+import { temporaryDirectory } from '../../../../test/e2e/temporary-directory.js';
 import { runTunnel } from './in-process.js';
 
 const MIB = 1024 * 1024;
@@ -21,6 +27,18 @@ function forward(text: string): Forward {
   const parsed = parseLocalForwards(text);
   if ('reason' in parsed) throw new Error(parsed.reason);
   return parsed[0] as Forward;
+}
+
+async function startServer(prepare: (server: http.Server) => void): Promise<AddressInfo> {
+  const server = http.createServer();
+  prepare(server);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return server.address() as AddressInfo;
 }
 
 describe('a dialled connection', () => {
@@ -48,14 +66,9 @@ describe('a dialled connection', () => {
   });
 
   it('serves http.request through an agent, with keep-alive', async () => {
-    const server = http.createServer((request, response) => response.end(`you asked for ${request.url}`));
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    onTestFinished(() => {
-      server.close();
-      server.closeAllConnections();
+    const { port } = await startServer((server) => {
+      server.on('request', (request, response) => response.end(`you asked for ${request.url}`));
     });
-    const { port } = server.address() as AddressInfo;
     const { client } = await runTunnel({ allow: [`127.0.0.1:${port}`], forwards: [] });
     const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
     onTestFinished(() => agent.destroy());
@@ -77,6 +90,88 @@ describe('a dialled connection', () => {
       code: 'EACCES',
       message: 'the relay does not allow 127.0.0.1:9: its log names the rule to add to your allow list there',
     });
+  });
+
+  it('takes its target as text, and refuses what is none', async () => {
+    const { port } = await startEcho();
+    const { client } = await runTunnel({ allow: [`127.0.0.1:${port}`], forwards: [] });
+    const socket = client.client.dial(`127.0.0.1:${port}`);
+    await once(socket, 'connect');
+    socket.destroy();
+    expect(() => client.client.dial('127.0.0.1')).toThrow(
+      expect.objectContaining({ name: 'UnderpassError', code: 'invalid-option' }),
+    );
+  });
+
+  it('is ended by its signal, on both sides', async () => {
+    let ending: Promise<string> | undefined;
+    const { port } = await startTarget((socket) => {
+      ending = howItEnds(socket);
+    });
+    const { client } = await runTunnel({ allow: [`127.0.0.1:${port}`], forwards: [] });
+    const abort = new AbortController();
+    const socket = client.client.dial(`127.0.0.1:${port}`, { signal: abort.signal });
+    await once(socket, 'connect');
+    const failed = once(socket, 'error');
+    abort.abort();
+    expect(((await failed)[0] as Error).name).toBe('AbortError');
+    await client.heard.next('stream-closed');
+    expect(await ending).toBe('ECONNRESET');
+  });
+
+  it('carries an upgrade of HTTP, as WebSocket uses it', async () => {
+    const { port } = await startServer((server) => {
+      server.on('upgrade', (_request, socket) => {
+        socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n');
+        socket.pipe(socket);
+      });
+    });
+    const { client } = await runTunnel({ allow: [`127.0.0.1:${port}`], forwards: [] });
+    const request = http.get({
+      createConnection: () => client.client.dial(`127.0.0.1:${port}`) as unknown as Socket,
+      headers: { connection: 'Upgrade', upgrade: 'echo' },
+    });
+    const [, socket] = (await once(request, 'upgrade')) as [unknown, Socket];
+    socket.end('over the upgraded connection');
+    expect(String(await readAll(socket))).toBe('over the upgraded connection');
+  });
+
+  it('carries TLS', async (context) => {
+    const openssl = installed('openssl');
+    if (openssl === undefined) return context.skip('openssl is not installed');
+    const directory = temporaryDirectory();
+    const [key, cert] = [path.join(directory, 'key.pem'), path.join(directory, 'cert.pem')];
+    const subject = ['-subj', '/CN=app.test', '-addext', 'subjectAltName=DNS:app.test'];
+    outputOf(openssl, [
+      'req',
+      '-x509',
+      '-newkey',
+      'ed25519',
+      '-nodes',
+      '-keyout',
+      key,
+      '-out',
+      cert,
+      ...subject,
+    ]);
+    const server = tls.createServer({ key: readFileSync(key), cert: readFileSync(cert) }, (socket) => {
+      socket.pipe(socket);
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    onTestFinished(() => void server.close());
+    const { port } = server.address() as AddressInfo;
+    const { client } = await runTunnel({ allow: [`127.0.0.1:${port}`], forwards: [] });
+    const socket = tls.connect({
+      socket: client.client.dial(`127.0.0.1:${port}`) as unknown as Socket,
+      servername: 'app.test',
+      ca: readFileSync(cert),
+    });
+    await once(socket, 'secureConnect');
+    expect(socket.authorized).toBe(true);
+    const bytes = body(300_000, 5);
+    socket.end(bytes);
+    expect(sha256(await readAll(socket))).toBe(sha256(bytes));
   });
 
   it('ends when the client closes', async () => {
