@@ -320,15 +320,16 @@ describe('a relay that was never reached', () => {
 });
 
 describe('setPeers', () => {
-  it('keeps every connection of peers that stay, and applies the new rules to new ones (spec forwarding 3.2)', async () => {
-    const { port } = await startEcho();
-    const tunnel = await runTunnel({ allow: [`127.0.0.1:${port}`], forwards: [`0:127.0.0.1:${port}`] });
+  it('keeps every connection that the new rules permit, and applies the new rules to new ones (spec forwarding 3.2)', async () => {
+    const [{ port }, { port: other }] = await Promise.all([startEcho(), startEcho()]);
+    const targets = [`127.0.0.1:${port}`, `127.0.0.1:${other}`];
+    const tunnel = await runTunnel({ allow: targets, forwards: targets.map((target) => `0:${target}`) });
     const kept = await connect(tunnel.port);
     kept.write('1');
     await readBytes(kept, 1);
     const { publicKey } = tunnel.clientKeys;
-    tunnel.relay.relay.setPeers([{ name: 'desktop', publicKey, allow: [] }]);
-    expect(await howItEnds(startConnecting(tunnel.port))).toBe('ECONNRESET');
+    tunnel.relay.relay.setPeers([{ name: 'desktop', publicKey, allow: rules(targets.slice(0, 1)) }]);
+    expect(await howItEnds(startConnecting(tunnel.client.ports[1] ?? 0))).toBe('ECONNRESET');
     expect(await tunnel.relay.heard.next('refused')).toMatchObject({
       peer: 'desktop',
       status: 'not-allowed',
