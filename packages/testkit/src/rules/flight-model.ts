@@ -103,9 +103,7 @@ export class FlightModel {
     }
     const late = this.#takeLost(ack.ranges);
     // While the sender remembers a lost packet, its acknowledgement gives a sample like any other.
-    const rememberedFrom = at - LOST_MEMORY_PTOS * this.probeTimeoutMs;
     for (const lost of late) {
-      if (lost.at < rememberedFrom) continue;
       isElicited ||= lost.isAckEliciting;
       if (lost.packetNumber === largest) newest = lost;
     }
@@ -123,6 +121,7 @@ export class FlightModel {
       this.#probeFrom = this.sentAt;
       this.#hasLostSinceAck = false;
     }
+    if (isNews || late.length > 0) this.#forgetLost(at);
     this.judge(at);
   }
 
@@ -161,6 +160,16 @@ export class FlightModel {
       if (count > 0) taken.push(...this.#lost.splice(from, count));
     }
     return taken;
+  }
+
+  /** The sender forgets old losses with each ACK that acknowledges something, but none above a packet in flight. */
+  #forgetLost(now: number): void {
+    const lostBefore = now - LOST_MEMORY_PTOS * this.probeTimeoutMs;
+    const [firstFlying = Number.POSITIVE_INFINITY] = this.flying.keys();
+    const kept = this.#lost.findIndex(
+      ({ packetNumber, at }) => packetNumber > firstFlying || at >= lostBefore,
+    );
+    this.#lost.splice(0, kept < 0 ? this.#lost.length : kept);
   }
 
   get #isWaiting(): boolean {
