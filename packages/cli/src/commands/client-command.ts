@@ -10,6 +10,7 @@ import {
   keyLogOption,
   localForwardValue,
   logLevelOption,
+  metricsOption,
   publicKeyValue,
   stdioTargetValue,
   udpForwardValue,
@@ -72,6 +73,7 @@ export function clientCommand(): Command {
       'how long a connection waits for first contact with the relay (default: 30, 0: forever)',
       connectTimeoutValue,
     )
+    .addOption(metricsOption())
     .addOption(keyLogOption())
     .addOption(logLevelOption())
     .addHelpText('after', EXAMPLE)

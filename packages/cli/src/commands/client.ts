@@ -5,7 +5,7 @@ import type { Log } from '@underpass/runtime';
 import { usageError } from '../cli-error.js';
 import { type ClientConfig, loadClientConfig } from '../config/client-config.js';
 import type { SavedRelay } from '../config/saved-relays.js';
-import type { HostPort } from '../host-port.js';
+import type { HostPort, ListenAddress } from '../host-port.js';
 import { readKeyFile, readPrivateKeyFile } from '../key-file.js';
 import { openKeyLog } from '../key-log.js';
 import { isSameKey } from '../key-text.js';
@@ -31,6 +31,7 @@ export interface ClientFlags {
   readonly stdio?: Target;
   readonly persistentKeepalive?: number;
   readonly connectTimeout?: number;
+  readonly metrics?: ListenAddress;
   readonly keyLog?: string;
   readonly logLevel?: LogLevel;
 }
@@ -94,6 +95,7 @@ export function clientConfigFrom(flags: ClientFlags): ClientConfig {
       forwards: [...config.forwards, ...forwardsOf(flags)],
       persistentKeepaliveSeconds: flags.persistentKeepalive ?? config.persistentKeepaliveSeconds,
       connectTimeoutSeconds: flags.connectTimeout ?? config.connectTimeoutSeconds,
+      metrics: flags.metrics ?? config.metrics,
     };
   }
   const { relay, relayKey, key } = flags;
@@ -136,6 +138,7 @@ export function clientConfigFrom(flags: ClientFlags): ClientConfig {
     forwards: forwardsOf(flags),
     congestion: undefined,
     memoryPerPeerBytes: undefined,
+    metrics: flags.metrics,
     logLevel: undefined,
   };
 }

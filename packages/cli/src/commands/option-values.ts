@@ -146,6 +146,13 @@ export function logLevelOption(): Option {
   return new Option('--log-level <level>', 'how much to log').choices(LOG_LEVELS).env('UNDERPASS_LOG_LEVEL');
 }
 
+export function metricsOption(): Option {
+  return new Option(
+    '--metrics <[host:]port>',
+    'serve Prometheus metrics and a health probe by HTTP; without a host on 127.0.0.1',
+  ).argParser(listenValue);
+}
+
 export function keyLogOption(): Option {
   return fileOption(
     '--key-log <file>',

@@ -5,6 +5,7 @@ import {
   keyLogOption,
   listenOption,
   logLevelOption,
+  metricsOption,
   relayConfigOption,
 } from './option-values.js';
 import type { RelayFlags } from './relay.js';
@@ -17,6 +18,7 @@ export function relayCommand(): Command {
     )
     .addOption(listenOption('where to listen, instead of where the config says'))
     .addOption(endpointOption('where clients reach this relay, for the links of underpass invite'))
+    .addOption(metricsOption())
     .addOption(keyLogOption())
     .addOption(logLevelOption())
     .addHelpText('after', '\nExample:\n  underpass relay --listen 51820')

@@ -9,11 +9,13 @@ import { writeFirstRelayConfig } from '../config/first-relay-config.js';
 import { loadRelayConfig, type RelayConfig, wipeKeys } from '../config/relay-config.js';
 import { controlSockets } from '../control/control-directory.js';
 import { openRelayControl } from '../control/relay-control.js';
+import { relayFacts, relayReport } from '../control/relay-report.js';
 import type { HostPort, ListenAddress } from '../host-port.js';
 import { openKeyLog } from '../key-log.js';
 import { encodeKey } from '../key-text.js';
 import { openLog } from '../log.js';
 import type { LogLevel } from '../log-level.js';
+import { MetricsServer } from '../metrics/metrics-server.js';
 import { serviceManager } from '../service/notify.js';
 import { untilStopSignal } from '../stop-signal.js';
 import { enrolInStore } from '../store/enrol-in-store.js';
@@ -31,6 +33,7 @@ export interface RelayFlags {
   readonly config?: string;
   readonly listen?: ListenAddress;
   readonly endpoint?: HostPort;
+  readonly metrics?: ListenAddress;
   readonly keyLog?: string;
   readonly logLevel?: LogLevel;
 }
@@ -97,6 +100,8 @@ async function start(file: string, flags: RelayFlags): Promise<StartedRelay> {
   const config = loadRelayConfig(file);
   const log = openLog(flags.logLevel ?? config.logLevel ?? 'info');
   const keyLog = flags.keyLog === undefined ? undefined : openKeyLog(flags.keyLog, log);
+  const metricsAt = flags.metrics ?? config.metrics;
+  const metrics = metricsAt && (await MetricsServer.open(metricsAt, log));
   const store = storeDirectoryOf(file);
   const settings: RunningSettings = { config, name: config.name };
   const relay = await startRelay({
@@ -111,6 +116,7 @@ async function start(file: string, flags: RelayFlags): Promise<StartedRelay> {
     onEvent: (event) => {
       logRelayEvent(log, event);
       keepEvent(store, event, log);
+      metrics?.counts.onEvent(event);
     },
     onFatal: endWithInternalError,
     ...(config.congestion && { congestion: config.congestion }),
@@ -119,6 +125,7 @@ async function start(file: string, flags: RelayFlags): Promise<StartedRelay> {
     ...(keyLog === undefined ? {} : { keyLog }),
   });
   wipeKeys(config);
+  await metrics?.serve(() => relayReport(relayFacts(file, config.publicKey), relay.status()));
   prepareStore(store, log);
   return { relay, config, log, settings };
 }

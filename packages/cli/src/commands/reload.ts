@@ -7,6 +7,7 @@ import { loadRelayConfig, type RelayConfig, wipeKeys } from '../config/relay-con
 import type { ReloadReport } from '../control/relay-control.js';
 import { ExitCode } from '../exit-code.js';
 import { failureOf } from '../failure-lines.js';
+import type { ListenAddress } from '../host-port.js';
 import { encodeKey } from '../key-text.js';
 
 /** What a running relay goes by. */
@@ -68,15 +69,18 @@ export function reloadOnSignal(...parameters: Parameters<typeof reload>): void {
 
 /** The keys of relay.toml that changed but take effect only at a restart. */
 function changedForRestart(running: RelayConfig, config: RelayConfig): string[] {
-  const isSameListen =
-    config.listen.host === running.listen.host && config.listen.port === running.listen.port;
   const same: Readonly<Record<string, boolean>> = {
-    listen: isSameListen,
+    listen: isSameAddress(config.listen, running.listen),
     private_key_file: encodeKey(config.publicKey) === encodeKey(running.publicKey),
     congestion: config.congestion === running.congestion,
     memory_per_peer_mib: config.memoryPerPeerBytes === running.memoryPerPeerBytes,
     max_outage_hours: config.maxOutageMs === running.maxOutageMs,
+    metrics: isSameAddress(config.metrics, running.metrics),
     'log.level': config.logLevel === running.logLevel,
   };
   return Object.keys(same).filter((key) => same[key] === false);
+}
+
+function isSameAddress(a: ListenAddress | undefined, b: ListenAddress | undefined): boolean {
+  return a?.host === b?.host && a?.port === b?.port;
 }

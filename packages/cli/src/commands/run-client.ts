@@ -6,7 +6,8 @@ import { formatTarget, type Target } from '@underpass/forward';
 import { type Log, shortKey } from '@underpass/runtime';
 import type { ClientConfig } from '../config/client-config.js';
 import { type ClientControl, claimClient } from '../control/claim-client.js';
-import type { ClientFacts } from '../control/client-report.js';
+import { type ClientFacts, clientReport } from '../control/client-report.js';
+import { MetricsServer } from '../metrics/metrics-server.js';
 import { serviceManager } from '../service/notify.js';
 import { type StopSignal, untilStopSignal } from '../stop-signal.js';
 import { logClientEvent, logClientSummary, logForward } from './client-log.js';
@@ -70,7 +71,12 @@ async function runClaimed(
   stop: Promise<StopSignal>,
 ): Promise<StopSignal> {
   const { config, log } = run;
-  const client = await start(run, control, (event) => logClientEvent(log, event));
+  const metrics = await openMetrics(run, control);
+  const client = await start(run, control, (event) => {
+    logClientEvent(log, event);
+    metrics?.counts.onEvent(event);
+  });
+  await metrics?.serve(() => clientReport(factsOf(run), client.status()));
   for (const forward of client.forwards) logForward(log, forward);
   const relay = formatTarget(config.relay);
   log.info(
@@ -89,9 +95,23 @@ async function runClaimed(
   const signal = await stop;
   manager.stopping();
   control.close();
+  metrics?.close();
   logClientSummary(log, client.status());
   await client.close();
   return signal;
+}
+
+/** Closes the control socket if the port cannot be opened. */
+async function openMetrics(
+  { config, log }: ClientRun,
+  control: ClientControl,
+): Promise<MetricsServer | undefined> {
+  try {
+    return config.metrics && (await MetricsServer.open(config.metrics, log));
+  } catch (error) {
+    control.close();
+    throw error;
+  }
 }
 
 function factsOf({ config, name }: ClientRun): ClientFacts {

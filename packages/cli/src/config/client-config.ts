@@ -3,7 +3,7 @@ import type { Forward } from '@underpass/forward';
 import type { CongestionControllerName } from '@underpass/protocol';
 import * as z from 'zod';
 import { ConfigError } from '../cli-error.js';
-import type { HostPort } from '../host-port.js';
+import type { HostPort, ListenAddress } from '../host-port.js';
 import { isSameKey } from '../key-text.js';
 import { DEFAULT_CONNECT_TIMEOUT_SECONDS } from '../limits.js';
 import type { LogLevel } from '../log-level.js';
@@ -14,6 +14,7 @@ import {
   dynamicForwardField,
   hostPortField,
   keepaliveSecondsField,
+  listenField,
   localForwardField,
   logLevelField,
   memoryMibField,
@@ -39,6 +40,8 @@ export interface ClientConfig {
   readonly forwards: readonly Forward[];
   readonly congestion: CongestionControllerName | undefined;
   readonly memoryPerPeerBytes: number | undefined;
+  /** Where to serve metrics. */
+  readonly metrics: ListenAddress | undefined;
   readonly logLevel: LogLevel | undefined;
 }
 
@@ -81,6 +84,7 @@ export function clientConfigOf(document: TomlDocument): ClientConfig {
     ],
     congestion: table.congestion,
     memoryPerPeerBytes: table.memory_per_peer_mib,
+    metrics: table.metrics,
     logLevel: table.log?.level,
   };
 }
@@ -105,6 +109,7 @@ function clientSchema(directory: string) {
         .optional(),
       congestion: congestionField.optional(),
       memory_per_peer_mib: memoryMibField.optional(),
+      metrics: listenField.optional(),
       log: z.strictObject({ level: logLevelField.optional() }, { error: 'a table [log]' }).optional(),
     },
     { error: 'a table' },

@@ -42,6 +42,8 @@ export interface RelayConfig {
   readonly congestion: CongestionControllerName | undefined;
   readonly memoryPerPeerBytes: number | undefined;
   readonly maxOutageMs: number | undefined;
+  /** Where to serve metrics. */
+  readonly metrics: ListenAddress | undefined;
   readonly logLevel: LogLevel | undefined;
 }
 
@@ -93,7 +95,7 @@ export function relayConfigOf(document: TomlDocument): RelayConfig {
     throw new ConfigError(problemLines(document, problems));
   }
   const { listen, private_key_file, endpoint, name, peer } = result.data;
-  const { congestion, memory_per_peer_mib, max_outage_hours, log } = result.data;
+  const { congestion, memory_per_peer_mib, max_outage_hours, metrics, log } = result.data;
   return {
     listen,
     endpoint,
@@ -105,6 +107,7 @@ export function relayConfigOf(document: TomlDocument): RelayConfig {
     congestion,
     memoryPerPeerBytes: memory_per_peer_mib,
     maxOutageMs: max_outage_hours,
+    metrics,
     logLevel: log?.level,
   };
 }
@@ -129,6 +132,7 @@ function relaySchema(directory: string) {
       congestion: congestionField.optional(),
       memory_per_peer_mib: memoryMibField.optional(),
       max_outage_hours: outageHoursField.optional(),
+      metrics: listenField.optional(),
       log: z.strictObject({ level: logLevelField.optional() }, { error: 'a table [log]' }).optional(),
     },
     { error: 'a table' },

@@ -1,11 +1,10 @@
 /** A relay's control socket: who is connected, and reload. */
-import path from 'node:path';
 import type { Relay } from '@underpass/relay';
 import type { Log } from '@underpass/runtime';
 import { relaySocketName } from './control-name.js';
 import type { ControlServer } from './control-server.js';
 import { openControl } from './open-control.js';
-import { relayReport } from './relay-report.js';
+import { relayFacts, relayReport } from './relay-report.js';
 
 export interface RelayControlOptions {
   readonly relay: Relay;
@@ -29,8 +28,7 @@ export interface ReloadReport {
 /** Opens the control socket. A relay is useful without one, so a failure is a line in the log. */
 export async function openRelayControl(options: RelayControlOptions): Promise<ControlServer | undefined> {
   const { relay, config, publicKey, endpoint, reload, log } = options;
-  const name = path.basename(config, '.toml');
-  const facts = { name, config: path.resolve(config), publicKey, endpoint };
+  const facts = relayFacts(config, publicKey, endpoint);
   return openControl(relaySocketName(config), log, {
     'GET /status': () => relayReport(facts, relay.status()),
     'POST /reload': () => reload(),

@@ -1,4 +1,5 @@
 /** A relay's answer to `GET /status`. */
+import path from 'node:path';
 import { formatTarget, isUnix } from '@underpass/forward';
 import type { RelayStatus } from '@underpass/relay';
 import { encodeKey } from '../key-text.js';
@@ -33,6 +34,11 @@ export interface RelayFacts {
   readonly config: string;
   readonly publicKey: Uint8Array;
   readonly endpoint?: string | undefined;
+}
+
+/** @param config  the path of the config file */
+export function relayFacts(config: string, publicKey: Uint8Array, endpoint?: string): RelayFacts {
+  return { name: path.basename(config, '.toml'), config: path.resolve(config), publicKey, endpoint };
 }
 
 export function relayReport(facts: RelayFacts, status: RelayStatus): RelayReport {

@@ -1,0 +1,167 @@
+import { once } from 'node:events';
+import { request as httpRequest } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import { silentLog } from '@underpass/runtime';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import {
+  MAX_METRIC_ERROR_CODES,
+  MAX_METRIC_PEERS,
+  MAX_METRICS_CONNECTIONS,
+} from '../../src/metrics/metrics-limits.js';
+import { MetricsRegistry, OTHER_PEERS } from '../../src/metrics/metrics-registry.js';
+import { MetricsServer } from '../../src/metrics/metrics-server.js';
+import { StreamCounts } from '../../src/metrics/stream-counts.js';
+import { aClient, aPeer, aRelay } from '../control/reports.js';
+
+/** The lines of our own metrics. */
+async function linesOf(report = aRelay(), counts = new StreamCounts()): Promise<string[]> {
+  const text = await new MetricsRegistry({ report: () => report, counts }).render();
+  return text.split('\n').filter((line) => line.startsWith('underpass_'));
+}
+
+describe('the metrics', () => {
+  it('describe the process and each peer', async () => {
+    const lines = await linesOf();
+    expect(lines).toContain(
+      'underpass_info{kind="relay",name="relay",version="0.1.0",suite="sodium",socket="native"} 1',
+    );
+    expect(lines).toContain('underpass_peers{state="configured"} 2');
+    expect(lines).toContain('underpass_peers{state="connected"} 1');
+    expect(lines).toContain('underpass_peer_stream_bytes_sent_total{peer="laptop"} 800000');
+    expect(lines).toContain('underpass_peer_round_trip_seconds{peer="laptop"} 0.012345');
+    expect(lines).toContain('underpass_peer_waiting_seconds{peer="laptop"} 0');
+  });
+
+  it('describe a client and its relay', async () => {
+    const text = await new MetricsRegistry({ report: () => aClient(), counts: new StreamCounts() }).render();
+    expect(text).toContain('underpass_info{kind="client"');
+    expect(text).toContain('underpass_peer_connected{peer="vps"} 1');
+  });
+
+  it('include those of the Node process', async () => {
+    const text = await new MetricsRegistry({ report: () => aRelay(), counts: new StreamCounts() }).render();
+    expect(text).toContain('\nprocess_resident_memory_bytes ');
+  });
+
+  it('leave out what is not known', async () => {
+    const lines = await linesOf(aRelay({ peers: [aPeer({ smoothedRttMs: undefined })] }));
+    expect(lines.filter((line) => line.includes('round_trip'))).toEqual([]);
+  });
+
+  it('count connections by how they ended', async () => {
+    const counts = new StreamCounts();
+    counts.onEvent({ type: 'stream-opened' });
+    counts.onEvent({ type: 'stream-opened' });
+    counts.onEvent({ type: 'stream-closed', clean: true });
+    counts.onEvent({ type: 'stream-closed', clean: false });
+    counts.onEvent({ type: 'refused', status: 'not-allowed' });
+    counts.onEvent({ type: 'moved' });
+    const lines = await linesOf(aRelay(), counts);
+    expect(lines).toContain('underpass_streams_opened_total 2');
+    expect(lines).toContain('underpass_streams_closed_total{how="clean"} 1');
+    expect(lines).toContain('underpass_streams_closed_total{how="broken"} 1');
+    expect(lines).toContain('underpass_streams_refused_total{status="not-allowed"} 1');
+  });
+
+  it('have series for a limited number of peers, and add up the others', async () => {
+    const peers = Array.from({ length: MAX_METRIC_PEERS + 3 }, (_, i) =>
+      aPeer({ name: `peer${i}`, publicKey: String(i), packetsLost: 7 }),
+    );
+    const lines = (await linesOf(aRelay({ peers }))).filter((line) => line.includes('packets_lost'));
+    expect(lines).toHaveLength(MAX_METRIC_PEERS + 1);
+    expect(lines.at(-1)).toBe(`underpass_peer_packets_lost_total{peer="${OTHER_PEERS}"} 21`);
+  });
+
+  it('have series for a limited number of errors', async () => {
+    const sendErrors = Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`E${i}`, 1]));
+    const lines = (await linesOf(aRelay({ sendErrors }))).filter((line) => line.includes('send_errors'));
+    expect(lines).toHaveLength(MAX_METRIC_ERROR_CODES);
+  });
+
+  it('are read anew for each scrape', async () => {
+    let drops: Readonly<Record<string, number>> = { malformed: 1 };
+    const registry = new MetricsRegistry({ report: () => aRelay({ drops }), counts: new StreamCounts() });
+    expect(await registry.render()).toContain('underpass_drops_total{reason="malformed"} 1');
+    drops = { malformed: 5 };
+    expect(await registry.render()).toContain('underpass_drops_total{reason="malformed"} 5');
+  });
+});
+
+async function open(): Promise<MetricsServer> {
+  const server = await MetricsServer.open({ port: 0 }, silentLog);
+  onTestFinished(() => server.close());
+  return server;
+}
+
+async function get(
+  server: MetricsServer,
+  path: string,
+  options: { readonly method?: string; readonly host?: string } = {},
+): Promise<{ readonly status: number | undefined; readonly text: string }> {
+  const { port } = server.address;
+  const headers = options.host === undefined ? {} : { host: options.host };
+  const request = httpRequest({ port, host: '127.0.0.1', path, method: options.method ?? 'GET', headers });
+  request.end();
+  const [response] = (await once(request, 'response')) as [AsyncIterable<Buffer> & { statusCode?: number }];
+  const chunks: Buffer[] = [];
+  for await (const chunk of response) chunks.push(chunk);
+  return { status: response.statusCode, text: String(Buffer.concat(chunks)) };
+}
+
+describe('the metrics port', () => {
+  it('is on loopback unless it is told otherwise', async () => {
+    expect((await open()).address.address).toBe('127.0.0.1');
+  });
+
+  it('answers 503 until the process has started, then with metrics', async () => {
+    const server = await open();
+    expect(await get(server, '/metrics')).toEqual({ status: 503, text: 'starting\n' });
+    expect(await get(server, '/healthz')).toEqual({ status: 503, text: 'starting\n' });
+    await server.serve(() => aRelay());
+    expect((await get(server, '/metrics')).text).toContain('underpass_peers{state="configured"} 2');
+    expect(await get(server, '/healthz')).toEqual({ status: 200, text: 'ok\n' });
+    expect((await get(server, '/')).status).toBe(404);
+    expect((await get(server, '/metrics', { method: 'POST' })).status).toBe(405);
+  });
+
+  it.each([
+    [{}, 200, 'ok'],
+    [{ connected: false }, 503, 'not connected to the relay'],
+    [{ waitingMs: 5000 }, 503, 'the relay does not answer'],
+  ])('says whether a client does its work (%#)', async (relay, status, text) => {
+    const server = await open();
+    await server.serve(() => aClient({ relay: aPeer(relay) }));
+    expect(await get(server, '/healthz')).toEqual({ status, text: `${text}\n` });
+  });
+
+  it.each([
+    ['localhost:9464', 404],
+    ['[::1]:9464', 404],
+    ['10.0.0.1', 404],
+    ['attacker.example:9464', 403],
+  ])('answers a request for the host %s with %i', async (host, status) => {
+    expect((await get(await open(), '/', { host })).status).toBe(status);
+  });
+
+  it('in use is reported', async () => {
+    const { address, port } = (await open()).address;
+    await expect(MetricsServer.open({ host: address, port }, silentLog)).rejects.toThrow(`${port} is in use`);
+  });
+
+  it('refuses connections beyond its limit, and serves again once another has ended', async () => {
+    const server = await open();
+    const sockets: Socket[] = [];
+    for (let i = 0; i < MAX_METRICS_CONNECTIONS; i++) {
+      const socket = connect(server.address.port, '127.0.0.1');
+      onTestFinished(() => void socket.destroy());
+      await once(socket, 'connect');
+      sockets.push(socket);
+    }
+    await expect(get(server, '/healthz')).rejects.toThrow();
+    for (const socket of sockets) socket.destroy();
+    for (;;) {
+      const answer = await get(server, '/healthz').catch(() => undefined);
+      if (answer !== undefined) break; // the server notices the end of the others a turn later
+    }
+  });
+});
