@@ -112,6 +112,12 @@ describe('a link', () => {
     expect(lines[0]).toMatch(/^underpass: this machine has enrolled at the relay \S+ already, as vps: use: /);
     expect(relay.events.some(({ event, peer }) => event === 'peer-enrolled' && peer === 'desk')).toBe(false);
     expect((await laptop.run(['client', second, '--as', 'other'])).code).toBe(0);
+    const elsewhere = await startRelay();
+    const third = await elsewhere.invite('laptop', 'localhost:80');
+    expect((await laptop.run(['client', third, '--as', 'vps'])).lines).toEqual([
+      'underpass: vps is another relay on this machine: choose another name and try again with the same link: --as NAME',
+    ]);
+    expect(elsewhere.relay.events.some(({ event }) => event === 'peer-enrolled')).toBe(false);
   });
 
   it('that is damaged is refused, and not printed', async () => {

@@ -36,7 +36,8 @@ export function problemText({ kind, host, port, code }: ContactProblem): string 
   }
 }
 
-const PROBLEM_HINTS: Readonly<Record<ContactProblem['kind'], string>> = {
+/** What to do about it. */
+export const PROBLEM_HINTS: Readonly<Record<ContactProblem['kind'], string>> = {
   unresolved: "check the name and this machine's network",
   'cannot-send': "check this machine's network and its own firewall",
   unreachable: 'check the address and the firewalls on the path',

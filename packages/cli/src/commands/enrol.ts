@@ -21,7 +21,7 @@ import {
 } from '../config/saved-relays.js';
 import { ExitCode } from '../exit-code.js';
 import { publicKeyOf } from '../public-key.js';
-import { problemText } from './contact-text.js';
+import { PROBLEM_HINTS, problemText } from './contact-text.js';
 import { readSecretLine } from './read-secret-line.js';
 
 /** Finds the relay that the argument of `underpass client` means, and enrols there if it is a link.
@@ -98,7 +98,7 @@ async function enrolWith(link: InviteLink, as: string | undefined, log: Log): Pr
     const outcome = await enrol({ link, publicKey });
     if (outcome.kind !== 'enrolled') {
       if (outcome.kind !== 'no-answer') forgetKeyForEnrolment(link);
-      throw failureOf(outcome, place);
+      throw enrolError(outcome, place);
     }
     const { presharedKey, peerName, relayName } = outcome.answer;
     const name = as ?? (relayName || nameOfHost(link.endpoint.host));
@@ -117,7 +117,11 @@ async function enrolWith(link: InviteLink, as: string | undefined, log: Log): Pr
   }
 }
 
-function failureOf(outcome: Exclude<Enrolment, { readonly kind: 'enrolled' }>, place: string): CliError {
+/** Each outcome has a message of its own. */
+export function enrolError(
+  outcome: Exclude<Enrolment, { readonly kind: 'enrolled' }>,
+  place: string,
+): CliError {
   const fail = (message: string, hint: string): CliError => new CliError(ExitCode.failure, message, hint);
   if (outcome.kind === 'refused') {
     switch (outcome.status) {
@@ -156,7 +160,7 @@ function failureOf(outcome: Exclude<Enrolment, { readonly kind: 'enrolled' }>, p
   if (outcome.problem !== undefined) {
     return fail(
       `no answer from ${place}: ${problemText(outcome.problem)}`,
-      'then try again with the same link',
+      `${PROBLEM_HINTS[outcome.problem.kind]}, then try again with the same link`,
     );
   }
   return fail(
