@@ -141,6 +141,53 @@ describe('through the tunnel', () => {
   });
 });
 
+describe('a target that reads the PROXY protocol', () => {
+  it('learns the address of the program: nginx and curl (spec forwarding 2.8)', async (context) => {
+    const [nginx, curl] = ['nginx', 'curl'].map(installed);
+    if (nginx === undefined || curl === undefined) return context.skip('nginx and curl are not installed');
+    const directory = temporaryDirectory();
+    const port = await closedPort();
+    const config = path.join(directory, 'nginx.conf');
+    writeFileSync(
+      config,
+      `daemon off;
+pid ${directory}/nginx.pid;
+error_log stderr notice;
+events {}
+http {
+  access_log off;
+  client_body_temp_path ${directory}/body;
+  proxy_temp_path ${directory}/proxy;
+  fastcgi_temp_path ${directory}/fastcgi;
+  uwsgi_temp_path ${directory}/uwsgi;
+  scgi_temp_path ${directory}/scgi;
+  server {
+    listen 127.0.0.1:${port} proxy_protocol;
+    location / { return 200 "$proxy_protocol_addr:$proxy_protocol_port to $proxy_protocol_server_port"; }
+  }
+}
+`,
+    );
+    const server = new RunningProgram(nginx, ['-p', directory, '-c', config, '-e', 'stderr']);
+    await server.until(
+      () => server.exit !== undefined || server.transcript().includes('start worker processes'),
+      'nginx to listen',
+    );
+    if (server.exit !== undefined) return context.skip(`nginx does not run here: ${server.transcript()}`);
+    const { client } = await startTunnel({
+      allow: [`127.0.0.1:${port}`],
+      forwards: [`127.0.0.1:0:127.0.0.1:${port},proxy-protocol`],
+    });
+    const url = `http://127.0.0.1:${client.ports[0]}/`;
+    const { output } = await run(curl, ['--silent', '--write-out', ' from %{local_port}', url]);
+    const [, seen, own] = /^127\.0\.0\.1:(\d+) to \d+ from (\d+)$/.exec(String(output)) ?? [];
+    expect(String(output)).toContain(`to ${client.ports[0]} from`);
+    expect(seen).toBe(own);
+    server.child.kill('SIGTERM');
+    await server.ended();
+  });
+});
+
 describe('through a dynamic forward', () => {
   const flags = ['--silent', '--show-error', '--max-time', '30'];
 
