@@ -1,10 +1,12 @@
 /** Real UDP programs through `-U`. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import type { Address } from '@underpass/protocol';
 import { bindFlowSocket, type FlowSocket } from '@underpass/runtime';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { installed } from './installed.js';
 import { startUnderpass } from './running-program.js';
+import { connect, readBytes } from './tcp.js';
 import { clientArguments, type RunningClient, type RunningRelay, setUpRelay, startRelay } from './tunnel.js';
 
 interface UdpTunnel {
@@ -61,6 +63,30 @@ async function startDns(dnsmasq: string): Promise<number> {
   return port;
 }
 
+/** Opens an association, and a local port whose messages go through it to one target: dig does not speak SOCKS.
+ *  @param target  type, address and port, as SOCKS writes them */
+async function startShim(proxy: number, target: Uint8Array): Promise<number> {
+  const tcp = await connect(proxy);
+  tcp.write(Uint8Array.of(5, 1, 0, 5, 3, 0, 1, 0, 0, 0, 0, 0, 0));
+  const answer = await readBytes(tcp, 12);
+  expect([...answer.subarray(0, 6)]).toEqual([5, 0, 5, 0, 0, 1]);
+  const association = { address: '127.0.0.1', port: answer.readUInt16BE(10) };
+  let program: Address | undefined;
+  const socket: FlowSocket = await bindFlowSocket(
+    { address: '127.0.0.1', port: 0 },
+    {
+      onMessage: (message, from) => {
+        if (from.port !== association.port) {
+          program = from;
+          socket.send(Buffer.concat([new Uint8Array(3), target, message]), association);
+        } else socket.send(message.subarray(10), program);
+      },
+    },
+  );
+  onTestFinished(() => socket.close());
+  return socket.address.port;
+}
+
 async function dig(program: string, port: number | undefined, ...question: readonly string[]) {
   const child = spawn(program, ['@127.0.0.1', '-p', String(port), '+short', ...question]);
   onTestFinished(() => void child.kill('SIGKILL'));
@@ -82,6 +108,28 @@ describe('UDP through the tunnel', () => {
     const large = await dig(digPath, ports[0], '+tries=5', '+bufsize=1232', 'large.test', 'TXT');
     expect(large.code).toBe(0);
     expect(large.output.match(/x{190,}/g)).toHaveLength(4);
+  });
+
+  it('dig asks it through UDP ASSOCIATE of SOCKS 5 too, by number and by name', async (context) => {
+    const [digPath, dnsmasq] = [installed('dig'), installed('dnsmasq')];
+    if (digPath === undefined || dnsmasq === undefined)
+      return context.skip('dig or dnsmasq is not installed');
+    const server = await startDns(dnsmasq);
+    const setup = setUpRelay([`localhost:${server}/udp`]);
+    const relay = await startRelay(setup);
+    const client = startUnderpass([...clientArguments(setup, relay.port, []), '-D', '0']);
+    const { addresses } = await client.event('listening');
+    const proxy = (addresses as readonly { readonly port: number }[])[0]?.port ?? 0;
+    for (const target of [
+      [1, 127, 0, 0, 1],
+      [3, 9, ...Buffer.from('localhost')],
+    ]) {
+      const port = await startShim(proxy, Uint8Array.of(...target, server >>> 8, server & 255));
+      const short = await dig(digPath, port, '+tries=5', 'a.test');
+      expect([short.code, short.output.trim()]).toEqual([0, '192.0.2.7']);
+      const large = await dig(digPath, port, '+tries=5', '+bufsize=1232', 'large.test', 'TXT');
+      expect(large.output.match(/x{190,}/g)).toHaveLength(4);
+    }
   });
 
   it('an answer that is too large is dropped, and the relay says so once', async (context) => {
