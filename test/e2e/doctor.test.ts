@@ -1,9 +1,10 @@
 /** `underpass doctor` on a healthy relay, and on faults. */
-import { utimesSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, utimesSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { runUnderpass } from './running-program.js';
 import { closedPort, startEcho } from './tcp.js';
+import { temporaryDirectory } from './temporary-directory.js';
 import { newKey, type RelaySetup, setUpRelay, startClient, startRelay } from './tunnel.js';
 
 /** Writes a client config beside the relay's. */
@@ -69,6 +70,28 @@ describe('underpass doctor on a healthy relay', () => {
     expect(steps.find(({ step }) => step === 'answer')?.text).toContain(`process ${program.child.pid}`);
     expect(steps.some(({ text }) => text === `${target} is allowed and answers`)).toBe(true);
     expect(program.events.filter(({ event }) => event === 'disconnected')).toEqual([]);
+  });
+
+  it('finds the relay by the name under which it is saved', async () => {
+    const setup = setUpRelay([]);
+    const { port } = await startRelay(setup);
+    const home = temporaryDirectory();
+    const relays = path.join(home, 'underpass', 'relays');
+    mkdirSync(relays, { recursive: true });
+    for (const name of ['client.toml', 'client.key']) {
+      if (name === 'client.toml') clientConfig(setup, `127.0.0.1:${port}`);
+      copyFileSync(
+        path.join(setup.directory, name),
+        path.join(relays, name.replace('client.toml', 'vps.toml')),
+      );
+    }
+    const environment = { XDG_CONFIG_HOME: home };
+    const { code, stdout } = await runUnderpass(['doctor', 'vps'], { environment });
+    expect(code).toBe(0);
+    expect(stdout).toContain('vps.toml is valid');
+    const other = await runUnderpass(['doctor', 'vpn'], { environment });
+    expect(other.code).toBe(3);
+    expect(other.lines).toEqual([expect.stringContaining('did you mean vps?')]);
   });
 
   it('prints a line for each step, for a person', async () => {

@@ -134,6 +134,29 @@ describe('the control socket', () => {
     expect(program.exit).toBeUndefined();
   });
 
+  it('reports what happens, line by line', async () => {
+    const echo = await startEcho();
+    const target = `127.0.0.1:${echo.port}`;
+    const { client, relay } = await startTunnel({ allow: [target], forwards: [`0:${target}`] });
+    const followers = controlSocketsOf(relay.program).map(
+      (socket) => new RunningProgram('curl', ['-sN', '--unix-socket', socket, 'http://relay/events']),
+    );
+    for (const follower of followers) {
+      await follower.until(() => follower.stdout.includes('"following"'), 'the first line');
+    }
+    (await connect(client.ports[0] ?? 0)).end('x');
+    for (const follower of followers) {
+      await follower.until(() => follower.stdout.includes('"stream-closed"'), 'the end of the connection');
+      const lines = follower.stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as { type: string });
+      expect(lines.map(({ type }) => type)).toEqual(
+        expect.arrayContaining(['stream-opened', 'stream-closed']),
+      );
+    }
+  });
+
   it('is missing, and the log says why, if others could reach its directory; the relay runs', async () => {
     const runtime = temporaryDirectory();
     const directory = path.join(runtime, 'underpass');

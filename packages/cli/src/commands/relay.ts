@@ -8,6 +8,7 @@ import { defaultRelayConfigFile } from '../config/default-paths.js';
 import { writeFirstRelayConfig } from '../config/first-relay-config.js';
 import { loadRelayConfig, type RelayConfig, wipeKeys } from '../config/relay-config.js';
 import { controlSockets } from '../control/control-directory.js';
+import { EventFeed } from '../control/event-feed.js';
 import { openRelayControl } from '../control/relay-control.js';
 import { relayFacts, relayReport } from '../control/relay-report.js';
 import type { HostPort, ListenAddress } from '../host-port.js';
@@ -60,7 +61,7 @@ export async function runRelay(flags: RelayFlags): Promise<void> {
     if (isFirstRun) rmSync(file, { force: true });
     throw error;
   }
-  const { relay, config, log, settings } = started;
+  const { relay, config, log, settings, feed } = started;
   const stop = untilStopSignal();
   const endpoint = flags.endpoint ?? config.endpoint;
   const manager = serviceManager(log);
@@ -75,6 +76,7 @@ export async function runRelay(flags: RelayFlags): Promise<void> {
       watch.noteSeen();
       return manager.reloading(() => reload(relay, file, settings, log));
     },
+    feed,
     log,
   });
   announce(relay, file, config, log);
@@ -94,6 +96,7 @@ interface StartedRelay {
   readonly config: RelayConfig;
   readonly log: Log;
   readonly settings: RunningSettings;
+  readonly feed: EventFeed<RelayEvent>;
 }
 
 async function start(file: string, flags: RelayFlags): Promise<StartedRelay> {
@@ -102,6 +105,7 @@ async function start(file: string, flags: RelayFlags): Promise<StartedRelay> {
   const keyLog = flags.keyLog === undefined ? undefined : openKeyLog(flags.keyLog, log);
   const metricsAt = flags.metrics ?? config.metrics;
   const metrics = metricsAt && (await MetricsServer.open(metricsAt, log));
+  const feed = new EventFeed<RelayEvent>();
   const store = storeDirectoryOf(file);
   const settings: RunningSettings = { config, name: config.name };
   const relay = await startRelay({
@@ -117,6 +121,7 @@ async function start(file: string, flags: RelayFlags): Promise<StartedRelay> {
       logRelayEvent(log, event);
       keepEvent(store, event, log);
       metrics?.counts.onEvent(event);
+      feed.onEvent(event);
     },
     onFatal: endWithInternalError,
     ...(config.congestion && { congestion: config.congestion }),
@@ -127,7 +132,7 @@ async function start(file: string, flags: RelayFlags): Promise<StartedRelay> {
   wipeKeys(config);
   await metrics?.serve(() => relayReport(relayFacts(file, config.publicKey), relay.status()));
   prepareStore(store, log);
-  return { relay, config, log, settings };
+  return { relay, config, log, settings, feed };
 }
 
 /** A relay works without a store, but then nobody can enrol. */

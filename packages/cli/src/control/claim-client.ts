@@ -6,6 +6,7 @@ import { type ClientFacts, clientReport } from './client-report.js';
 import { clientSocketName } from './control-name.js';
 import { type ControlRoutes, ControlSocketInUse } from './control-server.js';
 import { dialThrough } from './dial-through.js';
+import { EventFeed } from './event-feed.js';
 import { JoinedForwards } from './joined-forwards.js';
 import { openControl } from './open-control.js';
 
@@ -28,6 +29,7 @@ export type Claim =
 export async function claimClient(facts: ClientFacts, log: Log): Promise<Claim> {
   let serve: (client: Client) => void = () => undefined;
   let joined: JoinedForwards | undefined;
+  const feed = new EventFeed<ClientEvent>();
   const running = new Promise<Client>((resolve) => {
     serve = (client) => {
       joined = new JoinedForwards(client);
@@ -41,6 +43,10 @@ export async function claimClient(facts: ClientFacts, log: Log): Promise<Claim> 
       await joined?.add(body, exchange);
       return undefined;
     },
+    'GET /events': (_body, exchange) => {
+      feed.add(exchange);
+      return undefined;
+    },
     'POST /check': async (body) => ({ outcome: await checkTarget(await running, targetIn(body)) }),
     'POST /probe': async (body) => probePath(await running, probeOptionsIn(body)),
   };
@@ -50,7 +56,10 @@ export async function claimClient(facts: ClientFacts, log: Log): Promise<Claim> 
   try {
     const name = clientSocketName(facts.publicKey, facts.relayPublicKey);
     const server = await openControl(name, log, routes, dial);
-    const onEvent = (event: ClientEvent): void => joined?.onEvent(event);
+    const onEvent = (event: ClientEvent): void => {
+      feed.onEvent(event);
+      joined?.onEvent(event);
+    };
     return { kind: 'claimed', control: { serve, onEvent, close: () => server?.close() } };
   } catch (error) {
     if (error instanceof ControlSocketInUse) return { kind: 'taken', socket: error.file };

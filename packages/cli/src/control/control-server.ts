@@ -8,6 +8,7 @@ import { CliError } from '../cli-error.js';
 import { ExitCode } from '../exit-code.js';
 import { failureOf } from '../failure-lines.js';
 import { quoteArgument } from '../file-trust.js';
+import { encodeKey } from '../key-text.js';
 import { openControlDirectory, requireShortEnough } from './control-directory.js';
 import {
   CONTROL_REQUEST_TIMEOUT_MS,
@@ -237,7 +238,8 @@ function exchangeOn(response: ServerResponse): ControlExchange {
         response.writeHead(200, { 'content-type': 'application/jsonl' });
       }
       // A caller that does not read gets no more, until it has read something.
-      if (response.writableLength < MAX_CONTROL_BACKLOG_BYTES) response.write(`${JSON.stringify(value)}\n`);
+      if (response.writableLength < MAX_CONTROL_BACKLOG_BYTES)
+        response.write(`${JSON.stringify(value, readable)}\n`);
     },
     end: () => void response.end(),
     signal: controller.signal,
@@ -251,4 +253,9 @@ function answer(response: ServerResponse, status: number, value: unknown): void 
   }
   response.writeHead(status, { 'content-type': 'application/json' });
   response.end(`${JSON.stringify(value)}\n`);
+}
+
+/** Writes keys as everywhere else. */
+function readable(_name: string, value: unknown): unknown {
+  return value instanceof Uint8Array ? encodeKey(value) : value;
 }

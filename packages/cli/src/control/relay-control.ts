@@ -1,8 +1,9 @@
 /** A relay's control socket: who is connected, and reload. */
-import type { Relay } from '@underpass/relay';
+import type { Relay, RelayEvent } from '@underpass/relay';
 import type { Log } from '@underpass/runtime';
 import { relaySocketName } from './control-name.js';
 import type { ControlServer } from './control-server.js';
+import type { EventFeed } from './event-feed.js';
 import { openControl } from './open-control.js';
 import { relayFacts, relayReport } from './relay-report.js';
 
@@ -15,6 +16,7 @@ export interface RelayControlOptions {
   readonly endpoint?: string | undefined;
   /** Reads the config again. Throws what is wrong with it. */
   readonly reload: () => ReloadReport;
+  readonly feed: EventFeed<RelayEvent>;
   readonly log: Log;
 }
 
@@ -27,10 +29,14 @@ export interface ReloadReport {
 
 /** Opens the control socket. A relay is useful without one, so a failure is a line in the log. */
 export async function openRelayControl(options: RelayControlOptions): Promise<ControlServer | undefined> {
-  const { relay, config, publicKey, endpoint, reload, log } = options;
+  const { relay, config, publicKey, endpoint, reload, feed, log } = options;
   const facts = relayFacts(config, publicKey, endpoint);
   return openControl(relaySocketName(config), log, {
     'GET /status': () => relayReport(facts, relay.status()),
+    'GET /events': (_body, exchange) => {
+      feed.add(exchange);
+      return undefined;
+    },
     'POST /reload': () => reload(),
   });
 }

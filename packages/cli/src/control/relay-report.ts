@@ -5,6 +5,7 @@ import type { RelayStatus } from '@underpass/relay';
 import { encodeKey } from '../key-text.js';
 import {
   addressText,
+  MAX_LISTED_LISTENERS,
   MAX_LISTED_PEERS,
   type PeerReport,
   type ProcessReport,
@@ -27,6 +28,17 @@ export interface RelayReport extends ProcessReport, StreamsReport {
   /** Those that were heard since the relay started. */
   readonly peers: readonly PeerReport[];
   readonly peersNotListed: number;
+  /** Ports of the relay that lead to peers. */
+  readonly listeners: readonly ListenerReport[];
+  readonly listenersNotListed: number;
+}
+
+export interface ListenerReport {
+  readonly peer: string;
+  /** As the relay calls it: `localhost:8080`. */
+  readonly listener: string;
+  readonly addresses: readonly string[];
+  readonly visitors: number;
 }
 
 export interface RelayFacts {
@@ -52,6 +64,13 @@ export function relayReport(facts: RelayFacts, status: RelayStatus): RelayReport
       return { peer: name, id, target: formatTarget(target), address: place, openedAt };
     }),
   );
+  const listeners = status.peers.flatMap(({ name, listeners: ofPeer }) =>
+    ofPeer.map(({ listener, addresses, visitors }) => {
+      const places = addresses.map(({ address, port }) => formatTarget({ host: address, port }));
+      return { peer: name, listener, addresses: places, visitors };
+    }),
+  );
+  const listed = listeners.slice(0, MAX_LISTED_LISTENERS);
   return {
     kind: 'relay',
     ...facts,
@@ -61,6 +80,8 @@ export function relayReport(facts: RelayFacts, status: RelayStatus): RelayReport
     peersConfigured: status.peers.length,
     peers,
     peersNotListed: heard.length - peers.length,
+    listeners: listed,
+    listenersNotListed: listeners.length - listed.length,
     ...streamsReport(streams),
   };
 }

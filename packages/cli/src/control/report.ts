@@ -7,8 +7,9 @@ import { totals } from '../commands/traffic-totals.js';
 import { encodeKey } from '../key-text.js';
 import { VERSION } from '../version.js';
 
-/** How many peers and streams one report lists. Any more are only counted. */
+/** How many peers, listeners and streams one report lists. Any more are only counted. */
 export const MAX_LISTED_PEERS = 1024;
+export const MAX_LISTED_LISTENERS = 1024;
 export const MAX_LISTED_STREAMS = 4096;
 
 export interface ProcessReport {

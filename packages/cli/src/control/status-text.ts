@@ -9,6 +9,8 @@ import type { StreamReport } from './report.js';
 
 /** How many streams are shown of one process. `--json` has the rest. */
 export const MAX_SHOWN_STREAMS = 20;
+/** The same for the ports that lead to peers. */
+export const MAX_SHOWN_LISTENERS = 20;
 
 /** @param before  an earlier report of the same process, for the rates */
 export function statusLines(report: Report, before?: Report): string[] {
@@ -27,7 +29,20 @@ function relayLines(report: RelayReport, peers: readonly MeasuredPeer[]): string
     `  config ${config}, ${processText(report)}`,
     ...table(peers.map((peer) => [peer.name, ...peerCells(peer)])),
     ...others,
+    ...listenerLines(report),
   ];
+}
+
+function listenerLines({ listeners, listenersNotListed }: RelayReport): string[] {
+  const shown = listeners.slice(0, MAX_SHOWN_LISTENERS);
+  const hidden = listeners.length - shown.length + listenersNotListed;
+  const lines = table(
+    shown.map(({ peer, addresses, visitors }) => [
+      `${addresses.join(' and ')} leads to ${peer}`,
+      countText(visitors, 'visitor'),
+    ]),
+  );
+  return hidden === 0 ? lines : [...lines, `  and ${hidden} more listeners`];
 }
 
 function clientLines(report: ClientReport, [relay]: readonly MeasuredPeer[]): string[] {

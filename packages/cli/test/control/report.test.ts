@@ -3,7 +3,7 @@ import type { RelayStatus } from '@underpass/relay';
 import { monotonicMs } from '@underpass/runtime';
 import { describe, expect, it } from 'vitest';
 import { relayReport } from '../../src/control/relay-report.js';
-import { MAX_LISTED_PEERS, MAX_LISTED_STREAMS } from '../../src/control/report.js';
+import { MAX_LISTED_LISTENERS, MAX_LISTED_PEERS, MAX_LISTED_STREAMS } from '../../src/control/report.js';
 
 const FACTS = { name: 'relay', config: '/relay.toml', publicKey: new Uint8Array(32) };
 const heard = { handshakes: 1, datagramsReceived: 3, connected: true, waitingSince: undefined };
@@ -23,6 +23,7 @@ function statusOf(peers: number, streams: number, stats: object): RelayStatus {
       publicKey: new Uint8Array(32).fill(i),
       allow: [parseAllowRule('*:*')].map(String),
       stats,
+      listeners: [],
       streams: Array.from({ length: streams }, (__, id) => ({ id, target, address: '127.0.0.1', openedAt })),
     })),
   } as unknown as RelayStatus;
@@ -48,6 +49,29 @@ describe("a relay's report", () => {
       peer: 'peer0',
       target: 'localhost:80',
       address: '127.0.0.1:80',
+    });
+  });
+
+  it('lists a limited number of listeners, and counts the others', () => {
+    const status = statusOf(1, 0, heard);
+    const [peer] = status.peers;
+    const addresses = [{ address: '::1', port: 80 }];
+    const listeners = Array.from({ length: MAX_LISTED_LISTENERS + 1 }, () => ({
+      listener: 'localhost:80',
+      addresses,
+      visitors: 2,
+    }));
+    const report = relayReport(FACTS, {
+      ...status,
+      peers: peer === undefined ? [] : [{ ...peer, listeners }],
+    });
+    expect(report.listeners).toHaveLength(MAX_LISTED_LISTENERS);
+    expect(report.listenersNotListed).toBe(1);
+    expect(report.listeners[0]).toEqual({
+      peer: 'peer0',
+      listener: 'localhost:80',
+      addresses: ['[::1]:80'],
+      visitors: 2,
     });
   });
 

@@ -52,6 +52,8 @@ export function aRelay(changes: Partial<RelayReport> = {}): RelayReport {
     peersConfigured: 2,
     peers: [aPeer()],
     peersNotListed: 0,
+    listeners: [],
+    listenersNotListed: 0,
     ...changes,
   };
 }

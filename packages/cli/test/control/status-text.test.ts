@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { jsonOf } from '../../src/commands/status-output.js';
-import { formatRate, MAX_SHOWN_STREAMS, statusLines } from '../../src/control/status-text.js';
+import {
+  formatRate,
+  MAX_SHOWN_LISTENERS,
+  MAX_SHOWN_STREAMS,
+  statusLines,
+} from '../../src/control/status-text.js';
 import { aClient, aPeer, aRelay } from './reports.js';
 
 const stream = (id: number, openMs = 5000) => ({
@@ -39,6 +44,20 @@ describe('the status of a relay', () => {
     expect(lines.at(-1)).toBe('  and 7 older streams');
     expect(lines.filter((line) => line.includes('→'))).toHaveLength(MAX_SHOWN_STREAMS);
     expect(lines.join('\n')).toContain('and 2 more peers');
+  });
+
+  it('shows the ports that lead to peers', () => {
+    const listener = {
+      peer: 'laptop',
+      listener: 'localhost:80',
+      addresses: ['127.0.0.1:80', '[::1]:80'],
+      visitors: 1,
+    };
+    const many = Array.from({ length: MAX_SHOWN_LISTENERS + 2 }, () => listener);
+    const lines = statusLines(aRelay({ listeners: many, listenersNotListed: 1 }));
+    expect(lines).toContain('  127.0.0.1:80 and [::1]:80 leads to laptop  1 visitor');
+    expect(lines.filter((line) => line.includes('leads to'))).toHaveLength(MAX_SHOWN_LISTENERS);
+    expect(lines.at(-1)).toBe('  and 3 more listeners');
   });
 
   it('says nothing about loss before enough was sent', () => {
