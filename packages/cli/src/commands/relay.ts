@@ -4,6 +4,7 @@ import { formatTarget } from '@underpass/forward';
 import { type Relay, type RelayEvent, startRelay } from '@underpass/relay';
 import { type Log, shortKey, systemTimers } from '@underpass/runtime';
 import { systemReason } from '../cli-error.js';
+import { ConfigWatch, configVersion } from '../config/config-watch.js';
 import { defaultRelayConfigFile } from '../config/default-paths.js';
 import { writeFirstRelayConfig } from '../config/first-relay-config.js';
 import { loadRelayConfig, type RelayConfig, wipeKeys } from '../config/relay-config.js';
@@ -53,6 +54,7 @@ export async function runRelay(flags: RelayFlags): Promise<void> {
       ...(flags.endpoint && { endpoint: formatTarget(flags.endpoint) }),
     });
   }
+  const version = configVersion(file);
   let started: StartedRelay;
   try {
     started = await start(file, flags);
@@ -67,6 +69,7 @@ export async function runRelay(flags: RelayFlags): Promise<void> {
   const manager = serviceManager(log);
   if (isFirstRun) printNextSteps(file, config);
   const watch = new StoreWatch(storeDirectoryOf(file), () => reloads.request(), systemTimers);
+  const configWatch = new ConfigWatch(file, version, () => reloads.request(), systemTimers);
   const control = await openRelayControl({
     relay,
     config: file,
@@ -74,6 +77,7 @@ export async function runRelay(flags: RelayFlags): Promise<void> {
     endpoint: endpoint && formatTarget(endpoint),
     reload: () => {
       watch.noteSeen();
+      configWatch.noteSeen();
       return manager.reloading(() => reload(relay, file, settings, log));
     },
     feed,
@@ -81,10 +85,14 @@ export async function runRelay(flags: RelayFlags): Promise<void> {
   });
   announce(relay, file, config, log);
   manager.ready(`listening on UDP port ${relay.address.port}`);
-  reloads.serveWith(() => manager.reloading(() => reloadOnSignal(relay, file, settings, log)));
+  reloads.serveWith(() => {
+    configWatch.noteSeen();
+    manager.reloading(() => reloadOnSignal(relay, file, settings, log));
+  });
   const signal = await stop;
   manager.stopping();
   watch.close();
+  configWatch.close();
   control?.close();
   logRelaySummary(log, relay.status());
   await relay.close();
