@@ -1,7 +1,7 @@
 /** The answers to `GET /status`: what a running relay or client says about itself. They are public: `underpass status
  *  --json` prints them (docs/cli.md, 'underpass status'). */
 import { formatTarget } from '@underpass/forward';
-import type { Address, DropReason, PeerStats } from '@underpass/protocol';
+import type { Address, DatagramCounts, DropReason, PeerStats } from '@underpass/protocol';
 import { monotonicMs } from '@underpass/runtime';
 import { totals } from '../commands/traffic-totals.js';
 import { encodeKey } from '../key-text.js';
@@ -45,6 +45,8 @@ export interface PeerReport {
   readonly streamBytesSent: number;
   readonly streamBytesReceived: number;
   readonly packetsLost: number;
+  /** What became of its UDP messages. */
+  readonly messages: DatagramCounts;
   /** The largest datagram (UDP payload) that is sent to it. */
   readonly datagramBytes: number;
   readonly openStreams: number;
@@ -98,6 +100,7 @@ export function peerReport(name: string, publicKey: Uint8Array, stats: PeerStats
     address: stats.address === undefined ? undefined : addressText(stats.address),
     software: stats.software,
     ...totals(stats),
+    messages: { ...stats.flowDatagrams },
     datagramBytes: stats.datagramBytes,
     openStreams: stats.openStreams,
     waitingMs: stats.waitingSince === undefined ? undefined : Math.round(monotonicMs() - stats.waitingSince),

@@ -89,6 +89,11 @@ export class MetricsRegistry {
     counter('stream_bytes_sent', 'Bytes of connections sent.', (peer) => peer.streamBytesSent);
     counter('stream_bytes_received', 'Bytes of connections received.', (peer) => peer.streamBytesReceived);
     counter('packets_lost', 'Packets declared lost.', (peer) => peer.packetsLost);
+    this.#counter('peer_messages_total', 'UDP messages, by what became of them.', ({ peers }) =>
+      peers.flatMap(({ name, messages }) =>
+        Object.entries(messages).map(([how, count]): Sample => [{ peer: name, how }, count]),
+      ),
+    );
   }
 
   #addStreams(): void {
@@ -182,6 +187,15 @@ function together(peers: readonly PeerReport[]): PeerReport {
     streamBytesSent: total((peer) => peer.streamBytesSent),
     streamBytesReceived: total((peer) => peer.streamBytesReceived),
     packetsLost: total((peer) => peer.packetsLost),
+    messages: {
+      sent: total(({ messages }) => messages.sent),
+      received: total(({ messages }) => messages.received),
+      tooLarge: total(({ messages }) => messages.tooLarge),
+      sendQueueFull: total(({ messages }) => messages.sendQueueFull),
+      expired: total(({ messages }) => messages.expired),
+      withoutFlow: total(({ messages }) => messages.withoutFlow),
+      receiveQueueFull: total(({ messages }) => messages.receiveQueueFull),
+    },
     openStreams: total((peer) => peer.openStreams),
   };
 }

@@ -63,6 +63,12 @@ describe('the metrics', () => {
     expect(lines).toContain('underpass_streams_refused_total{status="not-allowed"} 1');
   });
 
+  it('count the UDP messages of a peer by what became of them', async () => {
+    const lines = await linesOf(aRelay({ peers: [aPeer({ name: 'laptop' })] }));
+    expect(lines).toContain('underpass_peer_messages_total{peer="laptop",how="sent"} 30');
+    expect(lines).toContain('underpass_peer_messages_total{peer="laptop",how="receiveQueueFull"} 5');
+  });
+
   it('have series for a limited number of peers, and add up the others', async () => {
     const peers = Array.from({ length: MAX_METRIC_PEERS + 3 }, (_, i) =>
       aPeer({ name: `peer${i}`, publicKey: String(i), packetsLost: 7 }),
