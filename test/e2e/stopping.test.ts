@@ -75,27 +75,30 @@ describe('a relay that is killed and restarted', () => {
 });
 
 describe('SIGHUP', () => {
-  it('makes a relay reload its rules without dropping a stream', async () => {
-    const first = await startEcho();
-    const second = await startEcho();
+  it('makes a relay reload its rules, which ends exactly the connections that they do not permit', async () => {
+    const [first, second, third] = [await startEcho(), await startEcho(), await startEcho()];
     const { setup, relay, client } = await startTunnel({
-      allow: [`127.0.0.1:${first.port}`],
-      forwards: [`0:127.0.0.1:${first.port}`, `0:127.0.0.1:${second.port}`],
+      allow: [`127.0.0.1:${first.port}`, `127.0.0.1:${second.port}`],
+      forwards: [first, second, third].map(({ port }) => `0:127.0.0.1:${port}`),
     });
-    const kept = await connect(client.ports[0] ?? 0);
-    kept.write('1');
-    await readBytes(kept, 1);
+    const [kept, lost] = [await connect(client.ports[0] ?? 0), await connect(client.ports[1] ?? 0)];
+    for (const socket of [kept, lost]) {
+      socket.write('1');
+      await readBytes(socket, 1);
+    }
+    const end = howItEnds(lost);
 
-    writeRelayConfig(setup, [`127.0.0.1:${second.port}`]);
+    writeRelayConfig(setup, [`127.0.0.0/8:${first.port}`, `127.0.0.1:${third.port}`]);
     relay.program.child.kill('SIGHUP');
     await relay.program.event('reloaded');
 
+    expect(await end).toBe('ECONNRESET');
     kept.write('2');
     expect(String(await readBytes(kept, 1))).toBe('2');
-    const fresh = await connect(client.ports[1] ?? 0);
+    const fresh = await connect(client.ports[2] ?? 0);
     fresh.end('now allowed');
     expect(String(await readAll(fresh))).toBe('now allowed');
-    expect(await howItEnds(startConnecting(client.ports[0] ?? 0))).toBe('ECONNRESET');
+    expect(await howItEnds(startConnecting(client.ports[1] ?? 0))).toBe('ECONNRESET');
   });
 
   it('never ends a relay, however early it arrives', async () => {
