@@ -1,7 +1,8 @@
-import { StreamErrorCode } from '@underpass/protocol';
+import { type Address, StreamErrorCode } from '@underpass/protocol';
 import type { FlowSocketHandler, StreamHandler } from '@underpass/runtime';
 import { describe, expect, it } from 'vitest';
 import { Acceptor } from '../src/acceptor.js';
+import { encodeAddressed } from '../src/addressed-message.js';
 import { DescriptorGuard } from '../src/descriptor-guard.js';
 import { DNS_FLOW_IDLE_MS, FLOW_IDLE_MS, MAX_FLOWS_PER_PEER } from '../src/forward-constants.js';
 import { formatTarget } from '../src/forward-spec.js';
@@ -29,14 +30,15 @@ class FakeSocket {
     this.to = to;
     this.#handler = handler;
   }
-  send(message: Uint8Array): void {
-    this.sent.push(String(Buffer.from(message)));
+  send(message: Uint8Array, to?: Address): void {
+    const where = to === undefined ? '' : ` to ${to.address} ${to.port}`;
+    this.sent.push(`${Buffer.from(message)}${where}`);
   }
   close(): void {
     this.isClosed = true;
   }
-  arrive(text: string): void {
-    this.#handler.onMessage(bytes(text), { address: '192.0.2.9', port: 53 });
+  arrive(text: string, from: Address = { address: '192.0.2.9', port: 53 }): void {
+    this.#handler.onMessage(bytes(text), from);
   }
 }
 
@@ -85,13 +87,22 @@ function setUp(allow: readonly string[], { resolve, failure, hasDescriptors }: S
     probeReport: () => {
       throw new Error('nothing is probed here');
     },
+    bindUdp: async ({ address }, handler) => {
+      const error = failure?.(address);
+      if (error !== undefined) throw error;
+      const socket = new FakeSocket(address, handler);
+      sockets.push(socket);
+      return socket;
+    },
     timers,
     now: timers.now,
   });
-  const accept = (host: string, port: number, ...messages: readonly string[]) => {
+  const accept = (host: string, port: number, ...messages: readonly string[]) =>
+    begin(encodeRequest({ kind: 'udp', host, port }), messages.map(bytes));
+  const begin = (request: Uint8Array, messages: readonly Uint8Array[] = []) => {
     const stream = new FakeStream();
-    stream.arrive(encodeRequest({ kind: 'udp', host, port }));
-    stream.arrivedDatagrams.push(...messages.map(bytes));
+    stream.arrive(request);
+    stream.arrivedDatagrams.push(...messages);
     acceptor.accept(stream);
     const handler = handlers.get(stream) as StreamHandler;
     const arrive = (...texts: readonly string[]) => {
@@ -104,7 +115,7 @@ function setUp(allow: readonly string[], { resolve, failure, hasDescriptors }: S
     current = rules(...texts);
     acceptor.onRulesChanged();
   };
-  return { accept, setRules, timers, sockets, heard };
+  return { accept, begin, setRules, timers, sockets, heard };
 }
 
 describe('a flow at the relay', () => {
@@ -254,5 +265,70 @@ describe('a flow at the relay', () => {
     await settled();
     expect(sockets.map(({ isClosed }) => isClosed)).toEqual([true]);
     expect(heard).toEqual([]);
+  });
+});
+
+const SOCKET_REQUEST = encodeRequest({ kind: 'udp-socket' });
+const addressed = (address: string, port: number, text: string) =>
+  encodeAddressed({ address, port }, bytes(text));
+
+describe('a flow without a fixed target at the relay', () => {
+  it('sends to each target that is permitted from one socket, and says where answers come from (spec forwarding 5.7: "from one socket")', async () => {
+    const { begin, sockets, heard } = setUp(['192.0.2.0/24:53/udp']);
+    const { stream, handler } = begin(SOCKET_REQUEST, [addressed('192.0.2.1', 53, 'first')]);
+    await settled();
+    stream.arrivedDatagrams.push(addressed('192.0.2.2', 53, 'second'), addressed('192.0.2.2', 54, 'third'));
+    handler.onDatagrams?.();
+    sockets[0]?.arrive('answer', { address: '192.0.2.2', port: 53 });
+    sockets[0]?.arrive('stranger', { address: '192.0.2.3', port: 53 });
+    expect(sockets.map(({ sent }) => sent)).toEqual([['first to 192.0.2.1 53', 'second to 192.0.2.2 53']]);
+    expect(stream.sentDatagrams).toEqual([addressed('192.0.2.2', 53, 'answer')]);
+    expect(heard[0]).toBe('opened *:*/udp at ::');
+    expect(heard[1]).toContain('not-allowed: 192.0.2.2:54/udp');
+  });
+
+  it('uses IPv4 on a machine without IPv6, and is refused without both', async () => {
+    const isDead = { all: false };
+    const failure = (address: string) =>
+      isDead.all || address === '::' ? new Error('EAFNOSUPPORT') : undefined;
+    const { begin, sockets } = setUp(['*:53/udp'], { failure });
+    begin(SOCKET_REQUEST);
+    await settled();
+    await settled();
+    expect(sockets.map(({ to }) => to)).toEqual(['0.0.0.0']);
+    isDead.all = true;
+    const { stream } = begin(SOCKET_REQUEST);
+    await settled();
+    await settled();
+    expect(stream.written[0]).toBe(byteOf('internal-error'));
+  });
+
+  it('is refused without a rule for UDP, and ends when the last one goes', async () => {
+    const { begin, setRules, sockets } = setUp(['192.0.2.1:53']);
+    expect(begin(SOCKET_REQUEST).stream.written[0]).toBe(byteOf('not-allowed'));
+    setRules('192.0.2.1:53/udp');
+    const { stream } = begin(SOCKET_REQUEST, [addressed('192.0.2.1', 53, 'a')]);
+    await settled();
+    setRules('192.0.2.2:53/udp');
+    sockets[0]?.arrive('late', { address: '192.0.2.1', port: 53 });
+    expect([sockets[0]?.isClosed, stream.sentDatagrams]).toEqual([false, []]);
+    setRules('192.0.2.2:53');
+    expect([sockets[0]?.isClosed, stream.resetCode]).toEqual([true, StreamErrorCode.refused]);
+  });
+
+  it('ends when it is idle, and counts among the flows of its peer', async () => {
+    const { begin, timers, sockets } = setUp(['*:53/udp']);
+    for (let n = 0; n < MAX_FLOWS_PER_PEER; n++) begin(SOCKET_REQUEST);
+    await settled();
+    expect(begin(SOCKET_REQUEST).stream.written[0]).toBe(byteOf('too-many-streams'));
+    timers.advance(FLOW_IDLE_MS);
+    expect(sockets.every(({ isClosed }) => isClosed)).toBe(true);
+  });
+
+  it('ignores a message without a proper address', async () => {
+    const { begin, sockets, heard } = setUp(['*:53/udp']);
+    begin(SOCKET_REQUEST, [bytes(''), bytes('nonsense'), addressed('192.0.2.1', 0, 'x')]);
+    await settled();
+    expect([sockets[0]?.sent, heard.length]).toEqual([[], 1]);
   });
 });
