@@ -51,7 +51,7 @@ export function clientCommand(): Command {
     )
     .option(
       '--proxy-protocol',
-      'tell the targets of all -L who connected, by a PROXY protocol header (version 2); for one of them: -L …,proxy-protocol',
+      'tell the targets of all -L who connected, by a PROXY protocol header (version 2); for one of them: -L ...,proxy-protocol',
     )
     .option(
       '-W, --stdio <host:port>',

@@ -94,10 +94,11 @@ async function runClaimed(
   manager.ready(`forwarding through ${relay}`);
   const signal = await stop;
   manager.stopping();
-  control.close();
   metrics?.close();
   logClientSummary(log, client.status());
   await client.close();
+  // Last, because a process that had joined takes this one's place now, and needs its ports.
+  control.close();
   return signal;
 }
 
