@@ -468,6 +468,11 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
       play.send(play.client, { maxData: 1_000 });
       play.send(play.client, { maxData: isBroken ? 999 : 1_000 });
     },
+    'a limit that HELLO stated': (play, isBroken) => {
+      const { hello: stated } = hello('c') as { hello: Record<string, unknown> };
+      play.send(play.client, { hello: { ...stated, maxData: 500, maxStreams: 128 } } as Partial<PacketView>);
+      play.send(play.client, { maxData: 501, maxStreams: isBroken ? 128 : 129 });
+    },
     'more than the largest window': (play, isBroken) => {
       play.transport = { maxStreamWindowBytes: 1_000 };
       play.readBytes = 500;
@@ -493,6 +498,12 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
       const size = { bytes: 1_440, payloadBytes: 1_408 };
       if (isBroken) play.send(play.client, data(0), size);
       else play.send(play.client, {}, { ...size, packet: undefined });
+    },
+    'a size that is probed for ever': (play, isBroken) => {
+      play.transport = { datagramBytes: 1_200 };
+      for (let i = 0; i < (isBroken ? 50 : 12); i++) {
+        play.send(play.client, { isOnlyPing: true }, { bytes: 1_440, payloadBytes: 1_408 });
+      }
     },
     'not a multiple of 16': (play, isBroken) => {
       const payloadBytes = isBroken ? 100 : 96;

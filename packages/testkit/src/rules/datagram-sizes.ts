@@ -1,19 +1,26 @@
-import { DEFAULT_TRANSPORT } from '@underpass/protocol';
+import { type Address, DEFAULT_TRANSPORT, sameAddress } from '@underpass/protocol';
 import { MessageKind } from '../observer/observer.js';
 import { PerPeer } from './per-peer.js';
 import type { Rule } from './rule.js';
 
+/** How often one size may be probed on one path. Each search probes a size at most six times, and a peer's maximum, a fall
+ *  or ten minutes begin another one. A search that does not move on needs more within seconds. */
+const MAX_PROBES_OF_A_SIZE = 40;
+
 export const datagramSizes: Rule = {
   name: 'datagram sizes',
   holds:
-    'spec mtu 3.3: datagrams do not grow to a size before a probe of it was acknowledged; mtu 1.1: sizes are multiples of 16; session 6.5: so are payloads.',
+    'spec mtu 3.3: datagrams do not grow to a size before a probe of it was acknowledged; mtu 1.1: sizes are multiples of 16; session 6.5: so are payloads; mtu 3.2, 3.4: a search does not stay at a size whose probes are lost.',
   watch(stage) {
     const sizes = new PerPeer((process) => ({
       proven: { ...DEFAULT_TRANSPORT, ...stage.transport(process) }.datagramBytes,
       probes: new Map<number, number>(),
+      /** How often each size was probed on the path to this address. */
+      attempts: new Map<number, number>(),
+      attemptsTo: undefined as Address | undefined,
     }));
     return {
-      onSent({ by, towards, kind, bytes, packet, payloadBytes }) {
+      onSent({ by, towards, to, kind, bytes, packet, payloadBytes }) {
         if (towards === undefined || kind !== MessageKind.transport) return;
         const state = sizes.of(by, towards);
         if (payloadBytes % 16 !== 0) stage.report(`${by.name} sent a payload of ${payloadBytes} bytes`);
@@ -23,7 +30,15 @@ export const datagramSizes: Rule = {
           stage.report(
             `${by.name} sent ${bytes} bytes, the largest that was acknowledged is ${state.proven}`,
           );
-        } else state.probes.set(packet.packetNumber, bytes);
+          return;
+        }
+        state.probes.set(packet.packetNumber, bytes);
+        if (!sameAddress(to, state.attemptsTo)) state.attempts.clear();
+        state.attemptsTo = to;
+        const attempts = (state.attempts.get(bytes) ?? 0) + 1;
+        state.attempts.set(bytes, attempts);
+        if (attempts === MAX_PROBES_OF_A_SIZE)
+          stage.report(`${by.name} probed the size ${bytes} ${attempts} times, and none was acknowledged`);
       },
       onArrived({ by, sent, isFresh, dropped }) {
         const ack = sent?.packet?.ack;
