@@ -1,42 +1,11 @@
 /** From nothing to a page, with the commands of the README: relay, invite, client. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
-import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type RunningProgram, runUnderpass, startUnderpass } from './running-program.js';
+import { Machine, startRelay } from './machine.js';
+import type { RunningProgram } from './running-program.js';
 import { connect, readAll, startConnecting, startTarget } from './tcp.js';
-import { temporaryDirectory } from './temporary-directory.js';
 
 const isLinux = process.platform === 'linux';
-
-/** A machine: a user's config directory, and the program run there. */
-class Machine {
-  readonly config = temporaryDirectory();
-  readonly environment = { XDG_CONFIG_HOME: this.config };
-
-  run(commandArguments: readonly string[], stdin?: string) {
-    return runUnderpass(commandArguments, { environment: this.environment, ...(stdin && { stdin }) });
-  }
-  start(...commandArguments: readonly string[]): RunningProgram {
-    return startUnderpass(commandArguments, this.environment);
-  }
-  file(...parts: readonly string[]): string {
-    return path.join(this.config, 'underpass', ...parts);
-  }
-}
-
-async function startRelay() {
-  const server = new Machine();
-  const relay = server.start('relay', '--listen', '127.0.0.1:0');
-  const { port } = await relay.event('listening');
-  const endpoint = `127.0.0.1:${String(port)}`;
-  const invite = async (name: string, allow: string): Promise<string> => {
-    const { code, stdout } = await server.run(['invite', name, '--allow', allow, '--endpoint', endpoint]);
-    expect(code).toBe(0);
-    expect(stdout).toMatch(/^underpass:\/\/\S+\n$/);
-    return stdout.trim();
-  };
-  return { server, relay, endpoint, invite };
-}
 
 async function portOf(client: RunningProgram): Promise<number> {
   const { addresses } = await client.event('listening');

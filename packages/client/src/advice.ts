@@ -1,7 +1,11 @@
 /** Explains to the user, in one line, why the relay refused a target and what to do. */
 import {
+  formatRelayPlace,
   formatTarget,
   isUnix,
+  LOWEST_COMMON_PORT,
+  listenRuleFor,
+  type RelayPlace,
   type RequestStatus,
   type Target,
   type TunnelFailure,
@@ -53,5 +57,32 @@ export function failureAdvice(target: Target, failure: TunnelFailure): string {
       return `${where} closed the connection before it had read everything`;
     default:
       return adviceFor(target, failure);
+  }
+}
+
+/** Explains why the relay does not listen for a reverse forward.
+ *  @param wasListening  whether it did before */
+export function listenAdvice(place: RelayPlace, status: RequestStatus, wasListening: boolean): string {
+  const where = formatRelayPlace(place.bind, place.port);
+  switch (status) {
+    case 'not-allowed': {
+      const rule = listenRuleFor(place);
+      const hint =
+        place.port > 0 && place.port < LOWEST_COMMON_PORT
+          ? `; its log says whether the rule or the system's permission for ports below ${LOWEST_COMMON_PORT} is missing`
+          : '';
+      const what = wasListening ? 'no longer lets' : 'does not let';
+      return `the relay ${what} this client listen on ${where}: add "${rule}" to its allow_listen there${hint}`;
+    }
+    case 'address-in-use':
+      return `the relay cannot listen on ${where}, which is in use there: choose another port, or see its log for who has it`;
+    case 'unreachable':
+      return `the relay cannot listen on ${where}: ${place.bind} is not an address of its machine`;
+    case 'too-many-streams':
+      return `the relay permits no more listeners for this client, so not on ${where}: end some`;
+    case 'malformed-request':
+      return `the relay could not read the request to listen on ${where}: check that it has the same version`;
+    default:
+      return `the relay failed to listen on ${where}: its log may say why`;
   }
 }

@@ -103,6 +103,16 @@ export class Carrier {
     });
   }
 
+  /** What visitors' connections share with local ones. */
+  get shared(): { readonly watch: SocketWatch; readonly descriptors: DescriptorGuard } {
+    return { watch: this.#watch, descriptors: this.#descriptors };
+  }
+
+  /** Draws the id of a connection, for events. */
+  newId(): number {
+    return ++this.#lastId;
+  }
+
   /** How many local connections exist. */
   get connections(): number {
     return this.#sockets.size;
@@ -128,7 +138,7 @@ export class Carrier {
   /** Carries a connection to `target`, as soon as that is possible.
    *  @param from  where it comes from, for display */
   carry(end: LocalEnd, target: Target, from: string): void {
-    const id = ++this.#lastId;
+    const id = this.newId();
     const { emit, hasContact, seek } = this.#options;
     this.#own(end.socket);
     this.#carried.set(id, { target, from, openedAt: this.#options.now() });
@@ -152,7 +162,7 @@ export class Carrier {
    *  @returns undefined when the relay permits no more streams */
   openFlow(options: FlowOptions): OutgoingFlow | undefined {
     const { target, request, from, onMessage, onOpened, onFailed } = options;
-    const id = ++this.#lastId;
+    const id = this.newId();
     const { emit, hasContact, seek, tunnel, now } = this.#options;
     this.#carried.set(id, { target, from, openedAt: now() });
     emit({ type: 'stream-opened', id, target, from });

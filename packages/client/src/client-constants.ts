@@ -30,3 +30,12 @@ export const NO_ANSWER_INTERVAL_MS = 180_000;
 /** How long an enrolling client waits for first contact with the relay, and then for the relay's answer. */
 export const ENROL_CONTACT_MS = 15_000;
 export const ENROL_ANSWER_MS = 30_000;
+
+/** How long a reverse forward waits before it asks the relay again, at first and at most (spec reverse 2). */
+export const MIN_LISTEN_RETRY_MS = 5_000;
+export const MAX_LISTEN_RETRY_MS = 60_000;
+/** The same after the relay has removed this client, or given its place to another one with the same key ... */
+export const MIN_UNWELCOME_MS = 60_000;
+export const MAX_UNWELCOME_MS = 600_000;
+/** ... and how long each of these attempts lasts. */
+export const UNWELCOME_ATTEMPT_MS = 30_000;

@@ -3,6 +3,7 @@ import type {
   Forward,
   ProbeOptions,
   ProbeOutcome,
+  RelayPlace,
   RequestStatus,
   Target,
   TunnelSocket,
@@ -139,9 +140,51 @@ export type ClientEvent =
       readonly bytesReceived: number;
       /** False when a side was reset, the target was refused or the connection was lost. */
       readonly clean: boolean;
-    };
+    }
+  /** The relay listens for a reverse forward: `place` has the actual port. `forward` is its text. */
+  | {
+      readonly type: 'reverse-listening';
+      readonly forward: string;
+      readonly place: RelayPlace;
+      readonly target: Target;
+    }
+  /** The relay does not listen for a reverse forward, or no longer. It is asked again after `retryMs`, and that is
+   *  reported when the answer is another one. */
+  | {
+      readonly type: 'reverse-refused';
+      readonly forward: string;
+      readonly place: RelayPlace;
+      readonly status: RequestStatus;
+      readonly advice: string;
+      readonly retryMs: number;
+    }
+  /** Somebody connected to the relay's port of a reverse forward, and was connected to its target. */
+  | ({ readonly type: 'visitor-opened' } & VisitorAbout)
+  /** A visitor was reset, because the target could not be reached. */
+  | ({
+      readonly type: 'visitor-refused';
+      readonly status: RequestStatus;
+      readonly advice: string;
+    } & VisitorAbout)
+  | ({
+      readonly type: 'visitor-closed';
+      /** Bytes from the target to the visitor. */
+      readonly bytesSent: number;
+      readonly bytesReceived: number;
+      readonly clean: boolean;
+    } & VisitorAbout);
 
-/** A forward and the addresses on which it listens. */
+interface VisitorAbout {
+  readonly id: number;
+  /** The text of the forward. */
+  readonly forward: string;
+  readonly target: Target;
+  /** The visitor's address as the relay saw it, for display. */
+  readonly from: string;
+}
+
+/** A forward and the addresses on which it listens. Those of a reverse forward are the relay's, and there are none while
+ *  the relay does not listen. */
 export interface BoundForward {
   readonly spec: Forward;
   /** With the actual port if port 0 was requested. */
@@ -159,7 +202,7 @@ export interface ClientStatus {
   /** Datagrams that the system refused to send, counted by the name of its error. */
   readonly sendErrors: Readonly<Record<string, number>>;
   readonly forwards: readonly BoundForward[];
-  /** Local connections, including those for which no target is known yet. */
+  /** Local connections, including those for which no target is known yet, and visitors of reverse forwards. */
   readonly openStreams: number;
   readonly streams: readonly StreamStatus[];
 }

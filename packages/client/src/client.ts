@@ -29,7 +29,7 @@ import { ContactReport } from './contact-report.js';
 import { causeOf } from './disconnect-cause.js';
 import { Forwards } from './forwards.js';
 import { IncomingStreams } from './incoming-streams.js';
-import { isUnknownName, unknownNameError } from './relay-address.js';
+import { isUnknownName, systemLookup, unknownNameError } from './relay-address.js';
 import { type Contact, RelayFinder } from './relay-finder.js';
 
 /** What `startClient` creates before the client itself. */
@@ -55,7 +55,7 @@ export class RunningClient implements Client {
   readonly #parts: ClientParts;
   readonly #carrier: Carrier;
   readonly #forwards: Forwards;
-  readonly #incoming = new IncomingStreams();
+  readonly #incoming: IncomingStreams;
   #waiting: { readonly resolve: () => void; readonly reject: (error: Error) => void }[] = [];
   #closing: Promise<void> | undefined;
   /** Set until the first lookup is over, while an unknown name can still end the start. */
@@ -105,22 +105,31 @@ export class RunningClient implements Client {
       now: () => this.#driver.now(),
       timers: systemTimers,
     });
-    this.#carrier = new Carrier({
+    const shared = {
       tunnel: this.#driver,
       openStream: () => (this.#closing === undefined ? relay.openStream() : undefined),
       hasContact: () => this.#hasContact,
-      isReachable: () => this.#hasContact && !this.#isSilent,
       seek: () => this.#seek(),
-      emit: (event) => this.#emit(event),
-      contactLimitMs: options.contactLimitMs ?? DEFAULT_CONTACT_LIMIT_MS,
-      log: options.log,
+      emit: (event: ClientEvent) => this.#emit(event),
       now: () => this.#driver.now(),
       timers: systemTimers,
+    };
+    this.#carrier = new Carrier({
+      ...shared,
+      isReachable: () => this.#hasContact && !this.#isSilent,
+      contactLimitMs: options.contactLimitMs ?? DEFAULT_CONTACT_LIMIT_MS,
+      log: options.log,
+    });
+    this.#incoming = new IncomingStreams({
+      ...this.#carrier.shared,
+      ...shared,
+      newId: () => this.#carrier.newId(),
+      resolve: systemLookup,
     });
     this.#forwards = new Forwards({
+      ...shared,
       carrier: this.#carrier,
-      emit: (event) => this.#emit(event),
-      timers: systemTimers,
+      incoming: this.#incoming,
     });
     this.#finder = new RelayFinder({
       relay: options.relay,
@@ -218,8 +227,8 @@ export class RunningClient implements Client {
       drops: endpoint.drops,
       sendErrors: socket.sendErrors,
       forwards: this.forwards,
-      openStreams: this.#carrier.connections,
-      streams: this.#carrier.streams(),
+      openStreams: this.#carrier.connections + this.#incoming.connections,
+      streams: [...this.#carrier.streams(), ...this.#incoming.streams()],
     };
   }
 
@@ -235,7 +244,7 @@ export class RunningClient implements Client {
     await this.#forwards.close();
     for (const { reject } of this.#waiting.splice(0)) reject(new Error('the client is closed'));
     await this.#driver.close();
-    await this.#carrier.close();
+    await Promise.all([this.#carrier.close(), this.#incoming.close()]);
   }
 
   #emit(event: ClientEvent): void {
@@ -254,6 +263,7 @@ export class RunningClient implements Client {
     this.#isSilent = false;
     this.#report.end();
     this.#carrier.onContact();
+    this.#forwards.onContact();
     this.#emit({ type: 'connected', handshakeRttMs: this.#relay.stats().handshakeRttMs });
     for (const { resolve } of this.#waiting.splice(0)) resolve();
   }
@@ -262,8 +272,10 @@ export class RunningClient implements Client {
     this.#hasContact = false;
     this.#report.end();
     if (this.#closing !== undefined) return; // we closed it ourselves
+    const cause = causeOf(error);
     const reason = error.reason === '' ? `code ${error.code}` : error.reason;
-    this.#emit({ type: 'disconnected', cause: causeOf(error), reason, lostStreams });
+    this.#emit({ type: 'disconnected', cause, reason, lostStreams });
+    this.#forwards.onDisconnected(cause);
   }
 
   #contact(): Contact {

@@ -1,6 +1,6 @@
 /** One forward that runs. */
 import type { Forward, Listener } from '@underpass/forward';
-import type { BoundForward } from './client-options.js';
+import type { BoundForward, DisconnectCause } from './client-options.js';
 
 /** Runs one forward. There is a class for each kind. */
 export interface Forwarding {
@@ -8,6 +8,10 @@ export interface Forwarding {
   start(): Promise<BoundForward>;
   /** Accepts nothing more. Existing connections go on. */
   close(): Promise<void> | void;
+  /** The relay was reached. */
+  onContact?(): void;
+  /** The connection to the relay has ended, and its streams were reported as lost. */
+  onDisconnected?(cause: DisconnectCause): void;
 }
 
 export function boundForward(spec: Forward, { addresses, path }: Listener): BoundForward {

@@ -1,14 +1,21 @@
 /** The forwards of a client: which run, and which class runs each kind. */
-import type { Forward } from '@underpass/forward';
-import { monotonicMs, systemTimers } from '@underpass/runtime';
-import type { BoundForward } from './client-options.js';
+import {
+  type Forward,
+  formatRelayPlace,
+  type ReverseForward,
+  relayPlaceOf,
+  type TcpPlace,
+} from '@underpass/forward';
+import { monotonicMs, systemTimers, UnderpassError } from '@underpass/runtime';
+import type { BoundForward, DisconnectCause } from './client-options.js';
 import { DynamicForwarding, type DynamicForwardingOptions } from './dynamic-forwarding.js';
 import type { Forwarding } from './forwarding.js';
 import { LocalForwarding } from './local-forwarding.js';
+import { ReverseForwarding, type ReverseForwardingOptions } from './reverse-forwarding.js';
 import { UdpForwarding } from './udp-forwarding.js';
 
 /** What the forwards use of the client. */
-export type ForwardsOptions = DynamicForwardingOptions;
+export type ForwardsOptions = DynamicForwardingOptions & ReverseForwardingOptions;
 
 interface Running {
   readonly bound: BoundForward;
@@ -31,6 +38,7 @@ export class Forwards {
 
   /** @throws UnderpassError when it cannot start */
   async add(spec: Forward): Promise<BoundForward> {
+    if (spec.kind === 'reverse') this.#refuseSamePlace(spec);
     const forwarding = this.#create(spec);
     const bound = await forwarding.start();
     if (this.#isClosed) await forwarding.close();
@@ -51,6 +59,28 @@ export class Forwards {
     await Promise.all(this.#running.splice(0).map(({ forwarding }) => forwarding.close()));
   }
 
+  /** The relay was reached. */
+  onContact(): void {
+    for (const { forwarding } of this.#running) forwarding.onContact?.();
+  }
+
+  onDisconnected(cause: DisconnectCause): void {
+    for (const { forwarding } of this.#running) forwarding.onDisconnected?.(cause);
+  }
+
+  /** Two forwards of one port at the relay would take turns in failing. */
+  #refuseSamePlace({ place }: ReverseForward): void {
+    const where = placeText(place);
+    const isSame = ({ bound: { spec } }: Running): boolean =>
+      spec.kind === 'reverse' && placeText(spec.place) === where;
+    if (place.port === 0 || !this.#running.some(isSame)) return;
+    throw new UnderpassError(
+      'address-in-use',
+      `two reverse forwards ask the relay for ${where}`,
+      'give each a port of its own',
+    );
+  }
+
   #create(spec: Forward): Forwarding {
     switch (spec.kind) {
       case 'local':
@@ -59,6 +89,13 @@ export class Forwards {
         return new DynamicForwarding(spec, this.#options);
       case 'udp':
         return new UdpForwarding(spec, this.#options.carrier, systemTimers, monotonicMs);
+      case 'reverse':
+        return new ReverseForwarding(spec, this.#options);
     }
   }
+}
+
+function placeText(place: TcpPlace): string {
+  const { bind, port } = relayPlaceOf(place);
+  return formatRelayPlace(bind, port);
 }

@@ -7,3 +7,8 @@ export function nameOfProgram(socket: Socket, place: ListenPlace): string {
   if (isUnix(place)) return formatTarget(place);
   return `${socket.remoteAddress ?? '?'} port ${socket.remotePort ?? '?'}`;
 }
+
+/** Where a visitor of a reverse forward comes from. */
+export function formatSource({ host, port }: { readonly host: string; readonly port: number }): string {
+  return `${host} port ${port}`;
+}

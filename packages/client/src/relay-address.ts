@@ -44,6 +44,7 @@ export function unknownNameError(host: string, code: string): UnderpassError {
   );
 }
 
-async function systemLookup(name: string): Promise<readonly string[]> {
+/** Resolves a name with the system's resolver. */
+export async function systemLookup(name: string): Promise<readonly string[]> {
   return (await lookup(name, { all: true })).map(({ address }) => address);
 }

@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import type { Stream } from '@underpass/protocol';
 import { monotonicMs, systemTimers, type Timers } from '@underpass/runtime';
+import type { AllowRule } from './allow-rules.js';
 import { FamilyMemory } from './dial-order.js';
 import { DialQueue } from './dial-queue.js';
 import { DialService, type DialServiceOptions, type Route, type SharedByDials } from './dial-service.js';
@@ -37,6 +38,7 @@ export interface AcceptorObserver {
 }
 
 export interface AcceptorOptions extends DialServiceOptions, TcpRouteOptions, UnixRouteOptions {
+  readonly rules: () => readonly AllowRule[];
   /** What the peer learns when it probes. */
   readonly probeReport: () => ProbeReport;
   /** Serves a request to listen. By default there are no listeners. */

@@ -6,6 +6,10 @@ import { formatTarget } from './forward-spec.js';
 import { formatAddress, type IpAddress, LOOPBACK_ADDRESSES, parseAddress, parseHost } from './host.js';
 import { contains, liesWithin, type SpecialBlock, singleAddress, specialBlockOf } from './special-purpose.js';
 
+/** What a request is judged by: the rules of a peer, or nothing, because the target is this user's own choice (spec
+ *  reverse 5). */
+export type Rules = readonly AllowRule[] | 'own-choice';
+
 /** The next step for a request. */
 export type TargetVerdict =
   /** The target stands for these addresses: judge each of them. */
@@ -23,7 +27,7 @@ export type AddressVerdict =
 export type OwnAddresses = () => readonly string[];
 
 /** Judges the target as the peer wrote it. */
-export function judgeTarget(rules: readonly AllowRule[], target: HostTarget): TargetVerdict {
+export function judgeTarget(rules: Rules, target: HostTarget): TargetVerdict {
   const host = parseHost(target.host);
   if (host === undefined) {
     return { kind: 'refused', advice: `${formatTarget(target)} is neither an IP address nor a host name` };
@@ -31,14 +35,16 @@ export function judgeTarget(rules: readonly AllowRule[], target: HostTarget): Ta
   if (host.kind === 'address') return { kind: 'addresses', addresses: [formatAddress(host.address)] };
   // spec forwarding 3.6: a resolver must not decide what localhost means
   if (host.kind === 'localhost') return { kind: 'addresses', addresses: LOOPBACK_ADDRESSES };
-  if (allowsName(rules, host.name, target)) return { kind: 'lookup', name: host.name };
+  if (rules === 'own-choice' || allowsName(rules, host.name, target))
+    return { kind: 'lookup', name: host.name };
   // spec forwarding 3.4: refused names never reach the DNS
   return { kind: 'refused', advice: noRuleAllows({ ...target, host: host.name }) };
 }
 
 /** Judges a unix socket: only a rule with exactly this path permits it (spec forwarding 3.7).
  *  @returns the advice of a refusal, or undefined */
-export function refuseUnixTarget(rules: readonly AllowRule[], target: UnixTarget): string | undefined {
+export function refuseUnixTarget(rules: Rules, target: UnixTarget): string | undefined {
+  if (rules === 'own-choice') return undefined;
   const isAllowed = rules.some(({ match }) => match.kind === 'unix' && match.path === target.path);
   return isAllowed ? undefined : noRuleAllows(target);
 }
@@ -48,7 +54,7 @@ export function refuseUnixTarget(rules: readonly AllowRule[], target: UnixTarget
  *
  *  @returns the permitted addresses; if there are none, `advice` says why the first was refused */
 export function judgeAddresses(
-  rules: readonly AllowRule[],
+  rules: Rules,
   target: HostTarget,
   candidates: readonly string[],
   limit: number,
@@ -74,7 +80,7 @@ export function judgeAddresses(
  *
  *  @param isOwn  whether an address, in its shortest form, belongs to this machine */
 export function judgeAddress(
-  rules: readonly AllowRule[],
+  rules: Rules,
   target: HostTarget,
   addressText: string,
   isOwn: (text: string) => boolean = () => false,
@@ -86,6 +92,7 @@ export function judgeAddress(
       advice: `${formatTarget(target)}: '${addressText}' is not a valid address`,
     };
   }
+  if (rules === 'own-choice') return { permitted: true, address: formatAddress(address) };
   const host = parseHost(target.host);
   const name = host?.kind === 'name' ? host.name : undefined;
   // spec forwarding 3.4: the rules may have changed while the name was resolved

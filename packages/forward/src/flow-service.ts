@@ -1,5 +1,6 @@
 /** What the services for both kinds of UDP request have in common (spec forwarding 5). */
 import { StreamErrorCode } from '@underpass/protocol';
+import type { AllowRule } from './allow-rules.js';
 import { OUT_OF_DESCRIPTORS } from './descriptor-guard.js';
 import type { DialServiceOptions, SharedByDials } from './dial-service.js';
 import { endFlow } from './flow-end.js';
@@ -10,7 +11,11 @@ import type { IncomingRequest, RequestService } from './incoming-request.js';
 import type { RequestStatus } from './request.js';
 import type { TcpRouteOptions } from './tcp-route.js';
 
-export type FlowServiceOptions = Pick<DialServiceOptions, 'tunnel'> & TcpRouteOptions;
+export interface FlowServiceOptions
+  extends Pick<DialServiceOptions, 'tunnel'>,
+    Omit<TcpRouteOptions, 'rules'> {
+  readonly rules: () => readonly AllowRule[];
+}
 
 /** What the flows of one peer share. */
 export interface SharedByFlows

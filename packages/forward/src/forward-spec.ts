@@ -1,7 +1,7 @@
 /** What a client may be asked to forward, and how targets are written. */
 
 /** One forward of a client. Each kind has a class in the client's package that runs it. */
-export type Forward = LocalForward | DynamicForward | UdpForward;
+export type Forward = LocalForward | DynamicForward | UdpForward | ReverseForward;
 
 /** A local place and the target to which the relay connects for it (`-L`). */
 export interface LocalForward {
@@ -28,6 +28,18 @@ export interface DynamicForward {
   /** As the user wrote it, for messages. */
   readonly text: string;
   readonly place: ListenPlace;
+}
+
+/** A port of the relay and the target to which this client connects for it (`-R`). */
+export interface ReverseForward {
+  readonly kind: 'reverse';
+  readonly text: string;
+  /** On the relay. A host is an IP literal. */
+  readonly place: TcpPlace;
+  /** As this machine sees it. */
+  readonly target: TcpTarget | UnixTarget;
+  /** Whether the target is told who connected (spec forwarding 2.8). */
+  readonly proxyProtocol?: true;
 }
 
 /** Where local programs connect. */

@@ -1,4 +1,4 @@
-/** Parses the arguments of `-L`, `-D`, `-U` and `-W`, in ssh's syntax (spec forwarding 1.1). */
+/** Parses the arguments of `-L`, `-D`, `-U`, `-R` and `-W`, in ssh's syntax (spec forwarding 1.1). */
 import { isIPv6 } from 'node:net';
 import type {
   Bind,
@@ -6,13 +6,14 @@ import type {
   ListenPlace,
   LocalForward,
   Refusal,
+  ReverseForward,
   Target,
   TcpTarget,
   UdpForward,
   UnixTarget,
 } from './forward-spec.js';
 import { formatTarget, isUnix, parsePort } from './forward-spec.js';
-import { parseHost } from './host.js';
+import { parseAddress, parseHost } from './host.js';
 import { unixPathProblem } from './unix-path.js';
 
 /** How many ports one range may have (spec forwarding 1.1). */
@@ -25,6 +26,7 @@ const SHAPE = 'expected [bind:]port:host:hostport, for example 8080:example.com:
 const UDP_SHAPE =
   'UDP is forwarded between ports: expected [bind:]port:host:hostport, for example 5353:9.9.9.9:53';
 const DYNAMIC_SHAPE = 'expected [bind:]port, for example 1080';
+const REVERSE_SHAPE = 'expected [bind:]port:host:hostport, for example 8080:localhost:3000';
 const TARGET_SHAPE = 'expected host:port, for example example.com:22';
 
 /** A range of ports gives a forward for each port.
@@ -91,6 +93,32 @@ export function parseDynamicForward(text: string): DynamicForward | Refusal {
     return { reason: `'${text}': one port is enough, because programs choose the target themselves` };
   }
   return { kind: 'dynamic', text, place };
+}
+
+/** Parses `-R` like `-L`: the place is the relay's, the target this machine's (spec reverse 1).
+ *  @returns the forwards, or why the text cannot be parsed */
+export function parseReverseForwards(text: string): readonly ReverseForward[] | Refusal {
+  const parsed = parseLocalForwards(text);
+  if ('reason' in parsed) return parsed;
+  const forwards: ReverseForward[] = [];
+  for (const { text: own, place, target, proxyProtocol } of parsed) {
+    if (isUnix(place)) return { reason: `'${text}': the relay listens on ports only; ${REVERSE_SHAPE}` };
+    const { bind } = place;
+    if (bind.kind === 'host' && parseAddress(bind.host) === undefined) {
+      return {
+        reason: `'${bind.host}' is a name: the relay listens on an address of its own, so write that, localhost or *`,
+      };
+    }
+    if (!isUnix(target) && target.protocol !== undefined) return { reason: `'${text}': ${REVERSE_SHAPE}` };
+    forwards.push({
+      kind: 'reverse',
+      text: own,
+      place,
+      target,
+      ...(proxyProtocol && { proxyProtocol }),
+    });
+  }
+  return forwards;
 }
 
 /** @param text  `host:port` or `unix:/path` */

@@ -72,6 +72,10 @@ export class IncomingRequest implements StreamHandler {
   get firstBytes(): Uint8Array {
     return this.#received;
   }
+  /** Puts bytes before those that the peer sends. Call it before `open`. */
+  prepend(bytes: Uint8Array): void {
+    this.#received = concatenated(bytes, this.#received);
+  }
   /** Whether the status is written, or the peer has given up. */
   get isDecided(): boolean {
     return this.#isDecided;

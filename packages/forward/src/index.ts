@@ -2,7 +2,9 @@ export { Acceptor, type AcceptorObserver, type AcceptorOptions } from './accepto
 export { type AllowRule, parseAllowRule } from './allow-rules.js';
 export type { OwnAddresses } from './authorize.js';
 export { DescriptorGuard, OUT_OF_DESCRIPTORS } from './descriptor-guard.js';
-export { type Family, familyOf, inDialOrder } from './dial-order.js';
+export { type Family, FamilyMemory, familyOf, inDialOrder } from './dial-order.js';
+export { DialQueue } from './dial-queue.js';
+export { DialService, type Route } from './dial-service.js';
 export {
   decodeEnrolAnswer,
   type EnrolAnswer,
@@ -26,6 +28,7 @@ export {
   MAX_RANGE_PORTS,
   parseDynamicForward,
   parseLocalForwards,
+  parseReverseForwards,
   parseTarget,
   parseUdpForwards,
   withProxyProtocol,
@@ -58,8 +61,11 @@ export { type ResettableSocket, resetSocket, resetSockets } from './reset-socket
 export {
   formatRelayPlace,
   type ListenRule,
+  LOWEST_COMMON_PORT,
+  listenRuleFor,
   parseListenRule,
   type RelayPlace,
+  relayPlaceOf,
 } from './reverse/listen-rules.js';
 export type { ListenerInfo, ListenersObserver } from './reverse/listener-parts.js';
 export { PeerListeners } from './reverse/peer-listeners.js';
@@ -67,7 +73,9 @@ export { decodeListenAnswer } from './reverse/reverse-requests.js';
 export { SocketWatch, type Watched } from './socket-watch.js';
 export { isGlobalAddress } from './special-purpose.js';
 export type { ListenAddress } from './tcp-listener.js';
+export { TcpRoute } from './tcp-route.js';
 export type { Tunnel } from './tunnel.js';
 export { TunnelError, type TunnelFailure } from './tunnel-error.js';
 export { TunnelSocket, type TunnelSocketOptions } from './tunnel-socket.js';
 export { listenUdp, type UdpListener } from './udp-listener.js';
+export { UnixRoute } from './unix-route.js';

@@ -1,8 +1,7 @@
 /** The way to a host and port: resolves the name, judges every address and dials those that are permitted (spec
  *  forwarding 2.4, 3.3 to 3.6). */
 import { systemCode, type Timers } from '@underpass/runtime';
-import type { AllowRule } from './allow-rules.js';
-import { judgeAddresses, judgeTarget, type OwnAddresses } from './authorize.js';
+import { judgeAddresses, judgeTarget, type OwnAddresses, type Rules } from './authorize.js';
 import { type DescriptorGuard, OUT_OF_DESCRIPTORS } from './descriptor-guard.js';
 import { type FamilyMemory, inDialOrder } from './dial-order.js';
 import type { Route, RouteOutcome } from './dial-service.js';
@@ -15,7 +14,7 @@ import type { RequestStatus } from './request.js';
 export interface TcpRouteOptions {
   readonly lookups: LookupQueue;
   /** The peer's rules. Called for each request, because they may have changed. */
-  readonly rules: () => readonly AllowRule[];
+  readonly rules: () => Rules;
   /** Returns the addresses of this machine (docs/adr/0004-allow-rules.md). */
   readonly ownAddresses?: OwnAddresses;
   readonly connectTcp?: ConnectTcp;
@@ -37,7 +36,7 @@ export class TcpRoute implements Route {
   readonly #options: TcpRouteOptions;
   readonly #shared: SharedByRoutes;
   /** The rules that permitted the addresses which are being dialled. */
-  #judgedBy: readonly AllowRule[] | undefined;
+  #judgedBy: Rules | undefined;
 
   constructor({ host, port }: TcpTarget, options: TcpRouteOptions, shared: SharedByRoutes) {
     this.target = { host, port };

@@ -2,14 +2,13 @@
 import { stat } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { systemCode, type Timers } from '@underpass/runtime';
-import type { AllowRule } from './allow-rules.js';
-import { refuseUnixTarget } from './authorize.js';
+import { type Rules, refuseUnixTarget } from './authorize.js';
 import type { Route, RouteOutcome } from './dial-service.js';
 import { formatTarget, type UnixTarget } from './forward-spec.js';
 import type { RequestStatus } from './request.js';
 
 export interface UnixRouteOptions {
-  readonly rules: () => readonly AllowRule[];
+  readonly rules: () => Rules;
   /** The paths of this program's own sockets, which no rule can permit. */
   readonly ownSockets?: () => readonly string[];
   readonly connectUnix?: (path: string) => Socket;

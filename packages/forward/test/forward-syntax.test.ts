@@ -6,6 +6,7 @@ import {
   MAX_RANGE_PORTS,
   parseDynamicForward,
   parseLocalForwards,
+  parseReverseForwards,
   parseTarget,
   parseUdpForwards,
   withProxyProtocol,
@@ -200,3 +201,38 @@ function isWhole({ place, target }: LocalForward): boolean {
   const isTarget = 'path' in target || (target.port >= 1 && target.port <= 65_535);
   return isTarget && ('path' in place || place.port >= 0);
 }
+
+describe('a reverse forward specification (spec reverse 1)', () => {
+  it.each<[string, Bind, number, object]>([
+    ['8080:localhost:3000', loopback, 8080, { host: 'localhost', port: 3000 }],
+    ['0:localhost:3000', loopback, 0, { host: 'localhost', port: 3000 }],
+    ['*:80:[::1]:3000', all, 80, { host: '::1', port: 3000 }],
+    ['192.0.2.1:80:db.internal:5432', at('192.0.2.1'), 80, { host: 'db.internal', port: 5432 }],
+    ['[2001:db8::1]:80:localhost:3000', at('2001:db8::1'), 80, { host: 'localhost', port: 3000 }],
+    ['8080:/run/app.sock', loopback, 8080, { path: '/run/app.sock' }],
+  ])('%s is a place of the relay and a target of the client', (text, bind, port, target) => {
+    expect(parseReverseForwards(text)).toEqual([{ kind: 'reverse', text, place: { bind, port }, target }]);
+  });
+
+  it('may ask for a header with the address of the visitor', () => {
+    expect(parseReverseForwards('8080:localhost:3000,proxy-protocol')).toMatchObject([
+      { kind: 'reverse', text: '8080:localhost:3000,proxy-protocol', proxyProtocol: true },
+    ]);
+  });
+
+  it('with ranges gives a forward for each port', () => {
+    expect(parseReverseForwards('*:8000-8001:localhost:3000-3001')).toMatchObject([
+      { kind: 'reverse', text: '*:8000:localhost:3000' },
+      { kind: 'reverse', text: '*:8001:localhost:3001' },
+    ]);
+  });
+
+  it.each([
+    ['vps.example.org:8080:localhost:3000', "'vps.example.org' is a name: the relay listens on an address"],
+    ['/run/app.sock:localhost:3000', 'the relay listens on ports only'],
+    ['8080:localhost', 'expected [bind:]port:host:hostport'],
+    ['8080:localhost:0', "'0' is not a valid port for localhost"],
+  ])('%s is refused (spec reverse 1: "MUST refuse a name")', (text, reason) => {
+    expect(parseReverseForwards(text)).toMatchObject({ reason: expect.stringContaining(reason) });
+  });
+});

@@ -1,5 +1,12 @@
 /** Says in words what a config means. Each function returns lines, without any key but public ones. */
-import { type AllowRule, type Forward, formatTarget, isUnix, type ListenRule } from '@underpass/forward';
+import {
+  type AllowRule,
+  type Forward,
+  formatTarget,
+  isUnix,
+  type ListenRule,
+  type ReverseForward,
+} from '@underpass/forward';
 import { shortKey } from '@underpass/runtime';
 import { minuteText } from '../commands/time-text.js';
 import type { ClientConfig } from '../config/client-config.js';
@@ -73,14 +80,22 @@ function forwardWords(forward: Forward): string {
   const { place } = forward;
   if (isUnix(place)) return `from the unix socket ${place.path} of this machine ${toWords(forward)}`;
   const { bind, port } = place;
+  const machine = forward.kind === 'reverse' ? "the relay's machine" : 'this machine';
   const who = {
-    loopback: 'for programs of this machine only',
-    all: 'for everybody who reaches this machine',
+    loopback: `for programs of ${machine} only`,
+    all: `for everybody who reaches ${machine}`,
     host: `at ${bind.kind === 'host' ? bind.host : ''}`,
   }[bind.kind];
+  if (forward.kind === 'reverse') return reverseWords(forward, who);
   const noun = forward.kind === 'udp' ? 'UDP port' : 'port';
   const name = port === 0 ? `a free ${noun}` : `${noun} ${port}`;
   return `from ${name} (${who}) ${toWords(forward)}`;
+}
+
+/** If a listen rule at the relay permits it. */
+function reverseWords({ place: { port }, target }: ReverseForward, who: string): string {
+  const name = port === 0 ? 'a port that the relay chooses' : `port ${port}`;
+  return `from ${name} at the relay (${who}) to ${formatTarget(target)} as this machine sees it`;
 }
 
 function toWords(forward: Forward): string {

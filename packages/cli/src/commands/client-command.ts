@@ -12,6 +12,7 @@ import {
   logLevelOption,
   metricsOption,
   publicKeyValue,
+  reverseForwardValue,
   stdioTargetValue,
   udpForwardValue,
 } from './option-values.js';
@@ -52,6 +53,11 @@ export function clientCommand(): Command {
     .option(
       '--proxy-protocol',
       'tell the targets of all -L who connected, by a PROXY protocol header (version 2); for one of them: -L ...,proxy-protocol',
+    )
+    .option(
+      '-R, --reverse-forward <[bind:]port:host:hostport>',
+      'have the relay listen on a port, and forward it to a target as this client sees it; may be repeated',
+      reverseForwardValue,
     )
     .option(
       '-W, --stdio <host:port>',

@@ -1,8 +1,9 @@
 /** Writes a client's events and totals to the log. The `event` field is for programs (docs/cli.md, 'Log events'). */
 import type { BoundForward, ClientEvent, ClientStatus, DisconnectCause } from '@underpass/client';
-import { formatTarget, isUnix, type ListenPlace } from '@underpass/forward';
+import { formatRelayPlace, formatTarget, isUnix, type ListenPlace, relayPlaceOf } from '@underpass/forward';
 import type { Log } from '@underpass/runtime';
 import { placesOf } from '../forward-places.js';
+import { logReverseEvent } from './client-reverse-log.js';
 import { noAnswerText, problemLine } from './contact-text.js';
 import {
   formatDuration,
@@ -114,6 +115,8 @@ export function logClientEvent(log: Log, event: ClientEvent): void {
       );
       return;
     }
+    default:
+      logReverseEvent(log, event);
   }
 }
 
@@ -145,6 +148,16 @@ export function logForward(log: Log, forward: BoundForward): void {
     case 'udp': {
       const target = formatTarget(spec.target);
       log.info({ ...fields, target }, `${where} for ${target}`);
+      return;
+    }
+    case 'reverse': {
+      const { bind, port } = relayPlaceOf(spec.place);
+      const listener = formatRelayPlace(bind, port);
+      const target = formatTarget(spec.target);
+      log.info(
+        { event: 'asking', forward: spec.text, listener, target },
+        `asking the relay to listen on ${listener} for ${target}`,
+      );
       return;
     }
     case 'dynamic':

@@ -1,5 +1,12 @@
 /** `underpass client`: forwards local ports through one relay. */
-import type { DynamicForward, Forward, LocalForward, Target, UdpForward } from '@underpass/forward';
+import type {
+  DynamicForward,
+  Forward,
+  LocalForward,
+  ReverseForward,
+  Target,
+  UdpForward,
+} from '@underpass/forward';
 import { withProxyProtocol } from '@underpass/forward/syntax';
 import type { Log } from '@underpass/runtime';
 import { usageError } from '../cli-error.js';
@@ -28,6 +35,7 @@ export interface ClientFlags {
   readonly udpForward?: readonly UdpForward[];
   readonly proxyProtocol?: boolean;
   readonly dynamicForward?: readonly DynamicForward[];
+  readonly reverseForward?: readonly ReverseForward[];
   readonly stdio?: Target;
   readonly persistentKeepalive?: number;
   readonly connectTimeout?: number;
@@ -144,7 +152,8 @@ export function clientConfigFrom(flags: ClientFlags): ClientConfig {
 }
 
 function forwardsOf(flags: ClientFlags): readonly Forward[] {
-  const { localForward = [], dynamicForward = [], udpForward = [], proxyProtocol = false } = flags;
+  const { localForward = [], dynamicForward = [], udpForward = [], reverseForward = [] } = flags;
+  const { proxyProtocol = false } = flags;
   if (proxyProtocol && localForward.length === 0) {
     throw usageError(
       '--proxy-protocol needs a -L whose target is to be told who connected',
@@ -152,7 +161,7 @@ function forwardsOf(flags: ClientFlags): readonly Forward[] {
     );
   }
   const local = proxyProtocol ? localForward.map(withProxyProtocol) : localForward;
-  return [...local, ...dynamicForward, ...udpForward];
+  return [...local, ...dynamicForward, ...udpForward, ...reverseForward];
 }
 
 function refuseBesideConfig(flags: ClientFlags): void {

@@ -1,10 +1,17 @@
 /** Parses option values. An invalid value becomes a usage error that names the option. */
 import { existsSync } from 'node:fs';
 import { type AllowRule, parseAllowRule } from '@underpass/forward/rules';
-import type { DynamicForward, LocalForward, Target, UdpForward } from '@underpass/forward/spec';
+import type {
+  DynamicForward,
+  LocalForward,
+  ReverseForward,
+  Target,
+  UdpForward,
+} from '@underpass/forward/spec';
 import {
   parseDynamicForward,
   parseLocalForwards,
+  parseReverseForwards,
   parseTarget,
   parseUdpForwards,
 } from '@underpass/forward/syntax';
@@ -140,6 +147,16 @@ export function endpointOption(description: string): Option {
 
 export function listenOption(description: string): Option {
   return new Option('--listen <[host:]port>', description).argParser(listenValue).env('UNDERPASS_LISTEN');
+}
+
+/** Repeatable, like `-L`. */
+export function reverseForwardValue(
+  text: string,
+  previous: readonly ReverseForward[] = [],
+): ReverseForward[] {
+  const parsed = parseReverseForwards(text);
+  if ('reason' in parsed) throw new InvalidArgumentError(parsed.reason);
+  return [...previous, ...parsed];
 }
 
 export function logLevelOption(): Option {

@@ -21,6 +21,7 @@ import {
   presharedKeyFileField,
   privateKeyFileField,
   publicKeyField,
+  reverseForwardField,
   udpForwardField,
 } from './fields.js';
 import { type Problem, problemLines, schemaProblems } from './schema-problems.js';
@@ -81,6 +82,7 @@ export function clientConfigOf(document: TomlDocument): ClientConfig {
       ...(table.local_forwards?.flat() ?? []),
       ...(table.dynamic_forwards ?? []),
       ...(table.udp_forwards?.flat() ?? []),
+      ...(table.reverse_forwards?.flat() ?? []),
     ],
     congestion: table.congestion,
     memoryPerPeerBytes: table.memory_per_peer_mib,
@@ -106,6 +108,9 @@ function clientSchema(directory: string) {
         .optional(),
       dynamic_forwards: z
         .array(dynamicForwardField, { error: 'a list of ports, for example ["1080"]' })
+        .optional(),
+      reverse_forwards: z
+        .array(reverseForwardField, { error: 'a list of forwards, for example ["8080:localhost:3000"]' })
         .optional(),
       congestion: congestionField.optional(),
       memory_per_peer_mib: memoryMibField.optional(),

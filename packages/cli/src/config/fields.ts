@@ -8,7 +8,9 @@ import {
   parseDynamicForward,
   parseListenRule,
   parseLocalForwards,
+  parseReverseForwards,
   parseUdpForwards,
+  type ReverseForward,
   type UdpForward,
 } from '@underpass/forward';
 import {
@@ -107,6 +109,11 @@ export const localForwardField: z.ZodType<readonly LocalForward[]> = explainedFi
 export const udpForwardField: z.ZodType<readonly UdpForward[]> = explainedField(
   'a forward "[BIND:]PORT:HOST:HOSTPORT" (a string)',
   parseUdpForwards,
+);
+
+export const reverseForwardField: z.ZodType<readonly ReverseForward[]> = explainedField(
+  'a forward "[BIND:]PORT:HOST:HOSTPORT" (a string)',
+  parseReverseForwards,
 );
 
 export const dynamicForwardField: z.ZodType<DynamicForward> = explainedField(

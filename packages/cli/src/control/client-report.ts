@@ -1,6 +1,6 @@
 /** A client's answer to `GET /status`. */
 import type { ClientStatus } from '@underpass/client';
-import { formatTarget } from '@underpass/forward';
+import { type Forward, formatTarget } from '@underpass/forward';
 import { placesOf } from '../forward-places.js';
 import { encodeKey } from '../key-text.js';
 import {
@@ -25,6 +25,8 @@ export interface ClientReport extends ProcessReport, StreamsReport {
 export interface ForwardReport {
   /** As the user wrote it. */
   readonly text: string;
+  readonly kind: Forward['kind'];
+  /** Of a reverse forward, where the relay listens. */
   readonly listen: readonly string[];
 }
 
@@ -45,7 +47,11 @@ export function clientReport({ relayPublicKey, ...facts }: ClientFacts, status: 
     publicKey: encodeKey(facts.publicKey),
     ...processReport(status),
     relay: peerReport(facts.name, relayPublicKey, status.relay),
-    forwards: status.forwards.map((forward) => ({ text: forward.spec.text, listen: placesOf(forward) })),
+    forwards: status.forwards.map((forward) => ({
+      text: forward.spec.text,
+      kind: forward.spec.kind,
+      listen: placesOf(forward),
+    })),
     ...streamsReport(streams),
   };
 }

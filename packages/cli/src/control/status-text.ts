@@ -1,7 +1,7 @@
 /** Reports as text for a terminal: one block of lines for each process. */
 import { formatBytes, formatDuration } from '../commands/traffic-totals.js';
 import { withoutControlCharacters } from '../terminal.js';
-import type { ClientReport } from './client-report.js';
+import type { ClientReport, ForwardReport } from './client-report.js';
 import type { Report } from './collect-reports.js';
 import { type MeasuredPeer, measuredPeers } from './rates.js';
 import type { RelayReport } from './relay-report.js';
@@ -46,13 +46,20 @@ function listenerLines({ listeners, listenersNotListed }: RelayReport): string[]
 }
 
 function clientLines(report: ClientReport, [relay]: readonly MeasuredPeer[]): string[] {
-  const forwards = report.forwards.map(({ text, listen }) => `  ${text} on ${listen.join(' and ')}`);
+  const forwards = report.forwards.map((forward) => `  ${forwardText(forward)}`);
   return [
     `client ${report.name}: relay ${report.endpoint}`,
     `  ${processText(report)}`,
     ...table(relay === undefined ? [] : [['relay', ...peerCells(relay)]]),
     ...forwards,
   ];
+}
+
+function forwardText({ text, kind, listen }: ForwardReport): string {
+  if (kind !== 'reverse') return `${text} on ${listen.join(' and ')}`;
+  return listen.length === 0
+    ? `${text} (reverse): the relay does not listen`
+    : `${text} (reverse) on the relay's ${listen.join(' and ')}`;
 }
 
 function processText({ pid, uptimeMs, socket, suite, version }: Report): string {

@@ -39,6 +39,8 @@ export function clientFacts(file: string, isBeside: boolean): ClientFacts {
   return {
     file: path.resolve(file),
     secrets,
-    ports: config.forwards.flatMap(({ place }) => (isUnix(place) ? [] : [place.port])),
+    ports: config.forwards.flatMap(({ kind, place }) =>
+      kind === 'reverse' || isUnix(place) ? [] : [place.port],
+    ),
   };
 }

@@ -75,7 +75,7 @@ export function aClient(changes: Partial<ClientReport> = {}): ClientReport {
     endpoint: 'vpn.example.org:51820',
     publicKey: 'Y2xpZW50',
     relay: aPeer({ name: 'vps', publicKey: 'cmVsYXk=', address: '198.51.100.1:51820' }),
-    forwards: [{ text: '8080:localhost:80', listen: ['127.0.0.1:8080', '[::1]:8080'] }],
+    forwards: [{ kind: 'local', text: '8080:localhost:80', listen: ['127.0.0.1:8080', '[::1]:8080'] }],
     ...changes,
   };
 }

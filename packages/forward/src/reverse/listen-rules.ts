@@ -1,7 +1,7 @@
 /** Parses a peer's `allow_listen` list, and decides what the peer may listen on (spec reverse 3). */
 
 import { MAX_CHOSEN_PORTS } from '../forward-constants.js';
-import { parsePort, type Refusal } from '../forward-spec.js';
+import { parsePort, type Refusal, type TcpPlace } from '../forward-spec.js';
 import { refuseUrl } from '../forward-syntax.js';
 import { formatAddress, parseAddress } from '../host.js';
 
@@ -74,13 +74,30 @@ export function judgeListen(rules: readonly ListenRule[], { bind: asked, port }:
   const ports =
     port === 0 ? portsToChoose(forBind) : forBind.some((rule) => covers(rule, port)) ? [port] : [];
   if (ports.length > 0) return { permitted: true, bind, ports };
-  const needed = port === 0 ? '*' : String(port);
-  const rule = bind === 'localhost' ? needed : formatRelayPlace(bind, needed);
+  const where = formatRelayPlace(bind, port === 0 ? '*' : port);
   const hint = port !== 0 && port < LOWEST_COMMON_PORT ? ' (* does not include ports below 1024)' : '';
   return {
     permitted: false,
-    advice: `no listen rule allows ${formatRelayPlace(bind, needed)}; to allow it, add ${rule} to allow_listen${hint}`,
+    advice: `no listen rule allows ${where}; to allow it, add ${listenRuleFor({ bind, port })} to allow_listen${hint}`,
   };
+}
+
+/** The narrowest rule that permits a place. */
+export function listenRuleFor({ bind, port }: RelayPlace): string {
+  const ports = port === 0 ? '*' : String(port);
+  return bind === 'localhost' ? ports : formatRelayPlace(bind, ports);
+}
+
+/** Where a reverse forward asks the relay to listen. */
+export function relayPlaceOf({ bind, port }: TcpPlace): RelayPlace {
+  switch (bind.kind) {
+    case 'loopback':
+      return { bind: 'localhost', port };
+    case 'all':
+      return { bind: '*', port };
+    case 'host':
+      return { bind: bind.host, port };
+  }
 }
 
 /** Whether the rules still permit a listener that exists. */
