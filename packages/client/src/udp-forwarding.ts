@@ -1,10 +1,10 @@
 /** Runs a forward of a local UDP port to one target (`-U`). */
 import {
+  evictedIdleMs,
   FlowIdle,
   idleLimitMs,
   listenUdp,
   MAX_FLOWS_PER_FORWARD,
-  MIN_EVICTED_IDLE_MS,
   type OutgoingFlow,
   type UdpForward,
   type UdpListener,
@@ -95,7 +95,7 @@ export class UdpForwarding implements Forwarding {
    *  @returns false if there is none */
   #makeRoom(): boolean {
     let oldest: string | undefined;
-    let oldestAt = this.#now() - MIN_EVICTED_IDLE_MS;
+    let oldestAt = this.#now() - evictedIdleMs(this.#spec.target.port);
     for (const [key, { idle }] of this.#flows) {
       if (idle.lastAt > oldestAt || (oldest !== undefined && idle.lastAt === oldestAt)) continue;
       oldest = key;

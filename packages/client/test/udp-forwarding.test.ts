@@ -1,9 +1,4 @@
-import {
-  MAX_FLOWS_PER_FORWARD,
-  MIN_EVICTED_IDLE_MS,
-  type OutgoingFlow,
-  type UdpForward,
-} from '@underpass/forward';
+import { MAX_FLOWS_PER_FORWARD, type OutgoingFlow, type UdpForward } from '@underpass/forward';
 import type { Address } from '@underpass/protocol';
 import type { FlowSocket } from '@underpass/runtime';
 import { describe, expect, it } from 'vitest';
@@ -26,7 +21,7 @@ interface FakeFlow {
   readonly answer: (text: string) => void;
 }
 
-async function setUp() {
+async function setUp(port = SPEC.target.port) {
   const timers = new FakeTimers();
   const flows: FakeFlow[] = [];
   const answers: string[] = [];
@@ -55,8 +50,9 @@ async function setUp() {
       return flow as unknown as OutgoingFlow;
     },
   };
+  const spec = { ...SPEC, target: { ...SPEC.target, port } };
   const forwarding = new UdpForwarding(
-    SPEC,
+    spec,
     carrier,
     timers,
     () => timers.now,
@@ -116,17 +112,24 @@ describe('a UDP forward', () => {
     expect(flows.slice(1).map(({ sent }) => sent)).toEqual([['e'], ['f']]);
   });
 
-  it('gives the place of the flow that was idle for longest to a new one, and drops its message if all are busy (spec forwarding 5.4: "the client MUST drop the message")', async () => {
-    const { send, flows, timers } = await setUp();
-    for (let n = 0; n < MAX_FLOWS_PER_FORWARD; n++) send(1000 + n, 'x');
-    send(9999, 'dropped');
-    expect(flows).toHaveLength(MAX_FLOWS_PER_FORWARD);
-    await timers.runTo(timers.now + MIN_EVICTED_IDLE_MS);
-    send(1000, 'busy');
-    send(9999, 'taken');
-    expect(flows.filter(({ isOver }) => isOver).map(({ from }) => from)).toEqual(['127.0.0.1 port 1001']);
-    expect(flows.at(-1)?.sent).toEqual(['taken']);
-  });
+  it.each([
+    [123, 5_000],
+    [53, 1_000],
+  ])(
+    'to port %i gives the place of the flow that was idle for longest, if it was for %i ms, to a new one, and drops its message if all are busy (spec forwarding 5.4: "the client MUST drop the message")',
+    async (port, idleMs) => {
+      const { send, flows, timers } = await setUp(port);
+      for (let n = 0; n < MAX_FLOWS_PER_FORWARD; n++) send(1000 + n, 'x');
+      await timers.runTo(timers.now + idleMs - 1);
+      send(9999, 'dropped');
+      expect(flows).toHaveLength(MAX_FLOWS_PER_FORWARD);
+      await timers.runTo(timers.now + 1);
+      send(1000, 'busy');
+      send(9999, 'taken');
+      expect(flows.filter(({ isOver }) => isOver).map(({ from }) => from)).toEqual(['127.0.0.1 port 1001']);
+      expect(flows.at(-1)?.sent).toEqual(['taken']);
+    },
+  );
 
   it('ends every flow with itself', async () => {
     const { send, flows, forwarding, timers } = await setUp();

@@ -1,6 +1,6 @@
 /** When a flow without messages ends (spec forwarding 5.3). */
 import type { Timers } from '@underpass/runtime';
-import { DNS_FLOW_IDLE_MS, FLOW_IDLE_MS } from './forward-constants.js';
+import { DNS_EVICTED_IDLE_MS, DNS_FLOW_IDLE_MS, EVICTED_IDLE_MS, FLOW_IDLE_MS } from './forward-constants.js';
 
 const DNS_PORT = 53;
 
@@ -8,6 +8,12 @@ const DNS_PORT = 53;
  *  would fill every place. */
 export function idleLimitMs(port: number): number {
   return port === DNS_PORT ? DNS_FLOW_IDLE_MS : FLOW_IDLE_MS;
+}
+
+/** How long a flow to this port must have been without messages before a new one may take its place (spec forwarding
+ *  5.4). */
+export function evictedIdleMs(port: number): number {
+  return port === DNS_PORT ? DNS_EVICTED_IDLE_MS : EVICTED_IDLE_MS;
 }
 
 /** Notices that a flow has been idle for too long.

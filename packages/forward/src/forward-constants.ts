@@ -31,8 +31,10 @@ export const MAX_FLOWS_PER_FORWARD = 256;
 /** When a flow without messages ends (spec forwarding 5.3; RFC 4787 REQ-5), and when one to a DNS server does. */
 export const FLOW_IDLE_MS = 120_000;
 export const DNS_FLOW_IDLE_MS = 10_000;
-/** A flow that has had no message for this long gives its place to a new one (spec forwarding 5.4). */
-export const MIN_EVICTED_IDLE_MS = 5_000;
+/** A flow that has had no message for this long, or one to a DNS server, may have to give its place to a new one (spec
+ *  forwarding 5.4). */
+export const EVICTED_IDLE_MS = 5_000;
+export const DNS_EVICTED_IDLE_MS = 1_000;
 /** How many messages of a flow wait for its status, and for how long (spec forwarding 5.1). */
 export const MAX_WAITING_MESSAGES = 16;
 export const MAX_MESSAGE_WAIT_MS = 5_000;

@@ -14,12 +14,11 @@ export {
 } from './enrolment/enrol-answer.js';
 export * from './enrolment/invite-link.js';
 export { type OneTimeKeys, oneTimeKeys } from './enrolment/one-time-keys.js';
-export { FlowIdle, idleLimitMs } from './flow-idle.js';
+export { evictedIdleMs, FlowIdle, idleLimitMs } from './flow-idle.js';
 export {
   MAX_CONNECTIONS,
   MAX_FLOWS_PER_FORWARD,
   MAX_PROXY_DIALOGUES,
-  MIN_EVICTED_IDLE_MS,
   PROXY_REQUEST_TIMEOUT_MS,
   VISITOR_TIMEOUT_MS,
 } from './forward-constants.js';
