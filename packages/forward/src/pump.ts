@@ -77,7 +77,8 @@ export class Pump implements StreamHandler, Watched {
     socket.on('error', () => this.abort(StreamErrorCode.connectionReset));
     socket.on('close', () => this.#onSocketClose());
     // spec forwarding 4.2: a reset must not look like a clean end
-    socket.on('end', () => confirmEnd(socket, () => this.#onSocketEnd()));
+    const onEnd = (): void => confirmEnd(socket, () => this.#onSocketEnd());
+    socket.on('end', onEnd);
     socket.on('drain', () => this.#onDrain());
     // The stream keeps the chunk until it is acknowledged. That is safe: Node allocates a new buffer for each read.
     socket.on('data', (chunk: Buffer) => this.#onSocketData(chunk));
@@ -86,6 +87,8 @@ export class Pump implements StreamHandler, Watched {
       socket.write(firstBytes);
     }
     this.#readStream();
+    // Node reads ahead while a socket waits, and emits `end` at once if nothing precedes the FIN.
+    if (socket.readableEnded) onEnd();
   }
 
   /** Resets what is still open, on both sides. */
@@ -133,7 +136,7 @@ export class Pump implements StreamHandler, Watched {
 
   #onSocketEnd(): void {
     this.#socketEnded = true;
-    this.#watch.add(this);
+    if (!this.#socketClosed) this.#watch.add(this);
     if (this.#rest === undefined) this.#finishSending();
     this.#wake();
   }

@@ -61,6 +61,21 @@ describe('a pump', () => {
     expect((await end).clean).toBe(true);
   });
 
+  it('passes on a FIN that arrived before it started (spec forwarding 4.1)', async () => {
+    const { ours, theirs, stream, pump, end, watch } = await setUp();
+    const ended = once(ours, 'end');
+    theirs.end();
+    await ended;
+    pump.start();
+    await stream.until(() => stream.finished);
+    stream.arrive('answer');
+    stream.arriveFin();
+    pump.onReadable();
+    expect(String(await readAll(theirs))).toBe('answer');
+    expect((await end).clean).toBe(true);
+    expect(watch.size).toBe(0);
+  });
+
   it("passes on the stream's FIN and keeps carrying the other direction (spec forwarding 4.1)", async () => {
     const { theirs, stream, pump, end } = await setUp();
     pump.start();
