@@ -8,19 +8,44 @@ const STDERR = 2;
 /** How often to retry a slow reader before the process exits. */
 const SETTLE_STEP_MS = 10;
 
+/** Moves to the start of the terminal's line, and erases it. */
+const ERASE_LINE = '\r\u001b[K';
+
 let writer: LineWriter | undefined;
+let descriptor = STDERR;
+/** Whether the last line of the terminal is a progress line, which the next line replaces. */
+let hasProgress = false;
 let lossLine = (lines: number, reason: string): string => `underpass: ${lossText(lines, reason)}`;
 
 /** The only writer of this process to stderr, so that log lines and error lines keep their order. */
 export function stderrWriter(): LineWriter {
   if (writer !== undefined) return writer;
-  const descriptor = nonBlocking(STDERR);
+  descriptor = nonBlocking(STDERR);
   writer = new LineWriter({
-    write: (bytes) => writeSync(descriptor, bytes),
+    write: (bytes) => {
+      showProgress('');
+      return writeSync(descriptor, bytes);
+    },
     schedule: (delayMs, callback) => void setTimeout(callback, delayMs).unref(),
     describeLoss: (lines, cause) => lossLine(lines, systemReason(cause)),
   });
   return writer;
+}
+
+/** Shows `text` as the last line of the terminal, until another line is written or another text is shown. Does nothing
+ *  if stderr is not a terminal, or its reader is slow.
+ *  @param text  empty to remove the line */
+export function showProgress(text: string): void {
+  if (text === '' && !hasProgress) return;
+  if (text !== '' && (!isatty(STDERR) || process.env.TERM === 'dumb' || stderrWriter().pendingBytes > 0))
+    return;
+  hasProgress = false;
+  try {
+    writeSync(descriptor, `${ERASE_LINE}${text}`);
+    hasProgress = text !== '';
+  } catch {
+    // The terminal does not take it now. The line is not worth a second attempt.
+  }
 }
 
 /** Sets the format of the line that reports lost lines. */

@@ -21,6 +21,7 @@ import {
 } from '../config/saved-relays.js';
 import { ExitCode } from '../exit-code.js';
 import { publicKeyOf } from '../public-key.js';
+import { terminalProgress } from '../wait-progress.js';
 import { PROBLEM_HINTS, problemText } from './contact-text.js';
 import { readSecretLine } from './read-secret-line.js';
 
@@ -94,8 +95,10 @@ async function enrolWith(link: InviteLink, as: string | undefined, log: Log): Pr
     { event: 'enrolling', relay: place, publicKey: shortKey(publicKey) },
     `enrolling at ${place} with the key ${shortKey(publicKey)}`,
   );
+  const progress = terminalProgress();
+  progress.begin('waiting for the relay');
   try {
-    const outcome = await enrol({ link, publicKey });
+    const outcome = await enrol({ link, publicKey }).finally(() => progress.end());
     if (outcome.kind !== 'enrolled') {
       if (outcome.kind !== 'no-answer') forgetKeyForEnrolment(link);
       throw enrolError(outcome, place);

@@ -10,6 +10,7 @@ import { type ClientFacts, clientReport } from '../control/client-report.js';
 import { MetricsServer } from '../metrics/metrics-server.js';
 import { serviceManager } from '../service/notify.js';
 import { type StopSignal, untilStopSignal } from '../stop-signal.js';
+import { terminalProgress } from '../wait-progress.js';
 import { logClientEvent, logClientSummary, logForward } from './client-log.js';
 import { endWithInternalError } from './internal-error.js';
 import { joinClient } from './join.js';
@@ -19,6 +20,9 @@ import { runStdioThrough } from './stdio-through.js';
 /** How often to ask a process that holds the control socket and does not answer: it may be ending. */
 const MAX_JOIN_ATTEMPTS = 10;
 const JOIN_INTERVAL_MS = 200;
+
+/** The events after which nothing is waited for. */
+const END_OF_WAIT: ReadonlySet<ClientEvent['type']> = new Set(['connected', 'resumed', 'disconnected']);
 
 /** What a run needs. */
 export interface ClientRun {
@@ -72,9 +76,12 @@ async function runClaimed(
 ): Promise<StopSignal> {
   const { config, log } = run;
   const metrics = await openMetrics(run, control);
+  const progress = terminalProgress();
   const client = await start(run, control, (event) => {
     logClientEvent(log, event);
     metrics?.counts.onEvent(event);
+    if (event.type === 'waiting') progress.begin('no answer from the relay', event.silentMs);
+    else if (END_OF_WAIT.has(event.type)) progress.end();
   });
   await metrics?.serve(() => clientReport(factsOf(run), client.status()));
   for (const forward of client.forwards) logForward(log, forward);
@@ -89,10 +96,12 @@ async function runClaimed(
     `connecting to ${relay} as ${shortKey(config.publicKey)}`,
   );
   client.connect();
+  progress.begin('waiting for the relay');
   // The ports are open. Contact with the relay may take as long as the network is away.
   const manager = serviceManager(log);
   manager.ready(`forwarding through ${relay}`);
   const signal = await stop;
+  progress.end();
   manager.stopping();
   metrics?.close();
   logClientSummary(log, client.status());
