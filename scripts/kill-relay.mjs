@@ -24,6 +24,8 @@ const CLI = new URL('../packages/cli/dist/', import.meta.url);
 const MAX_CLIENTS = 4;
 /** A kill comes at most this long after the clients start, so that most come while they enrol. */
 const MAX_KILL_MS = 1000;
+/** And this long after the first answer, in every other round. */
+const MAX_CLOSE_MS = 40;
 const HOUR_MS = 3_600_000;
 
 if (!existsSync(new URL('main.js', CLI))) fail('the program is not built: run npm run build first');
@@ -75,7 +77,11 @@ async function runRound(round, relayPublicKey) {
   await follow();
   const asked = clients.map((client) => ask(client, client.key));
   const disturbing = disturb();
-  await sleep(below(MAX_KILL_MS));
+  // In every other round, right after the first answer: the relay is then writing for the other clients.
+  if (draw() < 0.5) {
+    await Promise.race([...asked, sleep(4 * MAX_KILL_MS)]);
+    await sleep(below(MAX_CLOSE_MS));
+  } else await sleep(below(MAX_KILL_MS));
   relay.kill('SIGKILL');
   await once(relay, 'exit');
   await disturbing;

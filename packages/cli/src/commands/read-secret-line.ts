@@ -5,18 +5,28 @@ import { ExitCode } from '../exit-code.js';
 import { printPrompt } from '../terminal.js';
 import { textOf } from '../text-encoding.js';
 
+/** Standard input. Tests replace it. */
+export interface SecretInput extends AsyncIterable<Uint8Array> {
+  readonly isTTY?: boolean;
+  setRawMode?(isRaw: boolean): unknown;
+}
+
 /** @throws CliError when there is nothing, or more than `maxCharacters` */
-export async function readSecretLine(maxCharacters: number): Promise<string> {
-  const text = process.stdin.isTTY ? await fromTerminal(maxCharacters) : await fromPipe(maxCharacters);
+export async function readSecretLine(
+  maxCharacters: number,
+  input: SecretInput = process.stdin,
+): Promise<string> {
+  const text =
+    input.isTTY === true ? await fromTerminal(maxCharacters, input) : await fromPipe(maxCharacters, input);
   if (text.trim() === '')
     throw new CliError(ExitCode.usage, 'stdin is empty', 'expected the link of an invite');
   return text;
 }
 
-async function fromPipe(maxCharacters: number): Promise<string> {
-  const chunks: Buffer[] = [];
+async function fromPipe(maxCharacters: number, input: SecretInput): Promise<string> {
+  const chunks: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
+  for await (const chunk of input) {
     chunks.push(chunk);
     length += chunk.length;
     // UTF-16 takes two bytes a character.
@@ -31,15 +41,14 @@ const CONTROL_D = '\u0004';
 const BACKSPACE = /[\b\u007f]/;
 
 /** In raw mode the terminal shows nothing of what is typed or pasted. */
-async function fromTerminal(maxCharacters: number): Promise<string> {
-  const { stdin } = process;
+async function fromTerminal(maxCharacters: number, input: SecretInput): Promise<string> {
   printPrompt('link (it is not shown): ');
-  stdin.setRawMode(true);
+  input.setRawMode?.(true);
   const decoder = new StringDecoder('utf8');
   let text = '';
   try {
-    for await (const chunk of stdin as AsyncIterable<Buffer>) {
-      for (const character of decoder.write(chunk)) {
+    for await (const chunk of input) {
+      for (const character of decoder.write(Buffer.from(chunk))) {
         if (character === CONTROL_C) throw new CliError(ExitCode.failure, 'cancelled');
         if (ENTER.test(character) || character === CONTROL_D) return text;
         text = BACKSPACE.test(character) ? text.slice(0, -1) : text + character;
@@ -48,7 +57,7 @@ async function fromTerminal(maxCharacters: number): Promise<string> {
     }
     return text;
   } finally {
-    stdin.setRawMode(false);
+    input.setRawMode?.(false);
     printPrompt('\n');
   }
 }
