@@ -202,6 +202,8 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
   'address moves': {
     'to another address': (play, isBroken) =>
       play.send(play.client, {}, { to: isBroken ? ELSEWHERE : RELAY_AT }),
+    'a challenge to a proven address': (play, isBroken) =>
+      play.send(play.client, isBroken ? { challenge: '01' } : {}),
   },
   amplification: {
     'more than three times as much': (play, isBroken) => {

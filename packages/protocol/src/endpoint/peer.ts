@@ -207,6 +207,8 @@ export class Peer implements AssociationListener {
     const keypairId = this.session.sendableKeypairId(now);
     const { connection } = association;
     connection.handleSendable(now, keypairId !== undefined);
+    // A challenge must not reach any other address than the one on trial (spec path 3).
+    connection.discardChallenge(this.#path.challenge);
     if (keypairId === undefined || this.#path.address === undefined) {
       if (association.isClosing) association.endClosing();
       else if (connection.wantsToSend(now)) {

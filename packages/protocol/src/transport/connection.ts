@@ -217,6 +217,12 @@ export class Connection {
     this.#parts.pending.challenge = data;
   }
 
+  /** Discards the PATH_CHALLENGE that waits to be sent, unless it has these 8 bytes: its trial is over. */
+  discardChallenge(except: Uint8Array | undefined): void {
+    const { pending } = this.#parts;
+    if (pending.challenge !== except) pending.challenge = undefined;
+  }
+
   /** Takes the 8 bytes of the last PATH_RESPONSE, if one has arrived since the last call. */
   takePathResponse(): Uint8Array | undefined {
     return this.#handler.takePathResponse();

@@ -8,7 +8,7 @@ import {
   type Stream,
   TransmitBatch,
 } from '@underpass/protocol';
-import { createInsecureTestSuite, SeededRandom } from '@underpass/testkit';
+import { CryptoLog, createInsecureTestSuite, SeededRandom } from '@underpass/testkit';
 import { beforeEach, describe, expect, it } from 'vitest';
 
 const RELAY: Address = { address: '198.51.100.1', port: 51_820 };
@@ -31,6 +31,9 @@ class World {
   clientAddress = HOME;
   /** Every datagram that the relay sent, and where it went. */
   readonly relaySent: { readonly at: number; readonly to: Address; readonly bytes: number }[] = [];
+  /** Where the relay sent challenges. */
+  readonly challenged: Address[] = [];
+  readonly #log = new CryptoLog(createInsecureTestSuite(), () => this.now);
   /** What the attacker does with a datagram of the client before it is delivered, if it is. */
   onClientSends: (bytes: Uint8Array) => 'withhold' | undefined = () => undefined;
   /** Whether a datagram of the relay is lost. */
@@ -56,7 +59,7 @@ class World {
         new Endpoint({
           role,
           privateKey: keys[i] as Uint8Array,
-          suite,
+          suite: role === 'relay' ? this.#log.suite : suite,
           random: (length) => random.bytes(length),
           unixTimeMs: () => 1_700_000_000_000 + this.now,
           transport: { maxDatagramBytes: MAX_PROBED_DATAGRAM_BYTES },
@@ -126,6 +129,7 @@ class World {
       return;
     }
     this.relaySent.push({ at: this.now, to, bytes: bytes.length });
+    if (bytes[0] === 4 && this.#log.sealed.shift()?.packet?.challenge !== undefined) this.challenged.push(to);
     const isThere = to.address === this.clientAddress.address && to.port === this.clientAddress.port;
     if (isThere && !this.isLost(bytes)) this.#flights.push({ at, to: 'client', from: RELAY, bytes });
   }
@@ -266,6 +270,32 @@ it('a peer that moves before its first address is proven has to prove the next o
   world.download(500_000);
   world.run(2_000);
   expect(world.received).toBe(510_010);
+});
+
+it('a challenge that had to wait is not sent to another address (spec path 3: "MUST NOT be sent to any other address")', () => {
+  const held: Uint8Array[] = [];
+  world.onClientSends = (bytes) => {
+    held.push(bytes.slice());
+    return 'withhold';
+  };
+  for (let i = 0; i < 2; i++) {
+    upload.write(new Uint8Array(10));
+    world.run(2);
+  }
+  world.onClientSends = () => undefined;
+  const [first, second] = held as [Uint8Array, Uint8Array];
+  world.relay.handleDatagram(world.now, first, AWAY);
+  world.relay.handleTimeout(world.now);
+  expect(world.relayPeer.stats().address).toEqual(AWAY);
+  world.relay.handleDatagram(world.now, second, HOME);
+  world.run(50);
+  expect(world.relayPeer.stats().address).toEqual(HOME);
+  expect(world.challenged).toEqual([]);
+  // A challenge whose address is still on trial does go out.
+  world.clientAddress = AWAY;
+  upload.write(new Uint8Array(10));
+  world.run(50);
+  expect(world.challenged).toEqual([AWAY]);
 });
 
 describe('an attacker', () => {

@@ -5,12 +5,16 @@ import type { Rule } from './rule.js';
 export const addressMoves: Rule = {
   name: 'address moves',
   holds:
-    'spec path 1: only the transport message with the greatest counter so far under the newest keypair that the peer has used, or a handshake message that is accepted, moves the path; path 3: without an answer to three challenges it goes back to the last proven address.',
+    'spec path 1: only the transport message with the greatest counter so far under the newest keypair that the peer has used, or a handshake message that is accepted, moves the path; path 3: without an answer to three challenges it goes back to the last proven address, and no other address gets the challenge.',
   watch(stage) {
     return {
-      onSent({ by, towards, to, kind, at }) {
+      onSent({ by, towards, to, kind, at, packet }) {
         if (towards === undefined || kind === MessageKind.cookieReply) return;
         const path = stage.path(by, towards);
+        const isProven = path.isCertain && path.mayBeProven(to);
+        if (packet?.challenge !== undefined && isProven) {
+          stage.report(`${by.name} sends a challenge to ${show(to)}, which is proven`);
+        }
         if (path.address === undefined || sameAddress(to, path.address)) return;
         if (path.mayBeProven(to) && path.mayGoBack(at)) return;
         stage.report(

@@ -77,6 +77,10 @@ export class Path {
   get candidate(): Address | undefined {
     return this.#unproven?.trial === undefined ? undefined : this.#unproven.address;
   }
+  /** The bytes that this address has to answer. */
+  get challenge(): Uint8Array | undefined {
+    return this.#unproven?.trial?.challenge;
+  }
   /** The last address that was proven, if there is one. */
   get proven(): Address | undefined {
     return this.#proven;
