@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { runUnderpass, startUnderpass } from './running-program.js';
+import { type LogEvent, runUnderpass, startUnderpass } from './running-program.js';
 import { connect, howItEnds, readAll, readBytes, startConnecting, startEcho } from './tcp.js';
 import { temporaryDirectory } from './temporary-directory.js';
 import { newKey, setUpRelay, startClient, startRelay, startTunnel, writeRelayConfig } from './tunnel.js';
@@ -140,6 +140,35 @@ describe('a changed config', () => {
     const socket = await connect(client.ports[0] ?? 0);
     socket.end('now allowed');
     expect(String(await readAll(socket))).toBe('now allowed');
+  });
+});
+
+describe('a changed config of a client', () => {
+  it('opens and closes forwards, while their connections go on', async () => {
+    const [first, second] = [await startEcho(), await startEcho()];
+    const setup = setUpRelay([`127.0.0.1:${first.port}`, `127.0.0.1:${second.port}`]);
+    const relay = await startRelay(setup);
+    const config = path.join(setup.directory, 'client.toml');
+    const write = (target: number): void =>
+      writeFileSync(
+        config,
+        `relay = "127.0.0.1:${relay.port}"\nrelay_public_key = "${setup.relayKey.publicKey}"\nprivate_key_file = "client.key"\nlocal_forwards = ["0:127.0.0.1:${target}"]\n`,
+      );
+    write(first.port);
+    const client = startUnderpass(['client', '--config', config]);
+    const portOf = ({ addresses }: LogEvent): number => (addresses as { port: number }[])[0]?.port ?? 0;
+    const kept = await connect(portOf(await client.event('listening')));
+    kept.write('1');
+    await readBytes(kept, 1);
+
+    const since = client.events.length;
+    write(second.port);
+    const listening = await client.event('listening', undefined, since);
+    const fresh = await connect(portOf(listening));
+    fresh.end('through the new one');
+    expect(String(await readAll(fresh))).toBe('through the new one');
+    kept.end('2');
+    expect(String(await readAll(kept))).toBe('2');
   });
 });
 

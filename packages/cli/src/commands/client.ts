@@ -11,6 +11,7 @@ import { withProxyProtocol } from '@underpass/forward/syntax';
 import type { Log } from '@underpass/runtime';
 import { usageError } from '../cli-error.js';
 import { type ClientConfig, loadClientConfig } from '../config/client-config.js';
+import { configVersion } from '../config/config-watch.js';
 import type { SavedRelay } from '../config/saved-relays.js';
 import type { HostPort, ListenAddress } from '../host-port.js';
 import { readKeyFile, readPrivateKeyFile } from '../key-file.js';
@@ -21,6 +22,7 @@ import { openLog } from '../log.js';
 import type { LogLevel } from '../log-level.js';
 import { publicKeyOf } from '../public-key.js';
 import { relayOf } from './enrol.js';
+import type { LoadedClientConfig } from './follow-client-config.js';
 import { type ClientRun, runForwards, runOneConnection } from './run-client.js';
 
 /** The options of the command line. */
@@ -54,7 +56,8 @@ export async function runClient(relay: string | undefined, options: ClientFlags)
   };
   const saved = relay === undefined ? undefined : await findRelay(relay, options, openedLog);
   const flags = saved === undefined ? options : { ...options, config: saved.file };
-  const config = clientConfigFrom(flags);
+  const loaded = flags.config === undefined ? undefined : loadFile(flags.config, flags);
+  const config = clientConfigFrom(flags, loaded?.config);
   const name = saved?.name ?? config.relay.host;
   if (flags.stdio !== undefined) {
     if (forwardsOf(flags).length > 0) {
@@ -74,7 +77,7 @@ export async function runClient(relay: string | undefined, options: ClientFlags)
     return;
   }
   log = openedLog(config.logLevel);
-  await runForwards({ config, name, log, keyLog: keyLogFrom(flags, log) });
+  await runForwards({ config, name, log, keyLog: keyLogFrom(flags, log), loaded });
 }
 
 function keyLogFrom({ keyLog }: ClientFlags, log: Log): ClientRun['keyLog'] {
@@ -93,11 +96,17 @@ async function findRelay(relay: string, flags: ClientFlags, log: () => Log): Pro
   return relayOf(relay, flags.as, log);
 }
 
-/** @throws CliError for an invalid combination of options, or an invalid file */
-export function clientConfigFrom(flags: ClientFlags): ClientConfig {
+function loadFile(file: string, flags: ClientFlags): LoadedClientConfig {
+  refuseBesideConfig(flags);
+  return { file, version: configVersion(file), config: loadClientConfig(file) };
+}
+
+/** @param fromFile  the config of `flags.config`, if it has been read
+ *  @throws CliError for an invalid combination of options, or an invalid file */
+export function clientConfigFrom(flags: ClientFlags, fromFile?: ClientConfig): ClientConfig {
   if (flags.config !== undefined) {
     refuseBesideConfig(flags);
-    const config = loadClientConfig(flags.config);
+    const config = fromFile ?? loadClientConfig(flags.config);
     return {
       ...config,
       forwards: [...config.forwards, ...forwardsOf(flags)],

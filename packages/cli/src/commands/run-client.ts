@@ -12,6 +12,7 @@ import { serviceManager } from '../service/notify.js';
 import { type StopSignal, untilStopSignal } from '../stop-signal.js';
 import { terminalProgress } from '../wait-progress.js';
 import { logClientEvent, logClientSummary, logForward } from './client-log.js';
+import { ClientConfigFollower, type LoadedClientConfig } from './follow-client-config.js';
 import { endWithInternalError } from './internal-error.js';
 import { joinClient } from './join.js';
 import { runStdio } from './stdio.js';
@@ -31,6 +32,8 @@ export interface ClientRun {
   readonly name: string;
   readonly log: Log;
   readonly keyLog: ((line: string) => void) | undefined;
+  /** The file that the config came from, to be followed. */
+  readonly loaded?: LoadedClientConfig | undefined;
 }
 
 /** Carries one connection between standard input and output and a target (`-W`). */
@@ -100,9 +103,11 @@ async function runClaimed(
   // The ports are open. Contact with the relay may take as long as the network is away.
   const manager = serviceManager(log);
   manager.ready(`forwarding through ${relay}`);
+  const follower = run.loaded && new ClientConfigFollower(run.loaded, client, log);
   const signal = await stop;
   progress.end();
   manager.stopping();
+  follower?.close();
   metrics?.close();
   logClientSummary(log, client.status());
   await client.close();

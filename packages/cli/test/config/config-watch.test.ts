@@ -1,36 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { systemTimers, type Timers } from '@underpass/runtime';
+import { systemTimers } from '@underpass/runtime';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { CONFIG_SETTLE_MS, ConfigWatch, configVersion } from '../../src/config/config-watch.js';
+import { ConfigWatch, configVersion } from '../../src/config/config-watch.js';
 import { temporaryDirectory } from '../temporary-directory.js';
-
-/** Timers that fire when the test says so. */
-class ManualTimers implements Timers {
-  readonly #due = new Map<object, { readonly callback: () => void; readonly delayMs: number }>();
-  set(callback: () => void, delayMs: number): object {
-    const timer = {};
-    this.#due.set(timer, { callback, delayMs });
-    return timer;
-  }
-  clear(timer: object): void {
-    this.#due.delete(timer);
-  }
-  get waiting(): number {
-    return this.#due.size;
-  }
-  fire(matches: (delayMs: number) => boolean): void {
-    for (const [timer, { callback, delayMs }] of [...this.#due]) {
-      if (!matches(delayMs)) continue;
-      this.#due.delete(timer);
-      callback();
-    }
-  }
-  /** The look that comes every two seconds. */
-  look = (): void => this.fire((delayMs) => delayMs !== CONFIG_SETTLE_MS);
-  settle = (): void => this.fire((delayMs) => delayMs === CONFIG_SETTLE_MS);
-}
+import { ManualTimers } from './manual-timers.js';
 
 function scene() {
   const file = path.join(temporaryDirectory(), 'relay.toml');
