@@ -191,7 +191,7 @@ describe('a request', () => {
   });
 
   it.each([
-    ['of an unknown kind', Uint8Array.of(8)],
+    ['of an unknown kind', Uint8Array.of(0xff)],
     ['with an empty host', Uint8Array.of(1, 0, 0, 80)],
     ['with a space in the host', Uint8Array.of(1, 1, 0x20, 0, 80)],
     ['for port 0', Uint8Array.of(1, 1, 0x61, 0, 0)],
