@@ -93,6 +93,8 @@ describe('SIGHUP', () => {
     await relay.program.event('reloaded');
 
     expect(await end).toBe('ECONNRESET');
+    const refused = await client.program.event('refused');
+    expect(refused.msg).toContain(`the relay no longer allows 127.0.0.1:${second.port}`);
     kept.write('2');
     expect(String(await readBytes(kept, 1))).toBe('2');
     const fresh = await connect(client.ports[2] ?? 0);

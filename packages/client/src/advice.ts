@@ -43,6 +43,11 @@ export function adviceFor(target: Target, status: RequestStatus): string {
   }
 }
 
+/** For a connection that the relay has permitted, and does not permit any more. */
+export function forbiddenAdvice(target: Target): string {
+  return `the relay no longer allows ${formatTarget(target)}, so the connection was reset: its rules have changed`;
+}
+
 /** The same for every way in which a connection through the tunnel can fail. */
 export function failureAdvice(target: Target, failure: TunnelFailure): string {
   const where = formatTarget(target);

@@ -21,7 +21,7 @@ import {
 } from '@underpass/forward';
 import type { Stream } from '@underpass/protocol';
 import type { Log, Timers } from '@underpass/runtime';
-import { adviceFor } from './advice.js';
+import { adviceFor, forbiddenAdvice } from './advice.js';
 import type { ClientEvent, StreamStatus } from './client-options.js';
 import { ContactLimit } from './contact-limit.js';
 import { PlaceQueue } from './place-queue.js';
@@ -232,6 +232,10 @@ export class Carrier {
         onRefused: (status) => {
           const advice = adviceFor(target, status);
           this.#options.emit({ type: 'refused', id, target, status, advice });
+        },
+        onForbidden: () => {
+          const advice = forbiddenAdvice(target);
+          this.#options.emit({ type: 'refused', id, target, status: 'not-allowed', advice });
         },
         onEnd: (summary) => {
           this.#onEnd(id, target, summary);

@@ -21,6 +21,8 @@ export interface OpenerObserver {
   onOpened?(): void;
   /** The local connection was reset because the relay refused the target, or because no stream could be opened. */
   onRefused(status: RequestStatus): void;
+  /** The relay's rules have changed and do not permit the connection any more, so it was reset (spec forwarding 3.9). */
+  onForbidden?(): void;
   /** The local connection is closed. Called last, also after a refusal. */
   onEnd(summary: PumpSummary): void;
 }
@@ -90,6 +92,7 @@ export function requestThroughTunnel(
     onReset: (code) => {
       lost = code === StreamErrorCode.connectionLost;
       pump.onReset();
+      if (status === 'opened' && code === StreamErrorCode.refused) observer.onForbidden?.();
       if (status === undefined && !lost) observer.onRefused('internal-error');
     },
   });

@@ -29,6 +29,7 @@ async function setUp(stream = new FakeStream()) {
       {
         onOpened: () => heard.push('opened'),
         onRefused: (status) => heard.push(status),
+        onForbidden: () => heard.push('forbidden'),
         onEnd: ({ clean }) => {
           heard.push(clean ? 'clean' : 'not clean');
           resolve();
@@ -143,5 +144,16 @@ describe('a connection through the tunnel', () => {
     expect(await ending).toBe('ECONNRESET');
     await closed;
     expect(heard).toEqual(['too-many-streams', 'end']);
+  });
+
+  it('says so when the relay permits the connection no longer (spec forwarding 3.9)', async () => {
+    const { theirs, stream, handler, heard, end } = await setUp();
+    const ended = howItEnds(theirs);
+    stream.arrive(encodeStatus('opened'));
+    handler.onReadable?.();
+    handler.onReset?.(StreamErrorCode.refused);
+    expect(await ended).toBe('ECONNRESET');
+    await end;
+    expect(heard).toEqual(['opened', 'forbidden', 'not clean']);
   });
 });
