@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { type RunningProgram, runUnderpass } from './running-program.js';
 import { connect, readAll, startEcho } from './tcp.js';
-import { setUpRelay, startClient, startRelay } from './tunnel.js';
+import { setUpRelay, startClient, startRelay, writeRelayConfig } from './tunnel.js';
 
 const read = (name: string) => readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
 
@@ -39,8 +39,21 @@ describe('a relay and a client with --metrics', () => {
     const own = [...served].filter((name) => name.startsWith('underpass_'));
     const documented = new Set(read('cli.md').match(/\bunderpass_[a-z_]+\b/g));
     expect(documented).toEqual(new Set(own));
-    const asked = read('grafana-dashboard.json').match(/\b(?:underpass|process|nodejs)_[a-z_]+\b/g);
+    const users = read('grafana-dashboard.json') + read('guide/monitoring.md');
+    const asked = users.match(/\b(?:underpass|process|nodejs)_[a-z_]+\b/g);
     expect([...new Set(asked)].filter((name) => !served.has(name))).toEqual([]);
+  });
+
+  it('can be scraped through the tunnel, as docs/guide/monitoring.md says', async () => {
+    const setup = setUpRelay([]);
+    const relay = await startRelay(setup, 0, ['--metrics', '0']);
+    const { port } = await relay.program.event('metrics');
+    writeRelayConfig(setup, [`localhost:${Number(port)}`]);
+    relay.program.child.kill('SIGHUP');
+    await relay.program.event('reloaded');
+    const client = await startClient(setup, relay.port, [`0:localhost:${Number(port)}`]);
+    const response = await fetch(`http://localhost:${client.ports[0] ?? 0}/metrics`);
+    expect(await response.text()).toContain('underpass_peer_connected{peer="laptop"} 1');
   });
 
   it('are not healthy while the client cannot reach the relay', async () => {

@@ -1,6 +1,6 @@
 /** `underpass status` and the control sockets that it asks. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { installed } from './installed.js';
@@ -75,6 +75,21 @@ describe('underpass status', () => {
     const second = await startRelay(setup);
     const { stdout } = await runUnderpass(['status', '--json']);
     expect(JSON.parse(stdout)).toMatchObject({ relays: [{ pid: second.program.child.pid }] });
+  });
+});
+
+describe.skipIf(installed('jq') === undefined)('the recipe for scripts in docs/guide/monitoring.md', () => {
+  it('prints the peers that the relay waits for', async () => {
+    const page = readFileSync(new URL('../../docs/guide/monitoring.md', import.meta.url), 'utf8');
+    const [, filter = ''] = /status --json \| jq -r '([^']+)'/.exec(page) ?? [];
+    const { relay } = await startTunnel({ allow: ['127.0.0.1:9'], forwards: ['0:127.0.0.1:9'] });
+    await relay.program.event('peer-connected');
+    const status = JSON.parse((await runUnderpass(['status', '--json'])).stdout);
+    const peersIn = (value: unknown): string =>
+      execFileSync('jq', ['-r', filter], { input: JSON.stringify(value), encoding: 'utf8' });
+    expect(peersIn(status)).toBe('');
+    status.relays[0].peers[0].waitingMs = 5000;
+    expect(peersIn(status)).toBe('laptop\n');
   });
 });
 

@@ -47,7 +47,7 @@ export class MetricsRegistry {
   }
 
   #addProcess(): void {
-    this.#gauge('info', 'What runs, as labels; the value is 1.', ({ report }) => {
+    this.#gauge('info', 'The running process, described by labels; the value is 1.', ({ report }) => {
       const { kind, name, version, suite, socket } = report;
       return [[{ kind, name, version, suite, socket }, 1]];
     });

@@ -84,7 +84,7 @@ describe('the metrics', () => {
     expect(lines).toHaveLength(MAX_METRIC_ERROR_CODES);
   });
 
-  it('are read anew for each scrape', async () => {
+  it('are read again for each scrape', async () => {
     let drops: Readonly<Record<string, number>> = { malformed: 1 };
     const registry = new MetricsRegistry({ report: () => aRelay({ drops }), counts: new StreamCounts() });
     expect(await registry.render()).toContain('underpass_drops_total{reason="malformed"} 1');
