@@ -34,6 +34,7 @@ export function relayWords(config: RelayConfig, stored: readonly StoredPeer[], n
       ? "Links of underpass invite carry this machine's public address, because endpoint is not set."
       : `Links of underpass invite tell clients to reach it at ${formatTarget(endpoint)}.`,
   ];
+  lines.push(...metricsLines(config.metrics));
   if (peers.length === 0 && invites.length === 0) lines.push('Nobody can connect.');
   for (const peer of peers) {
     const psk = peer.presharedKey === undefined ? 'no preshared key' : 'a preshared key';
@@ -69,6 +70,7 @@ export function clientWords(config: ClientConfig): string[] {
   return [
     `The client connects to ${formatTarget(relay)}, whose public key must be ${encodeKey(relayPublicKey)}.`,
     `Its own public key is ${encodeKey(publicKey)}, ${psk}.`,
+    ...metricsLines(config.metrics),
     forwards.length === 0
       ? 'It forwards nothing of its own: give forwards on the command line.'
       : 'What it may reach is for the relay to decide. It forwards',
@@ -101,6 +103,11 @@ function reverseWords({ place: { port }, target }: ReverseForward, who: string):
 function toWords(forward: Forward): string {
   if (!('target' in forward)) return 'to the target that a program asks for, by SOCKS or HTTP';
   return `to ${formatTarget(forward.target)} as the relay sees it`;
+}
+
+function metricsLines(metrics: ListenAddress | undefined): string[] {
+  if (metrics === undefined) return [];
+  return [`It serves metrics at ${formatTarget({ host: metrics.host ?? 'localhost', port: metrics.port })}.`];
 }
 
 function listenText({ host, port }: ListenAddress): string {

@@ -1,4 +1,5 @@
 /** `underpass client`: forwards local ports through one relay. */
+import path from 'node:path';
 import type {
   DynamicForward,
   Forward,
@@ -58,7 +59,7 @@ export async function runClient(relay: string | undefined, options: ClientFlags)
   const flags = saved === undefined ? options : { ...options, config: saved.file };
   const loaded = flags.config === undefined ? undefined : loadFile(flags.config, flags);
   const config = clientConfigFrom(flags, loaded?.config);
-  const name = saved?.name ?? config.relay.host;
+  const name = saved?.name ?? credentialName(flags.config) ?? config.relay.host;
   if (flags.stdio !== undefined) {
     if (forwardsOf(flags).length > 0) {
       throw usageError(
@@ -94,6 +95,12 @@ async function findRelay(relay: string, flags: ClientFlags, log: () => Log): Pro
     throw usageError('-W reads stdin itself, so the link cannot come from there', 'enrol first, without -W');
   }
   return relayOf(relay, flags.as, log);
+}
+
+/** The name of a saved relay whose config systemd has handed to this service (docs/adr/0021-service.md). */
+function credentialName(file: string | undefined, environment = process.env): string | undefined {
+  if (file === undefined || path.dirname(file) !== environment.CREDENTIALS_DIRECTORY) return undefined;
+  return path.basename(file, '.toml');
 }
 
 function loadFile(file: string, flags: ClientFlags): LoadedClientConfig {

@@ -11,6 +11,9 @@ import { storeDirectoryOf } from '../store/store-files.js';
 import { loadStore, type StoredPeer, wipeStoredPeer } from '../store/stored-peer.js';
 import { printErrorLine } from '../terminal.js';
 
+/** What `underpass service install relay` writes. */
+const SERVICE_UNIT = '/etc/systemd/system/underpass-relay.service';
+
 export interface RelayFiles {
   /** The path of relay.toml. */
   readonly file: string;
@@ -26,8 +29,10 @@ export function readRelayFiles(file = defaultRelayConfigFile()): RelayFiles {
   if (!existsSync(file)) {
     throw new CliError(
       ExitCode.config,
-      `there is no relay on this machine: ${file} does not exist`,
-      'start one with underpass relay, or give its config with --config',
+      `this user has no relay: ${file} does not exist`,
+      existsSync(SERVICE_UNIT)
+        ? "the system's relay belongs to the user underpass: run this as sudo -u underpass underpass …"
+        : 'start one with underpass relay, or give its config with --config',
     );
   }
   const config = loadRelayConfig(file);

@@ -24,7 +24,11 @@ export async function runInstall(kind: string, name: string | undefined, flags: 
   const { isUser, machine } = execution;
   const role: Role =
     target.kind === 'client'
-      ? { ...target, client: clientFacts(flags.config ?? savedRelay(target.name).file, !isUser) }
+      ? {
+          ...target,
+          client: clientFacts(flags.config ?? savedRelay(target.name).file, !isUser),
+          isSaved: flags.config === undefined,
+        }
       : { ...target, config: absolute(flags.config), port: relayPort(machine.configDirectory, isUser) };
   install(planInstall(role, isUser, machine), execution);
   const own = path.join(machine.configDirectory, 'relay.toml');

@@ -27,8 +27,6 @@ export function wipeWireguardFile({ privateKey, peers }: WireguardFile): void {
   for (const { presharedKey } of peers) presharedKey?.fill(0);
 }
 
-/** More peers than any WireGuard server has. */
-const MAX_PEERS = 10_000;
 const HASH = 0x23;
 const EQUALS = 0x3d;
 
@@ -55,7 +53,6 @@ export function parseWireguardFile(file: string, bytes: Uint8Array): WireguardFi
   if (first === undefined || own.length > 1) {
     throw problem(file, own[1]?.line ?? 1, `found ${own.length} sections [Interface], expected one`);
   }
-  if (peers.length > MAX_PEERS) throw problem(file, 1, `has more than ${MAX_PEERS} peers`);
   const reader = new SectionReader(file);
   const privateKey = reader.secret(first, 'PrivateKey');
   if (privateKey === undefined) throw problem(file, first.line, 'PrivateKey: found nothing, expected a key');

@@ -7,7 +7,13 @@ import { systemSandbox, USER_SANDBOX, unitArgument, unitText } from './unit-text
 
 export type Role =
   | { readonly kind: 'relay'; readonly config: string | undefined; readonly port: number | undefined }
-  | { readonly kind: 'client'; readonly name: string; readonly client: ClientFacts };
+  | {
+      readonly kind: 'client';
+      readonly name: string;
+      readonly client: ClientFacts;
+      /** Whether `underpass client NAME` finds the config by itself. */
+      readonly isSaved: boolean;
+    };
 
 export interface PlannedFile {
   readonly path: string;
@@ -45,7 +51,7 @@ export function planInstall(role: Role, isUser: boolean, machine: Machine): Inst
 function planUserUnit(role: Role, unit: string, machine: Machine): InstallPlan {
   const parameters =
     role.kind === 'client'
-      ? ['client', '--config', role.client.file]
+      ? ['client', ...(role.isSaved ? [role.name] : ['--config', role.client.file])]
       : ['relay', ...(role.config === undefined ? [] : ['--config', role.config])];
   const text = unitText({
     ...describe(role),

@@ -8,6 +8,7 @@ const relay = { kind: 'relay', config: undefined, port: 51_820 } as const;
 const client = {
   kind: 'client',
   name: 'home',
+  isSaved: true,
   client: {
     file: '/c/relays/home.toml',
     secrets: ['/c/relays/home.key', '/c/relays/home.psk'],
@@ -84,15 +85,17 @@ describe("a user's service", () => {
     const plan = planInstall(client, true, machine);
     expect(plan.files.map(({ path }) => path)).toEqual(['/m/user/underpass-client-home.service']);
     const lines = unitOf(plan);
-    expect(lines.find((line) => line.startsWith('ExecStart='))).toMatch(
-      / client --config \/c\/relays\/home\.toml$/,
-    );
+    expect(lines.find((line) => line.startsWith('ExecStart='))).toMatch(/ client home$/);
     expect(lines).toContain('NoNewPrivileges=yes');
     expect(lines.join('\n')).not.toMatch(/^(?:User|DynamicUser|Protect|Private|Capability|Ambient)/m);
     expect(plan.commands.join('\n')).toContain('loginctl enable-linger');
   });
 
   it('may have its config elsewhere', () => {
+    const elsewhere = unitOf(planInstall({ ...client, isSaved: false }, true, machine));
+    expect(elsewhere.find((line) => line.startsWith('ExecStart='))).toMatch(
+      / client --config \/c\/relays\/home\.toml$/,
+    );
     const plan = planInstall({ ...relay, config: '/x/100%.toml' }, true, machine);
     expect(unitOf(plan).find((line) => line.startsWith('ExecStart='))).toMatch(
       /relay --config \/x\/100%%\.toml$/,
