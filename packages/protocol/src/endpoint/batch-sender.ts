@@ -66,27 +66,34 @@ export class BatchSender {
     return batch.lengthBytes > 0;
   }
 
-  /** Writes datagrams of `segmentBytes` each, up to `limit` bytes in all.
+  /** Writes datagrams of `segmentBytes` each, up to `limit` bytes in all. If messages of flows make the first one shorter,
+   *  the others get its size instead: most programs send messages of one size.
    *  @returns how many bytes they take */
   #fillPackets(
     now: number,
     keypairId: number,
     association: Association,
-    { buffer, segmentBytes }: TransmitBatch,
+    batch: TransmitBatch,
     limit: number,
   ): number {
-    const room = segmentBytes - TRANSPORT_OVERHEAD_BYTES;
+    const { buffer } = batch;
+    let room = batch.segmentBytes - TRANSPORT_OVERHEAD_BYTES;
     let at = 0;
-    while (at + segmentBytes <= limit) {
+    while (at + batch.segmentBytes <= limit) {
       const length = association.pollPacket(now, keypairId, buffer, at + HEADER_BYTES, room);
       if (length === 0) break;
+      const isFirst = at === 0;
       at += this.#session.seal(now, buffer, at, length, room);
       if (association.isClosing) {
         association.endClosing();
         break;
       }
+      if (this.#session.sendableKeypairId(now) !== keypairId) break;
+      if (length === room) continue;
       // Only the last datagram of a batch may be shorter.
-      if (length < room || this.#session.sendableKeypairId(now) !== keypairId) break;
+      if (!isFirst || !association.hasMessages || !association.connection.isHelloConfirmed(keypairId)) break;
+      room = length;
+      batch.segmentBytes = at;
     }
     return at;
   }

@@ -91,6 +91,10 @@ export class Association {
   get isClosing(): boolean {
     return this.#closing !== undefined;
   }
+  /** Whether messages of flows may be sent (spec datagrams). */
+  get hasMessages(): boolean {
+    return this.#closing === undefined && this.#connection.parts.streams.datagrams.isWaiting;
+  }
   /** Our HELLO to the peer's current run. */
   get hello(): Hello {
     return this.#connection.helloFor(this.#epochs.expected);

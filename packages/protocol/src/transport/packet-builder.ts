@@ -34,8 +34,9 @@ export class PacketBuilder {
   readonly #gate: SendGate;
   readonly #writer = new PacketWriter();
   readonly #skipped: SkippedNumbers;
-  /** Where the frames after HELLO begin in the packet that is being built. */
+  /** Where the frames after HELLO begin in the packet that is being built, and whether it can be of no larger size. */
   #afterHello = 0;
+  #isLargest = false;
   /** The next packet with data begins with messages of flows, and not with bytes of streams (spec datagrams 3.2). */
   #isDatagramsTurn = true;
   #lastPingAt = Number.NEGATIVE_INFINITY;
@@ -89,6 +90,8 @@ export class PacketBuilder {
 
     this.#begin(bytes, start, maxBytes);
     if (pending.hello || !this.#hello.isConfirmed(keypairId)) this.#addHello(keypairId);
+    // A HELLO without end would follow if a message waited for a larger packet behind it.
+    this.#isLargest = !writer.isEmpty || maxBytes + TRANSPORT_OVERHEAD_BYTES >= this.#parts.mtu.datagramBytes;
     this.#afterHello = writer.at;
     // PATH_CHALLENGE comes before the ACK, which may take all the room but one byte for PING.
     const hasChallenge = this.#addChallenge();
@@ -317,7 +320,7 @@ export class PacketBuilder {
     const { datagrams } = this.#parts.streams;
     const { bytes, at, room } = this.#writer;
     if (!datagrams.isWaiting) return false;
-    const isBare = at === this.#afterHello;
+    const isBare = this.#isLargest && at === this.#afterHello;
     return this.#writer.advance(datagrams.writeFrames(now, bytes, at, room, isBare), true);
   }
 

@@ -144,8 +144,8 @@ export class FlowDatagrams {
   }
 
   /** Writes DATAGRAM frames until no more fit. Messages that are too old are dropped on the way.
-   *  @param isBare whether nothing but HELLO is in the packet. What does not fit then will not fit into any packet of
-   *    this path (spec datagrams 2.2)
+   *  @param isBare whether the packet is as large as the path permits, and has nothing but HELLO. What does not fit then
+   *    will not fit into any packet of this path (spec datagrams 2.2)
    *  @returns the position after them */
   writeFrames(now: number, bytes: Uint8Array, position: number, room: number, isBare: boolean): number {
     let at = position;
