@@ -51,7 +51,7 @@ async function open(host: string, port: number, onMessage: OnMessage, ipv6Only =
     },
   };
   try {
-    socket = await bindFlowSocket({ address: host, port }, handler, { ipv6Only });
+    socket = await bindFlowSocket({ address: host, port }, handler, { ipv6Only, isShared: true });
     return socket;
   } catch (error) {
     throw bindError(`UDP port ${formatTarget({ host, port })}`, error);

@@ -4,7 +4,7 @@ import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import type { Address } from '@underpass/protocol';
 import { fromDualStack, toDualStack } from './socket-address.js';
-import { literalLookup } from './system-socket.js';
+import { askForBuffer, literalLookup } from './system-socket.js';
 import { systemCode } from './underpass-error.js';
 
 /** How many bytes of messages may wait for the system. Further ones are dropped. */
@@ -33,18 +33,27 @@ export function connectFlowSocket(to: Address, handler: FlowSocketHandler): Prom
   return open(isIP(to.address) === 6, handler, (socket) => socket.connect(to.port, to.address), 'connect');
 }
 
+export interface BindOptions {
+  readonly ipv6Only?: boolean;
+  /** Whether many programs may send to the socket at once, so that the system should keep more for us. */
+  readonly isShared?: boolean;
+}
+
 /** Opens a socket on a local address. For `::` it takes IPv4 too.
  *  @param at  an IP literal or a name; port 0 lets the system choose
  *  @throws a system error when the address cannot be used */
 export async function bindFlowSocket(
   at: Address,
   handler: FlowSocketHandler,
-  options: { readonly ipv6Only?: boolean } = {},
+  options: BindOptions = {},
 ): Promise<FlowSocket> {
   const address = isIP(at.address) === 0 ? (await lookup(at.address)).address : at.address;
   const isIp6 = isIP(address) === 6;
   const bind = (socket: Socket): unknown => socket.bind({ address, port: at.port, exclusive: true });
-  return open(isIp6, handler, bind, 'listening', isIp6 && options.ipv6Only);
+  const onOpened = (socket: Socket): void => {
+    if (options.isShared) askForBuffer((bytes) => socket.setRecvBufferSize(bytes));
+  };
+  return open(isIp6, handler, bind, 'listening', isIp6 && options.ipv6Only, onOpened);
 }
 
 function open(
@@ -53,6 +62,7 @@ function open(
   start: (socket: Socket) => unknown,
   event: 'connect' | 'listening',
   ipv6Only = false,
+  onOpened: (socket: Socket) => void = () => {},
 ): Promise<FlowSocket> {
   const socket = createSocket({ type: isIp6 ? 'udp6' : 'udp4', ipv6Only, lookup: literalLookup });
   return new Promise((resolve, reject) => {
@@ -63,6 +73,7 @@ function open(
     socket.once('error', fail);
     socket.once(event, () => {
       socket.off('error', fail);
+      onOpened(socket);
       resolve(new SystemFlowSocket(socket, handler, isIp6 && !ipv6Only));
     });
     try {

@@ -113,7 +113,8 @@ export function literalLookup(
   callback(null, hostname, hostname.includes(':') ? 6 : 4);
 }
 
-function askForBuffer(set: (bytes: number) => void): void {
+/** Asks for a larger buffer, by the function that sets it. */
+export function askForBuffer(set: (bytes: number) => void): void {
   for (let bytes = SOCKET_BUFFER_BYTES; bytes >= MIN_SOCKET_BUFFER_BYTES; bytes /= 2) {
     try {
       set(bytes);
