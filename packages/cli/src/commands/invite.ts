@@ -16,6 +16,9 @@ import { ownEndpoint } from './own-endpoint.js';
 import { listenRules, type RelayFiles, readRelayFiles, tellRelay } from './relay-files.js';
 import { minuteText } from './time-text.js';
 
+/** How much light border scanners need around a QR code (ISO/IEC 18004 §5.3.8). */
+const QUIET_MODULES = 4;
+
 /** The options of the command line. */
 export interface InviteFlags {
   readonly allow?: readonly AllowRule[];
@@ -133,10 +136,11 @@ async function endpointOf({ file, config }: RelayFiles): Promise<HostPort> {
   return ownEndpoint(actual ?? config.listen, file);
 }
 
-/** A QR code of half blocks, light on dark as scanners expect. */
-function qrText(link: string): string {
-  const code = encodeQr(link, 'ascii', { ecc: 'low' }).trimEnd();
-  if (!usesColor(process.stdout)) return code;
+/** A QR code of half blocks. The blocks are the light parts, for a terminal with a dark background; in colour, it does
+ *  not depend on the background. */
+export function qrText(link: string, isColored = usesColor(process.stdout)): string {
+  const code = encodeQr(link, 'ascii', { ecc: 'low', border: QUIET_MODULES }).trimEnd();
+  if (!isColored) return code;
   return code
     .split('\n')
     .map((line) => `\u001b[40;97m${line}\u001b[0m`)

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
+import decodeQr from 'qr/decode.js';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { makeRoom } from '../../src/commands/invite.js';
+import { makeRoom, qrText } from '../../src/commands/invite.js';
 import type { RelayFiles } from '../../src/commands/relay-files.js';
 import { INVITE_GRACE_MS, MAX_INVITES } from '../../src/limits.js';
 import { addInvite } from '../../src/store/store-changes.js';
@@ -59,5 +60,38 @@ describe('a new invite', () => {
     expect(() => makeRoom(files(many.slice(1)), 'laptop', NOW)).not.toThrow();
     const forgotten = many.map((peer) => stored(peer.name, NOW - INVITE_GRACE_MS, true));
     expect(() => makeRoom(files(forgotten), 'laptop', NOW)).not.toThrow();
+  });
+});
+
+describe('a QR code', () => {
+  const link = `underpass://relay.example.org:51820/${'Aa0-_zZ9'.repeat(11)}wxyz`;
+
+  /** What a camera sees on a terminal with a dark background: each character is two pixels, one above the other. */
+  function seen(lines: readonly string[], scale: number) {
+    const width = (lines[0]?.length ?? 0) * scale;
+    const height = lines.length * 2 * scale;
+    const data = new Uint8Array(width * height * 3);
+    for (let y = 0; y < height; y++) {
+      for (let x = 0; x < width; x++) {
+        const row = Math.floor(y / scale);
+        const character = lines[row >> 1]?.[Math.floor(x / scale)] ?? ' ';
+        const isLight = character === '█' || character === (row % 2 === 0 ? '▀' : '▄');
+        data.fill(isLight ? 255 : 0, (y * width + x) * 3, (y * width + x + 1) * 3);
+      }
+    }
+    return { width, height, data };
+  }
+
+  it('shows the link to a camera', () => {
+    const lines = qrText(link, false).split('\n');
+    expect(new Set(lines.map(({ length }) => length)).size).toBe(1);
+    expect(lines[0]).toMatch(/^█+$/);
+    expect(decodeQr(seen(lines, 4))).toBe(link);
+  });
+
+  it('has its own colours where there are colours', () => {
+    const [plain, colored] = [qrText(link, false), qrText(link, true)];
+    expect(colored.replaceAll('\u001b[40;97m', '').replaceAll('\u001b[0m', '')).toBe(plain);
+    expect(colored).not.toBe(plain);
   });
 });
