@@ -36,6 +36,21 @@ describe('the manual', () => {
 });
 
 describe('docs/cli.md', () => {
+  const documented = tree.commands.filter(({ name }) => name !== 'help');
+
+  it.each(documented.map((command) => [command.name, command] as const))(
+    'describes underpass %s and each of its options',
+    (name, command) => {
+      const [, section = ''] = reference.split(new RegExp(`^### underpass ${name}$`, 'm'));
+      const text = section.split(/^##/m, 1)[0] ?? '';
+      const options = allCommands(command).flatMap((part) => part.options);
+      const missing = options
+        .map(({ flags }) => flags)
+        .filter((flags) => !flags.includes('--help') && !flags.some((flag) => text.includes(`\`${flag}`)));
+      expect({ length: text.length > 0, missing }).toEqual({ length: true, missing: [] });
+    },
+  );
+
   it('lists every environment variable of the manual, and the manual those of the options', () => {
     for (const [name] of SECTIONS.environment) expect(reference).toContain(`\`${name}\``);
     const known = new Set(SECTIONS.environment.map(([name]) => name));
