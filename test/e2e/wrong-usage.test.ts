@@ -40,6 +40,18 @@ describe('an invalid command line causes code 2 and one line', () => {
       "underpass: option '-L, --local-forward <[bind:]port:host:hostport>' argument '8080:localhost' is invalid. '8080:localhost': expected [bind:]port:host:hostport, for example 8080:example.com:80: see underpass client --help",
     ],
     [
+      ['client', '-L', '8000-8010:db:5432'],
+      "underpass: option '-L, --local-forward <[bind:]port:host:hostport>' argument '8000-8010:db:5432' is invalid. '8000-8010:db:5432' has 11 ports to listen on, but one port at the target: expected as many: see underpass client --help",
+    ],
+    [
+      ['client', '-D', 'socks5://127.0.0.1:1080'],
+      "underpass: option '-D, --dynamic-forward <[bind:]port>' argument 'socks5://127.0.0.1:1080' is invalid. 'socks5://127.0.0.1:1080' contains socks5:// as in a URL: write 127.0.0.1:1080: see underpass client --help",
+    ],
+    [
+      ['client', '-W', 'db'],
+      "underpass: option '-W, --stdio <host:port>' argument 'db' is invalid. 'db': expected host:port, for example example.com:22, IPv6 in brackets: see underpass client --help",
+    ],
+    [
       ['client', '--relay-key', 'short'],
       'underpass: --relay-key is not a public key: expected 44 characters of base64, as underpass pubkey prints them',
     ],
@@ -79,23 +91,21 @@ describe('an invalid command line causes code 2 and one line', () => {
     });
   });
 
-  it('without any forward causes code 2', async () => {
+  it.each([
+    [[], 'nothing to forward: give a forward, for example -L [BIND:]PORT:HOST:HOSTPORT or -D [BIND:]PORT'],
+    [
+      ['-W', 'db:22', '-D', '1080'],
+      '-W carries one connection and cannot be combined with other forwards: leave them out',
+    ],
+    [
+      ['--proxy-protocol', '-D', '1080'],
+      '--proxy-protocol needs a -L or -R whose target is to be told who connected: in a config file, write ,proxy-protocol behind the forward',
+    ],
+  ])('of forwards causes code 2: %j', async (flags, line) => {
     const { file } = newKey(temporaryDirectory(), 'client');
-    const { code, lines } = await runUnderpass([
-      'client',
-      '--relay',
-      'localhost:1',
-      '--relay-key',
-      KEY,
-      '--key',
-      file,
-    ]);
-    expect([code, lines]).toEqual([
-      2,
-      [
-        'underpass: nothing to forward: give a forward, for example -L [BIND:]PORT:HOST:HOSTPORT or -D [BIND:]PORT',
-      ],
-    ]);
+    const relay = ['--relay', 'localhost:1', '--relay-key', KEY, '--key', file];
+    const { code, lines } = await runUnderpass(['client', ...relay, ...flags]);
+    expect([code, lines]).toEqual([2, [`underpass: ${line}`]]);
   });
 
   it.each([

@@ -38,7 +38,7 @@ export function parseLocalForwards(text: string): readonly LocalForward[] | Refu
 }
 
 /** The same forward, whose target is told who connected. */
-export function withProxyProtocol(forward: LocalForward): LocalForward {
+export function withProxyProtocol<F extends LocalForward | ReverseForward>(forward: F): F {
   if (forward.proxyProtocol === true) return forward;
   return { ...forward, text: `${forward.text}${PROXY_PROTOCOL}`, proxyProtocol: true };
 }

@@ -16,9 +16,9 @@ export interface Link {
 
 /** One local connection that is to be carried to a target.
  *
- *  It waits for a place, a stream that the relay permits, and contact with the relay. Whoever waits calls `open` once
- *  there is a place, and `giveUp` when contact takes too long. If `socket` closes before `open` is called, the end is
- *  over. */
+ *  It waits for a place, a stream that the relay permits, and contact with the relay. The client's carrier calls `open`
+ *  once there is a place, and `giveUp` when contact takes too long. If `socket` closes before `open` is called, the end
+ *  is over. */
 export interface LocalEnd {
   readonly socket: ResettableSocket;
   /** Called at most once.

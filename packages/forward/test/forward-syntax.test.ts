@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Bind, formatTarget, type LocalForward } from '../src/forward-spec.js';
+import { type Bind, formatTarget, type LocalForward, type ReverseForward } from '../src/forward-spec.js';
 import {
   formatPlace,
   MAX_RANGE_PORTS,
@@ -128,6 +128,8 @@ describe('a forward specification', () => {
     }
     const [plain] = parseLocalForwards('8000:a:1') as readonly [LocalForward];
     expect(withProxyProtocol(plain)).toEqual(forwards[0]);
+    const [reverse] = parseReverseForwards('8000:a:1') as readonly [ReverseForward];
+    expect([withProxyProtocol(reverse)]).toEqual(parseReverseForwards('8000:a:1,proxy-protocol'));
     expect(parseLocalForwards('8000:a:1,proxy')).toEqual({ reason: expect.stringContaining("'1,proxy'") });
     expect(parseUdpForwards('8000:a:1,proxy-protocol')).toEqual({ reason: expect.stringContaining('UDP') });
   });

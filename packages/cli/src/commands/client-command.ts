@@ -52,7 +52,7 @@ export function clientCommand(): Command {
     )
     .option(
       '--proxy-protocol',
-      'tell the targets of all -L who connected, by a PROXY protocol header (version 2); for one of them: -L ...,proxy-protocol',
+      'tell the targets of all -L and -R who connected, by a PROXY protocol header (version 2); for one of them: -L ...,proxy-protocol',
     )
     .option(
       '-R, --reverse-forward <[bind:]port:host:hostport>',

@@ -169,15 +169,17 @@ export function clientConfigFrom(flags: ClientFlags, fromFile?: ClientConfig): C
 
 function forwardsOf(flags: ClientFlags): readonly Forward[] {
   const { localForward = [], dynamicForward = [], udpForward = [], reverseForward = [] } = flags;
-  const { proxyProtocol = false } = flags;
-  if (proxyProtocol && localForward.length === 0) {
+  if (flags.proxyProtocol !== true) {
+    return [...localForward, ...dynamicForward, ...udpForward, ...reverseForward];
+  }
+  if (localForward.length + reverseForward.length === 0) {
     throw usageError(
-      '--proxy-protocol needs a -L whose target is to be told who connected',
+      '--proxy-protocol needs a -L or -R whose target is to be told who connected',
       'in a config file, write ,proxy-protocol behind the forward',
     );
   }
-  const local = proxyProtocol ? localForward.map(withProxyProtocol) : localForward;
-  return [...local, ...dynamicForward, ...udpForward, ...reverseForward];
+  const local = localForward.map(withProxyProtocol);
+  return [...local, ...dynamicForward, ...udpForward, ...reverseForward.map(withProxyProtocol)];
 }
 
 function refuseBesideConfig(flags: ClientFlags): void {
