@@ -147,6 +147,28 @@ describe('underpass client -W beside a client with the same keys', () => {
     expect(await stdio.ended()).toMatchObject({ code: 1 });
   });
 
+  it.each(['the end of its connection', 'SIGHUP'])(
+    'goes on after %s while another one uses it, as with two ssh sessions',
+    async (how) => {
+      const { setup, relay, client, other } = await startTwo();
+      client.program.child.kill('SIGTERM');
+      await client.program.ended();
+      const first = startUnderpass([...clientArguments(setup, relay.port, []), '-W', other]);
+      first.child.stdin?.write('1');
+      await first.until(() => first.stdout === '1', 'the echo');
+      const second = startUnderpass([...clientArguments(setup, relay.port, []), '-W', other]);
+      second.child.stdin?.write('2');
+      await second.until(() => second.stdout === '2', 'the echo');
+      if (how === 'SIGHUP') first.child.kill('SIGHUP');
+      else first.child.stdin?.end();
+      await first.event('stream-closed');
+      second.child.stdin?.end('3');
+      expect(await second.ended()).toEqual({ code: 0, signal: null });
+      expect(second.stdout).toBe('23');
+      expect(await first.ended()).toEqual({ code: 0, signal: null });
+    },
+  );
+
   it('is the one that others join if it came first', async () => {
     const { setup, relay, client, other } = await startTwo();
     client.program.child.kill('SIGTERM');

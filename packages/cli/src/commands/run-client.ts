@@ -46,7 +46,7 @@ export async function runOneConnection(target: Target, run: ClientRun): Promise<
   const { control } = claim;
   const bare = { ...run, config: { ...run.config, forwards: [] } };
   try {
-    await runStdio(target, run.log, (onEvent) => start(bare, control, onEvent));
+    await runStdio(target, run.log, (onEvent) => start(bare, control, onEvent), control.idle);
   } finally {
     control.close();
   }

@@ -10,12 +10,15 @@ import { logClientEvent } from './client-log.js';
 import { problemAdvice } from './contact-text.js';
 import { openStdio, type Stdio } from './stdio-streams.js';
 
-/** Ends with the connection, or when a signal stops it.
+/** Ends with the connection, or when a signal stops it. Then it goes on while other processes use the client, as the
+ *  first of several ssh connections does: ssh hangs up on its ProxyCommand when it ends, and the others would break off.
+ *  @param untilUnused  resolves when no other process uses the client
  *  @throws CliError when the target was refused or the connection did not end cleanly */
 export async function runStdio(
   target: Target,
   log: Log,
   start: (onEvent: (event: ClientEvent) => void) => Promise<Client>,
+  untilUnused: () => Promise<void> = () => Promise.resolve(),
 ): Promise<void> {
   let problem: ContactProblem | undefined;
   const client = await start((event) => {
@@ -23,10 +26,13 @@ export async function runStdio(
     if (event.type === 'contact-problem') problem = event.problem;
     if (event.type === 'connected') problem = undefined;
   });
-  const stop = untilStopSignal(['SIGINT', 'SIGTERM', 'SIGHUP']);
+  const stop = untilStopSignal(['SIGINT', 'SIGTERM']);
+  const hangUp = new Promise<void>((resolve) => process.on('SIGHUP', () => resolve()));
   const stdio = openStdio();
   try {
-    await Promise.race([carry(client, target, stdio), stop]);
+    await Promise.race([carry(client, target, stdio, hangUp), stop]);
+    stdio.close();
+    await Promise.race([untilUnused(), stop]);
   } catch (error) {
     if (error instanceof TunnelError) throw failureOf(error, target, problem);
     throw error;
@@ -38,9 +44,20 @@ export async function runStdio(
 
 /** Resolves when both directions have ended and the relay has everything, or when nobody reads the output any more.
  *  @throws TunnelError */
-async function carry(client: Client, target: Target, { input, output, settled }: Stdio): Promise<void> {
+async function carry(
+  client: Client,
+  target: Target,
+  { input, output, settled }: Stdio,
+  hangUp: Promise<void>,
+): Promise<void> {
   const socket = client.dial(target, { allowHalfOpen: true });
+  let isHungUp = false;
   await new Promise<void>((resolve, reject) => {
+    void hangUp.then(() => {
+      isHungUp = true;
+      socket.destroy();
+      resolve();
+    });
     socket.once('error', reject);
     socket.once('close', () => void socket.delivered.then(resolve));
     // A reader that stops early is no failure, as in other commands.
@@ -52,6 +69,7 @@ async function carry(client: Client, target: Target, { input, output, settled }:
     input.pipe(socket);
     socket.pipe(output);
   });
+  if (isHungUp) return;
   if (output === process.stdout) await requireOutput();
   else await settled;
 }

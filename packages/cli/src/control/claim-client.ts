@@ -7,6 +7,7 @@ import { clientSocketName } from './control-name.js';
 import { type ControlRoutes, ControlSocketInUse } from './control-server.js';
 import { dialThrough } from './dial-through.js';
 import { EventFeed } from './event-feed.js';
+import { JoinedCount } from './joined-count.js';
 import { JoinedForwards } from './joined-forwards.js';
 import { openControl } from './open-control.js';
 
@@ -16,6 +17,8 @@ export interface ClientControl {
   serve(client: Client): void;
   /** Pass every event of the client. */
   onEvent(event: ClientEvent): void;
+  /** Resolves when no other process uses this client. */
+  idle(): Promise<void>;
   close(): void;
 }
 
@@ -30,6 +33,7 @@ export async function claimClient(facts: ClientFacts, log: Log): Promise<Claim> 
   let serve: (client: Client) => void = () => undefined;
   let joined: JoinedForwards | undefined;
   const feed = new EventFeed<ClientEvent>();
+  const users = new JoinedCount();
   const running = new Promise<Client>((resolve) => {
     serve = (client) => {
       joined = new JoinedForwards(client);
@@ -41,6 +45,9 @@ export async function claimClient(facts: ClientFacts, log: Log): Promise<Claim> 
     'POST /forwards': async (body, exchange) => {
       await running;
       await joined?.add(body, exchange);
+      const leave = users.enter();
+      if (exchange.signal.aborted) leave();
+      else exchange.signal.addEventListener('abort', leave);
       return undefined;
     },
     'GET /events': (_body, exchange) => {
@@ -51,7 +58,9 @@ export async function claimClient(facts: ClientFacts, log: Log): Promise<Claim> 
     'POST /probe': async (body) => probePath(await running, probeOptionsIn(body)),
   };
   const dial = async (...[target, request, response, refuse]: DialParameters): Promise<void> => {
-    dialThrough(await running, target, request, response, refuse);
+    const client = await running;
+    response.once('close', users.enter());
+    dialThrough(client, target, request, response, refuse);
   };
   try {
     const name = clientSocketName(facts.publicKey, facts.relayPublicKey);
@@ -60,7 +69,8 @@ export async function claimClient(facts: ClientFacts, log: Log): Promise<Claim> 
       feed.onEvent(event);
       joined?.onEvent(event);
     };
-    return { kind: 'claimed', control: { serve, onEvent, close: () => server?.close() } };
+    const idle = (): Promise<void> => users.idle();
+    return { kind: 'claimed', control: { serve, onEvent, idle, close: () => server?.close() } };
   } catch (error) {
     if (error instanceof ControlSocketInUse) return { kind: 'taken', socket: error.file };
     throw error;
