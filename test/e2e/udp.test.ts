@@ -29,12 +29,18 @@ async function startUdp(allow: readonly string[], forwards: readonly string[]): 
   return { relay, client, ports };
 }
 
-/** Starts a DNS server with a short answer (a.test), one of about 900 bytes (large.test) and one that no tunnel carries
- *  in one packet (huge.test). */
-async function startDns(dnsmasq: string): Promise<number> {
+/** A port that was free a moment ago. */
+async function freePort(): Promise<number> {
   const socket: FlowSocket = await bindFlowSocket({ address: '127.0.0.1', port: 0 }, { onMessage: () => {} });
   const { port } = socket.address;
   socket.close();
+  return port;
+}
+
+/** Starts a DNS server with a short answer (a.test), one of about 900 bytes (large.test) and one that no tunnel carries
+ *  in one packet (huge.test). */
+async function startDns(dnsmasq: string): Promise<number> {
+  const port = await freePort();
   const text = (count: number) =>
     Array.from({ length: count }, (_, n) => String(n).padStart(200, 'x')).join();
   const child = spawn(
@@ -130,6 +136,23 @@ describe('UDP through the tunnel', () => {
       const large = await dig(digPath, port, '+tries=5', '+bufsize=1232', 'large.test', 'TXT');
       expect(large.output.match(/x{190,}/g)).toHaveLength(4);
     }
+  });
+
+  it('dig asks again over TCP for an answer that is too large, as in docs/guide/dns.md', async (context) => {
+    const [digPath, dnsmasq] = [installed('dig'), installed('dnsmasq')];
+    if (digPath === undefined || dnsmasq === undefined)
+      return context.skip('dig or dnsmasq is not installed');
+    const server = await startDns(dnsmasq);
+    const setup = setUpRelay([`127.0.0.1:${server}/udp`, `127.0.0.1:${server}`]);
+    const relay = await startRelay(setup);
+    const port = await freePort();
+    const forward = `${port}:127.0.0.1:${server}`;
+    const client = startUnderpass([...clientArguments(setup, relay.port, [forward]), '-U', forward]);
+    await client.event('listening', (event) => event.target === `127.0.0.1:${server}`);
+    await client.event('listening', (event) => event.target === `127.0.0.1:${server}/udp`);
+    const huge = await dig(digPath, port, '+tries=5', '+bufsize=1232', 'huge.test', 'TXT');
+    expect(huge.code).toBe(0);
+    expect(huge.output.match(/x{190,}/g)).toHaveLength(15);
   });
 
   it('an answer that is too large is dropped, and the relay says so once', async (context) => {
