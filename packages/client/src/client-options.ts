@@ -190,7 +190,7 @@ export interface BoundForward {
   /** With the actual port if port 0 was requested. */
   readonly addresses: readonly { readonly address: string; readonly port: number }[];
   /** The path of a unix socket, which has no addresses. */
-  readonly path?: string;
+  readonly path?: string | undefined;
 }
 
 export interface ClientStatus {

@@ -2,9 +2,10 @@
 import {
   type Forward,
   formatRelayPlace,
+  isUnix,
+  type ListenPlace,
   type ReverseForward,
   relayPlaceOf,
-  type TcpPlace,
 } from '@underpass/forward';
 import { monotonicMs, systemTimers, UnderpassError } from '@underpass/runtime';
 import type { BoundForward, DisconnectCause } from './client-options.js';
@@ -73,7 +74,7 @@ export class Forwards {
     const where = placeText(place);
     const isSame = ({ bound: { spec } }: Running): boolean =>
       spec.kind === 'reverse' && placeText(spec.place) === where;
-    if (place.port === 0 || !this.#running.some(isSame)) return;
+    if ((!isUnix(place) && place.port === 0) || !this.#running.some(isSame)) return;
     throw new UnderpassError(
       'address-in-use',
       `two reverse forwards ask the relay for ${where}`,
@@ -95,7 +96,7 @@ export class Forwards {
   }
 }
 
-function placeText(place: TcpPlace): string {
+function placeText(place: ListenPlace): string {
   const { bind, port } = relayPlaceOf(place);
   return formatRelayPlace(bind, port);
 }

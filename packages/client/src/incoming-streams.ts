@@ -190,6 +190,7 @@ interface Visit {
  *  has the one that was asked for, or the unspecified one (spec forwarding 2.8). */
 function headerFor({ forward, source }: Visit): Uint8Array {
   const { bind } = relayPlaceOf(forward.spec.place);
+  if (isUnix(forward.spec.place)) return encodeProxyHeader(undefined, undefined);
   const isIp6 = source.address.includes(':');
   const anyAddress = isIp6 ? '::' : '0.0.0.0';
   const loopback = isIp6 ? '::1' : '127.0.0.1';

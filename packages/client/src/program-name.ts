@@ -10,5 +10,5 @@ export function nameOfProgram(socket: Socket, place: ListenPlace): string {
 
 /** Where a visitor of a reverse forward comes from. */
 export function formatSource({ host, port }: { readonly host: string; readonly port: number }): string {
-  return `${host} port ${port}`;
+  return port === 0 ? 'a program at the relay' : `${host} port ${port}`;
 }

@@ -3,6 +3,7 @@ import {
   decodeListenAnswer,
   decodeStatus,
   encodeRequest,
+  isUnix,
   type RequestStatus,
   type ReverseForward,
   relayPlaceOf,
@@ -80,10 +81,14 @@ export class ReverseForwarding implements Forwarding, Listening {
     this.#ask();
     const { spec } = this;
     const addresses = () => this.#addresses();
+    const path = () => (this.#port !== undefined && isUnix(spec.place) ? spec.place.path : undefined);
     return {
       spec,
       get addresses() {
         return addresses();
+      },
+      get path() {
+        return path();
       },
     };
   }
@@ -111,7 +116,7 @@ export class ReverseForwarding implements Forwarding, Listening {
 
   #addresses(): BoundForward['addresses'] {
     const { bind } = relayPlaceOf(this.spec.place);
-    return this.#port === undefined ? [] : [{ address: bind, port: this.#port }];
+    return this.#port === undefined || isUnix(this.spec.place) ? [] : [{ address: bind, port: this.#port }];
   }
 
   // ---- asking -----------------------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ export interface ReverseForward {
   readonly kind: 'reverse';
   readonly text: string;
   /** On the relay. A host is an IP literal. */
-  readonly place: TcpPlace;
+  readonly place: ListenPlace;
   /** As this machine sees it. */
   readonly target: TcpTarget | UnixTarget;
   /** Whether the target is told who connected (spec forwarding 2.8). */

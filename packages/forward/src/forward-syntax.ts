@@ -102,11 +102,10 @@ export function parseReverseForwards(text: string): readonly ReverseForward[] | 
   if ('reason' in parsed) return parsed;
   const forwards: ReverseForward[] = [];
   for (const { text: own, place, target, proxyProtocol } of parsed) {
-    if (isUnix(place)) return { reason: `'${text}': the relay listens on ports only; ${REVERSE_SHAPE}` };
-    const { bind } = place;
-    if (bind.kind === 'host' && parseAddress(bind.host) === undefined) {
+    const host = !isUnix(place) && place.bind.kind === 'host' ? place.bind.host : undefined;
+    if (host !== undefined && parseAddress(host) === undefined) {
       return {
-        reason: `'${bind.host}' is a name: the relay listens on an address of its own, so write that, localhost or *`,
+        reason: `'${host}' is a name: the relay listens on an address of its own, so write that, localhost or *`,
       };
     }
     if (!isUnix(target) && target.protocol !== undefined) return { reason: `'${text}': ${REVERSE_SHAPE}` };

@@ -216,6 +216,17 @@ describe('a reverse forward specification (spec reverse 1)', () => {
     expect(parseReverseForwards(text)).toEqual([{ kind: 'reverse', text, place: { bind, port }, target }]);
   });
 
+  it('may have a unix socket at either end', () => {
+    expect(parseReverseForwards('/run/web.sock:/run/app.sock')).toEqual([
+      {
+        kind: 'reverse',
+        text: '/run/web.sock:/run/app.sock',
+        place: { path: '/run/web.sock' },
+        target: { path: '/run/app.sock' },
+      },
+    ]);
+  });
+
   it('may ask for a header with the address of the visitor', () => {
     expect(parseReverseForwards('8080:localhost:3000,proxy-protocol')).toMatchObject([
       { kind: 'reverse', text: '8080:localhost:3000,proxy-protocol', proxyProtocol: true },
@@ -231,7 +242,6 @@ describe('a reverse forward specification (spec reverse 1)', () => {
 
   it.each([
     ['vps.example.org:8080:localhost:3000', "'vps.example.org' is a name: the relay listens on an address"],
-    ['/run/app.sock:localhost:3000', 'the relay listens on ports only'],
     ['8080:localhost', 'expected [bind:]port:host:hostport'],
     ['8080:localhost:0', "'0' is not a valid port for localhost"],
   ])('%s is refused (spec reverse 1: "MUST refuse a name")', (text, reason) => {

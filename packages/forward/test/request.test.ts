@@ -34,6 +34,8 @@ const request: fc.Arbitrary<StreamRequest> = fc.oneof(
     bind: fc.oneof(literal, fc.constantFrom('localhost', '*')),
     port: fc.integer({ min: 0, max: 65_535 }),
   }),
+  fc.record({ kind: fc.constant('listen' as const), bind: path, port: fc.constant(0) }),
+  fc.constant({ kind: 'incoming', listener: 3, host: 'unix', port: 0 } as const),
   fc.record({
     kind: fc.constant('incoming' as const),
     listener: fc.maxSafeNat(),
@@ -144,6 +146,9 @@ describe('a request (spec streams 6.1)', () => {
     ['a path that is not UTF-8', [2, 2, 0x2f, 0xff]],
     ['a name to listen on', [4, 1, 0x61, 0, 80]],
     ['nothing to listen on', [4, 0, 0, 80]],
+    ['a unix socket with a port', [4, 2, 0x2f, 0x61, 0, 80]],
+    ['a relative path to listen on', [4, 3, 0x2f, 0x2f, 0x61, 0, 0]],
+    ['a unix source with a port', [5, 0, 4, 0x75, 0x6e, 0x69, 0x78, 0, 80]],
     ['a name as source', [5, 0, 1, 0x61, 0, 80]],
     [
       'a stream id beyond 2^53',

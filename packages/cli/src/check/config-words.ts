@@ -80,7 +80,10 @@ export function clientWords(config: ClientConfig): string[] {
 
 function forwardWords(forward: Forward): string {
   const { place } = forward;
-  if (isUnix(place)) return `from the unix socket ${place.path} of this machine ${toWords(forward)}`;
+  if (isUnix(place)) {
+    const machine = forward.kind === 'reverse' ? "the relay's machine" : 'this machine';
+    return `from the unix socket ${place.path} of ${machine} ${toWords(forward)}`;
+  }
   const { bind, port } = place;
   const machine = forward.kind === 'reverse' ? "the relay's machine" : 'this machine';
   const who = {
@@ -88,21 +91,22 @@ function forwardWords(forward: Forward): string {
     all: `for everybody who reaches ${machine}`,
     host: `at ${bind.kind === 'host' ? bind.host : ''}`,
   }[bind.kind];
-  if (forward.kind === 'reverse') return reverseWords(forward, who);
+  if (forward.kind === 'reverse') return reverseWords(forward, port, who);
   const noun = forward.kind === 'udp' ? 'UDP port' : 'port';
   const name = port === 0 ? `a free ${noun}` : `${noun} ${port}`;
   return `from ${name} (${who}) ${toWords(forward)}`;
 }
 
 /** If a listen rule at the relay permits it. */
-function reverseWords({ place: { port }, target }: ReverseForward, who: string): string {
+function reverseWords(forward: ReverseForward, port: number, who: string): string {
   const name = port === 0 ? 'a port that the relay chooses' : `port ${port}`;
-  return `from ${name} at the relay (${who}) to ${formatTarget(target)} as this machine sees it`;
+  return `from ${name} at the relay (${who}) ${toWords(forward)}`;
 }
 
 function toWords(forward: Forward): string {
   if (!('target' in forward)) return 'to the target that a program asks for, by SOCKS or HTTP';
-  return `to ${formatTarget(forward.target)} as the relay sees it`;
+  const who = forward.kind === 'reverse' ? 'this machine' : 'the relay';
+  return `to ${formatTarget(forward.target)} as ${who} sees it`;
 }
 
 function metricsLines(metrics: ListenAddress | undefined): string[] {

@@ -32,6 +32,7 @@ function hostWords({ match, text }: AllowRule): string {
 
 /** @returns for example `port 8080 of the relay's machine, for programs there` */
 export function listenWords(rule: ListenRule): string {
+  if (rule.bind.startsWith('/')) return `the unix socket ${rule.bind} of the relay's machine`;
   const where = { localhost: 'for programs there', '*': 'for everybody who reaches it' }[rule.bind];
   return `${portWords(rule, 'port').replace(/^on /, '')} of the relay's machine, ${where ?? `at its address ${rule.bind}`}`;
 }

@@ -174,7 +174,7 @@ function logListenerEvent(log: Log, event: ListenerEvent): void {
     }
     case 'visitor-opened': {
       const { type, id, from } = event;
-      const visitor = formatTarget(targetOf(from));
+      const visitor = visitorText(from);
       log.info({ event: type, peer, id, listener, from }, `${visitor} opened ${listener} of ${peer}`);
       return;
     }
@@ -185,7 +185,7 @@ function logListenerEvent(log: Log, event: ListenerEvent): void {
     }
     case 'visitor-closed': {
       const { type, id, from, bytesSent, bytesReceived, clean } = event;
-      const visitor = formatTarget(targetOf(from));
+      const visitor = visitorText(from);
       log.debug(
         { event: type, peer, id, listener, from, bytesSent, bytesReceived, clean },
         `${visitor} ${clean ? 'closed' : 'lost'} ${listener} of ${peer}: ${bytesSent} bytes in, ${bytesReceived} out`,
@@ -193,6 +193,11 @@ function logListenerEvent(log: Log, event: ListenerEvent): void {
       return;
     }
   }
+}
+
+/** A visitor of a unix socket has no address. */
+function visitorText(from: Parameters<typeof targetOf>[0]): string {
+  return from.port === 0 ? 'a program here' : formatTarget(targetOf(from));
 }
 
 /** Logs one line for each peer that has connected. */

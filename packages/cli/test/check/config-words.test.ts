@@ -13,6 +13,10 @@ describe('a reverse forward in words', () => {
       '*:0:/run/app.sock',
       "from a port that the relay chooses at the relay (for everybody who reaches the relay's machine) to unix:/run/app.sock as this machine sees it",
     ],
+    [
+      '/run/web.sock:localhost:80',
+      "from the unix socket /run/web.sock of the relay's machine to localhost:80 as this machine sees it",
+    ],
   ])('%s leads %s', (text, words) => {
     const forwards = parseReverseForwards(text);
     const config = {

@@ -2,7 +2,7 @@
 
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer, connect as netConnect } from 'node:net';
 import path from 'node:path';
 import {
   type ListenRule,
@@ -118,6 +118,20 @@ describe('a reverse forward', () => {
     visitor.resetAndDestroy();
     while (reset === undefined) await new Promise((resolve) => setImmediate(resolve));
     expect(await reset).toBe('ECONNRESET');
+  });
+
+  it('leads from a unix socket of the relay', async () => {
+    const file = path.join(temporaryDirectory(), 'web.sock');
+    const { port } = await startEcho();
+    const { client } = await runReverse([`${file}:127.0.0.1:${port}`], [`unix:${file}`]);
+    expect(client.client.forwards).toMatchObject([{ addresses: [], path: file }]);
+    const visitor = netConnect({ path: file, allowHalfOpen: true });
+    onTestFinished(() => void visitor.destroy());
+    visitor.end('through a unix socket');
+    expect(String(await readAll(visitor))).toBe('through a unix socket');
+    expect(await client.heard.next('visitor-opened')).toMatchObject({ from: 'a program at the relay' });
+    await client.client.close();
+    while (existsSync(file)) await new Promise((resolve) => setImmediate(resolve));
   });
 
   it('leads to a unix socket of the client', async () => {

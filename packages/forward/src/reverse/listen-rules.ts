@@ -1,25 +1,27 @@
 /** Parses a peer's `allow_listen` list, and decides what the peer may listen on (spec reverse 3). */
 
 import { MAX_CHOSEN_PORTS } from '../forward-constants.js';
-import { parsePort, type Refusal, type TcpPlace } from '../forward-spec.js';
+import { isUnix, type ListenPlace, parsePort, type Refusal } from '../forward-spec.js';
 import { refuseUrl } from '../forward-syntax.js';
 import { formatAddress, parseAddress } from '../host.js';
+import { MAX_UNIX_PATH_BYTES, unixPathProblem } from '../unix-path.js';
 
 /** One line of a peer's `allow_listen` list. Only `parseListenRule` creates it. */
 export interface ListenRule {
   /** The canonical form, for display and storage. Parsing it again gives an equal rule. */
   readonly text: string;
-  /** `localhost`, `*`, or an IP literal in its shortest form, without brackets. */
+  /** `localhost`, `*`, an IP literal in its shortest form, without brackets, or the path of a unix socket. */
   readonly bind: string;
+  /** 1 to 65535; both are 0 for a unix socket. */
   readonly lowestPort: number;
   readonly highestPort: number;
 }
 
 /** Where a peer asks to listen. */
 export interface RelayPlace {
-  /** `localhost`, `*` or an IP literal without brackets. */
+  /** `localhost`, `*`, an IP literal without brackets, or the path of a unix socket. */
   readonly bind: string;
-  /** 0 lets the relay choose. */
+  /** 0 lets the relay choose. It is 0 for a unix socket too. */
   readonly port: number;
 }
 
@@ -31,15 +33,16 @@ export type ListenVerdict =
 /** The lowest port that `*` stands for. Lower ones belong to services of the system. */
 export const LOWEST_COMMON_PORT = 1024;
 const HIGHEST_PORT = 65_535;
-const SHAPE = 'expected [bind:]port, for example 8080, or *:8080 for every interface';
-/** No valid rule is longer: an IPv6 address and a range of ports. */
-const MAX_RULE_LENGTH = 64;
+const SHAPE = 'expected [bind:]port, for example 8080, or *:8080 for every interface; or unix:/path';
+/** No valid rule is longer: the path of a unix socket. */
+const MAX_RULE_LENGTH = 'unix:'.length + MAX_UNIX_PATH_BYTES;
 
 /** @returns the rule, or why the text cannot be parsed */
 export function parseListenRule(text: string): ListenRule | Refusal {
   if (text.length > MAX_RULE_LENGTH) return { reason: `the rule is longer than ${MAX_RULE_LENGTH} bytes` };
   const url = refuseUrl(text);
   if (url !== undefined) return url;
+  if (text.startsWith('unix:')) return parseUnixRule(text.slice(5));
   const colon = text.lastIndexOf(':');
   const bindText = colon === -1 ? 'localhost' : text.slice(0, colon);
   const bind = parseRuleBind(bindText);
@@ -70,6 +73,7 @@ export function parseListenRule(text: string): ListenRule | Refusal {
 /** Decides whether a peer may listen there. */
 export function judgeListen(rules: readonly ListenRule[], { bind: asked, port }: RelayPlace): ListenVerdict {
   const bind = inOneForm(asked);
+  if (isPath(bind)) return judgePath(rules, bind);
   const forBind = rules.filter((rule) => permitsBind(rule, bind));
   const ports =
     port === 0 ? portsToChoose(forBind) : forBind.some((rule) => covers(rule, port)) ? [port] : [];
@@ -82,14 +86,27 @@ export function judgeListen(rules: readonly ListenRule[], { bind: asked, port }:
   };
 }
 
+/** Only a rule with exactly this path permits a unix socket. */
+function judgePath(rules: readonly ListenRule[], path: string): ListenVerdict {
+  if (rules.some((rule) => rule.bind === path)) return { permitted: true, bind: path, ports: [0] };
+  const place = formatRelayPlace(path, 0);
+  return {
+    permitted: false,
+    advice: `no listen rule allows ${place}; to allow it, add ${place} to allow_listen`,
+  };
+}
+
 /** The narrowest rule that permits a place. */
 export function listenRuleFor({ bind, port }: RelayPlace): string {
+  if (isPath(bind)) return formatRelayPlace(bind, port);
   const ports = port === 0 ? '*' : String(port);
   return bind === 'localhost' ? ports : formatRelayPlace(bind, ports);
 }
 
 /** Where a reverse forward asks the relay to listen. */
-export function relayPlaceOf({ bind, port }: TcpPlace): RelayPlace {
+export function relayPlaceOf(place: ListenPlace): RelayPlace {
+  if (isUnix(place)) return { bind: place.path, port: 0 };
+  const { bind, port } = place;
   switch (bind.kind) {
     case 'loopback':
       return { bind: 'localhost', port };
@@ -105,17 +122,28 @@ export function isListenPermitted(rules: readonly ListenRule[], { bind, port }: 
   return judgeListen(rules, { bind, port }).permitted;
 }
 
-/** `localhost:8080`, `*:8080` or `[::1]:8080`. */
+/** `localhost:8080`, `*:8080`, `[::1]:8080` or `unix:/path`. */
 export function formatRelayPlace(bind: string, port: number | string): string {
+  if (isPath(bind)) return `unix:${bind}`;
   return bind.includes(':') ? `[${bind}]:${port}` : `${bind}:${port}`;
 }
 
 /** `::` listens on IPv4 too, so it means every interface. */
 function inOneForm(bind: string): string {
-  if (bind === 'localhost' || bind === '*') return bind;
+  if (bind === 'localhost' || bind === '*' || isPath(bind)) return bind;
   const address = parseAddress(bind);
   const text = address === undefined ? bind : formatAddress(address);
   return text === '::' ? '*' : text;
+}
+
+function isPath(bind: string): boolean {
+  return bind.startsWith('/');
+}
+
+function parseUnixRule(path: string): ListenRule | Refusal {
+  const problem = unixPathProblem(path);
+  if (problem !== undefined) return { reason: problem };
+  return { text: `unix:${path}`, bind: path, lowestPort: 0, highestPort: 0 };
 }
 
 function permitsBind(rule: ListenRule, bind: string): boolean {

@@ -3,10 +3,11 @@ import type { Socket } from 'node:net';
 import type { Stream } from '@underpass/protocol';
 import type { Timers } from '@underpass/runtime';
 import type { DescriptorGuard } from '../descriptor-guard.js';
+import type { listenAt } from '../listener.js';
 import type { PumpSummary } from '../pump.js';
 import type { RequestStatus } from '../request.js';
 import type { SocketWatch } from '../socket-watch.js';
-import type { ListenAddress, listenTcp } from '../tcp-listener.js';
+import type { ListenAddress } from '../tcp-listener.js';
 import type { Tunnel } from '../tunnel.js';
 import type { ListenRule, RelayPlace } from './listen-rules.js';
 import type { VisitorQueue } from './visitor-queue.js';
@@ -61,12 +62,12 @@ export interface PeerListenersOptions {
   readonly descriptors: DescriptorGuard;
   readonly timers: Timers;
   readonly observer: ListenersObserver;
-  readonly listen?: typeof listenTcp;
+  readonly listen?: typeof listenAt;
 }
 
 /** What the listeners of one peer share. */
 export interface SharedByListeners extends PeerListenersOptions {
-  readonly listen: typeof listenTcp;
+  readonly listen: typeof listenAt;
   readonly queue: VisitorQueue;
   /** The sockets of all visitors. */
   readonly sockets: Set<Socket>;

@@ -1,8 +1,8 @@
 /** The listeners of one peer on a relay (spec reverse). */
 import { MAX_LISTENERS_PER_PEER } from '../forward-constants.js';
 import type { IncomingRequest, RequestService } from '../incoming-request.js';
+import { listenAt } from '../listener.js';
 import { resetSockets } from '../reset-socket.js';
-import { listenTcp } from '../tcp-listener.js';
 import { isListenPermitted } from './listen-rules.js';
 import type { Listener, ListenerInfo, PeerListenersOptions, SharedByListeners } from './listener-parts.js';
 import { ReverseListener } from './reverse-listener.js';
@@ -22,7 +22,7 @@ export class PeerListeners {
   constructor(options: PeerListenersOptions) {
     this.#shared = {
       ...options,
-      listen: options.listen ?? listenTcp,
+      listen: options.listen ?? listenAt,
       queue: new VisitorQueue(options),
       sockets: new Set(),
       enter: (listener) => {

@@ -2,15 +2,16 @@
 import type { Socket } from 'node:net';
 import { StreamErrorCode } from '@underpass/protocol';
 import { UnderpassError } from '@underpass/runtime';
-import type { Bind } from '../forward-spec.js';
+import type { ListenPlace } from '../forward-spec.js';
 import { formatAddress, parseAddress } from '../host.js';
 import type { IncomingRequest, RequestService } from '../incoming-request.js';
+import type { Listener as PlaceListener } from '../listener.js';
 import type { RequestStatus } from '../request.js';
 import { resetSocket } from '../reset-socket.js';
-import type { ListenAddress, TcpListener } from '../tcp-listener.js';
+import type { ListenAddress } from '../tcp-listener.js';
 import { formatRelayPlace, isListenPermitted, judgeListen, type RelayPlace } from './listen-rules.js';
 import type { Listener, SharedByListeners } from './listener-parts.js';
-import { encodeListenAnswer, type ListenRequest } from './reverse-requests.js';
+import { encodeListenAnswer, type ListenRequest, UNIX_SOURCE } from './reverse-requests.js';
 import { Visitor } from './visitor.js';
 
 /** Listens on a port of the relay for one stream of a client.
@@ -23,7 +24,7 @@ export class ReverseListener implements RequestService, Listener {
   readonly #asked: RelayPlace;
   readonly #shared: SharedByListeners;
   readonly #visitors = new Set<Socket>();
-  #listener: TcpListener | undefined;
+  #listener: PlaceListener | undefined;
   #place: RelayPlace | undefined;
   #isOver = false;
 
@@ -73,7 +74,7 @@ export class ReverseListener implements RequestService, Listener {
     for (const [index, port] of ports.entries()) {
       if (this.#isOver) return;
       try {
-        const place = { bind: bindOf(bind), port };
+        const place = placeOf(bind, port);
         const listener = await this.#shared.listen(place, (socket) => this.#accept(socket));
         this.#open(listener, bind);
         return;
@@ -81,7 +82,7 @@ export class ReverseListener implements RequestService, Listener {
         const failure = failureOf(error);
         const isTaken = failure.status === 'address-in-use';
         if (isTaken && index < ports.length - 1) continue;
-        const holder = isTaken ? this.#shared.holderOf(port) : undefined;
+        const holder = isTaken && port > 0 ? this.#shared.holderOf(port) : undefined;
         const held = `${formatRelayPlace(bind, port)} is in use by the peer ${holder}`;
         if (!this.#isOver) this.#request.refuse(failure.status, holder === undefined ? failure.advice : held);
         return;
@@ -89,7 +90,7 @@ export class ReverseListener implements RequestService, Listener {
     }
   }
 
-  #open(listener: TcpListener, bind: string): void {
+  #open(listener: PlaceListener, bind: string): void {
     this.#listener = listener;
     this.#place = { bind, port: listener.addresses[0]?.port ?? 0 };
     // The client gave up, or the rules changed, while the system opened the port.
@@ -157,7 +158,7 @@ export class ReverseListener implements RequestService, Listener {
 
   #accept(socket: Socket): void {
     const { descriptors, sockets } = this.#shared;
-    const from = sourceOf(socket);
+    const from = this.place.bind.startsWith('/') ? UNIX_END : sourceOf(socket);
     if (this.#isOver || from === undefined || !descriptors.hasRoom()) {
       socket.on('error', () => {});
       resetSocket(socket);
@@ -171,10 +172,14 @@ export class ReverseListener implements RequestService, Listener {
   }
 }
 
-function bindOf(bind: string): Bind {
-  if (bind === 'localhost') return { kind: 'loopback' };
-  return bind === '*' ? { kind: 'all' } : { kind: 'host', host: bind };
+function placeOf(bind: string, port: number): ListenPlace {
+  if (bind.startsWith('/')) return { path: bind };
+  if (bind === 'localhost') return { bind: { kind: 'loopback' }, port };
+  return { bind: bind === '*' ? { kind: 'all' } : { kind: 'host', host: bind }, port };
 }
+
+/** A visitor of a unix socket has no address. */
+const UNIX_END: ListenAddress = { address: UNIX_SOURCE, port: 0 };
 
 /** Where a visitor comes from. Undefined when it is gone already. */
 function sourceOf(socket: Socket): ListenAddress | undefined {

@@ -2,13 +2,14 @@
 import { isIP } from 'node:net';
 import { announcedVarintLength, readVarint, varintLength, writeVarint } from '@underpass/protocol';
 import type { Decoded } from '../decoded.js';
+import { unixPathProblem } from '../unix-path.js';
 
 /** Listen on a port, and open a stream for each connection that arrives there. */
 export interface ListenRequest {
   readonly kind: 'listen';
-  /** `localhost`, `*` or an IP literal without brackets. */
+  /** `localhost`, `*`, an IP literal without brackets, or the path of a unix socket. */
   readonly bind: string;
-  /** 0 lets the receiver choose. */
+  /** 0 lets the receiver choose. It is 0 for a unix socket too. */
   readonly port: number;
 }
 
@@ -17,20 +18,27 @@ export interface IncomingConnectionRequest {
   readonly kind: 'incoming';
   /** The id of the stream with the LISTEN request. */
   readonly listener: number;
-  /** Where the connection comes from: an IP literal without brackets or zone, and a port. */
+  /** Where the connection comes from: an IP literal without brackets or zone, and a port; or `unix` and 0. */
   readonly host: string;
   readonly port: number;
 }
 
 const MAX_PORT = 65_535;
+/** The source of a connection to a unix socket. */
+export const UNIX_SOURCE = 'unix';
 
-export function isBind(text: string): boolean {
-  return text === 'localhost' || text === '*' || isLiteral(text);
+function isPlace({ bind, port }: Pick<ListenRequest, 'bind' | 'port'>): boolean {
+  if (bind.startsWith('/')) return port === 0 && unixPathProblem(bind) === undefined;
+  return (bind === 'localhost' || bind === '*' || isLiteral(bind)) && isPort(port);
+}
+
+function isSource({ host, port }: Pick<IncomingConnectionRequest, 'host' | 'port'>): boolean {
+  return host === UNIX_SOURCE ? port === 0 : isLiteral(host) && isPort(port);
 }
 
 /** @throws RangeError when a field cannot be carried */
 export function encodeListen({ bind, port }: ListenRequest): Uint8Array {
-  if (!isBind(bind) || !isPort(port)) throw new RangeError(`not a place to listen on: ${bind} ${port}`);
+  if (!isPlace({ bind, port })) throw new RangeError(`not a place to listen on: ${bind} ${port}`);
   return textAndPort(bind, port, 0);
 }
 
@@ -38,13 +46,13 @@ export function decodeListen(fields: Uint8Array): Decoded<ListenRequest> {
   const decoded = decodeTextAndPort(fields, 0);
   if (!decoded.ok) return decoded;
   const { text: bind, port } = decoded.value;
-  if (!isBind(bind)) return { ok: false, reason: 'malformed' };
+  if (!isPlace({ bind, port })) return { ok: false, reason: 'malformed' };
   return { ...decoded, value: { kind: 'listen', bind, port } };
 }
 
 /** @throws RangeError when a field cannot be carried */
 export function encodeIncoming({ listener, host, port }: IncomingConnectionRequest): Uint8Array {
-  if (!isLiteral(host) || !isPort(port)) throw new RangeError(`not a source: ${host} ${port}`);
+  if (!isSource({ host, port })) throw new RangeError(`not a source: ${host} ${port}`);
   const start = varintLength(listener);
   const bytes = textAndPort(host, port, start);
   writeVarint(bytes, 0, listener);
@@ -60,7 +68,7 @@ export function decodeIncoming(fields: Uint8Array): Decoded<IncomingConnectionRe
   const decoded = decodeTextAndPort(fields, start);
   if (!decoded.ok) return decoded;
   const { text: host, port } = decoded.value;
-  if (!isLiteral(host)) return { ok: false, reason: 'malformed' };
+  if (!isSource({ host, port })) return { ok: false, reason: 'malformed' };
   return { ...decoded, value: { kind: 'incoming', listener, host, port } };
 }
 
@@ -75,13 +83,14 @@ export function decodeListenAnswer(bytes: Uint8Array): number | undefined {
   return bytes.length < 2 ? undefined : ((bytes[0] as number) << 8) | (bytes[1] as number);
 }
 
-/** A text (length, then ASCII) and a port, after `start` bytes for the caller. */
+/** A text (length, then UTF-8) and a port, after `start` bytes for the caller. */
 function textAndPort(text: string, port: number, start: number): Uint8Array {
-  const bytes = new Uint8Array(start + 1 + text.length + 2);
-  bytes[start] = text.length;
-  for (let i = 0; i < text.length; i++) bytes[start + 1 + i] = text.charCodeAt(i);
-  bytes[start + 1 + text.length] = port >>> 8;
-  bytes[start + 2 + text.length] = port;
+  const letters = Buffer.from(text);
+  const bytes = new Uint8Array(start + 1 + letters.length + 2);
+  bytes[start] = letters.length;
+  bytes.set(letters, start + 1);
+  bytes[start + 1 + letters.length] = port >>> 8;
+  bytes[start + 2 + letters.length] = port;
   return bytes;
 }
 
@@ -94,7 +103,7 @@ function decodeTextAndPort(
   if (length === 0) return { ok: false, reason: 'malformed' };
   const end = start + 1 + length + 2;
   if (bytes.length < end) return { ok: false, reason: 'incomplete' };
-  const text = String.fromCharCode(...bytes.subarray(start + 1, end - 2));
+  const text = Buffer.from(bytes.subarray(start + 1, end - 2)).toString();
   const port = ((bytes[end - 2] as number) << 8) | (bytes[end - 1] as number);
   return { ok: true, value: { text, port }, bytesRead: end };
 }

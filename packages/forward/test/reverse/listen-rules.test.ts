@@ -29,6 +29,7 @@ describe('a listen rule (spec reverse 3)', () => {
     ['[2001:DB8:0::1]:443', '[2001:db8::1]:443'],
     ['[::ffff:192.0.2.1]:443', '192.0.2.1:443'],
     ['127.0.0.1:1-1023', '127.0.0.1:1-1023'],
+    ['unix:/run/web.sock', 'unix:/run/web.sock'],
   ])('%s is kept as %s, which means the same', (text, canonical) => {
     const [rule] = listenRules(text);
     expect(rule?.text).toBe(canonical);
@@ -48,7 +49,9 @@ describe('a listen rule (spec reverse 3)', () => {
     ['9-8', "'9-8' is not a valid port"],
     ['http', "'http' is not a valid port"],
     ['http://localhost:80', 'contains http://'],
-    ['1'.repeat(65), 'longer than 64 bytes'],
+    ['1'.repeat(113), 'longer than 112 bytes'],
+    ['unix:web.sock', "'web.sock' is not an absolute path"],
+    ['/run/web.sock', "'/run/web.sock' is not a valid port"],
   ])('%s is refused, with a reason', (text, reason) => {
     expect(parseListenRule(text)).toMatchObject({ reason: expect.stringContaining(reason) });
   });
@@ -116,6 +119,19 @@ describe('a place to listen on', () => {
       permitted: false,
       advice: 'no listen rule allows *:*; to allow it, add *:* to allow_listen',
     });
+  });
+
+  it('that is a unix socket needs a rule with exactly its path', () => {
+    expect(judge(['unix:/run/web.sock'], '/run/web.sock', 0)).toEqual({
+      permitted: true,
+      bind: '/run/web.sock',
+      ports: [0],
+    });
+    expect(judge(['*', '*:*', '*:1-1023', 'unix:/run/web.sock2'], '/run/web.sock', 0)).toEqual({
+      permitted: false,
+      advice: 'no listen rule allows unix:/run/web.sock; to allow it, add unix:/run/web.sock to allow_listen',
+    });
+    expect(judge(['unix:/run/web.sock'], 'localhost', 0).permitted).toBe(false);
   });
 
   it('is judged again by where it listens now', () => {

@@ -1,4 +1,8 @@
 import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { StreamErrorCode } from '@underpass/protocol';
 import type { StreamHandler } from '@underpass/runtime';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -10,7 +14,6 @@ import { type ListenRule, parseListenRule } from '../../src/reverse/listen-rules
 import { PeerListeners } from '../../src/reverse/peer-listeners.js';
 import { decodeListenAnswer } from '../../src/reverse/reverse-requests.js';
 import { SocketWatch } from '../../src/socket-watch.js';
-import type { listenTcp } from '../../src/tcp-listener.js';
 import { FakeStream } from '../fake-stream.js';
 import { FakeTimers } from '../fake-timers.js';
 import { connectTo, howItEnds, listen, readAll } from '../sockets.js';
@@ -33,7 +36,6 @@ function setUp(...allowListen: readonly string[]) {
     attach: (stream: unknown, handler: StreamHandler) => void handlers.set(stream as FakeStream, handler),
     wake: () => undefined,
   };
-  const more: { listen?: typeof listenTcp } = {};
   const listeners = new PeerListeners({
     tunnel,
     openStream: () => {
@@ -60,7 +62,6 @@ function setUp(...allowListen: readonly string[]) {
       onVisitorRefused: (_listener, id, _from, status) => heard.push(`visitor ${id} refused: ${status}`),
       onVisitorEnd: (_listener, id, _from, { clean }) => heard.push(`visitor ${id} end: ${clean}`),
     },
-    ...more,
   });
   onTestFinished(() => listeners.close('the test is over'));
   /** The next stream that the relay opens to the client. */
@@ -157,6 +158,28 @@ describe('a request to listen', () => {
     const { ask } = setUp(`127.0.0.1:${port}`, `127.0.0.1:${free.port}`);
     expect(await ask('127.0.0.1', 0)).toMatchObject({ status: 'opened', port: free.port });
     expect(await ask('127.0.0.1', 0)).toMatchObject({ status: 'address-in-use' });
+  });
+
+  it('for a unix socket creates it for this user, and removes it at the end (spec reverse 2)', async () => {
+    const directory = mkdtempSync(path.join(tmpdir(), 'underpass-'));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const file = path.join(directory, 'web.sock');
+    const { ask, nextStream, heard } = setUp(`unix:${file}`);
+    expect((await ask(`${file}2`, 0)).status).toBe('not-allowed');
+    const { status, port, handler, stream } = await ask(file, 0);
+    expect([status, port, statSync(file).mode & 0o777]).toEqual(['opened', 0, 0o600]);
+    const visitor = connect({ path: file });
+    onTestFinished(() => void visitor.destroy());
+    const incoming = await nextStream();
+    expect(decodeRequest(incoming.stream.written)).toMatchObject({
+      value: { kind: 'incoming', listener: stream.id, host: 'unix', port: 0 },
+    });
+    incoming.answer(encodeStatus('opened'), 'welcome');
+    expect(String((await once(visitor, 'data'))[0])).toBe('welcome');
+    expect((await ask(file, 0)).status).toBe('address-in-use');
+    handler.onReset?.(StreamErrorCode.connectionLost);
+    expect(existsSync(file)).toBe(false);
+    expect(heard).toContain('end: its client is gone');
   });
 
   it('beyond the limit is refused, and an ended listener makes room (spec reverse 7)', async () => {
