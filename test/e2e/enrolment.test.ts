@@ -6,13 +6,15 @@ import type { RunningProgram } from './running-program.js';
 import { connect, readAll, startConnecting, startTarget } from './tcp.js';
 
 const isLinux = process.platform === 'linux';
+/** A test runs up to ten processes, one after the other, and each takes seconds on a busy machine. */
+const TIMEOUT_MS = 240_000;
 
 async function portOf(client: RunningProgram): Promise<number> {
   const { addresses } = await client.event('listening');
   return (addresses as readonly { readonly port: number }[])[0]?.port ?? 0;
 }
 
-describe('a new client', () => {
+describe('a new client', { timeout: TIMEOUT_MS }, () => {
   it('needs a relay, an invite and a link to reach a page, and from then on only a name', async () => {
     const page = await startTarget((socket) => void socket.end('a page'));
     const target = `127.0.0.1:${page.port}`;
@@ -58,7 +60,7 @@ describe('a new client', () => {
   });
 });
 
-describe('a link', () => {
+describe('a link', { timeout: TIMEOUT_MS }, () => {
   it('works once, and a second use is an error in the log of the relay', async () => {
     const { relay, invite } = await startRelay();
     const link = await invite('laptop', 'localhost:80');
@@ -104,7 +106,7 @@ describe('a link', () => {
   });
 });
 
-describe('a peer', () => {
+describe('a peer', { timeout: TIMEOUT_MS }, () => {
   it('that is revoked is told and cut off at once', async () => {
     const target = await startTarget((socket) => void socket.write('hello'));
     const { server, relay, invite } = await startRelay();
