@@ -53,6 +53,15 @@ describe('underpass keygen', () => {
   });
 });
 
+describe('output that cannot be written', () => {
+  it.each(['keygen', 'pubkey', '--version', '--help'])('makes underpass %s fail, in one line', (command) => {
+    const script = '"$0" "$1" "$2" 2>&1 >/dev/full; echo "code $?"';
+    const options = { input: PRIVATE_KEY, encoding: 'utf8' } as const;
+    const output = execFileSync('sh', ['-c', script, process.execPath, PROGRAM, command], options);
+    expect(output).toMatch(/^underpass: .*no space left.*\ncode 1\n$/);
+  });
+});
+
 describe('underpass pubkey', () => {
   it.each([
     ['a line end', `${PRIVATE_KEY}\n`],

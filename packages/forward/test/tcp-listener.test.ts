@@ -89,6 +89,16 @@ describe('a listener', () => {
     socket.end('answer');
     expect(String((await answer)[0])).toBe('answer');
   });
+
+  it('closes every address that it listens on', async () => {
+    const { addresses, close } = await listenAt({ kind: 'loopback' });
+    expect(addresses).toHaveLength(2);
+    close();
+    for (const { address, port } of addresses) {
+      const [error] = (await once(connectTo(port, address), 'error')) as [NodeJS.ErrnoException];
+      expect(error.code).toBe('ECONNREFUSED');
+    }
+  });
 });
 
 /** Makes the system refuse all addresses of one kind, as one that does not know them does. */

@@ -36,6 +36,23 @@ describe('ReceivedPackets', () => {
     expect(received.isAckDue(103)).toBe(true);
   });
 
+  it.each<readonly [string, (received: ReceivedPackets, at: number) => void]>([
+    ['the second packet', (received, at) => received.record(at, 1, true)],
+    ['a gap', (received, at) => received.record(at, 7, true)],
+    ['a packet out of order', (received, at) => [5, 4].forEach((n) => void received.record(at, n, true))],
+    ['time', () => undefined],
+  ])('waits again after an ACK that was due because of %s (spec recovery 1.1)', (_what, cause) => {
+    const received = new ReceivedPackets();
+    received.record(100, 0, true);
+    cause(received, 100);
+    expect(received.isAckDue(125)).toBe(true);
+    readAck(received, 125);
+    expect(received.isAckDue(10_000)).toBe(false);
+    received.record(200, received.largest + 1, true);
+    expect(received.isAckDue(200)).toBe(false);
+    expect(received.pollTimeout()?.at).toBe(225);
+  });
+
   it('does not acknowledge packets that only acknowledge (spec streams 7)', () => {
     const received = new ReceivedPackets();
     for (const n of [0, 5, 3]) received.record(100, n, false);
