@@ -1,10 +1,13 @@
 /** `underpass client -W`: standard input and output as one connection. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
+import path from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { PROGRAM } from './running-program.js';
 import { body, closedPort, readAll, sha256, startEcho, startTarget } from './tcp.js';
+import { temporaryDirectory } from './temporary-directory.js';
 import { clientArguments, setUpRelay, startRelay } from './tunnel.js';
 
 interface Running {
@@ -59,6 +62,25 @@ describe('underpass client -W', () => {
     child.stdin?.end('a question');
     expect(String(await output)).toBe('a question and an answer');
     expect(await ended).toEqual({ code: 0, errors: '' });
+  });
+
+  it('reads a file and writes a file', async () => {
+    const directory = temporaryDirectory();
+    const [from, to] = [path.join(directory, 'from'), path.join(directory, 'to')];
+    const bytes = body(1_000_000, 4);
+    writeFileSync(from, bytes);
+    const { port } = await startEcho();
+    const setup = setUpRelay([`127.0.0.1:${port}`]);
+    const relay = await startRelay(setup);
+    const flags = clientArguments(setup, relay.port, []);
+    const files = [openSync(from, 'r'), openSync(to, 'w')];
+    const child = spawn(process.execPath, [PROGRAM, ...flags, '-W', `127.0.0.1:${port}`], {
+      stdio: [...files, 'ignore'],
+    });
+    for (const file of files) closeSync(file);
+    onTestFinished(() => void child.kill('SIGKILL'));
+    const [code] = (await once(child, 'close')) as [number];
+    expect([code, sha256(readFileSync(to))]).toEqual([0, sha256(bytes)]);
   });
 
   it('ends with a code and one line when the target is refused (spec forwarding 1.4: "MUST exit with a code other than 0")', async () => {
