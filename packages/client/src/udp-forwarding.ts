@@ -25,7 +25,7 @@ interface LocalFlow {
 /** Gives each address of a local program a flow of its own, as a NAT does.
  *
  *  The first message from an address opens the flow; it ends when no message has passed for a while, when the relay ends
- *  it, or with the forward. A flow that was refused stays until it is idle, and drops its messages, so that the relay is
+ *  it, or with the forward. The next message then opens another one. Only a flow that was refused stays until it is idle, and drops its messages, so that the relay is
  *  not asked again for each of them. When there are too many flows, the one that has been idle for longest makes room,
  *  and if none has been for long enough, the message is dropped. */
 export class UdpForwarding implements Forwarding {
@@ -66,7 +66,11 @@ export class UdpForwarding implements Forwarding {
 
   #onMessage(message: Uint8Array, from: Address, via: FlowSocket): void {
     const key = `${from.address} ${from.port} ${via.address.address}`;
-    const { flow, idle } = this.#flows.get(key) ?? this.#open(key, from, via) ?? {};
+    const known = this.#flows.get(key);
+    // The relay has ended the flow, or the connection was lost with it.
+    const hasEnded = known?.flow?.isOver === true && !known.flow.isRefused;
+    if (hasEnded) this.#end(key);
+    const { flow, idle } = (hasEnded ? undefined : known) ?? this.#open(key, from, via) ?? {};
     if (flow === undefined || flow.isOver) return;
     idle?.touch();
     flow.send(message);

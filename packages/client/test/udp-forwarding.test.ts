@@ -18,6 +18,7 @@ interface FakeFlow {
   readonly from: string;
   readonly sent: string[];
   isOver: boolean;
+  isRefused: boolean;
   readonly answer: (text: string) => void;
 }
 
@@ -40,6 +41,7 @@ async function setUp(port = SPEC.target.port) {
         from,
         sent,
         isOver: false,
+        isRefused: false,
         answer: (text: string) => onMessage(bytes(text)),
         send: (message: Uint8Array) => sent.push(String(Buffer.from(message))),
         end: () => {
@@ -96,10 +98,19 @@ describe('a UDP forward', () => {
     expect(flows[1]?.sent).toEqual(['b']);
   });
 
+  it('opens another flow when the relay has ended one, or the connection was lost', async () => {
+    const { send, flows } = await setUp();
+    send(1001, 'a');
+    (flows[0] as FakeFlow).isOver = true;
+    send(1001, 'b');
+    send(1001, 'c');
+    expect(flows.map(({ sent }) => sent)).toEqual([['a'], ['b', 'c']]);
+  });
+
   it('does not ask again for a flow that was refused until it is idle (spec forwarding 5.6: "MUST NOT ask the relay again")', async () => {
     const { send, flows, timers, setFull } = await setUp();
     send(1001, 'a');
-    (flows[0] as FakeFlow).isOver = true;
+    Object.assign(flows[0] as FakeFlow, { isOver: true, isRefused: true });
     send(1001, 'b');
     setFull(true);
     send(1002, 'c');

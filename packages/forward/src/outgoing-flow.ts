@@ -60,6 +60,11 @@ export class OutgoingFlow {
     return this.#isOver;
   }
 
+  /** Whether the relay has refused it, so that asking again would not help. */
+  get isRefused(): boolean {
+    return this.#status !== undefined && this.#status !== 'opened';
+  }
+
   /** Sends a message to the target, or drops it: nothing tells which (spec datagrams). */
   send(message: Uint8Array): void {
     if (this.#isOver) return;

@@ -97,7 +97,7 @@ describe('a flow at the client', () => {
     expect(heard).toEqual([]);
     answer('not-allowed');
     expect(heard).toEqual(['not-allowed', 'ended 0 0 false']);
-    expect(flow.isOver).toBe(true);
+    expect([flow.isOver, flow.isRefused]).toEqual([true, true]);
   });
 
   it('is refused when the stream ends without a status, but not when the connection is lost', () => {
@@ -108,6 +108,7 @@ describe('a flow at the client', () => {
     second.handler().onReset?.(StreamErrorCode.connectionLost);
     second.handler().onClosed?.();
     expect(second.heard).toEqual(['ended 0 0 false']);
+    expect([second.flow.isOver, second.flow.isRefused]).toEqual([true, false]);
   });
 
   it('reports the first message that is too large', () => {

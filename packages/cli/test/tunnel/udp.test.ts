@@ -4,10 +4,15 @@ import { describe, expect, it } from 'vitest';
 import { newKeys, type RunningClient, type RunningRelay, rules, runClient, runRelay } from './in-process.js';
 import { bytes, echo, Program, text } from './udp-program.js';
 
-async function runUdp(
-  forwards: readonly string[],
-  allow: readonly string[],
-): Promise<{ relay: RunningRelay; client: RunningClient; setAllow: (allow: readonly string[]) => void }> {
+interface UdpTunnel {
+  readonly relay: RunningRelay;
+  readonly client: RunningClient;
+  readonly setAllow: (allow: readonly string[]) => void;
+  /** Starts the relay again, at the same address. */
+  readonly restart: () => Promise<RunningRelay>;
+}
+
+async function runUdp(forwards: readonly string[], allow: readonly string[]): Promise<UdpTunnel> {
   const [relayKeys, clientKeys] = [newKeys(), newKeys()];
   const peer = (list: readonly string[]) => ({
     name: 'laptop',
@@ -23,7 +28,13 @@ async function runUdp(
   for (const forward of forwards.flatMap((written) => parseUdpForwards(written) as UdpForward[])) {
     await client.client.addForward(forward);
   }
-  return { relay, client, setAllow: (list) => relay.relay.setPeers([peer(list)]) };
+  const restart = () =>
+    runRelay({
+      privateKey: relayKeys.privateKey,
+      peers: [peer(allow)],
+      listen: { host: '127.0.0.1', port: relay.relay.address.port },
+    });
+  return { relay, client, setAllow: (list) => relay.relay.setPeers([peer(list)]), restart };
 }
 
 const portOf = ({ client }: RunningClient, index = 0) => client.forwards[index]?.addresses[0]?.port ?? 0;
@@ -94,6 +105,19 @@ describe('a UDP forward', () => {
     for (let n = 0; n < 5; n++) stranger.send(bytes('forged'), relayPort);
     await program.ask(bytes('two'), portOf(client));
     expect(program.received.map(({ message }) => text(message))).not.toContain('forged');
+  });
+
+  it('goes on after the relay was restarted, from the same address of the program', async () => {
+    const server = await echo();
+    const { client, relay, restart } = await runUdp(
+      [`0:127.0.0.1:${server.port}`],
+      [`127.0.0.1:${server.port}/udp`],
+    );
+    const program = await Program.start();
+    await program.ask(bytes('one'), portOf(client));
+    await relay.relay.close();
+    await restart();
+    expect(text(await program.ask(bytes('two'), portOf(client)))).toBe('<two>');
   });
 
   it('ends with the client, and the relay closes its sockets', async () => {
