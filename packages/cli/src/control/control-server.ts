@@ -44,6 +44,8 @@ export type DialRoute = (
 export interface ControlServerOptions {
   readonly dial?: DialRoute;
   readonly environment?: NodeJS.ProcessEnv;
+  /** How long a request may take to arrive. */
+  readonly requestTimeoutMs?: number;
 }
 
 export interface ControlServer {
@@ -69,18 +71,22 @@ export class ControlSocketInUse extends CliError {
 export async function startControlServer(
   name: string,
   routes: ControlRoutes,
-  { dial, environment = process.env }: ControlServerOptions = {},
+  {
+    dial,
+    environment = process.env,
+    requestTimeoutMs = CONTROL_REQUEST_TIMEOUT_MS,
+  }: ControlServerOptions = {},
 ): Promise<ControlServer> {
   const file = path.join(openControlDirectory(environment), name);
   requireShortEnough(file);
   const server = createServer(
     {
       maxHeaderSize: MAX_CONTROL_HEAD_BYTES,
-      headersTimeout: CONTROL_REQUEST_TIMEOUT_MS,
+      headersTimeout: requestTimeoutMs,
       requestTimeout: 0, // `bodyOf` has its own limit; a dialled connection has none
-      connectionsCheckingInterval: CONTROL_REQUEST_TIMEOUT_MS / 5,
+      connectionsCheckingInterval: requestTimeoutMs / 5,
     },
-    (request, response) => void handle(routes, dial, request, response),
+    (request, response) => void handle({ routes, dial, requestTimeoutMs }, request, response),
   );
   server.maxConnections = MAX_CONTROL_CONNECTIONS;
   await listenOrReplace(server, file);
@@ -166,50 +172,57 @@ function removeAbandoned(file: string, identity: string): void {
   }
 }
 
-async function handle(
-  routes: ControlRoutes,
-  dial: DialRoute | undefined,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
+/** What the requests of one server share. */
+interface Service {
+  readonly routes: ControlRoutes;
+  readonly dial: DialRoute | undefined;
+  readonly requestTimeoutMs: number;
+}
+
+async function handle(service: Service, request: IncomingMessage, response: ServerResponse): Promise<void> {
   response.setHeader('connection', 'close');
-  const { pathname, searchParams } = new URL(request.url ?? '/', 'http://control');
-  if (dial !== undefined && request.method === 'POST' && pathname === '/dial') {
-    const refuse = (error: string): void => answer(response, 409, { error, lines: [error] });
-    await dial(searchParams.get('target') ?? '', request, response, refuse);
-    return;
-  }
-  const route = routes[`${request.method ?? ''} ${pathname}`];
-  if (route === undefined) {
-    const isKnown = Object.keys(routes).some((name) => name.endsWith(` ${pathname}`));
-    answer(response, isKnown ? 405 : 404, {
-      error: `${request.method ?? ''} ${pathname} is not supported here`,
-      supported: Object.keys(routes),
-    });
-    return;
-  }
   try {
-    const body = await bodyOf(request);
-    if (!body.ok) {
-      answer(response, body.status, { error: body.reason });
-      return;
-    }
-    const value = await route(body.value, exchangeOn(response));
-    if (value !== undefined) answer(response, 200, value);
+    await serve(service, request, response);
   } catch (error) {
     const { lines, exitCode } = failureOf(error, {});
     answer(response, exitCode === ExitCode.internal ? 500 : 409, { error: lines.join('\n'), lines });
   }
 }
 
+/** @throws what a route throws */
+async function serve(service: Service, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { routes, dial, requestTimeoutMs } = service;
+  const [pathname = '', query] = (request.url ?? '').split('?', 2);
+  if (dial !== undefined && request.method === 'POST' && pathname === '/dial') {
+    const refuse = (error: string): void => answer(response, 409, { error, lines: [error] });
+    await dial(new URLSearchParams(query).get('target') ?? '', request, response, refuse);
+    return;
+  }
+  const name = `${request.method ?? ''} ${pathname}`;
+  const route = Object.hasOwn(routes, name) ? routes[name] : undefined;
+  if (route === undefined) {
+    const isKnown = Object.keys(routes).some((known) => known.endsWith(` ${pathname}`));
+    const error = `${name} is not supported here`;
+    answer(response, isKnown ? 405 : 404, { error, supported: Object.keys(routes) });
+    return;
+  }
+  const body = await bodyOf(request, requestTimeoutMs);
+  if (!body.ok) {
+    answer(response, body.status, { error: body.reason });
+    return;
+  }
+  const value = await route(body.value, exchangeOn(response));
+  if (value !== undefined) answer(response, 200, value);
+}
+
 type Body =
   | { readonly ok: true; readonly value: unknown }
   | { readonly ok: false; readonly status: number; readonly reason: string };
 
-async function bodyOf(request: IncomingMessage): Promise<Body> {
+async function bodyOf(request: IncomingMessage, timeoutMs: number): Promise<Body> {
   const chunks: Buffer[] = [];
   let bytes = 0;
-  const timer = setTimeout(() => request.destroy(), CONTROL_REQUEST_TIMEOUT_MS).unref();
+  const timer = setTimeout(() => request.destroy(), timeoutMs).unref();
   try {
     for await (const chunk of request as AsyncIterable<Buffer>) {
       bytes += chunk.length;

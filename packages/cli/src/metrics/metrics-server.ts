@@ -21,12 +21,13 @@ export class MetricsServer {
   readonly counts = new StreamCounts();
   readonly #server: Server;
   readonly #host: string;
+  readonly #log: Log;
   #registry: MetricsRegistry | undefined;
   #report: (() => Report) | undefined;
 
   /** @throws UnderpassError if the port cannot be opened */
   static async open(listen: ListenAddress, log: Log): Promise<MetricsServer> {
-    const metrics = new MetricsServer(listen.host ?? LOOPBACK);
+    const metrics = new MetricsServer(listen.host ?? LOOPBACK, log);
     await metrics.#listen(listen.port);
     const { address, port } = metrics.address;
     const url = `http://${formatTarget({ host: address, port })}/metrics`;
@@ -34,8 +35,9 @@ export class MetricsServer {
     return metrics;
   }
 
-  private constructor(host: string) {
+  private constructor(host: string, log: Log) {
     this.#host = host;
+    this.#log = log;
     this.#server = createServer(
       {
         headersTimeout: METRICS_REQUEST_TIMEOUT_MS,
@@ -87,9 +89,14 @@ export class MetricsServer {
       return;
     }
     const path = request.url?.split('?', 1)[0];
-    if (path === '/healthz') this.#answerHealth(response);
-    else if (path === '/metrics') await this.#answerMetrics(response);
-    else answer(response, 404, 'there are /metrics and /healthz\n');
+    try {
+      if (path === '/healthz') this.#answerHealth(response);
+      else if (path === '/metrics') await this.#answerMetrics(response);
+      else answer(response, 404, 'there are /metrics and /healthz\n');
+    } catch (error) {
+      this.#log.error({ event: 'metrics-failed' }, `the metrics cannot be read: ${String(error)}`);
+      answer(response, 500, 'the metrics cannot be read: see the log\n');
+    }
   }
 
   #answerHealth(response: ServerResponse): void {

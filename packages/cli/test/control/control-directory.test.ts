@@ -94,7 +94,15 @@ describe('the list of control sockets', () => {
     expect(controlSockets(environment, other)).toEqual([]);
   });
 
-  it('has a limit', () => {
-    expect(MAX_CONTROL_SOCKETS).toBe(256);
+  it('has a limit', async () => {
+    const environment = { XDG_RUNTIME_DIR: temporaryDirectory(), XDG_STATE_HOME: '/does/not/exist' };
+    const directory = openControlDirectory(environment);
+    for (let i = 0; i <= MAX_CONTROL_SOCKETS; i++) {
+      const server = createServer();
+      onTestFinished(() => void server.close());
+      const name = `relay-${String(i).padStart(12, '0')}.sock`;
+      await new Promise<void>((resolve) => server.listen(path.join(directory, name), resolve));
+    }
+    expect(controlSockets(environment, user)).toHaveLength(MAX_CONTROL_SOCKETS);
   });
 });

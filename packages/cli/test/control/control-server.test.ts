@@ -24,8 +24,12 @@ const NAME = 'relay-0123456789ab.sock';
 async function start(
   routes: ControlRoutes = {},
   runtime = temporaryDirectory(),
+  requestTimeoutMs?: number,
 ): Promise<{ readonly server: ControlServer; readonly runtime: string }> {
-  const server = await startControlServer(NAME, routes, { environment: { XDG_RUNTIME_DIR: runtime } });
+  const server = await startControlServer(NAME, routes, {
+    environment: { XDG_RUNTIME_DIR: runtime },
+    ...(requestTimeoutMs !== undefined && { requestTimeoutMs }),
+  });
   onTestFinished(() => server.close());
   return { server, runtime };
 }
@@ -158,6 +162,9 @@ describe('a request to a control socket', () => {
   it.each([
     ['GET /nothing HTTP/1.1', 404],
     ['POST /status HTTP/1.1', 405],
+    ['GET // HTTP/1.1', 404],
+    ['GET http://[ HTTP/1.1', 404],
+    ['GET /toString HTTP/1.1', 404],
   ])('%s gets the status %i', async (line, status) => {
     const { server } = await start({ 'GET /status': () => 'never' });
     expect(await raw(server.file, `${line}\r\nhost: x\r\nconnection: close\r\n\r\n`)).toContain(
@@ -180,6 +187,25 @@ describe('a request to a control socket', () => {
     const text = 'x'.repeat(MAX_CONTROL_REQUEST_BYTES - 2);
     expect(await ask(server.file, 'POST', '/echo', text)).toBe(text.length);
     await expect(ask(server.file, 'POST', '/echo', `${text}x`)).rejects.toThrow('413');
+  });
+
+  it.each([
+    ['head', 'POST /echo HTTP/1.1\r\nhost: x\r\n'],
+    ['body', 'POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\n12'],
+  ])('whose %s does not arrive in time is cut off', async (_what, text) => {
+    const { server } = await start({ 'POST /echo': (body) => ({ body }) }, temporaryDirectory(), 50);
+    expect(await raw(server.file, text)).not.toContain(' 200 ');
+  });
+
+  it('that fails because of a bug of ours is answered with 500, and the process goes on', async () => {
+    const { server } = await start({
+      'GET /bug': () => {
+        throw new TypeError('a bug');
+      },
+      'GET /status': () => 'still here',
+    });
+    await expect(ask(server.file, 'GET', '/bug')).rejects.toThrow('internal error');
+    expect(await ask(server.file, 'GET', '/status')).toBe('still here');
   });
 
   it('whose body is not JSON is refused', async () => {

@@ -149,6 +149,19 @@ describe('the metrics port', () => {
     expect((await get(await open(), '/', { host })).status).toBe(status);
   });
 
+  it('reports a bug of ours as a failure, and goes on', async () => {
+    const server = await open();
+    let isBroken = true;
+    await server.serve(() => {
+      if (isBroken) throw new Error('a bug');
+      return aRelay();
+    });
+    expect((await get(server, '/metrics')).status).toBe(500);
+    expect((await get(server, '/healthz')).status).toBe(500);
+    isBroken = false;
+    expect((await get(server, '/metrics')).status).toBe(200);
+  });
+
   it('in use is reported', async () => {
     const { address, port } = (await open()).address;
     await expect(MetricsServer.open({ host: address, port }, silentLog)).rejects.toThrow(`${port} is in use`);
