@@ -274,7 +274,9 @@ export class RunningClient implements Client {
     if (this.#closing !== undefined) return; // we closed it ourselves
     const cause = causeOf(error);
     const reason = error.reason === '' ? `code ${error.code}` : error.reason;
-    this.#emit({ type: 'disconnected', cause, reason, lostStreams });
+    // The stream of a reverse forward is no connection of anybody.
+    const lost = lostStreams - this.#forwards.takeLostListeners();
+    this.#emit({ type: 'disconnected', cause, reason, lostStreams: lost });
     this.#forwards.onDisconnected(cause);
   }
 

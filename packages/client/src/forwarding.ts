@@ -8,6 +8,8 @@ export interface Forwarding {
   start(): Promise<BoundForward>;
   /** Accepts nothing more. Existing connections go on. */
   close(): Promise<void> | void;
+  /** Whether a stream of its own was lost with its connection since the last call. */
+  takeLoss?(): boolean;
   /** The relay was reached. */
   onContact?(): void;
   /** The connection to the relay has ended, and its streams were reported as lost. */

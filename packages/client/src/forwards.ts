@@ -69,6 +69,11 @@ export class Forwards {
     for (const { forwarding } of this.#running) forwarding.onDisconnected?.(cause);
   }
 
+  /** @returns how many reverse forwards have lost their stream with its connection since the last call */
+  takeLostListeners(): number {
+    return this.#running.filter(({ forwarding }) => forwarding.takeLoss?.() === true).length;
+  }
+
   /** Two forwards of one port at the relay would take turns in failing. */
   #refuseSamePlace({ place }: ReverseForward): void {
     const where = placeText(place);

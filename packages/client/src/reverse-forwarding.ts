@@ -61,6 +61,7 @@ export class ReverseForwarding implements Forwarding, Listening {
   #unwelcomeMs = 0;
   #timer: object | undefined;
   #isClosed = false;
+  #wasLost = false;
 
   constructor(spec: ReverseForward, options: ReverseForwardingOptions) {
     this.spec = spec;
@@ -99,6 +100,12 @@ export class ReverseForwarding implements Forwarding, Listening {
     this.#options.incoming.delete(this);
     this.#stream?.finish();
     this.#options.tunnel.wake();
+  }
+
+  takeLoss(): boolean {
+    const wasLost = this.#wasLost;
+    this.#wasLost = false;
+    return wasLost;
   }
 
   /** The relay was reached. */
@@ -232,6 +239,7 @@ export class ReverseForwarding implements Forwarding, Listening {
   /** The connection to the relay has ended, so nobody listens. */
   #onLost(stream: Stream): void {
     if (stream !== this.#stream) return;
+    this.#wasLost = true;
     this.#stream = undefined;
     this.#port = undefined;
     // Ask at once, unless the connections end as fast as they begin.

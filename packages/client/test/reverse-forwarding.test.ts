@@ -148,7 +148,7 @@ describe('a reverse forward', () => {
   });
 
   it('asks at once when its connection is lost, but not when connections keep ending', async () => {
-    const { streams, open, lose, advance, relay, last } = await setUp();
+    const { forwarding, streams, open, lose, advance, relay, last } = await setUp();
     open(8080);
     await advance(MIN_LISTEN_RETRY_MS);
     relay.hasContact = false;
@@ -156,6 +156,7 @@ describe('a reverse forward', () => {
     last().handler.onClosed?.();
     await advance(0);
     expect([streams.length, relay.seeks]).toEqual([2, 1]);
+    expect([forwarding.takeLoss(), forwarding.takeLoss()]).toEqual([true, false]);
     lose();
     await advance(MIN_LISTEN_RETRY_MS - 1);
     expect(streams).toHaveLength(2);

@@ -68,6 +68,7 @@ export {
 } from './reverse/listen-rules.js';
 export type { ListenerInfo, ListenersObserver } from './reverse/listener-parts.js';
 export { PeerListeners } from './reverse/peer-listeners.js';
+export { CLIENT_GONE } from './reverse/reverse-listener.js';
 export { decodeListenAnswer } from './reverse/reverse-requests.js';
 export { SocketWatch, type Watched } from './socket-watch.js';
 export { isGlobalAddress } from './special-purpose.js';

@@ -1,6 +1,7 @@
 /** One peer of a running relay: its streams, its listeners, and the events that report them. */
 import {
   Acceptor,
+  CLIENT_GONE,
   type DescriptorGuard,
   formatRelayPlace,
   formatTarget,
@@ -44,6 +45,8 @@ export class Member {
   readonly peer: Peer;
   /** Since when an answer of the peer has been due, once that was reported. */
   silentSince: number | undefined;
+  /** Listeners that ended with the connection, until that is reported. */
+  #lostListeners = 0;
   readonly #shared: SharedByMembers;
   #options: RelayPeerOptions;
   #acceptor: Acceptor | undefined;
@@ -72,6 +75,13 @@ export class Member {
       addresses: listener.addresses,
       visitors: listener.visitors,
     }));
+  }
+
+  /** @returns how many listeners have ended with a connection of the peer since the last call */
+  takeLostListeners(): number {
+    const lost = this.#lostListeners;
+    this.#lostListeners = 0;
+    return lost;
   }
 
   listensOn(port: number): boolean {
@@ -163,7 +173,10 @@ export class Member {
       onListening: (listener) => {
         emit({ type: 'listener-opened', ...about(listener), addresses: listener.addresses });
       },
-      onListenerEnd: (listener, reason) => emit({ type: 'listener-closed', ...about(listener), reason }),
+      onListenerEnd: (listener, reason) => {
+        if (reason === CLIENT_GONE) this.#lostListeners++;
+        emit({ type: 'listener-closed', ...about(listener), reason });
+      },
       onVisitor: (listener, id, from) => emit({ type: 'visitor-opened', ...about(listener), id, from }),
       onVisitorRefused: (listener, id, from, status, reason) => {
         const advice = `a visitor of ${nameOf(listener)} was reset: ${reason}`;

@@ -194,6 +194,8 @@ class RunningRelay implements Relay {
         continue;
       }
       const { connected, openStreams } = member.peer.stats();
+      // The stream of a listener is no connection of anybody.
+      const lostStreams = openStreams - member.listeners.length;
       const reason =
         options === undefined ? 'removed from the config' : 'its preshared key changed in the config';
       this.#members.delete(key);
@@ -201,7 +203,7 @@ class RunningRelay implements Relay {
       void member.close(reason);
       if (connected) {
         const peer = member.name;
-        this.#emit({ type: 'peer-disconnected', peer, reason, lostStreams: openStreams });
+        this.#emit({ type: 'peer-disconnected', peer, reason, lostStreams });
       }
     }
     this.#invitations.set(invites);
@@ -272,7 +274,7 @@ class RunningRelay implements Relay {
       type: 'peer-disconnected',
       peer: member.name,
       reason: reasonOf(error),
-      lostStreams,
+      lostStreams: lostStreams - member.takeLostListeners(),
     });
   }
 

@@ -122,6 +122,8 @@ describe('a relay that listens for a peer', () => {
     visit(port).write('x');
     await second.nextStream();
     expect(await relay.next('listener-closed')).toMatchObject({ reason: 'its client is gone' });
+    // One visitor. The stream that keeps the listener is not counted.
+    expect(await relay.next('peer-disconnected')).toMatchObject({ lostStreams: 1 });
   });
 
   it('names the peer or the program that has a port already (spec reverse 2)', async () => {

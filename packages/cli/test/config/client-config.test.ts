@@ -37,7 +37,7 @@ private_key_file = "client.key"
 describe('client.toml', () => {
   it('loads with its relay and its forwards', () => {
     const config = load(
-      `${START}persistent_keepalive_seconds = 25\nlocal_forwards = ["8080:localhost:80", "[::1]:1-2:db:3-4"]\ndynamic_forwards = ["1080"]\n`,
+      `${START}persistent_keepalive_seconds = 25\nlocal_forwards = ["8080:localhost:80", "[::1]:1-2:db:3-4"]\ndynamic_forwards = ["1080"]\nreverse_forwards = ["*:80:localhost:3000"]\n`,
     );
     expect(config.relay).toEqual({ host: 'vpn.example.org', port: 51820 });
     expect(config.persistentKeepaliveSeconds).toBe(25);
@@ -46,12 +46,20 @@ describe('client.toml', () => {
       ['local', '[::1]:1:db:3'],
       ['local', '[::1]:2:db:4'],
       ['dynamic', '1080'],
+      ['reverse', '*:80:localhost:3000'],
     ]);
     expect(config.presharedKey).toBeUndefined();
     expect(encodeKey(config.publicKey)).toBe(encodeKey(publicKeyOf(PRIVATE_KEY)));
   });
 
   it.each<[string, string, string[]]>([
+    [
+      'a reverse forward that listens at a name',
+      `${START}reverse_forwards = ["vps:80:localhost:3000"]\n`,
+      [
+        `client.toml:4: reverse_forwards: "vps:80:localhost:3000": 'vps' is a name: the relay listens on an address of its own, so write that, localhost or *`,
+      ],
+    ],
     [
       'no port at the relay',
       START.replace(':51820', ''),

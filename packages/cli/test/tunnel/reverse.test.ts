@@ -168,6 +168,8 @@ describe('a reverse forward', () => {
     await relay.relay.close();
     expect(await oldEnd).toBe('ECONNRESET');
     expect(client.client.forwards[0]?.addresses).toEqual([]);
+    // One visitor. The stream that keeps the listener is not counted.
+    expect(await client.heard.next('disconnected')).toMatchObject({ lostStreams: 1 });
     const again = await runRelay({
       privateKey: relayKeys.privateKey,
       listen: { host: '127.0.0.1', port: udpPort },

@@ -14,6 +14,9 @@ import type { Listener, SharedByListeners } from './listener-parts.js';
 import { encodeListenAnswer, type ListenRequest, UNIX_SOURCE } from './reverse-requests.js';
 import { Visitor } from './visitor.js';
 
+/** The reason for the end of a listener whose stream was lost with its connection. */
+export const CLIENT_GONE = 'its client is gone';
+
 /** Listens on a port of the relay for one stream of a client.
  *
  *  `PeerListeners` creates it for a LISTEN request. It judges the request, binds, and answers with the port. From then
@@ -125,10 +128,10 @@ export class ReverseListener implements RequestService, Listener {
   onReset(code: number): void {
     this.#request.stream.reset(StreamErrorCode.cancelled);
     const isLost = code === StreamErrorCode.connectionLost;
-    this.#end(isLost ? 'its client is gone' : 'the client closed it');
+    this.#end(isLost ? CLIENT_GONE : 'the client closed it');
   }
   onClosed(): void {
-    this.#end('its client is gone');
+    this.#end(CLIENT_GONE);
   }
 
   /** Closes it and resets its visitors, because it may not listen any more (spec reverse 8). */
