@@ -127,19 +127,23 @@ export function privateKeyFileField(directory: string): z.ZodType<Uint8Array> {
   return fileField(directory, readPrivateKeyFile);
 }
 
-/** The same for a preshared key. */
-export function presharedKeyFileField(directory: string): z.ZodType<Uint8Array> {
+/** The same for a preshared key.
+ *  @param directory  a function if the schema serves for files in several directories */
+export function presharedKeyFileField(directory: string | (() => string)): z.ZodType<Uint8Array> {
   return fileField(directory, readKeyFile);
 }
 
-function fileField(directory: string, read: (file: string) => Uint8Array): z.ZodType<Uint8Array> {
+function fileField(
+  directory: string | (() => string),
+  read: (file: string) => Uint8Array,
+): z.ZodType<Uint8Array> {
   const expected = 'the path of a key file (a string)';
   return z.string({ error: expected }).transform((text, context) => {
     if (looksLikeKey(text)) {
       return refuse(context, text, 'found what looks like a key, expected the path of a file that holds one');
     }
     try {
-      return read(resolveFrom(directory, text));
+      return read(resolveFrom(typeof directory === 'string' ? directory : directory(), text));
     } catch (error) {
       if (!(error instanceof CliError)) throw error;
       return refuse(context, text, `${error.message}: ${error.hint}`);

@@ -43,9 +43,10 @@ export function wipeStoredPeer({ invite, enrolled }: StoredPeer): void {
 export function loadStore(directory: string): StoredPeer[] {
   const problems: string[] = [];
   const peers: StoredPeer[] = [];
+  const reader = new PeerReader();
   for (const name of namesIn(directory)) {
     try {
-      const peer = loadStoredPeer(directory, name);
+      const peer = loadStoredPeer(directory, name, reader);
       if (peer !== undefined) peers.push(peer);
     } catch (error) {
       if (!(error instanceof CliError)) throw error;
@@ -59,7 +60,11 @@ export function loadStore(directory: string): StoredPeer[] {
 
 /** @returns undefined when there is no such peer or invite
  *  @throws CliError when it cannot be read, ConfigError with what is wrong in its files */
-export function loadStoredPeer(directory: string, name: string): StoredPeer | undefined {
+export function loadStoredPeer(
+  directory: string,
+  name: string,
+  reader = new PeerReader(),
+): StoredPeer | undefined {
   const folder = path.join(directory, name);
   if (!existsSync(folder)) return undefined;
   if (!isPeerName(name)) {
@@ -68,7 +73,7 @@ export function loadStoredPeer(directory: string, name: string): StoredPeer | un
     ]);
   }
   try {
-    return readStoredPeer(folder, name);
+    return reader.read(folder, name);
   } catch (error) {
     // It was removed while it was read.
     if (error instanceof CliError && !existsSync(folder)) return undefined;
@@ -91,53 +96,60 @@ function namesIn(directory: string): string[] {
   }
 }
 
-function readStoredPeer(folder: string, name: string): StoredPeer {
-  const peer = readTable(path.join(folder, PEER_FILE), (directory) =>
-    z.strictObject(
-      {
-        ...peerRulesShape,
-        invite: z.strictObject(
-          {
-            public_key: publicKeyField,
-            preshared_key_file: presharedKeyFileField(directory),
-            expires: z.date({ error: 'a date and time, for example 2026-01-31T12:00:00Z' }),
-          },
-          { error: 'a table [invite]' },
-        ),
+/** Reads the files of stored peers. One reader serves for many, because making a schema costs more than reading a file
+ *  with it. */
+class PeerReader {
+  /** Where relative paths in the file that is being read start. */
+  #directory = '';
+  readonly #peer;
+  readonly #enrolled;
+
+  constructor() {
+    const keyFileField = presharedKeyFileField(() => this.#directory);
+    const inviteShape = {
+      public_key: publicKeyField,
+      preshared_key_file: keyFileField,
+      expires: z.date({ error: 'a date and time, for example 2026-01-31T12:00:00Z' }),
+    };
+    this.#peer = z.strictObject(
+      { ...peerRulesShape, invite: z.strictObject(inviteShape, { error: 'a table [invite]' }) },
+      { error: 'a table' },
+    );
+    this.#enrolled = z.strictObject(
+      { public_key: publicKeyField, preshared_key_file: keyFileField },
+      { error: 'a table' },
+    );
+  }
+
+  /** @throws CliError when a file cannot be read, ConfigError with what is wrong in one */
+  read(folder: string, name: string): StoredPeer {
+    const table = this.#readTable(path.join(folder, PEER_FILE), this.#peer);
+    const { invite } = table;
+    return {
+      name,
+      ...peerRulesOf(table),
+      invite: {
+        publicKey: invite.public_key,
+        presharedKey: invite.preshared_key_file,
+        expiresAtMs: invite.expires.getTime(),
       },
-      { error: 'a table' },
-    ),
-  );
-  const { invite } = peer;
-  return {
-    name,
-    ...peerRulesOf(peer),
-    invite: {
-      publicKey: invite.public_key,
-      presharedKey: invite.preshared_key_file,
-      expiresAtMs: invite.expires.getTime(),
-    },
-    enrolled: readEnrolled(path.join(folder, ENROLLED_FILE)),
-    hasConnected: existsSync(path.join(folder, CONNECTED_FILE)),
-  };
-}
+      enrolled: this.#readEnrolled(path.join(folder, ENROLLED_FILE)),
+      hasConnected: existsSync(path.join(folder, CONNECTED_FILE)),
+    };
+  }
 
-/** An empty file is what a crash leaves on a file system without links: nobody has enrolled. */
-function readEnrolled(file: string): EnrolledKeys | undefined {
-  if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) === 0) return undefined;
-  const table = readTable(file, (directory) =>
-    z.strictObject(
-      { public_key: publicKeyField, preshared_key_file: presharedKeyFileField(directory) },
-      { error: 'a table' },
-    ),
-  );
-  return { publicKey: table.public_key, presharedKey: table.preshared_key_file };
-}
+  /** An empty file is what a crash leaves on a file system without links: nobody has enrolled. */
+  #readEnrolled(file: string): EnrolledKeys | undefined {
+    if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) === 0) return undefined;
+    const table = this.#readTable(file, this.#enrolled);
+    return { publicKey: table.public_key, presharedKey: table.preshared_key_file };
+  }
 
-function readTable<T extends z.ZodType>(file: string, schemaIn: (directory: string) => T): z.output<T> {
-  const document = readTomlDocument(file);
-  const schema = schemaIn(document.directory);
-  const result = schema.safeParse(document.value);
-  if (result.success) return result.data;
-  throw new ConfigError(problemLines(document, schemaProblems(document, schema, result.error.issues)));
+  #readTable<T extends z.ZodType>(file: string, schema: T): z.output<T> {
+    const document = readTomlDocument(file);
+    this.#directory = document.directory;
+    const result = schema.safeParse(document.value);
+    if (result.success) return result.data;
+    throw new ConfigError(problemLines(document, schemaProblems(document, schema, result.error.issues)));
+  }
 }
