@@ -31,7 +31,7 @@ export class RunningProgram {
   readonly events: LogEvent[] = [];
   /** Lines on stderr that are not JSON: errors and warnings for people. */
   readonly plainLines: string[] = [];
-  /** Has the control sockets of this test's programs. */
+  /** Has the control sockets of this test's programs, and of no others, such as a relay that this user really runs. */
   readonly runtimeDirectory: string;
   stdout = '';
   exit: Exit | undefined;
@@ -39,7 +39,8 @@ export class RunningProgram {
 
   constructor(command: string, commandArguments: readonly string[], environment: NodeJS.ProcessEnv = {}) {
     this.runtimeDirectory = runtimeDirectory();
-    const env = { ...process.env, XDG_RUNTIME_DIR: this.runtimeDirectory, ...environment };
+    const own = { XDG_RUNTIME_DIR: this.runtimeDirectory, XDG_STATE_HOME: this.runtimeDirectory };
+    const env = { ...process.env, ...own, ...environment };
     this.child = spawn(command, commandArguments, { env });
     onTestFinished(() => void this.child.kill('SIGKILL'));
     const { stdout, stderr } = this.child;

@@ -87,7 +87,9 @@ export function controlSockets(
   user = currentUser(),
 ): readonly string[] {
   const directories = new Set([controlDirectory(environment), stateDirectory(environment)]);
-  if (user !== undefined) directories.add(`/run/user/${user.uid}/underpass`);
+  // Where login sessions have it. A program that cron or sudo starts is not told.
+  const isTold = environment.XDG_RUNTIME_DIR !== undefined;
+  if (user !== undefined && !isTold) directories.add(`/run/user/${user.uid}/underpass`);
   if (process.platform === 'linux') for (const directory of serviceDirectories()) directories.add(directory);
   return [...directories].flatMap((directory) => socketsIn(directory, user)).slice(0, MAX_CONTROL_SOCKETS);
 }
