@@ -1,5 +1,5 @@
 import type { Address } from '../address.js';
-import type { ConnectionStats } from '../transport/connection.js';
+import type { ConnectionStats } from '../transport/connection-stats.js';
 import type { SessionStats } from '../wireguard/session.js';
 
 /** Those statistics that neither the session nor the connection has. */

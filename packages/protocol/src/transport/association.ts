@@ -1,7 +1,8 @@
 import { copyBytes } from '../copy-bytes.js';
 import { type ConnectionError, ConnectionErrorCode, type DropReason } from '../failure.js';
 import type { TransportConfig } from './config.js';
-import { Connection, type ConnectionStats, type ConnectionTotals } from './connection.js';
+import { Connection } from './connection.js';
+import type { ConnectionStats, ConnectionTotals } from './connection-stats.js';
 import { Epochs } from './epochs.js';
 import { EPOCH_BYTES, PROTOCOL_VERSION } from './limits.js';
 import { PeerBudgets } from './peer-budgets.js';

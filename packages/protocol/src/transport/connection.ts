@@ -1,6 +1,7 @@
 import { TRANSPORT_OVERHEAD_BYTES } from '../datagram-layout.js';
 import { type Deadline, earlier } from '../deadline.js';
 import type { TransportConfig } from './config.js';
+import type { ConnectionStats, ConnectionTotals } from './connection-stats.js';
 import type { Epochs } from './epochs.js';
 import { INITIAL_MAX_STREAMS, MAX_DATA_PROBES } from './limits.js';
 import { OwnHello } from './own-hello.js';
@@ -11,40 +12,12 @@ import { type ConnectionParts, composeParts } from './parts.js';
 import { PathFeedback } from './path-feedback.js';
 import type { PeerBudgets } from './peer-budgets.js';
 import { SendGate } from './send-gate.js';
-import type { DatagramCounts } from './streams/datagram-counts.js';
 import type { Stream } from './streams/stream.js';
 import type { StreamError, StreamEvent } from './streams/stream-set.js';
 import type { FrameReader } from './wire/frame-reader.js';
 import type { Hello } from './wire/frames.js';
 
 export type { PacketOutcome } from './packet-handler.js';
-
-/** Those statistics that are added up over the connections with a peer. */
-export interface ConnectionTotals {
-  readonly streamBytesSent: number;
-  readonly streamBytesReceived: number;
-  readonly packetsLost: number;
-}
-
-/** Statistics about a connection. */
-export interface ConnectionStats extends ConnectionTotals {
-  /** The name of the peer's software; undefined before HELLO. */
-  readonly software: string | undefined;
-  /** The smoothed round trip of the path; undefined before the first sample. */
-  readonly smoothedRttMs: number | undefined;
-  readonly congestionWindowBytes: number;
-  readonly bytesInFlight: number;
-  readonly openStreams: number;
-  /** How many bytes have arrived and were not read. */
-  readonly unreadBytes: number;
-  /** How many bytes were written and are not acknowledged. */
-  readonly unacknowledgedBytes: number;
-  /** How many separate pieces of written bytes are lost, or acknowledged beyond a gap (spec streams 5.7). */
-  readonly notedPieces: number;
-  /** How many sent packets are remembered. */
-  readonly rememberedPackets: number;
-  readonly flowDatagrams: DatagramCounts;
-}
 
 /** The streams, windows and recovery state that two processes share, whatever happens to keys and addresses
  *  (spec streams 3; recovery).
