@@ -166,7 +166,9 @@ function adviceFor(
   const literal = formatTarget({ ...target, host: text });
   if (block !== undefined) {
     const what = name === undefined ? literal : `${name} resolves to ${text}, which`;
-    return `${what} is ${block.name} and needs an address rule within that block; to allow it, add the rule ${literal}`;
+    const isSingle = block.prefixBits === singleAddress(address).prefixBits;
+    const needed = isSingle ? 'a rule for exactly this address' : 'an address rule within that block';
+    return `${what} is ${block.name} and needs ${needed}; to allow it, add the rule ${literal}`;
   }
   return noRuleAllows({ ...target, host: text });
 }

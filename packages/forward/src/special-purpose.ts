@@ -1,7 +1,7 @@
 /** Addresses that are not global unicast (spec forwarding 3.5): IANA's special-purpose registries (RFC 6890), the
- *  address plan of IPv6 (RFC 4291 §2.4), and one that a cloud provider put into public space. */
+ *  address plan of IPv6 (RFC 4291 §2.4), and the metadata addresses of cloud providers. */
 import ipaddr from 'ipaddr.js';
-import { type IpAddress, isIp6, parseAddress } from './host.js';
+import { formatAddress, type IpAddress, isIp6, parseAddress } from './host.js';
 
 export interface Network {
   readonly base: IpAddress;
@@ -19,8 +19,6 @@ const BLOCKS: readonly SpecialBlock[] = (
     ['10.0.0.0/8', 'a private address'],
     ['100.64.0.0/10', 'a shared (carrier NAT) address'],
     ['127.0.0.0/8', 'a loopback address'],
-    // Reachable from virtual machines only: the host's agent answers there (Azure WireServer).
-    ['168.63.129.16/32', 'a cloud provider’s internal address'],
     ['169.254.0.0/16', 'a link-local address'],
     ['172.16.0.0/12', 'a private address'],
     ['192.0.0.0/24', 'a protocol assignment'],
@@ -71,9 +69,40 @@ const BLOCKS: readonly SpecialBlock[] = (
   return { base, prefixBits, name };
 });
 
+/** At these addresses, clouds hand out credentials of the machine to every program on it. Each is a block of its own, so
+ *  that no rule for a network permits it (adr 0004). */
+const METADATA_ADDRESSES: ReadonlySet<string> = new Set([
+  '169.254.169.254', // AWS, Azure, Google, Oracle, OpenStack and most others
+  '169.254.170.2', // AWS, containers
+  '169.254.170.23', // AWS, pods
+  '169.254.0.23', // Tencent
+  '169.254.42.42', // Scaleway
+  '100.100.100.200', // Alibaba
+  '168.63.129.16', // Azure: the host's agent, at an address of the public space
+  '192.0.0.192', // Oracle, the older one
+  'fd00:ec2::254', // AWS
+  'fd00:ec2::23', // AWS, pods
+  'fd20:ce::254', // Google
+  'fd00:c1::a9fe:a9fe', // Oracle
+  'fd00:42::42', // Scaleway
+  'fd00:a9fe:a9fe::1', // Akamai
+  'fe80::a9fe:a9fe', // OpenStack
+]);
+
+/** The prefix whose last 32 bits are the IPv4 address to which a NAT64 gateway connects (RFC 6052). */
+const NAT64: Network = { base: ipaddr.parse('64:ff9b::'), prefixBits: 96 };
+
 /** The smallest special-purpose block that holds `address`.
  *  @returns undefined for a global unicast address */
 export function specialBlockOf(address: IpAddress): SpecialBlock | undefined {
+  if (METADATA_ADDRESSES.has(formatAddress(address))) {
+    return { ...singleAddress(address), name: 'a metadata address of a cloud' };
+  }
+  // A rule for the whole prefix is meant for public addresses: RFC 6052 §3.1 allows no others behind it.
+  if (contains(NAT64, address)) {
+    const behind = specialBlockOf(ipaddr.fromByteArray(address.toByteArray().slice(12)));
+    if (behind !== undefined) return { ...singleAddress(address), name: `translated to ${behind.name}` };
+  }
   let smallest: SpecialBlock | undefined;
   for (const block of BLOCKS) {
     if (contains(block, address) && block.prefixBits > (smallest?.prefixBits ?? -1)) smallest = block;

@@ -256,6 +256,24 @@ describe('a name', () => {
     expect(heard).toHaveLength(1);
   });
 
+  it('never leads to a metadata address, even if a network that holds it is allowed (spec forwarding 3.5)', async () => {
+    const { accept, connects } = setUp({
+      allow: ['*:80', '169.254.0.0/16:80', '[64:ff9b::/96]:80', '[fc00::/7]:80'],
+      resolve: async () => [
+        '169.254.169.254',
+        'fd00:ec2::254',
+        '::ffff:169.254.169.254',
+        '64:ff9b::a9fe:a9fe',
+      ],
+    });
+    for (const host of ['rebound.example', '169.254.169.254', '64:ff9b::a9fe:a9fe']) {
+      const { stream } = accept(request(host));
+      await settled();
+      expect(refusalOf(stream)).toBe(byteOf('not-allowed'));
+    }
+    expect(connects.made).toEqual([]);
+  });
+
   it('that resolves only to a private address is refused, with the rule that would allow it (spec forwarding 3.4)', async () => {
     const { accept, connects, heard } = setUp({
       allow: ['*.example.com:80'],

@@ -117,14 +117,13 @@ describe('an address that a target stands for', () => {
     ['0.0.0.0', '0.0.0.0/8'],
     ['0.1.2.3', '0.0.0.0/8'],
     ['10.1.2.3', '10.0.0.0/8'],
-    ['100.100.100.200', '100.64.0.0/10'],
+    ['100.100.100.201', '100.64.0.0/10'],
     ['127.0.0.1', '127.0.0.0/8'],
     ['127.255.0.1', '127.0.0.0/8'],
-    ['168.63.129.16', '168.63.129.16'],
-    ['169.254.169.254', '169.254.0.0/16'],
+    ['169.254.169.253', '169.254.0.0/16'],
     ['172.16.0.1', '172.16.0.0/12'],
     ['172.31.255.255', '172.16.0.0/12'],
-    ['192.0.0.192', '192.0.0.0/24'],
+    ['192.0.0.191', '192.0.0.0/24'],
     ['192.0.2.1', '192.0.2.0/24'],
     ['192.88.99.1', '192.88.99.0/24'],
     ['192.168.1.1', '192.168.0.0/16'],
@@ -139,7 +138,7 @@ describe('an address that a target stands for', () => {
     ['::1', '[::1]'],
     ['::7f00:1', '[::/96]'],
     ['::ffff:0:127.0.0.1', '[::ffff:0:0:0/96]'],
-    ['64:ff9b::7f00:1', '[64:ff9b::/96]'],
+    ['64:ff9b::c000:2b08', '[64:ff9b::/96]'],
     ['64:ff9b:1::a00:1', '[64:ff9b:1::/48]'],
     ['100::1', '[100::/64]'],
     ['2001::1', '[2001::/32]'],
@@ -150,13 +149,13 @@ describe('an address that a target stands for', () => {
     ['5f00::1', '[5f00::/16]'],
     ['9000::1', '[8000::/1]'],
     ['fc00::1', '[fc00::/7]'],
-    ['fd00:ec2::254', '[fc00::/7]'],
+    ['fd00:ec2::253', '[fc00::/7]'],
     ['fe80::1', '[fe80::/10]'],
     ['fec0::1', '[fec0::/10]'],
     ['ff02::1', '[ff00::/8]'],
   ] as const;
 
-  // spec forwarding 3.5
+  // spec forwarding 3.5: "only by an address rule"
   it.each(special)('%s is permitted only by a rule within its own block', (address, block) => {
     const wide = ['*:*', '0.0.0.0/0:*', '[::/0]:*', 'evil.example:*', '*.example:*'];
     expect(permits(wide, address)).toBe(false);
@@ -168,6 +167,55 @@ describe('an address that a target stands for', () => {
       expect(permits([rule, 'good.example:80'], 'good.example', address)).toBe(true);
       expect(permits([rule], address, address, 81)).toBe(false);
     }
+  });
+
+  const metadata = [
+    '169.254.169.254',
+    '169.254.170.2',
+    '169.254.170.23',
+    '169.254.0.23',
+    '169.254.42.42',
+    '100.100.100.200',
+    '168.63.129.16',
+    '192.0.0.192',
+    'fd00:ec2::254',
+    'fd00:ec2::23',
+    'fd20:ce::254',
+    'fd00:c1::a9fe:a9fe',
+    'fd00:42::42',
+    'fd00:a9fe:a9fe::1',
+    'fe80::a9fe:a9fe',
+    '64:ff9b::a9fe:a9fe',
+    '64:ff9b::a00:1',
+  ];
+
+  // spec forwarding 3.5: "MUST NOT permit them"
+  it.each(metadata)('%s is permitted only by a rule for exactly that address', (address) => {
+    const hosts = address.includes(':') ? ['[::/0]', '[fc00::/7]', '[fd00::/8]'] : ['0.0.0.0/0'];
+    if (!address.includes(':'))
+      hosts.push(`${address.replace(/\d+$/, '0')}/24`, '169.254.0.0/16', '100.64.0.0/10');
+    hosts.push('[64:ff9b::/96]', '[fe80::/10]', '*', '*.example', 'evil.example');
+    const literal = address.includes(':') ? `[${address}]` : address;
+    for (const suffix of ['', '/udp'] as const) {
+      const transport = suffix === '' ? {} : ({ protocol: 'udp' } as const);
+      const permits = (texts: string[], host: string) =>
+        judgeAddress(rules(...texts), { host, port: 80, ...transport }, address).permitted;
+      const wide = hosts.map((host) => `${host}:*${suffix}`);
+      expect(permits(wide, address)).toBe(false);
+      expect(permits(wide, 'evil.example')).toBe(false);
+      expect(permits([`${literal}:80${suffix}`], address)).toBe(true);
+      expect(permits([`${literal}:80${suffix}`], 'evil.example')).toBe(false);
+      expect(permits([`${literal}:80${suffix}`, `*:80${suffix}`], 'evil.example')).toBe(true);
+    }
+  });
+
+  it('that serves metadata is refused with the rule that would allow it', () => {
+    const wide = rules('169.254.0.0/16:80');
+    expect(judgeAddress(wide, { host: '169.254.169.254', port: 80 }, '169.254.169.254')).toEqual({
+      permitted: false,
+      advice:
+        '169.254.169.254:80 is a metadata address of a cloud and needs a rule for exactly this address; to allow it, add the rule 169.254.169.254:80',
+    });
   });
 
   // spec forwarding 3.5

@@ -55,6 +55,16 @@ describe('the destinations of a flow', () => {
     ]);
   });
 
+  it('are never metadata addresses, even of a name and within a network (spec forwarding 3.5)', async () => {
+    const allow = ['*:53/udp', '169.254.0.0/16:53/udp'];
+    const { destinations, sent, refused } = setUp(allow, async () => ['169.254.169.254', 'fd00:ec2::254']);
+    destinations.send(udp('169.254.169.254'), bytes('a'));
+    destinations.send(udp('rebound.example'), bytes('b'));
+    await settled();
+    expect(sent).toEqual([]);
+    expect(refused).toEqual(['169.254.169.254:53/udp not-allowed', 'rebound.example:53/udp not-allowed']);
+  });
+
   it('are the only addresses that are heard (spec forwarding 5.7: "MUST pass on only messages")', () => {
     const { destinations } = setUp(['9.9.9.0/24:53/udp']);
     destinations.send(udp('9.9.9.9'), bytes('a'));
