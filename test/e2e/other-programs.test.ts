@@ -1,30 +1,15 @@
 /** Common programs through the tunnel. */
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { installed, outputOf } from './installed.js';
+import { installed, outputOf, run } from './installed.js';
 import { PROGRAM, RunningProgram } from './running-program.js';
 import { body, closedPort, connect, readBytes, sha256, startTarget } from './tcp.js';
 import { temporaryDirectory } from './temporary-directory.js';
 import { clientArguments, setUpRelay, startClient, startRelay, startTunnel } from './tunnel.js';
-
-/** Runs a program with `input` on its stdin. */
-async function run(command: string, commandArguments: readonly string[], input: Uint8Array | string = '') {
-  const child = spawn(command, commandArguments, { stdio: ['pipe', 'pipe', 'pipe'] });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  const output: Buffer[] = [];
-  const errors: Buffer[] = [];
-  child.stdout.on('data', (chunk: Buffer) => output.push(chunk));
-  child.stderr.on('data', (chunk: Buffer) => errors.push(chunk));
-  child.stdin.on('error', () => undefined);
-  child.stdin.end(input);
-  const [code]: unknown[] = await once(child, 'close');
-  return { code, output: Buffer.concat(output), errors: Buffer.concat(errors).toString() };
-}
 
 /** @param socket  the path of a unix socket, instead of a port that the system chooses */
 async function startHttp(page: Uint8Array, socket?: string): Promise<number> {
