@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { MAX_STAMPS_AHEAD } from '../../src/wireguard/constants.js';
 import { SeenStamps } from '../../src/wireguard/seen-stamps.js';
@@ -33,6 +34,26 @@ describe('SeenStamps (spec handshake 3.3)', () => {
     expect(offer(seen, NOW)).toBe(true);
     expect(offer(seen, NOW - SECOND)).toBe(false);
     expect(seen.floor).toEqual(encodeTai64n(tai64nFromUnixMs(NOW)));
+  });
+
+  test('never accept a timestamp twice, in whatever order more come than are remembered one by one', () => {
+    const stamps = fc.array(fc.nat(3 * MAX_STAMPS_AHEAD), {
+      minLength: 2 * MAX_STAMPS_AHEAD,
+      maxLength: 6 * MAX_STAMPS_AHEAD,
+    });
+    fc.assert(
+      fc.property(stamps, (seconds) => {
+        const seen = new SeenStamps();
+        const accepted = new Set<number>();
+        for (const second of seconds) {
+          if (!offer(seen, NOW + YEAR + second * SECOND)) continue;
+          expect(accepted.has(second)).toBe(false);
+          accepted.add(second);
+        }
+        expect(accepted.size).toBeGreaterThan(MAX_STAMPS_AHEAD / 2);
+      }),
+      { numRuns: 30, seed: 3, endOnFailure: true },
+    );
   });
 
   // spec handshake 3.3: "MUST NOT accept the same timestamp twice"
