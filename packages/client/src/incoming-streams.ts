@@ -69,7 +69,11 @@ export class IncomingStreams {
 
   constructor(options: IncomingStreamsOptions) {
     this.#options = options;
-    this.#queue = new DialQueue(() => this.#sockets.size + this.#queue.dials < MAX_CONNECTIONS);
+    this.#queue = new DialQueue({
+      mayDial: () => this.#sockets.size + this.#queue.dials < MAX_CONNECTIONS,
+      timers: options.timers,
+      now: options.now,
+    });
     this.#families = new FamilyMemory(options.now);
     this.#lookups = new LookupQueue(options.resolve, options.timers);
   }

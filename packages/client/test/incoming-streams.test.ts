@@ -87,7 +87,7 @@ function setUp(port = 9) {
       });
     }
   };
-  return { incoming, forward, open, visit, events, until, hasRoom };
+  return { incoming, forward, open, visit, events, until, hasRoom, timers };
 }
 
 const statusOf = (stream: FakeStream): number | undefined => stream.written[0];
@@ -213,12 +213,13 @@ describe('a stream that the relay opens', () => {
 
   it('is limited in number: a relay cannot make the client hold more connections (spec reverse 7)', async () => {
     const port = await startTarget();
-    const { incoming, forward, visit, until } = setUp(port);
+    const { incoming, forward, visit, until, timers } = setUp(port);
     incoming.add(forward);
     const visitors = Array.from({ length: MAX_CONNECTIONS + 3 }, () => visit());
     await until('visitor-opened', MAX_CONNECTIONS);
     expect(incoming.connections).toBe(MAX_CONNECTIONS);
     expect(visitors.filter((stream) => stream.written.length === 0)).toHaveLength(3);
+    timers.now += 1000; // so that one more may start
     visitors[0]?.handler.onReset?.(StreamErrorCode.cancelled);
     await until('visitor-opened', MAX_CONNECTIONS + 1);
     expect(visitors.filter((stream) => stream.written.length === 0)).toHaveLength(2);

@@ -69,7 +69,8 @@ export class Acceptor {
   constructor(options: AcceptorOptions) {
     this.#options = options;
     const { observer, tunnel, timers = systemTimers, now = monotonicMs } = options;
-    const queue: DialQueue = new DialQueue(() => this.#sockets.size + queue.dials < MAX_CONNECTIONS);
+    const mayDial = (): boolean => this.#sockets.size + queue.dials < MAX_CONNECTIONS;
+    const queue: DialQueue = new DialQueue({ mayDial, timers, now });
     this.#requests = {
       tunnel,
       timers,

@@ -1,9 +1,18 @@
 /** Decides which of a peer's requests may resolve and dial now (spec forwarding 2.5). */
-import { MAX_DIALS_PER_PEER, MAX_WAITING_DIALS } from './forward-constants.js';
+import { TokenBucket } from '@underpass/protocol';
+import type { Timers } from '@underpass/runtime';
+import { DIALS_BURST, DIALS_PER_SECOND, MAX_DIALS_PER_PEER, MAX_WAITING_DIALS } from './forward-constants.js';
 
 interface TargetQueue {
   dials: number;
   readonly waiting: Set<() => void>;
+}
+
+export interface DialQueueOptions {
+  /** Whether the peer may open another connection at all; call `startWaiting` when the answer may have changed. */
+  readonly mayDial: () => boolean;
+  readonly timers: Timers;
+  readonly now: () => number;
 }
 
 /** The queue of one peer's requests that need a dial.
@@ -11,20 +20,23 @@ interface TargetQueue {
  *  A request holds a place from before its name is resolved until its status is known. A target that does not answer
  *  keeps each of its places for 10 s, so the queue shares out places by target. A target may take another place only
  *  while it holds fewer than are free: the first may take half of all, the next half of the rest, and so on. So dead
- *  targets leave places for others. Requests without a place wait. Within a target they start in order of arrival, and
+ *  targets leave places for others. Requests without a place wait, and so does a request with a place while the peer has
+ *  dialled too often in the last moments. Within a target they start in order of arrival, and
  *  the targets take turns. The queue only counts and calls `start`; it never resolves or dials itself. */
 export class DialQueue {
-  readonly #mayDial: () => boolean;
+  readonly #options: DialQueueOptions;
+  /** Has a token for each connection and flow that starts. */
+  readonly #rate = new TokenBucket(DIALS_BURST, DIALS_PER_SECOND);
   /** Targets with a dial or a waiting request, in the order of their next turn. */
   readonly #targets = new Map<string, TargetQueue>();
   #dials = 0;
   #waiting = 0;
   #isStarting = false;
+  /** Set while requests wait for a token. */
+  #timer: object | undefined;
 
-  /** @param mayDial  whether the peer may open another connection at all; call `startWaiting` when the answer may have
-   *    changed */
-  constructor(mayDial: () => boolean) {
-    this.#mayDial = mayDial;
+  constructor(options: DialQueueOptions) {
+    this.#options = options;
   }
 
   get dials(): number {
@@ -62,12 +74,18 @@ export class DialQueue {
     };
   }
 
+  /** Counts something that needs no place but is limited in the same way, such as a flow.
+   *  @returns false if the peer has started too many in the last moments */
+  takeToken(): boolean {
+    return this.#rate.take(this.#options.now());
+  }
+
   /** Starts every waiting request that now has a place. */
   startWaiting(): void {
     // A request that is refused at once gives its place back during the loop.
     if (this.#isStarting) return;
     this.#isStarting = true;
-    while (this.#waiting > 0 && this.#mayDial() && this.#startOne()) {
+    while (this.#waiting > 0 && this.#options.mayDial() && this.#startOne()) {
       // Continue: there may be another place.
     }
     this.#isStarting = false;
@@ -78,6 +96,10 @@ export class DialQueue {
     for (const [target, queue] of this.#targets) {
       const [next] = queue.waiting;
       if (next === undefined || queue.dials >= left) continue;
+      if (!this.takeToken()) {
+        this.#startLater();
+        return false;
+      }
       queue.waiting.delete(next);
       this.#waiting--;
       queue.dials++;
@@ -89,5 +111,14 @@ export class DialQueue {
       return true;
     }
     return false;
+  }
+
+  #startLater(): void {
+    const { timers, now } = this.#options;
+    const delayMs = Math.max(Math.ceil(this.#rate.readyAt - now()), 1);
+    this.#timer ??= timers.set(() => {
+      this.#timer = undefined;
+      this.startWaiting();
+    }, delayMs);
   }
 }

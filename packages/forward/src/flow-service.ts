@@ -5,7 +5,7 @@ import { OUT_OF_DESCRIPTORS } from './descriptor-guard.js';
 import type { DialServiceOptions, SharedByDials } from './dial-service.js';
 import { endFlow } from './flow-end.js';
 import { FlowIdle } from './flow-idle.js';
-import { MAX_FLOWS_PER_PEER } from './forward-constants.js';
+import { DIALS_PER_SECOND, MAX_FLOWS_PER_PEER } from './forward-constants.js';
 import type { Target, UdpTarget } from './forward-spec.js';
 import type { IncomingRequest, RequestService } from './incoming-request.js';
 import type { RequestStatus } from './request.js';
@@ -19,7 +19,7 @@ export interface FlowServiceOptions
 
 /** What the flows of one peer share. */
 export interface SharedByFlows
-  extends Pick<SharedByDials, 'timers' | 'now' | 'onOpened' | 'onForbidden' | 'onEnd'> {
+  extends Pick<SharedByDials, 'queue' | 'timers' | 'now' | 'onOpened' | 'onForbidden' | 'onEnd'> {
   /** Those that are opening or open. */
   readonly flows: Set<FlowService>;
   /** A message of the target was larger than the path to the peer carries. Called once for each flow. */
@@ -103,11 +103,14 @@ export abstract class FlowService implements RequestService {
   /** Takes a place among the peer's flows.
    *  @returns false if there is none, and the request is refused */
   protected enter(): boolean {
-    const { flows } = this.shared;
+    const { flows, queue } = this.shared;
     if (flows.size >= MAX_FLOWS_PER_PEER) {
       this.request.refuse('too-many-streams', `${MAX_FLOWS_PER_PEER} flows are open already`);
     } else if (!this.options.descriptors.hasRoom()) this.refuseForDescriptors();
-    else {
+    else if (!queue.takeToken()) {
+      const reason = `more than ${DIALS_PER_SECOND} connections and flows a second were asked for`;
+      this.request.refuse('too-many-streams', reason);
+    } else {
       flows.add(this);
       return true;
     }

@@ -16,6 +16,9 @@ export const MAX_ANSWER_ADDRESSES = 64;
 /** How many of a peer's requests may resolve or dial at once, over all targets (spec forwarding 2.5). Each of them may
  *  have `MAX_DIAL_ADDRESSES` attempts under way. */
 export const MAX_DIALS_PER_PEER = 512;
+/** How many connections and flows of a peer may start in a second, after a burst (spec forwarding 2.5). */
+export const DIALS_PER_SECOND = 500;
+export const DIALS_BURST = 1024;
 /** How many of a peer's requests may wait for a dial (spec forwarding 2.5). */
 export const MAX_WAITING_DIALS = 1024;
 /** A lookup counts as quick until it has taken `SLOW_LOOKUP_MS`, and as slow from then on (spec forwarding 2.5). */

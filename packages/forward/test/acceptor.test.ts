@@ -7,6 +7,7 @@ import { DescriptorGuard, OUT_OF_DESCRIPTORS } from '../src/descriptor-guard.js'
 import type { ConnectTcp } from '../src/dialer.js';
 import {
   DIAL_TIMEOUT_MS,
+  DIALS_PER_SECOND,
   MAX_CONNECTIONS,
   MAX_DIALS_PER_PEER,
   RESERVED_DESCRIPTORS,
@@ -461,7 +462,7 @@ describe('a peer that', () => {
     const connects = new FakeConnects();
     const { ours } = await socketPair();
     const sockets: (typeof ours)[] = [];
-    const { accept, acceptor, heard } = setUp({
+    const { accept, acceptor, timers, heard } = setUp({
       allow: ['192.0.43.8:80'],
       connectTcp: (address, port) => {
         connects.connectTcp(address, port);
@@ -479,6 +480,7 @@ describe('a peer that', () => {
     expect(acceptor.connections).toBe(MAX_CONNECTIONS);
     const { stream } = accept(request('192.0.43.8'));
     expect([refusalOf(stream), connects.made.length]).toEqual([undefined, MAX_CONNECTIONS]);
+    timers.advance(1000 / DIALS_PER_SECOND);
     ours.destroy();
     await once(ours, 'close');
     expect(connects.made.length).toBe(MAX_CONNECTIONS + 1);

@@ -1,10 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import { DialQueue } from '../src/dial-queue.js';
-import { MAX_DIALS_PER_PEER, MAX_WAITING_DIALS } from '../src/forward-constants.js';
+import {
+  DIAL_TIMEOUT_MS,
+  DIALS_BURST,
+  DIALS_PER_SECOND,
+  MAX_DIALS_PER_PEER,
+  MAX_WAITING_DIALS,
+} from '../src/forward-constants.js';
+import { FakeTimers } from './fake-timers.js';
 
 function setUp() {
   let mayDial = true;
-  const queue = new DialQueue(() => mayDial);
+  const timers = new FakeTimers();
+  const queue = new DialQueue({ mayDial: () => mayDial, timers, now: timers.now });
   const started: string[] = [];
   const enter = (target: string, what = target) => queue.enter(target, () => started.push(what));
   const enterMany = (target: string, count: number) =>
@@ -13,7 +21,7 @@ function setUp() {
     mayDial = may;
     queue.startWaiting();
   };
-  return { queue, started, enter, enterMany, permit };
+  return { queue, timers, started, enter, enterMany, permit };
 }
 
 // spec forwarding 2.5: "MUST NOT take another of the 512 places"
@@ -69,6 +77,34 @@ describe('the queue of dials', () => {
     expect([enter('a'), enter('b'), queue.waiting]).toEqual([undefined, undefined, MAX_WAITING_DIALS]);
     leaves[0]?.();
     expect(enter('b')).toBeDefined();
+  });
+
+  // spec forwarding 2.5: "in a second, on average"
+  it('starts a burst at once, and then as many in a second as the rate allows', () => {
+    const { queue, timers, started } = setUp();
+    const startAndEnd = (count: number) => {
+      for (let n = 0; n < count; n++) {
+        let leave: (() => void) | undefined;
+        let isOver = false;
+        leave = queue.enter('a', () => {
+          started.push('a');
+          isOver = true;
+          leave?.();
+        });
+        if (isOver) leave?.();
+      }
+    };
+    startAndEnd(DIALS_BURST);
+    expect([started.length, queue.waiting]).toEqual([DIALS_BURST, 0]);
+    startAndEnd(MAX_WAITING_DIALS);
+    expect([started.length, queue.waiting]).toEqual([DIALS_BURST, MAX_WAITING_DIALS]);
+    timers.advance(1000);
+    expect(started.length).toBe(DIALS_BURST + DIALS_PER_SECOND);
+    timers.advance(DIAL_TIMEOUT_MS);
+    expect([started.length, queue.waiting, timers.pending]).toEqual([DIALS_BURST + MAX_WAITING_DIALS, 0, 0]);
+    timers.advance(1000);
+    startAndEnd(DIALS_PER_SECOND);
+    expect(queue.waiting).toBe(0);
   });
 
   it('starts thousands of requests that end at once without a deep stack', () => {

@@ -4,7 +4,13 @@ import { describe, expect, it } from 'vitest';
 import { Acceptor } from '../src/acceptor.js';
 import { encodeAddressed } from '../src/addressed-message.js';
 import { DescriptorGuard } from '../src/descriptor-guard.js';
-import { DNS_FLOW_IDLE_MS, FLOW_IDLE_MS, MAX_FLOWS_PER_PEER } from '../src/forward-constants.js';
+import {
+  DIALS_BURST,
+  DIALS_PER_SECOND,
+  DNS_FLOW_IDLE_MS,
+  FLOW_IDLE_MS,
+  MAX_FLOWS_PER_PEER,
+} from '../src/forward-constants.js';
 import { formatTarget } from '../src/forward-spec.js';
 import { LookupQueue, type NameResolver } from '../src/lookup-queue.js';
 import { encodeRequest, encodeStatus, type RequestStatus } from '../src/request.js';
@@ -323,6 +329,21 @@ describe('a flow without a fixed target at the relay', () => {
     expect(begin(SOCKET_REQUEST).stream.written[0]).toBe(byteOf('too-many-streams'));
     timers.advance(FLOW_IDLE_MS);
     expect(sockets.every(({ isClosed }) => isClosed)).toBe(true);
+  });
+
+  it('is refused while its peer starts too many (spec forwarding 2.5)', async () => {
+    const { begin, timers, heard } = setUp(['*:53/udp']);
+    const beginAndEnd = () => {
+      const { stream, handler } = begin(SOCKET_REQUEST);
+      handler.onReset?.(StreamErrorCode.cancelled);
+      return stream.written[0];
+    };
+    for (let n = 0; n < DIALS_BURST; n++) expect(beginAndEnd()).not.toBe(byteOf('too-many-streams'));
+    expect(beginAndEnd()).toBe(byteOf('too-many-streams'));
+    expect(heard.at(-1)).toContain('500 connections and flows a second');
+    timers.advance(1000 / DIALS_PER_SECOND);
+    expect(beginAndEnd()).not.toBe(byteOf('too-many-streams'));
+    await settled();
   });
 
   it('ignores a message without a proper address', async () => {

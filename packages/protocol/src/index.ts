@@ -16,6 +16,7 @@ export type { Peer } from './endpoint/peer.js';
 export type { PeerStats } from './endpoint/peer-stats.js';
 export { TransmitBatch } from './endpoint/transmit-batch.js';
 export * from './failure.js';
+export { TokenBucket } from './token-bucket.js';
 export { DEFAULT_TRANSPORT, type TransportConfig } from './transport/config.js';
 export { CONGESTION_CONTROLLERS, type CongestionControllerName } from './transport/congestion/controller.js';
 export * from './transport/limits.js';
