@@ -15,6 +15,11 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const cli = path.join(root, 'packages', 'cli');
 const outdir = path.join(cli, 'bundle');
 
+const LIBRARY = path.join(cli, 'src', 'library');
+/** The library's public types, which are declarations already: nothing but types, and no imports but of Node's and each
+ *  other. */
+const DECLARATIONS = ['api', 'relay-api'];
+
 /** CommonJS dependencies load Node's modules with require, which an ES module does not have. */
 export const REQUIRE =
   "import { createRequire as underpassCreateRequire } from 'node:module'; const require = underpassCreateRequire(import.meta.url);";
@@ -31,14 +36,16 @@ export const ownSources = {
   },
 };
 
-/** Writes packages/cli/bundle: main.js, http-service.js (for the demo), and a chunk for each command with what only
- *  that command needs.
+/** Writes packages/cli/bundle: main.js, http-service.js (for the demo), the library with its declarations, and a chunk
+ *  for each command with what only that command needs.
  *  @returns the paths of the files that went into it */
 export async function bundle() {
   const { outputFiles, metafile } = await build({
     entryPoints: {
       main: path.join(cli, 'src', 'main.ts'),
       'http-service': path.join(cli, 'src', 'demo', 'http-service.ts'),
+      library: path.join(LIBRARY, 'index.ts'),
+      'library-relay': path.join(LIBRARY, 'relay.ts'),
     },
     plugins: [ownSources],
     outdir,
@@ -57,8 +64,15 @@ export async function bundle() {
     legalComments: 'linked',
     logLevel: 'warning',
   });
-  writeChanged(outputFiles);
+  writeChanged([...outputFiles, ...DECLARATIONS.map(declaration)]);
   return Object.keys(metafile.inputs).map((file) => path.resolve(root, file));
+}
+
+function declaration(name) {
+  return {
+    path: path.join(outdir, `${name}.d.ts`),
+    contents: readFileSync(path.join(LIBRARY, `${name}.ts`)),
+  };
 }
 
 /** Leaves unchanged files alone, because a running program may not have loaded all of them yet. */

@@ -52,6 +52,15 @@ describe.skipIf(isWindows)('the package', { timeout: NPM_LIMIT_MS }, () => {
     const run = (...parameters: readonly string[]) =>
       execFileSync(program, parameters, { env: { PATH: process.env.PATH, HOME: home }, encoding: 'utf8' });
     expect(run('--version').trim()).toBe(manifestIn(folder).version);
+    // As a library: the names of its two entries.
+    const parent = path.join(prefix, 'lib');
+    const code =
+      "Promise.all(['underpass', 'underpass/relay'].map((name) => import(name))).then((entries) => console.log(...entries.flatMap(Object.keys)))";
+    const names = execFileSync(process.execPath, ['-e', code], { cwd: parent, encoding: 'utf8' });
+    expect(names.trim()).toBe('TunnelError UnderpassError connect generateKeyPair createRelay');
+    expect(readdirSync(path.join(folder, 'bundle'))).toEqual(
+      expect.arrayContaining(['api.d.ts', 'relay-api.d.ts']),
+    );
     // Relay, client and the service are all loaded from the package.
     expect(run('demo')).toContain('Every byte arrived as it was sent.');
   });

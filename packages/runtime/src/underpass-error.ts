@@ -8,6 +8,10 @@ export const UNDERPASS_ERROR_CODES = [
   'cannot-bind',
   'name-not-found',
   'invalid-option',
+  'invalid-config',
+  'client-running',
+  'relay-not-reached',
+  'closed',
 ] as const;
 export type UnderpassErrorCode = (typeof UNDERPASS_ERROR_CODES)[number];
 

@@ -1,0 +1,259 @@
+/** The library, as a program uses it: a relay and a tunnel in this process. */
+import { once } from 'node:events';
+import http from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import {
+  body,
+  closedPort,
+  connect as connectTo,
+  howItEnds,
+  readAll,
+  sha256,
+  startEcho,
+  startTarget,
+} from '../../../../test/e2e/tcp.js';
+import type { Tunnel, TunnelOptions } from '../../src/library/api.js';
+import { connect, generateKeyPair } from '../../src/library/index.js';
+import { createRelay } from '../../src/library/relay.js';
+import type { Relay, RelayPeer } from '../../src/library/relay-api.js';
+
+interface Pair {
+  readonly relay: Relay;
+  readonly tunnel: Tunnel;
+  readonly peer: RelayPeer;
+}
+
+async function open(rules: Partial<RelayPeer> = {}, options: TunnelOptions = {}): Promise<Pair> {
+  const keys = generateKeyPair();
+  const peer = { name: 'program', publicKey: keys.publicKey, allow: [], ...rules };
+  const relay = await createRelay({
+    listen: '127.0.0.1:0',
+    privateKey: generateKeyPair().privateKey,
+    peers: [peer],
+  });
+  onTestFinished(() => relay.close());
+  const { privateKey } = keys;
+  const access = { relay: relay.address, relayPublicKey: relay.publicKey, privateKey };
+  const tunnel = await connect(access, { connectTimeoutMs: 0, ...options });
+  onTestFinished(() => tunnel.close());
+  return { relay, tunnel, peer };
+}
+
+/** Answers every request with its method and path. */
+async function startWebServer(): Promise<number> {
+  const server = http.createServer((request, response) => response.end(`${request.method} ${request.url}`));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+/** The class of Node's own dispatcher, which it does not export: undici's Agent. */
+async function dispatcherFor(tunnel: Tunnel): Promise<object> {
+  await fetch('data:,').then((response) => response.text()); // loads it
+  const global = (globalThis as Record<symbol, unknown>)[Symbol.for('undici.globalDispatcher.1')];
+  const Agent = (global as object).constructor as new (options: object) => { destroy(): Promise<void> };
+  const agent = new Agent({ connect: tunnel.connector });
+  onTestFinished(() => agent.destroy());
+  return agent;
+}
+
+describe('a tunnel', () => {
+  it('dials without a local port, and both directions arrive unchanged', async () => {
+    const up = body(300_000, 1);
+    const { port } = await startEcho();
+    const { tunnel } = await open({ allow: [`127.0.0.1:${port}`] });
+    for (const target of [`127.0.0.1:${port}`, { host: '127.0.0.1', port }]) {
+      const socket = tunnel.dial(target, { allowHalfOpen: true });
+      socket.end(up);
+      expect(sha256(await readAll(socket as unknown as Socket))).toBe(sha256(up));
+    }
+  });
+
+  it('refuses what is not a target, and fails with the reason of the relay', async () => {
+    const port = await closedPort();
+    const { tunnel } = await open({ allow: [`127.0.0.1:${port}`] });
+    expect(() => tunnel.dial('db')).toThrow(expect.objectContaining({ code: 'invalid-option' }));
+    expect(() => tunnel.dial({ host: 'a b', port: 1 })).toThrow(
+      expect.objectContaining({ code: 'invalid-option' }),
+    );
+    const errors = await Promise.all(
+      [`127.0.0.1:${port}`, '127.0.0.1:9'].map((target) => once(tunnel.dial(target), 'error')),
+    );
+    expect(errors.flat()).toMatchObject([
+      { name: 'TunnelError', failure: 'connection-refused', code: 'ECONNREFUSED' },
+      { name: 'TunnelError', failure: 'not-allowed', code: 'EACCES' },
+    ]);
+  });
+
+  it('serves http.request through its agent', async () => {
+    const port = await startWebServer();
+    const { tunnel } = await open({ allow: [`127.0.0.1:${port}`] });
+    const agent = tunnel.httpAgent({ keepAlive: true });
+    for (const path of ['/a', '/b']) {
+      const [response] = await once(http.get({ agent, host: '127.0.0.1', port, path }), 'response');
+      expect(String(await readAll(response))).toBe(`GET ${path}`);
+    }
+    expect(tunnel.status().connections).toMatchObject([{ target: `127.0.0.1:${port}` }]);
+    agent.destroy();
+  });
+
+  it('makes a request fail that its agent cannot serve', async () => {
+    const { tunnel } = await open();
+    const agent = tunnel.httpAgent();
+    const [bySocket] = await once(http.get({ agent, socketPath: '/run/app.sock' }), 'error');
+    expect(bySocket).toMatchObject({ code: 'invalid-option' });
+    await tunnel.close();
+    const [closed] = await once(http.get({ agent, host: 'app.test' }), 'error');
+    expect(closed).toMatchObject({ code: 'closed' });
+  });
+
+  it('serves fetch through its connector', async () => {
+    const port = await startWebServer();
+    const { tunnel } = await open({ allow: [`127.0.0.1:${port}`] });
+    const dispatcher = await dispatcherFor(tunnel);
+    const get = (url: string) => fetch(url, { dispatcher } as RequestInit);
+    const response = await get(`http://127.0.0.1:${port}/page`);
+    expect(await response.text()).toBe('GET /page');
+    await expect(get('http://127.0.0.1:65000/')).rejects.toMatchObject({ cause: { failure: 'not-allowed' } });
+    await expect(get('https://127.0.0.1/')).rejects.toMatchObject({ cause: { failure: 'not-allowed' } });
+  });
+
+  it('listens at the relay, and says why it may not', async () => {
+    const { port } = await startEcho();
+    const { tunnel, relay } = await open({ allowListen: ['*'] });
+    await using listener = await tunnel.listen(0, `127.0.0.1:${port}`);
+    const socket = await connectTo(listener.port ?? 0);
+    socket.end('hello');
+    expect(String(await readAll(socket))).toBe('hello');
+    expect(relay.status().peers[0]?.listeners).toHaveLength(1);
+    await expect(tunnel.listen(0, `127.0.0.1:${port}`)).rejects.toMatchObject({ code: 'address-in-use' });
+    await expect(tunnel.listen('8080-8081', '1-2')).rejects.toMatchObject({ code: 'invalid-option' });
+    const denied = await open();
+    await expect(denied.tunnel.listen(0, port)).rejects.toMatchObject({ failure: 'not-allowed' });
+  });
+
+  it('reports its state, and the relay reports the peer', async () => {
+    const { tunnel, relay } = await open();
+    expect(tunnel.status()).toMatchObject({ connected: true, waiting: false, connections: [] });
+    expect(relay.status().peers).toMatchObject([{ name: 'program', connected: true, connections: [] }]);
+    const ended = once(tunnel, 'disconnected');
+    relay.setPeers([]);
+    expect(await ended).toMatchObject([{ cause: 'removed', lostConnections: 0 }]);
+    expect(tunnel.status().connected).toBe(false);
+  });
+
+  it('resets its connections when it closes, and opens no more', async () => {
+    let ending: Promise<string> | undefined;
+    const { port } = await startTarget((socket) => {
+      ending = howItEnds(socket);
+    });
+    const { tunnel } = await open({ allow: [`127.0.0.1:${port}`] });
+    const socket = tunnel.dial(`127.0.0.1:${port}`);
+    await once(socket, 'connect');
+    const [failed, closed] = [once(socket, 'error'), once(tunnel, 'close')];
+    await tunnel[Symbol.asyncDispose]();
+    await closed;
+    expect(await failed).toMatchObject([{ failure: 'connection-lost' }]);
+    expect(await ending).toBe('ECONNRESET');
+    expect(() => tunnel.dial('app.test:80')).toThrow(expect.objectContaining({ code: 'closed' }));
+    await expect(tunnel.listen(0, 80)).rejects.toMatchObject({ code: 'closed' });
+  });
+
+  it('closes when its signal aborts, and so does a relay', async () => {
+    const abort = new AbortController();
+    const { tunnel } = await open({}, { signal: abort.signal });
+    const relay = await createRelay({
+      listen: '127.0.0.1:0',
+      privateKey: generateKeyPair().privateKey,
+      peers: [],
+      signal: abort.signal,
+    });
+    const closed = Promise.all([once(tunnel, 'close'), once(relay, 'close')]);
+    abort.abort();
+    await closed;
+    expect(() => relay.setPeers([])).toThrow(expect.objectContaining({ code: 'closed' }));
+  });
+});
+
+describe('connect', () => {
+  const stranger = async () => {
+    const relay = await createRelay({
+      listen: '127.0.0.1:0',
+      privateKey: generateKeyPair().privateKey,
+      peers: [],
+    });
+    onTestFinished(() => relay.close());
+    const { privateKey } = generateKeyPair();
+    return { relay: relay.address, relayPublicKey: relay.publicKey, privateKey };
+  };
+
+  it('says when the relay does not answer', async () => {
+    const access = await stranger();
+    await expect(connect(access, { connectTimeoutMs: 1 })).rejects.toMatchObject({
+      name: 'UnderpassError',
+      code: 'relay-not-reached',
+      message: `the relay ${access.relay} did not answer within 0.001 s`,
+    });
+  });
+
+  it('is given up by its signal', async () => {
+    const abort = new AbortController();
+    const opening = connect(await stranger(), { connectTimeoutMs: 0, signal: abort.signal });
+    const reason = new Error('enough');
+    abort.abort(reason);
+    await expect(opening).rejects.toBe(reason);
+    await expect(connect(await stranger(), { signal: abort.signal })).rejects.toBe(reason);
+  });
+
+  it('takes keys as bytes, leaves them alone, and never shows them', async () => {
+    const [relayKeys, keys] = [generateKeyPair(), generateKeyPair()];
+    const bytes = (text: string) => new Uint8Array(Buffer.from(text, 'base64'));
+    const privateKey = bytes(keys.privateKey);
+    const presharedKey = bytes(generateKeyPair().privateKey);
+    const relay = await createRelay({
+      listen: '127.0.0.1:0',
+      privateKey: bytes(relayKeys.privateKey),
+      peers: [{ name: 'program', publicKey: bytes(keys.publicKey), presharedKey, allow: [] }],
+    });
+    onTestFinished(() => relay.close());
+    expect(relay.publicKey).toBe(relayKeys.publicKey);
+    const access = { relay: relay.address, relayPublicKey: bytes(relay.publicKey), privateKey, presharedKey };
+    await (await connect(access, { connectTimeoutMs: 0 })).close();
+    expect(Buffer.from(privateKey).toString('base64')).toBe(keys.privateKey);
+
+    for (const [change, message] of [
+      [{ privateKey: `${keys.privateKey}x` }, 'privateKey is not a key'],
+      [{ presharedKey: new Uint8Array(31) }, 'presharedKey is not a key'],
+      [{ relayPublicKey: keys.publicKey }, "relayPublicKey is this program's own key"],
+      [{ relay: 'vpn' }, "relay: 'vpn' is not a host and a port"],
+    ] as const) {
+      await expect(connect({ ...access, ...change })).rejects.toMatchObject({
+        code: 'invalid-option',
+        message,
+      });
+    }
+  });
+});
+
+describe('createRelay', () => {
+  it('names the option that is invalid', async () => {
+    const options = { listen: '127.0.0.1:0', privateKey: generateKeyPair().privateKey, peers: [] };
+    const peer = { name: 'a', publicKey: generateKeyPair().publicKey, allow: [] };
+    for (const [change, message] of [
+      [{ listen: 'here' }, /^listen: 'here'/],
+      [{ peers: [{ ...peer, publicKey: 'no key' }] }, /^peer a: publicKey is not a key$/],
+      [{ peers: [{ ...peer, allow: ['http'] }] }, /^peer a: allow: /],
+      [{ peers: [{ ...peer, allowListen: ['x y'] }] }, /^peer a: allowListen: /],
+    ] as const) {
+      await expect(createRelay({ ...options, ...change })).rejects.toMatchObject({
+        code: 'invalid-option',
+        message: expect.stringMatching(message),
+      });
+    }
+  });
+});
