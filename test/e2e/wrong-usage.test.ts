@@ -3,7 +3,7 @@
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { runUnderpass } from './running-program.js';
+import { runUnderpass, startUnderpass } from './running-program.js';
 import { temporaryDirectory } from './temporary-directory.js';
 import { newKey, setUpRelay } from './tunnel.js';
 
@@ -34,6 +34,14 @@ describe('an invalid command line causes code 2 and one line', () => {
     [
       ['client', '--config', 'x', '--key', 'y'],
       'underpass: --key cannot be combined with --config: put it into the config file, or leave --config out',
+    ],
+    [
+      ['client', 'https://example.org/x', '-D', '1080'],
+      "underpass: 'https://example.org/x' is neither a link nor the name of a saved relay: the link of an invite starts with underpass://",
+    ],
+    [
+      ['service', 'install', 'client', '--dry-run'],
+      'underpass: no relay is given for the client: give the name that underpass client NAME takes',
     ],
     [
       ['client', '-L', '8080:localhost'],
@@ -93,6 +101,10 @@ describe('an invalid command line causes code 2 and one line', () => {
 
   it.each([
     [[], 'nothing to forward: give a forward, for example -L [BIND:]PORT:HOST:HOSTPORT or -D [BIND:]PORT'],
+    [
+      ['-L', '8080:db:80', '-D', '8080'],
+      'two forwards listen at the same place: 8080:db:80 and 8080: change one of them, or leave it out',
+    ],
     [
       ['-W', 'db:22', '-D', '1080'],
       '-W carries one connection and cannot be combined with other forwards: leave them out',
@@ -177,6 +189,23 @@ allow = ["*"]
       'client.toml:1: private_key_file: found nothing, expected the path of a key file (a string)',
       'client.toml:3: private_key: unknown key; did you mean private_key_file?',
     ]);
+  });
+
+  it('that is missing where UNDERPASS_CONFIG says', async () => {
+    const relay = startUnderpass(['relay'], { UNDERPASS_CONFIG: '/nowhere/relay.toml' });
+    expect(await relay.ended()).toMatchObject({ code: 3 });
+    expect(relay.plainLines).toEqual([
+      'underpass: cannot read the config file /nowhere/relay.toml: no such file or directory: check the path given with UNDERPASS_CONFIG',
+    ]);
+  });
+
+  it('of WireGuard that is missing', async () => {
+    expect(await runUnderpass(['import', '/nowhere/wg0.conf'])).toMatchObject({
+      code: 3,
+      lines: [
+        'underpass: cannot read /nowhere/wg0.conf: no such file or directory: give the path of a WireGuard file',
+      ],
+    });
   });
 
   it('that is missing', async () => {

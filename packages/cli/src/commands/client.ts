@@ -14,6 +14,7 @@ import { usageError } from '../cli-error.js';
 import { type ClientConfig, loadClientConfig } from '../config/client-config.js';
 import { configVersion } from '../config/config-watch.js';
 import type { SavedRelay } from '../config/saved-relays.js';
+import { requireDistinctPlaces } from '../distinct-places.js';
 import type { HostPort, ListenAddress } from '../host-port.js';
 import { readKeyFile, readPrivateKeyFile } from '../key-file.js';
 import { openKeyLog } from '../key-log.js';
@@ -71,6 +72,7 @@ export async function runClient(relay: string | undefined, options: ClientFlags)
     await runOneConnection(flags.stdio, { config, name, log, keyLog: keyLogFrom(flags, log) });
     return;
   }
+  requireDistinctPlaces(config.forwards);
   if (config.forwards.length === 0) {
     const hint = 'give a forward, for example -L [BIND:]PORT:HOST:HOSTPORT or -D [BIND:]PORT';
     if (saved === undefined || log === undefined) throw usageError('nothing to forward', hint);
