@@ -46,7 +46,7 @@ const SYSTEM_REASONS: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',
   EPERM: 'not permitted',
   EISDIR: 'it is a directory',
-  ENOTDIR: 'part of the path is not a directory',
+  ENOTDIR: 'it is not a directory, or something above it is not',
   EEXIST: 'it already exists',
   ELOOP: 'too many symbolic links',
   ENOSPC: 'no space left',

@@ -53,7 +53,7 @@ export function failureAdvice(target: Target, failure: TunnelFailure): string {
   const where = formatTarget(target);
   switch (failure) {
     case 'relay-not-reached':
-      return `the relay was not reached in time for ${where}: check the network and that the relay runs`;
+      return `the relay was not reached in time for ${where}: check that the relay runs and knows this client's key, or let underpass doctor find the cause`;
     case 'connection-lost':
       return `the connection to ${where} was lost with the connection to the relay: connect again`;
     case 'reset':

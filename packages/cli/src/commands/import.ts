@@ -61,7 +61,12 @@ function readSecretFile(file: string): Uint8Array {
     }
   } catch (error) {
     if (error instanceof CliError) throw error;
-    throw new CliError(ExitCode.config, `cannot read ${file}: ${systemReason(error)}`, '', { cause: error });
+    throw new CliError(
+      ExitCode.config,
+      `cannot read ${file}: ${systemReason(error)}`,
+      'give the path of a WireGuard file',
+      { cause: error },
+    );
   }
   buffer.fill(0);
   throw new CliError(

@@ -67,7 +67,7 @@ function targetOf(kind: string, name: string | undefined) {
   if (kind === 'client') {
     if (name !== undefined && /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name)) return { kind, name } as const;
     throw usageError(
-      name === undefined ? 'the client of which relay?' : `'${name}' is not the name of a relay`,
+      name === undefined ? 'no relay is given for the client' : `'${name}' is not the name of a relay`,
       'give the name that underpass client NAME takes',
     );
   }

@@ -3,7 +3,7 @@ import { createHash, randomFillSync } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { formatTarget, type InviteLink } from '@underpass/forward';
-import { CliError, systemReason } from '../cli-error.js';
+import { CliError, systemReason, usageError } from '../cli-error.js';
 import { ExitCode } from '../exit-code.js';
 import { readPrivateKeyFile, writeKeyFile } from '../key-file.js';
 import { clampPrivateKey, decodeKey, encodeKey, isSameKey, KEY_BYTES } from '../key-text.js';
@@ -20,10 +20,16 @@ export interface SavedRelay {
   readonly file: string;
 }
 
-/** @throws CliError when there is no relay of that name */
+/** @throws CliError when there is no relay of that name, or it cannot be a name */
 export function savedRelay(name: string, directory = savedRelaysDirectory()): SavedRelay {
   const file = fileOf(directory, name);
-  if (isPeerName(name) && existsSync(file)) return { name, file };
+  if (!isPeerName(name)) {
+    throw usageError(
+      `'${name}' is neither a link nor the name of a saved relay`,
+      'the link of an invite starts with underpass://',
+    );
+  }
+  if (existsSync(file)) return { name, file };
   const names = savedNames(directory);
   const closest = closestName(name, names);
   throw new CliError(
@@ -139,5 +145,10 @@ function pendingKeyFile(secret: Uint8Array, directory: string): string {
 }
 
 function cannotWrite(file: string, error: unknown): CliError {
-  return new CliError(ExitCode.config, `cannot write ${file}: ${systemReason(error)}`, '', { cause: error });
+  return new CliError(
+    ExitCode.config,
+    `cannot write ${file}: ${systemReason(error)}`,
+    'check its directory, and then repeat the command',
+    { cause: error },
+  );
 }

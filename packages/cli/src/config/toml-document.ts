@@ -1,6 +1,7 @@
 /** Reads a TOML file, and remembers the line of each key. */
 import { closeSync, fstatSync, openSync, readFileSync, realpathSync } from 'node:fs';
 import path from 'node:path';
+import { systemCode } from '@underpass/runtime/errors';
 import { parse, TomlError } from 'smol-toml';
 import { CliError, ConfigError, systemReason } from '../cli-error.js';
 import { ExitCode } from '../exit-code.js';
@@ -62,7 +63,9 @@ function readLimited(file: string): string {
     throw new CliError(
       ExitCode.config,
       `cannot read the config file ${file}: ${systemReason(error)}`,
-      'check the path given with --config',
+      systemCode(error) === 'EACCES'
+        ? 'run as its owner, or give another file with --config'
+        : `check the path given with ${file === process.env.UNDERPASS_CONFIG ? 'UNDERPASS_CONFIG' : '--config'}`,
       { cause: error },
     );
   }

@@ -2,6 +2,7 @@
 import { existsSync, lstatSync, mkdirSync, readdirSync, realpathSync, type Stats } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
+import { systemCode } from '@underpass/runtime/errors';
 import { CliError, systemReason } from '../cli-error.js';
 import { ExitCode } from '../exit-code.js';
 import { currentUser, quoteArgument, requireUnchangedByOthers, type User } from '../file-trust.js';
@@ -33,12 +34,15 @@ export function openControlDirectory(
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
   } catch (error) {
-    throw new CliError(
-      ExitCode.failure,
-      `cannot create ${WHAT} ${directory}: ${systemReason(error)}`,
-      'set XDG_RUNTIME_DIR to a directory of yours',
-      { cause: error },
-    );
+    // Something else has that name, which `requirePrivate` reports.
+    if (systemCode(error) !== 'EEXIST') {
+      throw new CliError(
+        ExitCode.failure,
+        `cannot create ${WHAT} ${directory}: ${systemReason(error)}`,
+        'set XDG_RUNTIME_DIR to a directory of yours',
+        { cause: error },
+      );
+    }
   }
   requirePrivate(directory, user);
   return directory;

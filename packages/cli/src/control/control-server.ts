@@ -60,7 +60,11 @@ export class ControlSocketInUse extends CliError {
   readonly file: string;
 
   constructor(file: string) {
-    super(ExitCode.failure, `another process answers at the control socket ${file}`);
+    super(
+      ExitCode.failure,
+      `another process answers at the control socket ${file}`,
+      'it was started with the same config or keys: stop one of them',
+    );
     this.file = file;
   }
 }

@@ -73,6 +73,11 @@ export function loadStoredPeer(
     ]);
   }
   try {
+    if (!existsSync(path.join(folder, PEER_FILE))) {
+      throw new ConfigError([
+        `${folder}:1: found no ${PEER_FILE} in it: restore that file, or remove the directory`,
+      ]);
+    }
     return reader.read(folder, name);
   } catch (error) {
     // It was removed while it was read.
@@ -90,9 +95,12 @@ function namesIn(directory: string): string[] {
       .sort();
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
-    throw new CliError(ExitCode.config, `cannot read ${directory}: ${systemReason(error)}`, '', {
-      cause: error,
-    });
+    throw new CliError(
+      ExitCode.config,
+      `cannot read the relay's store ${directory}: ${systemReason(error)}`,
+      'it must be a directory that the relay may read, or not exist',
+      { cause: error },
+    );
   }
 }
 

@@ -1,5 +1,5 @@
 /** A relay's config together with the store beside it. */
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { ConfigError } from '../../src/cli-error.js';
@@ -92,5 +92,17 @@ describe('the config of a relay', () => {
     expect(problems()).toEqual([
       'laptop/peer.toml:8: invite.more: unknown key; known keys: public_key, preshared_key_file, expires',
     ]);
+    rmSync(path.join(store, 'laptop', 'peer.toml'));
+    expect(problems()).toEqual([
+      'laptop:1: found no peer.toml in it: restore that file, or remove the directory',
+    ]);
+  });
+
+  it('is refused when the store is a file', () => {
+    rmSync(store, { recursive: true });
+    writeFileSync(store, '');
+    expect(() => loadRelayConfig(file, NOW)).toThrow(
+      `cannot read the relay's store ${store}: it is not a directory, or something above it is not`,
+    );
   });
 });

@@ -51,7 +51,7 @@ describe('the key of a client that enrols', () => {
     const file = path.join(temporaryDirectory(), 'file');
     writeFileSync(file, '');
     expect(() => keyForEnrolment(link, path.join(file, 'relays'))).toThrow(
-      'part of the path is not a directory',
+      'it is not a directory, or something above it is not',
     );
   });
 });
@@ -108,8 +108,13 @@ describe('a saved relay', () => {
     );
     save('vps');
     expect(messageFor('vsp')).toBe('this machine knows no relay named vsp: did you mean vps?');
-    expect(messageFor('../../etc')).toBe(
-      'this machine knows no relay named ../../etc: it knows vps; underpass client LINK enrols at another',
+    expect(messageFor('elsewhere')).toBe(
+      'this machine knows no relay named elsewhere: it knows vps; underpass client LINK enrols at another',
     );
+    for (const text of ['../../etc', 'https://example.org/x']) {
+      expect(messageFor(text)).toBe(
+        `'${text}' is neither a link nor the name of a saved relay: the link of an invite starts with underpass://`,
+      );
+    }
   });
 });

@@ -48,6 +48,15 @@ describe('the control directory', () => {
     expect(() => requirePrivate(link, user)).toThrow(`${link} is not a directory`);
   });
 
+  it('is refused if it is a file', () => {
+    const environment = { XDG_RUNTIME_DIR: temporaryDirectory() };
+    const file = path.join(environment.XDG_RUNTIME_DIR, 'underpass');
+    writeFileSync(file, '');
+    expect(() => openControlDirectory(environment)).toThrow(
+      `the control directory ${file} is not a directory`,
+    );
+  });
+
   it('is refused if it belongs to another user', () => {
     expect(() => requirePrivate(privateDirectory(), other)).toThrow('belongs to another user');
   });

@@ -131,7 +131,7 @@ describe('a store', () => {
     const file = path.join(directory, 'file');
     writeFileSync(file, '');
     expect(() => addInvite(path.join(file, 'relay.d'), 'x', { allow: [] }, invite())).toThrow(
-      'part of the path is not a directory',
+      'it is not a directory, or something above it is not',
     );
   });
 });
@@ -179,7 +179,9 @@ describe('a damaged store (spec enrolment 6: "MUST refuse to start, or to reload
 
   it('is refused for a file that is missing, or open to others', () => {
     rmSync(path.join(directory, 'laptop', 'peer.toml'));
-    expect(problems()[0]).toContain('cannot read the config file laptop/peer.toml: no such file');
+    expect(problems()[0]).toContain(
+      'laptop:1: found no peer.toml in it: restore that file, or remove the directory',
+    );
     removeStored(directory, 'laptop');
     addInvite(directory, 'laptop', { allow: [] }, invite());
     chmodSync(path.join(directory, 'laptop', 'invite.psk'), 0o644);
