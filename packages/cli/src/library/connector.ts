@@ -15,6 +15,7 @@ export function connectorOf(dial: Dial): Connector {
         ? tls.connect({
             ALPNProtocols: ['http/1.1'],
             ...options,
+            host, // undici's own has the port behind it, which no certificate has
             servername: servername || (isIP(host) === 0 ? host : ''),
             socket: dialled,
           })

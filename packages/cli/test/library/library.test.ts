@@ -1,8 +1,12 @@
 /** The library, as a program uses it: a relay and a tunnel in this process. */
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import http from 'node:http';
+import https from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import path from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { installed, outputOf } from '../../../../test/e2e/installed.js';
 import {
   body,
   closedPort,
@@ -13,7 +17,8 @@ import {
   startEcho,
   startTarget,
 } from '../../../../test/e2e/tcp.js';
-import type { Tunnel, TunnelOptions } from '../../src/library/api.js';
+import { temporaryDirectory } from '../../../../test/e2e/temporary-directory.js';
+import type { Connector, Tunnel, TunnelOptions } from '../../src/library/api.js';
 import { connect, generateKeyPair } from '../../src/library/index.js';
 import { createRelay } from '../../src/library/relay.js';
 import type { Relay, RelayPeer } from '../../src/library/relay-api.js';
@@ -53,11 +58,11 @@ async function startWebServer(): Promise<number> {
 }
 
 /** The class of Node's own dispatcher, which it does not export: undici's Agent. */
-async function dispatcherFor(tunnel: Tunnel): Promise<object> {
+async function dispatcherFor(connector: Connector): Promise<object> {
   await fetch('data:,').then((response) => response.text()); // loads it
   const global = (globalThis as Record<symbol, unknown>)[Symbol.for('undici.globalDispatcher.1')];
   const Agent = (global as object).constructor as new (options: object) => { destroy(): Promise<void> };
-  const agent = new Agent({ connect: tunnel.connector });
+  const agent = new Agent({ connect: connector });
   onTestFinished(() => agent.destroy());
   return agent;
 }
@@ -115,12 +120,45 @@ describe('a tunnel', () => {
   it('serves fetch through its connector', async () => {
     const port = await startWebServer();
     const { tunnel } = await open({ allow: [`127.0.0.1:${port}`] });
-    const dispatcher = await dispatcherFor(tunnel);
+    const dispatcher = await dispatcherFor(tunnel.connector);
     const get = (url: string) => fetch(url, { dispatcher } as RequestInit);
     const response = await get(`http://127.0.0.1:${port}/page`);
     expect(await response.text()).toBe('GET /page');
     await expect(get('http://127.0.0.1:65000/')).rejects.toMatchObject({ cause: { failure: 'not-allowed' } });
     await expect(get('https://127.0.0.1/')).rejects.toMatchObject({ cause: { failure: 'not-allowed' } });
+  });
+
+  it('carries TLS between the program and the target, for https.request and fetch', async (context) => {
+    const openssl = installed('openssl');
+    if (openssl === undefined) return context.skip('openssl is not installed');
+    const directory = temporaryDirectory();
+    const [keyFile, certFile] = [path.join(directory, 'key.pem'), path.join(directory, 'cert.pem')];
+    const subject = ['-subj', '/CN=app.test', '-addext', 'subjectAltName=DNS:app.test,IP:127.0.0.1'];
+    const files = ['-keyout', keyFile, '-out', certFile];
+    outputOf(openssl, ['req', '-x509', '-newkey', 'ed25519', '-nodes', ...files, ...subject]);
+    const [key, ca] = [readFileSync(keyFile), readFileSync(certFile)];
+    const server = https.createServer({ key, cert: ca }, (request, response) => response.end(request.url));
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    onTestFinished(() => {
+      server.close();
+      server.closeAllConnections();
+    });
+    const { port } = server.address() as AddressInfo;
+    const { tunnel } = await open({ allow: [`127.0.0.1:${port}`] });
+
+    const agent = tunnel.httpsAgent({ ca });
+    const [response] = await once(https.get({ agent, host: '127.0.0.1', port, path: '/agent' }), 'response');
+    expect(String(await readAll(response))).toBe('/agent');
+
+    const trusting = await dispatcherFor((options, done) => tunnel.connector({ ...options, ca }, done));
+    const get = (dispatcher: object) =>
+      fetch(`https://127.0.0.1:${port}/fetch`, { dispatcher } as RequestInit).then((got) => got.text());
+    expect(await get(trusting)).toBe('/fetch');
+    // The certificate is checked: without the authority, no request is sent.
+    await expect(get(await dispatcherFor(tunnel.connector))).rejects.toMatchObject({
+      cause: { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' },
+    });
   });
 
   it('listens at the relay, and says why it may not', async () => {
