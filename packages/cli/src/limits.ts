@@ -4,6 +4,8 @@
 export const MAX_KEEPALIVE_SECONDS = 65_535;
 /** A year. */
 export const MAX_OUTAGE_HOURS = 8_760;
+/** The longest `idle_timeout_minutes`: a week. */
+export const MAX_IDLE_TIMEOUT_MINUTES = 10_080;
 
 /** About as long as a person waits before wondering whether anything happens. */
 export const DEFAULT_CONNECT_TIMEOUT_SECONDS = 30;

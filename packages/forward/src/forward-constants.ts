@@ -58,6 +58,8 @@ export const MAX_MESSAGES_FOR_NAME = 4;
 export const DESTINATION_NAME_MS = 60_000;
 /** How many bytes a socket may hold that its program has not read (spec forwarding 4.4). */
 export const SOCKET_BUFFER_BYTES = 256 * 1024;
+/** How long nothing may move in a connection of which one direction has ended (spec forwarding 4.7; RFC 5382 REQ-5). */
+export const HALF_CLOSED_IDLE_MS = 124 * 60_000;
 /** How long a program may take to tell a dynamic forward its target, and in how many bytes (spec proxy 8). */
 export const PROXY_REQUEST_TIMEOUT_MS = 10_000;
 export const MAX_PROXY_REQUEST_BYTES = 8 * 1024;
@@ -91,6 +93,8 @@ export const DESCRIPTOR_WARNING_MS = 60_000;
  *  and how many sockets are checked in one turn: 1,000 checks take about 3 ms. */
 export const WATCH_INTERVAL_MS = 1_000;
 export const WATCHED_PER_TURN = 128;
+/** How often connections are checked for whether anything has moved. */
+export const IDLE_CHECK_MS = 60_000;
 /** How many connections may wait in a listener's kernel queue. */
 export const LISTEN_BACKLOG = 511;
 /** How often to look for a port that is free for both IPv4 and IPv6 when the system chooses it. */

@@ -32,6 +32,7 @@ export {
   parseUdpForwards,
   withProxyProtocol,
 } from './forward-syntax.js';
+export { IdleWatch } from './idle-watch.js';
 export { IncomingRequest, type IncomingRequestOptions, type RequestService } from './incoming-request.js';
 export { type Listener, listenAt } from './listener.js';
 export { type Link, type LocalEnd, programEnd } from './local-end.js';

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { type Stream, StreamErrorCode } from '@underpass/protocol';
 import type { StreamHandler } from '@underpass/runtime';
 import { GATHER_BYTES, TCP_KEEPALIVE_MS } from './forward-constants.js';
+import type { IdleWatched } from './idle-watch.js';
 import { resetSocket } from './reset-socket.js';
 import { confirmEnd, type SocketWatch, type Watched } from './socket-watch.js';
 
@@ -12,6 +13,8 @@ export interface PumpSummary {
   readonly bytesReceived: number;
   /** Both directions ended with FIN. */
   readonly clean: boolean;
+  /** The connection was reset because nothing had moved in it for so long. */
+  readonly idleMs?: number;
 }
 
 /** Consumes the stream's first bytes before any of them reaches the socket.
@@ -38,7 +41,7 @@ export interface PumpOptions {
  *  the stream is not read, so that its sender gets no credit. The opener or the incoming request creates the pump and
  *  passes it the stream's events; from `start` on nothing else touches the socket. It never buffers more than one chunk
  *  of its own, and it takes care that a reset never looks like a clean end. */
-export class Pump implements StreamHandler, Watched {
+export class Pump implements StreamHandler, Watched, IdleWatched {
   readonly socket: Socket;
   readonly #stream: Stream;
   readonly #wake: () => void;
@@ -57,6 +60,7 @@ export class Pump implements StreamHandler, Watched {
   /** Stream to socket: FIN passed on, or reset. */
   #receivingOver = false;
   #clean = true;
+  #idleMs: number | undefined;
   #bytesSent = 0;
   #bytesReceived = 0;
 
@@ -86,6 +90,7 @@ export class Pump implements StreamHandler, Watched {
       this.#bytesReceived += firstBytes.length;
       socket.write(firstBytes);
     }
+    this.#watch.idle?.add(this);
     this.#readStream();
     // Node reads ahead while a socket waits, and emits `end` at once if nothing precedes the FIN.
     if (socket.readableEnded) onEnd();
@@ -174,6 +179,18 @@ export class Pump implements StreamHandler, Watched {
 
   get movedBytes(): number {
     return this.#bytesSent + this.#bytesReceived;
+  }
+
+  get isWaiting(): boolean {
+    return this.#rest !== undefined || this.#stream.bufferedBytes > 0;
+  }
+  get isHalfClosed(): boolean {
+    return this.#sendingOver || this.#receivingOver;
+  }
+
+  onIdle(idleMs: number): void {
+    this.#idleMs = idleMs;
+    this.abort(StreamErrorCode.connectionReset);
   }
 
   onVanished(): void {
@@ -275,10 +292,12 @@ export class Pump implements StreamHandler, Watched {
   #endIfOver(): void {
     if (this.#ended || !this.#socketClosed || !this.#sendingOver || !this.#receivingOver) return;
     this.#ended = true;
+    this.#watch.idle?.delete(this);
     this.#onEnd({
       bytesSent: this.#bytesSent,
       bytesReceived: this.#bytesReceived,
       clean: this.#clean,
+      ...(this.#idleMs !== undefined && { idleMs: this.#idleMs }),
     });
   }
 }

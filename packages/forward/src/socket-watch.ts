@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import { getSystemErrorName } from 'node:util';
 import type { Timers } from '@underpass/runtime';
 import { WATCH_INTERVAL_MS, WATCHED_PER_TURN } from './forward-constants.js';
+import type { IdleWatch } from './idle-watch.js';
 
 /** A connection whose socket Node does not poll at present. */
 export interface Watched {
@@ -23,12 +24,15 @@ export interface Watched {
  *  time. With nothing to watch it sets no timer. It never touches a socket: it only calls `onVanished`, and not while
  *  bytes still move, so that what arrived before the reset is carried to the end. */
 export class SocketWatch {
+  readonly idle: IdleWatch | undefined;
   readonly #timers: Timers;
   /** The bytes moved at the last check, in order of that check, the oldest first. */
   readonly #watched = new Map<Watched, number>();
   #timer: object | undefined;
 
-  constructor(timers: Timers) {
+  /** @param idle  the pumps that use this watch add themselves to it too */
+  constructor(timers: Timers, idle?: IdleWatch) {
+    this.idle = idle;
     this.#timers = timers;
   }
 

@@ -3,7 +3,14 @@ import type { Socket } from 'node:net';
 import { StreamErrorCode } from '@underpass/protocol';
 import { systemTimers } from '@underpass/runtime';
 import { describe, expect, it } from 'vitest';
-import { GATHER_BYTES, SOCKET_BUFFER_BYTES, WATCH_INTERVAL_MS } from '../src/forward-constants.js';
+import {
+  GATHER_BYTES,
+  HALF_CLOSED_IDLE_MS,
+  IDLE_CHECK_MS,
+  SOCKET_BUFFER_BYTES,
+  WATCH_INTERVAL_MS,
+} from '../src/forward-constants.js';
+import { IdleWatch } from '../src/idle-watch.js';
 import { Pump, type PumpSummary } from '../src/pump.js';
 import { isGone, SocketWatch } from '../src/socket-watch.js';
 import { FakeStream } from './fake-stream.js';
@@ -13,7 +20,7 @@ import { howItEnds, readAll, socketPair } from './sockets.js';
 async function setUp(stream = new FakeStream()) {
   const { ours, theirs } = await socketPair();
   const timers = new FakeTimers();
-  const watch = new SocketWatch(timers);
+  const watch = new SocketWatch(timers, new IdleWatch({ timers, now: timers.now }));
   let ended: (summary: PumpSummary) => void;
   const end = new Promise<PumpSummary>((resolve) => {
     ended = resolve;
@@ -31,6 +38,44 @@ async function setUp(stream = new FakeStream()) {
   });
   return { ours, theirs, stream, pump, end, ends: () => ends, timers, watch };
 }
+
+/** A stream whose bytes are acknowledged at once. */
+class AcknowledgedStream extends FakeStream {
+  override get bufferedBytes(): number {
+    return 0;
+  }
+}
+
+describe('an idle pump', () => {
+  // spec forwarding 4.7: "after 124 minutes"
+  it('resets both sides if the other side of a half-closed connection never answers', async () => {
+    const { theirs, stream, pump, end, timers, watch } = await setUp(new AcknowledgedStream());
+    pump.start();
+    theirs.end('question');
+    await stream.until(() => stream.finished);
+    timers.advance(IDLE_CHECK_MS + HALF_CLOSED_IDLE_MS);
+    expect(stream.stopCode).toBe(StreamErrorCode.connectionReset);
+    expect(await howItEnds(theirs)).toBe('ECONNRESET');
+    expect(await end).toEqual({ bytesSent: 8, bytesReceived: 0, clean: false, idleMs: HALF_CLOSED_IDLE_MS });
+    expect(watch.idle?.size).toBe(0);
+  });
+
+  // spec forwarding 4.7: "does not count"
+  it('is left alone while bytes wait for the peer, and while both directions are open', async () => {
+    const { theirs, stream, pump, end, timers, watch } = await setUp();
+    pump.start();
+    timers.advance(10 * HALF_CLOSED_IDLE_MS);
+    theirs.end('question');
+    await stream.until(() => stream.finished);
+    timers.advance(10 * HALF_CLOSED_IDLE_MS);
+    expect([stream.stopCode, watch.idle?.size]).toEqual([undefined, 1]);
+    stream.arriveFin();
+    pump.onReadable();
+    theirs.resume();
+    expect(await end).toMatchObject({ clean: true });
+    expect(watch.idle?.size).toBe(0);
+  });
+});
 
 describe('a pump', () => {
   it('carries both directions and ends cleanly when both have ended (spec forwarding 4.1)', async () => {

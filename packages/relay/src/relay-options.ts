@@ -47,6 +47,8 @@ export interface RelayOptions extends TransportTuning {
   readonly ownSockets?: () => readonly string[];
   /** How long the streams of an absent peer are kept (spec outage 4); the default is 24 h. */
   readonly maxOutageMs?: number;
+  /** When a connection in which nothing moves is reset; by default only a half-closed one is (spec forwarding 4.7). */
+  readonly idleTimeoutMs?: number;
   /** The default is the system's resolver. It needs UV_THREADPOOL_SIZE=64, because libuv uses at most half of its
    *  threads for names, which is two by default: slow names of one peer would hold up those of others. */
   readonly resolve?: NameResolver;
@@ -165,6 +167,8 @@ export type RelayEvent =
       readonly bytesReceived: number;
       /** False when a side was reset or the connection was lost. */
       readonly clean: boolean;
+      /** It was reset because nothing had moved in it for so long. */
+      readonly idleMs?: number;
     }
   /** The relay listens for the peer. `listener` is where, with the actual port: `localhost:8080`. */
   | {
@@ -219,6 +223,8 @@ export type RelayEvent =
       readonly bytesReceived: number;
       /** False when a side was reset or the connection was lost. */
       readonly clean: boolean;
+      /** It was reset because nothing had moved in it for so long. */
+      readonly idleMs?: number;
     };
 
 /** A target that is connected for a peer. */

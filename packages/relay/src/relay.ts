@@ -1,5 +1,5 @@
 /** Starts a relay: many peers, each with a list of targets that it may reach. */
-import { DescriptorGuard, LookupQueue, OUT_OF_DESCRIPTORS, SocketWatch } from '@underpass/forward';
+import { DescriptorGuard, IdleWatch, LookupQueue, OUT_OF_DESCRIPTORS, SocketWatch } from '@underpass/forward';
 import {
   type Address,
   bytesKey,
@@ -127,10 +127,15 @@ class RunningRelay implements Relay {
       },
       ...(options.onFatal && { onFatal: options.onFatal }),
     });
+    const idle = new IdleWatch({
+      timers: systemTimers,
+      now: () => this.#driver.now(),
+      idleMs: options.idleTimeoutMs,
+    });
     this.#shared = {
       tunnel: this.#driver,
       lookups: new LookupQueue(options.resolve ?? systemLookup, systemTimers),
-      watch: new SocketWatch(systemTimers),
+      watch: new SocketWatch(systemTimers, idle),
       descriptors: new DescriptorGuard({
         onShortage: (refused) => {
           options.log.warn(

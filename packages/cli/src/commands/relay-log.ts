@@ -137,8 +137,16 @@ export function logRelayEvent(log: Log, event: RelayEvent): void {
       return;
     }
     case 'stream-closed': {
-      const { type, peer, id, bytesSent, bytesReceived, clean } = event;
+      const { type, peer, id, bytesSent, bytesReceived, clean, idleMs } = event;
       const target = formatTarget(event.target);
+      if (idleMs !== undefined) {
+        const why = idleText(idleMs);
+        log.info(
+          { event: type, peer, id, target, bytesSent, bytesReceived, clean, idleMs },
+          `${peer} lost ${target}: ${why}`,
+        );
+        return;
+      }
       log.debug(
         { event: type, peer, id, target, bytesSent, bytesReceived, clean },
         `${peer} ${clean ? 'closed' : 'lost'} ${target}: ${bytesSent} bytes out, ${bytesReceived} in`,
@@ -184,8 +192,16 @@ function logListenerEvent(log: Log, event: ListenerEvent): void {
       return;
     }
     case 'visitor-closed': {
-      const { type, id, from, bytesSent, bytesReceived, clean } = event;
+      const { type, id, from, bytesSent, bytesReceived, clean, idleMs } = event;
       const visitor = visitorText(from);
+      if (idleMs !== undefined) {
+        const why = idleText(idleMs);
+        log.info(
+          { event: type, peer, id, listener, from, bytesSent, bytesReceived, clean, idleMs },
+          `${visitor} lost ${listener} of ${peer}: ${why}`,
+        );
+        return;
+      }
       log.debug(
         { event: type, peer, id, listener, from, bytesSent, bytesReceived, clean },
         `${visitor} ${clean ? 'closed' : 'lost'} ${listener} of ${peer}: ${bytesSent} bytes in, ${bytesReceived} out`,
@@ -193,6 +209,10 @@ function logListenerEvent(log: Log, event: ListenerEvent): void {
       return;
     }
   }
+}
+
+function idleText(idleMs: number): string {
+  return `reset, because nothing had moved for ${Math.floor(idleMs / 60_000)} minutes`;
 }
 
 /** A visitor of a unix socket has no address. */

@@ -135,6 +135,7 @@ async function start(file: string, flags: RelayFlags): Promise<StartedRelay> {
     ...(config.congestion && { congestion: config.congestion }),
     ...(config.memoryPerPeerBytes && { memoryPerPeerBytes: config.memoryPerPeerBytes }),
     ...(config.maxOutageMs && { maxOutageMs: config.maxOutageMs }),
+    ...(config.idleTimeoutMs && { idleTimeoutMs: config.idleTimeoutMs }),
     ...(keyLog === undefined ? {} : { keyLog }),
   });
   wipeKeys(config);

@@ -75,6 +75,7 @@ function changedForRestart(running: RelayConfig, config: RelayConfig): string[] 
     congestion: config.congestion === running.congestion,
     memory_per_peer_mib: config.memoryPerPeerBytes === running.memoryPerPeerBytes,
     max_outage_hours: config.maxOutageMs === running.maxOutageMs,
+    idle_timeout_minutes: config.idleTimeoutMs === running.idleTimeoutMs,
     metrics: isSameAddress(config.metrics, running.metrics),
     'log.level': config.logLevel === running.logLevel,
   };

@@ -23,7 +23,12 @@ import { CliError } from '../cli-error.js';
 import { type HostPort, type ListenAddress, parseHostPort, parseListenAddress } from '../host-port.js';
 import { readKeyFile, readPrivateKeyFile } from '../key-file.js';
 import { decodeKey, looksLikeKey } from '../key-text.js';
-import { MAX_CONNECT_TIMEOUT_SECONDS, MAX_KEEPALIVE_SECONDS, MAX_OUTAGE_HOURS } from '../limits.js';
+import {
+  MAX_CONNECT_TIMEOUT_SECONDS,
+  MAX_IDLE_TIMEOUT_MINUTES,
+  MAX_KEEPALIVE_SECONDS,
+  MAX_OUTAGE_HOURS,
+} from '../limits.js';
 import { LOG_LEVELS } from '../log-level.js';
 import { resolveFrom } from './default-paths.js';
 import { COMPLETE_MESSAGE, describe } from './schema-problems.js';
@@ -77,6 +82,14 @@ export const outageHoursField = z
   .min(1, { error: outageExpected })
   .max(MAX_OUTAGE_HOURS, { error: outageExpected })
   .transform((hours) => hours * HOUR_MS);
+
+const idleExpected = `a whole number of minutes from 1 to ${MAX_IDLE_TIMEOUT_MINUTES}`;
+/** Minutes in the file, milliseconds in the value. */
+export const idleMinutesField = z
+  .int({ error: idleExpected })
+  .min(1, { error: idleExpected })
+  .max(MAX_IDLE_TIMEOUT_MINUTES, { error: idleExpected })
+  .transform((minutes) => minutes * 60_000);
 
 const keepaliveExpected = `a whole number of seconds from 0 (off) to ${MAX_KEEPALIVE_SECONDS}`;
 export const keepaliveSecondsField = z

@@ -14,6 +14,7 @@ import { loadStore, type StoredPeer, wipeStoredPeer } from '../store/stored-peer
 import {
   congestionField,
   hostPortField,
+  idleMinutesField,
   listenField,
   logLevelField,
   memoryMibField,
@@ -42,6 +43,7 @@ export interface RelayConfig {
   readonly congestion: CongestionControllerName | undefined;
   readonly memoryPerPeerBytes: number | undefined;
   readonly maxOutageMs: number | undefined;
+  readonly idleTimeoutMs: number | undefined;
   /** Where to serve metrics. */
   readonly metrics: ListenAddress | undefined;
   readonly logLevel: LogLevel | undefined;
@@ -95,7 +97,8 @@ export function relayConfigOf(document: TomlDocument): RelayConfig {
     throw new ConfigError(problemLines(document, problems));
   }
   const { listen, private_key_file, endpoint, name, peer } = result.data;
-  const { congestion, memory_per_peer_mib, max_outage_hours, metrics, log } = result.data;
+  const { congestion, memory_per_peer_mib, max_outage_hours, idle_timeout_minutes, metrics, log } =
+    result.data;
   return {
     listen,
     endpoint,
@@ -107,6 +110,7 @@ export function relayConfigOf(document: TomlDocument): RelayConfig {
     congestion,
     memoryPerPeerBytes: memory_per_peer_mib,
     maxOutageMs: max_outage_hours,
+    idleTimeoutMs: idle_timeout_minutes,
     metrics,
     logLevel: log?.level,
   };
@@ -132,6 +136,7 @@ function relaySchema(directory: string) {
       congestion: congestionField.optional(),
       memory_per_peer_mib: memoryMibField.optional(),
       max_outage_hours: outageHoursField.optional(),
+      idle_timeout_minutes: idleMinutesField.optional(),
       metrics: listenField.optional(),
       log: z.strictObject({ level: logLevelField.optional() }, { error: 'a table [log]' }).optional(),
     },

@@ -34,6 +34,18 @@ describe("a relay's log", () => {
     );
   });
 
+  test('reports connections that ended because nothing moved in them, also below level debug', () => {
+    const summary = { bytesSent: 1, bytesReceived: 2, clean: false, idleMs: 7_440_000 };
+    const target = { host: 'db', port: 5432 };
+    expect(words({ type: 'stream-closed', peer: 'laptop', id: 0, target, ...summary })).toBe(
+      'info laptop lost db:5432: reset, because nothing had moved for 124 minutes',
+    );
+    const visitor = { id: 1, listener: 'localhost:8080', from: ADDRESS } as const;
+    expect(words({ type: 'visitor-closed', peer: 'laptop', ...visitor, ...summary })).toBe(
+      'info 10.77.0.1:40000 lost localhost:8080 of laptop: reset, because nothing had moved for 124 minutes',
+    );
+  });
+
   test('reports the new address of a peer', () => {
     expect(words({ type: 'moved', peer: 'laptop', from: ADDRESS, to: { ...ADDRESS, port: 5 } })).toBe(
       'info laptop moved from 10.77.0.1:40000 to 10.77.0.1:5',

@@ -82,6 +82,7 @@ describe('a reload', () => {
     ['congestion', `${START}congestion = "cubic"\n`],
     ['memory_per_peer_mib', `${START}memory_per_peer_mib = 64\n`],
     ['max_outage_hours', `${START}max_outage_hours = 1\n`],
+    ['idle_timeout_minutes', `${START}idle_timeout_minutes = 1\n`],
     ['metrics', `${START}metrics = 9464\n`],
     ['log.level', `${START}[log]\nlevel = "debug"\n`],
   ])('warns that a changed %s needs a restart', (key, text) => {

@@ -132,7 +132,7 @@ level = "debug"
       'an unknown key like no other',
       `${START}mtu = 1400\n`,
       [
-        'relay.toml:3: mtu: unknown key; known keys: listen, private_key_file, endpoint, name, peer, congestion, memory_per_peer_mib, max_outage_hours, metrics, log',
+        'relay.toml:3: mtu: unknown key; known keys: listen, private_key_file, endpoint, name, peer, congestion, memory_per_peer_mib, max_outage_hours, idle_timeout_minutes, metrics, log',
       ],
     ],
     [
@@ -211,6 +211,11 @@ level = "debug"
       'an invalid outage',
       `${START}max_outage_hours = 0.5\n`,
       ['relay.toml:3: max_outage_hours: found 0.5, expected a whole number of hours from 1 to 8760'],
+    ],
+    [
+      'an invalid idle timeout',
+      `${START}idle_timeout_minutes = 0\n`,
+      ['relay.toml:3: idle_timeout_minutes: found 0, expected a whole number of minutes from 1 to 10080'],
     ],
     [
       'a key file that is missing',
