@@ -10,6 +10,8 @@ export const MAX_IDLE_TIMEOUT_MINUTES = 10_080;
 /** About as long as a person waits before wondering whether anything happens. */
 export const DEFAULT_CONNECT_TIMEOUT_SECONDS = 30;
 export const MAX_CONNECT_TIMEOUT_SECONDS = 86_400;
+/** How long a target may take for TLS when undici connects through the library. */
+export const TLS_HANDSHAKE_LIMIT_MS = 30_000;
 
 /** How many invites a relay keeps, including used and expired ones within `INVITE_GRACE_MS`. */
 export const MAX_INVITES = 256;

@@ -1,10 +1,13 @@
 /** Connects for undici, the library behind `fetch`. */
 import { isIP, type Socket } from 'node:net';
 import tls from 'node:tls';
+import { TunnelError } from '@underpass/forward';
+import { TLS_HANDSHAKE_LIMIT_MS } from '../limits.js';
 import type { Dial } from './agents.js';
-import type { Connector, ConnectorCallback } from './api.js';
+import type { Connector, ConnectorCallback, TunnelSocket } from './api.js';
 
-export function connectorOf(dial: Dial): Connector {
+/** @param handshakeLimitMs  how long TLS may take once the target is connected; undici does not limit it */
+export function connectorOf(dial: Dial, handshakeLimitMs = TLS_HANDSHAKE_LIMIT_MS): Connector {
   return ({ hostname, protocol, port, servername, ...options }, callback) => {
     const isTls = protocol === 'https:';
     const host = hostname.replace(/^\[(.*)\]$/, '$1');
@@ -20,6 +23,7 @@ export function connectorOf(dial: Dial): Connector {
             socket: dialled,
           })
         : (dialled as unknown as Socket); // it has what undici uses of one
+      if (isTls) limitHandshake(dialled, socket, host, handshakeLimitMs);
     } catch (error) {
       process.nextTick(callback, error, null);
       return;
@@ -28,14 +32,25 @@ export function connectorOf(dial: Dial): Connector {
   };
 }
 
+function limitHandshake(dialled: TunnelSocket, socket: Socket, host: string, limitMs: number): void {
+  dialled.once('connect', () => {
+    const timer = setTimeout(() => {
+      const reason = `${host} did not complete the TLS handshake within ${limitMs / 1000} s`;
+      socket.destroy(new TunnelError('timed-out', `${reason}: check that this port expects TLS`));
+    }, limitMs);
+    const stop = () => clearTimeout(timer);
+    socket.once('secureConnect', stop).once('close', stop);
+  });
+}
+
 function whenReady(socket: Socket, event: 'secureConnect' | 'connect', callback: ConnectorCallback): void {
-  const onError = (error: Error) => {
-    socket.off(event, onReady);
-    callback(error, null);
-  };
-  const onReady = () => {
-    socket.off('error', onError);
+  let isReady = false;
+  socket.once(event, () => {
+    isReady = true;
     callback(null, socket);
-  };
-  socket.once(event, onReady).once('error', onError);
+  });
+  // It stays until undici listens itself, which is a moment after the callback.
+  socket.once('error', (error) => {
+    if (!isReady) callback(error, null);
+  });
 }

@@ -19,6 +19,7 @@ import {
 } from '../../../../test/e2e/tcp.js';
 import { temporaryDirectory } from '../../../../test/e2e/temporary-directory.js';
 import type { Connector, Tunnel, TunnelOptions } from '../../src/library/api.js';
+import { connectorOf } from '../../src/library/connector.js';
 import { connect, generateKeyPair } from '../../src/library/index.js';
 import { createRelay } from '../../src/library/relay.js';
 import type { Relay, RelayPeer } from '../../src/library/relay-api.js';
@@ -158,6 +159,22 @@ describe('a tunnel', () => {
     // The certificate is checked: without the authority, no request is sent.
     await expect(get(await dispatcherFor(tunnel.connector))).rejects.toMatchObject({
       cause: { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' },
+    });
+  });
+
+  it('gives up TLS with a target that does not speak it', async () => {
+    const { port } = await startTarget((socket) => void socket.resume());
+    const { tunnel } = await open({ allow: [`127.0.0.1:${port}`] });
+    const connector = connectorOf((target) => tunnel.dial(target), 1);
+    const error = await new Promise((resolve) => {
+      connector({ hostname: '127.0.0.1', protocol: 'https:', port: String(port) }, (...result) =>
+        resolve(result[0]),
+      );
+    });
+    expect(error).toMatchObject({
+      failure: 'timed-out',
+      message:
+        '127.0.0.1 did not complete the TLS handshake within 0.001 s: check that this port expects TLS',
     });
   });
 
