@@ -10,20 +10,22 @@ import { writeFileWhole } from './write-file.js';
 /** A key, its newline and some stray blanks. A larger file does not hold a key. */
 export const KEY_FILE_LIMIT_BYTES = 1024;
 
+/** A new preshared key would fit nothing that the other side has. */
+const HINT_IF_MISSING = 'check the path, or copy the key from the other side: both need the same one';
+
 /** Reads a preshared or private key without checking which it is, and wipes the buffer that held its text.
  *
  *  The checks of owner and mode apply to the open file (`requireSecret`). Links and pipes work (`--key <(pass show
  *  relay)`).
  *
+ *  @param hintIfMissing  what to do if there is no such file; by default, what helps with a preshared key
  *  @throws CliError with `ExitCode.config` if it is unreadable, another user's, open to others, or not a key */
-export function readKeyFile(path: string): Uint8Array {
+export function readKeyFile(path: string, hintIfMissing = HINT_IF_MISSING): Uint8Array {
   let file: number;
   try {
     file = openSync(path, 'r');
   } catch (error) {
-    const hint = isMissing(error)
-      ? `make a key with: (umask 077; underpass keygen > ${quoteArgument(path)})`
-      : '';
+    const hint = isMissing(error) ? hintIfMissing : 'check the path, and run as the owner of the file';
     throw keyFileError(`cannot open the key file ${path}: ${systemReason(error)}`, hint, error);
   }
   const buffer = new Uint8Array(KEY_FILE_LIMIT_BYTES + 1);
@@ -51,7 +53,7 @@ export function readKeyFile(path: string): Uint8Array {
 /** The same for a file that must hold a private key.
  *  @throws CliError also if it is probably a public key */
 export function readPrivateKeyFile(path: string): Uint8Array {
-  const key = readKeyFile(path);
+  const key = readKeyFile(path, `make a key with: (umask 077; underpass keygen > ${quoteArgument(path)})`);
   if (isClamped(key)) return key;
   key.fill(0);
   throw keyFileError(
@@ -91,7 +93,11 @@ function readUpTo(file: number, buffer: Uint8Array, path: string): number {
       length += count;
     }
   } catch (error) {
-    throw keyFileError(`cannot read the key file ${path}: ${systemReason(error)}`, '', error);
+    throw keyFileError(
+      `cannot read the key file ${path}: ${systemReason(error)}`,
+      'check the file and its disk',
+      error,
+    );
   }
   return length;
 }

@@ -75,7 +75,14 @@ describe('a key file', () => {
     expect(refusal(path.join(directory, 'd')).message).toContain('is not a file');
     const missing = refusal(path.join(directory, 'none'));
     expect(missing.message).toContain('no such file');
-    expect(missing.hint).toContain('underpass keygen');
+    expect(missing.hint).toBe('check the path, or copy the key from the other side: both need the same one');
+  });
+
+  it('of a private key is refused when it is missing, with the command that makes one', () => {
+    const file = path.join(temporaryDirectory(), 'none');
+    expect(() => readPrivateKeyFile(file)).toThrow(
+      expect.objectContaining({ hint: `make a key with: (umask 077; underpass keygen > ${file})` }),
+    );
   });
 
   it('keeps the reading error as its cause', () => {

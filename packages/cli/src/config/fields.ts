@@ -143,7 +143,7 @@ export function privateKeyFileField(directory: string): z.ZodType<Uint8Array> {
 /** The same for a preshared key.
  *  @param directory  a function if the schema serves for files in several directories */
 export function presharedKeyFileField(directory: string | (() => string)): z.ZodType<Uint8Array> {
-  return fileField(directory, readKeyFile);
+  return fileField(directory, (file) => readKeyFile(file));
 }
 
 function fileField(

@@ -12,6 +12,8 @@ import { KeyLines, type KeyPath } from './key-lines.js';
 /** Enough for thousands of peers. A larger file is not a config. */
 export const CONFIG_LIMIT_BYTES = 1024 * 1024;
 
+const WIREGUARD_SECTION = /^\s*\[Interface\]/im;
+
 export interface TomlDocument {
   /** The path as the user gave it, for error messages. */
   readonly file: string;
@@ -34,7 +36,8 @@ export function parseTomlDocument(file: string, text: string): TomlDocument {
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
     const what = error.message.split('\n', 1)[0]?.replace(/^Invalid TOML document: /, '') ?? '';
-    throw new ConfigError([`${file}:${error.line}: not valid TOML (column ${error.column}): ${what}`]);
+    const hint = WIREGUARD_SECTION.test(text) ? ': it looks like a WireGuard file: use underpass import' : '';
+    throw new ConfigError([`${file}:${error.line}: not valid TOML (column ${error.column}): ${what}${hint}`]);
   }
   const lines = new KeyLines(text);
   return {

@@ -20,6 +20,14 @@ describe('a config file', () => {
     expect(() => readTomlDocument(directory)).toThrow('it is a directory');
   });
 
+  it('that is one of WireGuard is refused with the command that reads it', () => {
+    const file = path.join(temporaryDirectory(), 'wg0.conf');
+    writeFileSync(file, '[Interface]\nAddress = 10.0.0.2/32\n');
+    expect(() => readTomlDocument(file)).toThrow('it looks like a WireGuard file: use underpass import');
+    writeFileSync(file, 'Address = 10.0.0.2/32\n');
+    expect(() => readTomlDocument(file)).not.toThrow('WireGuard');
+  });
+
   it('is refused above the limit and read at the limit', () => {
     const file = path.join(temporaryDirectory(), 'a.toml');
     writeFileSync(file, '#'.repeat(CONFIG_LIMIT_BYTES));
