@@ -29,8 +29,9 @@ class LongWaitsFirst extends BaseSequencer {
 export default defineConfig({
   resolve: { alias },
   test: {
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Ten times what the slowest takes on an idle machine, because a machine may be ten times as busy.
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
     pool: 'forks',
     sequence: { sequencer: LongWaitsFirst },
     projects: [packages, program].map((test) => ({ extends: true as const, test })),
