@@ -1,15 +1,15 @@
-/** Common programs through the tunnel. */
+/** Common programs through the tunnel. ssh, databases, mail and others have files of their own. */
 import { once } from 'node:events';
-import { copyFileSync, existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { installed, outputOf, run } from './installed.js';
-import { PROGRAM, RunningProgram } from './running-program.js';
-import { body, closedPort, connect, readBytes, sha256, startTarget } from './tcp.js';
+import { installed, run } from './installed.js';
+import { RunningProgram } from './running-program.js';
+import { body, closedPort, sha256, startTarget } from './tcp.js';
 import { temporaryDirectory } from './temporary-directory.js';
-import { clientArguments, setUpRelay, startClient, startRelay, startTunnel } from './tunnel.js';
+import { setUpRelay, startClient, startRelay, startTunnel } from './tunnel.js';
 
 /** @param socket  the path of a unix socket, instead of a port that the system chooses */
 async function startHttp(page: Uint8Array, socket?: string): Promise<number> {
@@ -64,52 +64,6 @@ describe('through the tunnel', () => {
     });
     const { code, output } = await run(nc, ['-N', '127.0.0.1', String(client.ports[0])], file);
     expect([code, output.toString()]).toEqual([0, sha256(file)]);
-  });
-
-  it('ssh logs in and runs a command', async (context) => {
-    const [ssh, sshd, sshKeygen] = ['ssh', 'sshd', 'ssh-keygen'].map(installed);
-    if (ssh === undefined || sshd === undefined || sshKeygen === undefined) {
-      return context.skip('ssh and sshd are not installed');
-    }
-    const port = await closedPort();
-    const server = await startSshServer(sshd, sshKeygen, port);
-    if (typeof server === 'string') return context.skip(`sshd does not run here: ${server}`);
-    const { client } = await startTunnel({
-      allow: [`127.0.0.1:${port}`],
-      forwards: [`0:127.0.0.1:${port}`],
-    });
-    const options = [...sshOptions(server.key), '-p', String(client.ports[0])];
-    const file = body(500_000, 7);
-    const result = await run(ssh, [...options, '127.0.0.1', 'sha256sum'], file);
-    expect(result.errors.split('\n').filter((line) => /denied|error|closed/i.test(line))).toEqual([]);
-    expect([result.code, result.output.toString().split(' ')[0]]).toEqual([0, sha256(file)]);
-  });
-
-  it('ssh logs in over ProxyCommand, without a local port', async (context) => {
-    const [ssh, sshd, sshKeygen] = ['ssh', 'sshd', 'ssh-keygen'].map(installed);
-    if (ssh === undefined || sshd === undefined || sshKeygen === undefined) {
-      return context.skip('ssh and sshd are not installed');
-    }
-    const port = await closedPort();
-    const server = await startSshServer(sshd, sshKeygen, port);
-    if (typeof server === 'string') return context.skip(`sshd does not run here: ${server}`);
-    const setup = setUpRelay([`127.0.0.1:${port}`]);
-    const relay = await startRelay(setup);
-    const client = clientArguments(setup, relay.port, []).filter(
-      (flag) => !/^(--log-level|debug)$/.test(flag),
-    );
-    const command = [process.execPath, PROGRAM, ...client, '-W', '%h:%p'].join(' ');
-    const options = [...sshOptions(server.key), '-p', String(port), '-o', `ProxyCommand=${command}`];
-    const file = body(500_000, 8);
-    const result = await run(ssh, [...options, '127.0.0.1', 'sha256sum'], file);
-    expect(result.errors.split('\n').filter((line) => /denied|error|closed|underpass/i.test(line))).toEqual(
-      [],
-    );
-    expect([result.code, result.output.toString().split(' ')[0]]).toEqual([0, sha256(file)]);
-
-    const refused = await run(ssh, [...options, '127.0.0.2', 'true']);
-    expect(refused.code).toBe(255);
-    expect(refused.errors).toContain(`underpass: the relay does not allow 127.0.0.2:${port}`);
   });
 
   it('curl --unix-socket fetches a page from a unix socket', async (context) => {
@@ -221,89 +175,3 @@ describe('through a dynamic forward', () => {
     expect(String(plain.output)).toContain('use SOCKS 5 (socks5h://), or CONNECT (curl: --proxytunnel)');
   });
 });
-
-describe('ssh over a dynamic forward', () => {
-  it('logs in by SOCKS 4, SOCKS 5 and CONNECT', async (context) => {
-    const [ssh, sshd, sshKeygen, nc] = ['ssh', 'sshd', 'ssh-keygen', 'nc'].map(installed);
-    if (ssh === undefined || sshd === undefined || sshKeygen === undefined || nc === undefined) {
-      return context.skip('ssh, sshd and nc are not installed');
-    }
-    if (!(await run(nc, ['-h'])).errors.includes('"connect"'))
-      return context.skip('this nc knows no proxies');
-    const port = await closedPort();
-    const server = await startSshServer(sshd, sshKeygen, port);
-    if (typeof server === 'string') return context.skip(`sshd does not run here: ${server}`);
-    const setup = setUpRelay([`127.0.0.1:${port}`]);
-    const relay = await startRelay(setup);
-    const { program } = await startClient(setup, relay.port, [], ['-D', '127.0.0.1:0']);
-    const listening = await program.event('listening', (event) => event.kind === 'dynamic');
-    const [{ port: proxy }] = listening.addresses as readonly [{ readonly port: number }];
-    const file = body(500_000, 11);
-    for (const protocol of ['4', '5', 'connect']) {
-      const command = `ProxyCommand=${nc} -X ${protocol} -x 127.0.0.1:${proxy} %h %p`;
-      const options = [...sshOptions(server.key), '-p', String(port), '-o', command];
-      const result = await run(ssh, [...options, '127.0.0.1', 'sha256sum'], file);
-      expect([protocol, result.code, result.output.toString().split(' ')[0]]).toEqual([
-        protocol,
-        0,
-        sha256(file),
-      ]);
-    }
-  });
-});
-
-function sshOptions(key: string): string[] {
-  return [
-    ...['-F', 'none', '-i', key],
-    ...['-o', 'BatchMode=yes', '-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null'],
-  ];
-}
-
-/** Starts an sshd for the test, with one port on loopback and one key.
- *  @returns the client's key file, or why sshd cannot run on this machine */
-async function startSshServer(
-  sshd: string,
-  sshKeygen: string,
-  port: number,
-): Promise<{ readonly key: string } | string> {
-  const directory = temporaryDirectory();
-  const at = (name: string): string => path.join(directory, name);
-  for (const name of ['host', 'user']) {
-    outputOf(sshKeygen, ['-q', '-t', 'ed25519', '-N', '', '-f', at(name)]);
-  }
-  mkdirSync(at('authorized'), { mode: 0o700 });
-  copyFileSync(at('user.pub'), at('authorized/keys'));
-  writeFileSync(
-    at('sshd_config'),
-    `Port ${port}
-ListenAddress 127.0.0.1
-HostKey ${at('host')}
-AuthorizedKeysFile ${at('authorized/keys')}
-StrictModes no
-UsePAM no
-PidFile none
-PasswordAuthentication no
-`,
-  );
-  provideSeparationDirectory();
-  const check = await run(sshd, ['-t', '-f', at('sshd_config')]);
-  if (check.code !== 0) return check.errors.trim();
-  const server = new RunningProgram(sshd, ['-D', '-e', '-f', at('sshd_config')]);
-  await server.until(
-    () => server.exit !== undefined || server.transcript().includes('listening'),
-    'sshd to listen',
-  );
-  if (server.exit !== undefined) return server.transcript();
-  const socket = await connect(port);
-  expect(String(await readBytes(socket, 4))).toBe('SSH-');
-  socket.destroy();
-  return { key: at('user') };
-}
-
-/** As root, sshd needs an empty directory that its service would create at boot. */
-function provideSeparationDirectory(): void {
-  const directory = '/run/sshd';
-  if (process.getuid?.() !== 0 || existsSync(directory)) return;
-  mkdirSync(directory, { mode: 0o755 });
-  onTestFinished(() => rmdirSync(directory));
-}
