@@ -74,7 +74,7 @@ export class IdleWatch {
       const limit = isHalfClosed ? Math.min(idleMs, HALF_CLOSED_IDLE_MS) : idleMs;
       if (elapsed < limit) continue;
       this.delete(connection);
-      connection.onIdle(elapsed);
+      connection.onIdle(Math.round(elapsed));
     }
   }
 

@@ -212,7 +212,7 @@ function logListenerEvent(log: Log, event: ListenerEvent): void {
 }
 
 function idleText(idleMs: number): string {
-  return `reset, because nothing had moved for ${Math.floor(idleMs / 60_000)} minutes`;
+  return `reset, because nothing had moved for ${Math.floor(idleMs / 60_000)} min`;
 }
 
 /** A visitor of a unix socket has no address. */

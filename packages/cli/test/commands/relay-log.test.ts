@@ -38,11 +38,11 @@ describe("a relay's log", () => {
     const summary = { bytesSent: 1, bytesReceived: 2, clean: false, idleMs: 7_440_000 };
     const target = { host: 'db', port: 5432 };
     expect(words({ type: 'stream-closed', peer: 'laptop', id: 0, target, ...summary })).toBe(
-      'info laptop lost db:5432: reset, because nothing had moved for 124 minutes',
+      'info laptop lost db:5432: reset, because nothing had moved for 124 min',
     );
     const visitor = { id: 1, listener: 'localhost:8080', from: ADDRESS } as const;
     expect(words({ type: 'visitor-closed', peer: 'laptop', ...visitor, ...summary })).toBe(
-      'info 10.77.0.1:40000 lost localhost:8080 of laptop: reset, because nothing had moved for 124 minutes',
+      'info 10.77.0.1:40000 lost localhost:8080 of laptop: reset, because nothing had moved for 124 min',
     );
   });
 
