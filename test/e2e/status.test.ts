@@ -201,7 +201,7 @@ describe('the control socket', () => {
     const first = await startRelay(setup);
     const second = await startRelay(setup);
     expect((await second.program.event('no-control')).msg).toMatch(
-      /another process answers at [^ ]+: it was started with the same config or keys: stop one of them$/,
+      /another process answers at the control socket [^ ]+: it was started with the same config or keys: stop one of them$/,
     );
     const { stdout } = await runUnderpass(['status', '--json']);
     expect(JSON.parse(stdout).relays).toMatchObject([{ pid: first.program.child.pid }]);
