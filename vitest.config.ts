@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { sourcesByName } from './scripts/sources.mjs';
@@ -33,6 +34,8 @@ export default defineConfig({
     testTimeout: 180_000,
     hookTimeout: 180_000,
     pool: 'forks',
+    // One more than there are cores: at nearly all times one of the files waits for another program or a timer.
+    maxWorkers: availableParallelism() + 1,
     sequence: { sequencer: LongWaitsFirst },
     projects: [packages, program].map((test) => ({ extends: true as const, test })),
   },
