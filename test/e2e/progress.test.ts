@@ -11,7 +11,8 @@ describe.skipIf(installed('script') === undefined)('a client on a terminal', () 
     program.child.kill('SIGTERM');
     await program.ended();
     const command = [process.execPath, PROGRAM, ...clientArguments(setup, port, ['0:localhost:80'])];
-    const quoted = command.map((word) => `'${word}'`).join(' ');
+    // `exec`, so that no shell is left between them: some shells answer an interrupt themselves, with exit code 130.
+    const quoted = `exec ${command.map((word) => `'${word}'`).join(' ')}`;
     const terminal = new RunningProgram('script', ['-qec', quoted, '/dev/null'], { TERM: 'xterm' });
     await terminal.until(() => /waiting for the relay \(\d+(?:\.\d)? s\)/.test(terminal.stdout), 'progress');
     await startRelay(setup, port);

@@ -111,7 +111,7 @@ describe('underpass status --watch', () => {
     'on a terminal shows a view of its own, and restores the terminal when q is pressed',
     async () => {
       await startRelay(setUpRelay([]));
-      const command = `'${process.execPath}' '${PROGRAM}' status --watch`;
+      const command = `exec '${process.execPath}' '${PROGRAM}' status --watch`;
       const terminal = new RunningProgram('script', ['-qec', command, '/dev/null'], { TERM: 'xterm' });
       await terminal.until(() => terminal.stdout.includes('1 peers connected'), 'the view');
       terminal.child.stdin?.write('q');
