@@ -1,8 +1,8 @@
 /** From nothing to a page, with the commands of the README: relay, invite, client. */
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { Machine, startRelay } from './machine.js';
-import type { RunningProgram } from './running-program.js';
+import { PROGRAM, RunningProgram } from './running-program.js';
 import { connect, readAll, startConnecting, startTarget } from './tcp.js';
 
 const isLinux = process.platform === 'linux';
@@ -89,6 +89,48 @@ describe('a link', { timeout: TIMEOUT_MS }, () => {
       'underpass: vps is another relay on this machine: choose another name and try again with the same link: --as NAME',
     ]);
     expect(elsewhere.relay.events.some(({ event }) => event === 'peer-enrolled')).toBe(false);
+  });
+
+  it.skipIf(!isLinux).each([
+    ['the disk is full', '>/dev/full', 'no space left'],
+    ['nobody reads', '| true', 'the reader has gone away'],
+  ])('that cannot be printed because %s leaves no invite', async (_why, redirection, reason) => {
+    const { server, relay, endpoint } = await startRelay();
+    const command = `"${process.execPath}" "${PROGRAM}" invite laptop --allow localhost:80 --endpoint ${endpoint}`;
+    const script = redirection.startsWith('|')
+      ? `set -o pipefail; (trap '' PIPE; until [ -e gone ]; do sleep 0.02; done; ${command}) | (exec <&-; : > gone)`
+      : `${command} ${redirection}`;
+    const run = new RunningProgram('bash', ['-c', `cd "${server.config}"; ${script}`], server.environment);
+    expect((await run.ended()).code).toBe(1);
+    expect(run.plainLines).toEqual([
+      `underpass: cannot write the link to standard output: ${reason}: the invite was withdrawn: run the command again where its output can be written`,
+    ]);
+    expect((await server.run(['peers', '--json'])).stdout).toBe('[]\n');
+    expect(relay.exit).toBeUndefined();
+  });
+
+  it('is not used up by a command that could not keep or use what it gets (spec enrolment 5.2)', async () => {
+    const { relay, invite } = await startRelay();
+    const link = await invite('laptop', 'localhost:80');
+    const laptop = new Machine();
+    for (const [flags, code, line] of [
+      [['-W', 'db:22', '-D', '0'], 2, '-W carries one connection'],
+      [['-L', '1:db:22', '-D', '1'], 2, 'two forwards listen at the same place'],
+      [['--proxy-protocol', '-D', '0'], 2, '--proxy-protocol needs a -L or -R'],
+    ] as const) {
+      const run = await laptop.run(['client', link, ...flags]);
+      expect([run.code, run.lines[0]]).toEqual([code, expect.stringContaining(line)]);
+    }
+    mkdirSync(laptop.file('relays'), { recursive: true });
+    chmodSync(laptop.file('relays'), 0o777);
+    const run = await laptop.run(['client', link]);
+    expect([run.code, run.lines]).toEqual([
+      3,
+      [expect.stringContaining(`the directory of saved relays ${laptop.file('relays')} can be changed by`)],
+    ]);
+    expect(relay.events.some(({ event }) => event === 'peer-enrolled')).toBe(false);
+    chmodSync(laptop.file('relays'), 0o700);
+    expect((await laptop.run(['client', link])).code).toBe(0);
   });
 
   it('that is damaged is refused, and not printed', async () => {

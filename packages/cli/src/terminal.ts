@@ -39,10 +39,16 @@ export function printPrompt(text: string): void {
 /** Waits until all results are written.
  *  @throws CliError when that failed. A reader that stops early (`| head`) does not count as a failure */
 export async function requireOutput(): Promise<void> {
+  const failure = await settleOutput();
+  if (failure === undefined || failure.code === 'EPIPE') return;
+  throw new CliError(ExitCode.failure, `cannot write to standard output: ${systemReason(failure)}`);
+}
+
+/** Waits until all results are written, for a result that must not get lost.
+ *  @returns the error of stdout if that failed */
+export async function settleOutput(): Promise<NodeJS.ErrnoException | undefined> {
   await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
-  const code = outputFailure?.code;
-  if (code === undefined || code === 'EPIPE') return;
-  throw new CliError(ExitCode.failure, `cannot write to standard output: ${systemReason(outputFailure)}`);
+  return outputFailure;
 }
 
 /** Prints one line of failure or warning. Messages quote what users typed and what peers sent, so control characters,

@@ -51,6 +51,7 @@ export interface ClientFlags {
 /** Runs until a signal stops it.
  *  @param relay  the name of a saved relay, a link, or `-` for a link on stdin; undefined if options say which relay */
 export async function runClient(relay: string | undefined, options: ClientFlags): Promise<void> {
+  requireCompatible(options); // before a link is used up
   let log: Log | undefined;
   const openedLog = (level: LogLevel = options.stdio === undefined ? 'info' : 'error'): Log => {
     log ??= openLog(options.logLevel ?? level);
@@ -62,12 +63,6 @@ export async function runClient(relay: string | undefined, options: ClientFlags)
   const config = clientConfigFrom(flags, loaded?.config);
   const name = saved?.name ?? credentialName(flags.config) ?? config.relay.host;
   if (flags.stdio !== undefined) {
-    if (forwardsOf(flags).length > 0) {
-      throw usageError(
-        '-W carries one connection and cannot be combined with other forwards',
-        'leave them out',
-      );
-    }
     const log = openedLog('error');
     await runOneConnection(flags.stdio, { config, name, log, keyLog: keyLogFrom(flags, log) });
     return;
@@ -81,6 +76,18 @@ export async function runClient(relay: string | undefined, options: ClientFlags)
   }
   log = openedLog(config.logLevel);
   await runForwards({ config, name, log, keyLog: keyLogFrom(flags, log), loaded });
+}
+
+/** @throws CliError when the forwards of the command line do not go together */
+function requireCompatible(flags: ClientFlags): void {
+  const forwards = forwardsOf(flags);
+  if (flags.stdio !== undefined && forwards.length > 0) {
+    throw usageError(
+      '-W carries one connection and cannot be combined with other forwards',
+      'leave them out',
+    );
+  }
+  requireDistinctPlaces(forwards);
 }
 
 function keyLogFrom({ keyLog }: ClientFlags, log: Log): ClientRun['keyLog'] {

@@ -7,6 +7,7 @@ import {
   looksLikeInviteLink,
   MAX_LINK_CHARACTERS,
   parseInviteLink,
+  type RequestStatus,
 } from '@underpass/forward';
 import { type Log, shortKey } from '@underpass/runtime';
 import { CliError, usageError } from '../cli-error.js';
@@ -100,7 +101,7 @@ async function enrolWith(link: InviteLink, as: string | undefined, log: Log): Pr
   try {
     const outcome = await enrol({ link, publicKey }).finally(() => progress.end());
     if (outcome.kind !== 'enrolled') {
-      if (outcome.kind !== 'no-answer') forgetKeyForEnrolment(link);
+      if (isFinal(outcome)) forgetKeyForEnrolment(link);
       throw enrolError(outcome, place);
     }
     const { presharedKey, peerName, relayName } = outcome.answer;
@@ -119,6 +120,15 @@ async function enrolWith(link: InviteLink, as: string | undefined, log: Log): Pr
     link.secret.fill(0);
   }
 }
+
+/** Whether the link is worth nothing any more. Otherwise the relay may have made a peer of this key before, and an answer
+ *  was lost: only the same key gets that answer again (spec enrolment 5.1). */
+export function isFinal(outcome: Enrolment): boolean {
+  if (outcome.kind === 'ended') return outcome.cause === 'removed';
+  return outcome.kind === 'refused' && FINAL_STATUSES.has(outcome.status);
+}
+
+const FINAL_STATUSES: ReadonlySet<RequestStatus> = new Set(['invite-used', 'invite-expired', 'not-allowed']);
 
 /** Each outcome has a message of its own. */
 export function enrolError(

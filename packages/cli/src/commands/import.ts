@@ -1,5 +1,5 @@
 /** `underpass import`: writes the config of a client or a relay from a WireGuard file. */
-import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { CliError, systemReason, usageError } from '../cli-error.js';
 import { defaultRelayConfigFile, savedRelaysDirectory } from '../config/default-paths.js';
@@ -76,8 +76,8 @@ function readSecretFile(file: string): Uint8Array {
   );
 }
 
-/** @throws CliError if a file exists already: nothing is replaced */
-function writePlan({ config, keys }: ImportPlan): void {
+/** @throws CliError if something cannot be written, or exists already: nothing is replaced then, nor left behind */
+export function writePlan({ config, keys }: ImportPlan): void {
   for (const { path: file } of [config, ...keys]) {
     if (!existsSync(file)) continue;
     throw new CliError(
@@ -91,11 +91,17 @@ function writePlan({ config, keys }: ImportPlan): void {
   } catch (error) {
     throw cannotWrite(path.dirname(config.path), error);
   }
-  for (const { path: file, key } of keys) writeKeyFile(file, key);
+  const written: string[] = [];
   try {
+    for (const { path: file, key } of keys) {
+      writeKeyFile(file, key);
+      written.push(file);
+    }
     writeFileWhole(config.path, config.text, { mode: 0o600 });
   } catch (error) {
-    throw cannotWrite(config.path, error);
+    // They would be in the way of the next attempt.
+    for (const file of written) rmSync(file, { force: true });
+    throw error instanceof CliError ? error : cannotWrite(config.path, error);
   }
 }
 

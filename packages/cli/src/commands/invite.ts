@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { type AllowRule, formatInviteLink, oneTimeKeys } from '@underpass/forward';
 import encodeQr from 'qr';
-import { CliError, usageError } from '../cli-error.js';
+import { CliError, systemReason, usageError } from '../cli-error.js';
 import { isPeerName } from '../config/fields.js';
 import { type PeerRules, rulesText } from '../config/peer-rules.js';
 import { runningRelay } from '../control/ask-relay.js';
@@ -11,7 +11,7 @@ import { type HostPort, parseHostPort, parseListenAddress } from '../host-port.j
 import { DEFAULT_INVITE_MS, INVITE_GRACE_MS, MAX_INVITES } from '../limits.js';
 import { publicKeyOf } from '../public-key.js';
 import { addInvite, removeStored, sweepStore } from '../store/store-changes.js';
-import { printErrorLine, printLine, requireOutput, usesColor } from '../terminal.js';
+import { printErrorLine, printLine, settleOutput, usesColor } from '../terminal.js';
 import { ownEndpoint } from './own-endpoint.js';
 import { listenRules, type RelayFiles, readRelayFiles, tellRelay } from './relay-files.js';
 import { minuteText } from './time-text.js';
@@ -48,12 +48,30 @@ export async function runInvite(name: string, flags: InviteFlags, nowMs = Date.n
   const expiresAtMs = nowMs + expires;
   const rules = { allow, allowListen };
   const link = newInvite(files, name, rules, endpoint, expiresAtMs);
-  await tellRelay(files.file);
-  if (flags.qr === true) printLine(qrText(link));
-  printLine(link);
-  await requireOutput();
+  try {
+    await tellRelay(files.file);
+    await deliver(link, flags.qr);
+  } catch (error) {
+    // Nobody has the link, so nobody could use the invite, and it would keep the name taken.
+    removeStored(files.store, name);
+    throw error;
+  }
   printErrorLine(
     `underpass: ${name} ${rulesText(rules)}; the link works once, until ${minuteText(expiresAtMs)}, and anybody who sees it before can use it`,
+  );
+}
+
+/** Prints the link. @throws CliError if it could not be written: the link exists nowhere else */
+async function deliver(link: string, withQr = false): Promise<void> {
+  if (withQr) printLine(qrText(link));
+  printLine(link);
+  const failure = await settleOutput();
+  if (failure === undefined) return;
+  throw new CliError(
+    ExitCode.failure,
+    `cannot write the link to standard output: ${systemReason(failure)}`,
+    'the invite was withdrawn: run the command again where its output can be written',
+    { cause: failure },
   );
 }
 

@@ -1,10 +1,11 @@
 /** The relays at which this user has enrolled: a client config for each, with its keys (spec enrolment 5). */
 import { createHash, randomFillSync } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { formatTarget, type InviteLink } from '@underpass/forward';
 import { CliError, systemReason, usageError } from '../cli-error.js';
 import { ExitCode } from '../exit-code.js';
+import { requireUnchangedByOthers } from '../file-trust.js';
 import { readPrivateKeyFile, writeKeyFile } from '../key-file.js';
 import { clampPrivateKey, decodeKey, encodeKey, isSameKey, KEY_BYTES } from '../key-text.js';
 import { writeFileWhole } from '../write-file.js';
@@ -63,18 +64,15 @@ export function savedRelayWithKey(
 
 /** The key of a client that enrols: the one that an earlier attempt with the same link has kept, or a new one, which is
  *  kept now. So an answer that was lost is not lost for good (spec enrolment 5.1).
- *  @returns the private key; the caller wipes it */
+ *  @returns the private key; the caller wipes it
+ *  @throws CliError when the relay could not be saved here, while the link is still good (spec enrolment 5.2) */
 export function keyForEnrolment({ secret }: InviteLink, directory = savedRelaysDirectory()): Uint8Array {
+  makeAcceptable(directory);
   const file = pendingKeyFile(secret, directory);
   if (existsSync(file)) return readPrivateKeyFile(file);
   const key = new Uint8Array(new ArrayBuffer(KEY_BYTES));
   randomFillSync(key);
   clampPrivateKey(key);
-  try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-  } catch (error) {
-    throw cannotWrite(directory, error);
-  }
   writeKeyFile(file, key);
   return key;
 }
@@ -142,6 +140,16 @@ function fileOf(directory: string, name: string): string {
 function pendingKeyFile(secret: Uint8Array, directory: string): string {
   const hash = createHash('sha256').update('underpass pending enrolment').update(secret).digest('hex');
   return path.join(directory, `.enrolling-${hash.slice(0, 16)}.key`);
+}
+
+/** Makes the directory, and refuses it if a config in it would be refused later. */
+function makeAcceptable(directory: string): void {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw cannotWrite(directory, error);
+  }
+  requireUnchangedByOthers(directory, statSync(directory), 'the directory of saved relays');
 }
 
 function cannotWrite(file: string, error: unknown): CliError {

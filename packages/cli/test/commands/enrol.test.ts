@@ -1,7 +1,7 @@
 import type { Enrolment } from '@underpass/client';
 import { REQUEST_STATUSES } from '@underpass/forward';
 import { describe, expect, it } from 'vitest';
-import { enrolError, relayOf } from '../../src/commands/enrol.js';
+import { enrolError, isFinal, relayOf } from '../../src/commands/enrol.js';
 
 const PLACE = 'relay.example.org:51820';
 const KNOWN_LINK =
@@ -62,6 +62,23 @@ describe('the message of an enrolment that failed', () => {
     for (const status of REQUEST_STATUSES) {
       if (status !== 'opened') expect(lineOf({ kind: 'refused', status })).toMatch(/^[^\n]{40,220}$/);
     }
+  });
+});
+
+describe('the key of an enrolment that failed', () => {
+  const refused = REQUEST_STATUSES.flatMap((status) =>
+    status === 'opened' ? [] : [{ kind: 'refused', status } as const],
+  );
+
+  it('is kept unless the link is over (spec enrolment 5.1: "MUST NOT delete the key before the relay is saved")', () => {
+    expect(refused.filter(isFinal).map(({ status }) => status)).toEqual([
+      'not-allowed',
+      'invite-used',
+      'invite-expired',
+    ]);
+    expect(isFinal({ kind: 'ended', cause: 'removed' })).toBe(true);
+    expect(isFinal({ kind: 'ended', cause: 'superseded' })).toBe(false);
+    expect(isFinal({ kind: 'no-answer', wasReached: true, problem: undefined })).toBe(false);
   });
 });
 

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { InviteLink } from '@underpass/forward';
 import { beforeEach, describe, expect, it } from 'vitest';
@@ -53,6 +53,15 @@ describe('the key of a client that enrols', () => {
     expect(() => keyForEnrolment(link, path.join(file, 'relays'))).toThrow(
       'it is not a directory, or something above it is not',
     );
+  });
+
+  it('is not drawn where the saved relay would be refused (spec enrolment 5.2: "or would not accept the config that it saves")', () => {
+    mkdirSync(directory);
+    chmodSync(directory, 0o777);
+    expect(() => keyForEnrolment(link, directory)).toThrow(
+      `the directory of saved relays ${directory} can be changed by other users`,
+    );
+    expect(readdirSync(directory)).toEqual([]);
   });
 });
 

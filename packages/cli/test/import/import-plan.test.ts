@@ -1,7 +1,11 @@
+import { readdirSync } from 'node:fs';
+import path from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { writePlan } from '../../src/commands/import.js';
 import { planImport } from '../../src/import/import-plan.js';
 import type { WireguardPeer } from '../../src/import/wireguard-file.js';
 import { encodeKey } from '../../src/key-text.js';
+import { temporaryDirectory } from '../temporary-directory.js';
 
 const privateKey = new Uint8Array(32).fill(0x48);
 const publicKey = new Uint8Array(32).fill(0x21);
@@ -67,5 +71,20 @@ persistent_keepalive_seconds = 25
   it('is refused for a file that is neither', () => {
     expect(() => plan([])).toThrow('wg0.conf is neither');
     expect(() => plan([{ ...bare, endpoint }, bare])).toThrow('several peers, and some have an Endpoint');
+  });
+});
+
+describe('an import that cannot be written', () => {
+  it('leaves no keys behind, which would be in the way of the next attempt', () => {
+    const directory = temporaryDirectory();
+    const keys = ['a.key', 'a.psk'].map((name) => ({
+      path: path.join(directory, name),
+      key: new Uint8Array(32).fill(0x42),
+    }));
+    const config = { path: path.join(directory, `${'n'.repeat(300)}.toml`), text: '' };
+    expect(() => writePlan({ kind: 'client', config, keys })).toThrow('ENAMETOOLONG');
+    expect(readdirSync(directory)).toEqual([]);
+    writePlan({ kind: 'client', config: { ...config, path: path.join(directory, 'a.toml') }, keys });
+    expect(readdirSync(directory).sort()).toEqual(['a.key', 'a.psk', 'a.toml']);
   });
 });
