@@ -64,6 +64,8 @@ function terminalFormat(): (line: string) => string {
     colorize: usesColor({ isTTY: true }),
     translateTime: 'SYS:HH:MM:ss',
     hideObject: true,
+    // By default these are shown in front of the message, as what names the program. Here they are fields of events.
+    ignore: 'name,hostname,pid,caller',
     messageFormat: (fields, messageKey) => withoutControlCharacters(String(fields[messageKey] ?? '')),
     customPrettifiers: { time: (time) => String(time) },
   });

@@ -34,6 +34,13 @@ describe('the log', () => {
     expect(rest).toEqual(['']);
   });
 
+  it('shows no field of an event as if it were the name of the program', () => {
+    const { stream, text } = output(true);
+    openLog('info', stream).info({ event: 'enrolled', name: 'my-relay', hostname: 'h', pid: 1 }, 'enrolled');
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: our own colours are allowed
+    expect(text().replace(/\u001b\[\d+m/g, '')).toMatch(/ INFO: enrolled\n$/);
+  });
+
   it('removes key fields if a caller passes them', () => {
     const { stream, text } = output(false);
     openLog('info', stream).info({ privateKey: 'secret', peer: { presharedKey: 'secret' } }, 'x');
