@@ -1,0 +1,19 @@
+// What a connection asks of the target with its first byte.
+
+import { randomBytes } from 'node:crypto';
+
+export const ECHO = 'e';
+export const SINK = 's';
+export const SOURCE = 'f';
+
+/** No tunnel can compress it. */
+const BLOCK = randomBytes(256 * 1024);
+
+/** Writes as much as the other side takes, until the socket is closed. */
+export function pour(socket) {
+  const fill = () => {
+    while (!socket.destroyed && socket.write(BLOCK));
+  };
+  socket.on('drain', fill);
+  fill();
+}

@@ -1,0 +1,76 @@
+// Measures Underpass beside other tunnels, in one run and interleaved. See docs/performance.md.
+//
+//   npm run bench -- --help
+//
+// Exit code: 0 measured, 1 nothing could be measured, 2 wrong arguments.
+
+import { mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ArgumentError, choose, readArguments, USAGE } from './arguments.mjs';
+import { SCENARIOS, tunnelsFor } from './catalogue.mjs';
+import { missingForNamespaces } from './network/network.mjs';
+import { readNodes } from './nodes.mjs';
+import { describeMachine } from './report/machine.mjs';
+import { markdownOf } from './report/markdown.mjs';
+import { resultsOf } from './report/results.mjs';
+import { buildRevision } from './revision.mjs';
+import { runBenchmark } from './run.mjs';
+
+const OUTPUT = fileURLToPath(new URL('../../docs/benchmarks', import.meta.url));
+const say = (line) => process.stderr.write(`${line}\n`);
+
+try {
+  await main(readArguments(process.argv.slice(2)));
+} catch (error) {
+  if (!(error instanceof ArgumentError)) throw error;
+  say(`bench: ${error.message}`);
+  process.exitCode = 2;
+}
+
+async function main(settings) {
+  if (settings.help) return void process.stdout.write(USAGE);
+  const noNamespaces = missingForNamespaces();
+  const hasNamespaces = noNamespaces === undefined;
+  const nodes = readNodes(settings.node);
+  const against = settings.against === undefined ? undefined : buildRevision(settings.against, say);
+  const { scenarios, tunnels } = choose(settings.only, SCENARIOS, tunnelsFor({ nodes, against }));
+  const missing = tunnels.flatMap((tunnel) => {
+    const reason = tunnel.missing({ hasNamespaces });
+    return reason === undefined ? [] : [{ id: tunnel.id, title: tunnel.title, reason }];
+  });
+  if (settings.list) return printList({ scenarios, tunnels, missing });
+  for (const { title, reason } of missing) say(`${title} is left out: ${reason}`);
+  if (!hasNamespaces) say(`measuring on loopback: ${noNamespaces}`);
+
+  const present = tunnels.filter(({ id }) => !missing.some((one) => one.id === id));
+  const measured = await runBenchmark({ ...settings, scenarios, tunnels: present, hasNamespaces, say });
+  const report = {
+    machine: describeMachine(hasNamespaces),
+    settings: { runs: settings.runs, seconds: settings.seconds },
+    versions: present.flatMap(({ title, version }) =>
+      version === undefined ? [] : [{ title, version: version() }],
+    ),
+    missing,
+    reference: present[0].title,
+    scenarios: resultsOf(measured, present[0].id),
+  };
+  const markdown = markdownOf(report);
+  process.stdout.write(markdown);
+  const output = settings.output ?? (settings.isNarrowed ? undefined : OUTPUT);
+  if (output !== undefined) write(output, { report, markdown });
+}
+
+function printList({ scenarios, tunnels, missing }) {
+  const reasons = new Map(missing.map(({ id, reason }) => [id, reason]));
+  const line = ({ id, title }) =>
+    `  ${id.padEnd(22)}${title}${reasons.has(id) ? ` (${reasons.get(id)})` : ''}\n`;
+  process.stdout.write(`scenarios\n${scenarios.map(line).join('')}`);
+  process.stdout.write(`tunnels\n${tunnels.map(line).join('')}`);
+}
+
+function write(output, { report, markdown }) {
+  mkdirSync(output, { recursive: true });
+  writeFileSync(path.join(output, 'results.json'), `${JSON.stringify(report, undefined, 2)}\n`);
+  writeFileSync(path.join(output, 'README.md'), markdown);
+}

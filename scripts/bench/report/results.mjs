@@ -1,0 +1,34 @@
+// What a run has measured, as plain data: the content of results.json, from which tables and plots are made.
+
+import { ratioOf, summaryOf } from '../statistics.mjs';
+
+/** @param measured  what `runBenchmark` returns
+ *  @param reference  the id of the tunnel that others are compared with
+ *  @returns one entry for each scenario, with every metric of every tunnel */
+export function resultsOf(measured, reference) {
+  return measured.map(({ scenario, tunnels }) => {
+    const valuesOf = (runs, metric) => runs.map(({ values }) => values?.[metric]);
+    const referenceRuns = [...tunnels].find(([tunnel]) => tunnel.id === reference)?.[1] ?? [];
+    return {
+      id: scenario.id,
+      title: scenario.title,
+      metrics: Object.entries(scenario.metrics).map(([id, { title, unit, better }]) => ({
+        id,
+        title,
+        unit,
+        better,
+        tunnels: [...tunnels].map(([tunnel, runs]) => {
+          const values = valuesOf(runs, id);
+          return {
+            id: tunnel.id,
+            title: tunnel.title,
+            values,
+            summary: summaryOf(values.filter((value) => value !== undefined)),
+            ratio: tunnel.id === reference ? undefined : ratioOf(valuesOf(referenceRuns, id), values),
+            failures: runs.flatMap(({ error }) => error ?? []),
+          };
+        }),
+      })),
+    };
+  });
+}
