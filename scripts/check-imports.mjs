@@ -16,8 +16,12 @@ const PACKAGES = {
   client: ['protocol', 'runtime', 'forward'],
   relay: ['protocol', 'runtime', 'forward'],
   cli: ['protocol', 'runtime', 'forward', 'client', 'relay'],
+  trace: ['protocol'],
   testkit: ['protocol'],
 };
+
+/** The packages that run in a browser too: they import nothing of Node. */
+const PLATFORM_FREE = new Set(['protocol', 'trace', 'testkit']);
 
 /** Each folder of packages/protocol/src, and the folders that it may import. The two halves, wireguard and transport,
  *  meet only in endpoint. Files outside the folders are primitives: they import no folder, and every folder may import
@@ -98,7 +102,7 @@ function checkImport({ name, allowed, sources, file, runtimeDependencies, to, is
     return name === 'protocol' ? checkFolder(sources, file, target, isType, wrong) : undefined;
   }
   if (isBuiltin(to)) {
-    if (name === 'protocol' || name === 'testkit') return wrong(`${name} knows no platform`);
+    if (PLATFORM_FREE.has(name)) return wrong(`${name} knows no platform`);
     if (!to.startsWith('node:')) return wrong(`write node:${to}`);
     if (to === 'node:dgram' && name !== 'runtime') return wrong('only runtime has UDP sockets');
     return undefined;

@@ -4,6 +4,7 @@ export * from './address.js';
 export * from './assert.js';
 export * from './copy-bytes.js';
 export * from './crypto/index.js';
+export { HEADER_BYTES, PADDING_BYTES, TRANSPORT_OVERHEAD_BYTES } from './datagram-layout.js';
 export * from './deadline.js';
 export {
   Endpoint,
@@ -16,6 +17,7 @@ export type { Peer } from './endpoint/peer.js';
 export type { PeerStats } from './endpoint/peer-stats.js';
 export { TransmitBatch } from './endpoint/transmit-batch.js';
 export * from './failure.js';
+export { readUint32 } from './little-endian.js';
 export { TokenBucket } from './token-bucket.js';
 export { DEFAULT_TRANSPORT, type TransportConfig } from './transport/config.js';
 export { CONGESTION_CONTROLLERS, type CongestionControllerName } from './transport/congestion/controller.js';
@@ -24,11 +26,27 @@ export * from './transport/memory-budget.js';
 export type { DatagramCounts } from './transport/streams/datagram-counts.js';
 export type { DatagramOutcome } from './transport/streams/flow-datagrams.js';
 export type { Stream } from './transport/streams/stream.js';
+export { END, FrameReader, MALFORMED } from './transport/wire/frame-reader.js';
+export * from './transport/wire/frames.js';
 export { announcedVarintLength, readVarint, varintLength, writeVarint } from './transport/wire/varint.js';
-export { MAX_PEERS } from './wireguard/constants.js';
+export { CONSTRUCTION, IDENTIFIER, MAX_PEERS } from './wireguard/constants.js';
 export type { HandshakeNewsEvent } from './wireguard/handshake-news.js';
+export {
+  COOKIE_REPLY_BYTES,
+  CookieReplyOffset,
+  classifyMessage,
+  INITIATION_BYTES,
+  InitiationOffset,
+  MAC_BYTES,
+  MessageType,
+  RESPONSE_BYTES,
+  ResponseOffset,
+  TransportOffset,
+} from './wireguard/messages.js';
+export { SymmetricState } from './wireguard/noise.js';
 export { Session, type SessionOptions, type SessionStats } from './wireguard/session.js';
 export { type AuthenticDatagram, RoamingPath, type SessionPath } from './wireguard/session-path.js';
+export { TAI64N_BYTES, unixMsFromTai64n } from './wireguard/tai64n.js';
 export {
   type OutgoingMessage,
   type Received,

@@ -1,0 +1,5 @@
+/** What a tunnel sends, made readable: `dissect` explains each byte of a datagram, and `DatagramOpener` opens sealed
+ *  ones with the secrets of a key log. The package does no IO and uses nothing of Node. */
+export { dissect } from './dissect/dissect.js';
+export type { Dissection, DissectionKind, Field, Part } from './dissect/dissection.js';
+export { DatagramOpener, MAX_OBSERVED_HANDSHAKES } from './open/datagram-opener.js';
