@@ -12,6 +12,8 @@ describe('underpass demo', () => {
     const hashes = stdout.match(/10,485,760 bytes, SHA-256 [0-9a-f]{64}/g);
     expect(hashes).toHaveLength(2);
     expect(new Set(hashes).size).toBe(1);
+    const keys = stdout.match(/(?<=^ *\d +(?:relay|client) .*public key )\S+/gm);
+    expect([keys?.length, new Set(keys).size]).toEqual([2, 2]);
     expect(stdout).toMatch(/handshake +done, round trip [\d.]+ ms/);
     expect(stdout).toMatch(/overhead +\d+\.\d % /);
     expect(stdout).toContain('Every byte arrived as it was sent.');

@@ -31,11 +31,10 @@ import type {
   RelayPeerOptions,
   RelayStatus,
 } from './relay-options.js';
+import { SendErrorPace } from './send-error-pace.js';
 import { ownAddresses, systemLookup } from './this-machine.js';
 
 const DEFAULT_MAX_OUTAGE_MS = 24 * 3_600_000;
-/** The shortest time between two reports of the same kind of send error. */
-const SEND_ERROR_INTERVAL_MS = 600_000;
 
 /** Opens the UDP socket.
  *  @throws UnderpassError when it cannot be bound, or two peers share a name or a key */
@@ -89,8 +88,7 @@ class RunningRelay implements Relay {
   /** By public key. */
   readonly #members = new Map<string, Member>();
   readonly #invitations: Invitations;
-  /** When each kind of send error was last reported, by its code. The system has a few dozen codes. */
-  readonly #reportedSendErrors = new Map<string, number>();
+  readonly #sendErrorPace = new SendErrorPace();
   #closing: Promise<void> | undefined;
 
   constructor(options: RelayOptions, endpoint: Endpoint, socket: DatagramSocket, suite: CryptoSuite) {
@@ -283,12 +281,8 @@ class RunningRelay implements Relay {
     });
   }
 
-  /** Reports each kind of error only now and then, because there may be thousands in a second. */
   #onSendError(address: Address, code: string): void {
-    const now = this.#driver.now();
-    if (now - (this.#reportedSendErrors.get(code) ?? -SEND_ERROR_INTERVAL_MS) < SEND_ERROR_INTERVAL_MS)
-      return;
-    this.#reportedSendErrors.set(code, now);
+    if (!this.#sendErrorPace.permits(this.#driver.now(), code)) return;
     this.#emit({ type: 'cannot-send', address, code });
   }
 }

@@ -195,6 +195,17 @@ describe('a relay', () => {
     expect(relay.relay.status().peers.map(({ name }) => name)).toEqual(['laptop']);
   });
 
+  it('has freed its port when `close` resolves, also for a peer that does not answer', async () => {
+    const keys = newKeys();
+    const peers = [{ name: 'laptop', publicKey: keys.publicKey, allow: [] }];
+    const relay = await runRelay(peers);
+    const client = await BareClient.connect(relay, keys);
+    await client.until(({ isConnected }) => isConnected);
+    const { address, port } = relay.relay.address;
+    await relay.relay.close();
+    await runRelay(peers, { listen: { host: address, port } });
+  });
+
   it('sends CLOSE to its peers when it closes, resets targets, and accepts no more peers', async () => {
     let target: Socket | undefined;
     const port = await startTarget((socket) => {

@@ -1,7 +1,7 @@
 /** Runs a client, or joins the process that runs one with the same keys. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isatty } from 'node:tty';
-import { type Client, type ClientEvent, startClient } from '@underpass/client';
+import { type Client, type ClientEvent, type ClientOptions, startClient } from '@underpass/client';
 import { formatTarget, type Target } from '@underpass/forward';
 import { type Log, shortKey } from '@underpass/runtime';
 import type { ClientConfig } from '../config/client-config.js';
@@ -134,6 +134,21 @@ function factsOf({ config, name }: ClientRun): ClientFacts {
   return { name, endpoint: formatTarget(relay), publicKey, relayPublicKey };
 }
 
+/** The part of a client's options that its config decides. */
+export function optionsOf(config: ClientConfig): Omit<ClientOptions, 'log'> {
+  return {
+    relay: config.relay,
+    relayPublicKey: config.relayPublicKey,
+    privateKey: config.privateKey,
+    forwards: config.forwards,
+    persistentKeepaliveMs: config.persistentKeepaliveSeconds * 1000,
+    contactLimitMs: config.connectTimeoutSeconds * 1000,
+    ...(config.presharedKey === undefined ? {} : { presharedKey: config.presharedKey }),
+    ...(config.congestion && { congestion: config.congestion }),
+    ...(config.memoryPerPeerBytes && { memoryPerPeerBytes: config.memoryPerPeerBytes }),
+  };
+}
+
 /** Starts the client and answers at its control socket. Closes the socket if the client cannot start. */
 async function start(
   { config, log, keyLog }: ClientRun,
@@ -142,12 +157,7 @@ async function start(
 ): Promise<Client> {
   try {
     const client = await startClient({
-      relay: config.relay,
-      relayPublicKey: config.relayPublicKey,
-      privateKey: config.privateKey,
-      forwards: config.forwards,
-      persistentKeepaliveMs: config.persistentKeepaliveSeconds * 1000,
-      contactLimitMs: config.connectTimeoutSeconds * 1000,
+      ...optionsOf(config),
       // At a terminal the user can correct a misspelt name at once. A service waits for its network.
       refuseUnknownName: isatty(2),
       log,
@@ -156,9 +166,6 @@ async function start(
         control.onEvent(event);
       },
       onFatal: endWithInternalError,
-      ...(config.presharedKey === undefined ? {} : { presharedKey: config.presharedKey }),
-      ...(config.congestion && { congestion: config.congestion }),
-      ...(config.memoryPerPeerBytes && { memoryPerPeerBytes: config.memoryPerPeerBytes }),
       ...(keyLog === undefined ? {} : { keyLog }),
     });
     // The endpoint has its own copies.

@@ -41,4 +41,23 @@ describe('a private key on stdin', () => {
     const text = await readKeyText(pieces(LINE.padEnd(KEY_FILE_LIMIT_BYTES), 100));
     expect(Buffer.from(privateKeyIn(text))).toEqual(KEY);
   });
+
+  it.each([
+    ['', 'stdin is empty'],
+    ['not a key\n', 'stdin is not a private key'],
+    [`${LINE.slice(0, 42)}\n`, 'stdin is not a private key'],
+    [`${LINE}x`, 'stdin has more than a key'],
+  ])('is refused as %j, with what was expected', (text, message) => {
+    let thrown: unknown;
+    try {
+      privateKeyIn(Buffer.from(text));
+    } catch (error) {
+      thrown = error;
+    }
+    expect(thrown).toMatchObject({
+      exitCode: 3,
+      message,
+      hint: 'expected 44 characters of base64 and a line end, as underpass keygen prints them',
+    });
+  });
 });

@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { MIN_MEMORY_PER_PEER_BYTES, transportFor } from '../../../src/transport/memory-budget.js';
 import { PendingFrames } from '../../../src/transport/pending-frames.js';
 import { ConnectionCredit } from '../../../src/transport/streams/connection-credit.js';
+import { StreamControl } from '../../../src/transport/streams/frame-requests.js';
+import { ReceiveHalf } from '../../../src/transport/streams/receive-half.js';
 import type { ConnectionStream } from '../../../src/transport/streams/stream.js';
 import { makeStreamSet } from './make-stream-set.js';
 
@@ -158,5 +160,42 @@ describe('the streams that a side opens itself', () => {
     expect(told).toEqual(['stream-closed', 'streams-available', undefined]);
     expect(streams.open()).toBeDefined();
     expect(streams.open()).toBeUndefined();
+  });
+});
+
+describe('RESET_STREAM (spec streams 4.4)', () => {
+  it('is sent again when it is lost, and not once it is acknowledged, however late', () => {
+    const requests = new PendingFrames();
+    const streams = makeStreamSet('client', { requests });
+    const stream = streams.open() as ConnectionStream;
+    const isDue = () => requests.isControlDue(stream, StreamControl.reset);
+    stream.reset(0);
+    expect(isDue()).toBe(true);
+    requests.withdrawControl(stream, StreamControl.reset); // written
+    streams.onResetLost(stream.id);
+    expect(isDue()).toBe(true);
+    // The packet that was declared lost had only been late.
+    streams.onResetAcknowledged(stream.id);
+    expect([isDue(), requests.isWaiting]).toEqual([false, false]);
+    streams.onResetLost(stream.id);
+    expect(isDue()).toBe(false);
+  });
+});
+
+describe('a stream that starts over (spec streams 3.8)', () => {
+  it('counts as unsent each time, and as sent under the keypair of its first packet since', () => {
+    const stream = makeStreamSet('client').open() as ConnectionStream;
+    for (const keypairId of [3, 7]) {
+      stream.noteSent(keypairId);
+      stream.noteSent(keypairId + 1);
+      expect([stream.isUnsent, stream.isUnheard(keypairId), stream.isUnheard(keypairId + 1)]).toEqual([
+        false,
+        true,
+        false,
+      ]);
+      const next = makeStreamSet('client');
+      stream.reopen(0, next, 100, new ReceiveHalf(100));
+      expect([stream.isUnsent, stream.isUnheard(keypairId + 1)]).toEqual([true, true]);
+    }
   });
 });
