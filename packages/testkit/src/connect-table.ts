@@ -1,9 +1,9 @@
 /** How long first contact takes on a lossy path: a table of docs/loss.md. A test compares it with the present code. */
 import type { Stream } from '@underpass/protocol';
 import { createEndpointPair } from './endpoint-pair.js';
-import { PERFECT_LINK } from './network-conditions.js';
-import { Pair } from './pair.js';
-import { SeededRandom } from './seeded-random.js';
+import { PERFECT_LINK } from './simulation/network-conditions.js';
+import { Pair } from './simulation/pair.js';
+import { SeededRandom } from './simulation/seeded-random.js';
 
 const CONNECT_LOSSES = [0, 0.1, 0.3, 0.5] as const;
 const ROUND_TRIP_MS = 80;

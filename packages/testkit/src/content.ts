@@ -1,6 +1,6 @@
 /** The content of simulated streams: bytes that follow from their offset, so that nobody has to store them. */
-import { Digest } from './digest.js';
-import type { SeededRandom } from './seeded-random.js';
+import { Digest } from './simulation/digest.js';
+import type { SeededRandom } from './simulation/seeded-random.js';
 
 /** A prime, so that the pattern never lines up with a block, window or datagram, whose sizes are powers of two. */
 const PERIOD_BYTES = 65_521;

@@ -1,13 +1,5 @@
 /** Draws a scenario from a seed, before anything runs. */
 import { BASE_DATAGRAM_BYTES, CONGESTION_CONTROLLERS, type TransportConfig } from '@underpass/protocol';
-import type { TurnTiming } from './endpoint-driver.js';
-import {
-  CLIENT_ADDRESS,
-  type Interval,
-  type LinkConditions,
-  type Move,
-  type NetworkConditions,
-} from './network-conditions.js';
 import type {
   ClientPlan,
   Close,
@@ -21,8 +13,16 @@ import type {
   Violation,
   WallStep,
 } from './scenario.js';
-import type { SeededRandom } from './seeded-random.js';
-import { clientName, type NodeName } from './world.js';
+import type { TurnTiming } from './simulation/endpoint-driver.js';
+import {
+  CLIENT_ADDRESS,
+  type Interval,
+  type LinkConditions,
+  type Move,
+  type NetworkConditions,
+} from './simulation/network-conditions.js';
+import type { SeededRandom } from './simulation/seeded-random.js';
+import { clientName, type NodeName } from './simulation/world.js';
 
 /** Long enough for rekeys, and for keypairs to expire in a blackout (spec session 5). */
 const LONG_RUN_MS = 420_000;

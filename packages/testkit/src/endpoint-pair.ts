@@ -1,8 +1,8 @@
 /** Creates a client and a relay that know each other's keys, for a `Pair` to run. */
 import { Endpoint, type EndpointOptions, type Peer } from '@underpass/protocol';
-import { RELAY_ADDRESS } from './network-conditions.js';
 import { createInsecureTestSuite } from './plain-suite.js';
-import type { SeededRandom } from './seeded-random.js';
+import { RELAY_ADDRESS } from './simulation/network-conditions.js';
+import type { SeededRandom } from './simulation/seeded-random.js';
 
 const UNIX_MS = 1_700_000_000_000;
 

@@ -1,11 +1,11 @@
 /** Measures uploads over one link in virtual time: how congestion controllers use a path, alone or together. */
 import type { CongestionControllerName, Peer, Stream } from '@underpass/protocol';
 import { createEndpointPair } from './endpoint-pair.js';
-import { EventQueue } from './event-queue.js';
-import { type LinkConditions, PERFECT_LINK, type Side } from './network-conditions.js';
-import { Pair } from './pair.js';
-import { SeededRandom } from './seeded-random.js';
-import { idleLinks, type Links } from './simulated-network.js';
+import { EventQueue } from './simulation/event-queue.js';
+import { type LinkConditions, PERFECT_LINK, type Side } from './simulation/network-conditions.js';
+import { Pair } from './simulation/pair.js';
+import { SeededRandom } from './simulation/seeded-random.js';
+import { idleLinks, type Links } from './simulation/simulated-network.js';
 
 export interface LinkOfTransfers {
   /** The round trip without the queue. */

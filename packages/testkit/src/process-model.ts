@@ -9,13 +9,13 @@ import {
   type Stream,
   type TransportConfig,
 } from '@underpass/protocol';
-import { BufferLike } from './buffer-like.js';
 import type { Content } from './content.js';
 import type { StreamPlan } from './scenario.js';
-import type { SeededRandom } from './seeded-random.js';
+import { BufferLike } from './simulation/buffer-like.js';
+import type { SeededRandom } from './simulation/seeded-random.js';
+import { type NodeName, sideOf } from './simulation/world.js';
 import { type ActorHost, StreamActor } from './stream-actor.js';
 import { EndModel, type Report } from './stream-model.js';
-import { type NodeName, sideOf } from './world.js';
 
 export interface ProcessOptions {
   readonly node: NodeName;

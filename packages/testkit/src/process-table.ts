@@ -1,14 +1,14 @@
 /** The processes of a simulated scenario, with their keys. */
 import type { CryptoSuite, PeerOptions } from '@underpass/protocol';
 import type { Content } from './content.js';
-import { RELAY_ADDRESS } from './network-conditions.js';
 import { CryptoLog } from './observer/crypto-log.js';
 import type { ObservedProcess, Observer } from './observer/observer.js';
 import { ProcessModel } from './process-model.js';
 import type { Scenario } from './scenario.js';
-import type { SeededRandom } from './seeded-random.js';
+import { RELAY_ADDRESS } from './simulation/network-conditions.js';
+import type { SeededRandom } from './simulation/seeded-random.js';
+import { clientName, type NodeName, type World } from './simulation/world.js';
 import type { Report } from './stream-model.js';
-import { clientName, type NodeName, type World } from './world.js';
 
 const UNIX_MS = 1_700_000_000_000;
 

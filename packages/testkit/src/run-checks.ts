@@ -10,8 +10,8 @@ import {
 } from '@underpass/protocol';
 import type { PeerLink, ProcessModel } from './process-model.js';
 import type { Scenario } from './scenario.js';
-import type { SimulatedNetwork } from './simulated-network.js';
-import type { NodeName } from './world.js';
+import type { SimulatedNetwork } from './simulation/simulated-network.js';
+import type { NodeName } from './simulation/world.js';
 
 /** The gaps between acknowledged pieces may all be lost, too, and so may the data on both sides of a frame in flight
  *  (spec streams 5.7). */

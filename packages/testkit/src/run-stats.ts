@@ -2,8 +2,8 @@
 
 import type { ProcessModel } from './process-model.js';
 import type { Scenario } from './scenario.js';
-import type { NetworkCounts } from './simulated-network.js';
-import type { World } from './world.js';
+import type { NetworkCounts } from './simulation/simulated-network.js';
+import type { World } from './simulation/world.js';
 
 export interface RunStats extends NetworkCounts {
   datagramsSent: number;

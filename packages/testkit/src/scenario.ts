@@ -1,8 +1,8 @@
 /** The plan of a simulation: networks, processes and what their applications do. */
 import type { TransportConfig } from '@underpass/protocol';
-import type { TurnTiming } from './endpoint-driver.js';
-import type { NetworkConditions, Side } from './network-conditions.js';
-import type { NodeName } from './world.js';
+import type { TurnTiming } from './simulation/endpoint-driver.js';
+import type { NetworkConditions, Side } from './simulation/network-conditions.js';
+import type { NodeName } from './simulation/world.js';
 
 /** The messages that one side sends on a stream (spec datagrams). They begin when it has the stream, and end with it. */
 export interface MessagePlan {

@@ -1,8 +1,8 @@
 /** Scenarios with a predictable outcome: transfers that have everything they need, and so must end in a known time. */
 import { clientAddress } from './draw-scenario.js';
-import { CLIENT_ADDRESS, type Move, PERFECT_LINK } from './network-conditions.js';
 import type { ClientPlan, EndPlan, Expectation, Scenario, StreamPlan } from './scenario.js';
-import type { SeededRandom } from './seeded-random.js';
+import { CLIENT_ADDRESS, type Move, PERFECT_LINK } from './simulation/network-conditions.js';
+import type { SeededRandom } from './simulation/seeded-random.js';
 
 /** The share of the path's rate that a transfer must reach once it is under way. The rest covers headers and BBR's
  *  search. */

@@ -1,11 +1,11 @@
 /** Named scenarios: the draw of a seed, modified so that much of one kind of trouble happens. */
 import { BASE_DATAGRAM_BYTES } from '@underpass/protocol';
 import type { Stalls } from './measure-transfer.js';
-import type { LinkConditions, Side } from './network-conditions.js';
 import type { ClientPlan, Freeze, MessagePlan, Scenario, StreamPlan } from './scenario.js';
-import type { SeededRandom } from './seeded-random.js';
+import type { LinkConditions, Side } from './simulation/network-conditions.js';
+import type { SeededRandom } from './simulation/seeded-random.js';
+import { clientName, type NodeName } from './simulation/world.js';
 import { anotherClient, besideUnread, cleanTransfer, drawMoves, steadyWrites, without } from './transfers.js';
-import { clientName, type NodeName } from './world.js';
 
 type Bend = (scenario: Scenario, random: SeededRandom) => Scenario;
 

@@ -1,8 +1,8 @@
 /** Observes a simulation and shows it to the rules. */
 import type { Address, DropReason, Endpoint, EndpointEvent, Peer } from '@underpass/protocol';
 import { DROP_REASONS } from '@underpass/protocol';
-import type { Turn } from '../endpoint-driver.js';
-import type { NodeName, Watcher } from '../world.js';
+import type { Turn } from '../simulation/endpoint-driver.js';
+import type { NodeName, Watcher } from '../simulation/world.js';
 import type { CryptoLog, Sealed } from './crypto-log.js';
 import type { PacketView } from './packet-view.js';
 

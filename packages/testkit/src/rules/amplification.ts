@@ -1,6 +1,6 @@
 import { type Address, sameAddress } from '@underpass/protocol';
 import { MessageKind, type ObservedProcess } from '../observer/observer.js';
-import type { NodeName } from '../world.js';
+import type { NodeName } from '../simulation/world.js';
 import { PerPeer } from './per-peer.js';
 import type { Rule } from './rule.js';
 

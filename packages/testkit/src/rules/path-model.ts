@@ -3,7 +3,7 @@
 import { type Address, sameAddress } from '@underpass/protocol';
 import type { ArrivedDatagram, ObservedProcess, RuleWatch, SentDatagram } from '../observer/observer.js';
 import { MessageKind } from '../observer/observer.js';
-import type { NodeName } from '../world.js';
+import type { NodeName } from '../simulation/world.js';
 import { PerPeer } from './per-peer.js';
 
 /** spec path 3: the path goes back after three challenges, or after three probe timeouts if section 2 permits fewer

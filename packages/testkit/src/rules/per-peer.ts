@@ -1,5 +1,5 @@
 import type { ObservedProcess } from '../observer/observer.js';
-import type { NodeName } from '../world.js';
+import type { NodeName } from '../simulation/world.js';
 
 interface Entry<T> {
   readonly value: T;

@@ -1,5 +1,5 @@
 import { MessageKind, type ObservedProcess } from '../observer/observer.js';
-import type { NodeName } from '../world.js';
+import type { NodeName } from '../simulation/world.js';
 import { FlightModel } from './flight-model.js';
 import { PerPeer } from './per-peer.js';
 import { type Rule, tardinessMs } from './rule.js';

@@ -1,5 +1,5 @@
 import type { ObservedProcess } from '../observer/observer.js';
-import type { NodeName } from '../world.js';
+import type { NodeName } from '../simulation/world.js';
 import { PerPeer } from './per-peer.js';
 import type { Rule } from './rule.js';
 

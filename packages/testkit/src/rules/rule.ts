@@ -2,7 +2,7 @@
 import type { PeerStats, TransportConfig } from '@underpass/protocol';
 import type { ObservedProcess, RuleWatch } from '../observer/observer.js';
 import type { Scenario } from '../scenario.js';
-import type { NodeName } from '../world.js';
+import type { NodeName } from '../simulation/world.js';
 import type { PathModel } from './path-model.js';
 
 /** A rule's view of the run, besides what it observes. */

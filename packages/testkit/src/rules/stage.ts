@@ -2,8 +2,8 @@
 import type { ObservedProcess } from '../observer/observer.js';
 import type { PeerLink } from '../process-model.js';
 import type { ClientPlan, Scenario } from '../scenario.js';
-import type { SimulatedNetwork } from '../simulated-network.js';
-import { clientName, type NodeName } from '../world.js';
+import type { SimulatedNetwork } from '../simulation/simulated-network.js';
+import { clientName, type NodeName } from '../simulation/world.js';
 import type { Paths } from './path-model.js';
 import type { Stage } from './rule.js';
 

@@ -1,5 +1,5 @@
-import type { Turn } from '../endpoint-driver.js';
 import type { ObservedProcess } from '../observer/observer.js';
+import type { Turn } from '../simulation/endpoint-driver.js';
 import type { Rule } from './rule.js';
 
 const ROUNDING_MS = 1e-6;

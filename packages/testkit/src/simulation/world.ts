@@ -1,5 +1,6 @@
 /** A relay and its clients in virtual time, each client connected to the relay by a simulated network of its own. */
 import { type Address, type EndpointEvent, sameAddress } from '@underpass/protocol';
+import type { CarriageWatcher } from './carried.js';
 import { Digest } from './digest.js';
 import {
   type DrivenEndpoint,
@@ -48,6 +49,8 @@ export interface WorldOptions {
   /** Receives one line for each thing that happens. */
   readonly trace?: (line: string) => void;
   readonly watcher?: Watcher;
+  /** Observes the network of the client with that index. */
+  readonly watchNetwork?: (index: number) => CarriageWatcher;
 }
 
 /** How many bytes at each end of a datagram go into the digest. */
@@ -79,7 +82,8 @@ export class World {
       const random = options.random.derive(i === 0 ? 'network' : `network ${i + 1}`);
       const deliver = (to: Side, datagram: Uint8Array, from: Address) =>
         this.receive(to === 'relay' ? 'relay' : clientName(i), datagram, from);
-      return new SimulatedNetwork(conditions, random, this.queue, deliver, options.shared?.links);
+      const watcher = options.watchNetwork?.(i);
+      return new SimulatedNetwork(conditions, random, this.queue, deliver, options.shared?.links, watcher);
     });
   }
 

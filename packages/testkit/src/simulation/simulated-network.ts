@@ -1,6 +1,7 @@
 /** A network in virtual time between a client and a relay. It delays, loses, duplicates, reorders and corrupts
  *  datagrams. */
 import { type Address, sameAddress } from '@underpass/protocol';
+import type { CarriageWatcher, Carried, LossReason } from './carried.js';
 import type { EventQueue } from './event-queue.js';
 import {
   CLIENT_ADDRESS,
@@ -12,9 +13,9 @@ import {
   REPLAYER_ADDRESS,
   type Side,
   STRANGER_ADDRESS,
-  type Wander,
 } from './network-conditions.js';
 import type { SeededRandom } from './seeded-random.js';
+import { idleLine, type Line, wanderedMs } from './wander.js';
 
 export interface NetworkCounts {
   delivered: number;
@@ -38,12 +39,6 @@ export interface LinkState {
   readonly wander: Line;
 }
 
-interface Line {
-  from: number;
-  until: number;
-  fromMs: number;
-  untilMs: number;
-}
 /** Links by the side to which they lead. */
 export type Links = Readonly<Record<Side, LinkState>>;
 
@@ -52,12 +47,13 @@ export function idleLinks(): Links {
 }
 
 function idleLink(): LinkState {
-  return { busyUntil: 0, burstUntil: 0, wander: { from: 0, until: 0, fromMs: 0, untilMs: 0 } };
+  return { busyUntil: 0, burstUntil: 0, wander: idleLine() };
 }
 
-const MIN_LINE_MS = 20;
-const LINE_PER_SPREAD = 2.5;
-const MAX_SILENT_LINES = 8;
+/** A carried copy, as its network changes it. */
+type Copy = { -readonly [Name in keyof Carried]: Carried[Name] } & {
+  readonly order: number;
+};
 
 /** Carries the datagrams of one client and the relay, under conditions drawn from a seed.
  *
@@ -87,6 +83,7 @@ export class SimulatedNetwork {
   #sentOrder = 0;
   /** The order of the newest datagram that arrived at each side. */
   readonly #arrivals: Record<Side, number> = { client: 0, relay: 0 };
+  readonly #watcher: CarriageWatcher | undefined;
 
   constructor(
     conditions: NetworkConditions,
@@ -94,7 +91,9 @@ export class SimulatedNetwork {
     queue: EventQueue,
     deliver: Deliver,
     links: Links = idleLinks(),
+    watcher?: CarriageWatcher,
   ) {
+    this.#watcher = watcher;
     this.#conditions = conditions;
     this.#links = links;
     this.#random = random;
@@ -103,10 +102,7 @@ export class SimulatedNetwork {
     this.#clientAddress = conditions.clientAddress ?? CLIENT_ADDRESS;
     this.#clientAddresses = [this.#clientAddress, this.#replayerAddress];
     for (const move of conditions.moves) {
-      queue.schedule(move.at, () => {
-        this.#clientAddress = move.address;
-        this.#clientAddresses.push(move.address);
-      });
+      queue.schedule(move.at, () => this.moveClient(move.address));
     }
   }
 
@@ -121,6 +117,21 @@ export class SimulatedNetwork {
 
   addressOf(side: Side): Address {
     return side === 'client' ? this.#clientAddress : RELAY_ADDRESS;
+  }
+
+  get conditions(): NetworkConditions {
+    return this.#conditions;
+  }
+
+  /** Changes the conditions for what is sent from now on. Planned moves are not changed. */
+  setConditions(conditions: NetworkConditions): void {
+    this.#conditions = conditions;
+  }
+
+  /** Gives the client another address. */
+  moveClient(address: Address): void {
+    this.#clientAddress = address;
+    this.#clientAddresses.push(address);
   }
 
   /** Makes everything arrive from now on, in order and once. */
@@ -147,9 +158,10 @@ export class SimulatedNetwork {
     const isPassing = sameAddress(to, this.addressOf(target));
     if (link.replayChance > 0 && this.#random.chance(link.replayChance) && isPassing)
       this.#replay(target, link, datagram);
-    if (departure === undefined) {
+    if (typeof departure === 'string') {
       this.counts.lost++;
       this.troubledAt = this.#queue.now;
+      this.#watcher?.onLost?.(target, datagram, departure);
       return;
     }
     this.#carry(target, link, departure, to, source, datagram);
@@ -159,6 +171,30 @@ export class SimulatedNetwork {
       const later = departure + this.#random.between(0, link.duplicateDelayMs);
       this.#carry(target, link, later, to, source, datagram);
     }
+  }
+
+  /** Loses a copy that is under way. */
+  drop(copy: Carried): void {
+    (copy as Copy).state = 'dropped';
+    this.counts.lost++;
+    this.troubledAt = this.#queue.now;
+  }
+
+  /** Makes a copy that is under way arrive later, or with other bytes. */
+  change(copy: Carried, { laterMs = 0, bytes = copy.bytes }: { laterMs?: number; bytes?: Uint8Array }): void {
+    (copy as Copy).bytes = bytes;
+    this.troubledAt = this.#queue.now;
+    if (laterMs === 0) return;
+    (copy as Copy).arrivesAt += laterMs;
+    this.#scheduleArrival(copy as Copy);
+  }
+
+  /** Adds a datagram that no process has sent. It leaves at once, and nothing that chance decides happens to it. */
+  inject(target: Side, datagram: Uint8Array, from: Address): void {
+    const { now } = this.#queue;
+    const link = target === 'relay' ? this.#conditions.toRelay : this.#conditions.toClient;
+    this.troubledAt = now;
+    this.#launch(target, this.addressOf(target), from, now, now + link.delayMs, new Uint8Array(datagram));
   }
 
   /** Delivers a genuine datagram from an address that its sender never had. */
@@ -182,23 +218,24 @@ export class SimulatedNetwork {
     });
   }
 
-  /** @returns when the datagram leaves, or undefined when it is lost */
+  /** @returns when the datagram leaves, or why it is lost */
   #departure(
     link: LinkConditions,
     state: LinkState,
     bytes: number,
     mayFragment: boolean,
-  ): number | undefined {
+  ): number | LossReason {
     const random = this.#random;
     const { now } = this.#queue;
     if (random.chance(link.burstChance)) state.burstUntil = now + random.between(0, link.burstMs);
-    const isLost = random.chance(link.lossChance) || now < state.burstUntil;
-    if (isLost || link.blackouts.some(({ from, until }) => now >= from && now < until)) return undefined;
+    if (random.chance(link.lossChance)) return 'loss';
+    if (now < state.burstUntil) return 'burst';
+    if (link.blackouts.some(({ from, until }) => now >= from && now < until)) return 'blackout';
     const path = link.pathBytes.findLast(({ from }) => now >= from);
-    if (path !== undefined && bytes > path.maxBytes && !mayFragment) return undefined;
+    if (path !== undefined && bytes > path.maxBytes && !mayFragment) return 'too-large';
     if (link.bytesPerMs === undefined) return now;
     const waitingBytes = Math.max(0, state.busyUntil - now) * link.bytesPerMs;
-    if (waitingBytes + bytes > link.queueBytes) return undefined;
+    if (waitingBytes + bytes > link.queueBytes) return 'queue-full';
     state.busyUntil = Math.max(state.busyUntil, now) + bytes / link.bytesPerMs;
     return state.busyUntil;
   }
@@ -223,41 +260,46 @@ export class SimulatedNetwork {
       this.counts.corrupted++;
       this.troubledAt = this.#queue.now;
     }
+    this.#launch(target, to, from, departure, departure + delayMs, arrived);
+  }
+
+  #launch(
+    target: Side,
+    to: Address,
+    from: Address,
+    departsAt: number,
+    arrivesAt: number,
+    bytes: Uint8Array,
+  ): void {
     const order = ++this.#sentOrder;
-    this.#queue.schedule(departure + delayMs, () => {
-      if (order < this.#arrivals[target]) this.troubledAt = this.#queue.now;
-      else this.#arrivals[target] = order;
-      if (!sameAddress(to, this.addressOf(target))) {
-        this.troubledAt = this.#queue.now;
-        this.counts.misdirected++;
-        return;
-      }
-      this.counts.delivered++;
-      this.#deliver(target, arrived, from);
+    const sentAt = this.#queue.now;
+    const copy: Copy = { target, to, from, bytes, sentAt, departsAt, arrivesAt, state: 'under-way', order };
+    this.#scheduleArrival(copy);
+    this.#watcher?.onCarried?.(copy);
+  }
+
+  #scheduleArrival(copy: Copy): void {
+    const at = copy.arrivesAt;
+    this.#queue.schedule(at, () => {
+      if (copy.state === 'under-way' && copy.arrivesAt === at) this.#arrive(copy);
     });
   }
-}
 
-/** The difference of the delay from its mean. A line lasts 2.5 times the spread, so its slope stays below 1 and
- *  datagrams keep their order.
- *
- *  @param line  advanced to the line that contains `at` */
-function wanderedMs({ spreadMs, periodMs }: Wander, line: Line, at: number, random: SeededRandom): number {
-  if (periodMs !== undefined) return spreadMs * Math.sin((2 * Math.PI * at) / periodMs);
-  const lineMs = Math.max(MIN_LINE_MS, LINE_PER_SPREAD * spreadMs);
-  // After a long silence the delay starts at a new value.
-  if (at > line.until + MAX_SILENT_LINES * lineMs) {
-    line.until = at;
-    line.untilMs = random.between(-spreadMs, spreadMs);
+  #arrive(copy: Copy): void {
+    const { target, order } = copy;
+    if (order < this.#arrivals[target]) this.troubledAt = this.#queue.now;
+    else this.#arrivals[target] = order;
+    if (!sameAddress(copy.to, this.addressOf(target))) {
+      this.troubledAt = this.#queue.now;
+      this.counts.misdirected++;
+      copy.state = 'misdirected';
+    } else {
+      this.counts.delivered++;
+      copy.state = 'delivered';
+    }
+    this.#watcher?.onArrived?.(copy);
+    if (copy.state === 'delivered') this.#deliver(target, copy.bytes, copy.from);
   }
-  while (at >= line.until) {
-    line.from = line.until;
-    line.fromMs = line.untilMs;
-    line.until += lineMs;
-    line.untilMs = random.between(-spreadMs, spreadMs);
-  }
-  const share = (at - line.from) / (line.until - line.from);
-  return line.fromMs + share * (line.untilMs - line.fromMs);
 }
 
 /** Returns a corrupted copy: flipped bits, a missing end, or extra bytes. */
