@@ -12,3 +12,8 @@ export function earlier(a: Deadline | undefined, b: Deadline | undefined): Deadl
   if (b === undefined) return a;
   return b.at < a.at ? b : a;
 }
+
+/** Returns a deadline, or `undefined` for one that never comes. @param at monotonic ms, or Infinity */
+export function deadlineAt(at: number, reason: string): Deadline | undefined {
+  return at === Number.POSITIVE_INFINITY ? undefined : { at, reason };
+}

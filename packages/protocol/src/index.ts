@@ -15,17 +15,21 @@ export {
 } from './endpoint/endpoint.js';
 export type { Peer } from './endpoint/peer.js';
 export type { PeerStats } from './endpoint/peer-stats.js';
+export type { PeerView } from './endpoint/peer-view.js';
 export { TransmitBatch } from './endpoint/transmit-batch.js';
 export * from './failure.js';
 export { readUint32 } from './little-endian.js';
 export { TokenBucket } from './token-bucket.js';
 export { DEFAULT_TRANSPORT, type TransportConfig } from './transport/config.js';
 export { CONGESTION_CONTROLLERS, type CongestionControllerName } from './transport/congestion/controller.js';
+export type { ConnectionView } from './transport/connection-view.js';
 export * from './transport/limits.js';
 export * from './transport/memory-budget.js';
 export type { DatagramCounts } from './transport/streams/datagram-counts.js';
 export type { DatagramOutcome } from './transport/streams/flow-datagrams.js';
+export * from './transport/streams/states.js';
 export type { Stream } from './transport/streams/stream.js';
+export { type StreamView, viewStream } from './transport/streams/stream-view.js';
 export { END, FrameReader, MALFORMED } from './transport/wire/frame-reader.js';
 export * from './transport/wire/frames.js';
 export { announcedVarintLength, readVarint, varintLength, writeVarint } from './transport/wire/varint.js';
@@ -46,6 +50,7 @@ export {
 export { SymmetricState } from './wireguard/noise.js';
 export { Session, type SessionOptions, type SessionStats } from './wireguard/session.js';
 export { type AuthenticDatagram, RoamingPath, type SessionPath } from './wireguard/session-path.js';
+export type { KeypairView } from './wireguard/session-view.js';
 export { TAI64N_BYTES, unixMsFromTai64n } from './wireguard/tai64n.js';
 export {
   type OutgoingMessage,

@@ -1,5 +1,5 @@
 import { type Address, sameAddress } from '../address.js';
-import { type Deadline, earlier } from '../deadline.js';
+import { type Deadline, deadlineAt, earlier } from '../deadline.js';
 import { type ConnectionError, ConnectionErrorCode, type DropReason } from '../failure.js';
 import { Association, type AssociationListener, type AssociationOptions } from '../transport/association.js';
 import type { Connection } from '../transport/connection.js';
@@ -18,6 +18,7 @@ import { type Farewell, sealFarewell } from './farewell.js';
 import type { EventOf } from './peer-event.js';
 import { PeerEvents } from './peer-events.js';
 import { joinStats, NO_CONNECTION, type PeerStats } from './peer-stats.js';
+import { type PeerView, viewPeer } from './peer-view.js';
 import { Reachability } from './reachability.js';
 import type { TransmitBatch } from './transmit-batch.js';
 
@@ -127,6 +128,13 @@ export class Peer implements AssociationListener {
     });
   }
 
+  /** The inside, for tools that show it. It looks at every stream. */
+  get view(): PeerView {
+    const association = this.#association;
+    const own = association && this.#deadlines(association);
+    return viewPeer(this.session.view, association?.connection.view, own);
+  }
+
   // ---- for the endpoint: inputs -----------------------------------------------------------------------------
 
   /** Handles an opened payload.
@@ -231,10 +239,8 @@ export class Peer implements AssociationListener {
   pollTimeout(): Deadline | undefined {
     const association = this.#association;
     if (association === undefined) return undefined;
-    const silence = deadline(this.#reachability.dueAt(association), 'silence');
-    const path = deadline(this.#path.dueAt, 'path validation');
     const connection = this.#sender.isHeldBack ? undefined : association.connection.pollTimeout();
-    return earlier(connection, earlier(silence, path));
+    return this.#deadlines(association).reduce(earlier, connection);
   }
 
   // ---- what the association reports (AssociationListener) ---------------------------------------------------
@@ -290,6 +296,11 @@ export class Peer implements AssociationListener {
     return this.#association;
   }
 
+  #deadlines(association: Association): (Deadline | undefined)[] {
+    const at = this.#reachability.dueAt(association);
+    return [deadlineAt(at, 'silence'), deadlineAt(this.#path.dueAt, 'path validation')];
+  }
+
   #touch(): void {
     if (!this.#isRemoved) this.#context.onTouched(this);
   }
@@ -334,8 +345,4 @@ export class Peer implements AssociationListener {
       association.close({ code: ConnectionErrorCode.idleTimeout, reason: 'nothing heard for too long' });
     }
   }
-}
-
-function deadline(at: number, reason: string): Deadline | undefined {
-  return at === Number.POSITIVE_INFINITY ? undefined : { at, reason };
 }

@@ -1,7 +1,8 @@
 import { TRANSPORT_OVERHEAD_BYTES } from '../datagram-layout.js';
-import { type Deadline, earlier } from '../deadline.js';
+import { type Deadline, deadlineAt, earlier } from '../deadline.js';
 import type { TransportConfig } from './config.js';
 import type { ConnectionStats, ConnectionTotals } from './connection-stats.js';
+import { type ConnectionView, viewConnection } from './connection-view.js';
 import type { Epochs } from './epochs.js';
 import { INITIAL_MAX_STREAMS, MAX_DATA_PROBES } from './limits.js';
 import { OwnHello } from './own-hello.js';
@@ -97,6 +98,11 @@ export class Connection {
       rememberedPackets: recovery.log.next - recovery.log.first,
       flowDatagrams: streams.datagrams.counts,
     };
+  }
+  /** The inside, for tools that show it. */
+  get view(): ConnectionView {
+    const timers = this.#sendable ? this.#deadlines().filter((deadline) => deadline !== undefined) : [];
+    return viewConnection(this.#parts, timers);
   }
   /** The parts, for tests and tools. */
   get parts(): Readonly<Pick<ConnectionParts, 'recovery' | 'congestion' | 'streams' | 'received'>> {
@@ -298,19 +304,25 @@ export class Connection {
 
   /** When to call `handleTimeout` next. There is no deadline without a key (spec recovery 7). */
   pollTimeout(): Deadline | undefined {
-    if (!this.#sendable) return undefined;
-    const { recovery, received, liveness, streams, tail } = this.#parts;
-    const { pacedAt } = this.#gate;
-    const pacing = pacedAt === undefined ? undefined : { at: pacedAt, reason: 'pacing' };
-    const repeat = tail.dueAt === Infinity ? undefined : { at: tail.dueAt, reason: 'tail repeat' };
-    const asking = liveness.pollTimeout(streams.openStreams);
-    const ofPackets = earlier(recovery.pollTimeout(), received.pollTimeout());
-    const search = streams.openStreams > 0 ? this.#parts.mtu.pollTimeout() : undefined;
-    const ofStreams = earlier(asking, streams.places.pollTimeout());
-    return earlier(earlier(ofPackets, pacing), earlier(earlier(repeat, ofStreams), search));
+    return this.#sendable ? this.#deadlines().reduce(earlier) : undefined;
   }
 
   // ---- inside -----------------------------------------------------------------------------------------------
+
+  /** The next deadline of each part. */
+  #deadlines(): [Deadline | undefined, ...(Deadline | undefined)[]] {
+    const { recovery, received, liveness, streams, tail, mtu } = this.#parts;
+    const { pacedAt } = this.#gate;
+    return [
+      recovery.pollTimeout(),
+      received.pollTimeout(),
+      pacedAt === undefined ? undefined : { at: pacedAt, reason: 'pacing' },
+      deadlineAt(tail.dueAt, 'tail repeat'),
+      liveness.pollTimeout(streams.openStreams),
+      streams.places.pollTimeout(),
+      streams.openStreams > 0 ? mtu.pollTimeout() : undefined,
+    ];
+  }
 
   /** Lets the streams decide what depends on the time. */
   #settleStreams(now: number): void {

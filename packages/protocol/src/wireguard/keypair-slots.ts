@@ -1,4 +1,5 @@
 import type { Keypair } from './keypair.js';
+import { type KeypairView, viewKeypair } from './session-view.js';
 
 /** The three keypairs that a session may have at one time (spec session 2).
  *
@@ -22,6 +23,17 @@ export class KeypairSlots {
   /** The keypair to send under, if there is one. It may be too old. */
   get current(): Keypair | undefined {
     return this.#current;
+  }
+
+  /** The keypairs, as tools show them. */
+  get view(): KeypairView[] {
+    return (
+      [
+        ['previous', this.#previous],
+        ['current', this.#current],
+        ['next', this.#next],
+      ] as const
+    ).flatMap(([slot, keypair]) => (keypair === undefined ? [] : [viewKeypair(slot, keypair)]));
   }
 
   /** Adds the keypair of a handshake that we initiated. It becomes the current one at once (spec session 2.2). */

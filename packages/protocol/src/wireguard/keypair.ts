@@ -63,6 +63,10 @@ export class Keypair {
   get expiresAt(): number {
     return this.createdAt + REJECT_AFTER_TIME_MS;
   }
+  /** The counter of the next message that is sealed. */
+  get nextCounter(): number {
+    return this.#sent;
+  }
   isExpired(now: number): boolean {
     return now >= this.expiresAt;
   }

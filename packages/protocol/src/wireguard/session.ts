@@ -12,6 +12,7 @@ import { KeypairSlots } from './keypair-slots.js';
 import { MIN_TRANSPORT_BYTES, TransportOffset } from './messages.js';
 import { PeerSecrets } from './peer-secrets.js';
 import type { AuthenticDatagram, SessionPath } from './session-path.js';
+import type { SessionView } from './session-view.js';
 import { type TimerName, Timers } from './timers.js';
 
 export interface SessionOptions {
@@ -94,6 +95,11 @@ export class Session<Owner = undefined> {
   }
   get stats(): Readonly<SessionStats> {
     return this.#stats;
+  }
+
+  /** The inside, for tools that show it. */
+  get view(): SessionView {
+    return { keypairs: this.#keypairs.view, timers: this.#timers.all };
   }
 
   /** Whether `presharedKey` is the peer's preshared key. This does not reveal the key. If it is undefined: whether

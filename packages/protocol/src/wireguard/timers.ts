@@ -79,6 +79,11 @@ export class Timers implements SomeTimers<TimerName> {
     return at === OFF ? undefined : { at, reason };
   }
 
+  /** All timers that are set. Unlike `pollTimeout`, this announces nothing. */
+  get all(): Deadline[] {
+    return TIMERS.filter((name) => this.isSet(name)).map((reason) => ({ at: this.#at[reason], reason }));
+  }
+
   #earliest(): TimerName {
     let earliest: TimerName = TIMERS[0];
     for (const name of TIMERS) if (this.#at[name] < this.#at[earliest]) earliest = name;

@@ -65,6 +65,10 @@ export class StreamSet implements StreamOwner {
   get openStreams(): number {
     return this.#table.size;
   }
+  /** The open streams. */
+  [Symbol.iterator](): Iterator<ConnectionStream> {
+    return this.#table[Symbol.iterator]();
+  }
   /** How much memory received bytes take. It looks at every stream. */
   get allocatedBytes(): number {
     let bytes = 0;
