@@ -83,8 +83,10 @@ describe('the examples of docs/guide/library.md', () => {
     [1, /^this is \/status\n$/],
     [2, /^this is \/status\n\n$/],
     [3, /^the relay listens on port \d+\n$/],
-    [4, /^not-allowed EACCES\nthe tunnel goes on\n$/],
-    [5, /^true\n$/],
+    [4, /^the relay listens on port \d+\n$/],
+    [5, /^not-allowed EACCES\nthe tunnel goes on\n$/],
+    [6, /^true\n$/],
+    [7, /^underpass client underpass:\/\/127\.0\.0\.1:\d+\/\S{92}\nworks once, for 24 hours\n$/],
   ])('number %i prints what it should, and ends by itself', async (index, expected) => {
     const { port, environment } = await setUp();
     const code = (EXAMPLES[index] ?? '').replaceAll('internal:8080', `internal:${port}`).replace('9000', '0');
@@ -92,7 +94,7 @@ describe('the examples of docs/guide/library.md', () => {
   });
 
   it('are all tried', () => {
-    expect(EXAMPLES).toHaveLength(6);
+    expect(EXAMPLES).toHaveLength(8);
   });
 });
 
@@ -157,6 +159,7 @@ describe('the declarations', () => {
        const duplex: Duplex = tunnel.dial({ host: 'db', port: 5432 });
        new Agent({ connect: tunnel.connector });
        tunnel.on('disconnected', ({ cause }) => cause satisfies string);
+       await tunnel.listen(0, (visitor) => visitor.end(visitor.remoteAddress), { allowHalfOpen: true });
        duplex.on('error', (error) => error instanceof UnderpassError && error.code === 'closed');
        // @ts-expect-error: a peer needs a list of what it may reach
        await createRelay({ listen: '0', privateKey: '', peers: [{ name: 'a', publicKey: '' }] });\n`,

@@ -65,6 +65,18 @@ export function failureAdvice(target: Target, failure: TunnelFailure): string {
   }
 }
 
+/** The same for a visitor whom this program serves itself. */
+export function visitorAdvice(from: string, failure: TunnelFailure): string {
+  switch (failure) {
+    case 'connection-lost':
+      return `the visitor from ${from} was lost with the connection to the relay`;
+    case 'not-read':
+      return `the visitor from ${from} closed the connection before it had read everything`;
+    default:
+      return `the visitor from ${from} reset the connection`;
+  }
+}
+
 /** Explains why the relay does not listen for a reverse forward.
  *  @param wasListening  whether it did before */
 export function listenAdvice(place: RelayPlace, status: RequestStatus, wasListening: boolean): string {

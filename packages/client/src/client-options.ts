@@ -218,14 +218,23 @@ export interface StreamStatus {
   readonly openedAt: number;
 }
 
+/** Serves the visitors of a reverse forward whose target is `THIS_PROGRAM`. */
+export interface VisitorService {
+  /** Called with a connection that is open and may be written to. What it throws is the program's own failure. */
+  readonly serve: (visitor: TunnelSocket) => void;
+  /** As in `TunnelSocketOptions`. */
+  readonly allowHalfOpen?: boolean;
+}
+
 /** As a string, `host:port` (IPv6 in brackets) or `unix:/path`. */
 export type DialTarget = Target | string;
 
 export interface Client {
   readonly forwards: readonly BoundForward[];
   /** Starts another forward.
+   *  @param service  for a reverse forward to `THIS_PROGRAM`
    *  @throws UnderpassError when it cannot start, for example because the port is in use */
-  addForward(forward: Forward): Promise<BoundForward>;
+  addForward(forward: Forward, service?: VisitorService): Promise<BoundForward>;
   /** Ends a forward. Its connections go on.
    *  @returns false when there is no forward of that kind and text */
   removeForward(forward: Forward): Promise<boolean>;

@@ -24,6 +24,7 @@ import type {
   ClientOptions,
   ClientStatus,
   DialTarget,
+  VisitorService,
 } from './client-options.js';
 import { ContactReport } from './contact-report.js';
 import { causeOf } from './disconnect-cause.js';
@@ -177,8 +178,8 @@ export class RunningClient implements Client {
     return this.#forwards.bound;
   }
 
-  addForward(forward: Forward): Promise<BoundForward> {
-    return this.#forwards.add(forward);
+  addForward(forward: Forward, service?: VisitorService): Promise<BoundForward> {
+    return this.#forwards.add(forward, service);
   }
 
   removeForward(forward: Forward): Promise<boolean> {

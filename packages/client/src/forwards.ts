@@ -8,7 +8,7 @@ import {
   relayPlaceOf,
 } from '@underpass/forward';
 import { monotonicMs, systemTimers, UnderpassError } from '@underpass/runtime';
-import type { BoundForward, DisconnectCause } from './client-options.js';
+import type { BoundForward, DisconnectCause, VisitorService } from './client-options.js';
 import { DynamicForwarding, type DynamicForwardingOptions } from './dynamic-forwarding.js';
 import type { Forwarding } from './forwarding.js';
 import { LocalForwarding } from './local-forwarding.js';
@@ -38,9 +38,9 @@ export class Forwards {
   }
 
   /** @throws UnderpassError when it cannot start */
-  async add(spec: Forward): Promise<BoundForward> {
+  async add(spec: Forward, service?: VisitorService): Promise<BoundForward> {
     if (spec.kind === 'reverse') this.#refuseSamePlace(spec);
-    const forwarding = this.#create(spec);
+    const forwarding = this.#create(spec, service);
     const bound = await forwarding.start();
     if (this.#isClosed) await forwarding.close();
     else this.#running.push({ bound, forwarding });
@@ -87,7 +87,7 @@ export class Forwards {
     );
   }
 
-  #create(spec: Forward): Forwarding {
+  #create(spec: Forward, service: VisitorService | undefined): Forwarding {
     switch (spec.kind) {
       case 'local':
         return new LocalForwarding(spec, this.#options.carrier);
@@ -96,7 +96,7 @@ export class Forwards {
       case 'udp':
         return new UdpForwarding(spec, this.#options.carrier, systemTimers, monotonicMs);
       case 'reverse':
-        return new ReverseForwarding(spec, this.#options);
+        return new ReverseForwarding(spec, this.#options, service);
     }
   }
 }

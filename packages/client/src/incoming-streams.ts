@@ -1,5 +1,4 @@
 /** The streams that the relay opens towards this client: visitors of its reverse forwards (spec reverse 5). */
-import type { Socket } from 'node:net';
 import {
   type ConnectionEnd,
   type DescriptorGuard,
@@ -12,8 +11,10 @@ import {
   LookupQueue,
   MAX_CONNECTIONS,
   type NameResolver,
+  type PumpSummary,
   type RequestService,
   type RequestStatus,
+  type ResettableSocket,
   type ReverseForward,
   type Route,
   relayPlaceOf,
@@ -22,16 +23,21 @@ import {
   type StreamRequest,
   TcpRoute,
   type Tunnel,
+  type TunnelFailure,
+  TunnelSocket,
   UnixRoute,
 } from '@underpass/forward';
 import { type Stream, StreamErrorCode } from '@underpass/protocol';
 import type { Timers } from '@underpass/runtime';
-import type { ClientEvent, StreamStatus } from './client-options.js';
+import { visitorAdvice } from './advice.js';
+import type { ClientEvent, StreamStatus, VisitorService } from './client-options.js';
 import { formatSource } from './program-name.js';
 
 /** A forward that may have a listener at the relay. */
 export interface Listening {
   readonly spec: ReverseForward;
+  /** Serves its visitors, if they are not connected to its target. */
+  readonly service?: VisitorService | undefined;
   /** The id of its LISTEN stream, if it has one. */
   readonly streamId: number | undefined;
   /** The port on which the relay listens, once it has said so. */
@@ -60,7 +66,7 @@ export interface IncomingStreamsOptions {
 export class IncomingStreams {
   readonly #options: IncomingStreamsOptions;
   readonly #forwards = new Set<Listening>();
-  readonly #sockets = new Set<Socket>();
+  readonly #sockets = new Set<ResettableSocket>();
   readonly #open = new Set<DialService>();
   readonly #visits = new Map<number, StreamStatus>();
   readonly #queue: DialQueue;
@@ -140,31 +146,63 @@ export class IncomingStreams {
   }
 
   #serve(incoming: IncomingRequest, visit: Visit): RequestService {
-    const { emit, now } = this.#options;
-    const { id, forward, from } = visit;
-    const { spec } = forward;
-    const about = { id, forward: spec.text, target: spec.target, from };
+    const { spec, service } = visit.forward;
+    if (service !== undefined) return this.#hand(incoming, visit, service);
     if (spec.proxyProtocol === true) incoming.prepend(headerFor(visit));
     return new DialService(incoming, this.#routeTo(spec), this.#options, {
       queue: this.#queue,
       open: this.#open,
       onForbidden: () => undefined, // no rules apply, so none can change
       timers: this.#options.timers,
-      now,
+      now: this.#options.now,
       onConnected: (socket) => this.#sockets.add(socket),
       onDisconnected: (socket) => {
         this.#sockets.delete(socket);
         this.#queue.startWaiting();
       },
-      onOpened: () => {
-        this.#visits.set(id, { id, target: spec.target, from, openedAt: now() });
-        emit({ type: 'visitor-opened', ...about });
-      },
-      onEnd: (_id, _target, summary) => {
-        this.#visits.delete(id);
-        emit({ type: 'visitor-closed', ...about, ...summary });
-      },
+      onOpened: () => this.#onOpened(visit),
+      onEnd: (_id, _target, summary) => this.#onEnd(visit, summary),
     });
+  }
+
+  /** Hands a visitor to the program of which this client is a part, so there is nothing to dial. */
+  #hand(incoming: IncomingRequest, visit: Visit, service: VisitorService): RequestService {
+    const { tunnel, watch, timers } = this.#options;
+    const { serve, allowHalfOpen = false } = service;
+    const start = (): void => {
+      if (this.#sockets.size + this.#queue.dials >= MAX_CONNECTIONS) {
+        incoming.refuse('too-many-streams', `more than ${MAX_CONNECTIONS} visitors are connected`);
+        return;
+      }
+      incoming.open();
+      const { stream, firstBytes, isStopped } = incoming;
+      const onEnd = (summary: PumpSummary): void => {
+        this.#sockets.delete(socket);
+        this.#queue.startWaiting();
+        this.#onEnd(visit, summary);
+      };
+      const link = { tunnel, watch, observer: { onRefused: () => undefined, onEnd } };
+      const explain = (failure: TunnelFailure): string => visitorAdvice(visit.from, failure);
+      const accepted = { stream, link, firstBytes, isStopped, remote: visit.source };
+      const socket = TunnelSocket.accept(accepted, { explain, timers }, { allowHalfOpen });
+      this.#sockets.add(socket);
+      this.#onOpened(visit);
+      // The program's own failure must not look like one of the tunnel.
+      process.nextTick(serve, socket);
+    };
+    return { start, cancel: () => undefined };
+  }
+
+  #onOpened(visit: Visit): void {
+    const { emit, now } = this.#options;
+    const { id, from, forward } = visit;
+    this.#visits.set(id, { id, target: forward.spec.target, from, openedAt: now() });
+    emit({ type: 'visitor-opened', ...aboutOf(visit) });
+  }
+
+  #onEnd(visit: Visit, summary: PumpSummary): void {
+    this.#visits.delete(visit.id);
+    this.#options.emit({ type: 'visitor-closed', ...aboutOf(visit), ...summary });
   }
 
   #routeTo({ target }: ReverseForward): Route {
@@ -174,10 +212,9 @@ export class IncomingStreams {
     return isUnix(target) ? new UnixRoute(target, options, shared) : new TcpRoute(target, options, shared);
   }
 
-  #onRefused({ id, forward: { spec }, from }: Visit, status: RequestStatus, reason: string): void {
-    const advice = `a visitor from ${from} was reset: ${reason}`;
-    const about = { id, forward: spec.text, target: spec.target, from };
-    this.#options.emit({ type: 'visitor-refused', ...about, status, advice });
+  #onRefused(visit: Visit, status: RequestStatus, reason: string): void {
+    const advice = `a visitor from ${visit.from} was reset: ${reason}`;
+    this.#options.emit({ type: 'visitor-refused', ...aboutOf(visit), status, advice });
   }
 }
 
@@ -188,6 +225,11 @@ interface Visit {
   /** As the relay saw it. */
   readonly source: ConnectionEnd;
   readonly from: string;
+}
+
+/** What all events of a visitor have in common. */
+function aboutOf({ id, forward: { spec }, from }: Visit) {
+  return { id, forward: spec.text, target: spec.target, from };
 }
 
 /** The PROXY header for a target. The relay does not say to which of its addresses the visitor connected, so the header

@@ -19,7 +19,7 @@ import {
   MIN_UNWELCOME_MS,
   UNWELCOME_ATTEMPT_MS,
 } from './client-constants.js';
-import type { BoundForward, ClientEvent, DisconnectCause } from './client-options.js';
+import type { BoundForward, ClientEvent, DisconnectCause, VisitorService } from './client-options.js';
 import type { Forwarding } from './forwarding.js';
 import type { Listening } from './incoming-streams.js';
 
@@ -48,6 +48,7 @@ export interface ReverseForwardingOptions {
  *  Visitors are not its business: `IncomingStreams` serves them. */
 export class ReverseForwarding implements Forwarding, Listening {
   readonly spec: ReverseForward;
+  readonly service: VisitorService | undefined;
   readonly #options: ReverseForwardingOptions;
   #stream: Stream | undefined;
   #answer: Uint8Array = new Uint8Array(0);
@@ -63,8 +64,10 @@ export class ReverseForwarding implements Forwarding, Listening {
   #isClosed = false;
   #wasLost = false;
 
-  constructor(spec: ReverseForward, options: ReverseForwardingOptions) {
+  /** @param service  serves the visitors; undefined to connect them to the target */
+  constructor(spec: ReverseForward, options: ReverseForwardingOptions, service?: VisitorService) {
     this.spec = spec;
+    this.service = service;
     this.#options = options;
   }
 

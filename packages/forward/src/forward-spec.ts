@@ -42,6 +42,9 @@ export interface ReverseForward {
   readonly proxyProtocol?: true;
 }
 
+/** The target of a reverse forward whose visitors this program serves itself. */
+export const THIS_PROGRAM: TcpTarget = { host: 'this program', port: 0 };
+
 /** Where local programs connect. */
 export type ListenPlace = TcpPlace | UnixPlace;
 
@@ -105,6 +108,7 @@ export function formatTarget(target: Target): string {
   const { host, port, protocol } = target;
   const suffix = protocol === undefined ? '' : `/${protocol}`;
   if (target === ANY_UDP_TARGET) return '*:*/udp';
+  if (target === THIS_PROGRAM) return host;
   return host.includes(':') ? `[${host}]:${port}${suffix}` : `${host}:${port}${suffix}`;
 }
 

@@ -1,9 +1,10 @@
 /** A connection through the tunnel for code in this process, without a local port. */
 import { Duplex } from 'node:stream';
 import { type Stream, StreamErrorCode } from '@underpass/protocol';
-import type { Timers } from '@underpass/runtime';
-import type { Target } from './forward-spec.js';
+import type { StreamHandler, Timers } from '@underpass/runtime';
+import { type Target, THIS_PROGRAM } from './forward-spec.js';
 import type { Link, LocalEnd } from './local-end.js';
+import type { ConnectionEnd } from './proxy-header.js';
 import { decodeStatus, encodeRequest, type RequestStatus, requestFor } from './request.js';
 import { TunnelError, type TunnelFailure } from './tunnel-error.js';
 
@@ -23,12 +24,25 @@ export interface TunnelSocketParts {
   readonly timers: Timers;
 }
 
+/** A stream that the other side opened, and whose request was answered with `opened`. */
+export interface AcceptedStream {
+  readonly stream: Stream;
+  readonly link: Link;
+  /** What came behind the request. */
+  readonly firstBytes: Uint8Array;
+  /** Whether the other side no longer reads our direction. */
+  readonly isStopped: boolean;
+  /** Where it comes from. */
+  readonly remote: ConnectionEnd;
+}
+
 interface WaitingWrite {
   rest: Uint8Array;
   readonly done: (error?: Error | null) => void;
 }
 
-/** A Duplex whose other end is a target, with the part of `net.Socket` that programs use.
+/** A Duplex whose other end is a target, or a visitor of a reverse forward, with the part of `net.Socket` that programs
+ *  use.
  *
  *  It may be written to at once: the request goes ahead, and the bytes follow as the stream takes them. `connect` is
  *  emitted when the relay has reached the target. A refusal, a reset by the target and the loss of the relay's
@@ -42,6 +56,9 @@ export class TunnelSocket extends Duplex {
   bytesRead = 0;
   bytesWritten = 0;
   timeout = 0;
+  /** Where a visitor comes from; undefined for a target. */
+  remoteAddress: string | undefined;
+  remotePort: number | undefined;
   /** Resolves when the socket is closed and nothing of it is left to send: the relay has everything, or the stream was
    *  reset. */
   readonly delivered: Promise<void>;
@@ -81,6 +98,17 @@ export class TunnelSocket extends Duplex {
       open: (stream, link) => this.#open(stream, link),
       giveUp: () => this.#fail('relay-not-reached'),
     });
+  }
+
+  /** The end of a connection that a visitor opened. It is connected at once. */
+  static accept(
+    accepted: AcceptedStream,
+    parts: Omit<TunnelSocketParts, 'carry'>,
+    options?: TunnelSocketOptions,
+  ): TunnelSocket {
+    const socket = new TunnelSocket(THIS_PROGRAM, { ...parts, carry: () => undefined }, options);
+    socket.#accept(accepted);
+    return socket;
   }
 
   // ---- what users of net.Socket call --------------------------------------------------------------------------
@@ -223,7 +251,29 @@ export class TunnelSocket extends Duplex {
     }
     this.#stream = stream;
     stream.write(encodeRequest(requestFor(this.target)));
-    link.tunnel.attach(stream, {
+    link.tunnel.attach(stream, this.#handler());
+    link.tunnel.wake();
+    this.#writeOn();
+    this.#end?.();
+  }
+
+  #accept({ stream, link, firstBytes, isStopped, remote }: AcceptedStream): void {
+    this.#link = link;
+    this.#stream = stream;
+    this.#status = 'opened';
+    this.#isStopped = isStopped;
+    this.connecting = false;
+    this.remoteAddress = remote.address;
+    this.remotePort = remote.port;
+    this.once('close', () => link.observer.onEnd(this.#summary()));
+    link.tunnel.attach(stream, this.#handler());
+    this.bytesRead += firstBytes.length;
+    if (firstBytes.length > 0) this.push(firstBytes);
+    link.tunnel.wake();
+  }
+
+  #handler(): StreamHandler {
+    return {
       onReadable: () => this.#readOn(),
       onWritable: () => this.#writeOn(),
       onStopped: () => {
@@ -232,10 +282,7 @@ export class TunnelSocket extends Duplex {
       },
       onReset: (code) => this.#onReset(code),
       onClosed: () => this.#onDelivered(),
-    });
-    link.tunnel.wake();
-    this.#writeOn();
-    this.#end?.();
+    };
   }
 
   #onReset(code: number): void {

@@ -130,19 +130,26 @@ export interface Tunnel extends EventEmitter<TunnelEvents>, AsyncDisposable {
   httpsAgent(options?: HttpsAgentOptions): HttpsAgent;
   /** For undici: `new Agent({ connect: tunnel.connector })` is a dispatcher for its `fetch`. */
   readonly connector: Connector;
-  /** Has the relay listen, and connects whoever comes there to a target that this machine reaches. If the connection to
-   *  the relay is lost, it listens again by itself.
+  /** Has the relay listen, and connects whoever comes there to this program, or to a target that this machine reaches. If
+   *  the connection to the relay is lost, it listens again by itself.
    *  @param place  a port of the relay's loopback interface, or `address:port`; port 0 lets the relay choose
-   *  @param target  `host:port`, a port of this machine, or `unix:/path`
    *  @throws TunnelError when the relay refuses */
-  listen(
-    place: string | number,
-    target: string | number,
-    options?: { readonly signal?: AbortSignal },
-  ): Promise<TunnelListener>;
+  listen(place: string | number, target: ListenTarget, options?: ListenOptions): Promise<TunnelListener>;
   status(): TunnelStatus;
   /** Ends all connections and lets the process exit, within 5 s. Never rejects. */
   close(): Promise<void>;
+}
+
+/** A function gets each visitor, like a listener for the `connection` of a `net.Server`. Otherwise `host:port`, a port of
+ *  this machine, or `unix:/path`. */
+export type ListenTarget = ((visitor: TunnelSocket) => void) | string | number;
+
+export interface ListenOptions {
+  /** Gives up. A listener that is open stays. */
+  readonly signal?: AbortSignal;
+  /** Whether a visitor's socket may be written to after the visitor has ended its direction. The default is false, as in
+   *  `net.createServer`. Only for visitors that a function gets. */
+  readonly allowHalfOpen?: boolean;
 }
 
 /** As text `host:port`, with IPv6 in brackets, or `unix:/path` for a unix socket of the relay's machine. */
@@ -168,6 +175,9 @@ export interface TunnelSocket extends Duplex {
   readonly bytesRead: number;
   readonly bytesWritten: number;
   readonly timeout?: number;
+  /** Where a visitor comes from, as the relay sees it; undefined for a connection that was dialled. */
+  readonly remoteAddress: string | undefined;
+  readonly remotePort: number | undefined;
   /** Emits `timeout` whenever no byte has moved for `timeoutMs`; 0 turns it off. */
   setTimeout(timeoutMs: number, onTimeout?: () => void): this;
   resetAndDestroy(): this;

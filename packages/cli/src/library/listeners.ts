@@ -1,8 +1,8 @@
 /** Ports of the relay that lead to this program (spec reverse). */
 import type { Client, ClientEvent } from '@underpass/client';
-import { parseReverseForwards, type ReverseForward, TunnelError } from '@underpass/forward';
+import { parseReverseForwards, type ReverseForward, THIS_PROGRAM, TunnelError } from '@underpass/forward';
 import { UnderpassError } from '@underpass/runtime';
-import type { TunnelListener } from './api.js';
+import type { ListenOptions, ListenTarget, TunnelListener } from './api.js';
 
 interface Waiting {
   readonly resolve: () => void;
@@ -21,9 +21,17 @@ export class Listeners {
   }
 
   /** @throws UnderpassError for invalid options, TunnelError when the relay refuses, or the signal's reason */
-  async open(place: string | number, target: string | number, signal?: AbortSignal): Promise<TunnelListener> {
+  async open(
+    place: string | number,
+    target: ListenTarget,
+    { signal, allowHalfOpen = false }: ListenOptions = {},
+  ): Promise<TunnelListener> {
     signal?.throwIfAborted();
-    const spec = specOf(`${place}:${typeof target === 'number' ? `localhost:${target}` : target}`);
+    const service = typeof target === 'function' ? { serve: target, allowHalfOpen } : undefined;
+    const spec =
+      typeof target === 'function'
+        ? servedAt(place)
+        : specOf(`${place}:${typeof target === 'number' ? `localhost:${target}` : target}`);
     if (
       this.#waiting.has(spec.text) ||
       this.#client.forwards.some((other) => other.spec.text === spec.text)
@@ -34,7 +42,7 @@ export class Listeners {
     const answer = new Promise<void>((resolve, reject) => this.#waiting.set(spec.text, { resolve, reject }));
     signal?.addEventListener('abort', onAbort);
     try {
-      const [bound] = await Promise.all([this.#client.addForward(spec), answer]);
+      const [bound] = await Promise.all([this.#client.addForward(spec, service), answer]);
       const close = async () => {
         await this.#client.removeForward(spec);
       };
@@ -67,6 +75,12 @@ export class Listeners {
       reject(new UnderpassError('closed', 'the tunnel is closed', ''));
     }
   }
+}
+
+/** The forward of a place whose visitors this program serves. */
+function servedAt(place: string | number): ReverseForward {
+  const parsed = specOf(`${place}:localhost:1`); // the target only completes the syntax
+  return { ...parsed, text: `${place}:this program`, target: THIS_PROGRAM };
 }
 
 function specOf(text: string): ReverseForward {

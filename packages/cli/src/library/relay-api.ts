@@ -13,6 +13,14 @@ export interface RelayOptions {
   readonly peers: readonly RelayPeer[];
   /** What clients that are connected lose when they are away for longer. The default is 24 h. */
   readonly maxOutageMs?: number;
+  /** When a connection in which nothing moves is reset. By default only a half-closed one is, after 30 minutes. */
+  readonly idleTimeoutMs?: number;
+  /** Resolves the names of targets to IP addresses. The default is the system's resolver, whose errors have a `code` such
+   *  as `ENOTFOUND`. What it answers is judged by the rules again. */
+  readonly resolve?: (name: string) => Promise<readonly string[]>;
+  /** Keeps a peer that has enrolled with an invite: put it, with its keys, wherever `peers` comes from. It is called before
+   *  the client is told, so when it throws, nobody has enrolled and the link stays good. Needed for `invite`. */
+  readonly onEnrol?: (peer: EnrolledPeer) => void;
   /** Closes the relay. */
   readonly signal?: AbortSignal;
   /** Receives what the relay logs; a pino logger will do. By default nothing is logged. */
@@ -30,12 +38,36 @@ export interface RelayPeer {
   readonly allowListen?: readonly string[];
 }
 
+/** A peer that enrolled. Both keys are base64 text. */
+export interface EnrolledPeer extends RelayPeer {
+  readonly publicKey: string;
+  readonly presharedKey: string;
+}
+
+export interface InviteOptions extends Pick<RelayPeer, 'allow' | 'allowListen'> {
+  /** `host:port` as the client reaches the relay. The default is `address`, if that names one interface. */
+  readonly endpoint?: string;
+  /** From a minute to 30 days. The default is 24 h. */
+  readonly expiresInMs?: number;
+}
+
+export interface Invite {
+  /** For `underpass client LINK`, once. Whoever sees it before can use it. */
+  readonly link: string;
+  readonly expires: Date;
+  /** Ends the invite, if nobody has enrolled with it. */
+  revoke(): void;
+}
+
 export interface Relay extends EventEmitter<RelayEvents>, AsyncDisposable {
   /** Where it listens, as `host:port` with the actual port. */
   readonly address: string;
   /** Base64 text, for clients. */
   readonly publicKey: string;
-  /** Replaces the list of peers. Connections that the new rules do not permit are reset.
+  /** Makes a link with which one client can enrol as the peer `name`. It is good as long as this relay runs.
+   *  @throws UnderpassError when an option is invalid, the name is taken, or there are 256 invites */
+  invite(name: string, options: InviteOptions): Invite;
+  /** Replaces the list of peers. Connections that the new rules do not permit are reset. Open invites stay.
    *  @throws UnderpassError when an entry is invalid; nothing has changed then */
   setPeers(peers: readonly RelayPeer[]): void;
   status(): RelayStatus;
@@ -58,6 +90,10 @@ export interface RelayStatus {
 }
 
 export type RelayEvents = {
+  /** A client has enrolled, and `onEnrol` has kept it. */
+  'peer-enrolled': [event: { readonly peer: string }];
+  /** Somebody used a link with which another client had enrolled, and was refused. */
+  'invite-reused': [event: { readonly peer: string }];
   'peer-connected': [event: { readonly peer: string }];
   'peer-disconnected': [event: { readonly peer: string; readonly reason: string }];
   /** A target was connected for a peer. */

@@ -1,36 +1,47 @@
 /** A relay in a program: `import { createRelay } from 'underpass/relay'`. relay-api.ts documents it. */
 import { EventEmitter } from 'node:events';
-import { formatTarget, parseAllowRule, parseListenRule } from '@underpass/forward';
+import { formatTarget, NAME_PATTERN, parseAllowRule, parseListenRule } from '@underpass/forward';
 import { type RelayEvent, type RelayPeerOptions, type Relay as Started, startRelay } from '@underpass/relay';
-import { silentLog, UnderpassError } from '@underpass/runtime';
-import { parseListenAddress } from '../host-port.js';
+import { silentLog, UnderpassError, unixTimeMs } from '@underpass/runtime';
+import { type HostPort, parseHostPort, parseListenAddress } from '../host-port.js';
 import { encodeKey } from '../key-text.js';
+import { DEFAULT_INVITE_MS, MAX_INVITE_MS, MAX_INVITES, MIN_INVITE_MS } from '../limits.js';
 import { publicKeyOf } from '../public-key.js';
+import { type EnrolledPeer, type InviteRules, Invites } from './invites.js';
 import { keyIn } from './keys.js';
 import type * as Api from './relay-api.js';
 
 export type * from './relay-api.js';
 
 export const createRelay: typeof Api.createRelay = async (options) => {
-  const { listen, peers, signal, log = silentLog, maxOutageMs } = options;
+  const { listen, signal, log = silentLog } = options;
   signal?.throwIfAborted();
   const place = parseListenAddress(listen);
   if (place === undefined) {
     throw new UnderpassError('invalid-option', `listen: '${listen}' is not a port`, 'expected [HOST:]PORT');
   }
+  const peers = options.peers.map(peerOf);
   const privateKey = keyIn(options.privateKey, 'privateKey');
-  const publicKey = encodeKey(publicKeyOf(privateKey));
+  const { onEnrol } = options;
   let relay: EmbeddedRelay | undefined;
+  const keep = (peer: EnrolledPeer): void => {
+    onEnrol?.(enrolledPeer(peer));
+    relay?.onEnrolled(peer);
+  };
+  const invites = onEnrol && new Invites(keep, unixTimeMs);
   try {
     const started = await startRelay({
       listen: place,
       privateKey,
-      peers: peers.map(peerOf),
+      peers,
       log,
       onEvent: (event) => relay?.onEvent(event),
-      ...(maxOutageMs !== undefined && { maxOutageMs }),
+      ...(invites && { enrol: (name, publicKey) => invites.enrol(name, publicKey) }),
+      ...(options.maxOutageMs !== undefined && { maxOutageMs: options.maxOutageMs }),
+      ...(options.idleTimeoutMs !== undefined && { idleTimeoutMs: options.idleTimeoutMs }),
+      ...(options.resolve && { resolve: options.resolve }),
     });
-    relay = new EmbeddedRelay(started, publicKey);
+    relay = new EmbeddedRelay(started, publicKeyOf(privateKey), peers, invites);
   } finally {
     privateKey.fill(0);
   }
@@ -38,16 +49,28 @@ export const createRelay: typeof Api.createRelay = async (options) => {
   return relay;
 };
 
-/** Translates the events and the status of a relay that runs, and owns nothing but whether it is closed. */
+/** Translates the events and the status of a relay that runs. It owns the list of peers, to which enrolment adds, and
+ *  whether the relay is closed. */
 class EmbeddedRelay extends EventEmitter<Api.RelayEvents> implements Api.Relay {
   readonly publicKey: string;
+  readonly #publicKey: Uint8Array;
   readonly #relay: Started;
+  readonly #invites: Invites | undefined;
+  #peers: readonly RelayPeerOptions[];
   #closing: Promise<void> | undefined;
 
-  constructor(relay: Started, publicKey: string) {
+  constructor(
+    relay: Started,
+    publicKey: Uint8Array,
+    peers: readonly RelayPeerOptions[],
+    invites: Invites | undefined,
+  ) {
     super();
     this.#relay = relay;
-    this.publicKey = publicKey;
+    this.#publicKey = publicKey;
+    this.publicKey = encodeKey(publicKey);
+    this.#peers = peers;
+    this.#invites = invites;
   }
 
   get address(): string {
@@ -55,8 +78,44 @@ class EmbeddedRelay extends EventEmitter<Api.RelayEvents> implements Api.Relay {
   }
 
   setPeers(peers: readonly Api.RelayPeer[]): void {
-    if (this.#closing !== undefined) throw new UnderpassError('closed', 'the relay is closed', '');
-    this.#relay.setPeers(peers.map(peerOf));
+    this.#refuseClosed();
+    this.#setPeers(peers.map(peerOf));
+  }
+
+  invite(name: string, options: Api.InviteOptions): Api.Invite {
+    this.#refuseClosed();
+    const invites = this.#invites;
+    if (invites === undefined) {
+      throw new UnderpassError('invalid-option', 'this relay cannot keep a peer that enrols', 'give onEnrol');
+    }
+    const { expiresInMs = DEFAULT_INVITE_MS } = options;
+    const refuse = (what: string, hint: string) => new UnderpassError('invalid-option', what, hint);
+    if (!NAME_PATTERN.test(name)) {
+      throw refuse(
+        `'${name}' cannot be a peer's name`,
+        'expected 1 to 64 letters, digits, dots, dashes and underscores',
+      );
+    }
+    if (!(expiresInMs >= MIN_INVITE_MS && expiresInMs <= MAX_INVITE_MS)) {
+      throw refuse(`expiresInMs: ${expiresInMs} is not possible`, 'expected a minute to 30 days');
+    }
+    if (invites.isOpen(name) || this.#peers.some((peer) => peer.name === name)) {
+      throw refuse(`the name ${name} is taken`, 'choose another, or revoke the invite or the peer');
+    }
+    if (invites.size >= MAX_INVITES) {
+      throw refuse(`a relay keeps at most ${MAX_INVITES} invites`, 'revoke some that are open, or wait');
+    }
+    const rules = rulesOf(options, `invite ${name}`);
+    const endpoint = this.#endpointOf(options.endpoint);
+    const expiresAtMs = unixTimeMs() + expiresInMs;
+    const link = invites.add(name, rules, expiresAtMs, { endpoint, publicKey: this.#publicKey });
+    this.#setPeers(this.#peers);
+    const revoke = (): void => {
+      if (!invites.isOpen(name) || this.#closing !== undefined) return;
+      invites.delete(name);
+      this.#setPeers(this.#peers);
+    };
+    return { link, expires: new Date(expiresAtMs), revoke };
   }
 
   status(): Api.RelayStatus {
@@ -90,10 +149,47 @@ class EmbeddedRelay extends EventEmitter<Api.RelayEvents> implements Api.Relay {
     if (signal.aborted) onAbort();
   }
 
+  /** The relay has made a peer of a client with an invite. */
+  onEnrolled(peer: EnrolledPeer): void {
+    const { presharedKey } = peer;
+    // The relay wipes what it was given.
+    this.#peers = [...this.#peers, { ...peer, presharedKey: Uint8Array.from(presharedKey) }];
+  }
+
+  /** @throws UnderpassError; nothing has changed then */
+  #setPeers(peers: readonly RelayPeerOptions[]): void {
+    this.#relay.setPeers(peers, this.#invites?.forRelay());
+    this.#peers = peers;
+  }
+
+  #refuseClosed(): void {
+    if (this.#closing !== undefined) throw new UnderpassError('closed', 'the relay is closed', '');
+  }
+
+  /** @throws UnderpassError */
+  #endpointOf(given: string | undefined): HostPort {
+    const { address, port } = this.#relay.address;
+    const isEvery = address === '0.0.0.0' || address === '::';
+    const endpoint = given === undefined ? { host: address, port } : parseHostPort(given);
+    if (endpoint !== undefined && !(given === undefined && isEvery)) return endpoint;
+    throw new UnderpassError(
+      'invalid-option',
+      given === undefined
+        ? 'a relay that listens on every interface cannot tell where clients reach it'
+        : `endpoint: '${given}' is not a host and a port`,
+      'give endpoint: HOST:PORT, IPv6 in brackets',
+    );
+  }
+
   /** Takes every event of the relay. */
   onEvent(event: RelayEvent): void {
     switch (event.type) {
+      case 'peer-enrolled':
+      case 'invite-reused':
+        this.emit(event.type, { peer: event.peer });
+        break;
       case 'peer-connected':
+        this.#invites?.onConnected(event.peer);
         this.emit('peer-connected', { peer: event.peer });
         break;
       case 'peer-disconnected':
@@ -124,10 +220,30 @@ function peerOf({ name, publicKey, presharedKey, allow, allowListen }: Api.Relay
     name,
     publicKey: keyIn(publicKey, `${where}: publicKey`),
     ...(presharedKey !== undefined && { presharedKey: keyIn(presharedKey, `${where}: presharedKey`) }),
+    ...rulesOf({ allow, ...(allowListen && { allowListen }) }, where),
+  };
+}
+
+function rulesOf({ allow, allowListen = [] }: Api.InviteOptions, where: string): InviteRules {
+  return {
     allow: allow.map((text) => ruleOf(parseAllowRule(text), `${where}: allow`)),
-    ...(allowListen && {
-      allowListen: allowListen.map((text) => ruleOf(parseListenRule(text), `${where}: allowListen`)),
-    }),
+    allowListen: allowListen.map((text) => ruleOf(parseListenRule(text), `${where}: allowListen`)),
+  };
+}
+
+function enrolledPeer({
+  name,
+  publicKey,
+  presharedKey,
+  allow,
+  allowListen = [],
+}: EnrolledPeer): Api.EnrolledPeer {
+  return {
+    name,
+    publicKey: encodeKey(publicKey),
+    presharedKey: encodeKey(presharedKey),
+    allow: allow.map(({ text }) => text),
+    allowListen: allowListen.map(({ text }) => text),
   };
 }
 

@@ -56,7 +56,7 @@ export class RunningTunnel extends EventEmitter<TunnelEvents> implements Tunnel 
 
   async listen(...[place, target, options]: Parameters<Tunnel['listen']>): Promise<TunnelListener> {
     this.#refuseClosed();
-    return this.#listeners.open(place, target, options?.signal);
+    return this.#listeners.open(place, target, options);
   }
 
   status(): TunnelStatus {

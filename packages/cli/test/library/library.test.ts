@@ -10,7 +10,6 @@ import { installed, outputOf } from '../../../../test/e2e/installed.js';
 import {
   body,
   closedPort,
-  connect as connectTo,
   howItEnds,
   readAll,
   sha256,
@@ -18,33 +17,11 @@ import {
   startTarget,
 } from '../../../../test/e2e/tcp.js';
 import { temporaryDirectory } from '../../../../test/e2e/temporary-directory.js';
-import type { Connector, Tunnel, TunnelOptions } from '../../src/library/api.js';
+import type { Connector } from '../../src/library/api.js';
 import { connectorOf } from '../../src/library/connector.js';
 import { connect, generateKeyPair } from '../../src/library/index.js';
 import { createRelay } from '../../src/library/relay.js';
-import type { Relay, RelayPeer } from '../../src/library/relay-api.js';
-
-interface Pair {
-  readonly relay: Relay;
-  readonly tunnel: Tunnel;
-  readonly peer: RelayPeer;
-}
-
-async function open(rules: Partial<RelayPeer> = {}, options: TunnelOptions = {}): Promise<Pair> {
-  const keys = generateKeyPair();
-  const peer = { name: 'program', publicKey: keys.publicKey, allow: [], ...rules };
-  const relay = await createRelay({
-    listen: '127.0.0.1:0',
-    privateKey: generateKeyPair().privateKey,
-    peers: [peer],
-  });
-  onTestFinished(() => relay.close());
-  const { privateKey } = keys;
-  const access = { relay: relay.address, relayPublicKey: relay.publicKey, privateKey };
-  const tunnel = await connect(access, { connectTimeoutMs: 0, ...options });
-  onTestFinished(() => tunnel.close());
-  return { relay, tunnel, peer };
-}
+import { open } from './pair.js';
 
 /** Answers every request with its method and path. */
 async function startWebServer(): Promise<number> {
@@ -178,20 +155,6 @@ describe('a tunnel', () => {
     });
   });
 
-  it('listens at the relay, and says why it may not', async () => {
-    const { port } = await startEcho();
-    const { tunnel, relay } = await open({ allowListen: ['*'] });
-    await using listener = await tunnel.listen(0, `127.0.0.1:${port}`);
-    const socket = await connectTo(listener.port ?? 0);
-    socket.end('hello');
-    expect(String(await readAll(socket))).toBe('hello');
-    expect(relay.status().peers[0]?.listeners).toHaveLength(1);
-    await expect(tunnel.listen(0, `127.0.0.1:${port}`)).rejects.toMatchObject({ code: 'address-in-use' });
-    await expect(tunnel.listen('8080-8081', '1-2')).rejects.toMatchObject({ code: 'invalid-option' });
-    const denied = await open();
-    await expect(denied.tunnel.listen(0, port)).rejects.toMatchObject({ failure: 'not-allowed' });
-  });
-
   it('reports its state, and the relay reports the peer', async () => {
     const { tunnel, relay } = await open();
     expect(tunnel.status()).toMatchObject({ connected: true, waiting: false, connections: [] });
@@ -290,24 +253,6 @@ describe('connect', () => {
       await expect(connect({ ...access, ...change })).rejects.toMatchObject({
         code: 'invalid-option',
         message,
-      });
-    }
-  });
-});
-
-describe('createRelay', () => {
-  it('names the option that is invalid', async () => {
-    const options = { listen: '127.0.0.1:0', privateKey: generateKeyPair().privateKey, peers: [] };
-    const peer = { name: 'a', publicKey: generateKeyPair().publicKey, allow: [] };
-    for (const [change, message] of [
-      [{ listen: 'here' }, /^listen: 'here'/],
-      [{ peers: [{ ...peer, publicKey: 'no key' }] }, /^peer a: publicKey is not a key$/],
-      [{ peers: [{ ...peer, allow: ['http'] }] }, /^peer a: allow: /],
-      [{ peers: [{ ...peer, allowListen: ['x y'] }] }, /^peer a: allowListen: /],
-    ] as const) {
-      await expect(createRelay({ ...options, ...change })).rejects.toMatchObject({
-        code: 'invalid-option',
-        message: expect.stringMatching(message),
       });
     }
   });
