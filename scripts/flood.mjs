@@ -32,9 +32,9 @@ const MAC1_OFFSET = 116;
 const MESSAGES = 4096;
 
 const options = readArguments();
-const { createNativeSuite, loadSodium, secureRandom } = await import(RUNTIME);
+const { chooseSuite, secureRandom } = await import(RUNTIME);
 const { mac1Key, writeMacs } = await import(PROTOCOL);
-const suite = createNativeSuite(loadSodium());
+const suite = await chooseSuite();
 const c = openLibrary();
 const socket = c.socket(AF_INET, SOCK_RAW, IPPROTO_RAW);
 if (socket < 0) fail('a raw socket needs root');

@@ -227,7 +227,7 @@ function residentBytes(pid) {
 async function measureMemory() {
   const protocol = await import(PROTOCOL);
   const { chooseSuite, secureRandom } = await import(RUNTIME);
-  const suite = chooseSuite();
+  const suite = await chooseSuite();
   const relayAddress = { address: '192.0.2.1', port: 51_820 };
   const clientAddress = { address: '198.51.100.1', port: 40_000 };
   let now = 1;

@@ -9,8 +9,8 @@ import type {
   TunnelSocket,
   TunnelSocketOptions,
 } from '@underpass/forward';
-import type { CryptoSuite, DropReason, PeerStats } from '@underpass/protocol';
-import type { Log, TransportTuning } from '@underpass/runtime';
+import type { DropReason, PeerStats } from '@underpass/protocol';
+import type { Log, SuiteName, TransportTuning } from '@underpass/runtime';
 import type { NameLookup } from './relay-address.js';
 
 export interface ClientOptions extends TransportTuning {
@@ -34,7 +34,7 @@ export interface ClientOptions extends TransportTuning {
   readonly lookUp?: NameLookup;
   readonly log: Log;
   /** The default is the fastest suite that works on this machine. */
-  readonly suite?: CryptoSuite;
+  readonly suite?: SuiteName | undefined;
   /** Receives lines in Wireshark's WireGuard key log format. Off unless set. */
   readonly keyLog?: (line: string) => void;
   readonly onEvent?: (event: ClientEvent) => void;

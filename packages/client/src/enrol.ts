@@ -12,7 +12,6 @@ import {
 import {
   type ConnectionError,
   ConnectionErrorCode,
-  type CryptoSuite,
   Endpoint,
   type Peer,
   StreamErrorCode,
@@ -41,7 +40,6 @@ export interface EnrolOptions {
   readonly publicKey: Uint8Array;
   readonly onEvent?: (event: ClientEvent) => void;
   readonly lookUp?: NameLookup;
-  readonly suite?: CryptoSuite;
   readonly timers?: Timers;
 }
 
@@ -63,12 +61,13 @@ export type Enrolment =
  *  @throws UnderpassError when no socket can be opened */
 export async function enrol(options: EnrolOptions): Promise<Enrolment> {
   const { link } = options;
+  const suite = await chooseSuite();
   const socket = await openUdpSocket({ port: 0 });
   const { privateKey, presharedKey } = oneTimeKeys(link.secret, link.relayPublicKey);
   const endpoint = new Endpoint({
     role: 'client',
     privateKey,
-    suite: options.suite ?? chooseSuite(),
+    suite,
     random: secureRandom,
     unixTimeMs,
     transport: transportOver(socket, {}),

@@ -8,8 +8,8 @@ import type { Client, ClientOptions } from './client-options.js';
  *  @throws UnderpassError when a listener cannot be opened, or when the relay's name does not exist and
  *    `refuseUnknownName` is set */
 export async function startClient(options: ClientOptions): Promise<Client> {
+  const suite = await chooseSuite({ name: options.suite, log: options.log });
   const socket = await openUdpSocket({ port: 0 });
-  const suite = options.suite ?? chooseSuite();
   const endpoint = new Endpoint({
     role: 'client',
     privateKey: options.privateKey,

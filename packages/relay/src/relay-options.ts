@@ -1,7 +1,7 @@
 /** The relay's interface: its options, events and status, as the command line, the demo and tests use them. */
 import type { AllowRule, ListenAddress, ListenRule, RequestStatus, Target } from '@underpass/forward';
-import type { Address, CryptoSuite, DropReason, PeerStats } from '@underpass/protocol';
-import type { Log, TransportTuning } from '@underpass/runtime';
+import type { Address, DropReason, PeerStats } from '@underpass/protocol';
+import type { Log, SuiteName, TransportTuning } from '@underpass/runtime';
 
 export interface RelayPeerOptions {
   readonly name: string;
@@ -53,7 +53,7 @@ export interface RelayOptions extends TransportTuning {
    *  threads for names, which is two by default: slow names of one peer would hold up those of others. */
   readonly resolve?: NameResolver;
   /** The default is the fastest suite that works on this machine. */
-  readonly suite?: CryptoSuite;
+  readonly suite?: SuiteName | undefined;
   /** Receives lines in Wireshark's WireGuard key log format. Off unless set. */
   readonly keyLog?: (line: string) => void;
   readonly onEvent?: (event: RelayEvent) => void;

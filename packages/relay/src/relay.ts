@@ -40,6 +40,7 @@ const DEFAULT_MAX_OUTAGE_MS = 24 * 3_600_000;
  *  @throws UnderpassError when it cannot be bound, or two peers share a name or a key */
 export async function startRelay(options: RelayOptions): Promise<Relay> {
   checkPeers(options.peers, options.invites);
+  const suite = await chooseSuite({ name: options.suite, log: options.log });
   const socket = await openUdpSocket({ ...options.listen, localAddresses: ownAddresses });
   if (socket.mayAnswerFromAnotherAddress) {
     options.log.warn(
@@ -47,7 +48,6 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       "this machine has several addresses, and the system may answer from another one than a client uses; NATs and firewalls drop such answers: install koffi, or set 'listen' to one address",
     );
   }
-  const suite = options.suite ?? chooseSuite();
   const endpoint = new Endpoint({
     role: 'relay',
     privateKey: options.privateKey,

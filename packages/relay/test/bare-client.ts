@@ -22,7 +22,7 @@ import { onTestFinished } from 'vitest';
 import type { Relay, RelayEvent, RelayOptions } from '../src/index.js';
 import { startRelay } from '../src/index.js';
 
-const suite = chooseSuite();
+const suite = await chooseSuite();
 
 export interface Keys {
   readonly privateKey: Uint8Array;

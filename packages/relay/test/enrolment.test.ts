@@ -7,7 +7,7 @@ import { MAX_ENROL_REQUESTS } from '../src/enrolment.js';
 import type { EnrolOutcome, RelayOptions, RelayPeerOptions } from '../src/index.js';
 import { type Answer, BareClient, type Keys, newKeys, rules, runRelay } from './bare-client.js';
 
-const suite = chooseSuite();
+const suite = await chooseSuite();
 
 /** An invite, and the keys of its link. */
 function newInvite(name = 'laptop') {

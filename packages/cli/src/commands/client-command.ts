@@ -14,6 +14,7 @@ import {
   publicKeyValue,
   reverseForwardValue,
   stdioTargetValue,
+  suiteOption,
   udpForwardValue,
 } from './option-values.js';
 
@@ -80,6 +81,7 @@ export function clientCommand(): Command {
       connectTimeoutValue,
     )
     .addOption(metricsOption())
+    .addOption(suiteOption())
     .addOption(keyLogOption())
     .addOption(logLevelOption())
     .addHelpText('after', EXAMPLE)

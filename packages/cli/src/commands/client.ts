@@ -9,7 +9,7 @@ import type {
   UdpForward,
 } from '@underpass/forward';
 import { withProxyProtocol } from '@underpass/forward/syntax';
-import type { Log } from '@underpass/runtime';
+import type { Log, SuiteName } from '@underpass/runtime';
 import { usageError } from '../cli-error.js';
 import { type ClientConfig, loadClientConfig } from '../config/client-config.js';
 import { configVersion } from '../config/config-watch.js';
@@ -44,6 +44,7 @@ export interface ClientFlags {
   readonly persistentKeepalive?: number;
   readonly connectTimeout?: number;
   readonly metrics?: ListenAddress;
+  readonly suite?: SuiteName;
   readonly keyLog?: string;
   readonly logLevel?: LogLevel;
 }
@@ -64,7 +65,13 @@ export async function runClient(relay: string | undefined, options: ClientFlags)
   const name = saved?.name ?? credentialName(flags.config) ?? config.relay.host;
   if (flags.stdio !== undefined) {
     const log = openedLog('error');
-    await runOneConnection(flags.stdio, { config, name, log, keyLog: keyLogFrom(flags, log) });
+    await runOneConnection(flags.stdio, {
+      config,
+      name,
+      log,
+      suite: flags.suite,
+      keyLog: keyLogFrom(flags, log),
+    });
     return;
   }
   requireDistinctPlaces(config.forwards);
@@ -75,7 +82,7 @@ export async function runClient(relay: string | undefined, options: ClientFlags)
     return;
   }
   log = openedLog(config.logLevel);
-  await runForwards({ config, name, log, keyLog: keyLogFrom(flags, log), loaded });
+  await runForwards({ config, name, log, suite: flags.suite, keyLog: keyLogFrom(flags, log), loaded });
 }
 
 /** @throws CliError when the forwards of the command line do not go together */

@@ -15,6 +15,7 @@ import {
   parseTarget,
   parseUdpForwards,
 } from '@underpass/forward/syntax';
+import { SUITE_NAMES } from '@underpass/runtime/suite-names';
 import { InvalidArgumentError, Option } from 'commander';
 import { usageError } from '../cli-error.js';
 import { type HostPort, type ListenAddress, parseHostPort, parseListenAddress } from '../host-port.js';
@@ -161,6 +162,13 @@ export function reverseForwardValue(
 
 export function logLevelOption(): Option {
   return new Option('--log-level <level>', 'how much to log').choices(LOG_LEVELS).env('UNDERPASS_LOG_LEVEL');
+}
+
+export function suiteOption(): Option {
+  return new Option(
+    '--suite <name>',
+    'the crypto suite to use instead of the fastest that works here, to compare or to examine one',
+  ).choices(SUITE_NAMES);
 }
 
 export function metricsOption(): Option {

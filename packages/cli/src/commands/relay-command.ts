@@ -7,6 +7,7 @@ import {
   logLevelOption,
   metricsOption,
   relayConfigOption,
+  suiteOption,
 } from './option-values.js';
 import type { RelayFlags } from './relay.js';
 
@@ -19,6 +20,7 @@ export function relayCommand(): Command {
     .addOption(listenOption('where to listen, instead of where the config says'))
     .addOption(endpointOption('where clients reach this relay, for the links of underpass invite'))
     .addOption(metricsOption())
+    .addOption(suiteOption())
     .addOption(keyLogOption())
     .addOption(logLevelOption())
     .addHelpText('after', '\nExample:\n  underpass relay --listen 51820')

@@ -2,7 +2,7 @@
 import { existsSync, rmSync } from 'node:fs';
 import { formatTarget } from '@underpass/forward';
 import { type Relay, type RelayEvent, startRelay } from '@underpass/relay';
-import { type Log, shortKey, systemTimers } from '@underpass/runtime';
+import { type Log, type SuiteName, shortKey, systemTimers } from '@underpass/runtime';
 import { systemReason } from '../cli-error.js';
 import { ConfigWatch, configVersion } from '../config/config-watch.js';
 import { defaultRelayConfigFile } from '../config/default-paths.js';
@@ -36,6 +36,7 @@ export interface RelayFlags {
   readonly listen?: ListenAddress;
   readonly endpoint?: HostPort;
   readonly metrics?: ListenAddress;
+  readonly suite?: SuiteName;
   readonly keyLog?: string;
   readonly logLevel?: LogLevel;
 }
@@ -132,6 +133,7 @@ async function start(file: string, flags: RelayFlags): Promise<StartedRelay> {
       feed.onEvent(event);
     },
     onFatal: endWithInternalError,
+    suite: flags.suite,
     ...(config.congestion && { congestion: config.congestion }),
     ...(config.memoryPerPeerBytes && { memoryPerPeerBytes: config.memoryPerPeerBytes }),
     ...(config.maxOutageMs && { maxOutageMs: config.maxOutageMs }),

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isatty } from 'node:tty';
 import { type Client, type ClientEvent, type ClientOptions, startClient } from '@underpass/client';
 import { formatTarget, type Target } from '@underpass/forward';
-import { type Log, shortKey } from '@underpass/runtime';
+import { type Log, type SuiteName, shortKey } from '@underpass/runtime';
 import type { ClientConfig } from '../config/client-config.js';
 import { type ClientControl, claimClient } from '../control/claim-client.js';
 import { type ClientFacts, clientReport } from '../control/client-report.js';
@@ -31,6 +31,8 @@ export interface ClientRun {
   /** What `underpass status` calls this client. */
   readonly name: string;
   readonly log: Log;
+  /** Undefined for the fastest. */
+  readonly suite: SuiteName | undefined;
   readonly keyLog: ((line: string) => void) | undefined;
   /** The file that the config came from, to be followed. */
   readonly loaded?: LoadedClientConfig | undefined;
@@ -151,7 +153,7 @@ export function optionsOf(config: ClientConfig): Omit<ClientOptions, 'log'> {
 
 /** Starts the client and answers at its control socket. Closes the socket if the client cannot start. */
 async function start(
-  { config, log, keyLog }: ClientRun,
+  { config, log, suite, keyLog }: ClientRun,
   control: ClientControl,
   onEvent: (event: ClientEvent) => void,
 ): Promise<Client> {
@@ -161,6 +163,7 @@ async function start(
       // At a terminal the user can correct a misspelt name at once. A service waits for its network.
       refuseUnknownName: isatty(2),
       log,
+      suite,
       onEvent: (event) => {
         onEvent(event);
         control.onEvent(event);

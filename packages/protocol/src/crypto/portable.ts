@@ -13,7 +13,7 @@ import { type Aead, type CryptoSuite, KEY_BYTES, TAG_BYTES, XNONCE_BYTES } from 
 
 export function createPortableSuite(): CryptoSuite {
   return {
-    name: 'portable (tweetnacl + noble)',
+    name: 'portable',
     x25519(privateKey, publicKey) {
       const shared = nacl.scalarMult(privateKey, publicKey);
       return isAllZero(shared) ? undefined : shared; // RFC 7748 §6.1

@@ -8,8 +8,7 @@ export const XNONCE_BYTES = 24;
 /** One implementation of the primitives. All keys and shared secrets are 32 bytes long. No method changes its
  *  arguments. */
 export interface CryptoSuite {
-  /** The name that `underpass status` shows, for example `portable (tweetnacl + noble)` or
-   *  `native (node:crypto + sodium)`. */
+  /** The name that `underpass status` shows, for example `portable` or `openssl`. */
   readonly name: string;
 
   /** X25519 (RFC 7748 §5).

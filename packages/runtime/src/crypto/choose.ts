@@ -1,63 +1,138 @@
-/** Chooses the fastest suite that works on this machine. */
-import { type CryptoSuite, createPortableSuite } from '@underpass/protocol';
-import { createNativeSuite } from './native.js';
+/** Chooses the crypto suite that seals packets fastest on this machine (docs/adr/0027-crypto-suites.md). */
+import { type CryptoSuite, createPortableSuite, TAG_BYTES } from '@underpass/protocol';
+import { type Log, silentLog } from '../log.js';
+import { UnderpassError } from '../underpass-error.js';
+import { givesKnownAnswers } from './known-answers.js';
+import { createNodeSuite } from './node-suite.js';
+import { loadOpenSsl } from './openssl.js';
+import { createOpenSslSuite } from './openssl-suite.js';
 import { loadSodium } from './sodium.js';
+import { createSodiumSuite } from './sodium-suite.js';
+import type { SuiteName } from './suite-names.js';
+import { createWasmSuite } from './wasm-suite.js';
+import { sodiumX25519 } from './x25519.js';
 
-/** Returns the first candidate that gives the known answers, or the portable suite, which needs nothing from the
- *  machine. The suite's name says which one it is.
- *
- *  @param candidates  fastest first; one that throws is skipped */
-export function chooseSuite(candidates: readonly (() => CryptoSuite)[] = fastestFirst()): CryptoSuite {
-  const portable = createPortableSuite();
-  for (const create of candidates) {
-    const suite = orUndefined(create);
-    if (suite !== undefined && agrees(suite, portable)) return suite;
+/** A packet as bulk traffic has them, with its tag. */
+const PACKET_BYTES = 1350;
+/** A round seals this many packets with each suite in turn, and a suite's time is that of its best round. Together they
+ *  take about a millisecond for two native suites, so that the result is not worth keeping in a file. */
+const ROUND_PACKETS = 16;
+const ROUNDS = 8;
+/** A suite replaces an earlier one only if it takes at most this share of its time. Between equals, chance must not
+ *  decide. */
+const CLEARLY_FASTER = 0.9;
+
+/** Makes a suite. It throws if this machine does not have what the suite needs. */
+export type MakeSuite = () => CryptoSuite | Promise<CryptoSuite>;
+
+export interface ChooseOptions {
+  /** The suite to use, whatever its speed. */
+  readonly name?: SuiteName | undefined;
+  readonly log?: Log;
+  /** Monotonic milliseconds with a fraction. */
+  readonly now?: () => number;
+  readonly makers?: Readonly<Record<SuiteName, MakeSuite>>;
+}
+
+const MAKERS: Readonly<Record<SuiteName, MakeSuite>> = {
+  openssl: () => {
+    const sodium = loadSodium();
+    return createOpenSslSuite(required(loadOpenSsl()), sodium && sodiumX25519(sodium));
+  },
+  sodium: () => createSodiumSuite(required(loadSodium())),
+  wasm: createWasmSuite,
+  node: createNodeSuite,
+  portable: createPortableSuite,
+};
+
+/** Suites of a kind are measured against each other. A kind is considered only if all before it are missing: a native
+ *  suite is always faster than one of the second kind, which takes longer to load too. */
+const KINDS: readonly (readonly SuiteName[])[] = [['openssl', 'sodium'], ['wasm', 'node'], ['portable']];
+
+/** Returns the fastest suite that works here and gives the known answers. The portable suite needs nothing from the
+ *  machine, so there always is one.
+ *  @throws UnderpassError when the suite of that name does not work here */
+export async function chooseSuite(options: ChooseOptions = {}): Promise<CryptoSuite> {
+  const { name, log = silentLog, now = () => performance.now(), makers = MAKERS } = options;
+  for (const kind of name === undefined ? KINDS : [[name]]) {
+    const made = await Promise.all(kind.map((each) => orUndefined(makers[each])));
+    const working = made.filter((suite) => suite !== undefined).filter(givesKnownAnswers);
+    const measured = measure(working, now);
+    const [fastest] = measured;
+    if (fastest === undefined) continue;
+    report(log, measured);
+    return fastest.suite;
   }
-  return portable;
+  throw unusable(name);
 }
 
-function fastestFirst(): (() => CryptoSuite)[] {
-  const sodium = loadSodium();
-  const native = () => createNativeSuite();
-  return sodium === undefined ? [native] : [() => createNativeSuite(sodium), native];
+/** The optional packages behind suites. */
+const PACKAGES: Readonly<Partial<Record<SuiteName, string>>> = { openssl: 'koffi', sodium: 'sodium-native' };
+
+function unusable(name: SuiteName | undefined): UnderpassError {
+  if (name === undefined) {
+    return new UnderpassError(
+      'invalid-option',
+      'no crypto suite works on this machine',
+      'reinstall the program',
+    );
+  }
+  const needed = PACKAGES[name];
+  return new UnderpassError(
+    'invalid-option',
+    `the crypto suite '${name}' does not work on this machine`,
+    `${needed === undefined ? '' : `it needs the package ${needed}: install it, or `}leave the choice to the program`,
+  );
 }
 
-/** Whether every primitive gives the same answers, so that a broken build shows here and not in a handshake. */
-function agrees(suite: CryptoSuite, reference: CryptoSuite): boolean {
-  return orUndefined(() => sample(suite)) === sample(reference);
+interface Measured {
+  readonly suite: CryptoSuite;
+  /** The time to seal one packet. */
+  microseconds: number;
 }
 
-/** The answers of a suite to fixed inputs, including some that it must refuse. */
-function sample(suite: CryptoSuite): string {
-  const key = Uint8Array.from({ length: 32 }, (_, i) => i + 1);
-  const additional = key.subarray(0, 7);
-  const publicKey = suite.x25519PublicKey(key.map((byte) => byte ^ 0x55));
-  const nonce = key.subarray(0, 24);
-  const answers: (Uint8Array | undefined)[] = [
-    publicKey,
-    suite.x25519(key, publicKey),
-    suite.x25519(key, new Uint8Array(32)),
-    suite.hash(key, additional),
-    suite.hmac(key, additional),
-    suite.mac(key, additional),
-    suite.xaeadSeal(key, nonce, key, additional),
-    suite.xaeadOpen(key, nonce, key, additional),
-  ];
-  const buffer = Uint8Array.from({ length: 100 + 16 }, (_, i) => i);
-  const aead = suite.aead(key);
-  aead.seal(0xffff_fffe, 0x1234_5678, buffer, 0, 100, additional);
-  answers.push(buffer.slice());
-  const opened = aead.open(0xffff_fffe, 0x1234_5678, buffer, 0, 116, additional);
-  answers.push(buffer.slice(0, 100));
-  const refused = aead.open(1, 2, buffer, 0, 116);
-  aead.destroy();
-  const equal = [suite.equal(key, key.slice()), suite.equal(key, nonce), suite.equal(key, publicKey)];
-  return [...answers.map((bytes) => bytes?.join() ?? 'none'), opened, refused, ...equal].join(';');
+/** @returns the suites, the one to use first */
+function measure(suites: readonly CryptoSuite[], now: () => number): readonly Measured[] {
+  const measured = suites.map((suite): Measured => ({ suite, microseconds: Number.POSITIVE_INFINITY }));
+  if (suites.length < 2) return measured;
+  const aeads = suites.map((suite) => suite.aead(new Uint8Array(32)));
+  const packet = new Uint8Array(PACKET_BYTES);
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [i, entry] of measured.entries()) {
+      const start = now();
+      for (let packets = 0; packets < ROUND_PACKETS; packets++) {
+        aeads[i]?.seal(round, packets, packet, 0, PACKET_BYTES - TAG_BYTES);
+      }
+      entry.microseconds = Math.min(entry.microseconds, (1000 * (now() - start)) / ROUND_PACKETS);
+    }
+  }
+  for (const aead of aeads) aead.destroy();
+  let first = 0;
+  for (const [i, { microseconds }] of measured.entries()) {
+    if (microseconds < CLEARLY_FASTER * (measured[first] as Measured).microseconds) first = i;
+  }
+  return [measured[first] as Measured, ...measured.filter((_, i) => i !== first)];
 }
 
-function orUndefined<T>(attempt: () => T): T | undefined {
+function report(log: Log, measured: readonly Measured[]): void {
+  const times = measured.map(({ suite, microseconds }) => ({
+    suite: suite.name,
+    ...(Number.isFinite(microseconds) && { packetMicroseconds: Math.round(10 * microseconds) / 10 }),
+  }));
+  const text = times.map(({ suite, packetMicroseconds: time }) =>
+    time === undefined ? suite : `${suite} ${time.toFixed(1)} µs a packet`,
+  );
+  log.debug({ event: 'suite', suite: times[0]?.suite, measured: times }, `crypto suite: ${text.join(', ')}`);
+}
+
+function required<T>(library: T | undefined): T {
+  if (library === undefined) throw new Error('the library is not here');
+  return library;
+}
+
+async function orUndefined(make: MakeSuite): Promise<CryptoSuite | undefined> {
   try {
-    return attempt();
+    return await make();
   } catch {
     return undefined;
   }

@@ -1,19 +1,16 @@
-import { type CryptoSuite, createPortableSuite } from '@underpass/protocol';
-import { createNativeSuite, loadSodium } from '@underpass/runtime';
+import { createPortableSuite } from '@underpass/protocol';
 import { toHex } from '@underpass/testkit/crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { EVERY_SUITE } from './every-suite.js';
 
 const portable = createPortableSuite();
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
 const text = fc.uint8Array({ maxLength: 300, size: 'max' });
 const half = fc.integer({ min: 0, max: 0xffff_ffff });
 
-const sodium = loadSodium();
-describe.each<[string, CryptoSuite]>([
-  ['node:crypto', createNativeSuite()],
-  ...(sodium === undefined ? [] : [['sodium', createNativeSuite(sodium)] as [string, CryptoSuite]]),
-])('the %s suite', (_, suite) => {
+describe.each(EVERY_SUITE)('the %s suite', (_, create) => {
+  const suite = create();
   it('agrees with the portable one on X25519', () => {
     fc.assert(
       fc.property(bytes(32), bytes(32), (privateKey, publicKey) => {

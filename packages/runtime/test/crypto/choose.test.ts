@@ -1,9 +1,33 @@
 import { type Aead, type CryptoSuite, createPortableSuite } from '@underpass/protocol';
-import { chooseSuite, createNativeSuite, loadSodium } from '@underpass/runtime';
+import { chooseSuite, createNodeSuite, loadOpenSsl, loadSodium, type MakeSuite } from '@underpass/runtime';
 import { describe, expect, it } from 'vitest';
 
 const portable = createPortableSuite();
-const native = createNativeSuite();
+const native = createNodeSuite();
+
+/** Only these suites can be made, apart from the portable one. */
+function makers(parts: Partial<Record<'openssl' | 'sodium' | 'wasm' | 'node', MakeSuite>>) {
+  const missing = () => {
+    throw new Error('Cannot find module');
+  };
+  return {
+    openssl: missing,
+    sodium: missing,
+    wasm: missing,
+    node: missing,
+    ...parts,
+    portable: () => portable,
+  };
+}
+
+/** A suite that works, with another name. */
+const named = (name: string): CryptoSuite => ({ ...native, name });
+
+/** A clock that gives these readings in turn, again and again: each measurement takes two. */
+function clock(...readings: number[]): () => number {
+  let next = 0;
+  return () => readings[next++ % readings.length] as number;
+}
 
 /** A suite that is correct except for the given parts. */
 function broken(parts: Partial<CryptoSuite>): () => CryptoSuite {
@@ -26,31 +50,75 @@ function brokenAead(parts: (right: Aead) => Partial<Aead>): () => CryptoSuite {
 }
 
 describe('the choice of a suite', () => {
-  it('takes sodium where it is installed, and node:crypto where it is not', () => {
-    const expected = loadSodium() === undefined ? 'native (node:crypto)' : 'native (node:crypto + sodium)';
-    expect(chooseSuite().name).toBe(expected);
-    expect(chooseSuite([() => createNativeSuite(undefined)]).name).toBe('native (node:crypto)');
+  it('takes a native suite where its package is installed', async () => {
+    const { name } = await chooseSuite();
+    if (loadOpenSsl() === undefined && loadSodium() === undefined) expect(['wasm', 'node']).toContain(name);
+    else expect(['openssl', 'sodium']).toContain(name);
   });
 
-  it('takes the first that works', () => {
-    expect(chooseSuite([() => native, () => portable])).toBe(native);
-    expect(chooseSuite([() => portable, () => native])).toBe(portable);
+  it('measures the suites of a kind, and takes the fastest', async () => {
+    const both = makers({ openssl: () => named('openssl'), sodium: () => named('sodium') });
+    const slowFirst = await chooseSuite({ makers: both, now: clock(0, 2, 10, 11) });
+    expect(slowFirst.name).toBe('sodium');
+    const slowSecond = await chooseSuite({ makers: both, now: clock(0, 1, 10, 12) });
+    expect(slowSecond.name).toBe('openssl');
   });
 
-  it('falls back to the portable suite', () => {
-    expect(chooseSuite([]).name).toBe(portable.name);
+  it('takes the first of two that are about equally fast', async () => {
+    const both = makers({ openssl: () => named('openssl'), sodium: () => named('sodium') });
+    expect((await chooseSuite({ makers: both, now: clock(0, 100, 200, 295) })).name).toBe('openssl');
   });
 
-  it('skips a suite that cannot be created', () => {
-    const missing = () => {
-      throw new Error('Cannot find module');
+  it('does not even make a suite of a slower kind', async () => {
+    let made = 0;
+    const wasm = () => {
+      made++;
+      return named('wasm');
     };
-    expect(chooseSuite([missing, () => native])).toBe(native);
-    expect(chooseSuite([missing]).name).toBe(portable.name);
+    expect((await chooseSuite({ makers: makers({ sodium: () => named('sodium'), wasm }) })).name).toBe(
+      'sodium',
+    );
+    expect(made).toBe(0);
+    expect((await chooseSuite({ makers: makers({ wasm }) })).name).toBe('wasm');
   });
 
-  it('skips sodium if functions are missing', () => {
-    expect(chooseSuite([() => createNativeSuite({} as never), () => native])).toBe(native);
+  it('reports what it measured', async () => {
+    const lines: object[] = [];
+    const note = (fields: object): void => void lines.push(fields);
+    const log = { debug: note, info: note, warn: note, error: note };
+    const both = makers({ openssl: () => named('openssl'), sodium: () => named('sodium') });
+    await chooseSuite({ makers: both, now: clock(0, 0.032, 1, 1.016), log });
+    expect(lines).toEqual([
+      {
+        event: 'suite',
+        suite: 'sodium',
+        measured: [
+          { suite: 'sodium', packetMicroseconds: 1 },
+          { suite: 'openssl', packetMicroseconds: 2 },
+        ],
+      },
+    ]);
+  });
+
+  it('falls back to the portable suite', async () => {
+    expect(await chooseSuite({ makers: makers({}) })).toBe(portable);
+  });
+
+  it('takes the suite of a given name', async () => {
+    for (const name of ['node', 'wasm', 'portable'] as const) {
+      expect((await chooseSuite({ name })).name).toBe(name);
+    }
+  });
+
+  it.each([
+    ['sodium', 'sodium-native'],
+    ['openssl', 'koffi'],
+  ] as const)('says which package the %s suite needs if it is missing', async (name, needed) => {
+    await expect(chooseSuite({ name, makers: makers({}) })).rejects.toMatchObject({
+      code: 'invalid-option',
+      message: `the crypto suite '${name}' does not work on this machine`,
+      hint: `it needs the package ${needed}: install it, or leave the choice to the program`,
+    });
   });
 
   it.each<[string, () => CryptoSuite]>([
@@ -90,7 +158,8 @@ describe('the choice of a suite', () => {
         seal: (high, low, buffer, offset, length) => right.seal(high, low, buffer, offset, length),
       })),
     ],
-  ])('skips a suite that %s', (_, create) => {
-    expect(chooseSuite([create]).name).toBe(portable.name);
+  ])('skips a suite that %s', async (_, create) => {
+    expect(await chooseSuite({ makers: makers({ sodium: create }) })).toBe(portable);
+    await expect(chooseSuite({ name: 'sodium', makers: makers({ sodium: create }) })).rejects.toThrow();
   });
 });

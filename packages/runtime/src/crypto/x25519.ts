@@ -1,4 +1,4 @@
-/** X25519 through sodium or node:crypto. */
+/** X25519 through sodium-native or node:crypto. */
 import { createPrivateKey, createPublicKey, diffieHellman } from 'node:crypto';
 import { assert, type CryptoSuite, isAllZero, KEY_BYTES } from '@underpass/protocol';
 import type { Sodium } from './sodium.js';
