@@ -9,6 +9,7 @@ export const USAGE = `npm run bench -- [options]
   --seconds S       how long each measurement takes (default: 2)
   --quick           three runs of half a second
   --node PATH       the Node that runs Underpass; may be repeated, the first is the main one (default: this one)
+  --modules DIR     where npm packages of other tunnels are installed (--list says which)
   --against REV     compares this checkout with another commit, which is built in a temporary directory
   --output DIR      where to write results.json, README.md and the plots (default: docs/benchmarks, if nothing above
                     narrows the run; otherwise they are not written)
@@ -22,6 +23,7 @@ const OPTIONS = {
   seconds: { type: 'string' },
   quick: { type: 'boolean', default: false },
   node: { type: 'string', multiple: true, default: [] },
+  modules: { type: 'string' },
   against: { type: 'string' },
   output: { type: 'string' },
   list: { type: 'boolean', default: false },

@@ -2,7 +2,9 @@
 
 import { fileURLToPath } from 'node:url';
 import { direct } from './peers/direct.mjs';
+import { kcptun } from './peers/kcptun.mjs';
 import { nodeProxy } from './peers/node-proxy.mjs';
+import { quinn } from './peers/quinn.mjs';
 import { ssh } from './peers/ssh.mjs';
 import { underpass } from './peers/underpass.mjs';
 import { wireguardGo } from './peers/wireguard-go.mjs';
@@ -12,15 +14,15 @@ import { roundTrips } from './scenarios/round-trips.mjs';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-export const SCENARIOS = [...bulk, roundTrips, connections];
-
-const OTHERS = [ssh, wireguardGo, nodeProxy, direct];
+/** Those that need quiet come first: bulk leaves full buffers behind. */
+export const SCENARIOS = [roundTrips, connections, ...bulk];
 
 /** The first tunnel is the one that all others are compared with.
  *
  *  @param nodes  `{ version, path }` of each Node that is to run Underpass; the first one is the main one
+ *  @param modules  see `--modules`
  *  @param against  `{ revision, root }` of another build. Then the other programs are left out */
-export function tunnelsFor({ nodes, against }) {
+export function tunnelsFor({ nodes, modules, against }) {
   const [main, ...more] = nodes;
   const own = [underpass({ id: 'underpass', title: 'Underpass', root: ROOT, node: main.path })];
   for (const { version, path } of more) {
@@ -37,5 +39,5 @@ export function tunnelsFor({ nodes, against }) {
     const title = `Underpass at ${against.revision}`;
     return [...own, underpass({ id: 'against', title, root: against.root, node: main.path })];
   }
-  return [...own, ...OTHERS];
+  return [...own, ssh, quinn({ modules, node: main.path }), kcptun, wireguardGo, nodeProxy, direct];
 }

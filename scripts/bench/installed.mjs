@@ -1,5 +1,6 @@
 // Finds programs that may not be installed.
 
+import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import path from 'node:path';
 
@@ -27,4 +28,12 @@ export function missingPrograms(programs, packages) {
   const missing = programs.filter((program) => pathOf(program) === undefined);
   if (missing.length === 0) return undefined;
   return `${missing.join(', ')} not found: apt-get install ${packages.join(' ')}`;
+}
+
+/** @returns the version of a Debian package, for programs that do not say theirs */
+export function versionOfPackage(name) {
+  const { status, stdout } = spawnSync('dpkg-query', ['--show', '--showformat', '${Version}', name], {
+    encoding: 'utf8',
+  });
+  return status === 0 ? `Debian ${stdout}` : 'version unknown';
 }

@@ -34,7 +34,11 @@ async function main(settings) {
   const hasNamespaces = noNamespaces === undefined;
   const nodes = readNodes(settings.node);
   const against = settings.against === undefined ? undefined : buildRevision(settings.against, say);
-  const { scenarios, tunnels } = choose(settings.only, SCENARIOS, tunnelsFor({ nodes, against }));
+  const { scenarios, tunnels } = choose(
+    settings.only,
+    SCENARIOS,
+    tunnelsFor({ nodes, modules: settings.modules, against }),
+  );
   const missing = tunnels.flatMap((tunnel) => {
     const reason = tunnel.missing({ hasNamespaces });
     return reason === undefined ? [] : [{ id: tunnel.id, title: tunnel.title, reason }];

@@ -9,7 +9,7 @@ import { interleave } from './interleave.mjs';
 import { startLoad } from './load/load.mjs';
 import { createNetwork } from './network/network.mjs';
 
-/** After a measurement, until what it left in buffers is gone. */
+/** After a measurement, until resets have arrived. */
 const SETTLE_MS = 150;
 
 /** Runs every scenario with every tunnel.
@@ -76,6 +76,8 @@ async function measureAll(scenario, running, { load, runs, seconds, say }) {
 
 async function measureOnce(scenario, context) {
   try {
+    // What the last measurement left in buffers has to go first.
+    await context.load.ask('waitUntilReady', { address: context.tunnel.address });
     return { values: await scenario.measure(context) };
   } catch (error) {
     return { error: error.message };
