@@ -30,9 +30,13 @@ export function missingPrograms(programs, packages) {
   return `${missing.join(', ')} not found: apt-get install ${packages.join(' ')}`;
 }
 
+/** How dpkg-query names the version. */
+// biome-ignore lint/suspicious/noTemplateCurlyInString: the syntax of dpkg-query
+const VERSION_FIELD = '${Version}';
+
 /** @returns the version of a Debian package, for programs that do not say theirs */
 export function versionOfPackage(name) {
-  const { status, stdout } = spawnSync('dpkg-query', ['--show', '--showformat', '${Version}', name], {
+  const { status, stdout } = spawnSync('dpkg-query', ['--show', '--showformat', VERSION_FIELD, name], {
     encoding: 'utf8',
   });
   return status === 0 ? `Debian ${stdout}` : 'version unknown';
