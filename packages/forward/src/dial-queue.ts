@@ -20,12 +20,12 @@ export interface DialQueueOptions {
  *  A request holds a place from before its name is resolved until its status is known. A target that does not answer
  *  keeps each of its places for 10 s, so the queue shares out places by target. A target may take another place only
  *  while it holds fewer than are free: the first may take half of all, the next half of the rest, and so on. So dead
- *  targets leave places for others. Requests without a place wait, and so does a request with a place while the peer has
- *  dialled too often in the last moments. Within a target they start in order of arrival, and
- *  the targets take turns. The queue only counts and calls `start`; it never resolves or dials itself. */
+ *  targets leave places for others. Requests without a place wait, and so does a request with a place while too many of
+ *  the peer's last attempts have failed or are under way. Within a target they start in order of arrival, and the
+ *  targets take turns. The queue only counts and calls `start`; it never resolves or dials itself. */
 export class DialQueue {
   readonly #options: DialQueueOptions;
-  /** Has a token for each connection and flow that starts. */
+  /** Has a token for each flow that starts, and for each connection that starts and is not accepted. */
   readonly #rate = new TokenBucket(DIALS_BURST, DIALS_PER_SECOND);
   /** Targets with a dial or a waiting request, in the order of their next turn. */
   readonly #targets = new Map<string, TargetQueue>();
@@ -78,6 +78,11 @@ export class DialQueue {
    *  @returns false if the peer has started too many in the last moments */
   takeToken(): boolean {
     return this.#rate.take(this.#options.now());
+  }
+
+  /** Call when a target has accepted a connection: only attempts that fail count (spec forwarding 2.5). */
+  onAccepted(): void {
+    this.#rate.give();
   }
 
   /** Starts every waiting request that now has a place. */

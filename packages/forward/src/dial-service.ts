@@ -168,6 +168,7 @@ export class DialService implements RequestService {
     this.#shared.open.add(this);
     // Count the socket before giving the place back, because a waiting request may take that place at once.
     this.#shared.onConnected(socket);
+    this.#shared.queue.onAccepted();
     this.#request.open();
     this.#leave();
     const { id } = stream;

@@ -107,6 +107,17 @@ describe('the queue of dials', () => {
     expect(queue.waiting).toBe(0);
   });
 
+  // spec forwarding 2.5: "stops counting when its target has accepted it"
+  it('does not count connections that targets accept', () => {
+    const { queue } = setUp();
+    for (let n = 0; n < 3 * DIALS_BURST; n++) {
+      const leave = queue.enter('a', () => queue.onAccepted());
+      leave?.();
+    }
+    expect(queue.waiting).toBe(0);
+    expect(queue.takeToken()).toBe(true);
+  });
+
   it('starts thousands of requests that end at once without a deep stack', () => {
     const { queue, permit } = setUp();
     permit(false);
