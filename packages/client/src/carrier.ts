@@ -128,6 +128,7 @@ export class Carrier {
   admit(socket: Socket): boolean {
     if (this.#descriptors.hasRoom()) {
       this.#own(socket);
+      socket.once('close', () => this.#descriptors.release());
       return true;
     }
     socket.on('error', () => {});

@@ -94,6 +94,7 @@ export class Acceptor {
       onConnected: (socket) => this.#sockets.add(socket),
       onDisconnected: (socket) => {
         this.#sockets.delete(socket);
+        options.descriptors.release();
         queue.startWaiting();
       },
       onEnd: (id, target, summary) => observer.onEnd(id, target, summary),

@@ -87,6 +87,8 @@ export const TCP_KEEPALIVE_MS = 60_000;
 /** How many descriptors must be free before one is used for a connection; half of them stay in reserve (spec forwarding
  *  2.7). */
 export const RESERVED_DESCRIPTORS = 16;
+/** How long a look at the free descriptors counts. */
+export const DESCRIPTOR_LOOK_MS = 1_000;
 /** A shortage of descriptors is reported at most this often. */
 export const DESCRIPTOR_WARNING_MS = 60_000;
 /** How often a socket that Node does not poll is checked for whether its other end still exists (spec forwarding 4.6),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { DescriptorGuard } from '../src/descriptor-guard.js';
-import { DESCRIPTOR_WARNING_MS, RESERVED_DESCRIPTORS } from '../src/forward-constants.js';
+import { DESCRIPTOR_LOOK_MS, DESCRIPTOR_WARNING_MS, RESERVED_DESCRIPTORS } from '../src/forward-constants.js';
 
 function setUp(free: number) {
   const state = { free, now: 0, looks: 0 };
@@ -35,6 +35,27 @@ describe('the guard over file descriptors', () => {
     const { guard, state } = setUp(1000);
     for (let i = 0; i < 90; i++) expect(guard.hasRoom()).toBe(true);
     expect(state.looks).toBe(10);
+  });
+
+  it('looks once a second while connections come and go', () => {
+    const { guard, state } = setUp(1000);
+    for (let i = 0; i < 500; i++) {
+      expect(guard.hasRoom()).toBe(true);
+      guard.release();
+    }
+    expect(state.looks).toBe(1);
+    state.now = DESCRIPTOR_LOOK_MS;
+    state.free = 0; // something else took them
+    expect(guard.hasRoom()).toBe(false);
+  });
+
+  it('looks again after a refusal, however many connections were closed', () => {
+    const { guard, state } = setUp(0);
+    expect(guard.hasRoom()).toBe(false);
+    for (let i = 0; i < 20; i++) guard.release();
+    expect(guard.hasRoom()).toBe(false);
+    state.free = 1000;
+    expect(guard.hasRoom()).toBe(true);
   });
 
   it('warns at once and then once a minute, with the number of refusals since', () => {

@@ -171,6 +171,7 @@ export class ReverseListener implements RequestService, Listener {
       owner.add(socket);
       socket.once('close', () => owner.delete(socket));
     }
+    socket.once('close', () => descriptors.release());
     new Visitor(socket, from, this, this.#shared).start();
   }
 }
