@@ -3,9 +3,10 @@
 //   node scripts/measure-peers.mjs [--peers 0,1000,5000] [--runs 3] [--seconds 2]
 //
 // The numbers of peers take turns, run after run, and the first is what the others are compared with. 'KB a peer' is
-// what the process occupies, with the config that it read. Below the table is the memory that an endpoint holds for one
-// peer: one that was never heard, one that has just connected, and one that has transferred a megabyte each way and was
-// idle after that. Needs a machine with nothing else to do. Exit code: 0 printed, 2 not built or wrong arguments.
+// memory of the process, once as resident, with what V8 sets aside and has not collected yet, and once as held, when
+// everything that can go has gone. Below the table is the memory that an endpoint holds for one peer: one that was never
+// heard, one that has just connected, and one that has transferred a megabyte each way and was idle after that. Needs a
+// machine with nothing else to do. Exit code: 0 printed, 2 not built or wrong arguments.
 
 import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -33,6 +34,13 @@ const RUNTIME = new URL('../packages/runtime/dist/index.js', import.meta.url);
 const MEMORY = '--memory';
 const MEASURED_PEERS = 1000;
 const WARM_UP_PEERS = 200;
+
+/** Runs in the relay. On SIGUSR2 it logs what the process holds. */
+const MEMORY_PROBE = `process.on('SIGUSR2', () => {
+  for (let i = 0; i < 5; i++) globalThis.gc();
+  const { heapUsed, external } = process.memoryUsage();
+  console.error(JSON.stringify({ event: 'memory', heldBytes: heapUsed + external }));
+})`;
 
 if (!existsSync(BUILT)) fail('the program is not built: run npm run build first');
 if (process.argv[2] === MEMORY) {
@@ -87,7 +95,10 @@ async function measure(count, target) {
   const config = path.join(directory, 'relay.toml');
   writeFileSync(config, relayConfig(count, clientKey.publicKey, target.port));
   const startedAt = performance.now();
-  const relay = startProgram(['relay', '--config', config, '--listen', '127.0.0.1:0']);
+  const relay = startProgram(
+    ['relay', '--config', config, '--listen', '127.0.0.1:0'],
+    ['--expose-gc', `--import=data:text/javascript,${encodeURIComponent(MEMORY_PROBE)}`],
+  );
   const { port } = await relay.event('listening');
   const startMs = performance.now() - startedAt;
   const client = startProgram([
@@ -97,9 +108,12 @@ async function measure(count, target) {
   const forward = await client.event('listening');
   await client.event('connected');
   const idleBytes = residentBytes(relay.child.pid);
+  relay.child.kill('SIGUSR2');
+  const { heldBytes } = await relay.event('memory');
   const result = {
     startMs,
     idleBytes,
+    heldBytes,
     roundTripMs: await measureRoundTrip(forward.addresses[0].port),
     bytesPerSecond: await measureBulk(forward.addresses[0].port),
   };
@@ -184,8 +198,8 @@ function newKey(name) {
   return { file, publicKey };
 }
 
-function startProgram(programArguments) {
-  const child = spawn(process.execPath, [PROGRAM, ...programArguments], {
+function startProgram(programArguments, nodeArguments = []) {
+  const child = spawn(process.execPath, [...nodeArguments, PROGRAM, ...programArguments], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   children.add(child);
@@ -337,23 +351,27 @@ function printTable(results) {
     summary.set(count, {
       startMs: of('startMs'),
       idleBytes: of('idleBytes'),
+      heldBytes: of('heldBytes'),
       roundTripMs: of('roundTripMs'),
       bytesPerSecond: of('bytesPerSecond'),
     });
   }
   const base = summary.get(counts[0]);
-  const lines = [['peers', 'MB/s', 'ratio', 'p50 ms', 'ratio', 'start ms', 'resident MiB', 'KB a peer']];
-  for (const [count, { startMs, idleBytes, roundTripMs, bytesPerSecond }] of summary) {
+  const memory = ['resident', 'KB a peer', 'held MiB', 'KB a peer'];
+  const lines = [['peers', 'MB/s', 'ratio', 'p50 ms', 'ratio', 'start ms', 'ratio', ...memory]];
+  for (const [count, row] of summary) {
     const more = count - counts[0];
+    const mebibytes = (bytes) => (bytes / MEBIBYTE).toFixed(1);
+    const each = (name) => (more > 0 ? ((row[name] - base[name]) / 1024 / more).toFixed(1) : '');
     lines.push([
       String(count),
-      (bytesPerSecond / 1e6).toFixed(1),
-      (bytesPerSecond / base.bytesPerSecond).toFixed(2),
-      roundTripMs.toFixed(2),
-      (roundTripMs / base.roundTripMs).toFixed(2),
-      startMs.toFixed(0),
-      (idleBytes / MEBIBYTE).toFixed(0),
-      more > 0 ? ((idleBytes - base.idleBytes) / 1024 / more).toFixed(1) : '',
+      (row.bytesPerSecond / 1e6).toFixed(1),
+      (row.bytesPerSecond / base.bytesPerSecond).toFixed(2),
+      row.roundTripMs.toFixed(2),
+      (row.roundTripMs / base.roundTripMs).toFixed(2),
+      row.startMs.toFixed(0),
+      (row.startMs / base.startMs).toFixed(2),
+      ...[mebibytes(row.idleBytes), each('idleBytes'), mebibytes(row.heldBytes), each('heldBytes')],
     ]);
   }
   for (const line of lines) process.stdout.write(`${line.map((cell) => cell.padStart(12)).join('')}\n`);

@@ -39,7 +39,7 @@ export interface SharedByMembers {
 /** A peer of the config, with its endpoint state.
  *
  *  It owns the acceptor of the peer's streams and the peer's listeners, and turns what they observe into events under
- *  the peer's configured name. Both are created when they are first needed, because most peers of a large config are
+ *  the peer's configured name. All of this is created when it is first needed, because most peers of a large config are
  *  idle. The relay passes it the peer's streams and its new options, and closes it when the peer has left the config. */
 export class Member {
   readonly peer: Peer;
@@ -52,7 +52,7 @@ export class Member {
   #acceptor: Acceptor | undefined;
   #listeners: PeerListeners | undefined;
   /** The connected targets, by stream id. The acceptor's limit bounds them. */
-  readonly #streams = new Map<number, RelayStream>();
+  #streams: Map<number, RelayStream> | undefined;
 
   constructor(options: RelayPeerOptions, peer: Peer, shared: SharedByMembers) {
     this.#options = withoutSecret(options);
@@ -67,7 +67,7 @@ export class Member {
     return this.#options.name;
   }
   get streams(): readonly RelayStream[] {
-    return [...this.#streams.values()];
+    return [...(this.#streams?.values() ?? [])];
   }
   get listeners(): readonly RelayListener[] {
     return (this.#listeners?.open ?? []).map((listener) => ({
@@ -113,6 +113,8 @@ export class Member {
 
   #newAcceptor(): Acceptor {
     const { emit, now, ...shared } = this.#shared;
+    const streams = new Map<number, RelayStream>();
+    this.#streams = streams;
     return new Acceptor({
       ...shared,
       rules: () => this.#options.allow,
@@ -123,7 +125,7 @@ export class Member {
       },
       observer: {
         onOpened: (id, target, address) => {
-          this.#streams.set(id, { id, target, address, openedAt: now() });
+          streams.set(id, { id, target, address, openedAt: now() });
           emit({ type: 'stream-opened', peer: this.name, id, target, address });
         },
         onRefused: (id, target, status, reason) => this.#onRefused(id, target, status, reason),
@@ -140,7 +142,7 @@ export class Member {
           emit({ type: 'listen-refused', peer: this.name, listener, status, advice });
         },
         onEnd: (id, target, summary) => {
-          this.#streams.delete(id);
+          streams.delete(id);
           emit({ type: 'stream-closed', peer: this.name, id, target, ...summary });
         },
       },
@@ -194,6 +196,8 @@ function nameOf({ place }: ListenerInfo): string {
 }
 
 /** Drops the preshared key: the endpoint has its own copy, and the caller wipes this one. */
-function withoutSecret({ presharedKey: _secret, ...options }: RelayPeerOptions): RelayPeerOptions {
-  return options;
+function withoutSecret(options: RelayPeerOptions): RelayPeerOptions {
+  if (options.presharedKey === undefined) return options;
+  const { presharedKey: _secret, ...others } = options;
+  return others;
 }

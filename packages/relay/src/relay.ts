@@ -38,8 +38,8 @@ const DEFAULT_MAX_OUTAGE_MS = 24 * 3_600_000;
 
 /** Opens the UDP socket.
  *  @throws UnderpassError when it cannot be bound, or two peers share a name or a key */
-export async function startRelay(options: RelayOptions): Promise<Relay> {
-  checkPeers(options.peers, options.invites);
+export async function startRelay({ peers, invites, ...options }: RelayOptions): Promise<Relay> {
+  checkPeers(peers, invites);
   const suite = await chooseSuite({ name: options.suite, log: options.log });
   const socket = await openUdpSocket({ ...options.listen, localAddresses: ownAddresses });
   if (socket.mayAnswerFromAnotherAddress) {
@@ -61,9 +61,12 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     ...(options.keyLog && { keyLog: options.keyLog }),
   });
   const relay = new RunningRelay(options, endpoint, socket, suite);
-  relay.setPeers(options.peers, options.invites);
+  relay.setPeers(peers, invites);
   return relay;
 }
+
+/** All that does not grow with the number of peers: those change while the relay runs, and each has its `Member`. */
+type SettledOptions = Omit<RelayOptions, 'peers' | 'invites'>;
 
 type EventWithoutPeer =
   | { readonly type: 'waiting' | 'resumed'; readonly silentMs: number }
@@ -79,7 +82,7 @@ type EventWithoutPeer =
  *  events under the peer's configured name. `setPeers` is the only way to change who may connect. It never judges a
  *  target: the member's acceptor does. */
 class RunningRelay implements Relay {
-  readonly #options: RelayOptions;
+  readonly #options: SettledOptions;
   readonly #endpoint: Endpoint;
   readonly #socket: DatagramSocket;
   readonly #suite: CryptoSuite;
@@ -91,7 +94,7 @@ class RunningRelay implements Relay {
   readonly #sendErrorPace = new SendErrorPace();
   #closing: Promise<void> | undefined;
 
-  constructor(options: RelayOptions, endpoint: Endpoint, socket: DatagramSocket, suite: CryptoSuite) {
+  constructor(options: SettledOptions, endpoint: Endpoint, socket: DatagramSocket, suite: CryptoSuite) {
     this.#options = options;
     this.#endpoint = endpoint;
     this.#socket = socket;

@@ -7,7 +7,7 @@ import { systemReason } from '../cli-error.js';
 import { ConfigWatch, configVersion } from '../config/config-watch.js';
 import { defaultRelayConfigFile } from '../config/default-paths.js';
 import { writeFirstRelayConfig } from '../config/first-relay-config.js';
-import { loadRelayConfig, type RelayConfig, wipeKeys } from '../config/relay-config.js';
+import { loadRelayConfig, settingsOf, wipeKeys } from '../config/relay-config.js';
 import { controlSockets } from '../control/control-directory.js';
 import { EventFeed } from '../control/event-feed.js';
 import { openRelayControl } from '../control/relay-control.js';
@@ -25,6 +25,7 @@ import { makeStore, noteConnected, sweepStore } from '../store/store-changes.js'
 import { storeDirectoryOf } from '../store/store-files.js';
 import { StoreWatch } from '../store/store-watch.js';
 import { printLine } from '../terminal.js';
+import { holdYoungGeneration } from '../young-generation.js';
 import { endWithInternalError } from './internal-error.js';
 import { logRelayEvent, logRelaySummary } from './relay-log.js';
 import { type RunningSettings, reload, reloadOnSignal } from './reload.js';
@@ -56,6 +57,7 @@ export async function runRelay(flags: RelayFlags): Promise<void> {
     });
   }
   const version = configVersion(file);
+  const letGrow = holdYoungGeneration();
   let started: StartedRelay;
   try {
     started = await start(file, flags);
@@ -63,18 +65,21 @@ export async function runRelay(flags: RelayFlags): Promise<void> {
     // The config cannot work, so remove it: the next start must not find it. The key is fine, so it stays.
     if (isFirstRun) rmSync(file, { force: true });
     throw error;
+  } finally {
+    letGrow();
   }
-  const { relay, config, log, settings, feed } = started;
+  const { relay, log, settings, feed } = started;
+  const { publicKey } = settings.atStart;
+  const endpoint = flags.endpoint ?? settings.atStart.endpoint;
   const stop = untilStopSignal();
-  const endpoint = flags.endpoint ?? config.endpoint;
   const manager = serviceManager(log);
-  if (isFirstRun) printNextSteps(file, config);
+  if (isFirstRun) printNextSteps(file, publicKey);
   const watch = new StoreWatch(storeDirectoryOf(file), () => reloads.request(), systemTimers);
   const configWatch = new ConfigWatch(file, version, () => reloads.request(), systemTimers);
   const control = await openRelayControl({
     relay,
     config: file,
-    publicKey: config.publicKey,
+    publicKey,
     endpoint: endpoint && formatTarget(endpoint),
     reload: () => {
       watch.noteSeen();
@@ -84,7 +89,7 @@ export async function runRelay(flags: RelayFlags): Promise<void> {
     feed,
     log,
   });
-  announce(relay, file, config, log);
+  announce(file, started);
   manager.ready(`listening on UDP port ${relay.address.port}`);
   reloads.serveWith(() => {
     configWatch.noteSeen();
@@ -102,7 +107,9 @@ export async function runRelay(flags: RelayFlags): Promise<void> {
 
 interface StartedRelay {
   readonly relay: Relay;
-  readonly config: RelayConfig;
+  /** How many peers it started with. */
+  readonly peers: number;
+  readonly invites: number;
   readonly log: Log;
   readonly settings: RunningSettings;
   readonly feed: EventFeed<RelayEvent>;
@@ -110,15 +117,16 @@ interface StartedRelay {
 
 async function start(file: string, flags: RelayFlags): Promise<StartedRelay> {
   const config = loadRelayConfig(file);
-  const log = openLog(flags.logLevel ?? config.logLevel ?? 'info');
+  const settings: RunningSettings = { atStart: settingsOf(config), name: config.name };
+  const { atStart } = settings;
+  const log = openLog(flags.logLevel ?? atStart.logLevel ?? 'info');
   const keyLog = flags.keyLog === undefined ? undefined : openKeyLog(flags.keyLog, log);
-  const metricsAt = flags.metrics ?? config.metrics;
+  const metricsAt = flags.metrics ?? atStart.metrics;
   const metrics = metricsAt && (await MetricsServer.open(metricsAt, log));
   const feed = new EventFeed<RelayEvent>();
   const store = storeDirectoryOf(file);
-  const settings: RunningSettings = { config, name: config.name };
   const relay = await startRelay({
-    listen: flags.listen ?? config.listen,
+    listen: flags.listen ?? atStart.listen,
     privateKey: config.privateKey,
     peers: config.peers,
     invites: config.invites,
@@ -134,16 +142,17 @@ async function start(file: string, flags: RelayFlags): Promise<StartedRelay> {
     },
     onFatal: endWithInternalError,
     suite: flags.suite,
-    ...(config.congestion && { congestion: config.congestion }),
-    ...(config.memoryPerPeerBytes && { memoryPerPeerBytes: config.memoryPerPeerBytes }),
-    ...(config.maxOutageMs && { maxOutageMs: config.maxOutageMs }),
-    ...(config.idleTimeoutMs && { idleTimeoutMs: config.idleTimeoutMs }),
+    ...(atStart.congestion && { congestion: atStart.congestion }),
+    ...(atStart.memoryPerPeerBytes && { memoryPerPeerBytes: atStart.memoryPerPeerBytes }),
+    ...(atStart.maxOutageMs && { maxOutageMs: atStart.maxOutageMs }),
+    ...(atStart.idleTimeoutMs && { idleTimeoutMs: atStart.idleTimeoutMs }),
     ...(keyLog === undefined ? {} : { keyLog }),
   });
   wipeKeys(config);
-  await metrics?.serve(() => relayReport(relayFacts(file, config.publicKey), relay.status()));
+  await metrics?.serve(() => relayReport(relayFacts(file, atStart.publicKey), relay.status()));
   prepareStore(store, log);
-  return { relay, config, log, settings, feed };
+  const [peers, invites] = [config.peers.length, config.invites.length];
+  return { relay, peers, invites, log, settings, feed };
 }
 
 /** A relay works without a store, but then nobody can enrol. */
@@ -172,20 +181,14 @@ function keepEvent(directory: string, event: RelayEvent, log: Log): void {
   }
 }
 
-function announce(relay: Relay, file: string, config: RelayConfig, log: Log): void {
+function announce(file: string, { relay, peers, invites, log, settings }: StartedRelay): void {
   const place = formatTarget({ host: relay.address.address, port: relay.address.port });
-  const { peers, invites } = config;
+  const publicKey = shortKey(settings.atStart.publicKey);
   log.info(
-    {
-      event: 'listening',
-      address: relay.address.address,
-      port: relay.address.port,
-      publicKey: shortKey(config.publicKey),
-      peers: peers.length,
-    },
-    `listening on UDP ${place} as ${shortKey(config.publicKey)} for ${count(peers.length, 'peer')} (to reload ${file}: ${reloadCommand()})`,
+    { event: 'listening', address: relay.address.address, port: relay.address.port, publicKey, peers },
+    `listening on UDP ${place} as ${publicKey} for ${count(peers, 'peer')} (to reload ${file}: ${reloadCommand()})`,
   );
-  if (peers.length === 0 && invites.length === 0) {
+  if (peers === 0 && invites === 0) {
     log.warn(
       { event: 'no-peers' },
       'nobody can connect yet: invite a client with underpass invite NAME --allow TARGET',
@@ -193,11 +196,11 @@ function announce(relay: Relay, file: string, config: RelayConfig, log: Log): vo
   }
 }
 
-function printNextSteps(file: string, config: RelayConfig): void {
+function printNextSteps(file: string, publicKey: Uint8Array): void {
   printLine(`Wrote ${file} and a private key beside it, relay.key.
 
 This relay's public key:
-  ${encodeKey(config.publicKey)}
+  ${encodeKey(publicKey)}
 
 What to do next, while this relay runs:
   1. Here, in another terminal, make a link for a client, and say what it may reach:

@@ -3,17 +3,18 @@ import { statSync } from 'node:fs';
 import type { Relay } from '@underpass/relay';
 import type { Log } from '@underpass/runtime';
 import { CliError } from '../cli-error.js';
-import { loadRelayConfig, type RelayConfig, wipeKeys } from '../config/relay-config.js';
+import { loadRelayConfig, type RelaySettings, wipeKeys } from '../config/relay-config.js';
 import type { ReloadReport } from '../control/relay-control.js';
 import { ExitCode } from '../exit-code.js';
 import { failureOf } from '../failure-lines.js';
 import type { ListenAddress } from '../host-port.js';
 import { encodeKey } from '../key-text.js';
+import { holdYoungGeneration } from '../young-generation.js';
 
 /** What a running relay goes by. */
 export interface RunningSettings {
-  /** The config with which it was started. */
-  readonly config: RelayConfig;
+  /** The settings with which it was started. */
+  readonly atStart: RelaySettings;
   /** The relay's name, which a reload can change. */
   name: string | undefined;
 }
@@ -26,6 +27,7 @@ export function reload(
   running: RunningSettings,
   log: Log,
 ): ReloadReport {
+  const letGrow = holdYoungGeneration();
   try {
     // Opening a pipe would block the whole program until another process writes to it.
     if (statSync(file, { throwIfNoEntry: false })?.isFIFO()) {
@@ -43,7 +45,7 @@ export function reload(
       { event: 'reloaded', peers: count },
       `reloaded ${file}: ${count} ${count === 1 ? 'peer' : 'peers'}`,
     );
-    const keys = changedForRestart(running.config, config);
+    const keys = changedForRestart(running.atStart, config);
     if (keys.length > 0) {
       const what = keys.length === 1 ? `${keys[0]} takes` : `${keys.join(', ')} take`;
       log.warn(
@@ -55,6 +57,8 @@ export function reload(
   } catch (error) {
     for (const line of failureOf(error).lines) log.error({ event: 'reload-failed' }, `not reloaded: ${line}`);
     throw error;
+  } finally {
+    letGrow();
   }
 }
 
@@ -68,7 +72,7 @@ export function reloadOnSignal(...parameters: Parameters<typeof reload>): void {
 }
 
 /** The keys of relay.toml that changed but take effect only at a restart. */
-function changedForRestart(running: RelayConfig, config: RelayConfig): string[] {
+function changedForRestart(running: RelaySettings, config: RelaySettings): string[] {
   const same: Readonly<Record<string, boolean>> = {
     listen: isSameAddress(config.listen, running.listen),
     private_key_file: encodeKey(config.publicKey) === encodeKey(running.publicKey),

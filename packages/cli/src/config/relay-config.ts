@@ -49,6 +49,15 @@ export interface RelayConfig {
   readonly logLevel: LogLevel | undefined;
 }
 
+/** What a running relay remembers of its config. The relay has the peers, and thousands of them in two places would
+ *  cost. */
+export type RelaySettings = Omit<RelayConfig, 'privateKey' | 'peers' | 'invites'>;
+
+export function settingsOf(config: RelayConfig): RelaySettings {
+  const { privateKey: _privateKey, peers: _peers, invites: _invites, ...settings } = config;
+  return settings;
+}
+
 /** Overwrites the keys. A running relay has copies of them. */
 export function wipeKeys({ privateKey, peers, invites }: RelayConfig): void {
   privateKey.fill(0);
@@ -183,21 +192,21 @@ function repeatedPeers(
   key: 'name' | 'public_key',
   show: (value: string) => string,
 ): Problem[] {
-  const firstLines = new Map<string, number>();
+  const firstIndexes = new Map<string, number>();
   return rawPeers(document).flatMap((_peer, index) => {
     const path = ['peer', index, key];
     const value = valueAt(document.value, path);
     if (typeof value !== 'string') return [];
-    const line = document.lineOf(path);
-    const firstLine = firstLines.get(value);
-    if (firstLine === undefined) {
-      firstLines.set(value, line);
+    const firstIndex = firstIndexes.get(value);
+    if (firstIndex === undefined) {
+      firstIndexes.set(value, index);
       return [];
     }
     const found = key === 'name' ? JSON.stringify(show(value)) : show(value);
+    const firstLine = document.lineOf(['peer', firstIndex, key]);
     return [
       {
-        line,
+        line: document.lineOf(path),
         text: `peer.${key}: found ${found} as on line ${firstLine}, expected each peer to have its own`,
       },
     ];

@@ -1,4 +1,4 @@
-/** Reads a TOML file, and remembers the line of each key. */
+/** Reads a TOML file, and finds the line of each key. */
 import { closeSync, fstatSync, openSync, readFileSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 import { systemCode } from '@underpass/runtime/errors';
@@ -20,6 +20,8 @@ export interface TomlDocument {
   /** Where relative paths in the file start. */
   readonly directory: string;
   readonly value: unknown;
+  /** The line of a key, for a message about it. The first call scans the whole text, which takes longer than parsing it,
+   *  so a file without mistakes is never scanned. */
   lineOf(path: KeyPath): number;
 }
 
@@ -39,12 +41,15 @@ export function parseTomlDocument(file: string, text: string): TomlDocument {
     const hint = WIREGUARD_SECTION.test(text) ? ': it looks like a WireGuard file: use underpass import' : '';
     throw new ConfigError([`${file}:${error.line}: not valid TOML (column ${error.column}): ${what}${hint}`]);
   }
-  const lines = new KeyLines(text);
+  let lines: KeyLines | undefined;
   return {
     file,
     directory: path.dirname(path.resolve(file)),
     value,
-    lineOf: (keyPath) => lines.lineOf(keyPath),
+    lineOf: (keyPath) => {
+      lines ??= new KeyLines(text);
+      return lines.lineOf(keyPath);
+    },
   };
 }
 

@@ -23,7 +23,7 @@ const START = 'listen = "51820"\nprivate_key_file = "relay.key"\n';
 
 let file = '';
 let running: RelayConfig;
-const settings = (): RunningSettings => ({ config: running, name: undefined });
+const settings = (): RunningSettings => ({ atStart: running, name: undefined });
 beforeEach(() => {
   const directory = temporaryDirectory();
   file = path.join(directory, 'relay.toml');

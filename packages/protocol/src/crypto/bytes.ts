@@ -42,7 +42,8 @@ export function asciiBytes(text: string): Uint8Array {
 /** Returns a string with one character for each byte. It serves as the key of a Map, which compares arrays by
  *  identity. */
 export function bytesKey(bytes: Uint8Array): string {
-  return String.fromCharCode(...bytes);
+  // Spreading the bytes would make an object for each of them.
+  return Reflect.apply(String.fromCharCode, undefined, bytes);
 }
 
 const BASE64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
