@@ -58,8 +58,8 @@ function install() {
 /** Removes the links to the native packages; the next install restores them. `pnpm install --no-optional` would also
  *  leave out the bundler, whose binary is an optional package. */
 function unlinkNative() {
-  for (const name of packageNames()) {
-    const folder = path.join(root, 'packages', name);
+  const folders = packageNames().map((name) => path.join(root, 'packages', name));
+  for (const folder of [root, ...folders]) {
     const { optionalDependencies = {} } = JSON.parse(readFileSync(path.join(folder, 'package.json'), 'utf8'));
     for (const dependency of Object.keys(optionalDependencies)) {
       rmSync(path.join(folder, 'node_modules', dependency), { recursive: true, force: true });
