@@ -12,6 +12,9 @@ export interface DatagramListener {
   /** The system refused a datagram for another reason.
    *  @param code  the name of its error, for example ENETUNREACH */
   onSendError?(to: Address, code: string): void;
+  /** The system turned out not to cut batches into datagrams, so that each takes a system call from now on. Nothing is
+   *  lost. @param code the name of its error, for example EIO */
+  onSegmentationLost?(code: string): void;
 }
 
 export interface DatagramSocket {
@@ -19,6 +22,10 @@ export interface DatagramSocket {
   /** A batch with `mayFragment` off is never fragmented, neither here nor on the way: a datagram that is too large is
    *  lost. The search for the path's size depends on it (spec mtu 1.4). */
   readonly refusesFragmentation: boolean;
+  /** The system cuts a batch into datagrams (UDP_SEGMENT), until it turns out that it cannot ... */
+  readonly segments: boolean;
+  /** ... and joins arriving ones (UDP_GRO), so that one system call carries many. */
+  readonly coalesces: boolean;
   /** This machine has several addresses, and an answer may leave from another one than the sender used (spec path
    *  6). */
   readonly mayAnswerFromAnotherAddress: boolean;

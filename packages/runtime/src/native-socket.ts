@@ -37,6 +37,10 @@ const IPV6_V6ONLY = 26;
 const PMTUDISC_PROBE = 3;
 /** Fragment where necessary, here and on the way, and ignore ICMP too. */
 const PMTUDISC_OMIT = 5;
+/** Segmentation and coalescing of datagrams; udp(7), linux/udp.h. */
+const SOL_UDP = 17;
+const UDP_SEGMENT = 103;
+const UDP_GRO = 104;
 
 /** sockaddr_in and sockaddr_in6; ip(7), ipv6(7). */
 const ADDRESS_BYTES = { udp4: 16, udp6: 28 };
@@ -58,13 +62,20 @@ export interface NativeSocketOptions {
  *  value, so setting the same value again costs nothing. It never owns the descriptor: `release` makes it forget the
  *  number before Node closes it. */
 export class NativeOptions {
+  /** Whether the system can cut what is sent into datagrams. */
+  readonly canSegment: boolean;
+  /** Whether the system may join datagrams of one sender and hand them over as one message. */
+  readonly coalesces: boolean;
   readonly #library: CLibrary;
   #fd: number;
   #mayFragment = false;
+  #segmentBytes = 0;
 
   constructor(library: CLibrary, fd: number) {
     this.#library = library;
     this.#fd = fd;
+    this.canSegment = setOption(library, fd, SOL_UDP, UDP_SEGMENT, 0);
+    this.coalesces = setOption(library, fd, SOL_UDP, UDP_GRO, 1);
   }
 
   get mayFragment(): boolean {
@@ -76,6 +87,16 @@ export class NativeOptions {
     if (allowed === this.#mayFragment || this.#fd < 0) return;
     const mode = allowed ? PMTUDISC_OMIT : PMTUDISC_PROBE;
     if (setOption(this.#library, this.#fd, IPPROTO_IP, IP_MTU_DISCOVER, mode)) this.#mayFragment = allowed;
+  }
+
+  get segmentBytes(): number {
+    return this.#segmentBytes;
+  }
+
+  /** The size of the datagrams into which the system cuts what is sent. 0 sends it as it is. */
+  set segmentBytes(bytes: number) {
+    if (bytes === this.#segmentBytes || this.#fd < 0) return;
+    if (setOption(this.#library, this.#fd, SOL_UDP, UDP_SEGMENT, bytes)) this.#segmentBytes = bytes;
   }
 
   /** Whether other sockets that also allow it may bind the port. Matters only at the moment when they bind. */

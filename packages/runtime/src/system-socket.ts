@@ -24,6 +24,7 @@ export class SystemSocket {
   readonly address: Address;
   readonly #isDualStack: boolean;
   readonly #senders: AddressCache;
+  #isClosed = false;
 
   /** @param local  the address of this machine to which the socket is bound, if its senders should carry it */
   constructor(socket: Socket, family: Family, options: NativeOptions | undefined, local?: string) {
@@ -45,16 +46,29 @@ export class SystemSocket {
     return this.#senders.get(text, port);
   }
 
-  /** spec mtu 1.4 */
-  setFragmentation(mayFragment: boolean): void {
+  /** Whether Node no longer has the descriptor. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** Sets how the next datagrams are sent, where the system lets us choose.
+   *  @param mayFragment  whether they may be fragmented (spec mtu 1.4); undefined if it doesn't matter
+   *  @param segmentBytes  the size into which the system cuts what it is given; 0 to send it as it is
+   *  @returns false if the system has not taken all datagrams that were sent under other settings. Nothing is changed
+   *    then: try again when it has */
+  prepare(mayFragment: boolean | undefined, segmentBytes: number): boolean {
     const { options } = this;
-    if (options === undefined || options.mayFragment === mayFragment) return;
-    // The option would also affect datagrams in the queue. Until the queue is empty, send with the old setting: at
-    // worst a large datagram is fragmented, or a small one lost, once.
-    if (this.socket.getSendQueueCount() === 0) options.mayFragment = mayFragment;
+    if (options === undefined) return true;
+    const fragments = mayFragment ?? options.mayFragment;
+    if (options.mayFragment === fragments && options.segmentBytes === segmentBytes) return true;
+    if (this.socket.getSendQueueCount() > 0) return false;
+    options.mayFragment = fragments;
+    options.segmentBytes = segmentBytes;
+    return true;
   }
 
   close(): Promise<void> {
+    this.#isClosed = true;
     this.options?.release();
     return new Promise((resolve) => this.socket.close(() => resolve()));
   }

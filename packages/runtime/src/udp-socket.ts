@@ -1,15 +1,14 @@
 /** The UDP socket that carries the tunnel. Only this package imports node:dgram. */
 import type { RemoteInfo } from 'node:dgram';
 import { isIP } from 'node:net';
-import { type Address, TransmitBatch } from '@underpass/protocol';
+import type { Address, TransmitBatch } from '@underpass/protocol';
 import { monotonicMs } from './clock.js';
+import { datagramBytesIn } from './coalesced.js';
 import type { DatagramListener, DatagramSocket } from './datagram-socket.js';
 import { ambiguousAddresses, LocalSockets } from './local-sockets.js';
+import { PendingBatch, SendQueue, type SendQueueEvents } from './send-queue.js';
 import { type Family, openNative, openPlain, type SystemSocket } from './system-socket.js';
 import { bindError, systemCode } from './underpass-error.js';
-
-/** Every IPv4 path may be assumed to carry a datagram of this size whole (RFC 1122 §3.3.3 has hosts send 576 bytes). */
-const ALWAYS_WHOLE_BYTES = 548;
 
 /** How many batches, 64 KiB each, may wait for the kernel before sending pauses. */
 export const MAX_BATCHES = 16;
@@ -50,19 +49,6 @@ export async function openUdpSocket(options: UdpSocketOptions): Promise<Datagram
   }
 }
 
-/** A batch and the number of its datagrams that the kernel has not taken yet. */
-class PendingBatch extends TransmitBatch {
-  outstanding = 0;
-  /** One callback for all datagrams of the batch: a closure for each would be the data path's largest source of
-   *  garbage. */
-  readonly onSent: (error: Error | null) => void;
-
-  constructor(onSent: (batch: PendingBatch, error: Error | null) => void) {
-    super();
-    this.onSent = (error) => onSent(this, error);
-  }
-}
-
 /** The tunnel's UDP socket: the driver sees one socket, whatever the system needs for it.
  *
  *  It owns the main socket, the sockets for single addresses beside it (`LocalSockets`) and a fixed pool of batches.
@@ -76,6 +62,8 @@ class UdpSocket implements DatagramSocket {
   readonly sendErrors: Record<string, number> = {};
   readonly #main: SystemSocket;
   readonly #locals: LocalSockets | undefined;
+  readonly #queues = new Map<SystemSocket, SendQueue>();
+  readonly #queueEvents: SendQueueEvents;
   readonly #free: PendingBatch[] = [];
   #made = 0;
   #starved = false;
@@ -88,6 +76,11 @@ class UdpSocket implements DatagramSocket {
     this.#main = main;
     this.address = main.address;
     this.refusesFragmentation = main.options !== undefined;
+    this.#queueEvents = {
+      onDone: (batch) => this.#onDone(batch),
+      onRefused: (to, error, bytes) => this.#onRefused(to, error, bytes),
+      onSegmentationLost: (code) => this.#listener?.onSegmentationLost?.(code),
+    };
     this.#attach(main);
     const isPossible = main.options !== undefined;
     this.mayAnswerFromAnotherAddress =
@@ -98,6 +91,8 @@ class UdpSocket implements DatagramSocket {
   }
 
   #attach(via: SystemSocket): void {
+    for (const known of this.#queues.keys()) if (known.isClosed) this.#queues.delete(known);
+    this.#queues.set(via, new SendQueue(via, this.#queueEvents));
     via.socket.on('message', (message, from) => this.#onMessage(via, message, from));
     via.socket.on('error', (error) => this.#count(error));
   }
@@ -105,6 +100,13 @@ class UdpSocket implements DatagramSocket {
   /** The socket from which to answer this sender. */
   #socketFor({ local }: Address): SystemSocket {
     return (local === undefined ? undefined : this.#locals?.get(local)) ?? this.#main;
+  }
+
+  get segments(): boolean {
+    return this.#queues.get(this.#main)?.segments === true;
+  }
+  get coalesces(): boolean {
+    return this.#main.options?.coalesces === true;
   }
 
   listen(listener: DatagramListener): void {
@@ -116,7 +118,7 @@ class UdpSocket implements DatagramSocket {
     if (batch !== undefined) return batch;
     if (this.#made < MAX_BATCHES) {
       this.#made++;
-      return new PendingBatch((sent, error) => this.#onSent(sent, error));
+      return new PendingBatch();
     }
     this.#starved = true;
     return undefined;
@@ -133,7 +135,7 @@ class UdpSocket implements DatagramSocket {
       this.releaseBatch(batch);
       return;
     }
-    this.#sendSegments(batch, this.#socketFor(to), to);
+    this.#queues.get(this.#socketFor(to))?.send(batch);
   }
 
   answer(datagram: Uint8Array, to: Address): void {
@@ -143,47 +145,34 @@ class UdpSocket implements DatagramSocket {
     via.socket.send(datagram, to.port, via.textOf(to));
   }
 
-  /** Turns a batch into system calls, one for each datagram. No other place knows how. */
-  #sendSegments(batch: PendingBatch, via: SystemSocket, to: Address): void {
-    const { buffer, lengthBytes, segmentBytes, onSent } = batch;
-    const address = via.textOf(to);
-    if (segmentBytes > ALWAYS_WHOLE_BYTES) via.setFragmentation(batch.mayFragment);
-    // Set before the first send, so that the batch is not reused half way through.
-    batch.outstanding = Math.ceil(lengthBytes / segmentBytes);
-    for (let offset = 0; offset < lengthBytes; offset += segmentBytes) {
-      const length = Math.min(segmentBytes, lengthBytes - offset);
-      via.socket.send(buffer, offset, length, to.port, address, onSent);
-    }
-  }
-
-  #onSent(batch: PendingBatch, error: Error | null): void {
-    if (error !== null) this.#onSendError(batch, error);
-    if (--batch.outstanding > 0) return;
+  #onDone(batch: PendingBatch): void {
     this.#free.push(batch);
-    if (this.#starved && !this.#closed) {
-      this.#starved = false;
-      this.#listener?.onBatchFree();
-    }
+    if (!this.#starved || this.#closed) return;
+    this.#starved = false;
+    this.#listener?.onBatchFree();
   }
 
-  #onSendError(batch: PendingBatch, error: Error): void {
+  #onRefused(to: Address, error: Error, bytes: number): void {
     this.#count(error);
-    if (batch.to === undefined) return;
     const code = systemCode(error);
-    if (code !== 'EMSGSIZE') {
-      this.#listener?.onSendError?.(batch.to, code);
-      return;
-    }
-    // Node reports on datagrams in the order in which they were sent, so only the last report is about the shorter one.
-    const isLast = batch.outstanding === 1;
-    const lastBytes = ((batch.lengthBytes - 1) % batch.segmentBytes) + 1;
-    this.#listener?.onTooLarge?.(batch.to, isLast ? lastBytes : batch.segmentBytes);
+    if (code === 'EMSGSIZE') this.#listener?.onTooLarge?.(to, bytes);
+    else this.#listener?.onSendError?.(to, code);
   }
 
   #onMessage(via: SystemSocket, message: Uint8Array, from: RemoteInfo): void {
     if (from.port === 0) return;
     if (via === this.#main) this.#locals?.onMainDatagram();
-    this.#listener?.onDatagram(message, via.senderOf(from.address, from.port));
+    const listener = this.#listener;
+    if (listener === undefined) return;
+    const sender = via.senderOf(from.address, from.port);
+    const bytes = via.options?.coalesces === true ? datagramBytesIn(message) : message.length;
+    if (bytes >= message.length) {
+      listener.onDatagram(message, sender);
+      return;
+    }
+    for (let at = 0; at < message.length; at += bytes) {
+      listener.onDatagram(message.subarray(at, at + bytes), sender);
+    }
   }
 
   #count(error: Error): void {

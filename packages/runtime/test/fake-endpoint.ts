@@ -64,6 +64,8 @@ export class FakeEndpoint implements DrivenEndpoint {
 export class FakeSocket implements DatagramSocket {
   readonly address: Address = { address: '::', port: 4 };
   readonly refusesFragmentation = false;
+  readonly segments = false;
+  readonly coalesces = false;
   readonly mayAnswerFromAnotherAddress = false;
   readonly sendErrors = {};
   free = 4;

@@ -82,22 +82,45 @@ describe.skipIf(library === undefined)('a native socket, with koffi, which is op
 
 describe('the options of a native socket', () => {
   it('are set only when they change, and never after the descriptor is released (spec mtu 1.4)', () => {
-    const modes: number[] = [];
-    const options = new NativeOptions(
-      {
-        ...fake(7).library,
-        setsockopt: (_fd, _level, _name, value) =>
-          modes.push(new DataView(value.buffer).getInt32(0, true)) - modes.length,
-      },
-      7,
-    );
+    const set: [number, number][] = [];
+    const options = new NativeOptions(recorder(set), 7);
+    set.length = 0;
     for (const allowed of [false, true, true, false]) options.mayFragment = allowed;
-    expect(modes).toEqual([5, 3]);
+    for (const bytes of [0, 1472, 1472, 0]) options.segmentBytes = bytes;
+    const [mtuDiscover, segment] = [10, 103];
+    const expected = [
+      [mtuDiscover, 5],
+      [mtuDiscover, 3],
+      [segment, 1472],
+      [segment, 0],
+    ];
+    expect(set).toEqual(expected);
     options.release();
     options.mayFragment = true;
-    expect(modes).toEqual([5, 3]);
+    options.segmentBytes = 1472;
+    expect(set).toEqual(expected);
+  });
+
+  it('say what the system supports', () => {
+    const [segment, coalesce] = [103, 104];
+    for (const missing of [[], [segment], [coalesce], [segment, coalesce]]) {
+      const options = new NativeOptions(recorder([], missing), 7);
+      expect(options.canSegment).toBe(!missing.includes(segment));
+      expect(options.coalesces).toBe(!missing.includes(coalesce));
+    }
   });
 });
+
+/** A C library that notes which options are set to what, and does not know those that are missing. */
+function recorder(set: [number, number][], missing: readonly number[] = []) {
+  return {
+    ...fake(7).library,
+    setsockopt: (_fd: number, _level: number, name: number, value: Uint8Array) => {
+      set.push([name, new DataView(value.buffer).getInt32(0, true)]);
+      return missing.includes(name) ? -1 : 0;
+    },
+  };
+}
 
 describe('a native socket', () => {
   it('is never descriptor 0, which Node treats as no descriptor', () => {

@@ -1,0 +1,236 @@
+import type { Address } from '@underpass/protocol';
+import { beforeEach, describe, expect, it } from 'vitest';
+import {
+  MAX_SEGMENTED_BYTES,
+  MAX_SEGMENTS,
+  type Outlet,
+  PendingBatch,
+  SendQueue,
+  type SendQueueEvents,
+} from '../src/send-queue.js';
+
+const to: Address = { address: '192.0.2.1', port: 7 };
+
+interface Call {
+  readonly from: number;
+  readonly bytes: number;
+  readonly segmentBytes: number;
+  readonly answer: (code?: string) => void;
+}
+
+/** A socket whose calls the test answers. */
+class FakeOutlet implements Outlet {
+  readonly options: { canSegment: boolean } | undefined;
+  readonly calls: Call[] = [];
+  isClosed = false;
+  /** The system still has datagrams, so that no option may change. */
+  isBusy = false;
+  segmentBytes = 0;
+  mayFragment = false;
+  readonly socket = {
+    send: (...parameters: unknown[]): void => {
+      const [, from, bytes] = parameters as [Uint8Array, number, number];
+      const callback = parameters.at(-1) as (error: Error | null) => void;
+      this.calls.push({
+        from,
+        bytes,
+        segmentBytes: this.segmentBytes,
+        answer: (code) => callback(code === undefined ? null : Object.assign(new Error(code), { code })),
+      });
+    },
+  } as Outlet['socket'];
+
+  constructor(canSegment: boolean | undefined) {
+    this.options = canSegment === undefined ? undefined : { canSegment };
+  }
+  textOf({ address }: Address): string {
+    return address;
+  }
+  prepare(mayFragment: boolean | undefined, segmentBytes: number): boolean {
+    const fragments = mayFragment ?? this.mayFragment;
+    if (fragments === this.mayFragment && segmentBytes === this.segmentBytes) return true;
+    if (this.isBusy) return false;
+    this.mayFragment = fragments;
+    this.segmentBytes = segmentBytes;
+    return true;
+  }
+  /** Answers all calls up to now. */
+  answerAll(code?: string): void {
+    for (const call of this.calls.splice(0)) call.answer(code);
+  }
+  /** Takes the calls up to now, as the ranges of the buffer. */
+  get ranges(): [number, number][] {
+    return this.calls.map(({ from, bytes }) => [from, bytes]);
+  }
+}
+
+let events: string[];
+let done: PendingBatch[];
+beforeEach(() => {
+  events = [];
+  done = [];
+});
+
+const recorder: SendQueueEvents = {
+  onDone: (batch) => done.push(batch),
+  onRefused: (_to, error, bytes) => events.push(`refused ${bytes}: ${error.message}`),
+  onSegmentationLost: (code) => events.push(`lost segmentation: ${code}`),
+};
+
+function batchOf(lengthBytes: number, segmentBytes: number, mayFragment = false): PendingBatch {
+  return Object.assign(new PendingBatch(), { lengthBytes, segmentBytes, mayFragment, to });
+}
+
+describe('a send queue', () => {
+  it('has the system cut a batch in one call', () => {
+    const outlet = new FakeOutlet(true);
+    const queue = new SendQueue(outlet, recorder);
+    const batch = batchOf(64_768, 1472);
+    queue.send(batch);
+    expect(outlet.calls).toMatchObject([{ from: 0, bytes: 64_768, segmentBytes: 1472 }]);
+    expect(done).toEqual([]);
+    outlet.answerAll();
+    expect(done).toEqual([batch]);
+  });
+
+  it('gives the system no more than it cuts in one call', () => {
+    const outlet = new FakeOutlet(true);
+    const queue = new SendQueue(outlet, recorder);
+    queue.send(batchOf(65_536, 500));
+    queue.send(batchOf(65_520, 1456));
+    expect(outlet.ranges).toEqual([
+      [0, 64 * 500],
+      [64 * 500, 64 * 500],
+      [128 * 500, 65_536 - 128 * 500],
+      [0, 44 * 1456],
+      [44 * 1456, 1456],
+    ]);
+    for (const { bytes, segmentBytes } of outlet.calls) {
+      expect(bytes).toBeLessThanOrEqual(MAX_SEGMENTED_BYTES);
+      expect(bytes).toBeLessThanOrEqual(MAX_SEGMENTS * segmentBytes);
+    }
+  });
+
+  it.each([
+    ['by Node', undefined],
+    ['on a system that cannot cut', false],
+  ])('sends each datagram in a call of its own, opened %s', (_where, canSegment) => {
+    const outlet = new FakeOutlet(canSegment);
+    const queue = new SendQueue(outlet, recorder);
+    queue.send(batchOf(3_900, 1472));
+    expect(queue.segments).toBe(false);
+    expect(outlet.ranges).toEqual([
+      [0, 1472],
+      [1472, 1472],
+      [2944, 956],
+    ]);
+  });
+
+  it('never has a probe of the path MTU cut, even behind smaller datagrams (spec mtu 2.1)', () => {
+    const outlet = new FakeOutlet(true);
+    const queue = new SendQueue(outlet, recorder);
+    queue.send(batchOf(3_456, 1152));
+    queue.send(batchOf(1472, 1472));
+    expect(outlet.calls).toMatchObject([
+      { bytes: 3_456, segmentBytes: 1152 },
+      { bytes: 1472, segmentBytes: 0 },
+    ]);
+  });
+
+  it('keeps batches in order while the system has datagrams that need other options', () => {
+    const outlet = new FakeOutlet(true);
+    const queue = new SendQueue(outlet, recorder);
+    queue.send(batchOf(3_456, 1152));
+    outlet.isBusy = true;
+    queue.send(batchOf(1472, 1472));
+    queue.send(batchOf(3_456, 1152));
+    expect(outlet.calls.length).toBe(1);
+    outlet.isBusy = false;
+    outlet.answerAll();
+    expect(outlet.calls.map(({ segmentBytes }) => segmentBytes)).toEqual([0, 1152]);
+  });
+
+  it.each(['EIO', 'EINVAL', 'EMSGSIZE'])(
+    'loses nothing when the system refuses to cut with %s, and cuts nothing from then on',
+    (code) => {
+      const outlet = new FakeOutlet(true);
+      const queue = new SendQueue(outlet, recorder);
+      const batch = batchOf(3_900, 1472);
+      queue.send(batch);
+      outlet.answerAll(code);
+      expect(done).toEqual([]);
+      expect(outlet.calls.map(({ from, bytes, segmentBytes }) => [from, bytes, segmentBytes])).toEqual([
+        [0, 1472, 0],
+        [1472, 1472, 0],
+        [2944, 956, 0],
+      ]);
+      outlet.answerAll();
+      expect(done).toEqual([batch]);
+      expect(events).toEqual([`lost segmentation: ${code}`]);
+      expect(queue.segments).toBe(false);
+      queue.send(batchOf(2944, 1472));
+      expect(outlet.ranges).toEqual([
+        [0, 1472],
+        [1472, 1472],
+      ]);
+      outlet.answerAll();
+      expect(events.length).toBe(1);
+    },
+  );
+
+  it('sends again only the part that was refused', () => {
+    const outlet = new FakeOutlet(true);
+    const queue = new SendQueue(outlet, recorder);
+    queue.send(batchOf(1000 * 65, 1000));
+    const [first, second] = outlet.calls.splice(0);
+    first?.answer();
+    second?.answer('EIO');
+    expect(outlet.ranges).toEqual([[64_000, 1000]]);
+  });
+
+  it('goes on cutting when single datagrams are too large as well, and reports each (spec mtu 4.4)', () => {
+    const outlet = new FakeOutlet(true);
+    const queue = new SendQueue(outlet, recorder);
+    queue.send(batchOf(3_900, 1472));
+    outlet.answerAll('EMSGSIZE');
+    const [first, second, last] = outlet.calls.splice(0);
+    first?.answer('EMSGSIZE');
+    second?.answer('EMSGSIZE');
+    last?.answer();
+    expect(events).toEqual(['refused 1472: EMSGSIZE', 'refused 1472: EMSGSIZE']);
+    expect(queue.segments).toBe(true);
+    expect(done.length).toBe(1);
+  });
+
+  it('goes on cutting when single datagrams got through in fragments', () => {
+    const outlet = new FakeOutlet(true);
+    const queue = new SendQueue(outlet, recorder);
+    queue.send(batchOf(3_456, 1152, true));
+    outlet.answerAll('EINVAL');
+    outlet.answerAll();
+    expect(queue.segments).toBe(true);
+    expect(done.length).toBe(1);
+  });
+
+  it('reports other errors without sending again', () => {
+    const outlet = new FakeOutlet(true);
+    const queue = new SendQueue(outlet, recorder);
+    queue.send(batchOf(3_900, 1472));
+    outlet.answerAll('ENETUNREACH');
+    expect(events).toEqual(['refused 1472: ENETUNREACH']);
+    expect(outlet.calls).toEqual([]);
+    expect(done.length).toBe(1);
+  });
+
+  it('gives back what waits when the socket closes', () => {
+    const outlet = new FakeOutlet(true);
+    const queue = new SendQueue(outlet, recorder);
+    queue.send(batchOf(3_456, 1152));
+    outlet.isBusy = true;
+    queue.send(batchOf(1472, 1472));
+    outlet.isClosed = true;
+    outlet.answerAll('ECANCELED');
+    expect(done.length).toBe(2);
+    expect(outlet.calls).toEqual([]);
+  });
+});
