@@ -381,6 +381,23 @@ describe.each([
     },
   );
 
+  it.runIf(native && hasKoffi && hasOffload)(
+    'changes no option while the system has datagrams that need another',
+    async () => {
+      const a = await openTracked({ host: '127.0.0.1', port: 0 });
+      const sent: number[] = [];
+      vi.spyOn(Socket.prototype, 'send').mockImplementation((...parameters: unknown[]) => {
+        sent.push(parameters[2] as number);
+      });
+      const waiting = vi.spyOn(Socket.prototype, 'getSendQueueCount').mockReturnValue(1);
+      sendBytes(a, 3_000, 1_000, a.address);
+      expect(sent).toEqual([]);
+      waiting.mockReturnValue(0);
+      sendBytes(a, 1_472, 1_472, a.address);
+      expect(sent).toEqual([3_000, 1_472]);
+    },
+  );
+
   it('sends nothing to port 0, without a destination, or after closing', async () => {
     const a = await openTracked({ port: 0 });
     sendText(a, 'x', 1, { address: '127.0.0.1', port: 0 });
