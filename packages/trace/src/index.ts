@@ -3,3 +3,5 @@
 export { dissect } from './dissect/dissect.js';
 export type { Dissection, DissectionKind, Field, Part } from './dissect/dissection.js';
 export { DatagramOpener, MAX_OBSERVED_HANDSHAKES } from './open/datagram-opener.js';
+export { Capture, type CaptureOptions } from './pcapng/capture.js';
+export type { CapturedDatagram } from './pcapng/pcapng.js';
