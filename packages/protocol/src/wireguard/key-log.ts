@@ -7,6 +7,12 @@ export interface LoggedPeer {
   readonly presharedKey: Uint8Array;
 }
 
+/** Returns the line that a key log starts with. A responder's own lines come after the initiation, which only the static
+ *  key opens. */
+export function staticKeyLine(localPrivate: Uint8Array): string {
+  return `LOCAL_STATIC_PRIVATE_KEY = ${base64(localPrivate)}`;
+}
+
 /** Returns the lines for one handshake, without line ends. They contain the static private key.
  *  @param ephemeralPrivate our own ephemeral key of this handshake */
 export function keyLogLines(
@@ -15,7 +21,7 @@ export function keyLogLines(
   ephemeralPrivate: Uint8Array,
 ): string[] {
   const lines = [
-    `LOCAL_STATIC_PRIVATE_KEY = ${base64(localPrivate)}`,
+    staticKeyLine(localPrivate),
     `REMOTE_STATIC_PUBLIC_KEY = ${base64(remote.publicKey)}`,
     `LOCAL_EPHEMERAL_PRIVATE_KEY = ${base64(ephemeralPrivate)}`,
   ];

@@ -12,6 +12,7 @@ import { HandshakeGuard } from './handshake-guard.js';
 import { HandshakeNews, type HandshakeNewsEvent } from './handshake-news.js';
 import { IndexTable } from './index-table.js';
 import { consumeInitiation } from './initiation.js';
+import { staticKeyLine } from './key-log.js';
 import {
   CookieReplyOffset,
   classifyMessage,
@@ -114,6 +115,7 @@ export class WireGuard<Owner = undefined> {
       wantHandshake: (session) => this.#handshakeSenders.add(session),
       wantKeepalive: (session) => this.#keepaliveSenders.add(session),
     };
+    options.keyLog?.(staticKeyLine(options.privateKey));
     this.#guard = new HandshakeGuard(suite, random, this.publicKey);
     this.#payload = {
       kind: 'payload',
