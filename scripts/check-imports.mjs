@@ -15,7 +15,7 @@ const PACKAGES = {
   forward: ['protocol', 'runtime'],
   client: ['protocol', 'runtime', 'forward'],
   relay: ['protocol', 'runtime', 'forward'],
-  cli: ['protocol', 'runtime', 'forward', 'client', 'relay'],
+  cli: ['protocol', 'runtime', 'forward', 'client', 'relay', 'trace'],
   trace: ['protocol'],
   testkit: ['protocol'],
 };

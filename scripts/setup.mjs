@@ -97,7 +97,7 @@ async function build() {
   await bundle().catch(() => fail('the sources cannot be bundled (see above)'));
   if (programOnly) return;
   const compiler = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-  if (!run(process.execPath, [compiler, '-b', 'packages/cli', 'packages/trace', 'packages/testkit'])) {
+  if (!run(process.execPath, [compiler, '-b', 'packages/cli', 'packages/testkit'])) {
     fail('the sources do not compile (see above)');
   }
 }

@@ -10,7 +10,7 @@ import type {
   TunnelSocketOptions,
 } from '@underpass/forward';
 import type { DropReason, PeerStats } from '@underpass/protocol';
-import type { Log, SuiteName, TransportTuning } from '@underpass/runtime';
+import type { DatagramTap, Log, SuiteName, TransportTuning } from '@underpass/runtime';
 import type { NameLookup } from './relay-address.js';
 
 export interface ClientOptions extends TransportTuning {
@@ -37,6 +37,8 @@ export interface ClientOptions extends TransportTuning {
   readonly suite?: SuiteName | undefined;
   /** Receives lines in Wireshark's WireGuard key log format. Off unless set. */
   readonly keyLog?: (line: string) => void;
+  /** Sees each datagram that is received or sent. */
+  readonly tap?: DatagramTap | undefined;
   readonly onEvent?: (event: ClientEvent) => void;
   /** Called with a bug of ours, after which the client is unusable. By default the error is thrown where nothing
    *  catches it. */

@@ -1,6 +1,13 @@
 /** Starts a client: opens its socket and listeners, and looks up the relay. */
 import { Endpoint } from '@underpass/protocol';
-import { chooseSuite, openUdpSocket, secureRandom, transportOver, unixTimeMs } from '@underpass/runtime';
+import {
+  chooseSuite,
+  openUdpSocket,
+  secureRandom,
+  tapped,
+  transportOver,
+  unixTimeMs,
+} from '@underpass/runtime';
 import { RunningClient } from './client.js';
 import type { Client, ClientOptions } from './client-options.js';
 
@@ -9,7 +16,7 @@ import type { Client, ClientOptions } from './client-options.js';
  *    `refuseUnknownName` is set */
 export async function startClient(options: ClientOptions): Promise<Client> {
   const suite = await chooseSuite({ name: options.suite, log: options.log });
-  const socket = await openUdpSocket({ port: 0 });
+  const socket = tapped(await openUdpSocket({ port: 0 }), options.tap);
   const endpoint = new Endpoint({
     role: 'client',
     privateKey: options.privateKey,

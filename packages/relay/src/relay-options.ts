@@ -1,7 +1,7 @@
 /** The relay's interface: its options, events and status, as the command line, the demo and tests use them. */
 import type { AllowRule, ListenAddress, ListenRule, RequestStatus, Target } from '@underpass/forward';
 import type { Address, DropReason, PeerStats } from '@underpass/protocol';
-import type { Log, SuiteName, TransportTuning } from '@underpass/runtime';
+import type { DatagramTap, Log, SuiteName, TransportTuning } from '@underpass/runtime';
 
 export interface RelayPeerOptions {
   readonly name: string;
@@ -56,6 +56,8 @@ export interface RelayOptions extends TransportTuning {
   readonly suite?: SuiteName | undefined;
   /** Receives lines in Wireshark's WireGuard key log format. Off unless set. */
   readonly keyLog?: (line: string) => void;
+  /** Sees each datagram that is received or sent. */
+  readonly tap?: DatagramTap | undefined;
   readonly onEvent?: (event: RelayEvent) => void;
   /** Called with a bug of ours, after which the relay is unusable. By default the error is thrown where nothing catches
    *  it. */

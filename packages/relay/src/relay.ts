@@ -17,6 +17,7 @@ import {
   openUdpSocket,
   secureRandom,
   systemTimers,
+  tapped,
   transportOver,
   unixTimeMs,
 } from '@underpass/runtime';
@@ -41,7 +42,10 @@ const DEFAULT_MAX_OUTAGE_MS = 24 * 3_600_000;
 export async function startRelay({ peers, invites, ...options }: RelayOptions): Promise<Relay> {
   checkPeers(peers, invites);
   const suite = await chooseSuite({ name: options.suite, log: options.log });
-  const socket = await openUdpSocket({ ...options.listen, localAddresses: ownAddresses });
+  const socket = tapped(
+    await openUdpSocket({ ...options.listen, localAddresses: ownAddresses }),
+    options.tap,
+  );
   if (socket.mayAnswerFromAnotherAddress) {
     options.log.warn(
       { event: 'several-addresses' },

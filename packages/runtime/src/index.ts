@@ -6,6 +6,7 @@ export * from './flow-socket.js';
 export * from './log.js';
 export * from './port-probe.js';
 export * from './random.js';
+export * from './tapped-socket.js';
 export * from './transport-tuning.js';
 export * from './udp-socket.js';
 export * from './underpass-error.js';

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import type { ClientFlags } from './client.js';
 import {
+  captureOption,
   connectTimeoutValue,
   dynamicForwardValue,
   fileOption,
@@ -83,6 +84,7 @@ export function clientCommand(): Command {
     .addOption(metricsOption())
     .addOption(suiteOption())
     .addOption(keyLogOption())
+    .addOption(captureOption())
     .addOption(logLevelOption())
     .addHelpText('after', EXAMPLE)
     .action(async (relay: string | undefined, flags: ClientFlags) =>

@@ -17,18 +17,18 @@ import type { SavedRelay } from '../config/saved-relays.js';
 import { requireDistinctPlaces } from '../distinct-places.js';
 import type { HostPort, ListenAddress } from '../host-port.js';
 import { readKeyFile, readPrivateKeyFile } from '../key-file.js';
-import { openKeyLog } from '../key-log.js';
 import { isSameKey } from '../key-text.js';
 import { DEFAULT_CONNECT_TIMEOUT_SECONDS } from '../limits.js';
 import { openLog } from '../log.js';
 import type { LogLevel } from '../log-level.js';
 import { publicKeyOf } from '../public-key.js';
+import { openRecordings, type RecordingFlags } from '../recording/recordings.js';
 import { relayOf } from './enrol.js';
 import type { LoadedClientConfig } from './follow-client-config.js';
-import { type ClientRun, runForwards, runOneConnection } from './run-client.js';
+import { runForwards, runOneConnection } from './run-client.js';
 
 /** The options of the command line. */
-export interface ClientFlags {
+export interface ClientFlags extends RecordingFlags {
   readonly as?: string;
   readonly config?: string;
   readonly relay?: HostPort;
@@ -45,7 +45,6 @@ export interface ClientFlags {
   readonly connectTimeout?: number;
   readonly metrics?: ListenAddress;
   readonly suite?: SuiteName;
-  readonly keyLog?: string;
   readonly logLevel?: LogLevel;
 }
 
@@ -70,7 +69,7 @@ export async function runClient(relay: string | undefined, options: ClientFlags)
       name,
       log,
       suite: flags.suite,
-      keyLog: keyLogFrom(flags, log),
+      record: () => openRecordings(flags, 'client', log),
     });
     return;
   }
@@ -81,8 +80,9 @@ export async function runClient(relay: string | undefined, options: ClientFlags)
     log.info({ event: 'stopped' }, `nothing to forward yet: ${hint}`);
     return;
   }
-  log = openedLog(config.logLevel);
-  await runForwards({ config, name, log, suite: flags.suite, keyLog: keyLogFrom(flags, log), loaded });
+  const runLog = openedLog(config.logLevel);
+  const record = () => openRecordings(flags, 'client', runLog);
+  await runForwards({ config, name, log: runLog, suite: flags.suite, record, loaded });
 }
 
 /** @throws CliError when the forwards of the command line do not go together */
@@ -95,10 +95,6 @@ function requireCompatible(flags: ClientFlags): void {
     );
   }
   requireDistinctPlaces(forwards);
-}
-
-function keyLogFrom({ keyLog }: ClientFlags, log: Log): ClientRun['keyLog'] {
-  return keyLog === undefined ? undefined : openKeyLog(keyLog, log);
 }
 
 /** @throws CliError when the argument and the options do not fit, or it leads to no relay */

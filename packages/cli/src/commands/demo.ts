@@ -1,19 +1,22 @@
 /** `underpass demo`: shows the tunnel at work on this machine in a few seconds. */
 import { Command } from 'commander';
 import { CliError } from '../cli-error.js';
+import type { DemoFlags } from '../demo/run-demo.js';
 import { ExitCode } from '../exit-code.js';
 import { untilStopSignal } from '../stop-signal.js';
 import { requireOutput } from '../terminal.js';
+import { captureOption } from './option-values.js';
 
 export function demoCommand(): Command {
   return new Command('demo')
     .description(
       'Show the tunnel at work: a relay, a client and a download between them, on this machine only.',
     )
+    .addOption(captureOption())
     .addHelpText('after', '\nExample:\n  underpass demo')
-    .action(async () => {
+    .action(async (flags: DemoFlags) => {
       const { runDemo } = await import('../demo/run-demo.js');
-      await runDemo(rejectWhenStopped());
+      await runDemo(flags, rejectWhenStopped());
       await requireOutput();
     });
 }

@@ -186,6 +186,14 @@ export function keyLogOption(): Option {
   );
 }
 
+export function captureOption(): Option {
+  return fileOption(
+    '--capture <file>',
+    'a file to write to',
+    'write all datagrams and what opens them, for Wireshark (pcapng); anyone who has the file can read the traffic',
+  );
+}
+
 function expected<T>(value: T | undefined, message: string): T {
   if (value === undefined) throw new InvalidArgumentError(message);
   return value;

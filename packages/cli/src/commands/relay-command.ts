@@ -1,6 +1,7 @@
 /** The options of `underpass relay`. Its implementation is loaded only when it runs. */
 import { Command } from 'commander';
 import {
+  captureOption,
   endpointOption,
   keyLogOption,
   listenOption,
@@ -22,6 +23,7 @@ export function relayCommand(): Command {
     .addOption(metricsOption())
     .addOption(suiteOption())
     .addOption(keyLogOption())
+    .addOption(captureOption())
     .addOption(logLevelOption())
     .addHelpText('after', '\nExample:\n  underpass relay --listen 51820')
     .action(async (flags: RelayFlags) => (await import('./relay.js')).runRelay(flags));

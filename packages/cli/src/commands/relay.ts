@@ -13,11 +13,11 @@ import { EventFeed } from '../control/event-feed.js';
 import { openRelayControl } from '../control/relay-control.js';
 import { relayFacts, relayReport } from '../control/relay-report.js';
 import type { HostPort, ListenAddress } from '../host-port.js';
-import { openKeyLog } from '../key-log.js';
 import { encodeKey } from '../key-text.js';
 import { openLog } from '../log.js';
 import type { LogLevel } from '../log-level.js';
 import { MetricsServer } from '../metrics/metrics-server.js';
+import { openRecordings, type RecordingFlags, type Recordings } from '../recording/recordings.js';
 import { serviceManager } from '../service/notify.js';
 import { untilStopSignal } from '../stop-signal.js';
 import { enrolInStore } from '../store/enrol-in-store.js';
@@ -32,13 +32,12 @@ import { type RunningSettings, reload, reloadOnSignal } from './reload.js';
 import { ReloadRequests } from './reload-requests.js';
 
 /** The options of the command line. */
-export interface RelayFlags {
+export interface RelayFlags extends RecordingFlags {
   readonly config?: string;
   readonly listen?: ListenAddress;
   readonly endpoint?: HostPort;
   readonly metrics?: ListenAddress;
   readonly suite?: SuiteName;
-  readonly keyLog?: string;
   readonly logLevel?: LogLevel;
 }
 
@@ -68,7 +67,7 @@ export async function runRelay(flags: RelayFlags): Promise<void> {
   } finally {
     letGrow();
   }
-  const { relay, log, settings, feed } = started;
+  const { relay, log, settings, feed, recordings } = started;
   const { publicKey } = settings.atStart;
   const endpoint = flags.endpoint ?? settings.atStart.endpoint;
   const stop = untilStopSignal();
@@ -102,6 +101,7 @@ export async function runRelay(flags: RelayFlags): Promise<void> {
   control?.close();
   logRelaySummary(log, relay.status());
   await relay.close();
+  await recordings.close();
   log.info({ event: 'stopped', signal }, 'stopped');
 }
 
@@ -113,6 +113,7 @@ interface StartedRelay {
   readonly log: Log;
   readonly settings: RunningSettings;
   readonly feed: EventFeed<RelayEvent>;
+  readonly recordings: Recordings;
 }
 
 async function start(file: string, flags: RelayFlags): Promise<StartedRelay> {
@@ -120,7 +121,7 @@ async function start(file: string, flags: RelayFlags): Promise<StartedRelay> {
   const settings: RunningSettings = { atStart: settingsOf(config), name: config.name };
   const { atStart } = settings;
   const log = openLog(flags.logLevel ?? atStart.logLevel ?? 'info');
-  const keyLog = flags.keyLog === undefined ? undefined : openKeyLog(flags.keyLog, log);
+  const recordings = openRecordings(flags, 'relay', log);
   const metricsAt = flags.metrics ?? atStart.metrics;
   const metrics = metricsAt && (await MetricsServer.open(metricsAt, log));
   const feed = new EventFeed<RelayEvent>();
@@ -146,13 +147,14 @@ async function start(file: string, flags: RelayFlags): Promise<StartedRelay> {
     ...(atStart.memoryPerPeerBytes && { memoryPerPeerBytes: atStart.memoryPerPeerBytes }),
     ...(atStart.maxOutageMs && { maxOutageMs: atStart.maxOutageMs }),
     ...(atStart.idleTimeoutMs && { idleTimeoutMs: atStart.idleTimeoutMs }),
-    ...(keyLog === undefined ? {} : { keyLog }),
+    ...(recordings.keyLog && { keyLog: recordings.keyLog }),
+    tap: recordings.tap,
   });
   wipeKeys(config);
   await metrics?.serve(() => relayReport(relayFacts(file, atStart.publicKey), relay.status()));
   prepareStore(store, log);
   const [peers, invites] = [config.peers.length, config.invites.length];
-  return { relay, peers, invites, log, settings, feed };
+  return { relay, peers, invites, log, settings, feed, recordings };
 }
 
 /** A relay works without a store, but then nobody can enrol. */

@@ -8,6 +8,7 @@ import type { ClientConfig } from '../config/client-config.js';
 import { type ClientControl, claimClient } from '../control/claim-client.js';
 import { type ClientFacts, clientReport } from '../control/client-report.js';
 import { MetricsServer } from '../metrics/metrics-server.js';
+import type { Recordings } from '../recording/recordings.js';
 import { serviceManager } from '../service/notify.js';
 import { type StopSignal, untilStopSignal } from '../stop-signal.js';
 import { terminalProgress } from '../wait-progress.js';
@@ -33,7 +34,8 @@ export interface ClientRun {
   readonly log: Log;
   /** Undefined for the fastest. */
   readonly suite: SuiteName | undefined;
-  readonly keyLog: ((line: string) => void) | undefined;
+  /** Opens what the traffic is recorded in. Not called while another process runs the client. */
+  readonly record: () => Recordings;
   /** The file that the config came from, to be followed. */
   readonly loaded?: LoadedClientConfig | undefined;
 }
@@ -47,10 +49,14 @@ export async function runOneConnection(target: Target, run: ClientRun): Promise<
   }
   const { control } = claim;
   const bare = { ...run, config: { ...run.config, forwards: [] } };
+  let recordings: Recordings | undefined;
   try {
-    await runStdio(target, run.log, (onEvent) => start(bare, control, onEvent), control.idle);
+    const opened = run.record();
+    recordings = opened;
+    await runStdio(target, run.log, (onEvent) => start(bare, opened, control, onEvent), control.idle);
   } finally {
     control.close();
+    await recordings?.close();
   }
 }
 
@@ -80,9 +86,9 @@ async function runClaimed(
   stop: Promise<StopSignal>,
 ): Promise<StopSignal> {
   const { config, log } = run;
-  const metrics = await openMetrics(run, control);
+  const { metrics, recordings } = await openBeside(run, control);
   const progress = terminalProgress();
-  const client = await start(run, control, (event) => {
+  const client = await start(run, recordings, control, (event) => {
     logClientEvent(log, event);
     metrics?.counts.onEvent(event);
     if (event.type === 'waiting') progress.begin('no answer from the relay', event.silentMs);
@@ -113,18 +119,20 @@ async function runClaimed(
   metrics?.close();
   logClientSummary(log, client.status());
   await client.close();
+  await recordings.close();
   // Last, because a process that had joined takes this one's place now, and needs its ports.
   control.close();
   return signal;
 }
 
-/** Closes the control socket if the port cannot be opened. */
-async function openMetrics(
-  { config, log }: ClientRun,
+/** Closes the control socket if the port or a file cannot be opened. */
+async function openBeside(
+  { config, log, record }: ClientRun,
   control: ClientControl,
-): Promise<MetricsServer | undefined> {
+): Promise<{ readonly metrics: MetricsServer | undefined; readonly recordings: Recordings }> {
   try {
-    return config.metrics && (await MetricsServer.open(config.metrics, log));
+    const metrics = config.metrics && (await MetricsServer.open(config.metrics, log));
+    return { metrics, recordings: record() };
   } catch (error) {
     control.close();
     throw error;
@@ -153,7 +161,8 @@ export function optionsOf(config: ClientConfig): Omit<ClientOptions, 'log'> {
 
 /** Starts the client and answers at its control socket. Closes the socket if the client cannot start. */
 async function start(
-  { config, log, suite, keyLog }: ClientRun,
+  { config, log, suite }: ClientRun,
+  recordings: Recordings,
   control: ClientControl,
   onEvent: (event: ClientEvent) => void,
 ): Promise<Client> {
@@ -169,7 +178,8 @@ async function start(
         control.onEvent(event);
       },
       onFatal: endWithInternalError,
-      ...(keyLog === undefined ? {} : { keyLog }),
+      ...(recordings.keyLog && { keyLog: recordings.keyLog }),
+      tap: recordings.tap,
     });
     // The endpoint has its own copies.
     config.privateKey.fill(0);

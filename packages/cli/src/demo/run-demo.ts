@@ -19,10 +19,16 @@ export const BODY_BYTES = 10 * 1024 * 1024;
 /** The limit for each step: on a busy machine a process takes a second or two to start. */
 const STEP_LIMIT_MS = 15_000;
 
+/** The options of the command line. */
+export interface DemoFlags {
+  /** Where the client writes its capture. */
+  readonly capture?: string;
+}
+
 /** Runs the demo. Before it returns or throws, every process is stopped and the directory removed.
  *  @param interrupted  rejects when the user stops the demo
  *  @throws CliError that says which step failed */
-export async function runDemo(interrupted: Promise<never>): Promise<void> {
+export async function runDemo(flags: DemoFlags, interrupted: Promise<never>): Promise<void> {
   const report = new DemoReport();
   report.title('Underpass demo: one download through the tunnel, everything on this machine');
   const files = new DemoFiles();
@@ -35,18 +41,25 @@ export async function runDemo(interrupted: Promise<never>): Promise<void> {
     return started;
   };
   try {
-    await Promise.race([demonstrate(files, start, report), interrupted]);
+    await Promise.race([demonstrate(files, start, report, flags), interrupted]);
   } finally {
     isStopping = true;
     await Promise.all(processes.map((started) => started.stop()));
     files.remove();
   }
-  report.success('Every byte arrived as it was sent. All processes are stopped, all files removed.');
+  report.success(
+    `Every byte arrived as it was sent. All processes are stopped, all files removed${flags.capture === undefined ? '' : ' except the capture'}.`,
+  );
 }
 
 type Start = (name: string, ...nodeArguments: string[]) => ReportingProcess;
 
-async function demonstrate(files: DemoFiles, start: Start, report: DemoReport): Promise<void> {
+async function demonstrate(
+  files: DemoFiles,
+  start: Start,
+  report: DemoReport,
+  { capture }: DemoFlags,
+): Promise<void> {
   const service = start('the HTTP service', HTTP_SERVICE, String(BODY_BYTES));
   const servicePort = numberIn(await service.event('listening', STEP_LIMIT_MS), 'port');
   const target = `127.0.0.1:${servicePort}`;
@@ -58,7 +71,12 @@ async function demonstrate(files: DemoFiles, start: Start, report: DemoReport): 
   report.detail('', `lets the client below reach ${target}, and nothing else`);
 
   const clientConfig = files.writeClientConfig(relayPort, servicePort);
-  const client = start('the client', PROGRAM, 'client', '--config', clientConfig, '--log-level', 'debug');
+  const recording = capture === undefined ? [] : ['--capture', capture];
+  const client = start(
+    'the client',
+    ...[PROGRAM, 'client', '--config', clientConfig, '--log-level', 'debug'],
+    ...recording,
+  );
   const localPort = firstPort(await client.event('listening', STEP_LIMIT_MS));
   const local = `127.0.0.1:${localPort}`;
   report.step('client', `TCP ${local}, public key ${shortKey(files.clientPublicKey)}`);
@@ -77,6 +95,7 @@ async function demonstrate(files: DemoFiles, start: Start, report: DemoReport): 
 
   await client.stop();
   reportWire(report, await client.event('summary', STEP_LIMIT_MS));
+  if (capture !== undefined) await reportCapture(report, client);
 }
 
 /** @throws CliError when the received bytes differ from the sent bytes */
@@ -105,6 +124,16 @@ function reportWire(report: DemoReport, summary: ReportedEvent): void {
   report.detail('', `relay to client ${received}`);
   const overhead = overheadPercent(BODY_BYTES, totals).toFixed(1);
   report.detail('overhead', `${overhead} % over the body, both ways, IP and UDP headers counted`);
+}
+
+async function reportCapture(report: DemoReport, client: ReportingProcess): Promise<void> {
+  const captured = await client.event('captured', STEP_LIMIT_MS);
+  const file = String(captured.file);
+  report.step(
+    'capture',
+    `${grouped(numberIn(captured, 'datagrams'))} datagrams, with what opens them, in ${file}`,
+  );
+  report.detail('', `look inside: tshark -r ${file}, or open it in Wireshark`);
 }
 
 function totalsIn(summary: ReportedEvent): TrafficTotals {

@@ -14,8 +14,8 @@ import {
 import path from 'node:path';
 import { silentLog } from '@underpass/runtime';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { openKeyLog } from '../src/key-log.js';
-import { temporaryDirectory } from './temporary-directory.js';
+import { openKeyLog } from '../../src/recording/key-log.js';
+import { temporaryDirectory } from '../temporary-directory.js';
 
 describe('a key log', () => {
   it('is created with mode 0600 and appended to, with a warning', () => {

@@ -1,8 +1,8 @@
 /** IP literals as bytes, without Node's net module: captures are also written in a browser. */
 
-/** @returns 4 bytes, or undefined if the text is not an IPv4 literal */
+/** @returns 4 bytes, or undefined if the text is not an IPv4 literal. `::ffff:192.0.2.1` is one. */
 export function ipv4Bytes(text: string): Uint8Array | undefined {
-  const parts = text.split('.');
+  const parts = text.replace(/^::ffff:/i, '').split('.');
   const isLiteral =
     parts.length === 4 && parts.every((part) => /^\d{1,3}$/.test(part) && Number(part) <= 255);
   return isLiteral ? Uint8Array.from(parts, Number) : undefined;

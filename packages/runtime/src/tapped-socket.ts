@@ -1,0 +1,100 @@
+/** A socket whose datagrams somebody watches, for captures. Without a tap there is no such socket, so watching costs
+ *  nothing when it is off. */
+import type { Address, TransmitBatch } from '@underpass/protocol';
+import type { DatagramListener, DatagramSocket } from './datagram-socket.js';
+
+/** Sees each datagram by itself, as it is on the wire. The bytes belong to the socket: they change after the call. */
+export interface DatagramTap {
+  /** @param to  this machine's end of the path. Its IP address is unspecified (`::`) if the socket does not know it */
+  onReceived(datagram: Uint8Array, from: Address, to: Address): void;
+  /** Called when the socket is asked to send. The system may still refuse it. */
+  onSent(datagram: Uint8Array, from: Address, to: Address): void;
+}
+
+/** @returns the socket itself if there is no tap */
+export function tapped(socket: DatagramSocket, tap: DatagramTap | undefined): DatagramSocket {
+  return tap === undefined ? socket : new TappedSocket(socket, tap);
+}
+
+/** Stands between the driver and the socket. It passes every call on, and shows what goes through to the tap: datagrams
+ *  that arrive before they are opened in place, and batches cut into their datagrams. */
+class TappedSocket implements DatagramSocket {
+  readonly #socket: DatagramSocket;
+  readonly #tap: DatagramTap;
+
+  constructor(socket: DatagramSocket, tap: DatagramTap) {
+    this.#socket = socket;
+    this.#tap = tap;
+  }
+
+  get address(): Address {
+    return this.#socket.address;
+  }
+
+  get refusesFragmentation(): boolean {
+    return this.#socket.refusesFragmentation;
+  }
+
+  get segments(): boolean {
+    return this.#socket.segments;
+  }
+
+  get coalesces(): boolean {
+    return this.#socket.coalesces;
+  }
+
+  get mayAnswerFromAnotherAddress(): boolean {
+    return this.#socket.mayAnswerFromAnotherAddress;
+  }
+
+  get sendErrors(): Readonly<Record<string, number>> {
+    return this.#socket.sendErrors;
+  }
+
+  listen(listener: DatagramListener): void {
+    this.#socket.listen({
+      onDatagram: (datagram, from) => {
+        this.#tap.onReceived(datagram, from, this.#nearEnd(from));
+        listener.onDatagram(datagram, from);
+      },
+      onBatchFree: () => listener.onBatchFree(),
+      onTooLarge: (to, bytes) => listener.onTooLarge?.(to, bytes),
+      onSendError: (to, code) => listener.onSendError?.(to, code),
+      onSegmentationLost: (code) => listener.onSegmentationLost?.(code),
+    });
+  }
+
+  acquireBatch(): TransmitBatch | undefined {
+    return this.#socket.acquireBatch();
+  }
+
+  releaseBatch(batch: TransmitBatch): void {
+    this.#socket.releaseBatch(batch);
+  }
+
+  send(batch: TransmitBatch): void {
+    const { buffer, lengthBytes, segmentBytes, to } = batch;
+    if (to !== undefined) {
+      const from = this.#nearEnd(to);
+      for (let offset = 0; offset < lengthBytes; offset += segmentBytes) {
+        const end = Math.min(offset + segmentBytes, lengthBytes);
+        this.#tap.onSent(buffer.subarray(offset, end), from, to);
+      }
+    }
+    this.#socket.send(batch);
+  }
+
+  answer(datagram: Uint8Array, to: Address): void {
+    this.#tap.onSent(datagram, this.#nearEnd(to), to);
+    this.#socket.answer(datagram, to);
+  }
+
+  close(): Promise<void> {
+    return this.#socket.close();
+  }
+
+  #nearEnd({ local }: Address): Address {
+    const { address, port } = this.#socket.address;
+    return { address: local ?? address, port };
+  }
+}

@@ -1,0 +1,68 @@
+import type { Address } from '@underpass/protocol';
+import { TransmitBatch } from '@underpass/protocol';
+import { describe, expect, it } from 'vitest';
+import type { DatagramListener, DatagramSocket } from '../src/datagram-socket.js';
+import { tapped } from '../src/tapped-socket.js';
+
+const PEER: Address = { address: '192.0.2.1', port: 51820 };
+
+describe('a tapped socket', () => {
+  it('shows a batch as single datagrams', () => {
+    const { socket, seen } = tap();
+    const batch = new TransmitBatch();
+    batch.buffer.set(Buffer.from('abcabcab'));
+    Object.assign(batch, { lengthBytes: 8, segmentBytes: 3, to: PEER });
+    socket.send(batch);
+    socket.answer(Buffer.from('cookie'), { ...PEER, local: '192.0.2.9' });
+    expect(seen).toEqual([
+      'sent abc :: > 192.0.2.1',
+      'sent abc :: > 192.0.2.1',
+      'sent ab :: > 192.0.2.1',
+      'passed on 8',
+      'sent cookie 192.0.2.9 > 192.0.2.1',
+      'passed on cookie',
+    ]);
+  });
+
+  it('shows what arrives before the listener opens it in place', () => {
+    const { socket, seen, arrive } = tap();
+    socket.listen({ onDatagram: (datagram) => void datagram.fill(0), onBatchFree: () => {} });
+    arrive(Buffer.from('sealed'));
+    expect(seen).toEqual(['received sealed 192.0.2.1 > ::']);
+  });
+
+  it('is the socket itself when nobody watches', () => {
+    const { inner } = tap();
+    expect(tapped(inner, undefined)).toBe(inner);
+  });
+});
+
+function tap() {
+  const seen: string[] = [];
+  let listener: DatagramListener | undefined;
+  const inner: DatagramSocket = {
+    address: { address: '::', port: 4000 },
+    refusesFragmentation: true,
+    segments: false,
+    coalesces: false,
+    mayAnswerFromAnotherAddress: false,
+    sendErrors: {},
+    listen: (given) => {
+      listener = given;
+    },
+    acquireBatch: () => undefined,
+    releaseBatch: () => {},
+    send: ({ lengthBytes }) => void seen.push(`passed on ${lengthBytes}`),
+    answer: (datagram) => void seen.push(`passed on ${textOf(datagram)}`),
+    close: () => Promise.resolve(),
+  };
+  const note = (what: string) => (datagram: Uint8Array, from: Address, to: Address) => {
+    seen.push(`${what} ${textOf(datagram)} ${from.address} > ${to.address}`);
+  };
+  const socket = tapped(inner, { onReceived: note('received'), onSent: note('sent') });
+  return { socket, inner, seen, arrive: (datagram: Uint8Array) => listener?.onDatagram(datagram, PEER) };
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString();
+}
