@@ -173,6 +173,23 @@ describe('underpass doctor', () => {
     ]);
   });
 
+  it('asks for the targets of UDP forwards, without and with a client that runs', async () => {
+    const setup = setUpRelay(['127.0.0.1:53/udp']);
+    const { port } = await startRelay(setup);
+    const config = clientConfig(setup, `127.0.0.1:${port}`, 'udp_forwards = ["0:127.0.0.1:53"]');
+    const known =
+      '127.0.0.1:53/udp is allowed; whether it answers is unknown, because UDP has no connections';
+    const healthy = await examine(config);
+    expect(healthy.steps.find(({ step }) => step === 'target')?.text).toBe(known);
+    const { program } = await startClient(setup, port, ['0:127.0.0.1:1']);
+    await program.event('connected');
+    const { steps } = await examine(config, '--target', '127.0.0.1:54/udp');
+    expect(steps.filter(({ step }) => step === 'target')).toMatchObject([
+      { status: 'ok', text: known },
+      { status: 'failed', finding: 'target-not-allowed', text: expect.stringContaining('127.0.0.1:54/udp') },
+    ]);
+  });
+
   it('recognises a clock that is behind, and goes on', async () => {
     const setup = setUpRelay([]);
     const { port } = await startRelay(setup);

@@ -43,7 +43,9 @@ describe('a new client', { timeout: TIMEOUT_MS }, () => {
     expect(String(await readAll(await connect(await portOf(again))))).toBe('a page');
 
     const { stdout } = await server.run(['peers']);
-    expect(stdout).toMatch(/laptop {2}connected from 127\.0\.0\.1:\d+ {2}\S{8}… {2}127\.0\.0\.1:\d+\n/);
+    expect(stdout).toMatch(
+      /laptop {2}connected from 127\.0\.0\.1:\d+ +[\d.]+ \w+ ago +\S{8}… {2}127\.0\.0\.1:\d+\n/,
+    );
     for (const program of [relay, first, again]) {
       expect(program.transcript()).not.toContain(link.slice(-92));
     }

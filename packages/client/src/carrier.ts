@@ -55,6 +55,8 @@ export interface FlowOptions {
   readonly onOpened?: () => void;
   /** The flow was refused, or the relay was not reached in time. Without it, the flow waits for the relay for ever. */
   readonly onFailed?: (failure: TunnelFailure) => void;
+  /** The flow has ended. Called last. */
+  readonly onEnded?: () => void;
 }
 
 interface Carried {
@@ -162,7 +164,7 @@ export class Carrier {
   /** Opens a flow of messages. It does not wait for a place, because its messages would not be worth sending later.
    *  @returns undefined when the relay permits no more streams */
   openFlow(options: FlowOptions): OutgoingFlow | undefined {
-    const { target, request, from, onMessage, onOpened, onFailed } = options;
+    const { target, request, from, onMessage, onOpened, onFailed, onEnded } = options;
     const id = this.newId();
     const { emit, hasContact, seek, tunnel, now } = this.#options;
     this.#carried.set(id, { target, from, openedAt: now() });
@@ -174,7 +176,10 @@ export class Carrier {
         onFailed?.(status === 'opened' ? 'internal-error' : status);
       },
       onTooLarge: (bytes, maxBytes) => emit({ type: 'message-too-large', id, target, bytes, maxBytes }),
-      onEnd: (summary) => this.#onEnd(id, target, summary),
+      onEnd: (summary) => {
+        this.#onEnd(id, target, summary);
+        onEnded?.();
+      },
     };
     const stream = this.#options.openStream();
     if (stream === undefined) {

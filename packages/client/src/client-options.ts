@@ -6,8 +6,10 @@ import type {
   RelayPlace,
   RequestStatus,
   Target,
+  TunnelFailure,
   TunnelSocket,
   TunnelSocketOptions,
+  UdpTarget,
 } from '@underpass/forward';
 import type { DropReason, PeerStats } from '@underpass/protocol';
 import type { DatagramTap, Log, SuiteName, TransportTuning } from '@underpass/runtime';
@@ -244,6 +246,9 @@ export interface Client {
    *  the relay has reached the target, and a `TunnelError` when that failed.
    *  @throws UnderpassError when a string is not a target, and for a UDP target */
   dial(target: DialTarget, options?: TunnelSocketOptions): TunnelSocket;
+  /** Asks the relay for a flow to a UDP target, and ends it. `opened` says that the rules permit it and that its name was
+   *  found, and nothing about the target itself. Never rejects. */
+  tryFlow(target: UdpTarget): Promise<'opened' | TunnelFailure>;
   /** Measures the path with a probe (spec probe). Never rejects.
    *  @param signal  gives it up */
   probe(options: ProbeOptions, signal?: AbortSignal): Promise<ProbeOutcome>;

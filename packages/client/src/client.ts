@@ -11,6 +11,7 @@ import {
   type TunnelFailure,
   TunnelSocket,
   type TunnelSocketOptions,
+  type UdpTarget,
 } from '@underpass/forward';
 import type { Address, ConnectionError, Endpoint, Peer } from '@underpass/protocol';
 import { type DatagramSocket, Driver, probePort, systemTimers, UnderpassError } from '@underpass/runtime';
@@ -198,6 +199,24 @@ export class RunningClient implements Client {
       timers: systemTimers,
     };
     return new TunnelSocket(target, parts, options);
+  }
+
+  tryFlow(target: UdpTarget): Promise<'opened' | TunnelFailure> {
+    const { host, port } = target;
+    return new Promise((resolve) => {
+      const flow = this.#carrier.openFlow({
+        target,
+        request: { kind: 'udp', host, port },
+        from: 'this program',
+        onMessage: () => undefined,
+        onOpened: () => {
+          resolve('opened');
+          flow?.end();
+        },
+        onFailed: resolve,
+        onEnded: () => resolve('connection-lost'), // unless it was resolved before
+      });
+    });
   }
 
   async probe(options: ProbeOptions, signal?: AbortSignal): Promise<ProbeOutcome> {

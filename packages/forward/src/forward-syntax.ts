@@ -130,6 +130,14 @@ export function parseTarget(text: string): TcpTarget | UnixTarget | Refusal {
   return parseTcpTarget(fields[0] ?? '', fields[1] ?? '');
 }
 
+/** The same, and a UDP target if `/udp` is behind the port. */
+export function parseAnyTarget(text: string): Target | Refusal {
+  const [, place] = /^(.+)\/udp$/.exec(text) ?? [];
+  if (place === undefined || text.startsWith('unix:/')) return parseTarget(text);
+  const target = parseTarget(place);
+  return 'host' in target ? { host: target.host, port: target.port, protocol: 'udp' } : target;
+}
+
 /** Refuses URLs, which people paste from a browser, and suggests what to write. */
 export function refuseUrl(text: string): Refusal | undefined {
   const scheme = /[a-z][a-z0-9+.-]*:\/\//i.exec(text)?.[0];

@@ -25,6 +25,7 @@ export {
 export * from './forward-spec.js';
 export {
   MAX_RANGE_PORTS,
+  parseAnyTarget,
   parseDynamicForward,
   parseLocalForwards,
   parseReverseForwards,

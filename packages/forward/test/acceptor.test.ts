@@ -56,7 +56,7 @@ function setUp(setup: Setup = {}) {
       return setup.resolve?.(name) ?? new Promise(() => undefined);
     }, timers),
     rules: () => allow,
-    probeReport: () => ({ clockMs: 0, datagramsSent: 0, packetsLost: 0, address: '', name: '' }),
+    probeReport: () => ({ clockMs: 0, packetsSent: 0, packetsLost: 0, address: '', name: '' }),
     observer: {
       onOpened: (opened, _target, address) => heard.push({ opened, address }),
       onRefused: (refused, _target, status, advice) => heard.push({ refused, status, advice }),

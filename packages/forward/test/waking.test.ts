@@ -77,7 +77,7 @@ function accept({ ours, stream, tunnel }: Parts, timers = new FakeTimers()): Fak
     observer: { onOpened: () => {}, onRefused: () => {}, onTooLarge: () => {}, onEnd: () => {} },
     ownAddresses: () => [],
     watch: new SocketWatch(timers),
-    probeReport: () => ({ clockMs: 0, datagramsSent: 0, packetsLost: 0, address: '', name: '' }),
+    probeReport: () => ({ clockMs: 0, packetsSent: 0, packetsLost: 0, address: '', name: '' }),
     descriptors: new DescriptorGuard({ onShortage: () => {}, now: timers.now, canOpen: () => true }),
     connectTcp: () => ours,
     timers,

@@ -4,10 +4,10 @@ import type { Peer } from '@underpass/protocol';
 import { unixTimeMs } from '@underpass/runtime';
 
 export function probeReport(name: string, peer: Peer): ProbeReport {
-  const { datagramsSent, packetsLost, address } = peer.stats();
+  const { packetsSent, packetsLost, address } = peer.stats();
   return {
     clockMs: unixTimeMs(),
-    datagramsSent,
+    packetsSent,
     packetsLost,
     address: address === undefined ? '' : formatTarget({ host: address.address, port: address.port }),
     name,

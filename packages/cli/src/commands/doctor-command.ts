@@ -2,7 +2,7 @@
 import type { Target } from '@underpass/forward/spec';
 import { Command } from 'commander';
 import type { DoctorFlags } from './doctor.js';
-import { fileOption, hostPortValue, publicKeyValue, stdioTargetValue, waitValue } from './option-values.js';
+import { anyTargetValue, fileOption, hostPortValue, publicKeyValue, waitValue } from './option-values.js';
 
 /** How long to wait for the relay by default, in seconds: a handshake on a bad path takes several attempts. */
 const DEFAULT_WAIT_SECONDS = 10;
@@ -17,9 +17,9 @@ export function doctorCommand(): Command {
     .addOption(fileOption('--key <file>', 'a key file', "this client's private key file"))
     .addOption(fileOption('--preshared-key <file>', 'a key file', 'a key file that the relay has too'))
     .option(
-      '--target <host:port>',
+      '--target <host:port[/udp]>',
       "also check this target; may be repeated, in addition to the config's forwards",
-      (text: string, previous: readonly Target[] = []) => [...previous, stdioTargetValue(text)],
+      (text: string, previous: readonly Target[] = []) => [...previous, anyTargetValue(text)],
     )
     .option('--wait <seconds>', 'how long to wait for the relay', waitValue, DEFAULT_WAIT_SECONDS)
     .option('--json', 'as JSON lines, for programs')

@@ -82,13 +82,15 @@ async function* steps(
   });
 }
 
-/** Those of the forwards that connect over TCP, and those on the command line. */
+/** Those of the forwards whose target is known beforehand, and those on the command line. */
 export function targetsOf(
   { forwards }: Pick<ClientConfig, 'forwards'>,
   { target = [] }: Pick<DoctorFlags, 'target'>,
 ): readonly Target[] {
-  const ofForwards = forwards.flatMap((forward) => (forward.kind === 'local' ? [forward.target] : []));
-  const all = [...ofForwards, ...target];
+  const ofForwards = forwards.flatMap((forward) =>
+    forward.kind === 'local' || forward.kind === 'udp' ? [forward.target] : [],
+  );
+  const all: readonly Target[] = [...ofForwards, ...target];
   const different = new Map(all.map((each) => [JSON.stringify(each), each]));
   return [...different.values()].slice(0, MAX_DOCTOR_TARGETS);
 }

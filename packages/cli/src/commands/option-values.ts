@@ -9,6 +9,7 @@ import type {
   UdpForward,
 } from '@underpass/forward/spec';
 import {
+  parseAnyTarget,
   parseDynamicForward,
   parseLocalForwards,
   parseReverseForwards,
@@ -107,6 +108,13 @@ export function dynamicForwardValue(
 /** `unix:/path` is also a target. */
 export function stdioTargetValue(text: string): Target {
   const parsed = parseTarget(text);
+  if ('reason' in parsed) throw new InvalidArgumentError(parsed.reason);
+  return parsed;
+}
+
+/** `host:port`, and `host:port/udp` for UDP. */
+export function anyTargetValue(text: string): Target {
+  const parsed = parseAnyTarget(text);
   if ('reason' in parsed) throw new InvalidArgumentError(parsed.reason);
   return parsed;
 }

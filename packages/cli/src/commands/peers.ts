@@ -6,6 +6,7 @@ import { encodeKey } from '../key-text.js';
 import { printLine, requireOutput } from '../terminal.js';
 import { type RelayFiles, readRelayFiles } from './relay-files.js';
 import { minuteText } from './time-text.js';
+import { formatDuration } from './traffic-totals.js';
 
 export interface PeersFlags {
   readonly json?: boolean;
@@ -27,6 +28,8 @@ export interface PeerRow {
   readonly expires: string | undefined;
   /** Where it is connected from. */
   readonly address: string | undefined;
+  /** When the running relay last heard it, as an ISO date; undefined if it has not since it started. */
+  readonly lastContact: string | undefined;
 }
 
 export async function runPeers(flags: PeersFlags, nowMs = Date.now()): Promise<void> {
@@ -34,7 +37,7 @@ export async function runPeers(flags: PeersFlags, nowMs = Date.now()): Promise<v
   const running = await runningRelay(files.file);
   const rows = peerRows(files, running?.peers ?? [], nowMs);
   if (flags.json === true) printLine(JSON.stringify(rows));
-  else printLine(rows.length === 0 ? noPeersText : tableOf(rows).join('\n'));
+  else printLine(rows.length === 0 ? noPeersText : tableOf(rows, nowMs).join('\n'));
   await requireOutput();
 }
 
@@ -57,6 +60,7 @@ export function peerRows(
       allowListen: textsOf(allowListen),
       expires: undefined,
       address: isConnected ? report.address : undefined,
+      lastContact: report?.heardMs === undefined ? undefined : new Date(nowMs - report.heardMs).toISOString(),
     };
   });
   const invites = stored
@@ -70,18 +74,19 @@ export function peerRows(
         allowListen: textsOf(allowListen),
         expires: new Date(invite.expiresAtMs).toISOString(),
         address: undefined,
+        lastContact: undefined,
       };
     });
   return [...peers, ...invites].sort((a, b) => a.name.localeCompare(b.name));
 }
 
 /** Lines of equal columns. */
-export function tableOf(rows: readonly PeerRow[]): string[] {
+export function tableOf(rows: readonly PeerRow[], nowMs: number): string[] {
   const cells = [
-    ['NAME', 'STATE', 'KEY', 'MAY REACH'],
-    ...rows.map((row) => [row.name, stateText(row), keyText(row), mayText(row)]),
+    ['NAME', 'STATE', 'LAST CONTACT', 'KEY', 'MAY REACH'],
+    ...rows.map((row) => [row.name, stateText(row), contactText(row, nowMs), keyText(row), mayText(row)]),
   ];
-  const widths = [0, 1, 2].map((column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)));
+  const widths = [0, 1, 2, 3].map((column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)));
   return cells.map((row) =>
     row
       .map((cell, column) => cell.padEnd(widths[column] ?? 0))
@@ -101,6 +106,10 @@ function stateText({ state, expires, address }: PeerRow): string {
     default:
       return state;
   }
+}
+
+function contactText({ lastContact }: PeerRow, nowMs: number): string {
+  return lastContact === undefined ? '-' : `${formatDuration(nowMs - Date.parse(lastContact))} ago`;
 }
 
 function keyText({ publicKey }: PeerRow): string {

@@ -3,7 +3,7 @@ import type { Client } from '@underpass/client';
 import {
   type ProbeOptions,
   type ProbeOutcome,
-  parseTarget,
+  parseAnyTarget,
   type Target,
   TunnelError,
   type TunnelFailure,
@@ -18,8 +18,9 @@ const MAX_BYTES = 64 * 1024 * 1024;
 /** `opened`, or why not. */
 export type TargetOutcome = 'opened' | TunnelFailure;
 
-/** Connects to the target and closes the connection at once. */
+/** Connects to the target and closes the connection at once. Of a UDP target, only the relay's answer can be known. */
 export function checkTarget(client: Client, target: Target): Promise<TargetOutcome> {
+  if ('protocol' in target && target.protocol === 'udp') return client.tryFlow(target);
   const socket = client.dial(target);
   return new Promise((resolve) => {
     socket.once('connect', () => {
@@ -42,7 +43,7 @@ export function probePath(client: Client, options: ProbeOptions): Promise<ProbeO
 export function targetIn(body: unknown): Target {
   const text = field(body, 'target');
   if (typeof text !== 'string') throw usageError('expected {"target": "HOST:PORT"}');
-  const target = parseTarget(text);
+  const target = parseAnyTarget(text);
   if ('reason' in target) throw usageError(target.reason);
   return target;
 }

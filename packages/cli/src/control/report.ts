@@ -44,12 +44,16 @@ export interface PeerReport {
   readonly bytesReceived: number;
   readonly streamBytesSent: number;
   readonly streamBytesReceived: number;
+  /** Those that have to be acknowledged. Only their loss is noticed. */
+  readonly packetsSent: number;
   readonly packetsLost: number;
   /** What became of its UDP messages. */
   readonly messages: DatagramCounts;
   /** The largest datagram (UDP payload) that is sent to it. */
   readonly datagramBytes: number;
   readonly openStreams: number;
+  /** How long ago it was heard last; undefined if never. */
+  readonly heardMs: number | undefined;
   /** How long an answer has been due, if streams wait for one. */
   readonly waitingMs: number | undefined;
 }
@@ -100,11 +104,17 @@ export function peerReport(name: string, publicKey: Uint8Array, stats: PeerStats
     address: stats.address === undefined ? undefined : addressText(stats.address),
     software: stats.software,
     ...totals(stats),
+    packetsSent: stats.packetsSent,
     messages: { ...stats.flowDatagrams },
     datagramBytes: stats.datagramBytes,
     openStreams: stats.openStreams,
-    waitingMs: stats.waitingSince === undefined ? undefined : Math.round(monotonicMs() - stats.waitingSince),
+    heardMs: sinceMs(stats.heardAt),
+    waitingMs: sinceMs(stats.waitingSince),
   };
+}
+
+function sinceMs(at: number | undefined): number | undefined {
+  return at === undefined ? undefined : Math.round(monotonicMs() - at);
 }
 
 /** @param streams  the oldest first */

@@ -86,10 +86,10 @@ function stateText({ connected, waitingMs }: MeasuredPeer): string {
   return connected ? 'connected' : 'not connected';
 }
 
-/** Lost packets among all datagrams sent. The first few datagrams say nothing. */
-function lossText({ packetsLost, datagramsSent }: MeasuredPeer): string {
-  if (datagramsSent < 100) return '';
-  const percent = (100 * packetsLost) / datagramsSent;
+/** Lost packets among those whose loss would be noticed. The first few say nothing. */
+function lossText({ packetsLost, packetsSent }: MeasuredPeer): string {
+  if (packetsSent < 100) return '';
+  const percent = (100 * packetsLost) / packetsSent;
   return `${percent.toFixed(percent < 10 ? 1 : 0)} % lost`;
 }
 

@@ -103,11 +103,11 @@ async function snapshot(patient: Patient) {
   const outcome = await patient.probe({ uploadBytes: 0, downloadBytes: 0 });
   if (!outcome.ok) return undefined;
   const report = await patient.status();
-  const { datagramsSent, packetsLost } = report.relay;
+  const { packetsSent, packetsLost } = report.relay;
   return {
     report,
-    own: { sent: datagramsSent, lost: packetsLost },
-    relays: { sent: outcome.report.datagramsSent, lost: outcome.report.packetsLost },
+    own: { sent: packetsSent, lost: packetsLost },
+    relays: { sent: outcome.report.packetsSent, lost: outcome.report.packetsLost },
   };
 }
 
@@ -152,7 +152,11 @@ const TARGET_FINDINGS: Readonly<Record<Exclude<TargetOutcome, 'opened'>, Finding
 
 export function judgeTarget(target: Target, outcome: TargetOutcome): StepResult {
   const where = formatTarget(target);
-  if (outcome === 'opened') return passed('target', `${where} is allowed and answers`);
+  if (outcome === 'opened') {
+    return 'protocol' in target && target.protocol === 'udp'
+      ? passed('target', `${where} is allowed; whether it answers is unknown, because UDP has no connections`)
+      : passed('target', `${where} is allowed and answers`);
+  }
   return found('target', TARGET_FINDINGS[outcome], where);
 }
 

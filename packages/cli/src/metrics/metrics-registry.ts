@@ -88,6 +88,7 @@ export class MetricsRegistry {
     counter('bytes_received', 'UDP payload received.', (peer) => peer.bytesReceived);
     counter('stream_bytes_sent', 'Bytes of connections sent.', (peer) => peer.streamBytesSent);
     counter('stream_bytes_received', 'Bytes of connections received.', (peer) => peer.streamBytesReceived);
+    counter('packets_sent', 'Packets whose loss would be noticed.', (peer) => peer.packetsSent);
     counter('packets_lost', 'Packets declared lost.', (peer) => peer.packetsLost);
     this.#counter('peer_messages_total', 'UDP messages, by what became of them.', ({ peers }) =>
       peers.flatMap(({ name, messages }) =>
@@ -178,6 +179,7 @@ function together(peers: readonly PeerReport[]): PeerReport {
     handshakeRttMs: undefined,
     smoothedRttMs: undefined,
     datagramBytes: 0,
+    heardMs: undefined,
     waitingMs: undefined,
     handshakes: total((peer) => peer.handshakes),
     datagramsSent: total((peer) => peer.datagramsSent),
@@ -186,6 +188,7 @@ function together(peers: readonly PeerReport[]): PeerReport {
     bytesReceived: total((peer) => peer.bytesReceived),
     streamBytesSent: total((peer) => peer.streamBytesSent),
     streamBytesReceived: total((peer) => peer.streamBytesReceived),
+    packetsSent: total((peer) => peer.packetsSent),
     packetsLost: total((peer) => peer.packetsLost),
     messages: {
       sent: total(({ messages }) => messages.sent),

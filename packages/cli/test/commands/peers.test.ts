@@ -27,17 +27,19 @@ describe('the list of peers', () => {
   };
   const reports = [
     aPeer({ name: 'laptop', address: '203.0.113.7:4242' }),
-    aPeer({ name: 'desk', connected: false }),
+    aPeer({ name: 'desk', connected: false, heardMs: 7_200_000 }),
   ];
 
   it('has peers and invites by name, with what the running relay knows', () => {
-    expect(tableOf(peerRows(files, reports, NOW))).toEqual([
-      'NAME    STATE                               KEY        MAY REACH',
-      expect.stringMatching(/^desk {4}away {32}\S{8}… {2}localhost:80, 10\.0\.0\.0\/8:22$/),
-      expect.stringMatching(/^laptop {2}connected from 203\.0\.113\.7:4242 {5}\S{8}… {2}localhost:80/),
-      'phone   invited until 2026-01-31 13:00 UTC  -          nothing',
-      expect.stringMatching(/^server {2}enrolled {28}\S{8}… {2}localhost:80/),
-      'tablet  invite expired                      -          nothing',
+    expect(tableOf(peerRows(files, reports, NOW), NOW)).toEqual([
+      'NAME    STATE                               LAST CONTACT  KEY        MAY REACH',
+      expect.stringMatching(/^desk {4}away {32}2 h ago {7}\S{8}… {2}localhost:80, 10\.0\.0\.0\/8:22$/),
+      expect.stringMatching(
+        /^laptop {2}connected from 203\.0\.113\.7:4242 {5}1\.5 s ago {5}\S{8}… {2}localhost:80/,
+      ),
+      'phone   invited until 2026-01-31 13:00 UTC  -             -          nothing',
+      expect.stringMatching(/^server {2}enrolled {28}- {13}\S{8}… {2}localhost:80/),
+      'tablet  invite expired                      -             -          nothing',
     ]);
   });
 

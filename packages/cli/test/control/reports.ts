@@ -19,6 +19,7 @@ export function aPeer(changes: Partial<PeerReport> = {}): PeerReport {
     bytesReceived: 900_000,
     streamBytesSent: 800_000,
     streamBytesReceived: 700_000,
+    packetsSent: 1000,
     packetsLost: 5,
     messages: {
       sent: 30,
@@ -31,6 +32,7 @@ export function aPeer(changes: Partial<PeerReport> = {}): PeerReport {
     },
     datagramBytes: 1452,
     openStreams: 1,
+    heardMs: 1500,
     waitingMs: undefined,
     ...changes,
   };

@@ -61,7 +61,7 @@ describe('the status of a relay', () => {
   });
 
   it('says nothing about loss before enough was sent', () => {
-    expect(statusLines(aRelay({ peers: [aPeer({ datagramsSent: 99 })] })).join()).not.toContain('lost');
+    expect(statusLines(aRelay({ peers: [aPeer({ packetsSent: 99 })] })).join()).not.toContain('lost');
   });
 
   it('cannot put control characters on the terminal', () => {

@@ -160,7 +160,7 @@ describe('an answer of the relay', () => {
 describe('what the relay knows', () => {
   const outcome = (clockMs: number): ProbeOutcome => ({
     ok: true,
-    report: { clockMs, datagramsSent: 0, packetsLost: 0, address: '203.0.113.7:5', name: 'laptop' },
+    report: { clockMs, packetsSent: 0, packetsLost: 0, address: '203.0.113.7:5', name: 'laptop' },
     answerMs: 1,
     transferMs: 1,
   });
@@ -203,6 +203,19 @@ describe('a target', () => {
   });
 });
 
+describe('a UDP target', () => {
+  it('is only said to be allowed, because its answers are unknown', () => {
+    const target = { host: 'dns', port: 53, protocol: 'udp' } as const;
+    expect(judgeTarget(target, 'opened').text).toBe(
+      'dns:53/udp is allowed; whether it answers is unknown, because UDP has no connections',
+    );
+    expect(judgeTarget(target, 'not-allowed')).toMatchObject({
+      finding: 'target-not-allowed',
+      text: 'The target is not allowed: dns:53/udp',
+    });
+  });
+});
+
 describe('the targets', () => {
   const target = (port: number) => ({ host: 'db', port });
 
@@ -212,6 +225,14 @@ describe('the targets', () => {
       return { kind: 'local', text: `0:db:${port}`, place, target: target(port) } as const;
     });
     expect(targetsOf({ forwards }, { target: [target(2), target(3)] })).toEqual([1, 2, 3].map(target));
+  });
+
+  it('include those of UDP forwards', () => {
+    const place = { bind: { kind: 'loopback' }, port: 0 } as const;
+    const udp = { host: 'dns', port: 53, protocol: 'udp' } as const;
+    const forward = { kind: 'udp', text: '0:dns:53', place, target: udp } as const;
+    const tcp = { host: 'dns', port: 53 };
+    expect(targetsOf({ forwards: [forward] }, { target: [tcp, udp] })).toEqual([udp, tcp]);
   });
 
   it('are limited', () => {

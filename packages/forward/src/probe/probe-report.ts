@@ -4,8 +4,8 @@ import type { Decoded } from '../decoded.js';
 export interface ProbeReport {
   /** The relay's clock, in Unix milliseconds. */
   readonly clockMs: number;
-  /** Datagrams that the relay has sent to this client since the relay started. */
-  readonly datagramsSent: number;
+  /** Packets that the relay has sent to this client since the relay started, and that have to be acknowledged. */
+  readonly packetsSent: number;
   readonly packetsLost: number;
   /** This client's address as the relay sees it, with the port. */
   readonly address: string;
@@ -21,7 +21,7 @@ export function encodeProbeReport(report: ProbeReport): Uint8Array {
   const texts = [report.address, report.name].map(asciiOf);
   const bytes = new Uint8Array(NUMBERS_BYTES + texts.reduce((sum, text) => sum + 1 + text.length, 0));
   const view = new DataView(bytes.buffer);
-  [report.clockMs, report.datagramsSent, report.packetsLost].forEach((number, index) => {
+  [report.clockMs, report.packetsSent, report.packetsLost].forEach((number, index) => {
     view.setBigUint64(8 * index, BigInt(Math.round(number)));
   });
   let offset = NUMBERS_BYTES;
@@ -43,7 +43,7 @@ export function decodeProbeReport(bytes: Uint8Array): Decoded<ProbeReport> {
   const number = (index: number): number => Number(view.getBigUint64(8 * index));
   const value = {
     clockMs: number(0),
-    datagramsSent: number(1),
+    packetsSent: number(1),
     packetsLost: number(2),
     address: textOf(bytes.subarray(addressAt + 1, nameAt)),
     name: textOf(bytes.subarray(nameAt + 1, end)),

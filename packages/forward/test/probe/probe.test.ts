@@ -24,7 +24,7 @@ import { FakeTimers } from '../fake-timers.js';
 
 const REPORT: ProbeReport = {
   clockMs: Date.UTC(2026, 10, 26),
-  datagramsSent: 5000,
+  packetsSent: 5000,
   packetsLost: 7,
   address: '203.0.113.7:4242',
   name: 'laptop',
@@ -60,7 +60,7 @@ describe('the report of a probe (spec probe 2)', () => {
   it('decodes to what was encoded, is incomplete at every truncation, and never throws', () => {
     const report = fc.record({
       clockMs: number,
-      datagramsSent: number,
+      packetsSent: number,
       packetsLost: number,
       address: text,
       name: text,

@@ -10,6 +10,8 @@ interface OwnStats {
   readonly datagramBytes: number;
   /** Whether a HELLO of the peer's current run has arrived. */
   readonly connected: boolean;
+  /** When a datagram of the peer last authenticated, in monotonic ms. */
+  readonly heardAt: number | undefined;
   /** If streams wait for the peer: since when an answer has been due, in monotonic ms (spec outage 2). */
   readonly waitingSince: number | undefined;
 }
@@ -23,6 +25,7 @@ export const NO_CONNECTION: ConnectionStats = {
   smoothedRttMs: undefined,
   streamBytesSent: 0,
   streamBytesReceived: 0,
+  packetsSent: 0,
   packetsLost: 0,
   congestionWindowBytes: 0,
   bytesInFlight: 0,
@@ -56,6 +59,7 @@ export function joinStats(session: SessionStats, connection: ConnectionStats, ow
     smoothedRttMs: connection.smoothedRttMs,
     streamBytesSent: connection.streamBytesSent,
     streamBytesReceived: connection.streamBytesReceived,
+    packetsSent: connection.packetsSent,
     packetsLost: connection.packetsLost,
     congestionWindowBytes: connection.congestionWindowBytes,
     bytesInFlight: connection.bytesInFlight,
@@ -68,6 +72,7 @@ export function joinStats(session: SessionStats, connection: ConnectionStats, ow
     address: own.address,
     datagramBytes: own.datagramBytes,
     connected: own.connected,
+    heardAt: own.heardAt,
     waitingSince: own.waitingSince,
   };
 }

@@ -124,6 +124,7 @@ export class Peer implements AssociationListener {
       address: this.#path.address,
       datagramBytes: this.#association?.connection.datagramBytes ?? 0,
       connected: isConnected,
+      heardAt: this.#reachability.heardAt,
       waitingSince: this.#reachability.waitingSince,
     });
   }

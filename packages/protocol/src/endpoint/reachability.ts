@@ -36,6 +36,11 @@ export class Reachability {
     this.#maxSilenceMs = maxSilenceMs;
   }
 
+  /** When a datagram of the peer last authenticated. */
+  get heardAt(): number | undefined {
+    return this.#heardAt;
+  }
+
   /** If streams are reported to wait: since when an answer has been due. */
   get waitingSince(): number | undefined {
     return this.#isWaiting ? this.#dueSince : undefined;

@@ -62,7 +62,12 @@ export class Association {
   /** CLOSE has to be sent with this error. The connection ends once it was. */
   #closing: StreamError | undefined;
   /** The totals of the connections that have ended. */
-  #earlier: ConnectionTotals = { streamBytesSent: 0, streamBytesReceived: 0, packetsLost: 0 };
+  #earlier: ConnectionTotals = {
+    streamBytesSent: 0,
+    streamBytesReceived: 0,
+    packetsSent: 0,
+    packetsLost: 0,
+  };
 
   constructor(options: AssociationOptions, listener: AssociationListener) {
     this.#options = options;

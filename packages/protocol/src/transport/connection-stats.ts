@@ -4,6 +4,8 @@ import type { DatagramCounts } from './streams/datagram-counts.js';
 export interface ConnectionTotals {
   readonly streamBytesSent: number;
   readonly streamBytesReceived: number;
+  /** Packets that the peer has to acknowledge. Only their loss is noticed, so `packetsLost` is a share of these. */
+  readonly packetsSent: number;
   readonly packetsLost: number;
 }
 

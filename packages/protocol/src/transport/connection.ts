@@ -88,6 +88,7 @@ export class Connection {
       smoothedRttMs: recovery.rtt.hasSample ? recovery.rtt.smoothedMs : undefined,
       streamBytesSent: earlier.streamBytesSent + streams.credit.sentBytes,
       streamBytesReceived: earlier.streamBytesReceived + streams.credit.receivedBytes,
+      packetsSent: earlier.packetsSent + recovery.packetsSent,
       packetsLost: earlier.packetsLost + recovery.packetsLost,
       congestionWindowBytes: congestion.windowBytes,
       bytesInFlight: recovery.bytesInFlight,

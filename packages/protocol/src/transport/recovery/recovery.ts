@@ -68,6 +68,8 @@ export class Recovery {
   rtt = new RttEstimator();
   readonly log = new PacketLog();
   bytesInFlight = 0;
+  /** Ack-eliciting packets, and how many of those are lost: the loss of another is never noticed. */
+  packetsSent = 0;
   packetsLost = 0;
 
   readonly #probe: ProbeTimer;
@@ -104,12 +106,12 @@ export class Recovery {
     return this.#probe.probesDue;
   }
 
-  /** Remembers a packet that is being sent.
-   *  @param sizeBytes the size of its datagram
+  /** Remembers a packet that is being sent, in a datagram of `sizeBytes`.
    *  @returns its number */
   onPacketSent(now: number, sizeBytes: number, kind: PacketKind): number {
     if (kind === PacketKind.quiet) return this.log.push(now, 0, kind);
     const packetNumber = this.log.push(now, sizeBytes, kind);
+    this.packetsSent++;
     this.bytesInFlight += sizeBytes;
     this.#probe.onSent(now, this.#ackElicitingInFlight++ === 0);
     return packetNumber;
@@ -133,8 +135,7 @@ export class Recovery {
     return undefined;
   }
 
-  /** Handles an ACK frame.
-   *  @param ack a frame that `problemOf` has found nothing wrong with */
+  /** Handles an ACK frame in which `problemOf` has found nothing wrong. */
   onAck(now: number, ack: AckRanges): RecoveryOutcome {
     const outcome = this.#outcome;
     const { log } = this;
@@ -146,8 +147,7 @@ export class Recovery {
     if (largest > largestBefore) this.#largestAcked = largest;
 
     let ackElicitingAcked = false;
-    // The loop runs over our own unacknowledged packets, never over the peer's numbers, which may be many
-    // (spec recovery 3.4).
+    // Loop over our own unacknowledged packets, never over the peer's numbers, which may be many (spec recovery 3.4).
     for (let r = 0; r < ack.rangeCount; r++) {
       const low = Math.max(ack.rangeLow[r] as number, log.first);
       let n = log.unacknowledgedAtOrBelow(ack.rangeHigh[r] as number);

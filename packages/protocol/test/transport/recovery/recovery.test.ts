@@ -49,6 +49,13 @@ describe('Recovery', () => {
     expect(recovery.bytesInFlight).toBe(3 * 1200);
   });
 
+  it('counts losses among those packets whose loss it notices', () => {
+    const { recovery } = setup(5);
+    for (let i = 0; i < 5; i++) recovery.onPacketSent(1010, 40, PacketKind.quiet);
+    recovery.onAck(1100, ranges([9, 9], [4, 4]));
+    expect([recovery.packetsLost, recovery.packetsSent]).toEqual([4, 5]);
+  });
+
   it('sets a timer for packets that only time can declare lost, and declares them lost then (spec recovery 3.1)', () => {
     const { recovery } = setup(3);
     recovery.onAck(1100, ranges([2, 2]));
