@@ -51,6 +51,9 @@ export const DATAGRAM_SEND_QUEUE_BYTES = 96 * 1024;
 export const DATAGRAM_RECEIVE_QUEUE_BYTES = 256 * 1024;
 export const DATAGRAM_CHARGE_BYTES = 256;
 export const MAX_DATAGRAM_WAIT_MS = 1_000;
+/** A stream's turn to send lasts for what the path carries in this time, up to so many bytes (spec streams 5.9). */
+export const TURN_MS = 0.2;
+export const MAX_TURN_BYTES = 16_384;
 /** The most separate pieces of a stream that a receiver keeps (spec streams 4.6). */
 export const MAX_REASSEMBLY_PIECES = 512;
 

@@ -290,7 +290,7 @@ export class PacketBuilder {
     return true;
   }
 
-  /** Adds STREAM frames, one per stream and turn, until the packet is full.
+  /** Adds STREAM frames until the packet is full.
    *  @returns whether there was one */
   #addStreams(keypairId: number): boolean {
     const { streams, recovery } = this.#parts;
@@ -308,7 +308,7 @@ export class PacketBuilder {
       if (stream.isUnsent) streams.onFirstSent(stream);
       stream.noteSent(keypairId);
       hasStreamData = true;
-      streams.sending.rotate();
+      streams.sending.onSent(stream);
       this.#addBlocked(stream);
     }
     return hasStreamData;

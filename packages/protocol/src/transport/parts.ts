@@ -10,8 +10,10 @@ import {
   CLIENT_MAX_PTO_MS,
   INITIAL_MAX_DATA_BYTES,
   INITIAL_MAX_STREAMS,
+  MAX_TURN_BYTES,
   OPENING_WINDOW_BYTES,
   RELAY_MAX_PTO_MS,
+  TURN_MS,
 } from './limits.js';
 import { Liveness } from './liveness.js';
 import { MtuSearch } from './path/mtu-search.js';
@@ -88,6 +90,7 @@ export function composeParts(
       datagramCounts: budgets.datagrams,
       requests: pending,
       sendAheadBytes: () => SEND_AHEAD_WINDOWS * parts.congestion.windowBytes,
+      turnBytes: () => Math.min(TURN_MS * parts.pacer.bytesPerMs, MAX_TURN_BYTES),
       onCommand,
     }),
     pending,

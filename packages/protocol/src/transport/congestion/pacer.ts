@@ -51,6 +51,11 @@ export class Pacer {
     this.#tokens -= bytes;
   }
 
+  /** The rate of the last `update`. */
+  get bytesPerMs(): number {
+    return this.#rate;
+  }
+
   /** How long to wait before a full datagram may be sent; 0 if it may be sent now. */
   get delayMs(): number {
     if (this.#tokens >= this.#datagramBytes) return 0;

@@ -4,7 +4,7 @@ import { SendTurns } from './send-turns.js';
 import type { ConnectionStream } from './stream.js';
 
 /** The sending direction of all streams of a connection: whose frame is sent next, and how much memory written bytes
- *  may take (spec streams 5.6 to 5.8).
+ *  may take (spec streams 5.6 to 5.9).
  *
  *  It joins three parts: SendTurns, SendMemory and the peer's credit on the connection. New bytes are sent while there
  *  is credit and while there are not too many pieces. Every change of a stream's send buffer goes through here, so that
@@ -16,16 +16,18 @@ export class SendScheduler {
   readonly #turns: SendTurns;
 
   /** @param streams all open streams
-   *  @param sendAheadBytes returns how much a stream may buffer now beyond its guaranteed share */
+   *  @param sendAheadBytes returns how much a stream may buffer now beyond its guaranteed share
+   *  @param turnBytes returns how many bytes a stream may send in one turn */
   constructor(
     streams: Iterable<ConnectionStream>,
     limits: SendMemoryLimits,
     credit: ConnectionCredit,
     sendAheadBytes: () => number,
+    turnBytes: () => number,
   ) {
     this.#credit = credit;
     this.#memory = new SendMemory(limits, sendAheadBytes);
-    this.#turns = new SendTurns(streams, () => this.#newBytesCredit);
+    this.#turns = new SendTurns(streams, () => this.#newBytesCredit, turnBytes);
   }
 
   /** How many bytes were written and not yet acknowledged. */
@@ -57,7 +59,7 @@ export class SendScheduler {
   }
 
   /** Writes one STREAM frame of `stream`.
-   *  @returns the position after it, or `position` if nothing fits */
+   *  @returns the position after it, or `position` if nothing fits. If it fits, `onSent` must follow */
   writeFrame(stream: ConnectionStream, bytes: Uint8Array, position: number, room: number): number {
     const { sending } = stream;
     const { sent, notedPieces } = sending.buffer;
@@ -67,9 +69,9 @@ export class SendScheduler {
     return at;
   }
 
-  /** The stream that `next` returned has had its turn. */
-  rotate(): void {
-    this.#turns.rotate();
+  /** The frame of `stream` that was written last is in the packet. */
+  onSent(stream: ConnectionStream): void {
+    this.#turns.onSent(stream, stream.sending.frameLength);
   }
 
   /** A STREAM frame was acknowledged. */

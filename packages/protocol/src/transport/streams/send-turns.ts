@@ -1,10 +1,11 @@
 import type { ConnectionStream } from './stream.js';
 
-/** Decides whose turn it is to send: the streams that have a STREAM frame to send form a queue, and send one frame each
- *  in turn.
+/** Decides whose turn it is to send: the streams that have a STREAM frame to send take turns (spec streams 5.9).
  *
- *  A stream joins the queue at its end when it gets something to send. It joins at the front when bytes of it were
- *  lost, because somebody is waiting for these already. It leaves when its turn comes and it may send nothing.
+ *  A turn ends when the stream has sent `turnBytes`, or has nothing left to send. Streams that go on sending stand in a
+ *  queue. A stream that gets something to send joins the queue at its end, or goes before it: if it has not sent
+ *  anything while the queue went round once, or if bytes of it were lost, because somebody is waiting for these already.
+ *  Only turns of the queue count as going round, so streams that go before it can't keep it from moving.
  *
  *  Some conditions hold back many streams at once: the connection's credit, the limit on pieces, a hold on new streams.
  *  When one of them ends, it would be costly to find the streams that it held back. `lookAgain` instead makes the next
@@ -15,15 +16,22 @@ export class SendTurns {
   /** Whether streams of which nothing was sent yet must wait (spec streams 3.8). */
   #isHoldingNew = false;
   #mustLookAgain = false;
+  /** Go before the queue. */
+  #first: ConnectionStream[] = [];
   #queue: ConnectionStream[] = [];
+  /** How many turns of the queue have ended. */
+  #turns = 0;
   readonly #streams: Iterable<ConnectionStream>;
   readonly #newBytesCredit: () => number;
+  readonly #turnBytes: () => number;
 
   /** @param streams all open streams
-   *  @param newBytesCredit returns how many new bytes may be sent now, over all streams */
-  constructor(streams: Iterable<ConnectionStream>, newBytesCredit: () => number) {
+   *  @param newBytesCredit returns how many new bytes may be sent now, over all streams
+   *  @param turnBytes returns how many bytes a stream may send in one turn; it always sends one frame */
+  constructor(streams: Iterable<ConnectionStream>, newBytesCredit: () => number, turnBytes: () => number) {
     this.#streams = streams;
     this.#newBytesCredit = newBytesCredit;
+    this.#turnBytes = turnBytes;
   }
 
   get isHoldingNew(): boolean {
@@ -39,18 +47,19 @@ export class SendTurns {
     this.#mustLookAgain = true;
   }
 
-  /** Puts the stream at the end of the queue, if it has a frame to send and is not in the queue. */
+  /** Gives the stream a place, if it has a frame to send and has none yet. */
   join(stream: ConnectionStream): void {
     if (stream.isQueued || !this.#hasFrame(stream)) return;
     stream.isQueued = true;
-    this.#queue.push(stream);
+    const hasWaitedARound = this.#turns - stream.sentAtTurn >= this.#queue.length;
+    (hasWaitedARound ? this.#first : this.#queue).push(stream);
   }
 
-  /** Puts the stream at the front of the queue, if it has a frame to send and is not in the queue. */
+  /** Puts the stream before all others, if it has a frame to send and has no place yet. */
   joinFirst(stream: ConnectionStream): void {
     if (stream.isQueued || !this.#hasFrame(stream)) return;
     stream.isQueued = true;
-    this.#queue.unshift(stream);
+    this.#first.unshift(stream);
   }
 
   /** Returns the stream whose turn it is, if there is one. */
@@ -59,19 +68,33 @@ export class SendTurns {
       this.#mustLookAgain = false;
       for (const stream of this.#streams) this.join(stream);
     }
-    while (this.#queue.length > 0) {
-      const stream = this.#queue[0] as ConnectionStream;
+    return this.#nextOf(this.#first) ?? this.#nextOf(this.#queue);
+  }
+
+  /** The stream that `next` has returned has sent a frame. If its turn is over, it moves to the end of the queue. */
+  onSent(stream: ConnectionStream, bytes: number): void {
+    stream.turnBytes += bytes;
+    if (stream.turnBytes < this.#turnBytes()) return;
+    this.#endTurn(this.#first[0] === stream ? this.#first : this.#queue);
+    this.#queue.push(stream);
+  }
+
+  #nextOf(waiting: ConnectionStream[]): ConnectionStream | undefined {
+    while (waiting.length > 0) {
+      const stream = waiting[0] as ConnectionStream;
       if (!stream.isClosed && this.#hasFrame(stream)) return stream;
-      this.#queue.shift();
+      this.#endTurn(waiting);
       stream.isQueued = false;
     }
     return undefined;
   }
 
-  /** The first stream of the queue has had its turn: moves it to the end. */
-  rotate(): void {
-    const stream = this.#queue.shift();
-    if (stream !== undefined) this.#queue.push(stream);
+  /** The first one of `waiting` leaves it. */
+  #endTurn(waiting: ConnectionStream[]): void {
+    const stream = waiting.shift() as ConnectionStream;
+    if (waiting === this.#queue) this.#turns++;
+    stream.turnBytes = 0;
+    stream.sentAtTurn = this.#turns;
   }
 
   #hasFrame(stream: ConnectionStream): boolean {

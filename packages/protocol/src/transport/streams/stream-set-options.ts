@@ -15,6 +15,8 @@ export interface StreamSetOptions extends FlowDatagramsOptions {
   readonly requests: FrameRequests;
   /** Returns how much a stream may buffer now beyond its guaranteed share. */
   readonly sendAheadBytes: () => number;
+  /** Returns how many bytes a stream may send in one turn (spec streams 5.9). */
+  readonly turnBytes: () => number;
   /** Is called when a command on a stream may have given the set something to send or to report. */
   readonly onCommand: () => void;
 }

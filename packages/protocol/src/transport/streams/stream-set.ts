@@ -56,7 +56,8 @@ export class StreamSet implements StreamOwner {
     this.datagrams = new FlowDatagrams(options);
     const create = (id: number, incoming: boolean) => this.#create(id, incoming);
     this.#table = new StreamTable(role, this.places, limits.maxOpenStreams, create);
-    this.sending = new SendScheduler(this.#table, limits, this.credit, options.sendAheadBytes);
+    const { sendAheadBytes, turnBytes } = options;
+    this.sending = new SendScheduler(this.#table, limits, this.credit, sendAheadBytes, turnBytes);
   }
 
   // ---- getters ----------------------------------------------------------------------------------------------

@@ -100,8 +100,12 @@ export class ConnectionStream implements Stream {
   readonly incoming: boolean;
   sending: SendHalf;
   receiving: ReceiveHalf;
-  /** Whether it is in the queue of streams that have a frame to send. */
+  /** Whether it waits for its turn to send (SendTurns, like the next two). */
   isQueued = false;
+  /** How many bytes it has sent in the turn that it is having. */
+  turnBytes = 0;
+  /** How many turns of the queue had ended when its last turn did. */
+  sentAtTurn = Number.NEGATIVE_INFINITY;
   /** A write took less than it was given, so `stream-writable` is due once there is room. */
   wantsRoom = false;
   /** Whether a `stream-readable` event waits to be polled. */
@@ -153,6 +157,8 @@ export class ConnectionStream implements Stream {
     this.receiving = receiving;
     this.#firstSentUnder = NOTHING_SENT;
     this.isQueued = false;
+    this.turnBytes = 0;
+    this.sentAtTurn = Number.NEGATIVE_INFINITY;
   }
 
   write(chunk: Uint8Array): number {

@@ -16,6 +16,7 @@ export function makeStreamSet(role: 'client' | 'relay', own: Partial<StreamSetOp
     fullDatagramBytes: () => 1152,
     datagramCounts: noDatagrams(),
     sendAheadBytes: () => 2 ** 30,
+    turnBytes: () => 0,
     onCommand: () => {},
     ...own,
   });

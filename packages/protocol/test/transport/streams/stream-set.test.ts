@@ -64,7 +64,7 @@ describe('the send buffer of many streams (spec streams 5.8)', () => {
       const { frameStart, frameLength } = stream.sending;
       streams.onFrameAcknowledged(stream.id, frameStart, frameLength, false);
       fill(stream);
-      streams.sending.rotate();
+      streams.sending.onSent(stream);
     }
     // Each reader has everything that it permits, and little more waits.
     expect(streams.sending.bufferedBytes).toBe(1024 * 8 * 1024);
