@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { body, connect, readBytes, sha256, startEcho } from './tcp.js';
-import { readWithTshark } from './tshark.js';
+import { fieldsByTshark, WITH_DISSECTOR } from './tshark.js';
 import { setUpRelay, startClient, startRelay } from './tunnel.js';
 
 const BYTES = 200_000;
@@ -32,7 +32,7 @@ describe('--capture', () => {
     for (const file of Object.values(files)) {
       expect(statSync(file).mode & 0o777).toBe(0o600);
       const fields = ['wg.type', 'wg.handshake_ok', 'wg.static', 'wg.decryption_error', 'ip.version'];
-      const messages = readWithTshark(file, 'wg', fields);
+      const messages = fieldsByTshark(file, 'wg', fields);
       if (messages === undefined) return context.skip('tshark is not installed');
       expect(messages.filter(([, , , problem]) => problem !== '')).toEqual([]);
       const ofType = (wanted: string) => messages.filter(([type]) => type === wanted);
@@ -44,6 +44,12 @@ describe('--capture', () => {
       // The outer header is IPv4. What is inside is not IP, but tshark looks for a version there.
       const opened = ofType('4').filter(([, , , , versions]) => versions === '4,0');
       expect(opened.length).toBeGreaterThan((2 * BYTES) / 1472);
+      const named = ['underpass.frame', 'underpass.packet_number', 'underpass.malformed', '_ws.malformed'];
+      const packets = fieldsByTshark(file, 'underpass', named, WITH_DISSECTOR) ?? [];
+      expect(packets).toHaveLength(opened.length);
+      expect(packets.filter(([, , ...problems]) => problems.join('') !== '')).toEqual([]);
+      const names = new Set(packets.flatMap(([frames]) => frames?.split(',') ?? []));
+      for (const name of ['HELLO', 'STREAM', 'ACK', 'PADDING']) expect(names).toContain(name);
     }
   });
 });
