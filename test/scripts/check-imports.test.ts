@@ -37,6 +37,29 @@ describe('check-imports', () => {
     expect(result).toEqual({ code: 0, complaints: [], output: '' });
   });
 
+  it('lets the playground import the simulated network alone, and nothing of Node', () => {
+    const manifest = JSON.stringify({
+      exports: { '.': {}, './simulation': {} },
+      dependencies: { '@underpass/protocol': '*', '@underpass/testkit': '*' },
+    });
+    const { complaints } = check(
+      {
+        'packages/testkit/src/index.ts': '',
+        'packages/playground/src/good.tsx':
+          "import { World } from '@underpass/testkit/simulation';\nimport './b.js';\n",
+        'packages/playground/src/b.tsx': 'export const b = <p>1</p>;\n',
+        'packages/playground/src/bad.tsx':
+          "import { RULES } from '@underpass/testkit';\nimport 'node:fs';\nimport '@underpass/runtime';\n",
+      },
+      manifest,
+    );
+    expect(complaints.filter((line) => line.includes('playground/'))).toEqual([
+      expect.stringContaining('bad.tsx:1: imports @underpass/testkit: playground may import'),
+      expect.stringContaining('bad.tsx:2: imports node:fs: playground knows no platform'),
+      expect.stringContaining('bad.tsx:3: imports @underpass/runtime: playground may import'),
+    ]);
+  });
+
   it.each([
     ['packages/client/src/a.ts', "import { x } from '@underpass/relay';", 'client may import'],
     ['packages/relay/src/a.ts', "export { x } from '@underpass/client';", 'relay may import'],

@@ -1,4 +1,5 @@
 /** Tests for every crypto suite. */
+export { describeAead } from './describe-aead.js';
 export { describeLowOrder } from './describe-low-order.js';
 export { describeSuite } from './describe-suite.js';
 export * from './hex.js';

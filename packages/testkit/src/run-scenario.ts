@@ -2,7 +2,6 @@
 import type { CryptoSuite } from '@underpass/protocol';
 import { Content } from './content.js';
 import { drawScenario } from './draw-scenario.js';
-import { ForgedInitiations } from './forged-initiations.js';
 import { Observer } from './observer/observer.js';
 import { createInsecureTestSuite } from './plain-suite.js';
 import type { PeerLink } from './process-model.js';
@@ -14,6 +13,7 @@ import { createStage } from './rules/stage.js';
 import { disconnectProblem, leftoversOf, memoryProblems, replayProblem } from './run-checks.js';
 import { type RunStats, statsOf } from './run-stats.js';
 import type { Flood, Removal, Restart, Scenario, StreamPlan } from './scenario.js';
+import { ForgedInitiations } from './simulation/forged-initiations.js';
 import { RELAY_ADDRESS } from './simulation/network-conditions.js';
 import { SeededRandom } from './simulation/seeded-random.js';
 import { clientName, type NodeName, World } from './simulation/world.js';

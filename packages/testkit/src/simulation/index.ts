@@ -5,6 +5,7 @@ export type * from './carried.js';
 export * from './digest.js';
 export type { DriverOptions, Turn } from './endpoint-driver.js';
 export * from './event-queue.js';
+export * from './forged-initiations.js';
 export * from './network-conditions.js';
 export * from './pair.js';
 export * from './seeded-random.js';

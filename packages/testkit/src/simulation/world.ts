@@ -41,8 +41,9 @@ export interface WorldOptions {
   readonly networks: readonly NetworkConditions[];
   readonly random: SeededRandom;
   readonly timing?: TurnTiming;
-  /** A clock and a link shared with other worlds. By default each world has its own. */
-  readonly shared?: { readonly queue: EventQueue; readonly links: Links };
+  /** A clock that is shared with others, and links that all networks share. By default the world has a clock, and each
+   *  network has links, of its own. */
+  readonly shared?: { readonly queue: EventQueue; readonly links?: Links };
   readonly onEvent: (node: NodeName, event: EndpointEvent) => void;
   /** The endpoint broke a promise. */
   readonly onViolation: (violation: string) => void;

@@ -1,7 +1,7 @@
 /** Initiations from a stranger. */
 import { type Address, type CryptoSuite, RoamingPath, WireGuard } from '@underpass/protocol';
-import { RELAY_ADDRESS, STRANGER_ADDRESS } from './simulation/network-conditions.js';
-import type { SeededRandom } from './simulation/seeded-random.js';
+import { RELAY_ADDRESS, STRANGER_ADDRESS } from './network-conditions.js';
+import type { SeededRandom } from './seeded-random.js';
 
 /** More than the shortest time between two initiations to one peer, since the stranger controls its own clock. */
 const STEP_MS = 10_000;
