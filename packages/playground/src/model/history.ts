@@ -26,6 +26,8 @@ export interface Datagram {
   readonly departsAt: number;
   /** When it arrives, or is lost. */
   readonly endsAt: number;
+  /** How much of its way it has gone by then: 1 if it arrives. */
+  readonly reach: number;
   readonly fate: Fate;
   /** A reader has changed its bytes on the way. */
   readonly isChanged: boolean;
@@ -141,11 +143,14 @@ export class History {
     const endsAt = now + LOST_AFTER[reason] * delayMs;
     const entry = this.#add(lane, target, from, to, datagram.slice(), { departsAt: now, endsAt });
     entry.fate = reason;
+    entry.reach = LOST_AFTER[reason];
   }
 
   onDropped(id: number): void {
     const entry = this.#datagrams[id - 1] as Entry;
-    entry.endsAt = this.#now();
+    const now = this.#now();
+    entry.reach = Math.max(0, Math.min(1, (now - entry.departsAt) / (entry.endsAt - entry.departsAt)));
+    entry.endsAt = now;
     this.#finish(entry, 'dropped');
   }
 
@@ -189,6 +194,7 @@ export class History {
       bytes,
       sentAt: this.#now(),
       ...times,
+      reach: 1,
       fate: 'under-way',
       isChanged: false,
       refused: undefined,

@@ -1,0 +1,81 @@
+import type { CryptoSuite } from '@underpass/protocol';
+import { DatagramOpener, type Dissection, dissect } from '@underpass/trace';
+import type { Datagram } from './history.js';
+import type { Run } from './run.js';
+
+/** What a datagram is, at a glance. */
+export type Look = 'handshake' | 'data' | 'control' | 'keepalive' | 'unknown';
+
+export interface Explanation {
+  readonly look: Look;
+  /** A few words, for example `ACK, STREAM`. */
+  readonly label: string;
+  /** As it travels. */
+  readonly sealed: Dissection;
+  /** With its sealed fields opened; undefined if it cannot be opened. */
+  readonly opened: { readonly bytes: Uint8Array; readonly dissection: Dissection } | undefined;
+}
+
+const HANDSHAKE_LABELS: Readonly<Record<string, string>> = {
+  initiation: 'Initiation',
+  response: 'Response',
+  'cookie-reply': 'Cookie reply',
+};
+const DATA_FRAMES = /^(STREAM|DATAGRAM)/;
+/** Parts of a transport message that are no frames. */
+const NOT_FRAMES = /^(transport header|packet header|packet|seal|PADDING|padding)/;
+
+/** Explains the datagrams of one run with the secrets of its key log, as Wireshark would with a capture.
+ *
+ *  The page asks for a datagram when it shows it. Handshakes are taken in the order in which they were sent, since the
+ *  keys follow from them. Explanations are kept, as long as a datagram has the same bytes. */
+export class Explainer {
+  readonly #run: Run;
+  readonly #opener: DatagramOpener;
+  readonly #known = new Map<number, { readonly bytes: Uint8Array; readonly explanation: Explanation }>();
+  #lines = 0;
+  #datagrams = 0;
+
+  constructor(run: Run, suite: CryptoSuite = run.suite) {
+    this.#run = run;
+    this.#opener = new DatagramOpener(suite);
+  }
+
+  explain(datagram: Datagram): Explanation {
+    const known = this.#known.get(datagram.id);
+    if (known?.bytes === datagram.bytes) return known.explanation;
+    this.#observe();
+    const { bytes } = datagram;
+    const open = this.#opener.open(bytes);
+    const sealed = dissect(bytes);
+    const opened = open === undefined ? undefined : { bytes: open, dissection: dissect(open, true) };
+    const explanation = { ...describe(opened?.dissection ?? sealed), sealed, opened };
+    this.#known.set(datagram.id, { bytes, explanation });
+    return explanation;
+  }
+
+  /** Takes the key log and the handshakes that are new. */
+  #observe(): void {
+    const { keyLog, history } = this.#run;
+    for (; this.#lines < keyLog.length; this.#lines++) {
+      this.#opener.handleKeyLogLine((keyLog[this.#lines] as { text: string }).text);
+    }
+    for (; this.#datagrams < history.datagrams.length; this.#datagrams++) {
+      const { bytes } = history.datagrams[this.#datagrams] as Datagram;
+      const isHandshake = bytes[0] === 1 || bytes[0] === 2;
+      if (isHandshake) this.#opener.open(bytes);
+    }
+  }
+}
+
+function describe({ kind, parts, summary }: Dissection): { look: Look; label: string } {
+  const label = HANDSHAKE_LABELS[kind];
+  if (label !== undefined) return { look: 'handshake', label };
+  if (kind !== 'transport') return { look: 'unknown', label: 'Not a message' };
+  if (summary.endsWith('keepalive')) return { look: 'keepalive', label: 'Keepalive' };
+  const frames = parts.filter(({ name }) => !NOT_FRAMES.test(name)).map(({ name }) => name);
+  const isSealed = frames.includes('payload');
+  if (isSealed) return { look: 'data', label: 'Sealed' };
+  const names = [...new Set(frames)];
+  return { look: names.some((name) => DATA_FRAMES.test(name)) ? 'data' : 'control', label: names.join(', ') };
+}
