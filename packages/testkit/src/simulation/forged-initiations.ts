@@ -31,6 +31,8 @@ export class ForgedInitiations {
   next(): Uint8Array {
     this.#now += STEP_MS;
     this.#relay.requestHandshake(this.#now);
+    // The one before got no response, so it is time for the next try.
+    this.#wireGuard.handleTimeout(this.#now);
     const message = new Uint8Array(INITIATION_BYTES);
     this.#wireGuard.pollMessage(this.#now, message);
     return message;
