@@ -33,7 +33,7 @@ export { type StreamView, viewStream } from './transport/streams/stream-view.js'
 export { END, FrameReader, MALFORMED } from './transport/wire/frame-reader.js';
 export * from './transport/wire/frames.js';
 export { announcedVarintLength, readVarint, varintLength, writeVarint } from './transport/wire/varint.js';
-export { CONSTRUCTION, IDENTIFIER, MAX_PEERS } from './wireguard/constants.js';
+export { CONSTRUCTION, IDENTIFIER, MAX_PEERS, MAX_SHARDS } from './wireguard/constants.js';
 export type { HandshakeNewsEvent } from './wireguard/handshake-news.js';
 export {
   COOKIE_REPLY_BYTES,
@@ -51,6 +51,7 @@ export { SymmetricState } from './wireguard/noise.js';
 export { Session, type SessionOptions, type SessionStats } from './wireguard/session.js';
 export { type AuthenticDatagram, RoamingPath, type SessionPath } from './wireguard/session-path.js';
 export type { KeypairView } from './wireguard/session-view.js';
+export { type Shard, shardOfIndex, shardOfKey } from './wireguard/shard.js';
 export { TAI64N_BYTES, unixMsFromTai64n } from './wireguard/tai64n.js';
 export {
   type OutgoingMessage,

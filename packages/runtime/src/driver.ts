@@ -56,6 +56,7 @@ export interface DriverHandler {
 export type DrivenEndpoint = Pick<
   Endpoint,
   | 'handleDatagram'
+  | 'handlePassedOn'
   | 'handleTooLarge'
   | 'handleTimeout'
   | 'pollTransmit'
@@ -72,6 +73,8 @@ export interface DriverOptions {
   /** A handler or the endpoint threw, which is a bug. By default the error is thrown again, where nothing catches
    *  it. */
   readonly onFatal?: (error: unknown) => void;
+  /** Passes a datagram on to the process that serves that shard. The bytes are valid only during the call. */
+  readonly passOn?: (shard: number, datagram: Uint8Array, from: Address) => void;
   readonly now?: () => number;
   readonly timers?: Timers;
   /** Runs `turn` once, soon after the current code returns. */
@@ -92,6 +95,7 @@ export class Driver {
   readonly #socket: DatagramSocket;
   readonly #handler: DriverHandler;
   readonly #onFatal: (error: unknown) => void;
+  readonly #passOn: DriverOptions['passOn'];
   readonly #timers: Timers;
   readonly #defer: (turn: () => void) => void;
   readonly #turn = (): void => this.#runTurn();
@@ -118,20 +122,12 @@ export class Driver {
     this.#socket = options.socket;
     this.#handler = options.handler;
     this.#onFatal = options.onFatal ?? rethrow;
+    this.#passOn = options.passOn;
     this.now = options.now ?? monotonicMs;
     this.#timers = options.timers ?? systemTimers;
     this.#defer = options.defer ?? setImmediate;
     options.socket.listen({
-      onDatagram: (datagram, from) => {
-        if (this.#closed) return;
-        try {
-          const reaction = this.#endpoint.handleDatagram(this.now(), datagram, from);
-          if (reaction === 'poll') this.#schedule();
-          else if (reaction !== 'none') this.#socket.answer(reaction, from);
-        } catch (error) {
-          this.#onFatal(error);
-        }
-      },
+      onDatagram: (datagram, from) => this.#receive(datagram, from, false),
       onBatchFree: () => this.#schedule(),
       onSendError: (to, code) => {
         if (!this.#closed) this.#handler.onSendError?.(to, code);
@@ -160,6 +156,11 @@ export class Driver {
     if (!this.#dispatching) this.#schedule();
   }
 
+  /** Handles a datagram that arrived at another shard (spec session 3.3). */
+  handlePassedOn(datagram: Uint8Array, from: Address): void {
+    this.#receive(datagram, from, true);
+  }
+
   /** Closes the endpoint, sends its last messages, then closes the socket. Handlers receive the end of their
    *  streams. */
   close(): Promise<void> {
@@ -182,6 +183,20 @@ export class Driver {
       this.#schedule();
     });
     return this.#closing;
+  }
+
+  #receive(datagram: Uint8Array, from: Address, isPassedOn: boolean): void {
+    if (this.#closed) return;
+    try {
+      const reaction = isPassedOn
+        ? this.#endpoint.handlePassedOn(this.now(), datagram, from)
+        : this.#endpoint.handleDatagram(this.now(), datagram, from);
+      if (reaction === 'poll') this.#schedule();
+      else if (reaction instanceof Uint8Array) this.#socket.answer(reaction, from);
+      else if (reaction !== 'none') this.#passOn?.(reaction.passOnTo, datagram, from);
+    } catch (error) {
+      this.#onFatal(error);
+    }
   }
 
   #schedule(): void {

@@ -33,6 +33,9 @@ export class FakeEndpoint implements DrivenEndpoint {
     this.received.push(datagram);
     return this.reaction;
   }
+  handlePassedOn(now: number, datagram: Uint8Array): Reaction {
+    return this.handleDatagram(now, datagram);
+  }
   handleTooLarge(): void {}
   handleTimeout(): void {
     this.timeouts++;

@@ -6,7 +6,8 @@ import { DEFAULT_TRANSPORT, type TransportConfig } from '../transport/config.js'
 import { MAX_FAREWELLS } from '../transport/limits.js';
 import { Path } from '../transport/path/path.js';
 import { FrameReader } from '../transport/wire/frame-reader.js';
-import { type OutgoingMessage, WireGuard } from '../wireguard/wireguard.js';
+import type { Shard } from '../wireguard/shard.js';
+import { type OutgoingMessage, type Received, WireGuard } from '../wireguard/wireguard.js';
 import type { Farewell } from './farewell.js';
 import { Peer, type PeerContext, type PeerEvent } from './peer.js';
 import { ReadyPeers } from './ready-peers.js';
@@ -26,6 +27,8 @@ export interface EndpointOptions {
   readonly transport?: Partial<TransportConfig>;
   /** Receives the lines of Wireshark's key log, which contain secrets (spec session 9). Off if absent. */
   readonly keyLog?: (line: string) => void;
+  /** The peers that this process serves (spec session 3.3). By default all. */
+  readonly shard?: Shard;
 }
 
 export interface PeerOptions {
@@ -55,8 +58,8 @@ export type EndpointEvent =
     };
 
 /** What the caller has to do after a datagram: nothing, or run its loop, or send these bytes to the address that the
- *  datagram came from, at once or not at all. */
-export type Reaction = 'none' | 'poll' | Uint8Array;
+ *  datagram came from, at once or not at all, or pass the datagram on to another shard. */
+export type Reaction = 'none' | 'poll' | Uint8Array | { readonly passOnTo: number };
 
 /** The whole protocol behind one UDP socket: our static key, all peers, their sessions and their connections. It
  *  contains no socket, clock or timer; the caller supplies these.
@@ -147,7 +150,18 @@ export class Endpoint {
   /** Handles one datagram.
    *  @param datagram a whole UDP payload. It is opened in place, and nothing refers to it afterwards. */
   handleDatagram(now: number, datagram: Uint8Array, from: Address): Reaction {
-    const received = this.#wireGuard.handleDatagram(now, datagram, from);
+    return this.#handleReceived(now, this.#wireGuard.handleDatagram(now, datagram, from));
+  }
+
+  /** Handles a datagram that another shard has passed on (spec session 3.3). */
+  handlePassedOn(now: number, datagram: Uint8Array, from: Address): Reaction {
+    const received = this.#wireGuard.handlePassedOn(now, datagram, from);
+    // It would go round in circles: the shards do not agree about who serves what.
+    return received.kind === 'elsewhere' ? 'none' : this.#handleReceived(now, received);
+  }
+
+  #handleReceived(now: number, received: Received<Peer>): Reaction {
+    if (received.kind === 'elsewhere') return { passOnTo: received.shard };
     if (received.kind === 'dropped') {
       this.#drops[received.reason]++;
       return received.answer ?? (this.#wireGuard.hasNews ? 'poll' : 'none');

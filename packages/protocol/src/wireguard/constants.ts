@@ -115,9 +115,13 @@ export const UNKNOWN_KEY_SILENCE_MS = 60_000;
 /** How many reported keys are remembered for that. The one reported longest ago is forgotten first. */
 export const MAX_REPORTED_KEYS = 16;
 
+/** How many processes may share the peers of one key (spec session 3.3). */
+export const MAX_SHARDS = 8;
+
 /** How many random indices are drawn before we conclude that the source of randomness is broken. */
 export const MAX_INDEX_DRAWS = 64;
 
+assert(MAX_SHARDS <= 256, 'a byte names every shard');
 assert(REKEY_AFTER_MESSAGES < REJECT_SEND_AFTER_MESSAGES, 'a new handshake starts before sending is refused');
 assert(Number.isSafeInteger(REJECT_SEND_AFTER_MESSAGES), 'the send counter stays exact');
 assert(REKEY_AFTER_TIME_MS < REKEY_ON_RECEIVE_AFTER_MS, 'receiving is the second chance to renew a keypair');

@@ -1,6 +1,7 @@
 import { assert } from '../assert.js';
 import { readUint32 } from '../little-endian.js';
 import { MAX_INDEX_DRAWS } from './constants.js';
+import { indexOfShard, type Shard, WHOLE } from './shard.js';
 
 /** Finds what a receiver index stands for (spec session 3.1).
  *
@@ -9,10 +10,13 @@ import { MAX_INDEX_DRAWS } from './constants.js';
  *  serves all sessions of a WireGuard. An entry stays until the owner of the handshake or keypair deletes it. */
 export class IndexTable<T> {
   readonly #random: (length: number) => Uint8Array;
+  readonly #shard: Shard;
   readonly #entries = new Map<number, T>();
 
-  constructor(random: (length: number) => Uint8Array) {
+  /** @param shard the one that every index names (spec session 3.3) */
+  constructor(random: (length: number) => Uint8Array, shard = WHOLE) {
     this.#random = random;
+    this.#shard = shard;
   }
 
   get size(): number {
@@ -25,7 +29,7 @@ export class IndexTable<T> {
   /** Adds an entry under a random index that is free, and returns the index. */
   add(entry: T): number {
     for (let draw = 0; draw < MAX_INDEX_DRAWS; draw++) {
-      const index = readUint32(this.#random(4), 0);
+      const index = indexOfShard(readUint32(this.#random(4), 0), this.#shard);
       if (this.#entries.has(index)) continue;
       this.#entries.set(index, entry);
       return index;

@@ -23,6 +23,7 @@ import {
   TransportOffset,
 } from './messages.js';
 import { Session, type SessionOptions } from './session.js';
+import { type Shard, shardOfIndex, shardOfKey, WHOLE } from './shard.js';
 
 export interface WireGuardOptions {
   /** 32 bytes; copied. */
@@ -34,6 +35,8 @@ export interface WireGuardOptions {
   readonly unixTimeMs: () => number;
   /** Receives the lines of Wireshark's key log, which contain secrets (spec session 9). Off if absent. */
   readonly keyLog?: (line: string) => void;
+  /** The peers that this process serves. By default all. */
+  readonly shard?: Shard;
 }
 
 /** What a datagram turned out to be. The object is valid until the next call of `handleDatagram`. */
@@ -48,6 +51,8 @@ export type Received<Owner = undefined> =
   | { readonly kind: 'keepalive' | 'handshake'; readonly session: Session<Owner> }
   /** An on-path observer can forge one, so it doesn't prove the peer is alive. */
   | { readonly kind: 'cookie-reply' }
+  /** It is meant for a peer of another shard (spec session 3.3). The datagram is unchanged. */
+  | { readonly kind: 'elsewhere'; readonly shard: number }
   | Dropped;
 
 /** A message that was written into the caller's buffer. */
@@ -78,6 +83,7 @@ export class WireGuard<Owner = undefined> {
   readonly #context: SessionContext<Session<Owner>>;
   readonly #indices: IndexTable<IndexEntry<Session<Owner>>>;
   readonly #guard: HandshakeGuard;
+  readonly #shard: Shard;
   /** By the peer's static public key. */
   readonly #sessions = new Map<string, Session<Owner>>();
   readonly #news = new HandshakeNews<Session<Owner>>();
@@ -101,7 +107,8 @@ export class WireGuard<Owner = undefined> {
     const { suite, random } = options;
     assert(options.privateKey.length === KEY_BYTES, 'a private key has 32 bytes');
     this.publicKey = suite.x25519PublicKey(options.privateKey);
-    this.#indices = new IndexTable(random);
+    this.#shard = options.shard ?? WHOLE;
+    this.#indices = new IndexTable(random, this.#shard);
     this.#context = {
       suite,
       random,
@@ -167,7 +174,7 @@ export class WireGuard<Owner = undefined> {
       case MessageType.transport:
         return this.#handleTransport(now, datagram, from);
       case MessageType.initiation:
-        return this.#handleInitiation(now, datagram, from);
+        return this.#guardInitiation(now, datagram, from);
       case MessageType.response:
         return this.#handleResponse(now, datagram, from);
       case MessageType.cookieReply:
@@ -175,6 +182,13 @@ export class WireGuard<Owner = undefined> {
       default:
         return dropped('malformed');
     }
+  }
+
+  /** Handles a datagram that another shard has passed on. The guard of that shard has let it through. */
+  handlePassedOn(now: number, datagram: Uint8Array, from: Address): Received<Owner> {
+    return classifyMessage(datagram) === MessageType.initiation
+      ? this.#handleInitiation(now, datagram, from)
+      : this.handleDatagram(now, datagram, from);
   }
 
   /** Handles the timers that are due.
@@ -251,9 +265,10 @@ export class WireGuard<Owner = undefined> {
   // ---- inside -----------------------------------------------------------------------------------------------
 
   #handleTransport(now: number, datagram: Uint8Array, from: Address): Received<Owner> {
-    const entry = this.#indices.get(readUint32(datagram, TransportOffset.receiverIndex));
+    const index = readUint32(datagram, TransportOffset.receiverIndex);
+    const entry = this.#indices.get(index);
     const keypair = entry?.keypair;
-    if (entry === undefined || keypair === undefined) return dropped('unknown-index');
+    if (entry === undefined || keypair === undefined) return this.#unknownIndex(index);
     const { session } = entry;
     const refused = session.handleTransport(now, from, keypair, datagram);
     if (refused !== undefined) return dropped(refused);
@@ -264,17 +279,30 @@ export class WireGuard<Owner = undefined> {
     return this.#payload;
   }
 
+  /** What becomes of a message with an index that we do not know. */
+  #unknownIndex(index: number): Received<Owner> {
+    const shard = shardOfIndex(index, this.#shard.count);
+    return shard === this.#shard.index ? dropped('unknown-index') : { kind: 'elsewhere', shard };
+  }
+
+  #guardInitiation(now: number, datagram: Uint8Array, from: Address): Received<Owner> {
+    const senderIndex = readUint32(datagram, InitiationOffset.senderIndex);
+    return this.#guard.check(now, datagram, senderIndex, from) ?? this.#handleInitiation(now, datagram, from);
+  }
+
   #handleInitiation(now: number, datagram: Uint8Array, from: Address): Received<Owner> {
     const senderIndex = readUint32(datagram, InitiationOffset.senderIndex);
-    const refused = this.#guard.check(now, datagram, senderIndex, from);
-    if (refused !== undefined) return refused;
     const { suite, local } = this.#context;
     let claimed: Uint8Array | undefined;
     const initiation = consumeInitiation(suite, local, datagram, (key) => {
       claimed = key;
       return this.#sessions.get(bytesKey(key));
     });
-    if (initiation === 'unknown-peer') this.#reportUnknownKey(now, datagram, claimed as Uint8Array, from);
+    if (initiation === 'unknown-peer') {
+      const shard = shardOfKey(suite, claimed as Uint8Array, this.#shard.count);
+      if (shard !== this.#shard.index) return { kind: 'elsewhere', shard };
+      this.#reportUnknownKey(now, datagram, claimed as Uint8Array, from);
+    }
     if (typeof initiation === 'string') return dropped(initiation);
     const { peer: session, state, timestamp } = initiation;
     const failed = session.handleInitiation(now, from, {
@@ -302,8 +330,9 @@ export class WireGuard<Owner = undefined> {
   #handleResponse(now: number, datagram: Uint8Array, from: Address): Received<Owner> {
     // This is cheaper than a MAC. A response that no handshake waits for does not count as load and gets no cookie
     // reply (spec handshake 3.1).
-    const entry = this.#indices.get(readUint32(datagram, ResponseOffset.receiverIndex));
-    if (entry === undefined) return dropped('unknown-index');
+    const index = readUint32(datagram, ResponseOffset.receiverIndex);
+    const entry = this.#indices.get(index);
+    if (entry === undefined) return this.#unknownIndex(index);
     if (entry.keypair !== undefined) return dropped('unexpected-handshake');
     const { session } = entry;
     const refused = this.#guard.check(now, datagram, readUint32(datagram, ResponseOffset.senderIndex), from);
@@ -314,8 +343,9 @@ export class WireGuard<Owner = undefined> {
   }
 
   #handleCookieReply(now: number, datagram: Uint8Array): Received<Owner> {
-    const session = this.#indices.get(readUint32(datagram, CookieReplyOffset.receiverIndex))?.session;
-    if (session === undefined) return dropped('unknown-index');
+    const index = readUint32(datagram, CookieReplyOffset.receiverIndex);
+    const session = this.#indices.get(index)?.session;
+    if (session === undefined) return this.#unknownIndex(index);
     const refused = session.handleCookieReply(now, datagram);
     return refused === undefined ? { kind: 'cookie-reply' } : dropped(refused);
   }

@@ -148,7 +148,7 @@ export class EndpointDriver {
     onHandled?.(arrived, from);
     buffer.fill(POISON);
     if (reaction === 'poll') this.wake();
-    else if (reaction !== 'none') onSend(from, reaction, true);
+    else if (reaction instanceof Uint8Array) onSend(from, reaction, true);
   }
 
   /** Passes waiting events to `onEvent`. */
