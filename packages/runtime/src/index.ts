@@ -6,6 +6,8 @@ export * from './flow-socket.js';
 export * from './log.js';
 export * from './port-probe.js';
 export * from './random.js';
+export { canShareSockets, openSocketGroup, type SocketGroup } from './socket-group.js';
+export type { SharedSocket } from './system-socket.js';
 export * from './tapped-socket.js';
 export * from './transport-tuning.js';
 export * from './udp-socket.js';

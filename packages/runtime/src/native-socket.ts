@@ -6,14 +6,17 @@ import { createRequire } from 'node:module';
 interface Koffi {
   /** @param path  null for the C library that this program is linked with */
   load(path: null): { func(prototype: string): (...parameters: (number | string | Uint8Array)[]) => number };
+  address(bytes: Uint8Array): bigint;
 }
 
-interface CLibrary {
+export interface CLibrary {
   readonly socket: (domain: number, type: number, protocol: number) => number;
   readonly setsockopt: (fd: number, level: number, name: number, value: Uint8Array, length: number) => number;
   readonly bind: (fd: number, address: Uint8Array, length: number) => number;
   readonly inet_pton: (domain: number, text: string, address: Uint8Array) => number;
   readonly close: (fd: number) => number;
+  /** Where the bytes are. They must have an ArrayBuffer of their own, and stay reachable while the address is used. */
+  readonly addressOf: (bytes: Uint8Array) => bigint;
 }
 
 // The values for Linux on x64 and arm64. Other processors use other values for some of them.
@@ -26,8 +29,10 @@ const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
 const SO_SNDBUF = 7;
 const SO_RCVBUF = 8;
+const SO_REUSEPORT = 15;
 const SO_SNDBUFFORCE = 32;
 const SO_RCVBUFFORCE = 33;
+const SO_ATTACH_REUSEPORT_CBPF = 51;
 const IPPROTO_IP = 0;
 const IP_MTU_DISCOVER = 10;
 const IPPROTO_IPV6 = 41;
@@ -53,6 +58,8 @@ export interface NativeSocketOptions {
   readonly bufferBytes: number;
   /** Another socket of this process holds the port for all addresses and allows sharing at this moment. */
   readonly sharesAddress?: boolean;
+  /** Other sockets that also say so may bind the same port, and the kernel divides its datagrams among them. */
+  readonly sharesPort?: boolean;
 }
 
 /** Sets options of a socket whose descriptor already belongs to Node.
@@ -120,25 +127,56 @@ export function openNativeSocket<T>(
   adopt: (fd: number, options: NativeOptions) => T,
   library = cLibrary(),
 ): T | undefined {
-  if (library === undefined) return undefined;
+  const fd = library && openDescriptor(options, library);
+  if (library === undefined || fd === undefined) return undefined;
+  try {
+    return adoptDescriptor(fd, adopt, library);
+  } catch {
+    // Node did not take it.
+    library.close(fd);
+    return undefined;
+  }
+}
+
+/** Passes a descriptor to Node.
+ *  @throws if `adopt` does */
+export function adoptDescriptor<T>(
+  fd: number,
+  adopt: (fd: number, options: NativeOptions) => T,
+  library: CLibrary,
+): T {
+  const adopted = adopt(fd, new NativeOptions(library, fd));
+  // libuv lets others share the port of a socket that it adopts. Undo that, so that it is ours alone.
+  setOption(library, fd, SOL_SOCKET, SO_REUSEADDR, 0);
+  return adopted;
+}
+
+/** Opens and binds a socket, which the caller has to close.
+ *  @returns undefined on any failure; nothing is left open then */
+export function openDescriptor(options: NativeSocketOptions, library: CLibrary): number | undefined {
   const domain = options.family === 'udp4' ? AF_INET : AF_INET6;
   const fd = library.socket(domain, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return undefined;
-  try {
-    // Node treats descriptor 0 as no descriptor. It can be free if the program runs without standard input.
-    if (options.sharesAddress === true) setOption(library, fd, SOL_SOCKET, SO_REUSEADDR, 1);
-    if (fd > 0 && refuseFragments(library, fd, options) && bind(library, fd, options)) {
-      askForBuffers(library, fd, options.bufferBytes);
-      const adopted = adopt(fd, new NativeOptions(library, fd));
-      // libuv lets others share the port of a socket that it adopts. Undo that, so that it is ours alone.
-      setOption(library, fd, SOL_SOCKET, SO_REUSEADDR, 0);
-      return adopted;
-    }
-  } catch {
-    // Node did not take it, so it is closed below.
+  if (options.sharesAddress === true) setOption(library, fd, SOL_SOCKET, SO_REUSEADDR, 1);
+  if (options.sharesPort === true) setOption(library, fd, SOL_SOCKET, SO_REUSEPORT, 1);
+  // Node treats descriptor 0 as no descriptor. It can be free if the program runs without standard input.
+  if (fd > 0 && refuseFragments(library, fd, options) && bind(library, fd, options)) {
+    askForBuffers(library, fd, options.bufferBytes);
+    return fd;
   }
   library.close(fd);
   return undefined;
+}
+
+/** Makes the kernel ask a program which of the sockets that share a port gets a datagram (socket(7)).
+ *  @param program  classic BPF, 8 bytes for each instruction; linux/filter.h
+ *  @returns false if the kernel refuses */
+export function attachSteering(fd: number, program: Uint8Array, library: CLibrary): boolean {
+  const header = new DataView(new ArrayBuffer(16));
+  header.setUint16(0, program.length / 8, true);
+  header.setBigUint64(8, library.addressOf(program), true);
+  const bytes = new Uint8Array(header.buffer);
+  return library.setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, bytes, bytes.length) === 0;
 }
 
 /** An IPv6 socket needs both options, because it sends IPv4 through IPv4-mapped addresses. */
@@ -201,6 +239,7 @@ function loadCLibrary(): CLibrary | undefined {
       bind: library.func('int bind(int fd, const void *address, uint32_t length)'),
       inet_pton: library.func('int inet_pton(int domain, const char *text, _Out_ void *address)'),
       close: library.func('int close(int fd)'),
+      addressOf: (bytes) => koffi.address(bytes),
     };
   } catch {
     return undefined;

@@ -1,7 +1,7 @@
 /** Opens one UDP socket of the system: through koffi where it is installed, otherwise through Node. */
 import { createSocket, type Socket } from 'node:dgram';
 import type { Address } from '@underpass/protocol';
-import { type NativeOptions, openNativeSocket } from './native-socket.js';
+import { adoptDescriptor, cLibrary, type NativeOptions, openNativeSocket } from './native-socket.js';
 import { AddressCache, fromDualStack, toDualStack } from './socket-address.js';
 
 /** Requested from the kernel for each direction; it may give less. At 1 Gbit/s it covers 33 ms during which we are not
@@ -11,6 +11,12 @@ export const SOCKET_BUFFER_BYTES = 4 * 1024 * 1024;
 const MIN_SOCKET_BUFFER_BYTES = 128 * 1024;
 
 export type Family = 'udp4' | 'udp6';
+
+/** A socket that belongs to another process too: a descriptor that a worker of a relay inherits. */
+export interface SharedSocket {
+  readonly fd: number;
+  readonly family: Family;
+}
 
 /** One UDP socket of the system and the facts about it.
  *
@@ -88,18 +94,27 @@ export interface NativeOpening {
 export function openNative({ family, host, port, local }: NativeOpening): SystemSocket | undefined {
   const sharesAddress = local !== undefined;
   const opening = { family, host, port, bufferBytes: SOCKET_BUFFER_BYTES, sharesAddress };
-  return openNativeSocket(opening, (fd, options) => {
-    const socket = createSocket({ type: family, lookup: literalLookup });
-    try {
-      // Throws before it takes the descriptor, or not at all. It completes at once, because the socket is bound
-      // already.
-      socket.bind({ fd, exclusive: true });
-    } catch (error) {
-      socket.close();
-      throw error;
-    }
-    return new SystemSocket(socket, family, options, local);
-  });
+  return openNativeSocket(opening, (fd, options) => adopt(fd, family, options, local));
+}
+
+/** Takes over a socket of a group, which this process inherited (spec session 3.3).
+ *  @throws if the descriptor is no such socket, or koffi is missing */
+export function adoptShared({ fd, family }: SharedSocket): SystemSocket {
+  const library = cLibrary();
+  if (library === undefined) throw new Error('koffi is missing');
+  return adoptDescriptor(fd, (own, options) => adopt(own, family, options), library);
+}
+
+function adopt(fd: number, family: Family, options: NativeOptions, local?: string): SystemSocket {
+  const socket = createSocket({ type: family, lookup: literalLookup });
+  try {
+    // Throws before it takes the descriptor, or not at all. It completes at once, because the socket is bound already.
+    socket.bind({ fd, exclusive: true });
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
+  return new SystemSocket(socket, family, options, local);
 }
 
 export function openPlain(family: Family, host: string, port: number): Promise<SystemSocket> {

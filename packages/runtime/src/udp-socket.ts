@@ -7,7 +7,14 @@ import { datagramBytesIn } from './coalesced.js';
 import type { DatagramListener, DatagramSocket } from './datagram-socket.js';
 import { ambiguousAddresses, LocalSockets } from './local-sockets.js';
 import { PendingBatch, SendQueue, type SendQueueEvents } from './send-queue.js';
-import { type Family, openNative, openPlain, type SystemSocket } from './system-socket.js';
+import {
+  adoptShared,
+  type Family,
+  openNative,
+  openPlain,
+  type SharedSocket,
+  type SystemSocket,
+} from './system-socket.js';
 import { bindError, systemCode } from './underpass-error.js';
 
 /** How many batches, 64 KiB each, may wait for the kernel before sending pauses. */
@@ -47,6 +54,12 @@ export async function openUdpSocket(options: UdpSocketOptions): Promise<Datagram
   } catch (error) {
     throw bindError(`UDP port ${port}${host === undefined ? '' : ` on ${host}`}`, error);
   }
+}
+
+/** Takes over a socket of a group, which this process inherited. It is closed here only: the group's owner keeps it.
+ *  @throws if the descriptor is no such socket, or koffi is missing */
+export function adoptUdpSocket(shared: SharedSocket): DatagramSocket {
+  return new UdpSocket(adoptShared(shared), undefined);
 }
 
 /** The tunnel's UDP socket: the driver sees one socket, whatever the system needs for it.

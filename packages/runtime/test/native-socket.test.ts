@@ -145,6 +145,12 @@ describe('a native socket', () => {
 /** A C library whose calls all succeed, with a record of the descriptors it closed. */
 function fake(fd: number) {
   const closed: number[] = [];
-  const calls = { socket: () => fd, setsockopt: () => 0, bind: () => 0, inet_pton: () => 1 };
+  const calls = {
+    socket: () => fd,
+    setsockopt: () => 0,
+    bind: () => 0,
+    inet_pton: () => 1,
+    addressOf: () => 0n,
+  };
   return { library: { ...calls, close: (which: number) => closed.push(which) }, closed };
 }
