@@ -8,14 +8,18 @@ import { quinn } from './peers/quinn.mjs';
 import { ssh } from './peers/ssh.mjs';
 import { underpass } from './peers/underpass.mjs';
 import { wireguardGo } from './peers/wireguard-go.mjs';
+import { besideBulk } from './scenarios/beside-bulk.mjs';
 import { bulk } from './scenarios/bulk.mjs';
 import { connections } from './scenarios/connections.mjs';
+import { idlePeers } from './scenarios/idle-peers.mjs';
+import { idleStreams } from './scenarios/idle-streams.mjs';
+import { links } from './scenarios/links.mjs';
 import { roundTrips } from './scenarios/round-trips.mjs';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Those that need quiet come first: bulk leaves full buffers behind. */
-export const SCENARIOS = [roundTrips, connections, ...bulk];
+export const SCENARIOS = [roundTrips, connections, besideBulk, ...bulk, idleStreams, idlePeers, ...links];
 
 /** The first tunnel is the one that all others are compared with.
  *
@@ -24,20 +28,24 @@ export const SCENARIOS = [roundTrips, connections, ...bulk];
  *  @param against  `{ revision, root }` of another build. Then the other programs are left out */
 export function tunnelsFor({ nodes, modules, against }) {
   const [main, ...more] = nodes;
-  const own = [underpass({ id: 'underpass', title: 'Underpass', root: ROOT, node: main.path })];
-  for (const { version, path } of more) {
-    own.push(
-      underpass({
-        id: `underpass-node${version}`,
-        title: `Underpass, Node ${version}`,
-        root: ROOT,
-        node: path,
-      }),
-    );
-  }
+  const own = (id, title, options = {}) => underpass({ id, title, root: ROOT, node: main.path, ...options });
+  const reference = own('underpass', 'Underpass');
   if (against !== undefined) {
-    const title = `Underpass at ${against.revision}`;
-    return [...own, underpass({ id: 'against', title, root: against.root, node: main.path })];
+    return [reference, own('against', `Underpass at ${against.revision}`, { root: against.root })];
   }
-  return [...own, ssh, quinn({ modules, node: main.path }), kcptun, wireguardGo, nodeProxy, direct];
+  return [
+    reference,
+    own('underpass-plain', 'Underpass, plain socket', { flags: ['--socket', 'plain'] }),
+    own('underpass-portable', 'Underpass, portable suite', { flags: ['--suite', 'portable'] }),
+    ...more.map(({ version, path }) =>
+      own(`underpass-node${version}`, `Underpass, Node ${version}`, { node: path }),
+    ),
+    own('underpass-1000-peers', 'Underpass, 1,000 idle peers', { idlePeers: 1000, onlyIn: 'idle-peers' }),
+    ssh,
+    quinn({ modules, node: main.path }),
+    kcptun,
+    wireguardGo,
+    nodeProxy,
+    direct,
+  ];
 }

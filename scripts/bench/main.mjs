@@ -9,7 +9,8 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ArgumentError, choose, readArguments, USAGE } from './arguments.mjs';
 import { SCENARIOS, tunnelsFor } from './catalogue.mjs';
-import { missingForNamespaces } from './network/network.mjs';
+import { missingForLinks } from './network/emulator.mjs';
+import { missingForNamespaces } from './network/namespaces.mjs';
 import { readNodes } from './nodes.mjs';
 import { describeMachine } from './report/machine.mjs';
 import { markdownOf } from './report/markdown.mjs';
@@ -32,20 +33,21 @@ async function main(settings) {
   if (settings.help) return void process.stdout.write(USAGE);
   const noNamespaces = missingForNamespaces();
   const hasNamespaces = noNamespaces === undefined;
+  const noLinks = noNamespaces ?? missingForLinks();
   const nodes = readNodes(settings.node);
   const against = settings.against === undefined ? undefined : buildRevision(settings.against, say);
-  const { scenarios, tunnels } = choose(
-    settings.only,
-    SCENARIOS,
-    tunnelsFor({ nodes, modules: settings.modules, against }),
-  );
+  const known = tunnelsFor({ nodes, modules: settings.modules, against });
+  const chosen = choose(settings.only, SCENARIOS, known);
+  const tunnels = against === undefined ? chosen.tunnels : known;
   const missing = tunnels.flatMap((tunnel) => {
     const reason = tunnel.missing({ hasNamespaces });
     return reason === undefined ? [] : [{ id: tunnel.id, title: tunnel.title, reason }];
   });
-  if (settings.list) return printList({ scenarios, tunnels, missing });
+  if (settings.list) return printList({ scenarios: chosen.scenarios, tunnels, missing });
   for (const { title, reason } of missing) say(`${title} is left out: ${reason}`);
   if (!hasNamespaces) say(`measuring on loopback: ${noNamespaces}`);
+  const scenarios = chosen.scenarios.filter(({ link }) => link === undefined || noLinks === undefined);
+  if (scenarios.length < chosen.scenarios.length) say(`links are left out: ${noLinks}`);
 
   const present = tunnels.filter(({ id }) => !missing.some((one) => one.id === id));
   const measured = await runBenchmark({ ...settings, scenarios, tunnels: present, hasNamespaces, say });

@@ -21,11 +21,11 @@ export class Program {
 
   /** @param network  where it runs
    *  @param side  `client` or `relay` */
-  constructor(network, side, command, parameters, { env = {}, ipc = false } = {}) {
+  constructor(network, side, command, parameters, { env = {}, stdin = 'ignore', ipc = false } = {}) {
     const [file, all] = network.command(side, command, parameters);
     this.child = spawn(file, all, {
       env: { ...process.env, ...env },
-      stdio: ['ignore', 'pipe', 'pipe', ...(ipc ? ['ipc'] : [])],
+      stdio: [stdin, 'pipe', 'pipe', ...(ipc ? ['ipc'] : [])],
     });
     this.name = command;
     this.ended = false;

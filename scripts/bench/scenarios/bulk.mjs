@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { usageOf } from '../programs.mjs';
 
 /** Until windows and rates have grown, and code is compiled. */
-const WARM_UP_MS = 700;
+export const WARM_UP_MS = 700;
 const GIGABYTE = 1e9;
 const MEGABYTE = 1e6;
 
@@ -20,15 +20,17 @@ export const bulk = [1, 8, 50].map((streams) => ({
 }));
 
 /** @returns MB/s that the receiver counted each way, and CPU seconds a gigabyte of both programs of the tunnel */
-export async function measureBulk(context, streams, warmUpMs = WARM_UP_MS) {
-  const up = await measureDirection(context, 'up', streams, warmUpMs);
-  const down = await measureDirection(context, 'down', streams, warmUpMs);
+async function measureBulk(context, streams) {
+  const up = await measureDirection(context, 'up', streams);
+  const down = await measureDirection(context, 'down', streams);
   const result = { up: up.bytesPerSecond / MEGABYTE, down: down.bytesPerSecond / MEGABYTE };
   if (context.tunnel.programs.length === 0) return result;
   return { ...result, cpu: (up.cpuSeconds + down.cpuSeconds) / ((up.bytes + down.bytes) / GIGABYTE) };
 }
 
-async function measureDirection({ load, tunnel, seconds }, direction, streams, warmUpMs) {
+/** @returns what arrived, how fast, and the CPU time of the tunnel meanwhile */
+export async function measureDirection(context, direction, streams, warmUpMs = WARM_UP_MS) {
+  const { load, tunnel, seconds } = context;
   const count = () => (direction === 'up' ? load.askTarget('received') : load.ask('received'));
   await load.ask('startBulk', { address: tunnel.address, direction, streams });
   try {
