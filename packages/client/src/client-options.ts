@@ -12,7 +12,7 @@ import type {
   UdpTarget,
 } from '@underpass/forward';
 import type { DropReason, PeerStats } from '@underpass/protocol';
-import type { DatagramTap, Log, SuiteName, TransportTuning } from '@underpass/runtime';
+import type { DatagramTap, Log, SocketKind, SuiteName, TransportTuning } from '@underpass/runtime';
 import type { NameLookup } from './relay-address.js';
 
 export interface ClientOptions extends TransportTuning {
@@ -37,6 +37,8 @@ export interface ClientOptions extends TransportTuning {
   readonly log: Log;
   /** The default is the fastest suite that works on this machine. */
   readonly suite?: SuiteName | undefined;
+  /** By default the native socket where it is possible. */
+  readonly socket?: SocketKind | undefined;
   /** Receives lines in Wireshark's WireGuard key log format. Off unless set. */
   readonly keyLog?: (line: string) => void;
   /** Sees each datagram that is received or sent. */
@@ -200,8 +202,11 @@ export interface BoundForward {
 export interface ClientStatus {
   readonly relay: PeerStats;
   readonly suite: string;
-  /** Whether the socket can forbid fragmentation, which takes koffi. */
-  readonly isNativeSocket: boolean;
+  readonly socket: SocketKind;
+  /** The system cuts batches into datagrams ... */
+  readonly segments: boolean;
+  /** ... and joins arriving datagrams, so that one system call carries many. */
+  readonly coalesces: boolean;
   readonly drops: Readonly<Record<DropReason, number>>;
   /** Datagrams that the system refused to send, counted by the name of its error. */
   readonly sendErrors: Readonly<Record<string, number>>;

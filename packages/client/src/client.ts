@@ -243,7 +243,9 @@ export class RunningClient implements Client {
     return {
       relay: this.#relay.stats(),
       suite: suiteName,
-      isNativeSocket: socket.refusesFragmentation,
+      socket: socket.kind,
+      segments: socket.segments,
+      coalesces: socket.coalesces,
       drops: endpoint.drops,
       sendErrors: socket.sendErrors,
       forwards: this.forwards,

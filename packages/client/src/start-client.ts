@@ -16,7 +16,8 @@ import type { Client, ClientOptions } from './client-options.js';
  *    `refuseUnknownName` is set */
 export async function startClient(options: ClientOptions): Promise<Client> {
   const suite = await chooseSuite({ name: options.suite, log: options.log });
-  const socket = tapped(await openUdpSocket({ port: 0 }), options.tap);
+  const opened = await openUdpSocket({ port: 0, kind: options.socket, log: options.log });
+  const socket = tapped(opened, options.tap);
   const endpoint = new Endpoint({
     role: 'client',
     privateKey: options.privateKey,

@@ -1,7 +1,7 @@
 /** The relay's interface: its options, events and status, as the command line, the demo and tests use them. */
 import type { AllowRule, ListenAddress, ListenRule, RequestStatus, Target } from '@underpass/forward';
 import type { Address, DropReason, PeerStats } from '@underpass/protocol';
-import type { DatagramTap, Log, SuiteName, TransportTuning } from '@underpass/runtime';
+import type { DatagramTap, Log, SocketKind, SuiteName, TransportTuning } from '@underpass/runtime';
 
 export interface RelayPeerOptions {
   readonly name: string;
@@ -54,6 +54,8 @@ export interface RelayOptions extends TransportTuning {
   readonly resolve?: NameResolver;
   /** The default is the fastest suite that works on this machine. */
   readonly suite?: SuiteName | undefined;
+  /** By default the native socket where it is possible. */
+  readonly socket?: SocketKind | undefined;
   /** Receives lines in Wireshark's WireGuard key log format. Off unless set. */
   readonly keyLog?: (line: string) => void;
   /** Sees each datagram that is received or sent. */
@@ -252,8 +254,11 @@ export interface RelayListener {
 export interface RelayStatus {
   readonly address: Address;
   readonly suite: string;
-  /** Whether the socket can forbid fragmentation, which takes koffi. */
-  readonly isNativeSocket: boolean;
+  readonly socket: SocketKind;
+  /** The system cuts batches into datagrams ... */
+  readonly segments: boolean;
+  /** ... and joins arriving datagrams, so that one system call carries many. */
+  readonly coalesces: boolean;
   readonly drops: Readonly<Record<DropReason, number>>;
   /** Datagrams that the system refused to send, counted by the name of its error. */
   readonly sendErrors: Readonly<Record<string, number>>;

@@ -42,10 +42,13 @@ const DEFAULT_MAX_OUTAGE_MS = 24 * 3_600_000;
 export async function startRelay({ peers, invites, ...options }: RelayOptions): Promise<Relay> {
   checkPeers(peers, invites);
   const suite = await chooseSuite({ name: options.suite, log: options.log });
-  const socket = tapped(
-    await openUdpSocket({ ...options.listen, localAddresses: ownAddresses }),
-    options.tap,
-  );
+  const opened = await openUdpSocket({
+    ...options.listen,
+    localAddresses: ownAddresses,
+    kind: options.socket,
+    log: options.log,
+  });
+  const socket = tapped(opened, options.tap);
   if (socket.mayAnswerFromAnotherAddress) {
     options.log.warn(
       { event: 'several-addresses' },
@@ -178,7 +181,9 @@ class RunningRelay implements Relay {
     return {
       address: this.#socket.address,
       suite: this.#suite.name,
-      isNativeSocket: this.#socket.refusesFragmentation,
+      socket: this.#socket.kind,
+      segments: this.#socket.segments,
+      coalesces: this.#socket.coalesces,
       drops: this.#endpoint.drops,
       sendErrors: this.#socket.sendErrors,
       peers: [...this.#members.values()].map(({ options, peer, streams, listeners }) => ({

@@ -1,5 +1,6 @@
 /** The UDP socket as the driver sees it, so that tests can replace it. */
 import type { Address, TransmitBatch } from '@underpass/protocol';
+import type { SocketKind } from './socket-kinds.js';
 
 export interface DatagramListener {
   /** Receives one UDP payload, which the listener may keep and modify. */
@@ -12,13 +13,11 @@ export interface DatagramListener {
   /** The system refused a datagram for another reason.
    *  @param code  the name of its error, for example ENETUNREACH */
   onSendError?(to: Address, code: string): void;
-  /** The system turned out not to cut batches into datagrams, so that each takes a system call from now on. Nothing is
-   *  lost. @param code the name of its error, for example EIO */
-  onSegmentationLost?(code: string): void;
 }
 
 export interface DatagramSocket {
   readonly address: Address;
+  readonly kind: SocketKind;
   /** A batch with `mayFragment` off is never fragmented, neither here nor on the way: a datagram that is too large is
    *  lost. The search for the path's size depends on it (spec mtu 1.4). */
   readonly refusesFragmentation: boolean;

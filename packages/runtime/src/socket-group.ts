@@ -38,7 +38,7 @@ export async function openSocketGroup({ host, port, count }: SocketGroupOptions)
   if (library === undefined) throw cannotShare();
   // Sockets that share a port would also share it with those of a relay that runs already. A socket that does not share
   // fails instead, and chooses family and port.
-  const probe = await openUdpSocket({ ...(host !== undefined && { host }), port, native: false });
+  const probe = await openUdpSocket({ ...(host !== undefined && { host }), port, kind: 'plain' });
   const { address } = probe;
   await probe.close();
   const sockets: SharedSocket[] = [];

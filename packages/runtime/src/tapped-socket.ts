@@ -2,6 +2,7 @@
  *  nothing when it is off. */
 import type { Address, TransmitBatch } from '@underpass/protocol';
 import type { DatagramListener, DatagramSocket } from './datagram-socket.js';
+import type { SocketKind } from './socket-kinds.js';
 
 /** Sees each datagram by itself, as it is on the wire. The bytes belong to the socket: they change after the call. */
 export interface DatagramTap {
@@ -29,6 +30,10 @@ class TappedSocket implements DatagramSocket {
 
   get address(): Address {
     return this.#socket.address;
+  }
+
+  get kind(): SocketKind {
+    return this.#socket.kind;
   }
 
   get refusesFragmentation(): boolean {
@@ -60,7 +65,6 @@ class TappedSocket implements DatagramSocket {
       onBatchFree: () => listener.onBatchFree(),
       onTooLarge: (to, bytes) => listener.onTooLarge?.(to, bytes),
       onSendError: (to, code) => listener.onSendError?.(to, code),
-      onSegmentationLost: (code) => listener.onSegmentationLost?.(code),
     });
   }
 

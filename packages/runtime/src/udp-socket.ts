@@ -6,7 +6,10 @@ import { monotonicMs } from './clock.js';
 import { datagramBytesIn } from './coalesced.js';
 import type { DatagramListener, DatagramSocket } from './datagram-socket.js';
 import { ambiguousAddresses, LocalSockets } from './local-sockets.js';
+import { type Log, silentLog } from './log.js';
+import { cLibrary } from './native-socket.js';
 import { PendingBatch, SendQueue, type SendQueueEvents } from './send-queue.js';
+import type { SocketKind } from './socket-kinds.js';
 import {
   adoptShared,
   type Family,
@@ -15,7 +18,7 @@ import {
   type SharedSocket,
   type SystemSocket,
 } from './system-socket.js';
-import { bindError, systemCode } from './underpass-error.js';
+import { bindError, systemCode, UnderpassError } from './underpass-error.js';
 
 /** How many batches, 64 KiB each, may wait for the kernel before sending pauses. */
 export const MAX_BATCHES = 16;
@@ -28,38 +31,55 @@ export interface UdpSocketOptions {
   /** Returns this machine's current addresses. With it, and with koffi, a socket for all addresses answers from the
    *  address that the sender used. Without it the system chooses. */
   readonly localAddresses?: () => readonly string[];
-  /** Whether to use koffi where it is installed; the default is true. */
-  readonly native?: boolean;
+  /** By default the native one where it is possible, which takes Linux and koffi. */
+  readonly kind?: SocketKind | undefined;
+  readonly log?: Log;
 }
 
-/** @throws UnderpassError when the socket cannot be bound */
+/** @throws UnderpassError when the socket cannot be bound, or is required to be native and cannot be */
 export async function openUdpSocket(options: UdpSocketOptions): Promise<DatagramSocket> {
-  const { host, port, native = true, localAddresses } = options;
+  const { host, port, kind, localAddresses, log = silentLog } = options;
+  if (kind === 'native' && cLibrary() === undefined) throw nativeError();
   const open = async (family: Family, at: string): Promise<DatagramSocket> => {
-    const opened = native ? openNative({ family, host: at, port }) : undefined;
+    const native = kind === 'plain' ? undefined : openNative({ family, host: at, port });
+    const system = native ?? (await openPlain(family, at, port));
+    if (kind === 'native' && native === undefined) {
+      await system.close();
+      throw nativeError();
+    }
     const isForAll = at === '::' || at === '0.0.0.0';
-    return new UdpSocket(
-      opened ?? (await openPlain(family, at, port)),
-      isForAll ? localAddresses : undefined,
-    );
+    const socket = new UdpSocket(system, isForAll ? localAddresses : undefined, log);
+    const { segments, coalesces } = socket;
+    log.debug({ event: 'socket', socket: socket.kind, segments, coalesces }, `UDP socket: ${socket.kind}`);
+    return socket;
   };
   try {
     if (host !== undefined) return await open(isIP(host) === 4 ? 'udp4' : 'udp6', host);
     try {
       return await open('udp6', '::');
     } catch (error) {
+      if (error instanceof UnderpassError) throw error;
       if (systemCode(error) === 'EADDRINUSE' || systemCode(error) === 'EACCES') throw error;
       return await open('udp4', '0.0.0.0');
     }
   } catch (error) {
+    if (error instanceof UnderpassError) throw error;
     throw bindError(`UDP port ${port}${host === undefined ? '' : ` on ${host}`}`, error);
   }
 }
 
 /** Takes over a socket of a group, which this process inherited. It is closed here only: the group's owner keeps it.
  *  @throws if the descriptor is no such socket, or koffi is missing */
-export function adoptUdpSocket(shared: SharedSocket): DatagramSocket {
-  return new UdpSocket(adoptShared(shared), undefined);
+export function adoptUdpSocket(shared: SharedSocket, log: Log = silentLog): DatagramSocket {
+  return new UdpSocket(adoptShared(shared), undefined, log);
+}
+
+function nativeError(): UnderpassError {
+  return new UnderpassError(
+    'invalid-option',
+    'the native UDP socket cannot be used here: it takes Linux on x64 or arm64, and the package koffi',
+    'install koffi, or choose the plain socket',
+  );
 }
 
 /** The tunnel's UDP socket: the driver sees one socket, whatever the system needs for it.
@@ -70,6 +90,7 @@ export function adoptUdpSocket(shared: SharedSocket): DatagramSocket {
  *  listener, never thrown. It never looks into a datagram. */
 class UdpSocket implements DatagramSocket {
   readonly address: Address;
+  readonly kind: SocketKind;
   readonly refusesFragmentation: boolean;
   readonly mayAnswerFromAnotherAddress: boolean;
   readonly sendErrors: Record<string, number> = {};
@@ -85,14 +106,20 @@ class UdpSocket implements DatagramSocket {
 
   /** @param localAddresses  set only for a socket for all addresses that should answer from the address the sender
    *    used */
-  constructor(main: SystemSocket, localAddresses: (() => readonly string[]) | undefined) {
+  constructor(main: SystemSocket, localAddresses: (() => readonly string[]) | undefined, log: Log) {
     this.#main = main;
     this.address = main.address;
+    this.kind = main.options === undefined ? 'plain' : 'native';
     this.refusesFragmentation = main.options !== undefined;
     this.#queueEvents = {
       onDone: (batch) => this.#onDone(batch),
       onRefused: (to, error, bytes) => this.#onRefused(to, error, bytes),
-      onSegmentationLost: (code) => this.#listener?.onSegmentationLost?.(code),
+      onSegmentationLost: (code) => {
+        log.warn(
+          { event: 'segmentation-lost', code },
+          `the system cannot cut batches into datagrams (${code}), so each takes a system call, which is slower`,
+        );
+      },
     };
     this.#attach(main);
     const isPossible = main.options !== undefined;

@@ -66,6 +66,7 @@ export class FakeEndpoint implements DrivenEndpoint {
 
 export class FakeSocket implements DatagramSocket {
   readonly address: Address = { address: '::', port: 4 };
+  readonly kind = 'plain';
   readonly refusesFragmentation = false;
   readonly segments = false;
   readonly coalesces = false;

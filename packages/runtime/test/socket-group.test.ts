@@ -51,7 +51,7 @@ async function steer(sockets: readonly DatagramSocket[], port: number): Promise<
 describe.skipIf(!canShareSockets())('a group of sockets (spec session 3.3)', () => {
   it('receives each datagram on the socket that its index names, and initiations by their sender', async () => {
     const group = await openSocketGroup({ host: '127.0.0.1', port: 0, count: COUNT });
-    const sockets = group.sockets.map(adoptUdpSocket);
+    const sockets = group.sockets.map((socket) => adoptUdpSocket(socket));
     opened.push(...sockets);
     const got = await steer(sockets, group.address.port);
     const seen = new Map<string, number>();

@@ -42,6 +42,7 @@ function tap() {
   let listener: DatagramListener | undefined;
   const inner: DatagramSocket = {
     address: { address: '::', port: 4000 },
+    kind: 'native',
     refusesFragmentation: true,
     segments: false,
     coalesces: false,

@@ -127,7 +127,7 @@ describe.each([
   [`the UDP socket, opened through koffi${hasKoffi ? '' : ' (not installed, so by Node too)'}`, true],
 ])('%s', (_, native) => {
   async function openTracked(options: UdpSocketOptions): Promise<DatagramSocket> {
-    const socket = await openUdpSocket({ ...options, native });
+    const socket = await openUdpSocket({ ...options, kind: native && hasKoffi ? 'native' : 'plain' });
     open.push(socket);
     return socket;
   }
@@ -457,6 +457,11 @@ describe.each([
     expect(bound.mayAnswerFromAnotherAddress).toBe(false);
     const one = await openTracked({ port: 0, localAddresses: () => ['127.0.0.1', '192.0.2.1'] });
     expect(one.mayAnswerFromAnotherAddress).toBe(false);
+  });
+
+  it('says which kind it is', async () => {
+    const socket = await openTracked({ port: 0 });
+    expect(socket.kind).toBe(native && hasKoffi ? 'native' : 'plain');
   });
 
   it('explains that the port is in use', async () => {

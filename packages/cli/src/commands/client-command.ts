@@ -14,6 +14,7 @@ import {
   metricsOption,
   publicKeyValue,
   reverseForwardValue,
+  socketOption,
   stdioTargetValue,
   suiteOption,
   udpForwardValue,
@@ -83,6 +84,7 @@ export function clientCommand(): Command {
     )
     .addOption(metricsOption())
     .addOption(suiteOption())
+    .addOption(socketOption())
     .addOption(keyLogOption())
     .addOption(captureOption())
     .addOption(logLevelOption())

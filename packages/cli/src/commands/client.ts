@@ -9,7 +9,7 @@ import type {
   UdpForward,
 } from '@underpass/forward';
 import { withProxyProtocol } from '@underpass/forward/syntax';
-import type { Log, SuiteName } from '@underpass/runtime';
+import type { Log, SocketKind, SuiteName } from '@underpass/runtime';
 import { usageError } from '../cli-error.js';
 import { type ClientConfig, loadClientConfig } from '../config/client-config.js';
 import { configVersion } from '../config/config-watch.js';
@@ -45,6 +45,7 @@ export interface ClientFlags extends RecordingFlags {
   readonly connectTimeout?: number;
   readonly metrics?: ListenAddress;
   readonly suite?: SuiteName;
+  readonly socket?: SocketKind;
   readonly logLevel?: LogLevel;
 }
 
@@ -69,6 +70,7 @@ export async function runClient(relay: string | undefined, options: ClientFlags)
       name,
       log,
       suite: flags.suite,
+      socket: flags.socket,
       record: () => openRecordings(flags, 'client', log),
     });
     return;
@@ -81,8 +83,9 @@ export async function runClient(relay: string | undefined, options: ClientFlags)
     return;
   }
   const runLog = openedLog(config.logLevel);
+  const { suite, socket } = flags;
   const record = () => openRecordings(flags, 'client', runLog);
-  await runForwards({ config, name, log: runLog, suite: flags.suite, record, loaded });
+  await runForwards({ config, name, log: runLog, suite, socket, record, loaded });
 }
 
 /** @throws CliError when the forwards of the command line do not go together */

@@ -16,6 +16,7 @@ import {
   parseTarget,
   parseUdpForwards,
 } from '@underpass/forward/syntax';
+import { SOCKET_KINDS } from '@underpass/runtime/socket-kinds';
 import { SUITE_NAMES } from '@underpass/runtime/suite-names';
 import { InvalidArgumentError, Option } from 'commander';
 import { usageError } from '../cli-error.js';
@@ -170,6 +171,13 @@ export function reverseForwardValue(
 
 export function logLevelOption(): Option {
   return new Option('--log-level <level>', 'how much to log').choices(LOG_LEVELS).env('UNDERPASS_LOG_LEVEL');
+}
+
+export function socketOption(): Option {
+  return new Option(
+    '--socket <kind>',
+    'the kind of UDP socket to use instead of the best that works here, to compare or to examine one',
+  ).choices(SOCKET_KINDS);
 }
 
 export function suiteOption(): Option {

@@ -8,6 +8,7 @@ import {
   logLevelOption,
   metricsOption,
   relayConfigOption,
+  socketOption,
   suiteOption,
 } from './option-values.js';
 import type { RelayFlags } from './relay.js';
@@ -22,6 +23,7 @@ export function relayCommand(): Command {
     .addOption(endpointOption('where clients reach this relay, for the links of underpass invite'))
     .addOption(metricsOption())
     .addOption(suiteOption())
+    .addOption(socketOption())
     .addOption(keyLogOption())
     .addOption(captureOption())
     .addOption(logLevelOption())

@@ -2,7 +2,7 @@
 import { existsSync, rmSync } from 'node:fs';
 import { formatTarget } from '@underpass/forward';
 import { type Relay, type RelayEvent, startRelay } from '@underpass/relay';
-import { type Log, type SuiteName, shortKey, systemTimers } from '@underpass/runtime';
+import { type Log, type SocketKind, type SuiteName, shortKey, systemTimers } from '@underpass/runtime';
 import { systemReason } from '../cli-error.js';
 import { ConfigWatch, configVersion } from '../config/config-watch.js';
 import { defaultRelayConfigFile } from '../config/default-paths.js';
@@ -38,6 +38,7 @@ export interface RelayFlags extends RecordingFlags {
   readonly endpoint?: HostPort;
   readonly metrics?: ListenAddress;
   readonly suite?: SuiteName;
+  readonly socket?: SocketKind;
   readonly logLevel?: LogLevel;
 }
 
@@ -143,6 +144,7 @@ async function start(file: string, flags: RelayFlags): Promise<StartedRelay> {
     },
     onFatal: endWithInternalError,
     suite: flags.suite,
+    socket: flags.socket,
     ...(atStart.congestion && { congestion: atStart.congestion }),
     ...(atStart.memoryPerPeerBytes && { memoryPerPeerBytes: atStart.memoryPerPeerBytes }),
     ...(atStart.maxOutageMs && { maxOutageMs: atStart.maxOutageMs }),

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isatty } from 'node:tty';
 import { type Client, type ClientEvent, type ClientOptions, startClient } from '@underpass/client';
 import { formatTarget, type Target } from '@underpass/forward';
-import { type Log, type SuiteName, shortKey } from '@underpass/runtime';
+import { type Log, type SocketKind, type SuiteName, shortKey } from '@underpass/runtime';
 import type { ClientConfig } from '../config/client-config.js';
 import { type ClientControl, claimClient } from '../control/claim-client.js';
 import { type ClientFacts, clientReport } from '../control/client-report.js';
@@ -34,6 +34,8 @@ export interface ClientRun {
   readonly log: Log;
   /** Undefined for the fastest. */
   readonly suite: SuiteName | undefined;
+  /** Undefined for the best. */
+  readonly socket: SocketKind | undefined;
   /** Opens what the traffic is recorded in. Not called while another process runs the client. */
   readonly record: () => Recordings;
   /** The file that the config came from, to be followed. */
@@ -161,7 +163,7 @@ export function optionsOf(config: ClientConfig): Omit<ClientOptions, 'log'> {
 
 /** Starts the client and answers at its control socket. Closes the socket if the client cannot start. */
 async function start(
-  { config, log, suite }: ClientRun,
+  { config, log, suite, socket }: ClientRun,
   recordings: Recordings,
   control: ClientControl,
   onEvent: (event: ClientEvent) => void,
@@ -173,6 +175,7 @@ async function start(
       refuseUnknownName: isatty(2),
       log,
       suite,
+      socket,
       onEvent: (event) => {
         onEvent(event);
         control.onEvent(event);

@@ -2,7 +2,7 @@
  *  --json` prints them (docs/cli.md, 'underpass status'). */
 import { formatTarget } from '@underpass/forward';
 import type { Address, DatagramCounts, DropReason, PeerStats } from '@underpass/protocol';
-import { monotonicMs } from '@underpass/runtime';
+import { monotonicMs, type SocketKind } from '@underpass/runtime';
 import { totals } from '../commands/traffic-totals.js';
 import { encodeKey } from '../key-text.js';
 import { VERSION } from '../version.js';
@@ -19,7 +19,11 @@ export interface ProcessReport {
   readonly uptimeMs: number;
   readonly suite: string;
   /** `native` if koffi opened the socket, so that it can forbid fragmentation. */
-  readonly socket: 'native' | 'plain';
+  readonly socket: SocketKind;
+  /** The system cuts batches into datagrams ... */
+  readonly segments: boolean;
+  /** ... and joins arriving datagrams. */
+  readonly coalesces: boolean;
   /** Datagrams without effect, by reason. Reasons that never occurred are left out. */
   readonly drops: Readonly<Record<string, number>>;
   readonly sendErrors: Readonly<Record<string, number>>;
@@ -77,7 +81,9 @@ export interface StreamsReport {
 /** Facts about a process that do not change. */
 export interface ProcessFacts {
   readonly suite: string;
-  readonly isNativeSocket: boolean;
+  readonly socket: SocketKind;
+  readonly segments: boolean;
+  readonly coalesces: boolean;
   readonly drops: Readonly<Record<DropReason, number>>;
   readonly sendErrors: Readonly<Record<string, number>>;
 }
@@ -89,7 +95,9 @@ export function processReport(facts: ProcessFacts): ProcessReport {
     pid: process.pid,
     uptimeMs: Math.round(process.uptime() * 1000),
     suite: facts.suite,
-    socket: facts.isNativeSocket ? 'native' : 'plain',
+    socket: facts.socket,
+    segments: facts.segments,
+    coalesces: facts.coalesces,
     drops: Object.fromEntries(Object.entries(facts.drops).filter(([, count]) => count > 0)),
     sendErrors: facts.sendErrors,
     atMs: Math.round(monotonicMs()),

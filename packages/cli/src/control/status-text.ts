@@ -62,8 +62,16 @@ function forwardText({ text, kind, listen }: ForwardReport): string {
     : `${text} (reverse) on the relay's ${listen.join(' and ')}`;
 }
 
-function processText({ pid, uptimeMs, socket, suite, version }: Report): string {
-  return `pid ${pid}, up ${formatDuration(uptimeMs)}, ${socket} socket, suite ${suite}, version ${version}`;
+function processText(report: Report): string {
+  const { pid, uptimeMs, suite, version } = report;
+  return `pid ${pid}, up ${formatDuration(uptimeMs)}, ${socketText(report)}, suite ${suite}, version ${version}`;
+}
+
+/** Says what a native socket lacks. A plain one has neither. */
+function socketText({ socket, segments, coalesces }: Report): string {
+  if (socket === 'plain' || (segments && coalesces)) return `${socket} socket`;
+  const missing = [...(segments ? [] : ['segmentation']), ...(coalesces ? [] : ['coalescing'])];
+  return `${socket} socket without ${missing.join(' and ')}`;
 }
 
 /** State, address, round trip, loss, rates and streams. */

@@ -15,7 +15,9 @@ function statusOf(peers: number, streams: number, stats: object): RelayStatus {
   return {
     address: { address: '::', port: 51820 },
     suite: 'portable',
-    isNativeSocket: false,
+    socket: 'plain',
+    segments: false,
+    coalesces: false,
     drops: { 'unknown-key': 3, replayed: 0 },
     sendErrors: {},
     peers: Array.from({ length: peers }, (_, i) => ({

@@ -45,6 +45,8 @@ const PROCESS = {
   uptimeMs: 3_600_000,
   suite: 'sodium',
   socket: 'native',
+  segments: true,
+  coalesces: true,
   drops: {},
   sendErrors: {},
   atMs: 1000,
