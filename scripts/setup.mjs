@@ -12,8 +12,8 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { PNPM } from './pnpm.mjs';
 
-const PNPM = 'pnpm@12.21.0';
 const OLDEST_NODE = [20, 19];
 const root = fileURLToPath(new URL('..', import.meta.url));
 const stampFile = path.join(root, 'node_modules', '.underpass-setup');
@@ -44,7 +44,14 @@ function install() {
   if (found !== undefined && isInstalled(found, stamp)) return;
   say(`installing packages ${isPart ? 'of the program ' : ''}...`);
   rmSync(stampFile, { force: true });
-  const options = ['--frozen-lockfile', '--config.confirmModulesPurge=false', ...(isPart ? ['--prod'] : [])];
+  // The site of the documentation has packages of its own: scripts/docs.mjs installs them.
+  const filter = ['--filter', '!@underpass/docs'];
+  const options = [
+    '--frozen-lockfile',
+    '--config.confirmModulesPurge=false',
+    ...filter,
+    ...(isPart ? ['--prod'] : []),
+  ];
   if (!run('npx', ['--yes', PNPM, 'install', ...options])) {
     fail(
       'packages could not be installed (see above): check that the npm registry can be reached, and run it again',

@@ -1,7 +1,8 @@
 /** What `import … from 'underpass'` offers.
  *
  *  This file is shipped as the declarations of the package (`bundle/api.d.ts`), so it contains nothing but types and
- *  imports only Node's. */
+ *  imports only Node's.
+ *  @module underpass */
 import type { EventEmitter } from 'node:events';
 import type { Agent as HttpAgent, AgentOptions as HttpAgentOptions } from 'node:http';
 import type { Agent as HttpsAgent, AgentOptions as HttpsAgentOptions } from 'node:https';

@@ -1,4 +1,5 @@
-/** What `import … from 'underpass/relay'` offers. Shipped as declarations, like api.ts. */
+/** What `import … from 'underpass/relay'` offers. Shipped as declarations, like api.ts.
+ *  @module underpass/relay */
 import type { EventEmitter } from 'node:events';
 import type { Key, Log } from './api.js';
 
