@@ -15,7 +15,11 @@ describe.skipIf(missing !== undefined)(`the course${missing === undefined ? '' :
     context.onTestFinished(() => hosts.destroy());
     const privateKey = secureRandom(32);
     const publicKey = Buffer.from(createPortableSuite().x25519PublicKey(privateKey)).toString('base64');
-    const other = await WireGuardGo.start(hosts, PORT, { publicKey, presharedKey: undefined, endpoint: undefined });
+    const other = await WireGuardGo.start(hosts, PORT, {
+      publicKey,
+      presharedKey: undefined,
+      endpoint: undefined,
+    });
     const ping = hosts.start(
       'a',
       process.execPath,
