@@ -7,6 +7,10 @@ import type { DatagramSocket } from './datagram-socket.js';
 /** Limits on the work of one turn. The rest waits for the next turn, after timers and other sockets. */
 export const MAX_EVENTS_PER_TURN = 1024;
 export const MAX_BATCHES_PER_TURN = 8;
+/** After so many bytes, what arrived is passed on and acknowledged, even while more waits in the socket. The system hands
+ *  over up to 2 MB before a turn. That is 10 ms of work in which a keystroke would wait, and acknowledgements in such
+ *  lumps make the sender keep that much in flight. */
+export const MAX_UNANSWERED_BYTES = 128 * 1024;
 /** The system's timers have a resolution of one millisecond; a shorter delay would spin. */
 export const MIN_TIMER_MS = 1;
 /** The system's timers stop while the machine sleeps. Anything that becomes due meanwhile is noticed at most this long
@@ -109,6 +113,8 @@ export class Driver {
   /** When `#timer` fires, if it is set. */
   #timerAt = 0;
   #scheduled = false;
+  /** What has arrived since events were last dispatched. */
+  #unansweredBytes = 0;
   /** Set while events are dispatched. Sending follows in the same turn, so `wake` has nothing to do. */
   #dispatching = false;
   /** Every batch is with the kernel, so there may be more to send. */
@@ -191,7 +197,7 @@ export class Driver {
       const reaction = isPassedOn
         ? this.#endpoint.handlePassedOn(this.now(), datagram, from)
         : this.#endpoint.handleDatagram(this.now(), datagram, from);
-      if (reaction === 'poll') this.#schedule();
+      if (reaction === 'poll') this.#handlePoll(datagram.length);
       else if (reaction instanceof Uint8Array) this.#socket.answer(reaction, from);
       else if (reaction !== 'none') this.#passOn?.(reaction.passOnTo, datagram, from);
     } catch (error) {
@@ -205,7 +211,20 @@ export class Driver {
     this.#defer(this.#turn);
   }
 
+  /** Leaves the rest to the turn that is scheduled, unless much has arrived before it. Then events and packets go out
+   *  now. Timers do not expire, because the acknowledgement that seems to be missing may wait in the socket (spec
+   *  recovery 4). */
+  #handlePoll(bytes: number): void {
+    this.#schedule();
+    this.#unansweredBytes += bytes;
+    if (this.#unansweredBytes < MAX_UNANSWERED_BYTES || this.#dispatching) return;
+    this.#unansweredBytes = 0;
+    this.#dispatchEvents();
+    this.#transmit();
+  }
+
   #runTurn(): void {
+    this.#unansweredBytes = 0;
     this.#scheduled = false;
     if (this.#closed) return;
     try {

@@ -6,6 +6,7 @@ import {
   MAX_BATCHES_PER_TURN,
   MAX_EVENTS_PER_TURN,
   MAX_TIMER_MS,
+  MAX_UNANSWERED_BYTES,
   MIN_TIMER_MS,
 } from '../src/index.js';
 import {
@@ -51,6 +52,27 @@ describe('a turn of the driver', () => {
     expect(turns.waiting).toHaveLength(1);
     expect(turns.run()).toBe(1);
     expect(socket.sent).toBe(1);
+  });
+
+  it('answers in between when much has arrived, but lets no timer expire (spec recovery 4)', () => {
+    const { endpoint, socket, timers, turns, driver } = setUp();
+    const receive = (bytes: number): void =>
+      socket.listener?.onDatagram(new Uint8Array(bytes), { address: '192.0.2.1', port: 1 });
+    endpoint.deadline = { at: 25, reason: 'probe timeout' };
+    driver.wake();
+    turns.run();
+    timers.advance(60);
+    endpoint.toSend = 1;
+    receive(MAX_UNANSWERED_BYTES - 1);
+    expect(socket.sent).toBe(0);
+    receive(1);
+    expect([socket.sent, endpoint.timeouts]).toEqual([1, 0]);
+    // What was answered does not count again.
+    endpoint.toSend = 1;
+    receive(MAX_UNANSWERED_BYTES - 1);
+    expect(socket.sent).toBe(1);
+    turns.run();
+    expect([socket.sent, endpoint.timeouts]).toEqual([2, 1]);
   });
 
   it('does not run for a datagram without effect', () => {
