@@ -60,11 +60,14 @@ export class Session {
     this.#run.run(until);
   }
 
-  /** Goes forward to the next thing that is worth a look, but not beyond `limit`. */
-  step(limit = MAX_RUN_MS): void {
+  /** Goes forward to the next thing that is worth a look, but not beyond `limit`.
+   *  @returns whether there was one */
+  step(limit = MAX_RUN_MS): boolean {
     const next = this.#next(limit);
-    if (this.#run.run(next?.at ?? limit, true) || next === undefined || this.#run.isOver) return;
+    if (this.#run.run(Math.min(next?.at ?? limit, MAX_RUN_MS), true)) return true;
+    if (next === undefined || this.#run.isOver) return false;
     this.#perform(next);
+    return true;
   }
 
   /** Goes to any moment, back or forward. */
