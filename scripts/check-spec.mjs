@@ -160,17 +160,17 @@ function checkLinks(file) {
   }
 }
 
-/** What GitHub calls a page's headings in links. */
+/** What GitHub calls a page's headings in links, and the anchors that the page names itself. */
 function anchorsOf(file) {
-  const headings = readFileSync(file, 'utf8').matchAll(/^#+ (.+)$/gm);
-  return new Set(
-    [...headings].map(([, text]) =>
-      text
-        .toLowerCase()
-        .replace(/[^\w\- ]/g, '')
-        .replace(/ /g, '-'),
-    ),
+  const page = readFileSync(file, 'utf8');
+  const headings = Array.from(page.matchAll(/^#+ (.+)$/gm), ([, text]) =>
+    text
+      .toLowerCase()
+      .replace(/[^\w\- ]/g, '')
+      .replace(/ /g, '-'),
   );
+  const named = Array.from(page.matchAll(/<a id="([^"]+)"/g), ([, id]) => id);
+  return new Set([...headings, ...named]);
 }
 
 function report(file, text, index, what) {

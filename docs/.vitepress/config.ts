@@ -39,7 +39,9 @@ const sections: DefaultTheme.SidebarItem[] = [
   section('Guide', pagesOf('guide'), false),
   section(
     'Reference',
-    ['cli.md', 'running-a-relay.md', 'troubleshooting.md', 'threat-model.md'].map(entry),
+    ['cli.md', 'running-a-relay.md', 'troubleshooting.md', 'threat-model.md', 'wireshark/README.md'].map(
+      entry,
+    ),
     false,
   ),
   section('Course', pagesOf('course')),

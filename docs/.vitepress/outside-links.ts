@@ -46,9 +46,9 @@ function outsideFile(page: string, href: string): string | undefined {
   return isInside || !existsSync(file) ? undefined : file;
 }
 
-/** Sources are copied under a name that browsers show as text. */
+/** Sources are copied under a name that browsers show as text, and captures under their own. */
 function copyOf(file: string): string {
-  const name = `${path.relative(ROOT, file)}.txt`;
+  const name = path.relative(ROOT, file) + (file.endsWith('.pcapng') ? '' : '.txt');
   const copy = path.join(COPIES, name);
   mkdirSync(path.dirname(copy), { recursive: true });
   writeFileSync(copy, readFileSync(file));

@@ -1,0 +1,3 @@
+import type { RecordedDatagram } from './record.mjs';
+
+export function captureSession(datagrams: readonly RecordedDatagram[]): Buffer;
