@@ -238,6 +238,19 @@ describe('connection', () => {
     expect((numbers.at(-1) as number) + 1).toBeGreaterThan(numbers.length);
   });
 
+  it('forgets the packets that were acknowledged (spec recovery 3.3)', () => {
+    const pair = new ConnectedPair();
+    const stream = open(pair);
+    for (let i = 0; i < 30; i++) {
+      stream.write(pattern(5_000));
+      pair.run(5_000);
+      expect(readAll(incoming(pair, 'relay'))).toHaveLength(5_000);
+    }
+    const { log } = pair.client.parts.recovery;
+    expect(log.next).toBeGreaterThan(80);
+    expect(log.next - log.first).toBeLessThan(5);
+  });
+
   it('retransmits lost data in new packets until everything has arrived (spec recovery 3.2)', () => {
     for (const loss of [0.5, 0.3, 0.1, 0.01]) {
       const pair = new ConnectedPair();

@@ -59,4 +59,17 @@ describe('PathFeedback', () => {
     expect(parts.rates.sample).toEqual(before);
     expect(parts.rates).toMatchObject({ deliveredBytes: 0, lostBytes: 0 });
   });
+
+  it('tells the controller what is in flight after the ACK, without what it acknowledges', () => {
+    const { parts, send, acknowledge } = setup();
+    const seen: [number, number][] = [];
+    parts.congestion.onAck = (sample) => seen.push([sample.ackedBytes, sample.bytesInFlight]);
+    for (let i = 0; i < 5; i++) send(1000 + i, 1200, PacketKind.ackEliciting);
+    acknowledge(1080, 0, 1);
+    acknowledge(1081, 0, 4);
+    expect(seen).toEqual([
+      [2400, 3600],
+      [3600, 0],
+    ]);
+  });
 });

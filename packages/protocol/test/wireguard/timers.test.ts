@@ -255,6 +255,17 @@ describe('keepalives', () => {
     expect(pair.takeSent()).toEqual(['0 a transport', '9000 b transport', '19000 a keepalive']);
   });
 
+  it('are sent while a handshake is tried that the limit of an unproven address holds back (spec path 2)', () => {
+    const pair = connected();
+    pair.a.path.allowanceBytes = 100;
+    pair.runUntil(20_000);
+    pair.a.peer.requestHandshake(pair.now);
+    pair.runUntil(21_000);
+    pair.send(pair.b, DATA);
+    pair.runUntil(35_000);
+    expect(pair.takeSent()).toEqual(['21000 b transport', '31000 a keepalive']);
+  });
+
   it('are not sent to an address to which no more may be sent (spec path 2)', () => {
     const pair = connected();
     pair.b.path.allowanceBytes = 31;
@@ -278,6 +289,18 @@ describe('keepalives', () => {
     pair.send(pair.b, DATA);
     pair.runUntil(90_000);
     expect(pair.takeSent()).toEqual(['60000 b transport', '70000 a keepalive']);
+  });
+
+  it('of the persistent kind go on after a time in which nothing could be sent (spec session 6.4)', () => {
+    const pair = new SessionPair({ persistentKeepaliveMs: 25_000 });
+    pair.runUntil(0);
+    pair.takeSent();
+    pair.a.path.allowanceBytes = 0;
+    pair.runUntil(60_000);
+    expect(pair.takeSent()).toEqual([]);
+    pair.a.path.allowanceBytes = Infinity;
+    pair.runUntil(110_000);
+    expect(pair.takeSent().map((line) => line.replace(/^\d+ /, ''))).toEqual(['a keepalive', 'a keepalive']);
   });
 
   it('of the persistent kind are refused outside 1 s to 65535 s (spec session 6.4)', () => {

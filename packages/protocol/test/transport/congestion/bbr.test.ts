@@ -281,6 +281,17 @@ describe('BBR (spec congestion 4)', () => {
     expect(held).toBe(true);
   });
 
+  it('returns to its window when persistent congestion turns out to be a late acknowledgement (§5.5.11)', () => {
+    const rounds = new Rounds();
+    const { controller } = rounds;
+    for (let i = 0; i < 12; i++) rounds.acknowledge({});
+    const before = controller.windowBytes;
+    controller.onPersistentCongestion();
+    expect(controller.windowBytes).toBe(4 * SIZE);
+    controller.onSpuriousLoss();
+    expect(controller.windowBytes).toBe(before);
+  });
+
   it('keeps a window of at least four datagrams (spec congestion 4.6)', () => {
     const controller = new Bbr(SIZE, () => 0.5);
     for (let i = 0; i < 10; i++) controller.onPersistentCongestion();
@@ -338,6 +349,33 @@ describe('delivery rate (spec recovery 5.4)', () => {
     }
     // Ten packets in 68 ms, from when the first was sent until the last was acknowledged.
     expect(rates.sample.deliveryRate).toBeCloseTo((10 * SIZE) / 68, 6);
+  });
+
+  it('counts what was acknowledged since the packet was sent, and no losses from before it', () => {
+    const log = new PacketLog();
+    const rates = new DeliveryRate(log);
+    const send = (now: number) => {
+      const n = log.push(now, SIZE, PacketKind.ackEliciting);
+      rates.onPacketSent(now, n, SIZE, SIZE);
+      return n;
+    };
+    const acknowledge = (now: number, n: number) => {
+      rates.beginAck();
+      rates.onPacketAcknowledged(now, n);
+      rates.endAck(50);
+    };
+    const [first, lost] = [send(0), send(1)];
+    acknowledge(60, first);
+    rates.onPacketLost(lost);
+    // The path is idle from here to the next packet.
+    const [second, third] = [send(100), send(110)];
+    acknowledge(160, second);
+    acknowledge(170, third);
+    expect(rates.sample).toMatchObject({
+      priorDeliveredBytes: SIZE,
+      deliveredBytes: 2 * SIZE,
+      lostSinceBytes: 0,
+    });
   });
 
   it('is unknown over less than the shortest round trip', () => {

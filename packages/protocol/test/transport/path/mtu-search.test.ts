@@ -73,6 +73,22 @@ function loseBursts(search: MtuSearch, path: Path, bytes: number, count = BLACK_
 }
 
 describe('MtuSearch, searching', () => {
+  it.each([
+    ['lost', (search: MtuSearch) => search.onProbeLost(1_030)],
+    ['acknowledged', (search: MtuSearch) => search.onProbeAcknowledged(1_030, MAX)],
+  ])('learns nothing from a probe of an earlier search that is %s (spec mtu 3.3, 5)', (_, end) => {
+    const search = create();
+    expect(search.probeBytes(1_000)).toBe(MAX);
+    search.onProbeSent(1_000, MAX);
+    search.restart(1_010);
+    end(search);
+    expect(search.datagramBytes).toBe(BASE);
+    const path = new Path(BASE);
+    path.run(search);
+    expect(path.probes.filter((bytes) => bytes === MAX).length % MAX_PROBES).toBe(0);
+    expect(path.probes.slice(0, MAX_PROBES + 1).filter((bytes) => bytes === MAX)).toHaveLength(MAX_PROBES);
+  });
+
   it('starts at the base and tries the maximum first (spec mtu 1.2, 3.1)', () => {
     const search = create();
     expect(search.datagramBytes).toBe(BASE);

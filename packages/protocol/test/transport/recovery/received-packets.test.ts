@@ -98,4 +98,19 @@ describe('ReceivedPackets', () => {
     received.onAckAcknowledged(9);
     expect(readAck(received, 0)).toEqual([[9, 9]]);
   });
+
+  it('takes a copy of any packet in a range that it has forgotten for a duplicate (spec recovery 1.2)', () => {
+    const received = new ReceivedPackets();
+    for (const n of [10, 11, 12]) received.record(0, n, true);
+    for (let i = 1; i <= MAX_RECEIVED_RANGES; i++) received.record(0, 12 + 2 * i, true);
+    expect(received.rangeCount).toBe(MAX_RECEIVED_RANGES);
+    expect([9, 10, 11, 12, 13, 14].map((n) => received.isDuplicate(n))).toEqual([
+      true,
+      true,
+      true,
+      true,
+      false,
+      true,
+    ]);
+  });
 });

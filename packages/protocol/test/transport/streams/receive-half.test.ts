@@ -51,6 +51,22 @@ describe('ReceiveHalf', () => {
     expect(to.buffer.allocatedBytes).toBe(0);
   });
 
+  it.each<[string, (to: ReceiveHalf) => unknown]>([
+    ['its end is known', (to) => arrive(to, 10, 10, true)],
+    ['it was reset', (to) => to.onReset(0, 100)],
+    ['its reader has stopped', (to) => to.stop(0)],
+  ])('gets no larger window once %s (spec streams 5.2)', (_, end) => {
+    const to = half();
+    arrive(to, 0, 10);
+    end(to);
+    to.widen(MAX_WINDOW);
+    readAll(to);
+    expect([to.limit, to.windowBytes]).toEqual([WINDOW, WINDOW]);
+    const open = half();
+    open.widen(MAX_WINDOW);
+    expect([open.limit, open.windowBytes]).toEqual([MAX_WINDOW, MAX_WINDOW]);
+  });
+
   it('counts the FIN of an empty stream as read after a read that returns nothing', () => {
     const to = half();
     arrive(to, 0, 0, true);

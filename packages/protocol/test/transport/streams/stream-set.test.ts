@@ -183,6 +183,14 @@ describe('RESET_STREAM (spec streams 4.4)', () => {
 });
 
 describe('a stream that starts over (spec streams 3.8)', () => {
+  it('is one of the oldest, if there are more than the peer permits', () => {
+    const streams = makeStreamSet('client');
+    const opened = Array.from({ length: 5 }, () => streams.open() as ConnectionStream);
+    opened[1]?.noteSent(1);
+    expect(streams.takeUnheard(2, 3)).toEqual([opened[0], opened[2], opened[3]]);
+    expect(streams.openStreams).toBe(2);
+  });
+
   it('counts as unsent each time, and as sent under the keypair of its first packet since', () => {
     const stream = makeStreamSet('client').open() as ConnectionStream;
     for (const keypairId of [3, 7]) {
