@@ -68,7 +68,9 @@ describe('a client that is closed', () => {
   it('rejects whoever waits for a connection, opens no stream and closes once', async () => {
     const client = await startClient(optionsFor('127.0.0.1', undefined));
     const waiting = expect(client.connected()).rejects.toThrow('the client is closed');
-    await Promise.all([client.close(), client.close()]);
+    const closing = client.close();
+    expect(client.close()).toBe(closing);
+    await closing;
     await waiting;
     await expect(client.connected()).rejects.toThrow('the client is closed');
     expect(await client.probe({ uploadBytes: 1, downloadBytes: 1 } as never)).toEqual({

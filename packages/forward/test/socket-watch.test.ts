@@ -55,6 +55,22 @@ describe('the watch over sockets that Node does not poll', () => {
     expect([gone.vanished, gone.asked, alive.vanished, alive.asked, watch.size]).toEqual([1, 1, 0, 5, 1]);
   });
 
+  it('begins again with the next one after the last one was deleted or has vanished', () => {
+    const { timers, watch, all } = setUp(1);
+    const [first] = all as [FakeWatched];
+    first.answer = ENOTCONN;
+    timers.advance(WATCH_INTERVAL_MS);
+    expect([first.vanished, timers.pending]).toEqual([1, 0]);
+    const next = new FakeWatched();
+    next.answer = ENOTCONN;
+    watch.add(next);
+    watch.delete(next);
+    timers.advance(WATCH_INTERVAL_MS);
+    watch.add(next);
+    timers.advance(WATCH_INTERVAL_MS);
+    expect([next.vanished, timers.pending]).toEqual([1, 0]);
+  });
+
   it('leaves a vanished one alone while its bytes move', () => {
     const { timers, all } = setUp(1);
     const [gone] = all as [FakeWatched];

@@ -39,6 +39,8 @@ describe('a relay', () => {
     const answer = client.ask('127.0.0.1', port, 'hello');
     await answer.until(({ bytes }) => bytes().length === 5);
     expect([answer.status(), String(answer.bytes())]).toEqual(['opened', 'hello']);
+    const streams = () => relay.relay.status().peers[0]?.streams.map(({ id }) => id);
+    expect(streams()).toEqual([0]);
     answer.stream.finish();
     client.ask('127.0.0.1', port); // wakes it
     await answer.until(({ isOver }) => isOver);
@@ -55,6 +57,7 @@ describe('a relay', () => {
       bytesReceived: 5,
       clean: true,
     });
+    expect(streams()).not.toContain(0);
     expect(relay.relay.status()).toMatchObject({
       address: relay.relay.address,
       peers: [{ name: 'laptop', allow: [`127.0.0.1:${port}`], stats: { connected: true } }],

@@ -2,7 +2,7 @@ import { createSocket, Socket } from 'node:dgram';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { networkInterfaces, release } from 'node:os';
 import type { Address } from '@underpass/protocol';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import {
   type DatagramSocket,
   MAX_BATCHES,
@@ -11,6 +11,7 @@ import {
   UnderpassError,
 } from '../src/index.js';
 import { cLibrary, NativeOptions } from '../src/native-socket.js';
+import { openPlain } from '../src/system-socket.js';
 import { loadGetsockopt } from './socket-options.js';
 
 const open: DatagramSocket[] = [];
@@ -473,6 +474,14 @@ describe.each([
       message: `UDP port ${a.address.port} is in use by another program`,
       cause: expect.objectContaining({ code: 'EADDRINUSE' }),
     });
+  });
+
+  it('closes what it has opened when the port is in use', async () => {
+    const a = await openTracked({ port: 0 });
+    const close = vi.spyOn(Socket.prototype, 'close');
+    onTestFinished(() => close.mockRestore());
+    await expect(openPlain('udp4', '0.0.0.0', a.address.port)).rejects.toThrow('EADDRINUSE');
+    expect(close).toHaveBeenCalledOnce();
   });
 
   it('explains that the address is not this machine’s', async () => {

@@ -134,3 +134,30 @@ describe('the line about a forward', () => {
     );
   });
 });
+
+describe("a client's log, for each other event", () => {
+  const target = { host: 'db.internal', port: 5432 };
+  const closed = { type: 'stream-closed', id: 1, target, bytesSent: 10, bytesReceived: 20 } as const;
+  test.each<[ClientEvent, string]>([
+    [{ type: 'connected', handshakeRttMs: 12.3456 }, 'info connected to the relay (handshake 12 ms)'],
+    [{ type: 'connected', handshakeRttMs: undefined }, 'info connected to the relay'],
+    [{ type: 'resumed', silentMs: 65_000 }, 'info the relay answers again after 65 s'],
+    [
+      { type: 'stream-opened', id: 1, target, from: '127.0.0.1:40000' },
+      'debug 127.0.0.1:40000 opened db.internal:5432',
+    ],
+    [
+      { type: 'proxy-refused', from: '127.0.0.1:40000', reason: 'BIND' },
+      'warn 127.0.0.1:40000 asked the dynamic forward for something it does not do: BIND',
+    ],
+    [{ type: 'refused', id: 1, target, status: 'not-allowed', advice: 'what to do' }, 'warn what to do'],
+    [
+      { type: 'message-too-large', id: 1, target, bytes: 1_500, maxBytes: 1_300 },
+      'warn db.internal:5432: a message of 1500 bytes was dropped, and so are others above 1300, the most that the path through the tunnel carries: have the program send smaller ones',
+    ],
+    [{ ...closed, clean: true }, 'debug closed db.internal:5432: 10 bytes out, 20 in'],
+    [{ ...closed, clean: false }, 'debug lost db.internal:5432: 10 bytes out, 20 in'],
+  ])('%j', (event, expected) => {
+    expect(words(event)).toBe(expected);
+  });
+});

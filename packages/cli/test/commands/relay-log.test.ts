@@ -131,3 +131,29 @@ describe("a relay's log of reverse forwards", () => {
     );
   });
 });
+
+describe("a relay's log, for each other event", () => {
+  const peer = 'laptop';
+  const target = { host: 'db.internal', port: 5432 };
+  test.each<[RelayEvent, string]>([
+    [{ type: 'peer-connected', peer, address: ADDRESS }, 'info laptop connected from 10.77.0.1:40000'],
+    [{ type: 'peer-connected', peer, address: undefined }, 'info laptop connected'],
+    [
+      { type: 'waiting', peer, silentMs: 2_500 },
+      'info laptop has not answered for 2.5 s: its connections wait until it does',
+    ],
+    [{ type: 'resumed', peer, silentMs: 65_000 }, 'info laptop answers again after 65 s'],
+    [{ type: 'path-fragments', peer, datagramBytes: 1_152 }, 'warn the path to laptop fragments packets of 1200 bytes, which is slower, and some firewalls drop fragments: raise the MTU of the link or tunnel below to at least 1200'],
+    [
+      { type: 'refused', peer, id: 1, target, status: 'not-allowed', advice: 'what to do' },
+      'warn what to do',
+    ],
+    [
+      { type: 'message-too-large', peer, id: 1, target, bytes: 1_500, maxBytes: 1_300 },
+      'warn db.internal:5432 for laptop: a message of 1500 bytes was dropped, and so are others above 1300, the most that the path through the tunnel carries: have the program send smaller ones',
+    ],
+    [{ type: 'stream-forbidden', peer, id: 1, target, advice: 'what to do' }, 'info what to do'],
+  ])('%j', (event, expected) => {
+    expect(words(event)).toBe(expected);
+  });
+});

@@ -109,6 +109,21 @@ function setUp(...allowListen: readonly string[]) {
 
 type Chunk = Uint8Array | string;
 
+describe('a visitor', () => {
+  it('is over when its stream is lost before the client has answered, and is not refused later', async () => {
+    const { ask, nextStream, handlers, timers, heard } = setUp('*');
+    const { port } = await ask('localhost', 0);
+    const visitor = connectTo(port);
+    const { stream } = await nextStream();
+    handlers.get(stream)?.onReset?.(StreamErrorCode.connectionLost);
+    expect(await howItEnds(visitor)).toBe('ECONNRESET');
+    // The relay's own end closes a few turns of the event loop later.
+    for (let i = 0; i < 100 && timers.pending > 0; i++) await new Promise(setImmediate);
+    timers.advance(2 * VISITOR_TIMEOUT_MS);
+    expect(heard.filter((line) => line.startsWith('visitor'))).toEqual([]);
+  });
+});
+
 describe('a request to listen', () => {
   it('is answered with the port, and ends with its stream (spec reverse 2: "MUST close the listener at once")', async () => {
     const { ask, heard, listeners } = setUp('*');

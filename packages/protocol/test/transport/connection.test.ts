@@ -238,6 +238,17 @@ describe('connection', () => {
     expect((numbers.at(-1) as number) + 1).toBeGreaterThan(numbers.length);
   });
 
+  it('fills a probe of the MTU search with padding, whatever the buffer held before (spec mtu 2.1)', () => {
+    const pair = new ConnectedPair();
+    open(pair).write(pattern(10));
+    pair.run(1_000);
+    const bytes = new Uint8Array(1_440).fill(0xff);
+    expect(pair.client.pollMtuProbe(pair.now, bytes, 0, 1_440)).toBe(1_440);
+    const start = bytes.indexOf(FrameType.ping, 1 + (1 << ((bytes[1] as number) >>> 6)));
+    expect(start).toBeLessThan(10);
+    expect(bytes.subarray(start + 1).every((byte) => byte === FrameType.padding)).toBe(true);
+  });
+
   it('forgets the packets that were acknowledged (spec recovery 3.3)', () => {
     const pair = new ConnectedPair();
     const stream = open(pair);

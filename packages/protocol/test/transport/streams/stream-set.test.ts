@@ -164,6 +164,15 @@ describe('the streams that a side opens itself', () => {
 });
 
 describe('RESET_STREAM (spec streams 4.4)', () => {
+  it('counts the bytes that it leaves out as received, so that their credit comes back', () => {
+    const streams = makeStreamSet('relay');
+    streams.onResetStream(0, 7, 1_000);
+    expect([streams.credit.receivedBytes, streams.credit.unreadBytes]).toEqual([1_000, 0]);
+    // Another copy changes nothing.
+    streams.onResetStream(0, 7, 1_000);
+    expect([streams.credit.receivedBytes, streams.credit.unreadBytes]).toEqual([1_000, 0]);
+  });
+
   it('is sent again when it is lost, and not once it is acknowledged, however late', () => {
     const requests = new PendingFrames();
     const streams = makeStreamSet('client', { requests });
