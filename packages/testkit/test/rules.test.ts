@@ -1,4 +1,6 @@
 /** Each rule sees a run that obeys it and one that breaks it, because a rule that cannot fail proves nothing. */
+
+import type { EndpointEvent } from '@underpass/protocol';
 import {
   type ArrivedDatagram,
   drawNamed,
@@ -24,7 +26,7 @@ class Play {
   readonly violations: string[] = [];
   readonly client = processOf('client', 1);
   readonly relay = processOf('relay', 1);
-  stats: Record<string, number> = {};
+  stats: Record<string, unknown> = {};
   readBytes = 0;
   troubledAt = Number.POSITIVE_INFINITY;
   transport: Record<string, unknown> = {};
@@ -48,6 +50,7 @@ class Play {
         address: RELAY_AT,
         isSettled: this.isSettled,
         isCertain: true,
+        isOnTrial: false,
         mayGoBack: () => false,
         mayBeProven: (address: typeof CLIENT_AT) => address === this.proven,
         get proven() {
@@ -140,6 +143,11 @@ class Play {
     this.#watch.onTurn?.(process, turn);
   }
 
+  /** An event of the process about the other side. */
+  happen(process: ObservedProcess, event: Record<string, unknown>): void {
+    this.#watch.onEvent?.(process, { peer: {}, ...event } as unknown as EndpointEvent);
+  }
+
   refuse(process: ObservedProcess, opened: number): void {
     this.#watch.onRefused?.(process, 'relay', opened);
   }
@@ -158,9 +166,18 @@ function processOf(node: 'client' | 'relay', run: number): ObservedProcess {
     crypto,
     peers: [other],
     timesForgotten,
+    nodeOf: () => other,
   } as unknown as ObservedProcess;
 }
 
+const TOTALS = {
+  datagramsSent: 0,
+  bytesSent: 0,
+  packetsLost: 0,
+  streamBytesSent: 0,
+  streamBytesReceived: 0,
+  address: RELAY_AT,
+};
 const hello = (epoch = 'a', maxStreams = 128) => ({
   hello: { epoch, expectedEpoch: '', maxData: 0, maxStreamData: 0, maxStreams },
 });
@@ -302,9 +319,36 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
       play.send(play.relay, { packetNumber: 0 });
       play.arrive(play.relay, play.handshake(play.client), { madeKeypair: true });
       play.arrive(play.relay, play.send(play.client, { packetNumber: 0 }));
-      play.wait(isBroken ? 60 : 25);
-      play.send(play.relay, { ack: { ranges: [[0, 0]], delayMs: 0 }, isAckEliciting: false });
+      const delayMs = isBroken ? 60 : 25;
+      play.wait(delayMs);
+      play.send(play.relay, { ack: { ranges: [[0, 0]], delayMs }, isAckEliciting: false });
       play.turn(play.relay);
+    },
+    'not at all': (play, isBroken) => {
+      play.send(play.relay, { packetNumber: 0 });
+      play.arrive(play.relay, play.handshake(play.client), { madeKeypair: true });
+      play.arrive(play.relay, play.send(play.client, { packetNumber: 0 }));
+      play.turn(play.relay);
+      play.wait(isBroken ? 60 : 20);
+      play.turn(play.relay);
+    },
+    'for the second time without news': (play, isBroken) => {
+      const acknowledge = () => play.send(play.relay, { ack: { ranges: [[0, 0]], delayMs: 0 } });
+      play.arrive(play.relay, play.send(play.client, { packetNumber: 0 }));
+      acknowledge();
+      if (isBroken) acknowledge();
+    },
+    'alone before one is due': (play, isBroken) => {
+      play.arrive(play.relay, play.send(play.client, { packetNumber: 0 }));
+      const delayMs = isBroken ? 20 : 25;
+      play.wait(delayMs);
+      play.send(play.relay, { ack: { ranges: [[0, 0]], delayMs }, isAckEliciting: false });
+    },
+    'with another delay': (play, isBroken) => {
+      play.arrive(play.relay, play.send(play.client, { packetNumber: 0 }));
+      play.wait(25);
+      const ack = { ranges: [[0, 0]] as const, delayMs: isBroken ? 26 : 25 };
+      play.send(play.relay, { ack, isAckEliciting: false });
     },
     'not at once for two': (play, isBroken) => {
       play.send(play.relay, { packetNumber: 0 });
@@ -475,10 +519,108 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
       play.send(play.client, { hello: { ...stated, maxData: 500, maxStreams: 128 } } as Partial<PacketView>);
       play.send(play.client, { maxData: 501, maxStreams: isBroken ? 128 : 129 });
     },
+    'more than the window of the connection': (play, isBroken) => {
+      play.transport = { connectionWindowBytes: 5_000 };
+      play.arrive(play.client, play.send(play.relay, data(0)));
+      play.send(play.client, { maxData: isBroken ? 6_001 : 6_000 });
+    },
+    'more streams than there is room for': (play, isBroken) => {
+      play.transport = { maxOpenStreams: 10 };
+      play.arrive(play.client, play.send(play.relay, { resets: [{ streamId: 5, value: 0 }] }));
+      play.send(play.client, { maxStreams: isBroken ? 14 : 13 });
+    },
     'more than the largest window': (play, isBroken) => {
       play.transport = { maxStreamWindowBytes: 1_000 };
       play.readBytes = 500;
       play.send(play.client, { streamLimits: [{ streamId: 0, value: isBroken ? 1_501 : 1_500 }] });
+    },
+  },
+  answers: {
+    'no response': (play, isBroken) => {
+      play.arrive(play.relay, play.handshake(play.client), { madeKeypair: true });
+      if (!isBroken) play.handshake(play.relay, { kind: MessageKind.response });
+      play.turn(play.relay);
+    },
+    'no response, and none of the other side': (play, isBroken) => {
+      play.arrive(play.client, play.handshake(play.relay), { madeKeypair: true });
+      const kind = MessageKind.response;
+      if (!isBroken) play.arrive(play.client, play.handshake(play.relay, { kind }), { madeKeypair: true });
+      play.turn(play.client);
+    },
+  },
+  flights: {
+    'more in flight than was sent and is not acknowledged': (play, isBroken) => {
+      packets(play, 6);
+      play.acknowledge(4, 5, 6);
+      // Packet 1 is lost, because a packet three above it is acknowledged; 2 and 3 may be.
+      play.stats = { datagramsReceived: 1, packetsLost: 3, bytesInFlight: isBroken ? 3 * DATAGRAM_BYTES : 0 };
+      play.turn(play.client);
+    },
+    'less in flight than must be waited for': (play, isBroken) => {
+      play.stats = { packetsLost: 0 };
+      packets(play, 4);
+      play.stats = {
+        datagramsReceived: 1,
+        packetsLost: 0,
+        smoothedRttMs: 100,
+        bytesInFlight: (isBroken ? 3 : 4) * DATAGRAM_BYTES,
+      };
+      play.turn(play.client);
+    },
+    'another round trip': (play, isBroken) => {
+      play.stats = { packetsLost: 0 };
+      packets(play, 1);
+      const smoothedRttMs = isBroken ? 101 : 100;
+      play.stats = { datagramsReceived: 1, packetsLost: 0, smoothedRttMs, bytesInFlight: DATAGRAM_BYTES };
+      play.turn(play.client);
+    },
+  },
+  'silence reports': {
+    'too soon': (play, isBroken) => {
+      const since = play.now;
+      play.wait(isBroken ? 2_400 : 2_500);
+      play.happen(play.client, { type: 'waiting', since });
+    },
+    'twice for one silence': (play, isBroken) => {
+      const since = play.now;
+      play.wait(3_000);
+      play.happen(play.client, { type: 'waiting', since });
+      if (!isBroken) play.happen(play.client, { type: 'resumed', silentMs: 3_000 });
+      play.happen(play.client, { type: 'waiting', since });
+    },
+    'an answer that nobody waited for': (play, isBroken) => {
+      if (!isBroken) play.happen(play.client, { type: 'waiting', since: play.now - 3_000 });
+      play.happen(play.client, { type: 'resumed', silentMs: 3_000 });
+    },
+    'not at all': (play, isBroken) => {
+      play.happen(play.client, { type: 'connected' });
+      play.stats = { smoothedRttMs: 100 };
+      play.send(play.client);
+      play.wait(isBroken ? 3_100 : 3_000);
+      play.turn(play.client);
+    },
+  },
+  statistics: {
+    'a datagram that is not counted': (play, isBroken) => {
+      play.send(play.client);
+      play.arrive(play.client, play.send(play.relay));
+      const bytes = { bytesSent: DATAGRAM_BYTES, bytesReceived: DATAGRAM_BYTES };
+      play.stats = { ...TOTALS, ...bytes, datagramsSent: 1, datagramsReceived: isBroken ? 2 : 1 };
+      play.turn(play.client);
+    },
+    'a total that falls': (play, isBroken) => {
+      play.arrive(play.client, play.send(play.relay));
+      const stats = { ...TOTALS, datagramsReceived: 1, bytesReceived: DATAGRAM_BYTES };
+      for (const packetsLost of [5, isBroken ? 4 : 5]) {
+        play.stats = { ...stats, packetsLost };
+        play.turn(play.client);
+      }
+    },
+    'another address': (play, isBroken) => {
+      play.arrive(play.client, play.send(play.relay));
+      const address = isBroken ? ELSEWHERE : RELAY_AT;
+      play.stats = { ...TOTALS, datagramsReceived: 1, bytesReceived: DATAGRAM_BYTES, address };
+      play.turn(play.client);
     },
   },
   places: {

@@ -1,4 +1,5 @@
 import type { ArrivedDatagram, ObservedProcess, SentDatagram } from '../observer/observer.js';
+import type { AckView } from '../observer/packet-view.js';
 import type { NodeName } from '../simulation/world.js';
 import { PerPeer } from './per-peer.js';
 import { type Rule, tardinessMs } from './rule.js';
@@ -7,6 +8,9 @@ import { type Rule, tardinessMs } from './rule.js';
 const MAX_ACK_DELAY_MS = 25;
 const AT_ONCE_PACKETS = 2;
 const MAX_RANGES = 64;
+/** The unit in which an ACK states its delay, rounded down. */
+const DELAY_UNIT_MS = 1 / 125 + 0.001;
+const ROUNDING_MS = 0.001;
 /** A process is known to be able to send if it sent this recently, under a key younger than this. */
 const ABLE_MS = 2_000;
 const FRESH_KEY_MS = 170_000;
@@ -20,6 +24,10 @@ interface Receiver {
   oldestAt: number;
   waiting: number[];
   isDueAtOnce: boolean;
+  /** A packet arrived since the last ACK. */
+  hasNews: boolean;
+  /** When the packet with the largest number arrived. */
+  largestAt: number;
   isCorrupted: boolean;
   sentAt: number;
   /** When an unproven address last limited what it may send. */
@@ -29,7 +37,7 @@ interface Receiver {
 export const acknowledgements: Rule = {
   name: 'acknowledgements',
   holds:
-    'spec recovery 1.1: ack-eliciting packets are acknowledged within 25 ms; with the next poll when two of them are unacknowledged, or when one arrives out of order. Recovery 1.2: an ACK frame holds the largest number and at most 64 ranges, of packets that arrived.',
+    'spec recovery 1.1: ack-eliciting packets are acknowledged within 25 ms; with the next poll when two of them are unacknowledged, or when one arrives out of order. Recovery 1.2: an ACK frame holds the largest number and at most 64 ranges, of packets that arrived. So an ACK is sent only when something arrived since the last one, alone only when one is due, and states the delay since the largest arrived.',
   watch(stage) {
     const receivers = new PerPeer<Receiver>(() => nothingReceived(''));
     const slackMs = tardinessMs(stage.scenario);
@@ -44,7 +52,11 @@ export const acknowledgements: Rule = {
       }
       const isInOrder = packet.packetNumber === receiver.largest + 1;
       receiver.received.add(packet.packetNumber);
-      receiver.largest = Math.max(receiver.largest, packet.packetNumber);
+      receiver.hasNews = true;
+      if (packet.packetNumber > receiver.largest) {
+        receiver.largest = packet.packetNumber;
+        receiver.largestAt = at;
+      }
       if (!packet.isAckEliciting) return;
       if (receiver.waiting.length === 0) receiver.oldestAt = at;
       receiver.waiting.push(packet.packetNumber);
@@ -64,6 +76,18 @@ export const acknowledgements: Rule = {
       receiver.oldestAt > receiver.limitedAt &&
       !stage.wasFrozen(process, receiver.oldestAt);
 
+    const checkTime = (receiver: Receiver, { by, at, packet }: SentDatagram, ack: AckView): void => {
+      if (receiver.isCorrupted || packet === undefined) return;
+      if (!receiver.hasNews)
+        stage.report(`${by.name} sent an ACK although nothing had arrived since the last`);
+      const delayMs = at - receiver.largestAt;
+      if (Math.abs(ack.delayMs - delayMs) > DELAY_UNIT_MS)
+        stage.report(`${by.name} stated an ACK delay of ${ack.delayMs} ms, it was ${delayMs.toFixed(3)}`);
+      if (packet.isAckEliciting || packet.closeCode !== undefined || receiver.isDueAtOnce) return;
+      if (receiver.waiting.length > 0 && at - receiver.oldestAt >= MAX_ACK_DELAY_MS - ROUNDING_MS) return;
+      stage.report(`${by.name} sent an ACK alone before one was due`);
+    };
+
     const acknowledge = (receiver: Receiver, sent: SentDatagram): void => {
       const { by, towards, packet, payloadBytes, at } = sent;
       // A packet that was corrupted on purpose: its content is unknown, and it ends the connection.
@@ -73,6 +97,7 @@ export const acknowledgements: Rule = {
         receiver.sentAt = at;
         return;
       }
+      checkTime(receiver, sent, ack);
       if (ack.ranges.length > MAX_RANGES + 1)
         stage.report(`${by.name} acknowledged ${ack.ranges.length} ranges`);
       if (ack.ranges[0]?.[1] !== receiver.largest) {
@@ -96,10 +121,10 @@ export const acknowledgements: Rule = {
         );
       }
       receiver.sentAt = at;
-      receiver.waiting = receiver.waiting.filter(
-        (n) => !ack.ranges.some(([low, high]) => low <= n && n <= high),
-      );
+      // What it leaves out, the receiver has forgotten.
+      receiver.waiting = [];
       receiver.isDueAtOnce = false;
+      receiver.hasNews = false;
       receiver.oldestAt = at;
     };
 
@@ -114,7 +139,7 @@ export const acknowledgements: Rule = {
         stage.report(
           `${process.name} has not acknowledged packet ${receiver.waiting[0]} of ${receiver.oldestAt.toFixed(3)}`,
         );
-      }
+      } else return;
       receiver.waiting = [];
     };
 
@@ -161,6 +186,8 @@ function nothingReceived(epoch: string): Receiver {
     oldestAt: 0,
     waiting: [],
     isDueAtOnce: false,
+    hasNews: false,
+    largestAt: 0,
     isCorrupted: false,
     sentAt: Number.NEGATIVE_INFINITY,
     limitedAt: Number.NEGATIVE_INFINITY,

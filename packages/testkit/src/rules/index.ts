@@ -2,8 +2,10 @@
 import { acknowledgements } from './acknowledgements.js';
 import { addressMoves } from './address-moves.js';
 import { amplification } from './amplification.js';
+import { answers } from './answers.js';
 import { credit } from './credit.js';
 import { datagramSizes } from './datagram-sizes.js';
+import { flights } from './flights.js';
 import { formerRuns } from './former-runs.js';
 import { handshakePace } from './handshake-pace.js';
 import { helloFirst } from './hello.js';
@@ -16,6 +18,8 @@ import { probing } from './probing.js';
 import { repeats } from './repeats.js';
 import type { Rule } from './rule.js';
 import { sentAgain } from './sent-again.js';
+import { silenceReports } from './silence-reports.js';
+import { statistics } from './statistics.js';
 import { wakeUps } from './wake-ups.js';
 import { congestionWindow } from './window.js';
 
@@ -38,4 +42,8 @@ export const RULES: readonly Rule[] = [
   places,
   datagramSizes,
   wakeUps,
+  answers,
+  flights,
+  silenceReports,
+  statistics,
 ];

@@ -19,7 +19,7 @@ interface Made {
 export const keypairs: Rule = {
   name: 'keypairs',
   holds:
-    'spec session 2.1 to 2.3: a peer has up to three keypairs, and what falls out of a slot is destroyed; a packet under one that is in a slot is not unknown; session 8.1: ephemeral keys are overwritten when the handshake ends, and everything 540 s after the last new keypair.',
+    'spec session 2.1 to 2.3: a peer has up to three keypairs, and what falls out of a slot is destroyed, and all of it when the peer is removed; a packet under one that is in a slot is not unknown; session 8.1: ephemeral keys are overwritten when the handshake ends, and everything 540 s after the last new keypair.',
   watch(stage) {
     const made = new PerPeer<{ pairs: Made[] }>(() => ({ pairs: [] }));
     /** The newest keypair must be known, and the one before it if it was in use or if the newest is one that we
@@ -37,7 +37,6 @@ export const keypairs: Rule = {
         `${by.name} no longer knows a keypair of ${Math.floor(at - pair.at)} ms, ${isBefore ? 'the one before the newest' : 'the newest'}`,
       );
     };
-    const peersOf = (node: string) => (node === 'relay' ? stage.scenario.clients.length : 1);
     return {
       onArrived(datagram) {
         const { by, at, sent, kind, madeKeypair, isFresh } = datagram;
@@ -52,8 +51,8 @@ export const keypairs: Rule = {
           for (const pair of pairs) if (pair.key === sent.key) pair.isUsed = true;
         }
       },
-      onTurn({ name, node, crypto }) {
-        const most = CIPHERS_PER_PEER * peersOf(node);
+      onTurn({ name, peers, crypto }) {
+        const most = CIPHERS_PER_PEER * peers.length;
         if (crypto.liveCiphers > most) {
           stage.report(
             `${name} holds ${crypto.liveCiphers} ciphers that are not destroyed, at most ${most} are of use`,

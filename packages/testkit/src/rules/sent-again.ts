@@ -13,6 +13,7 @@ interface Carrier {
   readonly start: number;
   readonly end: number;
   readonly packetNumber: number;
+  isAcknowledged: boolean;
 }
 
 /** The packets that carried one stream, and the highest offset so far. */
@@ -24,6 +25,8 @@ interface Carriers {
 interface Connection {
   readonly flight: FlightModel;
   readonly carriers: Map<number, Carriers>;
+  /** The packets that carried RESET_STREAM of each stream. */
+  readonly resets: Map<number, { readonly packetNumbers: number[]; isAcknowledged: boolean }>;
   lastData: { packetNumber: number; at: number } | undefined;
   /** Packets that no other data followed for 4 ms. */
   readonly tails: Set<number>;
@@ -34,11 +37,12 @@ interface Connection {
 export const sentAgain: Rule = {
   name: 'sent again',
   holds:
-    'spec recovery 3.1: a packet is lost when it is 3 below the largest acknowledged, or 9/8 of a round trip after it was sent when a later one is acknowledged; recovery 4: nothing is probed before a probe timeout; recovery 8: the last data is repeated after 4 ms. So stream data is sent again for one of these reasons only.',
+    'spec recovery 3.1: a packet is lost when it is 3 below the largest acknowledged, or 9/8 of a round trip after it was sent when a later one is acknowledged; recovery 4: nothing is probed before a probe timeout; recovery 8: the last data is repeated after 4 ms. So stream data is sent again for one of these reasons only, and neither data nor RESET_STREAM once it was acknowledged.',
   watch(stage) {
     const connections = new PerPeer<Connection>(() => ({
       flight: new FlightModel(),
       carriers: new Map(),
+      resets: new Map(),
       lastData: undefined,
       tails: new Set(),
       address: undefined,
@@ -51,7 +55,7 @@ export const sentAgain: Rule = {
         // A packet that was corrupted on purpose: its content is unknown.
         connection.isUnclear ||= packet === undefined && payloadBytes > 0;
         if (packet === undefined) return;
-        const { flight, carriers } = connection;
+        const { flight, carriers, resets } = connection;
         // Another path has another round trip, and it cannot be seen from outside when the program switched.
         const { address } = stage.path(by, towards);
         connection.isUnclear ||=
@@ -61,10 +65,18 @@ export const sentAgain: Rule = {
         const { lastData, tails } = connection;
         if (flight.onSent({ at }, packet)) {
           carriers.clear();
+          resets.clear();
           tails.clear();
           connection.lastData = undefined;
         } else if (lastData !== undefined && at - lastData.at >= TAIL_REPEAT_MS - ROUNDING_MS) {
           tails.add(lastData.packetNumber);
+        }
+        for (const { streamId } of packet.resets ?? []) {
+          const reset = resets.get(streamId) ?? { packetNumbers: [], isAcknowledged: false };
+          resets.set(streamId, reset);
+          reset.packetNumbers.push(packet.packetNumber);
+          if (reset.isAcknowledged)
+            stage.report(`${by.name} sent RESET_STREAM of stream ${streamId} again, which was acknowledged`);
         }
         for (const { streamId, offset, length } of packet.pieces ?? []) {
           if (length === 0) continue;
@@ -72,8 +84,13 @@ export const sentAgain: Rule = {
             start: offset,
             end: offset + length,
             packetNumber: packet.packetNumber,
+            isAcknowledged: false,
           });
           connection.lastData = { packetNumber: packet.packetNumber, at };
+          if (earlier.some(({ isAcknowledged }) => isAcknowledged))
+            stage.report(
+              `${by.name} sent byte ${offset} of stream ${streamId} again, which was acknowledged`,
+            );
           if (earlier.length === 0 || connection.isUnclear || !flight.hasSample) continue;
           const isLost = earlier.some(({ packetNumber }) => !flight.flying.has(packetNumber));
           const isProbe = at - flight.probedAt <= PATIENCE_MS + 2 * flight.probeTimeoutMs;
@@ -89,7 +106,13 @@ export const sentAgain: Rule = {
       onArrived({ by, sent, isFresh, dropped, at }) {
         const ack = sent?.packet?.ack;
         if (sent === undefined || ack === undefined || !isFresh || dropped !== undefined) return;
-        connections.of(by, sent.by.node).flight.onAck(at, ack);
+        const { flight, carriers, resets } = connections.of(by, sent.by.node);
+        flight.onAck(at, ack);
+        const isIn = (n: number) => ack.ranges.some(([low, high]) => low <= n && n <= high);
+        for (const { all } of carriers.values()) {
+          for (const carrier of all) carrier.isAcknowledged ||= isIn(carrier.packetNumber);
+        }
+        for (const reset of resets.values()) reset.isAcknowledged ||= reset.packetNumbers.some(isIn);
       },
       onEvent(process, event) {
         if (event.type !== 'disconnected') return;

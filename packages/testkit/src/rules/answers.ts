@@ -1,0 +1,37 @@
+import { MessageKind } from '../observer/observer.js';
+import { PerPeer } from './per-peer.js';
+import type { Rule } from './rule.js';
+
+export const answers: Rule = {
+  name: 'answers',
+  holds:
+    'spec handshake 4: an initiation that is accepted is answered with a response at once, so with the next poll.',
+  watch(stage) {
+    const states = new PerPeer(() => ({ isDue: false }));
+    return {
+      onArrived({ by, sent, kind, madeKeypair }) {
+        if (sent === undefined || !madeKeypair) return;
+        // To an unproven address no more than three times of what came from there may go. If both sides initiate at
+        // once, the response of the other makes ours unnecessary.
+        const isSettled = stage.path(by, sent.by.node).isSettled;
+        states.of(by, sent.by.node).isDue = kind === MessageKind.initiation && isSettled;
+      },
+      onSent({ by, towards, kind }) {
+        if (towards !== undefined && kind === MessageKind.response) states.of(by, towards).isDue = false;
+      },
+      onEvent(process, event) {
+        if (event.type !== 'disconnected') return;
+        // A connection that ends takes the keys with it (spec streams 8).
+        const peer = process.nodeOf(event.peer);
+        if (peer !== undefined) states.of(process, peer).isDue = false;
+      },
+      onTurn(process) {
+        for (const peer of process.peers) {
+          const state = states.of(process, peer);
+          if (state.isDue) stage.report(`${process.name} ends its turn without answering ${peer}`);
+          state.isDue = false;
+        }
+      },
+    };
+  },
+};

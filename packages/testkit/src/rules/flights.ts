@@ -1,0 +1,138 @@
+import type { ObservedProcess } from '../observer/observer.js';
+import type { NodeName } from '../simulation/world.js';
+import { FlightModel } from './flight-model.js';
+import { PerPeer } from './per-peer.js';
+import type { Rule } from './rule.js';
+
+/** spec recovery 3.1 */
+const PACKET_THRESHOLD = 3;
+const ROUNDING_MS = 0.001;
+
+interface Flight {
+  readonly model: FlightModel;
+  /** The sizes of the packets that are not acknowledged and may still be in flight, by number; 0 for those that do not count. */
+  readonly bytes: Map<number, number>;
+  /** Their sum. */
+  most: number;
+  largestAcked: number;
+  /** Those three below the largest that is acknowledged, which should be lost. */
+  readonly lost: Set<number>;
+  /** Since a packet was acknowledged after a later one, more than three may have to be. */
+  wasReordered: boolean;
+  /** What the sender takes for its round trips cannot be known from outside: the path has changed, or a loss may have
+   *  made it forget the shortest one. */
+  isUnclear: boolean;
+  /** What is in flight is unknown: a packet was corrupted on purpose, or a CLOSE may have ended the connection. */
+  isUnknown: boolean;
+  provenIp: string | undefined;
+  packetsLost: number;
+}
+
+export const flights: Rule = {
+  name: 'flights',
+  holds:
+    'spec recovery 3.1: a packet is in flight until it is acknowledged or lost, so what a sender takes for in flight is at least what it must still wait for, and at most what is neither acknowledged nor three below the largest that is; recovery 2: its smoothed round trip is that of RFC 9002 §5.',
+  watch(stage) {
+    const states = new PerPeer<Flight>((process, peer) => ({
+      model: new FlightModel(),
+      bytes: new Map(),
+      most: 0,
+      lost: new Set(),
+      largestAcked: -1,
+      wasReordered: false,
+      isUnclear: false,
+      isUnknown: false,
+      provenIp: undefined,
+      packetsLost: stage.stats(process, peer)?.packetsLost ?? 0,
+    }));
+    const check = (state: Flight, process: ObservedProcess, peer: NodeName): void => {
+      const stats = stage.stats(process, peer);
+      if (state.isUnknown) return;
+      // A peer that was removed and added again has not been met yet.
+      if (stats === undefined || stats.datagramsReceived === 0) return;
+      const { model } = state;
+      state.isUnclear ||= stats.packetsLost > state.packetsLost;
+      const { bytesInFlight } = stats;
+      if (bytesInFlight > state.most)
+        stage.report(
+          `${process.name} has ${bytesInFlight} bytes in flight, ${state.most} are neither acknowledged nor lost`,
+        );
+      if (!state.isUnclear && bytesInFlight < state.most) {
+        model.judge(stage.now());
+        let least = 0;
+        for (const [n, bytes] of state.bytes) if (model.flying.has(n)) least += bytes;
+        if (bytesInFlight < least)
+          stage.report(`${process.name} has ${bytesInFlight} bytes in flight, it must wait for ${least}`);
+      }
+      const { smoothedRttMs = model.smoothedMs } = stats;
+      if (!state.isUnclear && model.hasSample && Math.abs(smoothedRttMs - model.smoothedMs) > ROUNDING_MS)
+        stage.report(
+          `${process.name} takes ${smoothedRttMs.toFixed(3)} ms for its smoothed round trip, it is ${model.smoothedMs.toFixed(3)}`,
+        );
+    };
+    return {
+      onSent({ by, towards, packet, at, bytes, payloadBytes }) {
+        if (towards === undefined) return;
+        const state = states.of(by, towards);
+        if (packet === undefined) {
+          state.isUnknown ||= payloadBytes > 0;
+          return;
+        }
+        if (state.model.onSent({ at }, packet)) {
+          state.bytes.clear();
+          state.lost.clear();
+          state.most = 0;
+          state.isUnknown = false;
+        }
+        state.isUnknown ||= packet.closeCode !== undefined;
+        const inFlight = packet.isAckEliciting ? bytes : 0;
+        state.bytes.set(packet.packetNumber, inFlight);
+        state.most += inFlight;
+      },
+      onArrived({ by, sent, isFresh, dropped, at }) {
+        if (sent === undefined) return;
+        const state = states.of(by, sent.by.node);
+        const ack = sent.packet?.ack;
+        if (ack !== undefined && isFresh && dropped === undefined) {
+          const { bytes, lost } = state;
+          const isIn = (n: number) => ack.ranges.some(([low, high]) => low <= n && n <= high);
+          for (const n of bytes.keys()) {
+            // The numbers ascend.
+            if (n > (ack.ranges[0]?.[1] ?? -1)) break;
+            if (!isIn(n)) continue;
+            land(state, n);
+            state.wasReordered ||= n < state.largestAcked;
+          }
+          for (const n of lost) state.wasReordered ||= isIn(n);
+          state.largestAcked = Math.max(state.largestAcked, ack.ranges[0]?.[1] ?? -1);
+          if (!state.wasReordered) {
+            for (const n of bytes.keys()) {
+              if (n > state.largestAcked - PACKET_THRESHOLD) break;
+              land(state, n);
+              lost.add(n);
+            }
+          }
+          state.model.onAck(at, ack);
+        }
+        const { proven } = stage.path(by, sent.by.node);
+        state.isUnclear ||= state.provenIp !== undefined && proven?.address !== state.provenIp;
+        state.provenIp = proven?.address;
+      },
+      onTurn(process, { datagramsSent }) {
+        if (datagramsSent === 0) return;
+        for (const peer of process.peers) check(states.of(process, peer), process, peer);
+      },
+      onEvent(process, event) {
+        if (event.type !== 'disconnected') return;
+        const peer = process.nodeOf(event.peer);
+        if (peer !== undefined) states.reset(process, peer);
+      },
+    };
+  },
+};
+
+/** A packet is in flight no longer. */
+function land(state: Flight, packetNumber: number): void {
+  state.most -= state.bytes.get(packetNumber) ?? 0;
+  state.bytes.delete(packetNumber);
+}
