@@ -143,7 +143,10 @@ describe("a relay's log, for each other event", () => {
       'info laptop has not answered for 2.5 s: its connections wait until it does',
     ],
     [{ type: 'resumed', peer, silentMs: 65_000 }, 'info laptop answers again after 65 s'],
-    [{ type: 'path-fragments', peer, datagramBytes: 1_152 }, 'warn the path to laptop fragments packets of 1200 bytes, which is slower, and some firewalls drop fragments: raise the MTU of the link or tunnel below to at least 1200'],
+    [
+      { type: 'path-fragments', peer, datagramBytes: 1_152 },
+      'warn the path to laptop fragments packets of 1200 bytes, which is slower, and some firewalls drop fragments: raise the MTU of the link or tunnel below to at least 1200',
+    ],
     [
       { type: 'refused', peer, id: 1, target, status: 'not-allowed', advice: 'what to do' },
       'warn what to do',

@@ -22,8 +22,10 @@ interface Flight {
   /** What the sender takes for its round trips cannot be known from outside: the path has changed, or a loss may have
    *  made it forget the shortest one. */
   isUnclear: boolean;
-  /** What is in flight is unknown: a packet was corrupted on purpose, or a CLOSE may have ended the connection. */
-  isUnknown: boolean;
+  /** A packet was corrupted on purpose, so its content is unknown. */
+  isCorrupted: boolean;
+  /** A CLOSE was sent, which may have ended the connection. */
+  isEnded: boolean;
   provenIp: string | undefined;
   packetsLost: number;
 }
@@ -41,13 +43,14 @@ export const flights: Rule = {
       largestAcked: -1,
       wasReordered: false,
       isUnclear: false,
-      isUnknown: false,
+      isCorrupted: false,
+      isEnded: false,
       provenIp: undefined,
       packetsLost: stage.stats(process, peer)?.packetsLost ?? 0,
     }));
     const check = (state: Flight, process: ObservedProcess, peer: NodeName): void => {
       const stats = stage.stats(process, peer);
-      if (state.isUnknown) return;
+      if (state.isCorrupted || state.isEnded) return;
       // A peer that was removed and added again has not been met yet.
       if (stats === undefined || stats.datagramsReceived === 0) return;
       const { model } = state;
@@ -75,16 +78,16 @@ export const flights: Rule = {
         if (towards === undefined) return;
         const state = states.of(by, towards);
         if (packet === undefined) {
-          state.isUnknown ||= payloadBytes > 0;
+          state.isCorrupted ||= payloadBytes > 0;
           return;
         }
         if (state.model.onSent({ at }, packet)) {
           state.bytes.clear();
           state.lost.clear();
           state.most = 0;
-          state.isUnknown = false;
+          state.isEnded = false;
         }
-        state.isUnknown ||= packet.closeCode !== undefined;
+        state.isEnded ||= packet.closeCode !== undefined;
         const inFlight = packet.isAckEliciting ? bytes : 0;
         state.bytes.set(packet.packetNumber, inFlight);
         state.most += inFlight;
