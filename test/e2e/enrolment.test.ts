@@ -181,6 +181,10 @@ describe('a peer', { timeout: TIMEOUT_MS }, () => {
     expect(stdout).toBe(`laptop may reach localhost:1, 127.0.0.1:${page.port}\n`);
     expect(String(await readAll(await connect(port)))).toBe('a page');
     expect(client.events.filter(({ event }) => event === 'connected')).toHaveLength(1);
+    expect((await server.run(['allow', 'laptop', '--max-rate', '5 MB/s'])).stdout).toBe(
+      `laptop may reach localhost:1, 127.0.0.1:${page.port}, at most 5 MB/s in each direction\n`,
+    );
+    expect((await server.run(['allow', 'laptop', '--max-rate', 'none'])).stdout).not.toContain('at most');
     await server.run(['allow', 'laptop', '--listen', '8080']);
     expect((await server.run(['revoke', 'laptop', 'localhost:1'])).stdout).toBe(
       `laptop may reach 127.0.0.1:${page.port}, and may listen on 8080\n`,

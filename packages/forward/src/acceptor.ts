@@ -13,6 +13,7 @@ import { IncomingRequest, type IncomingRequestOptions, type RequestService } fro
 import type { ProbeReport } from './probe/probe-report.js';
 import { ProbeService, type SharedByProbes } from './probe/probe-service.js';
 import type { PumpSummary } from './pump.js';
+import type { RateLimit } from './rate-limit.js';
 import type { RequestStatus, StreamRequest, UdpRequest } from './request.js';
 import { resetSockets } from './reset-socket.js';
 import type { RelayPlace } from './reverse/listen-rules.js';
@@ -43,6 +44,8 @@ export interface AcceptorOptions extends DialServiceOptions, TcpRouteOptions, Un
   readonly probeReport: () => ProbeReport;
   /** Serves a request to listen. By default there are no listeners. */
   readonly listen?: (request: ListenRequest, incoming: IncomingRequest) => RequestService;
+  /** Limits what the peer's connections, flows and probes carry. */
+  readonly limit?: RateLimit | undefined;
   readonly observer: AcceptorObserver;
   readonly connectUdp?: ConnectUdp;
   readonly bindUdp?: BindUdp;
@@ -68,7 +71,7 @@ export class Acceptor {
 
   constructor(options: AcceptorOptions) {
     this.#options = options;
-    const { observer, tunnel, timers = systemTimers, now = monotonicMs } = options;
+    const { observer, tunnel, limit, timers = systemTimers, now = monotonicMs } = options;
     const mayDial = (): boolean => this.#sockets.size + queue.dials < MAX_CONNECTIONS;
     const queue: DialQueue = new DialQueue({ mayDial, timers, now });
     this.#requests = {
@@ -88,6 +91,7 @@ export class Acceptor {
       queue,
       timers,
       now,
+      limit,
       open: new Set(),
       onForbidden: (id, target, advice) => observer.onForbidden?.(id, target, advice),
       onOpened: (id, target, address) => observer.onOpened(id, target, address),
@@ -99,7 +103,7 @@ export class Acceptor {
       },
       onEnd: (id, target, summary) => observer.onEnd(id, target, summary),
     };
-    this.#probes = { tunnel, timers, report: options.probeReport, underWay: 0 };
+    this.#probes = { tunnel, timers, limit, report: options.probeReport, underWay: 0 };
     this.#flows = {
       ...this.#dials,
       flows: new Set(),

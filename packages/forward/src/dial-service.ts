@@ -8,6 +8,7 @@ import { DIAL_TIMEOUT_MS, MAX_WAITING_DIALS } from './forward-constants.js';
 import { formatTarget, type Target } from './forward-spec.js';
 import type { IncomingRequest, RequestService } from './incoming-request.js';
 import { Pump, type PumpSummary } from './pump.js';
+import type { RateLimit } from './rate-limit.js';
 import type { RequestStatus } from './request.js';
 import { resetSocket } from './reset-socket.js';
 import type { SocketWatch } from './socket-watch.js';
@@ -47,6 +48,8 @@ export interface SharedByDials {
   readonly queue: DialQueue;
   readonly timers: Timers;
   readonly now: () => number;
+  /** That of the peer; by default there is none. */
+  readonly limit?: RateLimit | undefined;
   /** The services whose targets are connected. */
   readonly open: Set<DialService>;
   /** The rules do not permit an open connection any more, so it is being reset. */
@@ -177,6 +180,7 @@ export class DialService implements RequestService {
       socket,
       stream,
       watch,
+      limit: this.#shared.limit,
       wake: () => tunnel.wake(),
       onEnd: (summary) => {
         this.#shared.open.delete(this);

@@ -19,7 +19,7 @@ export interface FlowServiceOptions
 
 /** What the flows of one peer share. */
 export interface SharedByFlows
-  extends Pick<SharedByDials, 'queue' | 'timers' | 'now' | 'onOpened' | 'onForbidden' | 'onEnd'> {
+  extends Pick<SharedByDials, 'queue' | 'timers' | 'now' | 'limit' | 'onOpened' | 'onForbidden' | 'onEnd'> {
   /** Those that are opening or open. */
   readonly flows: Set<FlowService>;
   /** A message of the target was larger than the path to the peer carries. Called once for each flow. */
@@ -77,6 +77,7 @@ export abstract class FlowService implements RequestService {
     for (let message = stream.readDatagram(); message !== undefined; message = stream.readDatagram()) {
       if (this.isOver) return;
       this.#idle?.touch();
+      if (this.shared.limit?.fromPeer.takeMessage(message.length) === false) continue;
       this.#bytesReceived += message.length;
       this.fromPeer(message);
     }
@@ -137,6 +138,7 @@ export abstract class FlowService implements RequestService {
     const { stream } = this.request;
     if (this.isOver) return;
     this.#idle?.touch();
+    if (this.shared.limit?.toPeer.takeMessage(message.length) === false) return;
     const outcome = stream.sendDatagram(this.shared.now(), message);
     if (outcome === 'queued') {
       this.#bytesSent += message.length;

@@ -38,6 +38,7 @@ export { IncomingRequest, type IncomingRequestOptions, type RequestService } fro
 export { type Listener, listenAt } from './listener.js';
 export { type Link, type LocalEnd, programEnd } from './local-end.js';
 export { LookupQueue, type NameResolver } from './lookup-queue.js';
+export { type MaxRate, parseMaxRate } from './max-rate.js';
 export type { OpenerObserver } from './opener.js';
 export { type FlowObserver, OutgoingFlow } from './outgoing-flow.js';
 export { openProbe, type ProbeOptions, type ProbeOutcome } from './probe/probe-opener.js';
@@ -48,6 +49,7 @@ export type { AssociateRequest, ProxyRequest } from './proxy/proxy-request.js';
 export { UdpAssociation } from './proxy/udp-association.js';
 export { type ConnectionEnd, encodeProxyHeader, proxyHeaderOf } from './proxy-header.js';
 export type { PumpSummary } from './pump.js';
+export { RateLimit } from './rate-limit.js';
 export type { UdpRequest, UdpSocketRequest } from './request.js';
 export {
   decodeRequest,

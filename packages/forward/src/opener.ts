@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import { type Stream, StreamErrorCode } from '@underpass/protocol';
 import type { Target } from './forward-spec.js';
 import { Pump, type PumpSummary } from './pump.js';
+import type { RateLimit } from './rate-limit.js';
 import {
   decodeStatus,
   encodeRequest,
@@ -43,7 +44,9 @@ export function openThroughTunnel(
     refuseWithoutStream(socket, observer);
     return;
   }
-  requestThroughTunnel(tunnel, stream, socket, requestFor(target), observer, watch, header);
+  requestThroughTunnel(tunnel, stream, socket, requestFor(target), observer, watch, {
+    ...(header && { header }),
+  });
 }
 
 /** Sends `request` on a stream that was just opened, and connects the stream to `socket` without waiting for the
@@ -55,7 +58,7 @@ export function requestThroughTunnel(
   request: StreamRequest,
   observer: OpenerObserver,
   watch: SocketWatch,
-  header?: Uint8Array,
+  { header, limit }: { readonly header?: Uint8Array; readonly limit?: RateLimit | undefined } = {},
 ): void {
   let status: RequestStatus | undefined;
   let lost = false;
@@ -63,6 +66,7 @@ export function requestThroughTunnel(
     socket,
     stream,
     watch,
+    limit,
     wake: () => tunnel.wake(),
     preface: (bytes) => {
       const decoded = decodeStatus(bytes);

@@ -4,6 +4,7 @@ import { type Stream, StreamErrorCode } from '@underpass/protocol';
 import type { StreamHandler } from '@underpass/runtime';
 import { GATHER_BYTES, TCP_KEEPALIVE_MS } from './forward-constants.js';
 import type { IdleWatched } from './idle-watch.js';
+import type { RateLimit } from './rate-limit.js';
 import { resetSocket } from './reset-socket.js';
 import { confirmEnd, type SocketWatch, type Watched } from './socket-watch.js';
 
@@ -30,6 +31,8 @@ export interface PumpOptions {
   readonly preface?: Preface;
   /** Watches the socket while it is not read. */
   readonly watch: SocketWatch;
+  /** That of the peer at the other end of the stream. By default nothing limits it. */
+  readonly limit?: RateLimit | undefined;
   /** Called once, last: the socket is closed, and the stream has everything that came from it. */
   readonly onEnd: (summary: PumpSummary) => void;
 }
@@ -47,6 +50,10 @@ export class Pump implements StreamHandler, Watched, IdleWatched {
   readonly #wake: () => void;
   readonly #onEnd: (summary: PumpSummary) => void;
   readonly #watch: SocketWatch;
+  readonly #limit: RateLimit | undefined;
+  /** The turns of the two directions at the limit. */
+  readonly #sendingTurn = { onTurn: () => this.#onSendingTurn() };
+  readonly #receivingTurn = { onTurn: () => this.#readStream() };
   #preface: Preface | undefined;
   /** What the stream had no room for. The socket is paused until it has. */
   #rest: Uint8Array | undefined;
@@ -70,6 +77,7 @@ export class Pump implements StreamHandler, Watched, IdleWatched {
     this.#wake = options.wake;
     this.#preface = options.preface;
     this.#watch = options.watch;
+    this.#limit = options.limit;
     this.#onEnd = options.onEnd;
   }
 
@@ -86,8 +94,10 @@ export class Pump implements StreamHandler, Watched, IdleWatched {
     socket.on('drain', () => this.#onDrain());
     // The stream keeps the chunk until it is acknowledged. That is safe: Node allocates a new buffer for each read.
     socket.on('data', (chunk: Buffer) => this.#onSocketData(chunk));
+    if (!this.#maySend) this.#stopReading();
     if (firstBytes !== undefined && firstBytes.length > 0) {
       this.#bytesReceived += firstBytes.length;
+      this.#limit?.fromPeer.take(firstBytes.length);
       socket.write(firstBytes);
     }
     this.#watch.idle?.add(this);
@@ -118,8 +128,8 @@ export class Pump implements StreamHandler, Watched, IdleWatched {
   #onSocketData(chunk: Uint8Array): void {
     if (this.#sendingOver) return;
     this.#rest = this.#giveToStream(chunk);
-    // spec forwarding 4.4: the local writer stops when the send buffer is full
-    if (this.#rest !== undefined) this.#stopReading();
+    // spec forwarding 4.4, 4.8: the local writer stops when the send buffer is full, or the peer has had its share
+    if (this.#rest !== undefined || !this.#maySend) this.#stopReading();
     this.#wake();
   }
 
@@ -128,14 +138,23 @@ export class Pump implements StreamHandler, Watched, IdleWatched {
     this.#rest = this.#giveToStream(this.#rest);
     if (this.#rest !== undefined) return;
     if (this.#socketEnded) this.#finishSending();
-    else this.#resumeReading();
+    else if (this.#maySend) this.#resumeReading();
     this.#wake();
+  }
+
+  get #maySend(): boolean {
+    return this.#limit?.toPeer.admits(this.#sendingTurn) ?? true;
+  }
+
+  #onSendingTurn(): void {
+    if (this.#rest === undefined && !this.#sendingOver && !this.#socketEnded) this.#resumeReading();
   }
 
   /** @returns what did not fit into the stream, or undefined */
   #giveToStream(chunk: Uint8Array): Uint8Array | undefined {
     const taken = this.#stream.write(chunk);
     this.#bytesSent += taken;
+    this.#limit?.toPeer.take(taken);
     return taken < chunk.length ? chunk.subarray(taken) : undefined;
   }
 
@@ -205,13 +224,18 @@ export class Pump implements StreamHandler, Watched, IdleWatched {
 
   #readStream(): void {
     if (this.#receivingOver || this.#socketFull) return;
-    while (this.#fillSocket()) {
+    while (this.#mayReceive && this.#fillSocket()) {
       // The kernel took everything at once, so there is room for more.
     }
     if (this.#receivingOver) return;
     if (this.#stream.readFinished) this.#finishReceiving();
     // Reading gave the sender credit, which has to be sent.
     this.#wake();
+  }
+
+  /** spec forwarding 4.8: a stream that is not read gives its peer no credit */
+  get #mayReceive(): boolean {
+    return this.#limit?.fromPeer.admits(this.#receivingTurn) ?? true;
   }
 
   /** Passes what the stream has to the socket in one system call. @returns true when there may be more, and room for
@@ -228,6 +252,7 @@ export class Pump implements StreamHandler, Watched, IdleWatched {
     }
     socket.uncork();
     this.#bytesReceived += gathered;
+    this.#limit?.fromPeer.take(gathered);
     // spec forwarding 4.4: a peer gets no credit while the local reader is slow
     this.#socketFull = socket.writableNeedDrain && socket.writableLength > 0;
     return gathered >= GATHER_BYTES && !this.#socketFull;
@@ -292,6 +317,8 @@ export class Pump implements StreamHandler, Watched, IdleWatched {
   #endIfOver(): void {
     if (this.#ended || !this.#socketClosed || !this.#sendingOver || !this.#receivingOver) return;
     this.#ended = true;
+    this.#limit?.toPeer.leave(this.#sendingTurn);
+    this.#limit?.fromPeer.leave(this.#receivingTurn);
     this.#watch.idle?.delete(this);
     this.#onEnd({
       bytesSent: this.#bytesSent,

@@ -10,6 +10,7 @@ import {
   type LookupQueue,
   type OwnAddresses,
   PeerListeners,
+  RateLimit,
   type RequestStatus,
   type SocketWatch,
   type Target,
@@ -48,6 +49,7 @@ export class Member {
   /** Listeners that ended with the connection, until that is reported. */
   #lostListeners = 0;
   readonly #shared: SharedByMembers;
+  #limit: RateLimit | undefined;
   #options: RelayPeerOptions;
   #acceptor: Acceptor | undefined;
   #listeners: PeerListeners | undefined;
@@ -91,6 +93,7 @@ export class Member {
   /** New rules apply at once: what they do not permit is closed. */
   setOptions(options: RelayPeerOptions): void {
     this.#options = withoutSecret(options);
+    this.#limit?.set(options.maxRate?.bytesPerSecond);
     this.#acceptor?.onRulesChanged();
     this.#listeners?.onRulesChanged();
   }
@@ -111,6 +114,14 @@ export class Member {
     await Promise.all([this.#acceptor?.close(), this.#listeners?.close(reason)]);
   }
 
+  get #rateLimit(): RateLimit {
+    if (this.#limit === undefined) {
+      this.#limit = new RateLimit({ timers: systemTimers, now: this.#shared.now });
+      this.#limit.set(this.#options.maxRate?.bytesPerSecond);
+    }
+    return this.#limit;
+  }
+
   #newAcceptor(): Acceptor {
     const { emit, now, ...shared } = this.#shared;
     const streams = new Map<number, RelayStream>();
@@ -118,6 +129,7 @@ export class Member {
     return new Acceptor({
       ...shared,
       rules: () => this.#options.allow,
+      limit: this.#rateLimit,
       probeReport: () => probeReport(this.name, this.peer),
       listen: (request, incoming) => {
         this.#listeners ??= this.#newListeners();
@@ -160,6 +172,7 @@ export class Member {
     return new PeerListeners({
       ...this.#shared,
       rules: () => this.#options.allowListen ?? [],
+      limit: this.#rateLimit,
       openStream: () => this.peer.openStream(),
       // spec reverse 6
       isAway: () => this.silentSince !== undefined && now() - this.silentSince >= VISITOR_TIMEOUT_MS,

@@ -1,5 +1,12 @@
 /** The relay's interface: its options, events and status, as the command line, the demo and tests use them. */
-import type { AllowRule, ListenAddress, ListenRule, RequestStatus, Target } from '@underpass/forward';
+import type {
+  AllowRule,
+  ListenAddress,
+  ListenRule,
+  MaxRate,
+  RequestStatus,
+  Target,
+} from '@underpass/forward';
 import type { Address, DropReason, PeerStats } from '@underpass/protocol';
 import type { DatagramTap, Log, SocketKind, SuiteName, TransportTuning } from '@underpass/runtime';
 
@@ -12,6 +19,8 @@ export interface RelayPeerOptions {
   readonly allow: readonly AllowRule[];
   /** Where the peer may have the relay listen. By default nowhere. */
   readonly allowListen?: readonly ListenRule[];
+  /** What its connections may carry in each direction. By default as much as the path. */
+  readonly maxRate?: MaxRate;
 }
 
 /** An invite, as the relay's endpoint knows it (spec enrolment 2). */

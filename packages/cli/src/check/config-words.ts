@@ -5,11 +5,13 @@ import {
   formatTarget,
   isUnix,
   type ListenRule,
+  type MaxRate,
   type ReverseForward,
 } from '@underpass/forward';
 import { shortKey } from '@underpass/runtime';
 import { minuteText } from '../commands/time-text.js';
 import type { ClientConfig } from '../config/client-config.js';
+import { rateWords } from '../config/peer-rules.js';
 import type { RelayConfig } from '../config/relay-config.js';
 import type { ListenAddress } from '../host-port.js';
 import { encodeKey } from '../key-text.js';
@@ -20,6 +22,7 @@ interface PeerFacts {
   readonly name: string;
   readonly allow: readonly AllowRule[];
   readonly allowListen?: readonly ListenRule[];
+  readonly maxRate?: MaxRate;
 }
 
 /** @param stored  the peers and invites of the store, of which the enrolled ones are also in the config */
@@ -53,7 +56,7 @@ export function relayWords(config: RelayConfig, stored: readonly StoredPeer[], n
   return lines;
 }
 
-function peerLines(who: string, { allow, allowListen = [] }: PeerFacts): string[] {
+function peerLines(who: string, { allow, allowListen = [], maxRate }: PeerFacts): string[] {
   const lines =
     allow.length === 0
       ? [`${who} may reach nothing.`]
@@ -61,6 +64,7 @@ function peerLines(who: string, { allow, allowListen = [] }: PeerFacts): string[
   if (allowListen.length > 0) {
     lines.push('and may listen on', ...allowListen.map((rule) => `  ${rule.text}: ${listenWords(rule)}`));
   }
+  if (maxRate !== undefined) lines.push(`and may transfer ${rateWords(maxRate)}.`);
   return lines;
 }
 

@@ -1,5 +1,5 @@
 /** `underpass allow` and `underpass revoke`: change what the peers of a relay may do. */
-import type { AllowRule } from '@underpass/forward';
+import type { AllowRule, MaxRate } from '@underpass/forward';
 import { CliError, usageError } from '../cli-error.js';
 import { type PeerRules, rulesText } from '../config/peer-rules.js';
 import { ExitCode } from '../exit-code.js';
@@ -10,18 +10,22 @@ import { listenRules, type RelayFiles, readRelayFiles, requireStored, tellRelay 
 
 export interface ChangeFlags {
   readonly listen?: readonly string[];
+  /** For `allow`. */
+  readonly maxRate?: MaxRate | 'none';
   readonly config?: string;
 }
 
 /** Adds rules to a peer or an invite. */
 export async function runAllow(name: string, rules: readonly AllowRule[], flags: ChangeFlags): Promise<void> {
   const listen = listenRules(flags.listen, '--listen');
-  if (rules.length + listen.length === 0) {
+  if (rules.length + listen.length === 0 && flags.maxRate === undefined) {
     throw usageError('nothing to allow', `say what ${name} may reach: HOST:PORT`);
   }
   const files = readRelayFiles(flags.config);
   const peer = requireStored(files, name);
+  const maxRate = flags.maxRate ?? peer.maxRate;
   await change(files, peer, {
+    ...(maxRate !== undefined && maxRate !== 'none' && { maxRate }),
     allow: withRules(peer.allow, rules),
     allowListen: withRules(peer.allowListen ?? [], listen),
   });
@@ -38,6 +42,7 @@ export async function runRevoke(
   const peer = requireStored(files, name);
   if (rules.length + listen.length > 0) {
     await change(files, peer, {
+      ...(peer.maxRate && { maxRate: peer.maxRate }),
       allow: withoutRules(name, peer.allow, rules),
       allowListen: withoutRules(name, peer.allowListen ?? [], listen),
     });

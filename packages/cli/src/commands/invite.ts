@@ -1,6 +1,6 @@
 /** `underpass invite`: makes a link with which one client can enrol. */
 import { randomBytes } from 'node:crypto';
-import { type AllowRule, formatInviteLink, oneTimeKeys } from '@underpass/forward';
+import { type AllowRule, formatInviteLink, type MaxRate, oneTimeKeys } from '@underpass/forward';
 import encodeQr from 'qr';
 import { CliError, systemReason, usageError } from '../cli-error.js';
 import { isPeerName } from '../config/fields.js';
@@ -23,6 +23,7 @@ const QUIET_MODULES = 4;
 export interface InviteFlags {
   readonly allow?: readonly AllowRule[];
   readonly allowListen?: readonly string[];
+  readonly maxRate?: MaxRate;
   /** Milliseconds. */
   readonly expires?: number;
   readonly endpoint?: HostPort;
@@ -46,7 +47,7 @@ export async function runInvite(name: string, flags: InviteFlags, nowMs = Date.n
   makeRoom(files, name, nowMs);
   const endpoint = flags.endpoint ?? (await endpointOf(files));
   const expiresAtMs = nowMs + expires;
-  const rules = { allow, allowListen };
+  const rules = { allow, allowListen, ...(flags.maxRate && { maxRate: flags.maxRate }) };
   const link = newInvite(files, name, rules, endpoint, expiresAtMs);
   try {
     await tellRelay(files.file);

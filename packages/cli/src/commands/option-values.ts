@@ -1,5 +1,6 @@
 /** Parses option values. An invalid value becomes a usage error that names the option. */
 import { existsSync } from 'node:fs';
+import { type MaxRate, parseMaxRate } from '@underpass/forward/max-rate';
 import { type AllowRule, parseAllowRule } from '@underpass/forward/rules';
 import type {
   DynamicForward,
@@ -125,6 +126,12 @@ export function allowValue(text: string, previous: readonly AllowRule[] = []): A
   const parsed = parseAllowRule(text);
   if ('reason' in parsed) throw new InvalidArgumentError(parsed.reason);
   return [...previous, parsed];
+}
+
+export function maxRateValue(text: string): MaxRate {
+  const parsed = parseMaxRate(text);
+  if ('reason' in parsed) throw new InvalidArgumentError(parsed.reason);
+  return parsed;
 }
 
 /** @returns milliseconds */

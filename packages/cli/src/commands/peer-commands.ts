@@ -3,7 +3,13 @@
 import { Argument, Command } from 'commander';
 import type { ChangeFlags } from './change-peers.js';
 import type { InviteFlags } from './invite.js';
-import { allowValue, endpointOption, expiresValue, relayConfigOption } from './option-values.js';
+import {
+  allowValue,
+  endpointOption,
+  expiresValue,
+  maxRateValue,
+  relayConfigOption,
+} from './option-values.js';
 import type { PeersFlags } from './peers.js';
 
 const TARGET = 'HOST:PORT, CIDR:PORT or *.DOMAIN:PORT, as the relay sees it';
@@ -16,6 +22,7 @@ export function inviteCommand(): Command {
     .argument('<name>', 'what to call the client')
     .option('--allow <target...>', `what it may reach: ${TARGET}`, allowValue)
     .option('--allow-listen <rule...>', `where it may have this relay listen: ${PLACE}`)
+    .option('--max-rate <rate>', 'what it may transfer in each direction, as in "10 MB/s"', maxRateValue)
     .option('--expires <time>', 'how long the link works, as in 90m, 24h or 7d (default: 24h)', expiresValue)
     .addOption(
       endpointOption(
@@ -43,6 +50,11 @@ export function allowCommand(): Command {
     .argument('<name>', 'the peer, or the invite')
     .addArgument(new Argument('[target...]', TARGET).argParser(allowValue))
     .option('--listen <rule...>', `where it may have this relay listen: ${PLACE}`)
+    .option(
+      '--max-rate <rate>',
+      'what it may transfer in each direction, as in "10 MB/s"; none for no limit',
+      (text: string) => (text === 'none' ? text : maxRateValue(text)),
+    )
     .addOption(relayConfigOption(CONFIG))
     .addHelpText('after', '\nExample:\n  underpass allow laptop localhost:9000')
     .action(async (name: string, rules: Parameters<typeof allowValue>[1], flags: ChangeFlags) =>

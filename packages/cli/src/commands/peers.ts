@@ -24,6 +24,8 @@ export interface PeerRow {
   readonly publicKey: string | undefined;
   readonly allow: readonly string[];
   readonly allowListen: readonly string[];
+  /** As it was written, `10 MB/s`; undefined for no limit. */
+  readonly maxRate: string | undefined;
   /** When the invite ends, as an ISO date; undefined for a peer. */
   readonly expires: string | undefined;
   /** Where it is connected from. */
@@ -49,7 +51,7 @@ export function peerRows(
   nowMs: number,
 ): PeerRow[] {
   const byName = new Map(reports.map((report) => [report.name, report]));
-  const peers = config.peers.map(({ name, publicKey, allow, allowListen }): PeerRow => {
+  const peers = config.peers.map(({ name, publicKey, allow, allowListen, maxRate }): PeerRow => {
     const report = byName.get(name);
     const isConnected = report?.connected === true;
     return {
@@ -58,6 +60,7 @@ export function peerRows(
       publicKey: encodeKey(publicKey),
       allow: textsOf(allow),
       allowListen: textsOf(allowListen),
+      maxRate: maxRate?.text,
       expires: undefined,
       address: isConnected ? report.address : undefined,
       lastContact: report?.heardMs === undefined ? undefined : new Date(nowMs - report.heardMs).toISOString(),
@@ -65,13 +68,14 @@ export function peerRows(
   });
   const invites = stored
     .filter(({ enrolled }) => enrolled === undefined)
-    .map(({ name, allow, allowListen, invite }): PeerRow => {
+    .map(({ name, allow, allowListen, maxRate, invite }): PeerRow => {
       return {
         name,
         state: nowMs < invite.expiresAtMs ? 'invited' : 'invite-expired',
         publicKey: undefined,
         allow: textsOf(allow),
         allowListen: textsOf(allowListen),
+        maxRate: maxRate?.text,
         expires: new Date(invite.expiresAtMs).toISOString(),
         address: undefined,
         lastContact: undefined,
@@ -116,9 +120,10 @@ function keyText({ publicKey }: PeerRow): string {
   return publicKey === undefined ? '-' : shortKey(Buffer.from(publicKey, 'base64'));
 }
 
-function mayText({ allow, allowListen }: PeerRow): string {
+function mayText({ allow, allowListen, maxRate }: PeerRow): string {
   const reach = allow.join(', ') || 'nothing';
-  return allowListen.length === 0 ? reach : `${reach}; may listen on ${allowListen.join(', ')}`;
+  const listen = allowListen.length === 0 ? '' : `; may listen on ${allowListen.join(', ')}`;
+  return `${reach}${listen}${maxRate === undefined ? '' : `; at most ${maxRate}`}`;
 }
 
 function textsOf(rules: readonly { readonly text: string }[] = []): string[] {

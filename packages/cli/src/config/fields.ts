@@ -4,10 +4,12 @@ import {
   type DynamicForward,
   type ListenRule,
   type LocalForward,
+  type MaxRate,
   parseAllowRule,
   parseDynamicForward,
   parseListenRule,
   parseLocalForwards,
+  parseMaxRate,
   parseReverseForwards,
   parseUdpForwards,
   type ReverseForward,
@@ -111,6 +113,11 @@ export const allowField: z.ZodType<AllowRule> = explainedField(
 export const listenRuleField: z.ZodType<ListenRule> = explainedField(
   'a rule "[BIND:]PORT" (a string)',
   parseListenRule,
+);
+
+export const maxRateField: z.ZodType<MaxRate> = explainedField(
+  'a rate such as "10 MB/s" (a string)',
+  parseMaxRate,
 );
 
 /** A range of ports gives several. */

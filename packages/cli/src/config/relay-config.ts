@@ -24,7 +24,7 @@ import {
   privateKeyFileField,
   publicKeyField,
 } from './fields.js';
-import { peerRulesOf, peerRulesShape } from './peer-rules.js';
+import { onlyRules, peerRulesOf, peerRulesShape } from './peer-rules.js';
 import { type Problem, problemLines, schemaProblems, valueAt } from './schema-problems.js';
 import { readTomlDocument, type TomlDocument } from './toml-document.js';
 
@@ -77,8 +77,8 @@ export function loadRelayConfig(file: string, nowMs = Date.now()): RelayConfig {
     for (const peer of stored) wipeStoredPeer(peer);
     throw new ConfigError(problems);
   }
-  const enrolled = stored.flatMap(({ name, allow, allowListen, enrolled }) =>
-    enrolled === undefined ? [] : [{ name, allow, ...(allowListen && { allowListen }), ...enrolled }],
+  const enrolled = stored.flatMap((peer) =>
+    peer.enrolled === undefined ? [] : [{ name: peer.name, ...onlyRules(peer), ...peer.enrolled }],
   );
   const invites: RelayInviteOptions[] = [];
   for (const { name, invite } of stored) {

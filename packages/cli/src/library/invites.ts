@@ -1,7 +1,13 @@
 /** The invites of a relay in a program (spec enrolment 4). They live in memory: a program that keeps its peers somewhere
  *  is told about each that enrols, before the client is. */
 import { randomBytes } from 'node:crypto';
-import { type AllowRule, formatInviteLink, type ListenRule, oneTimeKeys } from '@underpass/forward';
+import {
+  type AllowRule,
+  formatInviteLink,
+  type ListenRule,
+  type MaxRate,
+  oneTimeKeys,
+} from '@underpass/forward';
 import type { EnrolOutcome, RelayInviteOptions, RelayPeerOptions } from '@underpass/relay';
 import type { HostPort } from '../host-port.js';
 import { isSameKey, KEY_BYTES } from '../key-text.js';
@@ -11,6 +17,7 @@ import { publicKeyOf } from '../public-key.js';
 export interface InviteRules {
   readonly allow: readonly AllowRule[];
   readonly allowListen: readonly ListenRule[];
+  readonly maxRate?: MaxRate;
 }
 
 /** An enrolled client: what the relay has to know from now on. */

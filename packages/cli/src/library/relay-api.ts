@@ -37,6 +37,8 @@ export interface RelayPeer {
   readonly allow: readonly string[];
   /** Where the peer may have the relay listen, for example `8080`. By default nowhere. */
   readonly allowListen?: readonly string[];
+  /** What its connections may carry in each direction, for example `10 MB/s`. By default as much as the path. */
+  readonly maxRate?: string;
 }
 
 /** A peer that enrolled. Both keys are base64 text. */
@@ -45,7 +47,7 @@ export interface EnrolledPeer extends RelayPeer {
   readonly presharedKey: string;
 }
 
-export interface InviteOptions extends Pick<RelayPeer, 'allow' | 'allowListen'> {
+export interface InviteOptions extends Pick<RelayPeer, 'allow' | 'allowListen' | 'maxRate'> {
   /** `host:port` as the client reaches the relay. The default is `address`, if that names one interface. */
   readonly endpoint?: string;
   /** From a minute to 30 days. The default is 24 h. */

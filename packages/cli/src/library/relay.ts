@@ -1,6 +1,12 @@
 /** A relay in a program: `import { createRelay } from 'underpass/relay'`. relay-api.ts documents it. */
 import { EventEmitter } from 'node:events';
-import { formatTarget, NAME_PATTERN, parseAllowRule, parseListenRule } from '@underpass/forward';
+import {
+  formatTarget,
+  NAME_PATTERN,
+  parseAllowRule,
+  parseListenRule,
+  parseMaxRate,
+} from '@underpass/forward';
 import { type RelayEvent, type RelayPeerOptions, type Relay as Started, startRelay } from '@underpass/relay';
 import { silentLog, UnderpassError, unixTimeMs } from '@underpass/runtime';
 import { type HostPort, parseHostPort, parseListenAddress } from '../host-port.js';
@@ -214,36 +220,38 @@ class EmbeddedRelay extends EventEmitter<Api.RelayEvents> implements Api.Relay {
 }
 
 /** @throws UnderpassError */
-function peerOf({ name, publicKey, presharedKey, allow, allowListen }: Api.RelayPeer): RelayPeerOptions {
+function peerOf(peer: Api.RelayPeer): RelayPeerOptions {
+  const { name, publicKey, presharedKey } = peer;
   const where = `peer ${name}`;
   return {
     name,
     publicKey: keyIn(publicKey, `${where}: publicKey`),
     ...(presharedKey !== undefined && { presharedKey: keyIn(presharedKey, `${where}: presharedKey`) }),
-    ...rulesOf({ allow, ...(allowListen && { allowListen }) }, where),
+    ...rulesOf(peer, where),
   };
 }
 
-function rulesOf({ allow, allowListen = [] }: Api.InviteOptions, where: string): InviteRules {
+function rulesOf(
+  rules: Pick<Api.RelayPeer, 'allow' | 'allowListen' | 'maxRate'>,
+  where: string,
+): InviteRules {
+  const { allow, allowListen = [], maxRate } = rules;
   return {
     allow: allow.map((text) => ruleOf(parseAllowRule(text), `${where}: allow`)),
     allowListen: allowListen.map((text) => ruleOf(parseListenRule(text), `${where}: allowListen`)),
+    ...(maxRate !== undefined && { maxRate: ruleOf(parseMaxRate(maxRate), `${where}: maxRate`) }),
   };
 }
 
-function enrolledPeer({
-  name,
-  publicKey,
-  presharedKey,
-  allow,
-  allowListen = [],
-}: EnrolledPeer): Api.EnrolledPeer {
+function enrolledPeer(peer: EnrolledPeer): Api.EnrolledPeer {
+  const { name, publicKey, presharedKey, allow, allowListen = [], maxRate } = peer;
   return {
     name,
     publicKey: encodeKey(publicKey),
     presharedKey: encodeKey(presharedKey),
     allow: allow.map(({ text }) => text),
     allowListen: allowListen.map(({ text }) => text),
+    ...(maxRate && { maxRate: maxRate.text }),
   };
 }
 

@@ -1,7 +1,7 @@
 /** Decides about a request to enrol, and keeps the result before the client is told (spec enrolment 4). */
 import { randomBytes } from 'node:crypto';
 import type { EnrolOutcome } from '@underpass/relay';
-import type { PeerRules } from '../config/peer-rules.js';
+import { onlyRules } from '../config/peer-rules.js';
 import { isSameKey, KEY_BYTES } from '../key-text.js';
 import { addEnrolled } from './store-changes.js';
 import { loadStoredPeer, type StoredPeer, wipeStoredPeer } from './stored-peer.js';
@@ -28,7 +28,7 @@ export function enrolInStore(
   const drawn = randomBytes(KEY_BYTES);
   presharedKey.set(drawn);
   drawn.fill(0);
-  const rules = rulesOf(stored);
+  const rules = onlyRules(stored);
   if (addEnrolled(directory, name, { publicKey, presharedKey })) {
     return { status: 'opened', peer: { name, publicKey, presharedKey, ...rules } };
   }
@@ -46,12 +46,8 @@ function outcomeOf(stored: StoredPeer, publicKey: Uint8Array, nowMs: number): En
   const { presharedKey } = enrolled;
   // spec enrolment 4.3: the answer was lost, or the client crashed before it kept the answer
   if (isSameKey(enrolled.publicKey, publicKey) && !hasConnected && !isExpired) {
-    return { status: 'opened', peer: { name, publicKey, presharedKey, ...rulesOf(stored) } };
+    return { status: 'opened', peer: { name, publicKey, presharedKey, ...onlyRules(stored) } };
   }
   presharedKey.fill(0);
   return { status: 'invite-used' };
-}
-
-function rulesOf({ allow, allowListen }: StoredPeer): PeerRules {
-  return { allow, ...(allowListen && { allowListen }) };
 }

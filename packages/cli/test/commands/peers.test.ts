@@ -21,7 +21,11 @@ const open = (name: string, expiresAtMs: number) => ({
 describe('the list of peers', () => {
   const files = {
     config: {
-      peers: [peer('server', 0x50), peer('laptop', 0x42), peer('desk', 0x43)],
+      peers: [
+        peer('server', 0x50),
+        { ...peer('laptop', 0x42), maxRate: { text: '10 MB/s', bytesPerSecond: 10e6 } },
+        peer('desk', 0x43),
+      ],
     } as unknown as RelayConfig,
     stored: [open('phone', NOW + 3_600_000), open('tablet', NOW)],
   };
@@ -35,7 +39,7 @@ describe('the list of peers', () => {
       'NAME    STATE                               LAST CONTACT  KEY        MAY REACH',
       expect.stringMatching(/^desk {4}away {32}2 h ago {7}\S{8}… {2}localhost:80, 10\.0\.0\.0\/8:22$/),
       expect.stringMatching(
-        /^laptop {2}connected from 203\.0\.113\.7:4242 {5}1\.5 s ago {5}\S{8}… {2}localhost:80/,
+        /^laptop {2}connected from 203\.0\.113\.7:4242 {5}1\.5 s ago {5}\S{8}… {2}localhost:80, 10\.0\.0\.0\/8:22; at most 10 MB\/s$/,
       ),
       'phone   invited until 2026-01-31 13:00 UTC  -             -          nothing',
       expect.stringMatching(/^server {2}enrolled {28}- {13}\S{8}… {2}localhost:80/),

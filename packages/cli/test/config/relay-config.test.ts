@@ -1,6 +1,7 @@
 import { chmodSync } from 'node:fs';
 import path from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { relayWords } from '../../src/check/config-words.js';
 import { ConfigError } from '../../src/cli-error.js';
 import { relayConfigOf } from '../../src/config/relay-config.js';
 import { parseTomlDocument } from '../../src/config/toml-document.js';
@@ -170,7 +171,7 @@ level = "debug"
       `${START + peer('alice', ALICE) + peer('bob', ALICE)}surname = "b"\n`,
       [
         'relay.toml:9: peer.public_key: found the same key as on line 5, expected each peer to have its own',
-        'relay.toml:11: peer.surname: unknown key; known keys: name, public_key, preshared_key_file, allow, allow_listen',
+        'relay.toml:11: peer.surname: unknown key; known keys: name, public_key, preshared_key_file, allow, allow_listen, max_rate',
       ],
     ],
     [
@@ -265,6 +266,20 @@ describe('allow_listen in relay.toml', () => {
     ).toEqual([
       `relay.toml:7: peer.allow_listen: "example.com:80": 'example.com' is not a valid address to listen on: expected localhost, an IP address (IPv6 in brackets) or *`,
       'relay.toml:7: peer.allow_listen: found 80, expected a rule "[BIND:]PORT" (a string)',
+    ]);
+  });
+});
+
+describe('max_rate in relay.toml', () => {
+  it('is a rate with a unit, and is said in words', () => {
+    const config = load(`${START}${peer('alice', ALICE, 'allow = []\nmax_rate = "10 MB/s"')}`);
+    expect(config.peers[0]).toMatchObject({ maxRate: { text: '10 MB/s', bytesPerSecond: 10e6 } });
+    expect(relayWords(config, [], 0).at(-1)).toBe('and may transfer at most 10 MB/s in each direction.');
+  });
+
+  it('names what is wrong', () => {
+    expect(problems(`${START}${peer('alice', ALICE, 'allow = []\nmax_rate = "10"')}`)).toEqual([
+      "relay.toml:7: peer.max_rate: '10' is not a rate: expected a number and a unit, for example 10 MB/s or 100 Mbit/s",
     ]);
   });
 });

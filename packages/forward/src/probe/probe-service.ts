@@ -2,6 +2,7 @@
 import { StreamErrorCode } from '@underpass/protocol';
 import type { Timers } from '@underpass/runtime';
 import type { IncomingRequest, RequestService } from '../incoming-request.js';
+import type { RateLimit } from '../rate-limit.js';
 import type { Tunnel } from '../tunnel.js';
 import { MAX_PROBE_BYTES, MAX_PROBES_PER_PEER, PROBE_CHUNK_BYTES, PROBE_TIMEOUT_MS } from './probe-limits.js';
 import { encodeProbeReport, type ProbeReport } from './probe-report.js';
@@ -10,6 +11,8 @@ import { encodeProbeReport, type ProbeReport } from './probe-report.js';
 export interface SharedByProbes {
   readonly tunnel: Tunnel;
   readonly timers: Timers;
+  /** That of the peer; by default there is none. */
+  readonly limit?: RateLimit | undefined;
   /** What the relay knows about the peer now. */
   readonly report: () => ProbeReport;
   /** How many are served. */
@@ -23,6 +26,8 @@ const ZEROS = new Uint8Array(PROBE_CHUNK_BYTES);
 export class ProbeService implements RequestService {
   readonly #request: IncomingRequest;
   readonly #shared: SharedByProbes;
+  readonly #sendingTurn = { onTurn: () => this.onWritable() };
+  readonly #receivingTurn = { onTurn: () => this.onReadable() };
   #toSendBytes: number;
   #receivedBytes = 0;
   #isStopped = false;
@@ -60,7 +65,11 @@ export class ProbeService implements RequestService {
 
   onReadable(): void {
     const { stream } = this.#request;
-    for (let chunk = stream.read(); chunk !== undefined; chunk = stream.read()) {
+    const allowance = this.#shared.limit?.fromPeer;
+    while (allowance?.admits(this.#receivingTurn) ?? true) {
+      const chunk = stream.read();
+      if (chunk === undefined) break;
+      allowance?.take(chunk.length);
       this.#receivedBytes += chunk.length;
       if (this.#receivedBytes > MAX_PROBE_BYTES) {
         this.#abort();
@@ -90,10 +99,13 @@ export class ProbeService implements RequestService {
   }
 
   #send(): void {
+    const allowance = this.#shared.limit?.toPeer;
     while (!this.#isStopped && this.#toSendBytes > 0) {
+      if (allowance?.admits(this.#sendingTurn) === false) break;
       const chunk = ZEROS.subarray(0, Math.min(ZEROS.length, this.#toSendBytes));
       const taken = this.#request.stream.write(chunk);
       this.#toSendBytes -= taken;
+      allowance?.take(taken);
       if (taken < chunk.length) break; // `onWritable` follows
     }
     this.#shared.tunnel.wake();
@@ -121,6 +133,8 @@ export class ProbeService implements RequestService {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#shared.underWay--;
+    this.#shared.limit?.toPeer.leave(this.#sendingTurn);
+    this.#shared.limit?.fromPeer.leave(this.#receivingTurn);
     if (this.#timer !== undefined) this.#shared.timers.clear(this.#timer);
   }
 }

@@ -5,6 +5,7 @@ import type { Timers } from '@underpass/runtime';
 import type { DescriptorGuard } from '../descriptor-guard.js';
 import type { listenAt } from '../listener.js';
 import type { PumpSummary } from '../pump.js';
+import type { RateLimit } from '../rate-limit.js';
 import type { RequestStatus } from '../request.js';
 import type { SocketWatch } from '../socket-watch.js';
 import type { ListenAddress } from '../tcp-listener.js';
@@ -61,6 +62,8 @@ export interface PeerListenersOptions {
   readonly watch: SocketWatch;
   readonly descriptors: DescriptorGuard;
   readonly timers: Timers;
+  /** Limits what the visitors carry. */
+  readonly limit?: RateLimit | undefined;
   readonly observer: ListenersObserver;
   readonly listen?: typeof listenAt;
 }

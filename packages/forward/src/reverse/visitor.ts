@@ -48,7 +48,7 @@ export class Visitor implements PlaceSeeker {
   }
 
   onPlace(stream: Stream): void {
-    const { tunnel, watch, observer, queue } = this.#shared;
+    const { tunnel, watch, limit, observer, queue } = this.#shared;
     this.#stream = stream;
     const { address: host, port } = this.#from;
     const request = { kind: 'incoming', listener: this.#listener.id, host, port } as const;
@@ -72,6 +72,7 @@ export class Visitor implements PlaceSeeker {
         },
       },
       watch,
+      { limit },
     );
   }
 
