@@ -1,81 +1,13 @@
 import { once } from 'node:events';
-import type { Socket } from 'node:net';
 import { StreamErrorCode } from '@underpass/protocol';
 import { systemTimers } from '@underpass/runtime';
 import { describe, expect, it } from 'vitest';
-import {
-  GATHER_BYTES,
-  HALF_CLOSED_IDLE_MS,
-  IDLE_CHECK_MS,
-  SOCKET_BUFFER_BYTES,
-  WATCH_INTERVAL_MS,
-} from '../src/forward-constants.js';
-import { IdleWatch } from '../src/idle-watch.js';
-import { Pump, type PumpSummary } from '../src/pump.js';
-import { isGone, SocketWatch } from '../src/socket-watch.js';
+import { GATHER_BYTES, SOCKET_BUFFER_BYTES, WATCH_INTERVAL_MS } from '../src/forward-constants.js';
+import { Pump } from '../src/pump.js';
+import { SocketWatch } from '../src/socket-watch.js';
 import { FakeStream } from './fake-stream.js';
-import { FakeTimers } from './fake-timers.js';
+import { pauseReading, setUp, untilGone, written } from './running-pump.js';
 import { howItEnds, readAll, socketPair } from './sockets.js';
-
-async function setUp(stream = new FakeStream()) {
-  const { ours, theirs } = await socketPair();
-  const timers = new FakeTimers();
-  const watch = new SocketWatch(timers, new IdleWatch({ timers, now: timers.now }));
-  let ended: (summary: PumpSummary) => void;
-  const end = new Promise<PumpSummary>((resolve) => {
-    ended = resolve;
-  });
-  let ends = 0;
-  const pump = new Pump({
-    socket: ours,
-    stream,
-    watch,
-    wake: () => undefined,
-    onEnd: (summary) => {
-      ends++;
-      ended(summary);
-    },
-  });
-  return { ours, theirs, stream, pump, end, ends: () => ends, timers, watch };
-}
-
-/** A stream whose bytes are acknowledged at once. */
-class AcknowledgedStream extends FakeStream {
-  override get bufferedBytes(): number {
-    return 0;
-  }
-}
-
-describe('an idle pump', () => {
-  // spec forwarding 4.7: "after 124 minutes"
-  it('resets both sides if the other side of a half-closed connection never answers', async () => {
-    const { theirs, stream, pump, end, timers, watch } = await setUp(new AcknowledgedStream());
-    pump.start();
-    theirs.end('question');
-    await stream.until(() => stream.finished);
-    timers.advance(IDLE_CHECK_MS + HALF_CLOSED_IDLE_MS);
-    expect(stream.stopCode).toBe(StreamErrorCode.connectionReset);
-    expect(await howItEnds(theirs)).toBe('ECONNRESET');
-    expect(await end).toEqual({ bytesSent: 8, bytesReceived: 0, clean: false, idleMs: HALF_CLOSED_IDLE_MS });
-    expect(watch.idle?.size).toBe(0);
-  });
-
-  // spec forwarding 4.7: "does not count"
-  it('is left alone while bytes wait for the peer, and while both directions are open', async () => {
-    const { theirs, stream, pump, end, timers, watch } = await setUp();
-    pump.start();
-    timers.advance(10 * HALF_CLOSED_IDLE_MS);
-    theirs.end('question');
-    await stream.until(() => stream.finished);
-    timers.advance(10 * HALF_CLOSED_IDLE_MS);
-    expect([stream.stopCode, watch.idle?.size]).toEqual([undefined, 1]);
-    stream.arriveFin();
-    pump.onReadable();
-    theirs.resume();
-    expect(await end).toMatchObject({ clean: true });
-    expect(watch.idle?.size).toBe(0);
-  });
-});
 
 describe('a pump', () => {
   it('carries both directions and ends cleanly when both have ended (spec forwarding 4.1)', async () => {
@@ -402,25 +334,3 @@ describe('a pump', () => {
     expect(theirs.bytesRead).toBe(0);
   });
 });
-
-/** Starts the pump and fills the stream, so that the socket is not read. */
-async function pauseReading(pump: Pump, stream: FakeStream, theirs: Socket): Promise<void> {
-  stream.room = 1;
-  pump.start();
-  theirs.resume();
-  await written(theirs, 'xx');
-  await stream.until(() => stream.room === 0);
-}
-
-/** Resolves when the kernel has taken it. */
-function written(socket: Socket, bytes: string): Promise<void> {
-  return new Promise((resolve) => socket.write(bytes, () => resolve()));
-}
-
-/** Resolves when the kernel has given up the connection. */
-async function untilGone(socket: Socket): Promise<void> {
-  for (let turns = 0; !isGone(socket); turns++) {
-    expect(turns).toBeLessThan(10_000);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}
