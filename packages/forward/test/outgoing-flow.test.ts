@@ -111,6 +111,18 @@ describe('a flow at the client', () => {
     expect([second.flow.isOver, second.flow.isRefused]).toEqual([true, false]);
   });
 
+  it('ends cleanly when either side ends it, and not when the connection is lost', () => {
+    const ends = (end: (parts: ReturnType<typeof setUp>) => void): string | undefined => {
+      const parts = setUp();
+      parts.answer('opened');
+      end(parts);
+      return parts.heard.at(-1);
+    };
+    expect(ends(({ flow }) => flow.end())).toBe('ended 0 0 true');
+    expect(ends(({ handler }) => handler().onStopped?.(StreamErrorCode.none))).toBe('ended 0 0 true');
+    expect(ends(({ handler }) => handler().onReset?.(StreamErrorCode.connectionLost))).toBe('ended 0 0 false');
+  });
+
   it('reports the first message that is too large', () => {
     const { flow, heard, answer } = setUp();
     answer('opened');

@@ -25,6 +25,18 @@ describe('the endpoint of a relay that was not told', () => {
     expect(ownEndpoint({ host: IP6, port: 9 }, 'relay.toml', [IP4])).toEqual({ host: IP6, port: 9 });
   });
 
+  it('is asked for with the port and the file to write it into', () => {
+    const hint =
+      'give --endpoint HOST:9 with its public name or address, or write endpoint = "HOST:9" into relay.toml';
+    let thrown: unknown;
+    try {
+      ownEndpoint({ port: 9 }, 'relay.toml', PRIVATE);
+    } catch (error) {
+      thrown = error;
+    }
+    expect(thrown).toMatchObject({ hint });
+  });
+
   it.each([
     ['this machine has no public address of its own', { port: 9 }, PRIVATE],
     [`this machine has several public addresses (${IP6}, ${OTHER_IP6})`, { port: 9 }, [IP6, OTHER_IP6]],
