@@ -119,7 +119,7 @@ describe('a flow at the client', () => {
       return parts.heard.at(-1);
     };
     expect(ends(({ flow }) => flow.end())).toBe('ended 0 0 true');
-    expect(ends(({ handler }) => handler().onStopped?.(StreamErrorCode.none))).toBe('ended 0 0 true');
+    expect(ends(({ handler }) => handler().onStopped?.(StreamErrorCode.cancelled))).toBe('ended 0 0 true');
     expect(ends(({ handler }) => handler().onReset?.(StreamErrorCode.connectionLost))).toBe('ended 0 0 false');
   });
 
