@@ -120,7 +120,9 @@ describe('a flow at the client', () => {
     };
     expect(ends(({ flow }) => flow.end())).toBe('ended 0 0 true');
     expect(ends(({ handler }) => handler().onStopped?.(StreamErrorCode.cancelled))).toBe('ended 0 0 true');
-    expect(ends(({ handler }) => handler().onReset?.(StreamErrorCode.connectionLost))).toBe('ended 0 0 false');
+    expect(ends(({ handler }) => handler().onReset?.(StreamErrorCode.connectionLost))).toBe(
+      'ended 0 0 false',
+    );
   });
 
   it('reports the first message that is too large', () => {
