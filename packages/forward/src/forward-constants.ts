@@ -97,8 +97,9 @@ export const WATCH_INTERVAL_MS = 1_000;
 export const WATCHED_PER_TURN = 128;
 /** How often connections are checked for whether anything has moved. */
 export const IDLE_CHECK_MS = 60_000;
-/** A peer with a limited rate may carry what fits into this time at once ... */
-export const RATE_BURST_MS = 50;
+/** A peer with a limited rate may carry what fits into this time at once. It is more than the process is usually kept from
+ *  running, which would otherwise cost part of the rate ... */
+export const RATE_BURST_MS = 200;
 /** ... and one that has to wait, waits for this much more than it must (spec forwarding 4.8). */
 export const RATE_TURN_MS = 5;
 /** How many connections may wait in a listener's kernel queue. */

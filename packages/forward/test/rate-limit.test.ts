@@ -65,7 +65,9 @@ describe('a limited rate', () => {
     for (const taker of takers) taker.onTurn();
     timers.advance(60_000);
     const share = (60 * RATE) / takers.length;
-    for (const { carried } of takers) expect(Math.abs(carried - share)).toBeLessThanOrEqual(2 * CHUNK_BYTES);
+    // The first one got what the bucket held at the start.
+    const slack = (RATE * RATE_BURST_MS) / 1000 + 2 * CHUNK_BYTES;
+    for (const { carried } of takers) expect(Math.abs(carried - share)).toBeLessThanOrEqual(slack);
   });
 
   it('is that of each direction', () => {
