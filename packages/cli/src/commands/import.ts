@@ -106,7 +106,12 @@ export function writePlan({ config, keys }: ImportPlan): void {
 }
 
 function cannotWrite(file: string, error: unknown): CliError {
-  return new CliError(ExitCode.config, `cannot write ${file}: ${systemReason(error)}`, '', { cause: error });
+  return new CliError(
+    ExitCode.config,
+    `cannot write ${file}: ${systemReason(error)}`,
+    'check its directory, and then repeat the command',
+    { cause: error },
+  );
 }
 
 function report({ kind, config, keys }: ImportPlan, name: string, unused: readonly string[]): string {
