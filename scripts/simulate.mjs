@@ -7,6 +7,9 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 
+// A reader such as `head` may have seen enough.
+process.stdout.on('error', (error) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+
 const TESTKIT = new URL('../packages/testkit/dist/index.js', import.meta.url);
 const PROTOCOL = new URL('../packages/protocol/dist/index.js', import.meta.url);
 /** Stands for all scenarios. */

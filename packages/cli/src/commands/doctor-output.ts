@@ -1,4 +1,5 @@
 /** Prints what `underpass doctor` finds, as it finds it. */
+import { styleText } from 'node:util';
 import type { StepResult } from '../doctor/step.js';
 import { printLine, usesColor, withoutControlCharacters, writeOutput } from '../terminal.js';
 
@@ -7,7 +8,7 @@ const SIGNS: Readonly<Record<StepResult['status'], string>> = {
   warning: 'warning',
   failed: 'FAILED ',
 };
-const COLORS: Readonly<Record<StepResult['status'], number>> = { ok: 32, warning: 33, failed: 31 };
+const COLORS = { ok: 'green', warning: 'yellow', failed: 'red' } as const;
 const STEP_COLUMNS = 10;
 const CLEAR_LINE = '\r\u001b[K';
 
@@ -36,7 +37,9 @@ export class DoctorOutput {
     }
     const { step, status, text, advice } = result;
     const [first = '', ...more] = text.split('\n').map(withoutControlCharacters);
-    const sign = this.#hasColor ? `\u001b[${COLORS[status]}m${SIGNS[status]}\u001b[0m` : SIGNS[status];
+    const sign = this.#hasColor
+      ? styleText(COLORS[status], SIGNS[status], { validateStream: false })
+      : SIGNS[status];
     printLine(`${sign} ${step.padEnd(STEP_COLUMNS)} ${first}`);
     const indent = ' '.repeat(SIGNS.ok.length + STEP_COLUMNS + 2);
     for (const line of more) printLine(`${indent}${line}`);

@@ -1,10 +1,9 @@
 /** Notices that somebody has changed a config file. */
-import { type FSWatcher, statSync, watch } from 'node:fs';
+import { statSync } from 'node:fs';
 import path from 'node:path';
 import type { Timers } from '@underpass/runtime';
+import { DirectoryWatch } from '../directory-watch.js';
 
-/** How often to look, where the system does not report changes: on some network file systems, or behind a link. */
-export const CONFIG_POLL_MS = 2_000;
 /** How long a file must stay as it is. Some editors write a file in several steps, or remove it first. */
 export const CONFIG_SETTLE_MS = 500;
 
@@ -32,8 +31,7 @@ export class ConfigWatch {
   /** The changed version that must stay as it is for a while. */
   #candidate: string | undefined;
   #settling: object | undefined;
-  #poll: object | undefined;
-  #watcher: FSWatcher | undefined;
+  readonly #directory: DirectoryWatch;
 
   /** @param seen  the version that the caller has read */
   constructor(file: string, seen: string | undefined, onChange: () => void, timers: Timers) {
@@ -41,7 +39,9 @@ export class ConfigWatch {
     this.#seen = seen;
     this.#onChange = onChange;
     this.#timers = timers;
-    this.#look();
+    // The directory, because most editors replace the file.
+    const directory = path.dirname(path.resolve(file));
+    this.#directory = new DirectoryWatch(directory, () => this.#check(), timers);
   }
 
   /** Call before the file is read anyway. */
@@ -50,32 +50,8 @@ export class ConfigWatch {
   }
 
   close(): void {
-    this.#watcher?.close();
-    for (const timer of [this.#poll, this.#settling]) if (timer !== undefined) this.#timers.clear(timer);
-  }
-
-  /** Looks now, and again later. */
-  #look(): void {
-    this.#watch();
-    this.#check();
-    this.#poll = this.#timers.set(() => this.#look(), CONFIG_POLL_MS);
-  }
-
-  /** Watches the directory, because most editors replace the file. */
-  #watch(): void {
-    if (this.#watcher !== undefined) return;
-    try {
-      const watcher = watch(path.dirname(path.resolve(this.#file)), { persistent: false }, () =>
-        this.#check(),
-      );
-      this.#watcher = watcher;
-      watcher.on('error', () => {
-        watcher.close();
-        if (this.#watcher === watcher) this.#watcher = undefined;
-      });
-    } catch {
-      // Looking every two seconds has to do.
-    }
+    this.#directory.close();
+    if (this.#settling !== undefined) this.#timers.clear(this.#settling);
   }
 
   #check(): void {

@@ -3,7 +3,7 @@
 import { formatTarget } from '@underpass/forward';
 import type { Address, DatagramCounts, DropReason, PeerStats } from '@underpass/protocol';
 import { monotonicMs, type SocketKind } from '@underpass/runtime';
-import { totals } from '../commands/traffic-totals.js';
+import { type TrafficTotals, totals } from '../commands/traffic-totals.js';
 import { encodeKey } from '../key-text.js';
 import { VERSION } from '../version.js';
 
@@ -32,25 +32,15 @@ export interface ProcessReport {
 }
 
 /** Counts begin with the process. */
-export interface PeerReport {
+export interface PeerReport extends TrafficTotals {
   readonly name: string;
   readonly publicKey: string;
   readonly connected: boolean;
   /** Undefined while there is none. */
   readonly address: string | undefined;
   readonly software: string | undefined;
-  readonly handshakes: number;
-  readonly handshakeRttMs: number | undefined;
-  readonly smoothedRttMs: number | undefined;
-  readonly datagramsSent: number;
-  readonly datagramsReceived: number;
-  readonly bytesSent: number;
-  readonly bytesReceived: number;
-  readonly streamBytesSent: number;
-  readonly streamBytesReceived: number;
   /** Those that have to be acknowledged. Only their loss is noticed. */
   readonly packetsSent: number;
-  readonly packetsLost: number;
   /** What became of its UDP messages. */
   readonly messages: DatagramCounts;
   /** The largest datagram (UDP payload) that is sent to it. */

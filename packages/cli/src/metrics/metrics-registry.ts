@@ -110,31 +110,34 @@ export class MetricsRegistry {
   }
 
   #gauge(name: string, help: string, read: (scrape: Scrape) => readonly Sample[]): void {
-    const scrape = (): readonly Sample[] => (this.#scrape === undefined ? [] : read(this.#scrape));
+    const samples = this.#samples(read);
     new Gauge({
-      name: `underpass_${name}`,
-      help,
-      labelNames: LABEL_NAMES,
-      registers: [this.#registry],
+      ...this.#settings(name, help),
       collect() {
         this.reset();
-        for (const [labels, value] of scrape()) this.set(labels, value);
+        for (const [labels, value] of samples()) this.set(labels, value);
       },
     });
   }
 
   #counter(name: string, help: string, read: (scrape: Scrape) => readonly Sample[]): void {
-    const scrape = (): readonly Sample[] => (this.#scrape === undefined ? [] : read(this.#scrape));
+    const samples = this.#samples(read);
     new Counter({
-      name: `underpass_${name}`,
-      help,
-      labelNames: LABEL_NAMES,
-      registers: [this.#registry],
+      ...this.#settings(name, help),
       collect() {
         this.reset();
-        for (const [labels, value] of scrape()) this.inc(labels, value);
+        for (const [labels, value] of samples()) this.inc(labels, value);
       },
     });
+  }
+
+  #settings(name: string, help: string) {
+    return { name: `underpass_${name}`, help, labelNames: LABEL_NAMES, registers: [this.#registry] };
+  }
+
+  /** Those of the scrape that is under way. */
+  #samples(read: (scrape: Scrape) => readonly Sample[]): () => readonly Sample[] {
+    return () => (this.#scrape === undefined ? [] : read(this.#scrape));
   }
 }
 

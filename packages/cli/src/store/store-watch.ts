@@ -1,11 +1,10 @@
 /** Notices that a command has changed a relay's store. */
-import { type FSWatcher, readFileSync, watch } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Timers } from '@underpass/runtime';
+import { DirectoryWatch } from '../directory-watch.js';
 import { CHANGED_FILE } from './store-files.js';
 
-/** How often to look, where the system does not report changes: on some network file systems, for example. */
-export const STORE_POLL_MS = 2_000;
 /** A command that has changed the store also asks the relay to reload. This is how long the watch leaves it to that. */
 export const STORE_SETTLE_MS = 250;
 
@@ -18,9 +17,8 @@ export class StoreWatch {
   readonly #directory: string;
   readonly #onChange: () => void;
   readonly #timers: Timers;
+  readonly #watch: DirectoryWatch;
   #word: string | undefined;
-  #watcher: FSWatcher | undefined;
-  #timer: object | undefined;
   /** Set between noticing a change and reporting it. */
   #settling: object | undefined;
 
@@ -29,7 +27,7 @@ export class StoreWatch {
     this.#onChange = onChange;
     this.#timers = timers;
     this.#word = this.#read();
-    this.#look();
+    this.#watch = new DirectoryWatch(directory, () => this.#check(), timers);
   }
 
   /** Call when the store is being read anyway. */
@@ -38,32 +36,8 @@ export class StoreWatch {
   }
 
   close(): void {
-    this.#watcher?.close();
-    for (const timer of [this.#timer, this.#settling]) {
-      if (timer !== undefined) this.#timers.clear(timer);
-    }
-  }
-
-  /** Looks now, and again later. */
-  #look(): void {
-    this.#watch();
-    this.#check();
-    this.#timer = this.#timers.set(() => this.#look(), STORE_POLL_MS);
-  }
-
-  /** The store may not exist yet, or may have been replaced. */
-  #watch(): void {
-    if (this.#watcher !== undefined) return;
-    try {
-      const watcher = watch(this.#directory, { persistent: false }, () => this.#check());
-      this.#watcher = watcher;
-      watcher.on('error', () => {
-        watcher.close();
-        if (this.#watcher === watcher) this.#watcher = undefined;
-      });
-    } catch {
-      // Looking every two seconds has to do.
-    }
+    this.#watch.close();
+    if (this.#settling !== undefined) this.#timers.clear(this.#settling);
   }
 
   #check(): void {
