@@ -8,7 +8,7 @@ describe('the closest name', () => {
     ['public-key', 'public_key'],
     ['peers', 'peer'],
     ['Listen', 'listen'],
-    ['LISTEN', 'listen'],
+    ['LISEN', 'listen'],
     ['private_key', 'private_key_file'],
     ['listen_address', 'listen'],
   ])('for %s is %s', (word, meant) => {
