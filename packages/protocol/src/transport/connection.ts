@@ -163,7 +163,7 @@ export class Connection {
     }
     const repeated = tail.takeDue(now);
     if (repeated >= 0 && recovery.isOutstanding(repeated)) {
-      tail.isRepeating = true;
+      tail.beginRepeat();
       this.#fate.sendAgain(repeated);
     }
     // The search is on from now, whatever keeps its first probe back.

@@ -7,6 +7,8 @@ import {
 } from './limits.js';
 
 const NONE = -1;
+/** A repeat takes a second packet if something else leaves too little room for it in the first, such as an ACK. */
+const MAX_REPEAT_PACKETS = 2;
 
 /** Decides when the last data of a burst is sent a second time (spec recovery 8).
  *
@@ -22,15 +24,15 @@ export class TailRepeater {
   dueAt = Number.POSITIVE_INFINITY;
   /** The packet to repeat. */
   #packetNumber = NONE;
-  /** The size of the last packet to repeat, for which the budget was charged. */
+  /** What the budget was charged for the present repeat and has not been sent yet. */
   #chargedBytes = 0;
+  /** How many more packets may carry parts of the present repeat. */
+  #repeatPackets = 0;
   /** The budget: how many bytes may be repeated now. It is below zero if the last repeat was larger than its original. */
   #credit = TAIL_REPEAT_BURST_BYTES;
   #creditAt = 0;
   /** Until then the path is suspected of losing packets. Undefined if nothing has been sent over it. */
   #unsureUntil: number | undefined;
-  /** The next packet carries a repeat, which is not repeated again. The connection sets this. */
-  isRepeating = false;
 
   /** An ack-eliciting packet was sent.
    *  @param isTail whether it has stream data and leaves nothing more to send */
@@ -41,18 +43,20 @@ export class TailRepeater {
       TAIL_REPEAT_BURST_BYTES,
     );
     this.#creditAt = now;
-    if (this.isRepeating) {
-      this.isRepeating = false;
+    if (this.#repeatPackets > 0) {
+      this.#repeatPackets = isTail ? 0 : this.#repeatPackets - 1;
       // It may carry more than its original did, such as an ACK.
       this.#credit -= Math.max(0, sizeBytes - this.#chargedBytes);
+      this.#chargedBytes = Math.max(0, this.#chargedBytes - sizeBytes);
       return;
     }
     this.cancel();
-    if (!isTail || now > this.#unsureUntil || this.#credit < sizeBytes) return;
+    const dueAt = now + TAIL_REPEAT_DELAY_MS;
+    if (!isTail || this.#isTrusted(dueAt) || this.#credit < sizeBytes) return;
     this.#credit -= sizeBytes;
     this.#chargedBytes = sizeBytes;
     this.#packetNumber = packetNumber;
-    this.dueAt = now + TAIL_REPEAT_DELAY_MS;
+    this.dueAt = dueAt;
   }
 
   /** A packet was declared lost, other than a probe of the MTU search. */
@@ -65,18 +69,28 @@ export class TailRepeater {
     this.#unsureUntil = undefined;
   }
 
-  /** Takes the repeat that is due.
+  /** Takes the repeat that is due. If it is so late that the path is no longer suspected, there is none.
    *  @returns the number of the packet whose data to send again, or -1 */
   takeDue(now: number): number {
     if (now < this.dueAt) return NONE;
     const packetNumber = this.#packetNumber;
     this.cancel();
-    return packetNumber;
+    return this.#isTrusted(now) ? NONE : packetNumber;
+  }
+
+  /** The next packet carries the data of the packet that `takeDue` returned. It is not repeated again. */
+  beginRepeat(): void {
+    this.#repeatPackets = MAX_REPEAT_PACKETS;
   }
 
   /** Forgets the packet that was to be repeated. */
   cancel(): void {
     this.#packetNumber = NONE;
     this.dueAt = Number.POSITIVE_INFINITY;
+  }
+
+  /** Whether the path is no longer suspected of losing packets then. */
+  #isTrusted(at: number): boolean {
+    return at > (this.#unsureUntil ?? Number.POSITIVE_INFINITY);
   }
 }

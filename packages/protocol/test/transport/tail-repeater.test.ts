@@ -4,6 +4,7 @@ import {
   TAIL_REPEAT_BYTES_PER_MS,
   TAIL_REPEAT_DELAY_MS,
   TAIL_REPEAT_SHARE,
+  TAIL_REPEAT_UNSURE_MS,
 } from '../../src/transport/limits.js';
 import { TailRepeater } from '../../src/transport/tail-repeater.js';
 
@@ -38,7 +39,7 @@ describe('TailRepeater', () => {
       sent += sizeBytes;
       const repeatAt = n * EVERY_MS + TAIL_REPEAT_DELAY_MS;
       if (tail.takeDue(repeatAt) !== n) continue;
-      tail.isRepeating = true;
+      tail.beginRepeat();
       tail.onPacketSent(repeatAt, n, repeatBytes, true);
       sent += repeatBytes;
       repeated += repeatBytes;
@@ -46,6 +47,52 @@ describe('TailRepeater', () => {
       expect(repeated).toBeLessThanOrEqual(budget + repeatBytes - sizeBytes);
     }
     expect(repeated).toBeGreaterThan(TAIL_REPEAT_BURST_BYTES);
+  });
+
+  it('charges both packets of a repeat that does not fit into one, and repeats neither (spec recovery 8: "A repeat is not repeated")', () => {
+    const [original, first, second] = [1200, 1200, 96];
+    let repeats = 0;
+    const tail = new TailRepeater();
+    // Without the spare time of the bucket: what is not charged shows at once.
+    for (let n = 0; n < 20; n++) {
+      tail.onPacketSent(0, 3 * n, original, true);
+      if (tail.takeDue(TAIL_REPEAT_DELAY_MS) < 0) break;
+      repeats++;
+      tail.beginRepeat();
+      tail.onPacketSent(0, 3 * n + 1, first, false);
+      tail.onPacketSent(0, 3 * n + 2, second, true);
+      expect(tail.dueAt).toBe(Number.POSITIVE_INFINITY);
+    }
+    const sent = repeats * (original + first + second);
+    expect(repeats).toBeGreaterThan(1);
+    expect(repeats * (first + second)).toBeLessThanOrEqual(
+      TAIL_REPEAT_BURST_BYTES + TAIL_REPEAT_SHARE * sent + second,
+    );
+  });
+
+  it('goes on to the next burst after a repeat, whatever followed it', () => {
+    const tail = new TailRepeater();
+    tail.onPacketSent(0, 0, 96, true);
+    expect(tail.takeDue(TAIL_REPEAT_DELAY_MS)).toBe(0);
+    tail.beginRepeat();
+    // The application has written much more by then.
+    for (let n = 1; n < 5; n++) tail.onPacketSent(10, n, 1200, false);
+    tail.onPacketSent(10, 5, 96, true);
+    expect(tail.takeDue(10 + TAIL_REPEAT_DELAY_MS)).toBe(5);
+  });
+
+  it('repeats nothing later than a minute after the first packet on a path (spec recovery 8: "MUST NOT repeat anything")', () => {
+    const lastAt = TAIL_REPEAT_UNSURE_MS - TAIL_REPEAT_DELAY_MS;
+    const sentAt = (at: number): TailRepeater => {
+      const tail = new TailRepeater();
+      tail.onPacketSent(0, 0, 96, true);
+      tail.onPacketSent(at, 1, 96, true);
+      return tail;
+    };
+    expect(sentAt(lastAt).takeDue(TAIL_REPEAT_UNSURE_MS)).toBe(1);
+    expect(sentAt(lastAt + 0.1).dueAt).toBe(Number.POSITIVE_INFINITY);
+    // The process was stopped, and comes too late.
+    expect(sentAt(lastAt).takeDue(TAIL_REPEAT_UNSURE_MS + 0.1)).toBe(-1);
   });
 
   it('repeats every packet of somebody typing (spec recovery 8)', () => {
