@@ -85,6 +85,7 @@ class Play {
       kind: MessageKind.transport,
       senderIndex: -1,
       isCopy: false,
+      original: undefined,
       key: `${by.name} key`,
       counter: this.#counter++,
       packet: {
@@ -104,6 +105,16 @@ class Play {
   handshake(by: ObservedProcess, over: Partial<SentDatagram> = {}): SentDatagram {
     const none = { key: undefined, packet: undefined, payloadBytes: 0, bytes: 148 };
     return this.send(by, {}, { kind: MessageKind.initiation, ...none, ...over });
+  }
+
+  farewell(packetNumber = Number.MAX_SAFE_INTEGER): SentDatagram {
+    return this.send(this.relay, { packetNumber });
+  }
+
+  /** The relay sends a transport message for the second time. */
+  sendAgain(original: SentDatagram | undefined): void {
+    const over = { key: undefined, counter: -1, packet: undefined };
+    this.send(this.relay, {}, { ...over, isCopy: original !== undefined, original });
   }
 
   keepalive(by: ObservedProcess): void {
@@ -260,7 +271,47 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
       play.arrive(play.client, undefined, { unknown, isFresh: false, dropped: 'unknown-index' });
     },
   },
+  farewells: {
+    'a message that is no farewell, again': (play, isBroken) => {
+      const original = play.farewell(isBroken ? 3 : Number.MAX_SAFE_INTEGER);
+      play.wait(250);
+      play.sendAgain(original);
+    },
+    'a copy too soon': (play, isBroken) => {
+      const original = play.farewell();
+      for (const ms of [250, isBroken ? 499 : 500]) {
+        play.wait(ms);
+        play.sendAgain(original);
+      }
+    },
+    'an eighth copy': (play, isBroken) => {
+      const original = play.farewell();
+      for (let n = 0; n < (isBroken ? 8 : 7); n++) {
+        play.wait(250 * 2 ** n);
+        play.sendAgain(original);
+      }
+    },
+    'a copy to an address that was not proven': (play, isBroken) => {
+      if (isBroken) play.proven = ELSEWHERE;
+      const original = play.farewell();
+      play.wait(250);
+      play.sendAgain(original);
+    },
+    'a message that nobody sealed': (play, isBroken) => {
+      if (isBroken) play.sendAgain(undefined);
+      else play.send(play.relay);
+    },
+  },
   'handshake pace': {
+    'a copy of a farewell under an old keypair': (play, isBroken) => {
+      play.relay.crypto.keys.push({ key: 'relay/1 key', at: play.now } as never);
+      const made = play.handshake(play.client);
+      play.arrive(play.relay, made, { madeKeypair: true });
+      play.arrive(play.relay, play.send(play.client, {}, { key: 'relay/1 key' }));
+      const original = play.farewell();
+      play.wait(isBroken ? 180_000 : 179_999);
+      play.sendAgain(original);
+    },
     'initiations too soon': (play, isBroken) => {
       play.handshake(play.client);
       play.wait(isBroken ? 4_999 : 5_000);

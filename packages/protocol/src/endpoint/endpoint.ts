@@ -3,12 +3,11 @@ import type { CryptoSuite } from '../crypto/suite.js';
 import { type Deadline, earlier } from '../deadline.js';
 import { DROP_REASONS, type DropReason } from '../failure.js';
 import { DEFAULT_TRANSPORT, type TransportConfig } from '../transport/config.js';
-import { MAX_FAREWELLS } from '../transport/limits.js';
 import { Path } from '../transport/path/path.js';
 import { FrameReader } from '../transport/wire/frame-reader.js';
 import type { Shard } from '../wireguard/shard.js';
 import { type OutgoingMessage, type Received, WireGuard } from '../wireguard/wireguard.js';
-import type { Farewell } from './farewell.js';
+import { Farewells } from './farewells.js';
 import { Peer, type PeerContext, type PeerEvent } from './peer.js';
 import { ReadyPeers } from './ready-peers.js';
 import type { TransmitBatch } from './transmit-batch.js';
@@ -84,8 +83,7 @@ export class Endpoint {
   readonly #context: PeerContext;
   readonly #peers: Peer[] = [];
   readonly #ready = new ReadyPeers<PeerEvent>();
-  /** Farewells, already sealed. They are sent before anything else. */
-  readonly #farewells: Farewell[] = [];
+  readonly #farewells = new Farewells();
 
   constructor(options: EndpointOptions) {
     this.#drops = Object.fromEntries(DROP_REASONS.map((reason) => [reason, 0])) as Record<DropReason, number>;
@@ -123,14 +121,14 @@ export class Endpoint {
   }
 
   /** Removes a peer and wipes its keys. Its streams get `stream-reset` events. If it is connected, the next
-   *  poll sends it the reason.
+   *  poll sends it the reason, and later ones repeat that.
    *  @param reason for people: printable ASCII, at most 128 characters */
   removePeer(now: number, peer: Peer, reason: string): void {
     const index = this.#peers.indexOf(peer);
     if (index < 0) return;
     this.#peers.splice(index, 1);
     const farewell = peer.remove(now, reason);
-    if (farewell !== undefined) this.#farewells.push(farewell);
+    if (farewell !== undefined) this.#farewells.addRemoved(now, farewell);
     this.#ready.retire(peer);
     this.#wireGuard.removePeer(peer.session);
   }
@@ -176,7 +174,7 @@ export class Endpoint {
     if (reason !== undefined) {
       this.#drops[reason]++;
       const farewell = peer.takeFarewell();
-      if (farewell !== undefined && this.#farewells.length < MAX_FAREWELLS) this.#farewells.push(farewell);
+      if (farewell !== undefined) this.#farewells.addSuperseded(farewell);
     }
     return 'poll';
   }
@@ -219,7 +217,7 @@ export class Endpoint {
     // Handshakes go before bulk data, because a session that cannot renew its keys ends. Keepalives go last, because
     // data makes them unnecessary. Both data and keepalives may find that they need a handshake first.
     return (
-      this.#pollFarewell(batch) ||
+      this.#pollFarewell(now, batch) ||
       setMessage(batch, this.#wireGuard.pollHandshake(now, batch.buffer)) ||
       this.#ready.pollTransmit(now, batch) ||
       setMessage(batch, this.#wireGuard.pollKeepalive(now, batch.buffer)) ||
@@ -229,11 +227,12 @@ export class Endpoint {
 
   /** When to call `handleTimeout` next, and for which timer. */
   pollTimeout(): Deadline | undefined {
-    return earlier(this.#wireGuard.pollTimeout(), this.#ready.pollTimeout());
+    const farewell = this.#farewells.pollTimeout();
+    return earlier(farewell, earlier(this.#wireGuard.pollTimeout(), this.#ready.pollTimeout()));
   }
 
-  #pollFarewell(batch: TransmitBatch): boolean {
-    const farewell = this.#farewells.shift();
+  #pollFarewell(now: number, batch: TransmitBatch): boolean {
+    const farewell = this.#farewells.poll(now);
     if (farewell === undefined) return false;
     batch.buffer.set(farewell.datagram);
     return setMessage(batch, { to: farewell.to, length: farewell.datagram.length });

@@ -14,8 +14,12 @@ const MAX_FAREWELL_BYTES = 400;
 
 export interface Farewell {
   readonly to: Address;
+  /** Whether that address is proven, so that any number of copies may be sent there (spec path 2). */
+  readonly isProven: boolean;
   /** A sealed transport message. */
   readonly datagram: Uint8Array;
+  /** When its keypair expires, so that it may no longer be sent. */
+  readonly expiresAt: number;
 }
 
 /** Makes a farewell, sealed under the current keypair.
@@ -28,11 +32,13 @@ export function sealFarewell(
   error: { readonly code: number; readonly reason: string },
 ): Farewell | undefined {
   const to = path.address;
-  if (to === undefined || session.sendableKeypairId(now) === undefined) return undefined;
+  const expiresAt = session.sendableUntil(now);
+  if (to === undefined || expiresAt === undefined) return undefined;
   if (path.allowanceBytes < MAX_FAREWELL_BYTES) return undefined;
   const buffer = new Uint8Array(MAX_FAREWELL_BYTES);
   const length = writeFarewell(buffer, HEADER_BYTES, hello, error);
-  return { to, datagram: buffer.subarray(0, session.seal(now, buffer, 0, length)) };
+  const { isProven } = path;
+  return { to, isProven, expiresAt, datagram: buffer.slice(0, session.seal(now, buffer, 0, length)) };
 }
 
 /** Writes the packet of a farewell.

@@ -125,8 +125,13 @@ export const MAX_RECEIVED_DATAGRAM_BYTES = 16_384;
 /** The most bytes that one poll fills. UDP segmentation takes no more in one call. */
 export const BATCH_BYTES = 65_536;
 
-/** The most farewells to superseded processes that wait to be sent (spec streams 8.1). Further ones are not made. */
+/** The most farewells to superseded processes that wait to be sent (spec streams 8.1). Further ones are not sent. */
 export const MAX_FAREWELLS = 64;
+/** When a farewell to a removed peer is sent again: so long after it was sent last (spec streams 8.1). */
+export const FAREWELL_COPY_MS: readonly number[] = [250, 500, 1_000, 2_000, 4_000, 8_000, 16_000];
+/** The most farewells that wait to be sent again (spec streams 8.1). Further ones are sent once. A farewell takes about
+ *  half a kilobyte. */
+export const MAX_REPEATED_FAREWELLS = 1024;
 /** How many epochs are remembered as ended (spec streams 3.7). */
 export const MAX_ENDED_EPOCHS = 8;
 /** The least time between two reports that two processes use one key (spec streams 3.7). */

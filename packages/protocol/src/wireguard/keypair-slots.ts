@@ -25,6 +25,11 @@ export class KeypairSlots {
     return this.#current;
   }
 
+  /** The keypair to send under, if it may be used. */
+  sendable(now: number): Keypair | undefined {
+    return this.#current?.canSend(now) === true ? this.#current : undefined;
+  }
+
   /** The keypairs, as tools show them. */
   get view(): KeypairView[] {
     return (

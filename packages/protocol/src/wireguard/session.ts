@@ -108,11 +108,14 @@ export class Session<Owner = undefined> {
     return this.#secrets.hasPresharedKey(presharedKey);
   }
 
-  /** The id of the keypair that `seal` would use; undefined if a handshake has to come first. A newer keypair has a
-   *  greater id. */
+  /** The id of the keypair that `seal` would use, unless a handshake has to come first. A newer one has a greater id. */
   sendableKeypairId(now: number): number | undefined {
-    const current = this.#keypairs.current;
-    return current?.canSend(now) === true ? current.id : undefined;
+    return this.#keypairs.sendable(now)?.id;
+  }
+
+  /** When that keypair expires. */
+  sendableUntil(now: number): number | undefined {
+    return this.#keypairs.sendable(now)?.expiresAt;
   }
 
   /** Makes a transport message in place. `sendableKeypairId` must have returned an id. The caller must have checked the

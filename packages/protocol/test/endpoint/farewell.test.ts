@@ -129,6 +129,47 @@ describe('a peer that is removed (spec streams 8.1)', () => {
     ]);
   });
 
+  // spec streams 8.1: "Each copy MUST be the same datagram, byte for byte"
+  test('learns it from a later copy, byte for byte the same, if the network lost the first ones', () => {
+    const world = new World();
+    const { line, peer } = world.client(HERE);
+    write(peer);
+    world.board.run(1_000);
+    line.isPlugged = false;
+    const { endpoint } = world.relay;
+    endpoint.removePeer(world.board.now, world.relayPeer, 'removed from the config');
+    const batch = new TransmitBatch();
+    const sent: string[] = [];
+    for (let ms = 0; ms < 3_000; ms += 50) {
+      if (!endpoint.pollTransmit(world.board.now + ms, batch)) continue;
+      sent.push(Buffer.from(batch.buffer.subarray(0, batch.lengthBytes)).toString('hex'));
+    }
+    world.board.run(3_000);
+    expect(sent).toHaveLength(4);
+    expect(new Set(sent).size).toBe(1);
+    expect(ends(line)).toEqual([]);
+    line.isPlugged = true;
+    world.board.run(40_000);
+    expect(ends(line)).toEqual([
+      { by: 'peer', code: ConnectionErrorCode.removed, reason: 'removed from the config', lost: 1 },
+    ]);
+    expect(endpoint.pollTimeout()).toBeUndefined();
+  });
+
+  // spec streams 8.1: "A farewell MUST NOT be sent when its keypair is 180 s old"
+  test('is sent nothing once the keypair is 180 s old, however late the relay comes to it', () => {
+    const world = new World();
+    write(world.client(HERE).peer);
+    world.board.run(1_000);
+    const { endpoint } = world.relay;
+    endpoint.removePeer(world.board.now, world.relayPeer, 'removed from the config');
+    const batch = new TransmitBatch();
+    expect(endpoint.pollTransmit(world.board.now + 178_000, batch)).toBe(true);
+    expect(endpoint.pollTransmit(world.board.now + 178_250, batch)).toBe(true);
+    expect(endpoint.pollTransmit(world.board.now + 180_000, batch)).toBe(false);
+    expect(endpoint.pollTimeout()).toBeUndefined();
+  });
+
   test('is sent nothing at an unproven address, which could be anybody (spec path 2)', () => {
     const world = new World();
     const { line, peer } = world.client(HERE);

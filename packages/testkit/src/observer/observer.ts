@@ -38,7 +38,9 @@ export interface SentDatagram {
   readonly senderIndex: number;
   /** Whether the same bytes were sent before. */
   readonly isCopy: boolean;
-  /** The key of a transport message. */
+  /** For a copy of a transport message: the message as it was first sent. */
+  readonly original: SentDatagram | undefined;
+  /** The key of a transport message that is no copy. */
   readonly key: string | undefined;
   readonly counter: number;
   readonly packet: PacketView | undefined;
@@ -173,6 +175,8 @@ export class Observer implements Watcher {
     const kind = datagram[0] as number;
     const sealed = kind === MessageKind.transport ? takeSealed(by.crypto, datagram) : undefined;
     const identity = kind === MessageKind.transport ? '' : handshakeIdentity(datagram);
+    const isUnsealed = kind === MessageKind.transport && sealed === undefined;
+    const original = isUnsealed ? this.#sentAs(datagram) : undefined;
     const sent: SentDatagram = {
       by,
       at: this.#now(),
@@ -181,11 +185,12 @@ export class Observer implements Watcher {
       bytes: datagram.length,
       kind,
       senderIndex: kind === MessageKind.transport ? -1 : readIndex(datagram, 4),
-      isCopy: kind !== MessageKind.transport && this.#handshakes.has(identity),
+      isCopy: original !== undefined || (kind !== MessageKind.transport && this.#handshakes.has(identity)),
+      original,
       key: sealed?.key,
       counter: sealed?.counter ?? -1,
       packet: sealed?.packet,
-      payloadBytes: sealed?.payloadBytes ?? 0,
+      payloadBytes: sealed?.payloadBytes ?? original?.payloadBytes ?? 0,
     };
     if (sealed !== undefined) {
       this.#key(sealed.key).sealed.set(sealed.counter, sent);

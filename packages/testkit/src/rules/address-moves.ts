@@ -8,8 +8,8 @@ export const addressMoves: Rule = {
     'spec path 1: only the transport message with the greatest counter so far under the newest keypair that the peer has used, or a handshake message that is accepted, moves the path; path 3: without an answer to three challenges it goes back to the last proven address, and no other address gets the challenge.',
   watch(stage) {
     return {
-      onSent({ by, towards, to, kind, at, packet }) {
-        if (towards === undefined || kind === MessageKind.cookieReply) return;
+      onSent({ by, towards, to, kind, at, original, packet }) {
+        if (towards === undefined || kind === MessageKind.cookieReply || original !== undefined) return;
         const path = stage.path(by, towards);
         const isProven = path.isCertain && path.mayBeProven(to);
         if (packet?.challenge !== undefined && isProven) {

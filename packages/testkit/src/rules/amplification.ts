@@ -38,8 +38,9 @@ export const amplification: Rule = {
         account.received += bytes;
         account.isUnsure ||= path.mayBeProven(from);
       },
-      onSent({ by, towards, to, bytes, kind }) {
-        if (towards === undefined || kind === MessageKind.cookieReply) return;
+      onSent({ by, towards, to, bytes, kind, original }) {
+        // A farewell that is sent again goes to an address that was proven then: the rule of farewells sees to that.
+        if (towards === undefined || kind === MessageKind.cookieReply || original !== undefined) return;
         const path = stage.path(by, towards);
         if (path.isCertain && path.mayBeProven(to)) return;
         const account = accountOf(by, towards, to);

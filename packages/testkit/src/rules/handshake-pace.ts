@@ -78,7 +78,7 @@ export const handshakePace: Rule = {
           stage.report(`${by.name} opened a message under a keypair of ${Math.floor(at - pair.at)} ms`);
         }
       },
-      onSent({ by, towards, kind, key, at, isCopy, payloadBytes, packet }) {
+      onSent({ by, towards, kind, key, at, isCopy, original, payloadBytes, packet }) {
         if (towards === undefined) return;
         const state = states.of(by, towards);
         if (!stage.path(by, towards).isSettled) state.limitedAt = at;
@@ -97,14 +97,16 @@ export const handshakePace: Rule = {
         } else if (kind === MessageKind.response && isCopy && ++state.responseCopies > 2) {
           stage.report(`${by.name} sent a response ${state.responseCopies + 1} times`);
         }
-        const pair = keys.get(`${by.name} ${key}`);
-        if (key === undefined || pair === undefined) return;
+        const pair = keys.get(`${by.name} ${original?.key ?? key}`);
+        if (pair === undefined) return;
         const ageMs = at - pair.at;
         if (!pair.isConfirmed)
           stage.report(`${by.name} sent under a keypair that the other side has not used`);
         if (ageMs >= REJECT_AFTER_TIME_MS) {
           stage.report(`${by.name} sent under a keypair of ${Math.floor(ageMs)} ms`);
         }
+        // A farewell that is sent again belongs to no connection, so nothing is renewed for it.
+        if (original !== undefined) return;
         const initiatedAgoMs = at - state.initiatedAt;
         const patienceMs = REKEY_TIMEOUT_MS + JITTER_MS + slackMs;
         if (

@@ -5,6 +5,7 @@ import { amplification } from './amplification.js';
 import { answers } from './answers.js';
 import { credit } from './credit.js';
 import { datagramSizes } from './datagram-sizes.js';
+import { farewells } from './farewells.js';
 import { flights } from './flights.js';
 import { formerRuns } from './former-runs.js';
 import { handshakePace } from './handshake-pace.js';
@@ -27,6 +28,7 @@ export const RULES: readonly Rule[] = [
   numbers,
   addressMoves,
   amplification,
+  farewells,
   formerRuns,
   keypairs,
   handshakePace,

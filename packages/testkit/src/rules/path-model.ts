@@ -86,7 +86,9 @@ export class PathModel {
     return this.challengesSent >= MAX_CHALLENGES || now - this.#movedAt >= SHORTEST_TRIAL_MS;
   }
 
-  onSent({ to, kind, isCopy, packet }: SentDatagram): void {
+  onSent({ to, kind, isCopy, original, packet }: SentDatagram): void {
+    // A farewell that is sent again goes where the peer was, and says nothing of where it is now.
+    if (original !== undefined) return;
     if (kind === MessageKind.initiation) {
       // If copies went elsewhere, the use of the keys does not show which of the addresses was reached.
       this.#initiatedTo = !isCopy || sameAddress(to, this.#initiatedTo) ? to : undefined;
