@@ -30,6 +30,7 @@ function send(to: typeof HOME, challenge?: string): void {
     to,
     kind: MessageKind.transport,
     isCopy: false,
+    original: undefined,
     packet: { challenge },
   } as unknown as SentDatagram);
 }

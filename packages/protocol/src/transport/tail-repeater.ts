@@ -7,8 +7,6 @@ import {
 } from './limits.js';
 
 const NONE = -1;
-/** A repeat takes a second packet if something else leaves too little room for it in the first, such as an ACK. */
-const MAX_REPEAT_PACKETS = 2;
 
 /** Decides when the last data of a burst is sent a second time (spec recovery 8).
  *
@@ -24,10 +22,10 @@ export class TailRepeater {
   dueAt = Number.POSITIVE_INFINITY;
   /** The packet to repeat. */
   #packetNumber = NONE;
-  /** What the budget was charged for the present repeat and has not been sent yet. */
+  /** The size of the last packet to repeat, for which the budget was charged. */
   #chargedBytes = 0;
-  /** How many more packets may carry parts of the present repeat. */
-  #repeatPackets = 0;
+  /** The next packet carries a repeat. */
+  #isRepeating = false;
   /** The budget: how many bytes may be repeated now. It is below zero if the last repeat was larger than its original. */
   #credit = TAIL_REPEAT_BURST_BYTES;
   #creditAt = 0;
@@ -43,11 +41,10 @@ export class TailRepeater {
       TAIL_REPEAT_BURST_BYTES,
     );
     this.#creditAt = now;
-    if (this.#repeatPackets > 0) {
-      this.#repeatPackets = isTail ? 0 : this.#repeatPackets - 1;
+    if (this.#isRepeating) {
+      this.#isRepeating = false;
       // It may carry more than its original did, such as an ACK.
       this.#credit -= Math.max(0, sizeBytes - this.#chargedBytes);
-      this.#chargedBytes = Math.max(0, this.#chargedBytes - sizeBytes);
       return;
     }
     this.cancel();
@@ -80,7 +77,7 @@ export class TailRepeater {
 
   /** The next packet carries the data of the packet that `takeDue` returned. It is not repeated again. */
   beginRepeat(): void {
-    this.#repeatPackets = MAX_REPEAT_PACKETS;
+    this.#isRepeating = true;
   }
 
   /** Forgets the packet that was to be repeated. */

@@ -49,27 +49,6 @@ describe('TailRepeater', () => {
     expect(repeated).toBeGreaterThan(TAIL_REPEAT_BURST_BYTES);
   });
 
-  it('charges both packets of a repeat that does not fit into one, and repeats neither (spec recovery 8: "A repeat is not repeated")', () => {
-    const [original, first, second] = [1200, 1200, 96];
-    let repeats = 0;
-    const tail = new TailRepeater();
-    // Without the spare time of the bucket: what is not charged shows at once.
-    for (let n = 0; n < 20; n++) {
-      tail.onPacketSent(0, 3 * n, original, true);
-      if (tail.takeDue(TAIL_REPEAT_DELAY_MS) < 0) break;
-      repeats++;
-      tail.beginRepeat();
-      tail.onPacketSent(0, 3 * n + 1, first, false);
-      tail.onPacketSent(0, 3 * n + 2, second, true);
-      expect(tail.dueAt).toBe(Number.POSITIVE_INFINITY);
-    }
-    const sent = repeats * (original + first + second);
-    expect(repeats).toBeGreaterThan(1);
-    expect(repeats * (first + second)).toBeLessThanOrEqual(
-      TAIL_REPEAT_BURST_BYTES + TAIL_REPEAT_SHARE * sent + second,
-    );
-  });
-
   it('goes on to the next burst after a repeat, whatever followed it', () => {
     const tail = new TailRepeater();
     tail.onPacketSent(0, 0, 96, true);

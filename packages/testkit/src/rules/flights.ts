@@ -74,8 +74,8 @@ export const flights: Rule = {
         );
     };
     return {
-      onSent({ by, towards, packet, at, bytes, payloadBytes }) {
-        if (towards === undefined) return;
+      onSent({ by, towards, packet, at, bytes, payloadBytes, original }) {
+        if (towards === undefined || original !== undefined) return;
         const state = states.of(by, towards);
         if (packet === undefined) {
           state.isCorrupted ||= payloadBytes > 0;
