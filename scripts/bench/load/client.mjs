@@ -35,10 +35,9 @@ serveRequests({
   /** What downloads have brought so far. */
   received: () => ({ bytes: receivedBytes, atMs: performance.now() + performance.timeOrigin }),
 
-  /** Opens connections that send nothing after their first byte has come back, equally many at each address.
+  /** Opens more connections, which send nothing after their first byte has come back, equally many at each address.
    *  @param count  a multiple of `OPENED_AT_ONCE` */
   async openIdle({ addresses, count }) {
-    sockets = [];
     for (let left = count; left > 0; left -= OPENED_AT_ONCE) {
       const address = addresses[(left / OPENED_AT_ONCE) % addresses.length];
       const some = await openAll(address, OPENED_AT_ONCE, ECHO);
