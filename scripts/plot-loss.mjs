@@ -6,6 +6,7 @@
 // The same code gives the same images. Exit code: 0 when they were drawn, 2 when testkit is not built.
 
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { GREY, openSvg, text } from './svg.mjs';
 
 const TESTKIT = new URL('../packages/testkit/dist/index.js', import.meta.url);
 const PROTOCOL = new URL('../packages/protocol/dist/index.js', import.meta.url);
@@ -26,20 +27,12 @@ const LEFT = 64;
 const RIGHT = 110;
 const TOP = 40;
 const BOTTOM = 48;
-const GREY = '#888888';
-
-const text = (x, y, words, more = '') =>
-  `<text x="${x}" y="${y}" fill="${GREY}" font-family="sans-serif" font-size="13" ${more}>${words}</text>`;
 
 /** @param series name -> points [x, y] in units of the axes */
 function plot({ title, xLabel, yLabel, xTicks, yMax, yTicks, toX, series }) {
   const x = (value) => (LEFT + toX(value) * (WIDTH - LEFT - RIGHT)).toFixed(1);
   const y = (value) => (HEIGHT - BOTTOM - (value / yMax) * (HEIGHT - TOP - BOTTOM)).toFixed(1);
-  const lines = [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img">`,
-    `<title>${title}</title>`,
-    text(LEFT, 22, title, 'font-weight="bold"'),
-  ];
+  const lines = [...openSvg(WIDTH, HEIGHT, title), text(LEFT, 22, title, 'font-weight="bold"')];
   for (const tick of yTicks) {
     lines.push(
       `<line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${y(tick)}" y2="${y(tick)}" stroke="${GREY}" stroke-opacity="0.3"/>`,

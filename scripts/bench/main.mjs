@@ -4,7 +4,7 @@
 //
 // Exit code: 0 measured, 1 nothing could be measured, 2 wrong arguments.
 
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ArgumentError, choose, readArguments, USAGE } from './arguments.mjs';
@@ -14,7 +14,8 @@ import { missingForNamespaces } from './network/namespaces.mjs';
 import { readNodes } from './nodes.mjs';
 import { describeMachine } from './report/machine.mjs';
 import { markdownOf } from './report/markdown.mjs';
-import { resultsOf } from './report/results.mjs';
+import { plotsOf } from './report/plot.mjs';
+import { joinReports, resultsOf } from './report/results.mjs';
 import { buildRevision } from './revision.mjs';
 import { runBenchmark } from './run.mjs';
 
@@ -53,18 +54,16 @@ async function main(settings) {
   const measured = await runBenchmark({ ...settings, scenarios, tunnels: present, hasNamespaces, say });
   const report = {
     machine: describeMachine(hasNamespaces),
-    settings: { runs: settings.runs, seconds: settings.seconds },
     versions: present.flatMap(({ title, version }) =>
       version === undefined ? [] : [{ title, version: version() }],
     ),
     missing,
     reference: present[0].title,
-    scenarios: resultsOf(measured, present[0].id),
+    scenarios: resultsOf(measured, present[0].id, settings),
   };
-  const markdown = markdownOf(report);
-  process.stdout.write(markdown);
+  process.stdout.write(markdownOf(report));
   const output = settings.output ?? (settings.isNarrowed ? undefined : OUTPUT);
-  if (output !== undefined) write(output, { report, markdown });
+  if (output !== undefined) write(output, report);
 }
 
 function printList({ scenarios, tunnels, missing }) {
@@ -75,8 +74,19 @@ function printList({ scenarios, tunnels, missing }) {
   process.stdout.write(`tunnels\n${tunnels.map(line).join('')}`);
 }
 
-function write(output, { report, markdown }) {
+/** Scenarios that were measured earlier and not this time stay. */
+function write(output, newReport) {
   mkdirSync(output, { recursive: true });
-  writeFileSync(path.join(output, 'results.json'), `${JSON.stringify(report, undefined, 2)}\n`);
-  writeFileSync(path.join(output, 'README.md'), markdown);
+  const file = path.join(output, 'results.json');
+  const earlier = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined;
+  const report = joinReports(earlier, newReport, SCENARIOS);
+  const markdown = markdownOf(report);
+  const plots = plotsOf(report);
+  const pictures = [...plots.keys()].map((name) => `![${name}](${name})\n`);
+  const files = new Map([
+    ['results.json', `${JSON.stringify(report, undefined, 1)}\n`],
+    ['README.md', [markdown, ...pictures].join('\n')],
+    ...plots,
+  ]);
+  for (const [name, content] of files) writeFileSync(path.join(output, name), content);
 }

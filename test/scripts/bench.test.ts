@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { ArgumentError, choose, readArguments } from '../../scripts/bench/arguments.mjs';
 import { interleave } from '../../scripts/bench/interleave.mjs';
 import { markdownOf, short } from '../../scripts/bench/report/markdown.mjs';
-import { resultsOf } from '../../scripts/bench/report/results.mjs';
+import { plotsOf } from '../../scripts/bench/report/plot.mjs';
+import { joinReports, resultsOf } from '../../scripts/bench/report/results.mjs';
 import { percentile, ratioOf, summaryOf } from '../../scripts/bench/statistics.mjs';
 
 describe('the command line of the benchmark', () => {
@@ -112,7 +113,7 @@ describe('the report of the benchmark', () => {
       ]),
     },
   ];
-  const results = resultsOf(measured, 'underpass');
+  const results = resultsOf(measured, 'underpass', { runs: 2, seconds: 1 });
 
   it('compares others with the reference, and keeps every value and every failure', () => {
     const [up, cpu] = results[0]?.metrics ?? [];
@@ -131,7 +132,6 @@ describe('the report of the benchmark', () => {
   it('prints ratios before absolute figures, and shows what failed', () => {
     const text = markdownOf({
       machine: ['2 cores'],
-      settings: { runs: 2, seconds: 1 },
       versions: [],
       missing: [{ title: 'kcptun', reason: 'not found: apt-get install kcptun' }],
       reference: 'Underpass',
@@ -150,6 +150,31 @@ describe('the report of the benchmark', () => {
     expect(cells(table[3] ?? '')[2]).toBe('2.00 (2.00–2.00)');
     expect(text).toContain('More is better for upload, less for CPU.');
     expect(text).toContain('not measured: kcptun. not found: apt-get install kcptun');
+  });
+
+  it('draws a bar for each tunnel that was measured, with its spread', () => {
+    const plots = plotsOf({ scenarios: results, reference: 'Underpass' });
+    expect([...plots.keys()]).toEqual(['bulk.svg']);
+    const svg = plots.get('bulk.svg') ?? '';
+    expect(svg.match(/<rect /g)).toHaveLength(2);
+    expect(svg).toContain('Bulk, one stream: upload, MB/s');
+    expect(svg).not.toContain('NaN');
+  });
+
+  it('keeps earlier scenarios that were not measured again, in the order of all', () => {
+    const known = ['a', 'b', 'c'].map((id) => ({ id }));
+    const reportOf = (...ids: string[]) => ({
+      versions: ids.map((title) => ({ title })),
+      scenarios: ids.map((id) => ({ id, from: ids.join() })),
+    });
+    const joined = joinReports(reportOf('c', 'b'), reportOf('b', 'a'), known);
+    expect(joined.scenarios).toEqual([
+      { id: 'a', from: 'b,a' },
+      { id: 'b', from: 'b,a' },
+      { id: 'c', from: 'c,b' },
+    ]);
+    expect(joined.versions.map(({ title }) => title)).toEqual(['c', 'b', 'a']);
+    expect(joinReports(undefined, reportOf('a'), known).scenarios).toHaveLength(1);
   });
 
   it('writes three significant digits', () => {

@@ -52,8 +52,9 @@ serveRequests({
     return answers.filter(({ status }) => status === 'fulfilled').length;
   },
 
+  /** With RST, so that nobody goes on carrying what is still in buffers. */
   closeAll() {
-    for (const socket of sockets) socket.destroy();
+    for (const socket of sockets) socket.resetAndDestroy();
     sockets = [];
   },
 

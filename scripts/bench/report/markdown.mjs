@@ -1,11 +1,11 @@
 // The report for people: a table for each scenario.
 
 /** @param report  the content of results.json */
-export function markdownOf({ machine, settings, versions, missing, scenarios, reference }) {
+export function markdownOf({ machine, versions, missing, scenarios, reference }) {
   const lines = [
     '# Benchmarks',
     '',
-    `Measured with \`npm run bench\`: ${settings.runs} interleaved runs; each measurement takes ${settings.seconds} s.`,
+    'Measured with `npm run bench`, interleaved. [performance](../performance.md) says how to read it.',
     '',
     ...machine.map((line) => `- ${line}`),
     ...versions.map(({ title, version }) => `- ${title}: ${version}`),
@@ -15,8 +15,10 @@ export function markdownOf({ machine, settings, versions, missing, scenarios, re
     'most of all runs in brackets.',
     '',
   ];
-  for (const { title, metrics } of scenarios) {
-    lines.push(`## ${title}`, '', sentenceOf(metrics), '', ...tableOf(metrics), '');
+  for (const { title, settings, metrics } of scenarios) {
+    const { runs, seconds } = settings;
+    const effort = `${runs} runs, ${seconds} s for each measurement, or longer where that shows nothing.`;
+    lines.push(`## ${title}`, '', `${effort} ${sentenceOf(metrics)}`, '', ...tableOf(metrics), '');
   }
   return lines.join('\n');
 }
