@@ -74,6 +74,11 @@ function printList({ scenarios, tunnels, missing }) {
   process.stdout.write(`tunnels\n${tunnels.map(line).join('')}`);
 }
 
+/** More digits would suggest an accuracy that no measurement has. */
+function roundNumbers(_key, value) {
+  return typeof value === 'number' ? Number(value.toPrecision(4)) : value;
+}
+
 /** Scenarios that were measured earlier and not this time stay. */
 function write(output, newReport) {
   mkdirSync(output, { recursive: true });
@@ -84,7 +89,7 @@ function write(output, newReport) {
   const plots = plotsOf(report);
   const pictures = [...plots.keys()].map((name) => `![${name}](${name})\n`);
   const files = new Map([
-    ['results.json', `${JSON.stringify(report, undefined, 1)}\n`],
+    ['results.json', `${JSON.stringify(report, roundNumbers, 1)}\n`],
     ['README.md', [markdown, ...pictures].join('\n')],
     ...plots,
   ]);

@@ -173,7 +173,7 @@ describe('the report of the benchmark', () => {
       { id: 'b', from: 'b,a' },
       { id: 'c', from: 'c,b' },
     ]);
-    expect(joined.versions.map(({ title }) => title)).toEqual(['c', 'b', 'a']);
+    expect(joined.versions.map(({ title }: { readonly title: string }) => title)).toEqual(['c', 'b', 'a']);
     expect(joinReports(undefined, reportOf('a'), known).scenarios).toHaveLength(1);
   });
 

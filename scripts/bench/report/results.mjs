@@ -40,7 +40,9 @@ export function resultsOf(measured, reference, { runs, seconds }) {
  *  @returns the new report, with the scenarios of the earlier one that were not measured again */
 export function joinReports(earlier, report, known) {
   const byId = new Map([...(earlier?.scenarios ?? []), ...report.scenarios].map((each) => [each.id, each]));
-  const versions = new Map([...(earlier?.versions ?? []), ...report.versions].map((each) => [each.title, each]));
+  const versions = new Map(
+    [...(earlier?.versions ?? []), ...report.versions].map((each) => [each.title, each]),
+  );
   const scenarios = known.flatMap(({ id }) => byId.get(id) ?? []);
   return { ...report, versions: [...versions.values()], scenarios };
 }
