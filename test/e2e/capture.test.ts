@@ -1,5 +1,5 @@
 /** `--capture` writes a file that Wireshark opens decrypted, on both sides. */
-import { statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { body, connect, readBytes, sha256, startEcho } from './tcp.js';
@@ -8,7 +8,7 @@ import { setUpRelay, startClient, startRelay } from './tunnel.js';
 
 const BYTES = 200_000;
 
-describe('--capture', () => {
+describe('--capture and --qlog', () => {
   it('opens decrypted in tshark with no setting, from the client and from the relay', async (context) => {
     const echo = await startEcho();
     const setup = setUpRelay([`127.0.0.1:${echo.port}`]);
@@ -16,9 +16,15 @@ describe('--capture', () => {
       relay: path.join(setup.directory, 'relay.pcapng'),
       client: path.join(setup.directory, 'client.pcapng'),
     };
+    const qlog = path.join(setup.directory, 'client.sqlog');
     const relay = await startRelay(setup, 0, ['--capture', files.relay]);
     const forwards = [`0:127.0.0.1:${echo.port}`];
-    const client = await startClient(setup, relay.port, forwards, ['--capture', files.client]);
+    const client = await startClient(setup, relay.port, forwards, [
+      '--capture',
+      files.client,
+      '--qlog',
+      qlog,
+    ]);
     const socket = await connect(client.ports[0] ?? 0);
     const sent = body(BYTES, 1);
     socket.write(sent);
@@ -28,6 +34,14 @@ describe('--capture', () => {
       expect(await program.event('capture')).toMatchObject({ level: 'warn' });
       expect(await program.event('captured')).toMatchObject({ missing: 0 });
       await program.ended();
+    }
+    expect(statSync(qlog).mode & 0o777).toBe(0o600);
+    const events = readFileSync(qlog, 'utf8')
+      .split('\n')
+      .filter((line) => line !== '');
+    const names = new Set(events.map((line) => (JSON.parse(line.slice(1)) as { name?: string }).name));
+    for (const name of ['transport:packet_sent', 'transport:packet_received', 'recovery:metrics_updated']) {
+      expect(names).toContain(name);
     }
     for (const file of Object.values(files)) {
       expect(statSync(file).mode & 0o777).toBe(0o600);

@@ -5,3 +5,4 @@ export type { Dissection, DissectionKind, Field, Part } from './dissect/dissecti
 export { DatagramOpener, MAX_OBSERVED_HANDSHAKES } from './open/datagram-opener.js';
 export { Capture, type CaptureOptions } from './pcapng/capture.js';
 export type { CapturedDatagram } from './pcapng/pcapng.js';
+export { MAX_QLOG_PEERS, type PeerMetrics, Qlog, type QlogOptions } from './qlog/qlog.js';

@@ -13,6 +13,7 @@ import {
   logLevelOption,
   metricsOption,
   publicKeyValue,
+  qlogOption,
   reverseForwardValue,
   socketOption,
   stdioTargetValue,
@@ -87,6 +88,7 @@ export function clientCommand(): Command {
     .addOption(socketOption())
     .addOption(keyLogOption())
     .addOption(captureOption())
+    .addOption(qlogOption())
     .addOption(logLevelOption())
     .addHelpText('after', EXAMPLE)
     .action(async (relay: string | undefined, flags: ClientFlags) =>

@@ -5,7 +5,7 @@ import type { DemoFlags } from '../demo/run-demo.js';
 import { ExitCode } from '../exit-code.js';
 import { untilStopSignal } from '../stop-signal.js';
 import { requireOutput } from '../terminal.js';
-import { captureOption } from './option-values.js';
+import { captureOption, qlogOption } from './option-values.js';
 
 export function demoCommand(): Command {
   return new Command('demo')
@@ -13,6 +13,7 @@ export function demoCommand(): Command {
       'Show the tunnel at work: a relay, a client and a download between them, on this machine only.',
     )
     .addOption(captureOption())
+    .addOption(qlogOption())
     .addHelpText('after', '\nExample:\n  underpass demo')
     .action(async (flags: DemoFlags) => {
       const { runDemo } = await import('../demo/run-demo.js');

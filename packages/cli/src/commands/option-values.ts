@@ -217,6 +217,14 @@ export function captureOption(): Option {
   );
 }
 
+export function qlogOption(): Option {
+  return fileOption(
+    '--qlog <file>',
+    'a file to write to',
+    'write packets, losses and the congestion window as events, for qvis (name it .sqlog)',
+  );
+}
+
 function expected<T>(value: T | undefined, message: string): T {
   if (value === undefined) throw new InvalidArgumentError(message);
   return value;

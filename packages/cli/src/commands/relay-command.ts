@@ -7,6 +7,7 @@ import {
   listenOption,
   logLevelOption,
   metricsOption,
+  qlogOption,
   relayConfigOption,
   socketOption,
   suiteOption,
@@ -26,6 +27,7 @@ export function relayCommand(): Command {
     .addOption(socketOption())
     .addOption(keyLogOption())
     .addOption(captureOption())
+    .addOption(qlogOption())
     .addOption(logLevelOption())
     .addHelpText('after', '\nExample:\n  underpass relay --listen 51820')
     .action(async (flags: RelayFlags) => (await import('./relay.js')).runRelay(flags));

@@ -152,6 +152,7 @@ async function start(file: string, flags: RelayFlags): Promise<StartedRelay> {
     ...(recordings.keyLog && { keyLog: recordings.keyLog }),
     tap: recordings.tap,
   });
+  recordings.watch(() => relay.status().peers.map(({ stats }) => stats));
   wipeKeys(config);
   await metrics?.serve(() => relayReport(relayFacts(file, atStart.publicKey), relay.status()));
   prepareStore(store, log);

@@ -187,6 +187,7 @@ async function start(
     // The endpoint has its own copies.
     config.privateKey.fill(0);
     config.presharedKey?.fill(0);
+    recordings.watch(() => [client.status().relay]);
     control.serve(client);
     return client;
   } catch (error) {

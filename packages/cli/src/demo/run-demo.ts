@@ -21,8 +21,10 @@ const STEP_LIMIT_MS = 15_000;
 
 /** The options of the command line. */
 export interface DemoFlags {
-  /** Where the client writes its capture. */
+  /** Where the client writes its capture ... */
   readonly capture?: string;
+  /** ... and its events. */
+  readonly qlog?: string;
 }
 
 /** Runs the demo. Before it returns or throws, every process is stopped and the directory removed.
@@ -48,7 +50,7 @@ export async function runDemo(flags: DemoFlags, interrupted: Promise<never>): Pr
     files.remove();
   }
   report.success(
-    `Every byte arrived as it was sent. All processes are stopped, all files removed${flags.capture === undefined ? '' : ' except the capture'}.`,
+    `Every byte arrived as it was sent. All processes are stopped, all files removed${flags.capture === undefined && flags.qlog === undefined ? '' : ' except the recordings'}.`,
   );
 }
 
@@ -58,7 +60,7 @@ async function demonstrate(
   files: DemoFiles,
   start: Start,
   report: DemoReport,
-  { capture }: DemoFlags,
+  { capture, qlog }: DemoFlags,
 ): Promise<void> {
   const service = start('the HTTP service', HTTP_SERVICE, String(BODY_BYTES));
   const servicePort = numberIn(await service.event('listening', STEP_LIMIT_MS), 'port');
@@ -71,7 +73,10 @@ async function demonstrate(
   report.detail('', `lets the client below reach ${target}, and nothing else`);
 
   const clientConfig = files.writeClientConfig(relayPort, servicePort);
-  const recording = capture === undefined ? [] : ['--capture', capture];
+  const recording = [
+    ...(capture === undefined ? [] : ['--capture', capture]),
+    ...(qlog === undefined ? [] : ['--qlog', qlog]),
+  ];
   const client = start(
     'the client',
     ...[PROGRAM, 'client', '--config', clientConfig, '--log-level', 'debug'],

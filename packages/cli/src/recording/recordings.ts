@@ -1,42 +1,50 @@
 /** What a relay or client writes about its traffic, if its options say so. */
 import type { DatagramTap, Log } from '@underpass/runtime';
-import { openCapture, type RunningCapture } from './capture-file.js';
+import type { PeerMetrics } from '@underpass/trace';
+import { openCapture } from './capture-file.js';
 import { openKeyLog } from './key-log.js';
+import { openQlog } from './qlog-file.js';
 
 /** The options of the command line. */
 export interface RecordingFlags {
   readonly keyLog?: string;
   readonly capture?: string;
+  readonly qlog?: string;
 }
 
 /** What client and relay need to be recorded. */
 export interface Recordings {
   readonly keyLog: ((line: string) => void) | undefined;
   readonly tap: DatagramTap | undefined;
+  /** Sets where the statistics of the peers come from. */
+  watch(peers: () => readonly PeerMetrics[]): void;
   /** Completes the files. Call it last. */
   close(): Promise<void>;
 }
 
-/** Opens the files, and warns about each.
- *  @param place  `client` or `relay`
+/** Opens the files, and warns about those that contain secrets.
  *  @throws CliError if a file cannot be opened or is not safe */
-export function openRecordings(flags: RecordingFlags, place: string, log: Log): Recordings {
+export function openRecordings(flags: RecordingFlags, place: 'client' | 'relay', log: Log): Recordings {
   const keyLog = flags.keyLog === undefined ? undefined : openKeyLog(flags.keyLog, log);
   const capture = flags.capture === undefined ? undefined : openCapture(flags.capture, place, log);
+  const qlog = flags.qlog === undefined ? undefined : openQlog(flags.qlog, place, log);
+  const keyLogs = [keyLog, capture?.keyLog, qlog?.keyLog].filter((one) => one !== undefined);
+  const taps = [capture?.tap, qlog?.tap].filter((one) => one !== undefined);
   return {
-    keyLog: joinKeyLogs(keyLog, capture),
-    tap: capture?.tap,
-    close: async () => capture?.close(),
+    keyLog: keyLogs.length === 0 ? undefined : (line) => keyLogs.forEach((write) => void write(line)),
+    tap: taps.length === 0 ? undefined : joinTaps(taps),
+    watch: (peers) => qlog?.watch(peers),
+    close: async () => void (await Promise.all([capture?.close(), qlog?.close()])),
   };
 }
 
-function joinKeyLogs(
-  keyLog: ((line: string) => void) | undefined,
-  capture: RunningCapture | undefined,
-): Recordings['keyLog'] {
-  if (keyLog === undefined || capture === undefined) return keyLog ?? capture?.keyLog;
-  return (line) => {
-    keyLog(line);
-    capture.keyLog(line);
+function joinTaps(taps: readonly DatagramTap[]): DatagramTap {
+  return {
+    onReceived(datagram, from, to) {
+      for (const tap of taps) tap.onReceived(datagram, from, to);
+    },
+    onSent(datagram, from, to) {
+      for (const tap of taps) tap.onSent(datagram, from, to);
+    },
   };
 }
