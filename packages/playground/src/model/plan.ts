@@ -21,7 +21,9 @@ export type PlanResult = { readonly plan: Plan } | { readonly problem: string };
 
 /** A time rounded up to a whole number of microseconds, as links state it. */
 export function onGrid(ms: number): number {
-  return Math.ceil(Math.round(ms * 1e6) / 1e3) / 1e3;
+  const microseconds = Math.round(ms * 1000);
+  // Never earlier, not even by a rounding error: time cannot go back to it.
+  return (microseconds / 1000 < ms ? microseconds + 1 : microseconds) / 1000;
 }
 
 export function writePlan({ setup, actions, at, digest }: Plan): string {

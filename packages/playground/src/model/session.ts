@@ -44,8 +44,7 @@ export class Session {
     return this.#actions.slice(this.#done);
   }
   get plan(): Plan {
-    const at = onGrid(this.now);
-    this.advance(at);
+    const at = this.settle();
     return { setup: this.setup, actions: this.#actions, at, digest: this.#run.world.digest.value };
   }
 
@@ -58,6 +57,13 @@ export class Session {
       this.#perform(next);
     }
     this.#run.run(until);
+  }
+
+  /** Goes forward to the end of this microsecond, so that a link can state the moment.
+   *  @returns the moment */
+  settle(): number {
+    this.advance(onGrid(this.now));
+    return this.now;
   }
 
   /** Goes forward to the next thing that is worth a look, but not beyond `limit`.
@@ -88,9 +94,8 @@ export class Session {
    *  @returns false if the session has as many actions as it can hold */
   act(deed: Deed): boolean {
     if (this.#done >= MAX_ACTIONS) return false;
-    const at = onGrid(this.now);
     // Everything up to that microsecond comes first, here and whenever the session is run again.
-    this.advance(at);
+    const at = this.settle();
     const action = { ...deed, at };
     this.#actions = [...this.#actions.slice(0, this.#done), action];
     this.#perform(action);

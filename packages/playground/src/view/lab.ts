@@ -217,6 +217,8 @@ export class Lab {
   }
 
   #changed(spoken: string): void {
+    // What is shown is always a moment that a link can state.
+    this.session.settle();
     this.#furthest = Math.max(this.#furthest, this.now);
     if (spoken !== '') this.spoken.value = spoken;
     this.version.value++;

@@ -43,7 +43,7 @@ function Slider({ lab, setting }: { readonly lab: Lab; readonly setting: keyof L
           lab.act({ kind: 'link', setting, value: steps[event.currentTarget.valueAsNumber] as number })
         }
       />
-      <output>{words}</output>
+      <span class="reading">{words}</span>
     </label>
   );
 }

@@ -30,7 +30,7 @@ export function TimeBar({ lab }: { readonly lab: Lab }) {
           aria-valuetext={milliseconds(lab.now)}
           onInput={(event) => lab.goTo(event.currentTarget.valueAsNumber)}
         />
-        <output class="mono">{milliseconds(lab.now)}</output>
+        <span class="mono reading">{milliseconds(lab.now)}</span>
       </label>
       <label class="speed">
         <span>Speed</span>
@@ -42,7 +42,7 @@ export function TimeBar({ lab }: { readonly lab: Lab }) {
           aria-valuetext={speedWords(speed.value)}
           onInput={(event) => lab.setSpeed(SPEEDS[event.currentTarget.valueAsNumber] as number)}
         />
-        <output>{speedWords(speed.value)}</output>
+        <span class="reading">{speedWords(speed.value)}</span>
       </label>
     </fieldset>
   );

@@ -47,7 +47,10 @@ export function timeAt(frame: Frame, y: number): number {
   return frame.now + ((y - yOfNow(frame)) * frame.spanMs) / frame.height;
 }
 
-export function lineOf(frame: Frame, datagram: Datagram): Line {
+/** What decides where a datagram is drawn. */
+export type Journey = Pick<Datagram, 'target' | 'sentAt' | 'departsAt' | 'endsAt' | 'reach'>;
+
+export function lineOf(frame: Frame, datagram: Journey): Line {
   const { target, sentAt, departsAt, endsAt, reach } = datagram;
   const [left, right] = [AXIS_INSET, frame.width - AXIS_INSET];
   const [x0, far] = target === 'relay' ? [left, right] : [right, left];
