@@ -27,6 +27,13 @@ run('npx', ['--yes', PNPM, 'install', '--frozen-lockfile', '--filter', '@underpa
 rmSync(SITE, { recursive: true, force: true });
 run('npx', ['vitepress', 'build', '.'], DOCS);
 run('npx', ['typedoc', '--logLevel', 'Warn'], DOCS);
+// The playground is built with the packages that everybody installs.
+run(process.execPath, ['scripts/setup.mjs', '--quiet'], ROOT);
+run(
+  process.execPath,
+  ['scripts/playground.mjs', '--out', path.join(SITE, 'playground'), '--spec', '../spec/'],
+  ROOT,
+);
 process.stdout.write(`\nthe site is in ${path.relative(process.cwd(), SITE)}\n`);
 if (option === '--serve') run('npx', ['vitepress', 'preview', '.', '--port', port], DOCS);
 

@@ -1,11 +1,14 @@
 // Builds the playground as static files, and serves them on this machine.
 //
 //   node scripts/playground.mjs [--port N] [--dev]     builds, and serves it until it is stopped
-//   node scripts/playground.mjs --out FOLDER           only builds it into that folder
+//   node scripts/playground.mjs --out FOLDER [--spec ADDRESS]   only builds it into that folder
+//
+//   --spec    the address of the folder with the pages of the specification, such as ../spec/, for links to its sections
 //
 // All addresses in the files are relative, so the folder can be served from anywhere. With --dev, the page follows the
 // sources as they are edited, and has no Content-Security-Policy.
 
+import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { build, createServer, preview } from 'vite';
@@ -29,9 +32,16 @@ if (import.meta.url === pathToFileURL(process.argv[1]).href) await main();
 
 async function main() {
   const { values } = parseArgs({
-    options: { port: { type: 'string' }, out: { type: 'string' }, dev: { type: 'boolean' } },
+    options: {
+      port: { type: 'string' },
+      out: { type: 'string' },
+      spec: { type: 'string' },
+      dev: { type: 'boolean' },
+    },
   });
-  if (values.out !== undefined) return buildPlayground(values.out, { quiet: false });
+  if (values.out !== undefined) {
+    return buildPlayground(path.resolve(values.out), { specBase: values.spec, quiet: false });
+  }
   const port = Number(values.port ?? DEFAULT_PORT);
   const config = playgroundConfig({ specBase: '' });
   if (values.dev) {

@@ -1,5 +1,6 @@
 // How Vite builds the playground. scripts/playground.mjs starts it.
 
+import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { sourcesByName } from '../../scripts/sources.mjs';
 
@@ -37,6 +38,28 @@ export function playgroundConfig({ specBase }) {
     base: './',
     plugins: [policyInPage],
     resolve: { alias: Object.fromEntries([...sourcesByName()].sort(([a], [b]) => b.length - a.length)) },
-    define: { __SPEC_BASE__: JSON.stringify(specBase) },
+    define: { __SPEC_LINKS__: JSON.stringify(specBase === '' ? {} : specLinks(specBase)) },
   };
+}
+
+/** The address of every section of the specification, by its name: `wire 2.5` is section 2.5 of docs/spec/wire.md. */
+function specLinks(base) {
+  const folder = new URL('../../docs/spec/', import.meta.url);
+  const pages = readdirSync(folder).filter((name) => name.endsWith('.md') && name !== 'README.md');
+  return Object.fromEntries(
+    pages.flatMap((page) => {
+      const name = page.replace('.md', '');
+      const headings = readFileSync(new URL(page, folder), 'utf8').matchAll(/^#{2,3} (([\d.]*\d)\.? .*)$/gm);
+      return [...headings].map(([, heading, section]) => [
+        `${name} ${section}`,
+        `${base}${name}.html#${anchorOf(heading)}`,
+      ]);
+    }),
+  );
+}
+
+/** The anchor that VitePress makes of a heading. */
+function anchorOf(heading) {
+  const words = heading.replace(/[`'"’]/g, '').replace(/[^\p{L}\p{N}]+/gu, '-');
+  return words.replace(/^-|-$/g, '').replace(/^(\d)/, '_$1').toLowerCase();
 }

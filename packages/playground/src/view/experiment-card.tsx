@@ -1,5 +1,6 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
+import { SpecLink } from './inspector/field-table.js';
 import type { Lab } from './lab.js';
 
 /** The question of an experiment. The prediction comes first: what to watch, and what happened, are shown after it. */
@@ -45,7 +46,10 @@ export function ExperimentCard({ lab }: { readonly lab: Lab }) {
             <summary>What happened, and why</summary>
             <p>
               <strong>{chosen === right ? 'You were right. ' : `It was: ${answers[right]} `}</strong>
-              {explanation} <span class="spec">spec {spec}</span>
+              {explanation}{' '}
+              <span class="spec">
+                spec <SpecLink spec={spec} />
+              </span>
             </p>
           </details>
         )}

@@ -1,6 +1,7 @@
 import { useSignal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
 import { EXPERIMENTS } from '../experiments/index.js';
+import { captureOf } from '../model/capture.js';
 import { KEYS } from './keys.js';
 import type { Lab } from './lab.js';
 
@@ -31,6 +32,13 @@ export function Header({ lab }: { readonly lab: Lab }) {
       </label>
       <div class="buttons">
         <ShareButton lab={lab} />
+        <button
+          type="button"
+          title="A file for Wireshark, which opens decrypted"
+          onClick={() => saveCapture(lab)}
+        >
+          Save capture
+        </button>
         <button type="button" onClick={() => help.current?.showModal()}>
           Help
         </button>
@@ -65,6 +73,15 @@ export function Header({ lab }: { readonly lab: Lab }) {
       </dialog>
     </header>
   );
+}
+
+/** Hands the capture to the browser as a file. */
+function saveCapture(lab: Lab): void {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(new Blob([captureOf(lab.run)], { type: 'application/octet-stream' }));
+  link.download = 'underpass-playground.pcapng';
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
 function ShareButton({ lab }: { readonly lab: Lab }) {

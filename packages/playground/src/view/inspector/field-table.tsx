@@ -1,8 +1,8 @@
 import type { Signal } from '@preact/signals';
 import type { Dissection, Field } from '@underpass/trace';
 
-/** Where the sections of the specification are, if they are published beside the playground. */
-declare const __SPEC_BASE__: string;
+/** The addresses of the sections of the specification, if they are published beside the playground. */
+declare const __SPEC_LINKS__: Readonly<Record<string, string>>;
 
 /** Every field with its value and the section that defines it. Together they cover every byte. */
 export function FieldTable({
@@ -56,10 +56,10 @@ function range({ offset, length }: Field): string {
 
 /** `wire 2.5` is section 2.5 of docs/spec/wire.md. */
 export function SpecLink({ spec }: { readonly spec: string }) {
-  if (__SPEC_BASE__ === '') return <>{spec}</>;
-  const [page = '', section = ''] = spec.split(' ');
+  const link = __SPEC_LINKS__[spec];
+  if (link === undefined) return <>{spec}</>;
   return (
-    <a href={`${__SPEC_BASE__}${page}.html#s${section}`} target="_blank" rel="noreferrer">
+    <a href={link} target="_blank" rel="noreferrer">
       {spec}
     </a>
   );
