@@ -104,8 +104,9 @@ describe.skipIf(BROWSER === undefined)('the playground in a browser (needs chrom
     );
     await page.mouse.click(box.x + (x0 + x1) / 2, box.y + (yDeparture + y1) / 2);
     await page.getByRole('heading', { name: 'Datagram 1: Initiation' }).waitFor();
-    await page.getByRole('button', { name: 'Drop' }).click();
-    await page.getByText('dropped by you').first().waitFor();
+    await page.getByRole('button', { name: 'Drop', exact: true }).click();
+    await page.locator('.inspector').getByText('dropped by you').waitFor();
+    expect(await page.getByRole('button', { name: 'Drop', exact: true }).isDisabled()).toBe(true);
     await stepUntil(page, /Client 1: connected/);
     expect((await rows(page)).slice(0, 2).join()).toMatch(/Initiation.*dropped by you.*Initiation.*arrived/s);
     await page.close();

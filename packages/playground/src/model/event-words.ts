@@ -36,7 +36,7 @@ function words(event: EndpointEvent): string | undefined {
     case 'stream-stopped':
       return `the reader of stream ${event.stream.id} has stopped`;
     case 'stream-closed':
-      return `stream ${event.stream.id} is over: everything is acknowledged`;
+      return `stream ${event.stream.id} is over`;
     case 'clock-behind':
       return `refused a handshake: the clock of the other side is ${seconds(event.earlierClockMs - event.clockMs)} behind`;
     case 'unknown-key':

@@ -25,6 +25,8 @@ export function Inspector({ lab }: { readonly lab: Lab }) {
 }
 
 function Opened({ lab, datagram }: { readonly lab: Lab; readonly datagram: Datagram }) {
+  // What becomes of a datagram changes in place.
+  lab.version.value;
   const isOpened = useSignal(true);
   const field = useSignal<number | undefined>(undefined);
   const explanation = lab.explainer.explain(datagram);

@@ -94,7 +94,7 @@ function paintDatagram(
   context.strokeStyle = colour;
   context.fillStyle = colour;
   context.globalAlpha = isCrowded ? 0.55 : 0.9;
-  context.lineWidth = kind === 'handshake' ? 2.5 : kind === 'data' && !isCrowded ? 1.8 : 1;
+  context.lineWidth = isCrowded ? 1 : kind === 'handshake' ? 2.5 : kind === 'data' ? 1.8 : 1;
   if (isAttack) context.setLineDash([2, 4]);
   else if (kind === 'keepalive') context.setLineDash([7, 4]);
   // It waits in the queue next to its sender.
