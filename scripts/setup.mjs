@@ -44,8 +44,10 @@ function install() {
   if (found !== undefined && isInstalled(found, stamp)) return;
   say(`installing packages ${isPart ? 'of the program ' : ''}...`);
   rmSync(stampFile, { force: true });
-  // The site of the documentation has packages of its own: scripts/docs.mjs installs them.
-  const filter = ['--filter', '!@underpass/docs'];
+  // The site of the documentation has packages of its own: scripts/docs.mjs installs them. The program needs none of the
+  // playground's.
+  const left = ['@underpass/docs', ...(isPart ? ['@underpass/playground'] : [])];
+  const filter = left.flatMap((name) => ['--filter', `!${name}`]);
   const options = [
     '--frozen-lockfile',
     '--config.confirmModulesPurge=false',
