@@ -156,6 +156,9 @@ describe.skipIf(BROWSER === undefined)('the playground in a browser (needs chrom
     const page = await open(START);
     await page.keyboard.press('ArrowDown');
     await page.getByRole('heading', { name: 'Datagram 1: Initiation' }).waitFor();
+    expect(await page.getByRole('status').textContent()).toContain(
+      'Datagram 1: Initiation, Client 1 to relay',
+    );
     await page.keyboard.press('d');
     await page.getByText('dropped by you').first().waitFor();
     expect(await page.getByRole('status').textContent()).toBe('You dropped datagram 1.');

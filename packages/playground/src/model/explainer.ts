@@ -1,6 +1,7 @@
 import type { CryptoSuite } from '@underpass/protocol';
 import { DatagramOpener, type Dissection, dissect } from '@underpass/trace';
 import type { Datagram } from './history.js';
+import { MAX_EXPLANATIONS } from './limits.js';
 import type { Run } from './run.js';
 
 /** What a datagram is, at a glance. */
@@ -36,6 +37,11 @@ export class Explainer {
   #lines = 0;
   #datagrams = 0;
 
+  /** How many explanations are kept. */
+  get size(): number {
+    return this.#known.size;
+  }
+
   constructor(run: Run, suite: CryptoSuite = run.suite) {
     this.#run = run;
     this.#opener = new DatagramOpener(suite);
@@ -50,7 +56,14 @@ export class Explainer {
     const sealed = dissect(bytes);
     const opened = open === undefined ? undefined : { bytes: open, dissection: dissect(open, true) };
     const explanation = { ...describe(opened?.dissection ?? sealed), sealed, opened };
+    this.#known.delete(datagram.id);
     this.#known.set(datagram.id, { bytes, explanation });
+    if (this.#known.size > MAX_EXPLANATIONS) {
+      for (const id of this.#known.keys()) {
+        this.#known.delete(id);
+        break;
+      }
+    }
     return explanation;
   }
 

@@ -18,5 +18,9 @@ export const MAX_TRANSFER_BYTES = 8_000_000;
 /** How much of what was sealed, opened and multiplied is remembered. Beyond that, it is computed again. */
 export const MAX_REMEMBERED_BYTES = 96 * 1024 * 1024;
 
+/** How many explanations of datagrams are kept. The one made longest ago is forgotten first, and made again if it is
+ *  asked for. */
+export const MAX_EXPLANATIONS = 3_000;
+
 /** The grid of the plots. */
 export const SAMPLE_MS = 20;

@@ -7,6 +7,7 @@ import type { Datagram } from '../model/history.js';
 import { EMPTY_PLAN, type Plan, readPlan, writePlan } from '../model/plan.js';
 import type { Run } from '../model/run.js';
 import { Session } from '../model/session.js';
+import { fateWords, routeWords } from './words.js';
 
 /** Virtual milliseconds per real second. */
 export const SPEEDS = [2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000] as const;
@@ -154,7 +155,12 @@ export class Lab {
 
   select(id: number | undefined): void {
     this.selected.value = id;
-    this.#changed('');
+    const { datagram } = this;
+    if (datagram === undefined) this.#changed('Nothing is selected');
+    else {
+      const { label } = this.explainer.explain(datagram);
+      this.#changed(`Datagram ${datagram.id}: ${label}, ${routeWords(datagram)}, ${fateWords(datagram)}`);
+    }
   }
 
   /** The whole address of what is shown now. */

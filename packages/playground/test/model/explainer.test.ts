@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Explainer } from '../../src/model/explainer.js';
 import type { Datagram } from '../../src/model/history.js';
+import { MAX_EXPLANATIONS } from '../../src/model/limits.js';
 import { EMPTY_PLAN } from '../../src/model/plan.js';
 import { Session } from '../../src/model/session.js';
 
@@ -36,6 +37,18 @@ describe('the explanation of a datagram', () => {
     ) as Datagram;
     expect(text(explainer.explain(datagram).opened?.bytes)).toContain('crosses the tunnel sealed');
     expect(text(datagram.bytes)).not.toContain('PUT 2000');
+  });
+
+  it('is not kept for every datagram of a long run', () => {
+    const long = new Session(EMPTY_PLAN);
+    long.act({ kind: 'flood', ms: 10_000, perSecond: 320 });
+    long.advance(11_000);
+    const all = new Explainer(long.run);
+    const labels = () => long.run.history.datagrams.map((datagram) => all.explain(datagram).label);
+    const first = labels();
+    expect(first.length).toBeGreaterThan(MAX_EXPLANATIONS);
+    expect(all.size).toBe(MAX_EXPLANATIONS);
+    expect(labels()).toEqual(first);
   });
 
   it('does not open a forgery', () => {
