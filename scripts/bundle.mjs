@@ -36,7 +36,7 @@ export const ownSources = {
   },
 };
 
-/** Writes packages/cli/bundle: main.js, http-service.js (for the demo), the library with its declarations, and a chunk
+/** Writes packages/cli/bundle: main.js, http-service.js (for the demo), relay-worker.js, the library with its declarations, and a chunk
  *  for each command with what only that command needs.
  *  @returns the paths of the files that went into it */
 export async function bundle() {
@@ -44,6 +44,7 @@ export async function bundle() {
     entryPoints: {
       main: path.join(cli, 'src', 'main.ts'),
       'http-service': path.join(cli, 'src', 'demo', 'http-service.ts'),
+      'relay-worker': path.join(cli, 'src', 'relay-worker.ts'),
       library: path.join(LIBRARY, 'index.ts'),
       'library-relay': path.join(LIBRARY, 'relay.ts'),
     },

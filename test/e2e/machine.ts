@@ -21,13 +21,13 @@ export class Machine {
 }
 
 /** A relay on a machine of its own, and a function that makes links for its clients. */
-export async function startRelay() {
+export async function startRelay(...more: readonly string[]) {
   const server = new Machine();
-  const relay = server.start('relay', '--listen', '127.0.0.1:0');
+  const relay = server.start('relay', '--listen', '127.0.0.1:0', ...more);
   const { port } = await relay.event('listening');
   const endpoint = `127.0.0.1:${String(port)}`;
-  const invite = async (name: string, allow: string, ...more: readonly string[]): Promise<string> => {
-    const rules = ['--allow', allow, ...more];
+  const invite = async (name: string, allow: string, ...rest: readonly string[]): Promise<string> => {
+    const rules = ['--allow', allow, ...rest];
     const { code, stdout } = await server.run(['invite', name, ...rules, '--endpoint', endpoint]);
     expect(code).toBe(0);
     expect(stdout).toMatch(/^underpass:\/\/\S+\n$/);

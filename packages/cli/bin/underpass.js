@@ -4,12 +4,15 @@ process.on('SIGUSR1', () => {});
 // SIGHUP makes a relay reload its config. Ignore it until the relay runs: it is about to read the config anyway.
 if (process.argv[2] === 'relay') process.on('SIGHUP', () => {});
 
-if (process.argv[2] === 'relay' || process.argv[2] === 'client') prepareForTraffic();
+// A relay divides its peers among processes of this kind if it is told to (docs/adr/0033-workers.md).
+const isWorker = process.argv[2] === 'relay-worker';
+
+if (isWorker || process.argv[2] === 'relay' || process.argv[2] === 'client') prepareForTraffic();
 
 // Make stack traces refer to lines of the sources and not of the bundle (docs/adr/0011-bundle.md).
 if (process.env.UNDERPASS_DEBUG) process.setSourceMapsEnabled(true);
 
-import('../bundle/main.js');
+import(isWorker ? '../bundle/relay-worker.js' : '../bundle/main.js');
 
 function prepareForTraffic() {
   // Node resolves names on a pool of four threads by default, and slow names may occupy two of them: one peer's names

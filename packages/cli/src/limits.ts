@@ -7,6 +7,9 @@ export const MAX_OUTAGE_HOURS = 8_760;
 /** The longest `idle_timeout_minutes`: a week. */
 export const MAX_IDLE_TIMEOUT_MINUTES = 10_080;
 
+/** The same as the relay's, which the command line would have to load to know it. */
+export const MAX_WORKERS = 8;
+
 /** About as long as a person waits before wondering whether anything happens. */
 export const DEFAULT_CONNECT_TIMEOUT_SECONDS = 30;
 export const MAX_CONNECT_TIMEOUT_SECONDS = 86_400;

@@ -7,15 +7,9 @@ import {
   type StreamRequest,
   type Tunnel,
 } from '@underpass/forward';
-import { bytesKey, type Endpoint, MAX_PEERS, type Peer, type Stream } from '@underpass/protocol';
+import { type Address, bytesKey, type Endpoint, type Peer, type Stream } from '@underpass/protocol';
 import type { Timers } from '@underpass/runtime';
-import type {
-  EnrolOutcome,
-  RelayEvent,
-  RelayInviteOptions,
-  RelayOptions,
-  RelayPeerOptions,
-} from './relay-options.js';
+import type { EnrolOutcome, RelayInviteOptions, RelayOptions } from './relay-options.js';
 
 /** How many requests a client with a link may make in one connection. One is enough; a second follows a reset. */
 export const MAX_ENROL_REQUESTS = 8;
@@ -25,16 +19,15 @@ export interface InvitationsOptions {
   readonly tunnel: Tunnel;
   readonly timers: Timers;
   readonly now: () => number;
-  /** The peers that have enrolled, and those of the config. */
-  readonly members: {
-    nameOf(publicKey: Uint8Array): string | undefined;
-    add(peer: RelayPeerOptions): void;
-  };
-  readonly emit: (event: RelayEvent) => void;
-  readonly relay: Pick<RelayOptions, 'enrol' | 'name' | 'log'>;
+  /** `Registrar.enrol`, in this process or in another. */
+  readonly enrol: (
+    invite: string,
+    publicKey: Uint8Array,
+    address: Address | undefined,
+  ) => Promise<EnrolOutcome>;
+  /** What clients that enrol call this relay. */
+  readonly name: RelayOptions['name'];
 }
-
-type Refusal = Exclude<EnrolOutcome['status'], 'opened'>;
 
 interface Invitation {
   readonly name: string;
@@ -46,8 +39,8 @@ interface Invitation {
 /** The invites that can be used, or whose holders must learn that they cannot.
  *
  *  It owns an endpoint peer for each invite, with the one-time key that follows from the link. Such a peer is not a
- *  member: it has no rules and no acceptor, and the only request that is carried out for it is to enrol. The relay's
- *  `enrol` decides who may, and keeps that; this class makes sure that no key gets two owners. */
+ *  member: it has no rules and no acceptor, and the only request that is carried out for it is to enrol. The registrar
+ *  decides who may. */
 export class Invitations {
   readonly #options: InvitationsOptions;
   /** By the one-time public key. */
@@ -113,13 +106,13 @@ export class Invitations {
 
   #serve(invitation: Invitation, request: StreamRequest, incoming: IncomingRequest): RequestService {
     return {
-      start: () => this.#answer(invitation, request, incoming),
+      start: () => void this.#answer(invitation, request, incoming),
       cancel: () => {},
       onReadable: () => discard(incoming.stream),
     };
   }
 
-  #answer(invitation: Invitation, request: StreamRequest, incoming: IncomingRequest): void {
+  async #answer(invitation: Invitation, request: StreamRequest, incoming: IncomingRequest): Promise<void> {
     // spec enrolment 3.3: a link is good for nothing else
     if (request.kind !== 'enrol') {
       incoming.refuse('not-allowed', 'an invite can only enrol');
@@ -129,7 +122,13 @@ export class Invitations {
       incoming.refuse('too-many-streams', 'too many requests to enrol');
       return;
     }
-    const outcome = this.#enrol(invitation, request.publicKey);
+    const { enrol, name } = this.#options;
+    const outcome = await enrol(invitation.name, request.publicKey, invitation.peer.stats().address);
+    // The client may have gone meanwhile. It can ask again: it gets the same answer (spec enrolment 4.3).
+    if (incoming.isDecided) {
+      if (outcome.status === 'opened') outcome.peer.presharedKey.fill(0);
+      return;
+    }
     if (outcome.status !== 'opened') {
       incoming.refuse(outcome.status, outcome.status);
       return;
@@ -138,7 +137,7 @@ export class Invitations {
     const answer = encodeEnrolAnswer({
       presharedKey,
       peerName,
-      relayName: this.#options.relay.name?.() ?? '',
+      relayName: name?.() ?? '',
     });
     presharedKey.fill(0);
     incoming.open();
@@ -147,56 +146,7 @@ export class Invitations {
     discard(incoming.stream);
     this.#options.tunnel.wake();
   }
-
-  /** Makes a peer of the client with this key, if that may be (spec enrolment 4). */
-  #enrol({ name, peer }: Invitation, publicKey: Uint8Array): EnrolOutcome {
-    const { endpoint, members, emit } = this.#options;
-    const about = { peer: name, publicKey, address: peer.stats().address };
-    const refuse = (status: Refusal, advice: string): EnrolOutcome => {
-      emit({ type: 'enrol-refused', ...about, status, advice });
-      return { status };
-    };
-    const holder = members.nameOf(publicKey);
-    const isRelays = bytesKey(publicKey) === bytesKey(endpoint.publicKey);
-    if (isRelays || this.has(publicKey) || (holder !== undefined && holder !== name)) {
-      return refuse('not-allowed', 'its key belongs to somebody else');
-    }
-    if (holder === undefined && endpoint.peers.length >= MAX_PEERS) {
-      return refuse('internal-error', `a relay can have at most ${MAX_PEERS} peers and invites`);
-    }
-    const outcome = this.#decide(name, publicKey);
-    if (outcome.status === 'opened') {
-      if (holder === undefined) members.add(outcome.peer);
-      emit({ type: 'peer-enrolled', ...about });
-      return outcome;
-    }
-    // spec enrolment 4.4: two have the link
-    if (outcome.status === 'invite-used' && holder === undefined) {
-      emit({ type: 'invite-reused', ...about });
-      return outcome;
-    }
-    return refuse(outcome.status, ADVICE[outcome.status] ?? outcome.status);
-  }
-
-  #decide(name: string, publicKey: Uint8Array): EnrolOutcome {
-    const { enrol, log } = this.#options.relay;
-    try {
-      return enrol?.(name, publicKey) ?? { status: 'not-allowed' };
-    } catch (error) {
-      // spec enrolment 4.2: a client whose key could not be kept has not enrolled
-      log.error({ event: 'enrol-failed', peer: name }, `${name} cannot enrol: ${String(error)}`);
-      return { status: 'internal-error' };
-    }
-  }
 }
-
-/** Why a request is refused, for the log. */
-const ADVICE: Readonly<Partial<Record<Refusal, string>>> = {
-  'invite-used': 'this client has enrolled with the link already',
-  'invite-expired': 'the link has expired',
-  'not-allowed': 'the invite was revoked',
-  'internal-error': 'this relay could not keep its key',
-};
 
 /** Reads what nobody needs, so that the stream can end. */
 function discard(stream: Stream): void {

@@ -3,6 +3,7 @@ export * from './crypto/index.js';
 export * from './datagram-socket.js';
 export * from './driver.js';
 export * from './flow-socket.js';
+export { ambiguousAddresses } from './local-sockets.js';
 export * from './log.js';
 export { cLibrary } from './native-socket.js';
 export * from './port-probe.js';

@@ -27,6 +27,7 @@ import {
   MAX_CONNECT_TIMEOUT_SECONDS,
   MAX_INVITE_MS,
   MAX_KEEPALIVE_SECONDS,
+  MAX_WORKERS,
   MIN_INVITE_MS,
 } from '../limits.js';
 import { LOG_LEVELS } from '../log-level.js';
@@ -185,6 +186,20 @@ export function socketOption(): Option {
     '--socket <kind>',
     'the kind of UDP socket to use instead of the best that works here, to compare or to examine one',
   ).choices(SOCKET_KINDS);
+}
+
+export function workersOption(): Option {
+  return new Option(
+    '--workers <number>',
+    'among how many processes to divide the peers (default: 1; Linux, with koffi)',
+  ).argParser((text) => {
+    const workers = /^\d$/.test(text) ? Number(text) : Number.NaN;
+    const isPossible = workers >= 1 && workers <= MAX_WORKERS;
+    return expected(
+      isPossible ? workers : undefined,
+      `Expected a number of processes from 1 to ${MAX_WORKERS}`,
+    );
+  });
 }
 
 export function suiteOption(): Option {

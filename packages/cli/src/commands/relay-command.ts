@@ -11,6 +11,7 @@ import {
   relayConfigOption,
   socketOption,
   suiteOption,
+  workersOption,
 } from './option-values.js';
 import type { RelayFlags } from './relay.js';
 
@@ -23,6 +24,7 @@ export function relayCommand(): Command {
     .addOption(listenOption('where to listen, instead of where the config says'))
     .addOption(endpointOption('where clients reach this relay, for the links of underpass invite'))
     .addOption(metricsOption())
+    .addOption(workersOption())
     .addOption(suiteOption())
     .addOption(socketOption())
     .addOption(keyLogOption())

@@ -1,9 +1,16 @@
 /** `underpass relay`: runs the relay that a config file describes, and writes the first config. */
 import { existsSync, rmSync } from 'node:fs';
 import { formatTarget } from '@underpass/forward';
-import { type Relay, type RelayEvent, startRelay } from '@underpass/relay';
+import {
+  type Relay,
+  type RelayEvent,
+  type RelayOptions,
+  type SharedRelay,
+  startRelay,
+  startSharedRelay,
+} from '@underpass/relay';
 import { type Log, type SocketKind, type SuiteName, shortKey, systemTimers } from '@underpass/runtime';
-import { systemReason } from '../cli-error.js';
+import { CliError, systemReason } from '../cli-error.js';
 import { ConfigWatch, configVersion } from '../config/config-watch.js';
 import { defaultRelayConfigFile } from '../config/default-paths.js';
 import { writeFirstRelayConfig } from '../config/first-relay-config.js';
@@ -12,6 +19,7 @@ import { controlSockets } from '../control/control-directory.js';
 import { EventFeed } from '../control/event-feed.js';
 import { openRelayControl } from '../control/relay-control.js';
 import { relayFacts, relayReport } from '../control/relay-report.js';
+import { ExitCode } from '../exit-code.js';
 import type { HostPort, ListenAddress } from '../host-port.js';
 import { encodeKey } from '../key-text.js';
 import { openLog } from '../log.js';
@@ -30,6 +38,7 @@ import { endWithInternalError } from './internal-error.js';
 import { logRelayEvent, logRelaySummary } from './relay-log.js';
 import { type RunningSettings, reload, reloadOnSignal } from './reload.js';
 import { ReloadRequests } from './reload-requests.js';
+import { spawnRelayWorker } from './spawn-relay-worker.js';
 
 /** The options of the command line. */
 export interface RelayFlags extends RecordingFlags {
@@ -37,6 +46,7 @@ export interface RelayFlags extends RecordingFlags {
   readonly listen?: ListenAddress;
   readonly endpoint?: HostPort;
   readonly metrics?: ListenAddress;
+  readonly workers?: number;
   readonly suite?: SuiteName;
   readonly socket?: SocketKind;
   readonly logLevel?: LogLevel;
@@ -93,21 +103,21 @@ export async function runRelay(flags: RelayFlags): Promise<void> {
   manager.ready(`listening on UDP port ${relay.address.port}`);
   reloads.serveWith(() => {
     configWatch.noteSeen();
-    manager.reloading(() => reloadOnSignal(relay, file, settings, log));
+    void manager.reloading(() => reloadOnSignal(relay, file, settings, log));
   });
   const signal = await stop;
   manager.stopping();
   watch.close();
   configWatch.close();
   control?.close();
-  logRelaySummary(log, relay.status());
+  logRelaySummary(log, await relay.status());
   await relay.close();
   await recordings.close();
   log.info({ event: 'stopped', signal }, 'stopped');
 }
 
 interface StartedRelay {
-  readonly relay: Relay;
+  readonly relay: Relay | SharedRelay;
   /** How many peers it started with. */
   readonly peers: number;
   readonly invites: number;
@@ -127,7 +137,7 @@ async function start(file: string, flags: RelayFlags): Promise<StartedRelay> {
   const metrics = metricsAt && (await MetricsServer.open(metricsAt, log));
   const feed = new EventFeed<RelayEvent>();
   const store = storeDirectoryOf(file);
-  const relay = await startRelay({
+  const options: RelayOptions = {
     listen: flags.listen ?? atStart.listen,
     privateKey: config.privateKey,
     peers: config.peers,
@@ -151,13 +161,44 @@ async function start(file: string, flags: RelayFlags): Promise<StartedRelay> {
     ...(atStart.idleTimeoutMs && { idleTimeoutMs: atStart.idleTimeoutMs }),
     ...(recordings.keyLog && { keyLog: recordings.keyLog }),
     tap: recordings.tap,
-  });
-  recordings.watch(() => relay.status().peers.map(({ stats }) => stats));
+  };
+  const workers = flags.workers ?? atStart.workers ?? 1;
+  const relay =
+    workers === 1 ? await startRecorded(options, recordings) : await startWorkers(options, workers);
   wipeKeys(config);
-  await metrics?.serve(() => relayReport(relayFacts(file, atStart.publicKey), relay.status()));
+  await metrics?.serve(async () => relayReport(relayFacts(file, atStart.publicKey), await relay.status()));
   prepareStore(store, log);
   const [peers, invites] = [config.peers.length, config.invites.length];
   return { relay, peers, invites, log, settings, feed, recordings };
+}
+
+async function startRecorded(options: RelayOptions, recordings: Recordings): Promise<Relay> {
+  const relay = await startRelay(options);
+  recordings.watch(() => relay.status().peers.map(({ stats }) => stats));
+  return relay;
+}
+
+/** Divides the peers among processes.
+ *  @throws CliError if they cannot be recorded */
+async function startWorkers(
+  { tap, socket, onFatal: _, ...options }: RelayOptions,
+  workers: number,
+): Promise<SharedRelay> {
+  if (tap !== undefined) {
+    throw new CliError(
+      ExitCode.usage,
+      'the traffic of several workers cannot be recorded',
+      'leave out --workers, or --capture, --qlog and --inspect',
+    );
+  }
+  if (socket === 'plain') {
+    throw new CliError(
+      ExitCode.usage,
+      'several workers need the native socket',
+      'leave out --workers, or --socket',
+    );
+  }
+  return startSharedRelay({ ...options, workers, spawn: spawnRelayWorker });
 }
 
 /** A relay works without a store, but then nobody can enrol. */

@@ -1,6 +1,6 @@
 /** SIGHUP and the control socket: reloads the relay's config. */
 import { statSync } from 'node:fs';
-import type { Relay } from '@underpass/relay';
+import type { Relay, SharedRelay } from '@underpass/relay';
 import type { Log } from '@underpass/runtime';
 import { CliError } from '../cli-error.js';
 import { loadRelayConfig, type RelaySettings, wipeKeys } from '../config/relay-config.js';
@@ -21,12 +21,12 @@ export interface RunningSettings {
 
 /** Reads the list of peers again. Peers that stay keep every stream. An invalid file changes nothing.
  *  @throws what is wrong with the file, which has been logged */
-export function reload(
-  relay: Pick<Relay, 'setPeers'>,
+export async function reload(
+  relay: Pick<Relay | SharedRelay, 'setPeers'>,
   file: string,
   running: RunningSettings,
   log: Log,
-): ReloadReport {
+): Promise<ReloadReport> {
   const letGrow = holdYoungGeneration();
   try {
     // Opening a pipe would block the whole program until another process writes to it.
@@ -34,12 +34,18 @@ export function reload(
       throw new CliError(ExitCode.config, `${file} is a pipe`, 'only a config in a file can be read again');
     }
     const config = loadRelayConfig(file);
+    const oldName = running.name;
+    running.name = config.name; // workers learn it together with their peers
+    let isApplied: void | Promise<void>;
     try {
-      relay.setPeers(config.peers, config.invites);
+      isApplied = relay.setPeers(config.peers, config.invites);
+    } catch (error) {
+      running.name = oldName;
+      throw error;
     } finally {
       wipeKeys(config);
     }
-    running.name = config.name;
+    await isApplied;
     const count = config.peers.length;
     log.info(
       { event: 'reloaded', peers: count },
@@ -63,9 +69,9 @@ export function reload(
 }
 
 /** The same, for a signal: nobody waits for the outcome. */
-export function reloadOnSignal(...parameters: Parameters<typeof reload>): void {
+export async function reloadOnSignal(...parameters: Parameters<typeof reload>): Promise<void> {
   try {
-    reload(...parameters);
+    await reload(...parameters);
   } catch {
     // It is in the log.
   }
@@ -80,6 +86,7 @@ function changedForRestart(running: RelaySettings, config: RelaySettings): strin
     memory_per_peer_mib: config.memoryPerPeerBytes === running.memoryPerPeerBytes,
     max_outage_hours: config.maxOutageMs === running.maxOutageMs,
     idle_timeout_minutes: config.idleTimeoutMs === running.idleTimeoutMs,
+    workers: config.workers === running.workers,
     metrics: isSameAddress(config.metrics, running.metrics),
     'log.level': config.logLevel === running.logLevel,
   };

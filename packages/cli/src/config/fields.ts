@@ -30,6 +30,7 @@ import {
   MAX_IDLE_TIMEOUT_MINUTES,
   MAX_KEEPALIVE_SECONDS,
   MAX_OUTAGE_HOURS,
+  MAX_WORKERS,
 } from '../limits.js';
 import { LOG_LEVELS } from '../log-level.js';
 import { resolveFrom } from './default-paths.js';
@@ -92,6 +93,12 @@ export const idleMinutesField = z
   .min(1, { error: idleExpected })
   .max(MAX_IDLE_TIMEOUT_MINUTES, { error: idleExpected })
   .transform((minutes) => minutes * 60_000);
+
+const workersExpected = `a whole number of processes from 1 to ${MAX_WORKERS}`;
+export const workersField = z
+  .int({ error: workersExpected })
+  .min(1, { error: workersExpected })
+  .max(MAX_WORKERS, { error: workersExpected });
 
 const keepaliveExpected = `a whole number of seconds from 0 (off) to ${MAX_KEEPALIVE_SECONDS}`;
 export const keepaliveSecondsField = z

@@ -23,6 +23,7 @@ import {
   presharedKeyFileField,
   privateKeyFileField,
   publicKeyField,
+  workersField,
 } from './fields.js';
 import { onlyRules, peerRulesOf, peerRulesShape } from './peer-rules.js';
 import { type Problem, problemLines, schemaProblems, valueAt } from './schema-problems.js';
@@ -44,6 +45,8 @@ export interface RelayConfig {
   readonly memoryPerPeerBytes: number | undefined;
   readonly maxOutageMs: number | undefined;
   readonly idleTimeoutMs: number | undefined;
+  /** Among how many processes the peers are divided. */
+  readonly workers: number | undefined;
   /** Where to serve metrics. */
   readonly metrics: ListenAddress | undefined;
   readonly logLevel: LogLevel | undefined;
@@ -106,7 +109,7 @@ export function relayConfigOf(document: TomlDocument): RelayConfig {
     throw new ConfigError(problemLines(document, problems));
   }
   const { listen, private_key_file, endpoint, name, peer } = result.data;
-  const { congestion, memory_per_peer_mib, max_outage_hours, idle_timeout_minutes, metrics, log } =
+  const { congestion, memory_per_peer_mib, max_outage_hours, idle_timeout_minutes, workers, metrics, log } =
     result.data;
   return {
     listen,
@@ -120,6 +123,7 @@ export function relayConfigOf(document: TomlDocument): RelayConfig {
     memoryPerPeerBytes: memory_per_peer_mib,
     maxOutageMs: max_outage_hours,
     idleTimeoutMs: idle_timeout_minutes,
+    workers,
     metrics,
     logLevel: log?.level,
   };
@@ -146,6 +150,7 @@ function relaySchema(directory: string) {
       memory_per_peer_mib: memoryMibField.optional(),
       max_outage_hours: outageHoursField.optional(),
       idle_timeout_minutes: idleMinutesField.optional(),
+      workers: workersField.optional(),
       metrics: listenField.optional(),
       log: z.strictObject({ level: logLevelField.optional() }, { error: 'a table [log]' }).optional(),
     },

@@ -1,5 +1,5 @@
 /** A relay's control socket: who is connected, and reload. */
-import type { Relay, RelayEvent } from '@underpass/relay';
+import type { Relay, RelayEvent, SharedRelay } from '@underpass/relay';
 import type { Log } from '@underpass/runtime';
 import { relaySocketName } from './control-name.js';
 import type { ControlServer } from './control-server.js';
@@ -8,14 +8,14 @@ import { openControl } from './open-control.js';
 import { relayFacts, relayReport } from './relay-report.js';
 
 export interface RelayControlOptions {
-  readonly relay: Relay;
+  readonly relay: Relay | SharedRelay;
   /** The path of the config file. */
   readonly config: string;
   readonly publicKey: Uint8Array;
   /** `HOST:PORT`, where clients reach it. */
   readonly endpoint?: string | undefined;
   /** Reads the config again. Throws what is wrong with it. */
-  readonly reload: () => ReloadReport;
+  readonly reload: () => Promise<ReloadReport>;
   readonly feed: EventFeed<RelayEvent>;
   readonly log: Log;
 }
@@ -32,7 +32,7 @@ export async function openRelayControl(options: RelayControlOptions): Promise<Co
   const { relay, config, publicKey, endpoint, reload, feed, log } = options;
   const facts = relayFacts(config, publicKey, endpoint);
   return openControl(relaySocketName(config), log, {
-    'GET /status': () => relayReport(facts, relay.status()),
+    'GET /status': async () => relayReport(facts, await relay.status()),
     'GET /events': (_body, exchange) => {
       feed.add(exchange);
       return undefined;

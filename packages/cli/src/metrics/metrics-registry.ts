@@ -8,7 +8,7 @@ import { MAX_METRIC_ERROR_CODES, MAX_METRIC_PEERS } from './metrics-limits.js';
 import type { StreamCounts } from './stream-counts.js';
 
 export interface MetricsSource {
-  readonly report: () => Report;
+  readonly report: () => Report | Promise<Report>;
   readonly counts: StreamCounts;
 }
 
@@ -41,7 +41,7 @@ export class MetricsRegistry {
   }
 
   async render(): Promise<string> {
-    const report = this.#source.report();
+    const report = await this.#source.report();
     this.#scrape = { report, peers: limited(peersOf(report)) };
     return this.#registry.metrics();
   }

@@ -23,7 +23,7 @@ export class MetricsServer {
   readonly #host: string;
   readonly #log: Log;
   #registry: MetricsRegistry | undefined;
-  #report: (() => Report) | undefined;
+  #report: (() => Report | Promise<Report>) | undefined;
 
   /** @throws UnderpassError if the port cannot be opened */
   static async open(listen: ListenAddress, log: Log): Promise<MetricsServer> {
@@ -54,7 +54,7 @@ export class MetricsServer {
     return this.#server.address() as AddressInfo;
   }
 
-  async serve(report: () => Report): Promise<void> {
+  async serve(report: () => Report | Promise<Report>): Promise<void> {
     const { MetricsRegistry: Registry } = await import('./metrics-registry.js');
     this.#registry = new Registry({ report, counts: this.counts });
     this.#report = report;
@@ -90,7 +90,7 @@ export class MetricsServer {
     }
     const path = request.url?.split('?', 1)[0];
     try {
-      if (path === '/healthz') this.#answerHealth(response);
+      if (path === '/healthz') await this.#answerHealth(response);
       else if (path === '/metrics') await this.#answerMetrics(response);
       else answer(response, 404, 'there are /metrics and /healthz\n');
     } catch (error) {
@@ -99,8 +99,8 @@ export class MetricsServer {
     }
   }
 
-  #answerHealth(response: ServerResponse): void {
-    const problem = this.#report === undefined ? 'starting' : problemOf(this.#report());
+  async #answerHealth(response: ServerResponse): Promise<void> {
+    const problem = this.#report === undefined ? 'starting' : problemOf(await this.#report());
     answer(response, problem === undefined ? 200 : 503, `${problem ?? 'ok'}\n`);
   }
 

@@ -8,7 +8,7 @@ export interface ServiceManager {
    *  @param status  what `systemctl status` shows */
   ready(status: string): void;
   /** Runs `reload`, during which systemd shows that the process reloads. Throws what `reload` throws. */
-  reloading<Result>(reload: () => Result): Result;
+  reloading<Result>(reload: () => Promise<Result>): Promise<Result>;
   stopping(): void;
 }
 
@@ -63,10 +63,10 @@ class Notifier implements ServiceManager {
     this.#host.every(this.#watchdogMs / 2, () => this.#report(['WATCHDOG=1']));
   }
 
-  reloading<Result>(reload: () => Result): Result {
+  async reloading<Result>(reload: () => Promise<Result>): Promise<Result> {
     this.#report(['RELOADING=1', `MONOTONIC_USEC=${this.#host.monotonicUs()}`]);
     try {
-      return reload();
+      return await reload();
     } finally {
       this.#report(['READY=1']); // a process whose reload failed goes on as before
     }

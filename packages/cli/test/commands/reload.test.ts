@@ -34,7 +34,7 @@ beforeEach(() => {
 });
 
 /** Reloads a relay that runs with `START` after its config has changed to `text`; returns its log and calls. */
-function reloadWith(text: string | undefined) {
+async function reloadWith(text: string | undefined) {
   if (text !== undefined) writeFileSync(file, text);
   const lines: { readonly event: unknown; readonly keys?: unknown; readonly message: string }[] = [];
   const add = (fields: object, message: string): void => void lines.push({ ...fields, message } as never);
@@ -44,20 +44,20 @@ function reloadWith(text: string | undefined) {
       peers = list;
     },
   };
-  reloadOnSignal(relay, file, settings(), { ...silentLog, info: add, warn: add, error: add });
+  await reloadOnSignal(relay, file, settings(), { ...silentLog, info: add, warn: add, error: add });
   return { lines, peers };
 }
 
 describe('a reload', () => {
-  it('passes the new peers to the relay', () => {
-    const { lines, peers } = reloadWith(START + PEER);
+  it('passes the new peers to the relay', async () => {
+    const { lines, peers } = await reloadWith(START + PEER);
     expect(peers).toMatchObject([{ name: 'alice' }]);
     expect(lines.map(({ event }) => event)).toEqual(['reloaded']);
   });
 
   it.each([false, true])(
     'leaves no key in memory, whether the relay accepts the peers or not (throws: %s)',
-    (throws) => {
+    async (throws) => {
       const seen: Uint8Array[] = [];
       const relay = {
         setPeers: (peers: readonly RelayPeerOptions[]): void => {
@@ -70,7 +70,7 @@ describe('a reload', () => {
         },
       };
       writeFileSync(file, `${START}${PEER}preshared_key_file = "other.key"\n`);
-      reloadOnSignal(relay, file, settings(), silentLog);
+      await reloadOnSignal(relay, file, settings(), silentLog);
       expect(seen.map((key) => encodeKey(key))).toEqual([encodeKey(new Uint8Array(32))]);
     },
   );
@@ -83,26 +83,27 @@ describe('a reload', () => {
     ['memory_per_peer_mib', `${START}memory_per_peer_mib = 64\n`],
     ['max_outage_hours', `${START}max_outage_hours = 1\n`],
     ['idle_timeout_minutes', `${START}idle_timeout_minutes = 1\n`],
+    ['workers', `${START}workers = 2\n`],
     ['metrics', `${START}metrics = 9464\n`],
     ['log.level', `${START}[log]\nlevel = "debug"\n`],
-  ])('warns that a changed %s needs a restart', (key, text) => {
-    const { lines } = reloadWith(text);
+  ])('warns that a changed %s needs a restart', async (key, text) => {
+    const { lines } = await reloadWith(text);
     expect(lines[1]).toMatchObject({ event: 'restart-needed', keys: [key] });
     expect(lines[1]?.message).toBe(`a changed ${key} takes effect only when the relay is restarted`);
   });
 
-  it('of a pipe is refused, because it would wait for a writer', () => {
+  it('of a pipe is refused, because it would wait for a writer', async () => {
     rmSync(file);
     execFileSync('mkfifo', [file]);
-    const { lines, peers } = reloadWith(undefined);
+    const { lines, peers } = await reloadWith(undefined);
     expect(peers).toBeUndefined();
     expect(lines[0]?.message).toBe(
       `not reloaded: underpass: ${file} is a pipe: only a config in a file can be read again`,
     );
   });
 
-  it('of an invalid config changes nothing and says why', () => {
-    const { lines, peers } = reloadWith(`${START}lisen = 1\n`);
+  it('of an invalid config changes nothing and says why', async () => {
+    const { lines, peers } = await reloadWith(`${START}lisen = 1\n`);
     expect(peers).toBeUndefined();
     expect(lines).toMatchObject([{ event: 'reload-failed' }]);
     expect(lines[0]?.message).toContain('relay.toml:3: lisen: unknown key');

@@ -133,7 +133,7 @@ level = "debug"
       'an unknown key like no other',
       `${START}mtu = 1400\n`,
       [
-        'relay.toml:3: mtu: unknown key; known keys: listen, private_key_file, endpoint, name, peer, congestion, memory_per_peer_mib, max_outage_hours, idle_timeout_minutes, metrics, log',
+        'relay.toml:3: mtu: unknown key; known keys: listen, private_key_file, endpoint, name, peer, congestion, memory_per_peer_mib, max_outage_hours, idle_timeout_minutes, workers, metrics, log',
       ],
     ],
     [

@@ -23,11 +23,11 @@ function scene(parts: Partial<NotifyHost> = {}): Scene {
 }
 
 describe('a process that systemd started', () => {
-  it('reports that it is ready, reloads and stops', () => {
+  it('reports that it is ready, reloads and stops', async () => {
     const host = scene();
     const manager = serviceManager(recordingLog(), { NOTIFY_SOCKET: '/run/notify' }, host);
     manager.ready('two\npeers');
-    const reported = manager.reloading(() => host.datagrams.length);
+    const reported = await manager.reloading(() => Promise.resolve(host.datagrams.length));
     expect(reported).toBe(2);
     manager.stopping();
     expect(host.datagrams).toEqual([
@@ -39,13 +39,13 @@ describe('a process that systemd started', () => {
     expect(host.intervals).toEqual([]);
   });
 
-  it('is ready again when a reload fails', () => {
+  it('is ready again when a reload fails', async () => {
     const host = scene();
     const manager = serviceManager(recordingLog(), { NOTIFY_SOCKET: '/run/notify' }, host);
     const fail = () => {
       throw new Error('line 3');
     };
-    expect(() => manager.reloading(fail)).toThrow('line 3');
+    await expect(manager.reloading(fail)).rejects.toThrow('line 3');
     expect(host.datagrams.at(-1)).toBe('/run/notify READY=1');
   });
 
@@ -85,7 +85,7 @@ describe('a process that systemd started', () => {
       },
     });
     const manager = serviceManager(recordingLog(), { NOTIFY_SOCKET: '/run/notify' }, host);
-    manager.reloading(() => {});
+    void manager.reloading(() => Promise.resolve());
     await Promise.resolve();
     expect(runs).toEqual(['RELOADING=1 MONOTONIC_USEC=1234']);
     finish();
@@ -105,11 +105,11 @@ describe('a process that systemd started', () => {
 });
 
 describe('a process that systemd did not start', () => {
-  it.each([{}, { NOTIFY_SOCKET: '' }])('reports nothing: %j', (environment) => {
+  it.each([{}, { NOTIFY_SOCKET: '' }])('reports nothing: %j', async (environment) => {
     const host = scene({ runNotify: () => Promise.resolve(true) });
     const manager = serviceManager(recordingLog(), environment, host);
     manager.ready('');
-    expect(manager.reloading(() => 'reloaded')).toBe('reloaded');
+    expect(await manager.reloading(() => Promise.resolve('reloaded'))).toBe('reloaded');
     manager.stopping();
     expect(host.datagrams).toEqual([]);
   });

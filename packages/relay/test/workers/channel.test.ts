@@ -1,0 +1,110 @@
+import { Duplex } from 'node:stream';
+import { describe, expect, it } from 'vitest';
+import { Channel, type Handlers, MAX_CHANNEL_BACKLOG_BYTES } from '../../src/workers/channel.js';
+
+interface Pipe extends Duplex {
+  /** What was written, as the arrays that were written. */
+  readonly written: Buffer[];
+}
+
+/** Two ends of a pipe that delivers in pieces of `pieceBytes`. */
+function pipes(pieceBytes = 65_536): readonly [Pipe, Pipe] {
+  const make = (other: () => Duplex): Pipe => {
+    const written: Buffer[] = [];
+    const pipe = new Duplex({
+      read() {},
+      write(chunk: Buffer, _encoding, done) {
+        written.push(chunk);
+        for (let at = 0; at < chunk.length; at += pieceBytes) {
+          other().push(Buffer.from(chunk.subarray(at, at + pieceBytes)));
+        }
+        done();
+      },
+      destroy(_error, done) {
+        if (!other().destroyed) setImmediate(() => other().destroy());
+        done(null);
+      },
+    });
+    return Object.assign(pipe, { written });
+  };
+  const a: Pipe = make(() => b);
+  const b: Pipe = make(() => a);
+  return [a, b];
+}
+
+const nothing = () => {};
+
+function pair(handlers: Handlers, pieceBytes?: number) {
+  const [a, b] = pipes(pieceBytes);
+  return { a, b, asking: new Channel(a, {}, nothing), answering: new Channel(b, handlers, nothing) };
+}
+
+describe('a channel between two processes', () => {
+  it.each([1, 3, 65_536])('carries messages in order, in pieces of %i bytes', async (pieceBytes) => {
+    const got: unknown[] = [];
+    const { asking } = pair(
+      { note: (body) => got.push(body), sum: ({ a, b }: { a: number; b: number }) => a + b },
+      pieceBytes,
+    );
+    asking.tell('note', { text: 'one' });
+    asking.tell('note', Uint8Array.of(1, 2, 3));
+    expect(await asking.ask('sum', { a: 2, b: 3 })).toBe(5);
+    expect(got).toEqual([{ text: 'one' }, Uint8Array.of(1, 2, 3)]);
+  });
+
+  it('answers each request by its own answer, whichever is ready first', async () => {
+    let finishSlow: (value: string) => void = nothing;
+    const { asking } = pair({
+      slow: () => new Promise((resolve) => (finishSlow = resolve)),
+      fast: () => 'fast',
+    });
+    const slow = asking.ask('slow');
+    expect(await asking.ask('fast')).toBe('fast');
+    finishSlow('slow');
+    expect(await slow).toBe('slow');
+  });
+
+  it('reports a failure to whoever asked', async () => {
+    const { asking } = pair({
+      fail: () => {
+        throw new Error('no room');
+      },
+    });
+    await expect(asking.ask('fail')).rejects.toThrow('no room');
+  });
+
+  it('fails what waits when the other process ends, and everything after that', async () => {
+    const [a, b] = pipes();
+    let ended = 0;
+    const asking = new Channel(a, {}, () => ended++);
+    const waiting = asking.ask('never');
+    b.destroy();
+    await expect(waiting).rejects.toThrow('the other process has ended');
+    await expect(asking.ask('never')).rejects.toThrow('the other process has ended');
+    asking.tell('never', undefined);
+    expect(ended).toBe(1);
+  });
+
+  it('leaves no key in what it has written, and lets the receiver wipe what it got', async () => {
+    const secret = new Uint8Array(32).fill(0x5a);
+    let received: Uint8Array | undefined;
+    const { a, asking } = pair({
+      key: ({ key }: { key: Uint8Array }) => {
+        received = Uint8Array.from(key);
+        key.fill(0);
+      },
+    });
+    await asking.ask('key', { key: secret });
+    expect(received).toEqual(secret);
+    await new Promise(setImmediate);
+    for (const frame of a.written) expect(frame.includes(Buffer.from(secret.subarray(0, 8)))).toBe(false);
+  });
+
+  it('says when the other process is behind', () => {
+    const stalled = new Duplex({ read() {}, write() {} });
+    const channel = new Channel(stalled, {}, nothing);
+    expect(channel.isBehind).toBe(false);
+    channel.tell('much', new Uint8Array(MAX_CHANNEL_BACKLOG_BYTES));
+    expect(channel.isBehind).toBe(true);
+  });
+});
