@@ -23,12 +23,18 @@ function prepareForTraffic() {
   // V8 optimises code that has run often. Keystrokes arrive only a few times a second, so for its first minutes a
   // tunnel would carry them with code that is several times slower. These flags make V8 optimise sooner
   // (docs/adr/0008). They are set only for versions that are known to accept them.
+  //
+  // V8 counts the buffers of sockets as part of its heap, and lets a small heap grow only by a few megabytes before it
+  // collects garbage. A bulk transfer fills such buffers with hundreds of megabytes a second, so V8 would spend a third
+  // of the busy time on collecting. With the last flag it waits until the heap is four times as large as after the last
+  // collection (docs/adr/0032-heap-growth.md).
   const nodeMajor = Number.parseInt(process.versions.node, 10);
+  const collectLater = nodeMajor >= 20 && nodeMajor <= 26 ? ['--heap-growing-percent=300'] : [];
   const compileSooner =
     nodeMajor === 20
       ? ['--interrupt-budget=5000']
       : nodeMajor >= 22 && nodeMajor <= 26
         ? ['--invocation-count-for-maglev=100', '--minimum-invocations-after-ic-update=100']
         : [];
-  for (const flag of compileSooner) require('node:v8').setFlagsFromString(flag);
+  for (const flag of [...compileSooner, ...collectLater]) require('node:v8').setFlagsFromString(flag);
 }

@@ -33,6 +33,18 @@ export class FakeStream implements Stream {
   read(): Uint8Array | undefined {
     return this.#arrived.shift();
   }
+  readInto(target: Uint8Array): number {
+    let length = 0;
+    for (let chunk = this.#arrived.shift(); chunk !== undefined; chunk = this.#arrived.shift()) {
+      const fits = chunk.subarray(0, target.length - length);
+      target.set(fits, length);
+      length += fits.length;
+      if (fits.length === chunk.length) continue;
+      this.#arrived.unshift(chunk.subarray(fits.length));
+      break;
+    }
+    return length;
+  }
   get readFinished(): boolean {
     return this.#finArrived && this.#arrived.length === 0;
   }

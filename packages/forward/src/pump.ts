@@ -2,7 +2,8 @@
 import type { Socket } from 'node:net';
 import { type Stream, StreamErrorCode } from '@underpass/protocol';
 import type { StreamHandler } from '@underpass/runtime';
-import { GATHER_BYTES, TCP_KEEPALIVE_MS } from './forward-constants.js';
+import { TCP_KEEPALIVE_MS } from './forward-constants.js';
+import { gatherBuffer } from './gather-buffer.js';
 import type { IdleWatched } from './idle-watch.js';
 import type { RateLimit } from './rate-limit.js';
 import { resetSocket } from './reset-socket.js';
@@ -242,32 +243,31 @@ export class Pump implements StreamHandler, Watched, IdleWatched {
    *  it */
   #fillSocket(): boolean {
     const socket = this.socket;
-    let gathered = 0;
-    socket.cork();
-    while (gathered < GATHER_BYTES) {
-      const chunk = this.#nextChunk();
-      if (chunk === undefined) break;
-      gathered += chunk.length;
-      socket.write(chunk);
-    }
-    socket.uncork();
-    this.#bytesReceived += gathered;
-    this.#limit?.fromPeer.take(gathered);
+    if (this.#preface !== undefined && !this.#readPreface(this.#preface)) return false;
+    const bytes = gatherBuffer.take();
+    const length = this.#stream.readInto(bytes);
+    if (length > 0) socket.write(bytes.subarray(0, length));
+    this.#bytesReceived += length;
+    this.#limit?.fromPeer.take(length);
+    if (length === 0 || socket.writableLength === 0) gatherBuffer.giveBack(bytes);
     // spec forwarding 4.4: a peer gets no credit while the local reader is slow
     this.#socketFull = socket.writableNeedDrain && socket.writableLength > 0;
-    return gathered >= GATHER_BYTES && !this.#socketFull;
+    return length === bytes.length && !this.#socketFull;
   }
 
-  #nextChunk(): Uint8Array | undefined {
-    for (;;) {
-      const chunk = this.#stream.read();
-      if (chunk === undefined || this.#preface === undefined) return chunk;
-      const behind = this.#preface(chunk);
-      if (this.#receivingOver) return undefined;
+  /** Consumes the preface, and passes on what came in one piece with its end. @returns whether it is complete */
+  #readPreface(preface: Preface): boolean {
+    for (let chunk = this.#stream.read(); chunk !== undefined; chunk = this.#stream.read()) {
+      const behind = preface(chunk);
+      if (this.#receivingOver) return false;
       if (behind === undefined) continue;
       this.#preface = undefined;
-      if (behind.length > 0) return behind;
+      if (behind.length > 0) this.socket.write(behind);
+      this.#bytesReceived += behind.length;
+      this.#limit?.fromPeer.take(behind.length);
+      return true;
     }
+    return false;
   }
 
   #finishReceiving(): void {

@@ -32,6 +32,7 @@ export type { PacketOutcome } from './packet-handler.js';
  *  until that returns 0, and then `pollTimeout`. */
 export class Connection {
   readonly #parts: ConnectionParts;
+  readonly #budgets: PeerBudgets;
   readonly #hello = new OwnHello();
   readonly #gate: SendGate;
   readonly #builder: PacketBuilder;
@@ -51,6 +52,7 @@ export class Connection {
     random: (length: number) => Uint8Array,
     onCommand: () => void,
   ) {
+    this.#budgets = budgets;
     this.#parts = composeParts(role, config, random, budgets, onCommand);
     this.#gate = new SendGate(this.#parts);
     this.#builder = new PacketBuilder(this.#parts, epochs, this.#hello, this.#gate);
@@ -282,7 +284,10 @@ export class Connection {
     if (this.#parts.recovery.probesDue > 0) this.#prepareProbe();
     const length = this.#builder.build(now, keypairId, bytes, start, maxBytes);
     const { recovery, streams } = this.#parts;
-    if (length === 0 && streams.openStreams === 0 && recovery.ackElicitingInFlight === 0) recovery.log.trim();
+    if (length === 0 && streams.openStreams === 0 && recovery.ackElicitingInFlight === 0) {
+      recovery.log.trim();
+      this.#budgets.blocks.clear();
+    }
     return length;
   }
 

@@ -88,6 +88,7 @@ export function composeParts(
       givenUpBudget: budgets.givenUpStreams,
       fullDatagramBytes: () => parts.mtu.datagramBytes,
       datagramCounts: budgets.datagrams,
+      blocks: budgets.blocks,
       requests: pending,
       sendAheadBytes: () => SEND_AHEAD_WINDOWS * parts.congestion.windowBytes,
       turnBytes: () => Math.min(TURN_MS * parts.pacer.bytesPerMs, MAX_TURN_BYTES),

@@ -7,6 +7,7 @@ import {
   IDLE_PACKETS_PER_SECOND,
   MAX_IDLE_PACKETS,
 } from './limits.js';
+import { BlockPool } from './streams/block-pool.js';
 import { noDatagrams } from './streams/datagram-counts.js';
 
 /** Limits on what a peer can make us do at little cost to itself (spec streams 2.5, 3.6, 5.4).
@@ -20,6 +21,8 @@ export class PeerBudgets {
   readonly idlePackets = new TokenBucket(MAX_IDLE_PACKETS, IDLE_PACKETS_PER_SECOND);
   /** What became of the messages of its flows, which is counted over all connections. */
   readonly datagrams = noDatagrams();
+  /** Memory for bytes that arrive, which is used again and again. */
+  readonly blocks = new BlockPool();
   /** Streams that the peer gave up and whose places it gets back. */
   readonly givenUpStreams = new TokenBucket(GIVEN_UP_STREAMS_BURST, GIVEN_UP_STREAMS_PER_SECOND);
 }

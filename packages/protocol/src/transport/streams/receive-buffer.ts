@@ -1,5 +1,6 @@
 import { RangeSet } from '../../range-set.js';
 import { MAX_REASSEMBLY_PIECES, RECEIVE_BLOCK_BYTES } from '../limits.js';
+import { BlockPool } from './block-pool.js';
 
 /** The memory for one range: two numbers in a range set. */
 const PIECE_BYTES = 16;
@@ -14,12 +15,20 @@ export class ReceiveBuffer {
   /** `#blocks[i]` holds the bytes from (`#firstBlock` + i) * RECEIVE_BLOCK_BYTES on. */
   #blocks: (Uint8Array | undefined)[] = [];
   #firstBlock = 0;
+  /** The caller of `read` may still use the first block. */
+  #isFirstShared = false;
+  readonly #pool: BlockPool;
   /** All bytes below this offset were read. */
   #read = 0;
   /** All offsets that ever arrived. A stream without gaps has one range, which starts at 0. */
   readonly #arrived = new RangeSet();
   /** How many different bytes arrived. */
   arrivedBytes = 0;
+
+  /** @param pool where blocks come from, and go when all their bytes were read with `readInto` */
+  constructor(pool = new BlockPool()) {
+    this.#pool = pool;
+  }
 
   /** The offset of the next byte to read. */
   get readOffset(): number {
@@ -65,17 +74,43 @@ export class ReceiveBuffer {
     const block = this.#blocks[0] as Uint8Array;
     const view = block.subarray(inBlock, inBlock + length);
     this.#read += length;
-    if (inBlock + length === RECEIVE_BLOCK_BYTES) {
-      this.#blocks.shift();
-      this.#firstBlock++;
-    }
+    this.#isFirstShared = true;
+    if (inBlock + length === RECEIVE_BLOCK_BYTES) this.#dropFirst();
     return view;
+  }
+
+  /** Copies the next bytes in order to the beginning of `target`.
+   *  @returns how many: all that there are, or as many as fit */
+  readInto(target: Uint8Array): number {
+    const total = Math.min(this.contiguousEnd - this.#read, target.length);
+    for (let at = 0; at < total; ) {
+      const inBlock = this.#read % RECEIVE_BLOCK_BYTES;
+      const length = Math.min(total - at, RECEIVE_BLOCK_BYTES - inBlock);
+      const block = this.#blocks[0] as Uint8Array;
+      target.set(length === RECEIVE_BLOCK_BYTES ? block : block.subarray(inBlock, inBlock + length), at);
+      at += length;
+      this.#read += length;
+      if (inBlock + length === RECEIVE_BLOCK_BYTES) this.#dropFirst();
+    }
+    return total;
   }
 
   /** Gives back all memory. */
   clear(): void {
+    for (let i = this.#isFirstShared ? 1 : 0; i < this.#blocks.length; i++) {
+      const block = this.#blocks[i];
+      if (block !== undefined) this.#pool.give(block);
+    }
     this.#blocks = [];
+    this.#isFirstShared = false;
     this.#arrived.clear();
+  }
+
+  #dropFirst(): void {
+    const block = this.#blocks.shift();
+    this.#firstBlock++;
+    if (block !== undefined && !this.#isFirstShared) this.#pool.give(block);
+    this.#isFirstShared = false;
   }
 
   #copy(from: number, until: number, bytes: Uint8Array, start: number): void {
@@ -95,7 +130,7 @@ export class ReceiveBuffer {
     while (this.#blocks.length <= index) this.#blocks.push(undefined);
     let block = this.#blocks[index];
     if (block === undefined) {
-      block = new Uint8Array(RECEIVE_BLOCK_BYTES);
+      block = this.#pool.take();
       this.#blocks[index] = block;
     }
     return block;

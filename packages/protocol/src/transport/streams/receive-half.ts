@@ -1,5 +1,6 @@
 import { ConnectionErrorCode } from '../../failure.js';
 import { INITIAL_MAX_STREAM_DATA_BYTES, MIN_USEFUL_CREDIT_BYTES } from '../limits.js';
+import type { BlockPool } from './block-pool.js';
 import { ReadPace } from './read-pace.js';
 import { ReceiveBuffer } from './receive-buffer.js';
 import { RECEIVE_TRANSITIONS, type ReceiveEvent, type ReceiveState } from './states.js';
@@ -23,7 +24,7 @@ const MIN_STEP_BYTES = MIN_WINDOW_BYTES / 2;
  *  requested by these two. */
 export class ReceiveHalf {
   state: ReceiveState = 'receive';
-  readonly buffer = new ReceiveBuffer();
+  readonly buffer: ReceiveBuffer;
   /** The highest offset that the peer may send up to. */
   limit: number;
   /** How far the limit may be beyond what was read. */
@@ -43,7 +44,8 @@ export class ReceiveHalf {
 
   readonly #pace = new ReadPace();
 
-  constructor(windowBytes: number) {
+  constructor(windowBytes: number, blocks?: BlockPool) {
+    this.buffer = new ReceiveBuffer(blocks);
     this.limit = windowBytes;
     this.windowBytes = windowBytes;
   }
@@ -106,6 +108,13 @@ export class ReceiveHalf {
     const bytes = this.buffer.read();
     this.#noteAllRead();
     return bytes;
+  }
+
+  /** Copies the next bytes in order. @returns how many */
+  readInto(target: Uint8Array): number {
+    const length = this.buffer.readInto(target);
+    this.#noteAllRead();
+    return length;
   }
 
   /** Raises the limit for what was read, if that adds enough (spec streams 5.2).

@@ -1,6 +1,8 @@
-import { OPENING_BYTES } from '../limits.js';
+import { INITIAL_MAX_STREAM_DATA_BYTES, OPENING_BYTES } from '../limits.js';
+import type { BlockPool } from './block-pool.js';
 import type { ConnectionCredit } from './connection-credit.js';
 import { type FrameRequests, StreamControl } from './frame-requests.js';
+import { ReceiveHalf } from './receive-half.js';
 import type { ConnectionStream } from './stream.js';
 import { type WindowLimits, WindowShares } from './window-shares.js';
 
@@ -14,13 +16,21 @@ export class ReceiveWindows {
   readonly #credit: ConnectionCredit;
   readonly #shares: WindowShares;
   readonly #requests: FrameRequests;
+  readonly #blocks: BlockPool;
   /** Streams that were read since the last `replenish`. */
   readonly #read = new Set<ConnectionStream>();
 
-  constructor(limits: WindowLimits, credit: ConnectionCredit, requests: FrameRequests) {
+  /** @param blocks where the blocks of receive buffers come from */
+  constructor(limits: WindowLimits, blocks: BlockPool, credit: ConnectionCredit, requests: FrameRequests) {
+    this.#blocks = blocks;
     this.#credit = credit;
     this.#shares = new WindowShares(limits);
     this.#requests = requests;
+  }
+
+  /** Makes the receiving half of a new stream. */
+  newHalf(): ReceiveHalf {
+    return new ReceiveHalf(INITIAL_MAX_STREAM_DATA_BYTES, this.#blocks);
   }
 
   /** Whether the connection's limit permits the highest offset of a stream to become `end`. */
@@ -42,11 +52,15 @@ export class ReceiveWindows {
   /** Takes the next bytes of a stream, and counts them as read. */
   read(stream: ConnectionStream): Uint8Array | undefined {
     const bytes = stream.receiving.read();
-    this.#shares.update(stream.receiving);
-    if (bytes === undefined) return undefined;
-    this.#credit.consume(bytes.length);
-    this.#read.add(stream);
+    this.#onRead(stream, bytes?.length ?? 0);
     return bytes;
+  }
+
+  /** Copies the next bytes of a stream to `target`, and counts them as read. @returns how many */
+  readInto(stream: ConnectionStream, target: Uint8Array): number {
+    const length = stream.receiving.readInto(target);
+    this.#onRead(stream, length);
+    return length;
   }
 
   /** Gives the peer credit for what was read since the last call (spec streams 5.2). */
@@ -84,6 +98,13 @@ export class ReceiveWindows {
     this.#credit.consume(receiving.largest - (wasStopped ? before : receiving.buffer.readOffset));
     receiving.acknowledgeReset();
     this.#shares.update(receiving);
+  }
+
+  #onRead(stream: ConnectionStream, bytes: number): void {
+    this.#shares.update(stream.receiving);
+    if (bytes === 0) return;
+    this.#credit.consume(bytes);
+    this.#read.add(stream);
   }
 
   /** Updates the share of a stream, and requests MAX_STREAM_DATA if its limit has risen. */

@@ -1,4 +1,5 @@
 import type { TokenBucket } from '../../token-bucket.js';
+import type { BlockPool } from './block-pool.js';
 import type { FlowDatagramsOptions } from './flow-datagrams.js';
 import type { FrameRequests } from './frame-requests.js';
 import type { SendMemoryLimits } from './send-memory.js';
@@ -12,6 +13,8 @@ export interface StreamSetOptions extends FlowDatagramsOptions {
   readonly limits: StreamLimits;
   /** The peer's budget for streams that it gives up, which outlives the connection (spec streams 5.4). */
   readonly givenUpBudget: TokenBucket;
+  /** Where the blocks of receive buffers come from. */
+  readonly blocks: BlockPool;
   readonly requests: FrameRequests;
   /** Returns how much a stream may buffer now beyond its guaranteed share. */
   readonly sendAheadBytes: () => number;

@@ -6,7 +6,6 @@ import { FlowDatagrams } from './flow-datagrams.js';
 import { type FrameOutcome, problem } from './frame-outcome.js';
 import { type FrameRequests, StreamControl } from './frame-requests.js';
 import { PeerPlaces } from './peer-places.js';
-import { ReceiveHalf } from './receive-half.js';
 import { ReceiveWindows } from './receive-windows.js';
 import { SendHalf } from './send-half.js';
 import { SendScheduler } from './send-scheduler.js';
@@ -40,7 +39,7 @@ export class StreamSet implements StreamOwner {
   readonly sending: SendScheduler;
   readonly datagrams: FlowDatagrams;
   readonly #table: StreamTable;
-  readonly #windows: ReceiveWindows;
+  readonly windows: ReceiveWindows;
   readonly #requests: FrameRequests;
   readonly #onCommand: () => void;
   readonly #events = new StreamEvents();
@@ -52,7 +51,7 @@ export class StreamSet implements StreamOwner {
     this.#onCommand = options.onCommand;
     this.credit = new ConnectionCredit(limits.connectionWindowBytes, requests);
     this.places = new PeerPlaces(limits.maxOpenStreams, options.givenUpBudget, requests);
-    this.#windows = new ReceiveWindows(limits, this.credit, requests);
+    this.windows = new ReceiveWindows(limits, options.blocks, this.credit, requests);
     this.datagrams = new FlowDatagrams(options);
     const create = (id: number, incoming: boolean) => this.#create(id, incoming);
     this.#table = new StreamTable(role, this.places, limits.maxOpenStreams, create);
@@ -91,7 +90,7 @@ export class StreamSet implements StreamOwner {
    *  before anything is sent.
    *  @param roundTripMs 0 if it is not known yet */
   settle(now: number, roundTripMs: number): void {
-    this.#windows.replenish(now, roundTripMs);
+    this.windows.replenish(now, roundTripMs);
     this.places.replenish(now);
   }
 
@@ -117,7 +116,7 @@ export class StreamSet implements StreamOwner {
   /** Starts over a stream that `takeUnheard` of an earlier connection has returned. We must be permitted to open it. */
   reopen(stream: ConnectionStream): void {
     this.#table.reopen(stream, (id) => {
-      stream.reopen(id, this, this.#initialSendLimit, new ReceiveHalf(INITIAL_MAX_STREAM_DATA_BYTES));
+      stream.reopen(id, this, this.#initialSendLimit, this.windows.newHalf());
     });
     this.sending.adopt(stream);
   }
@@ -160,17 +159,15 @@ export class StreamSet implements StreamOwner {
   }
 
   onStopped(stream: ConnectionStream, unreadBytes: number): void {
-    this.#windows.onStopped(stream, unreadBytes);
+    this.windows.onStopped(stream, unreadBytes);
     if (stream.receiving.state === 'receive') this.#requests.requestControl(stream, StreamControl.stop);
     this.#onCommand();
     this.#closeIfOver(stream);
   }
 
-  readBytes(stream: ConnectionStream): Uint8Array | undefined {
-    const bytes = this.#windows.read(stream);
+  onRead(stream: ConnectionStream): void {
     this.#onCommand();
     this.#closeIfOver(stream);
-    return bytes;
   }
 
   // ---- what arrives -----------------------------------------------------------------------------------------
@@ -208,12 +205,12 @@ export class StreamSet implements StreamOwner {
     const before = receiving.largest;
     const { state } = receiving;
     const { arrivedBytes } = receiving.buffer;
-    if (!this.#windows.permits(stream, frame.offset + frame.dataLength)) return BEYOND_CONNECTION_LIMIT;
+    if (!this.windows.permits(stream, frame.offset + frame.dataLength)) return BEYOND_CONNECTION_LIMIT;
     const outcome = receiving.onData(frame.offset, frame.bytes, frame.dataStart, frame.dataLength, fin);
     if (outcome !== 'ok') return problem(outcome);
     const hasNews = receiving.buffer.arrivedBytes > arrivedBytes || receiving.largest > before;
     if (hasNews || receiving.state !== state) this.effects++;
-    this.#windows.onArrived(stream, before);
+    this.windows.onArrived(stream, before);
     this.#events.pushReadable(stream);
     this.#closeIfOver(stream);
     return undefined;
@@ -236,7 +233,7 @@ export class StreamSet implements StreamOwner {
     if (!(stream instanceof ConnectionStream)) return stream;
     const { receiving } = stream;
     const before = receiving.largest;
-    if (!this.#windows.permits(stream, finalSize)) return BEYOND_CONNECTION_LIMIT;
+    if (!this.windows.permits(stream, finalSize)) return BEYOND_CONNECTION_LIMIT;
     const wasStopped = receiving.stopCode !== undefined;
     const wasReset = receiving.state === 'reset-received' || receiving.isOver;
     const outcome = receiving.onReset(code, finalSize);
@@ -245,7 +242,7 @@ export class StreamSet implements StreamOwner {
     this.effects++;
     this.#requests.withdrawControl(stream, StreamControl.stop);
     if (!wasStopped && stream.isUnanswered) stream.wasGivenUp = true;
-    this.#windows.onReset(stream, before, wasStopped);
+    this.windows.onReset(stream, before, wasStopped);
     if (!wasStopped) this.#events.push({ type: 'stream-reset', stream, code });
     this.#closeIfOver(stream);
     return undefined;
@@ -268,7 +265,7 @@ export class StreamSet implements StreamOwner {
   /** Something of a stream was put into a packet for the first time. If we have opened the stream, we want to read the
    *  answer, so the peer gets more than the first window at once. */
   onFirstSent(stream: ConnectionStream): void {
-    if (!stream.incoming) this.#windows.widen(stream);
+    if (!stream.incoming) this.windows.widen(stream);
     this.datagrams.onFirstSent(stream);
   }
 
@@ -321,8 +318,8 @@ export class StreamSet implements StreamOwner {
   // ---- inside -----------------------------------------------------------------------------------------------
 
   #create(id: number, incoming: boolean): ConnectionStream {
-    const receiving = new ReceiveHalf(INITIAL_MAX_STREAM_DATA_BYTES);
-    const stream = new ConnectionStream(id, incoming, new SendHalf(this.#initialSendLimit), receiving, this);
+    const sending = new SendHalf(this.#initialSendLimit);
+    const stream = new ConnectionStream(id, incoming, sending, this.windows.newHalf(), this);
     if (incoming) this.#events.push({ type: 'stream-opened', stream });
     return stream;
   }

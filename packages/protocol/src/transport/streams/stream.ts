@@ -1,6 +1,7 @@
 import { assert } from '../../assert.js';
 import type { DatagramOutcome, FlowDatagrams } from './flow-datagrams.js';
 import type { ReceiveHalf } from './receive-half.js';
+import type { ReceiveWindows } from './receive-windows.js';
 import type { SendHalf } from './send-half.js';
 
 /** A stream, as the application uses it. No method sends anything: that happens with the endpoint's next poll. */
@@ -30,6 +31,11 @@ export interface Stream {
    *  follows
    *    when that changes */
   read(): Uint8Array | undefined;
+
+  /** Reads the next bytes in order, as `read` does, but copies them to the beginning of `target`. Fast readers use it,
+   *  because it allocates nothing.
+   *  @returns how many: all that there are, or as many as fit */
+  readInto(target: Uint8Array): number;
 
   /** Whether all bytes up to FIN were read. */
   readonly readFinished: boolean;
@@ -78,8 +84,10 @@ export interface StreamOwner {
   /** The sending direction was reset, so RESET_STREAM is due. The send buffer has given up these bytes and noted
    *  pieces. */
   onReset(stream: ConnectionStream, bytes: number, pieces: number): void;
-  /** Takes the next bytes out of the receive buffer. */
-  readBytes(stream: ConnectionStream): Uint8Array | undefined;
+  /** Takes bytes out of the receive buffer. */
+  readonly windows: Pick<ReceiveWindows, 'read' | 'readInto'>;
+  /** Bytes were read, or FIN. */
+  onRead(stream: ConnectionStream): void;
   /** The reader has stopped, so STOP_SENDING is due unless everything has arrived. These bytes will not be read. */
   onStopped(stream: ConnectionStream, unreadBytes: number): void;
   /** The messages of all streams. */
@@ -180,7 +188,16 @@ export class ConnectionStream implements Stream {
 
   read(): Uint8Array | undefined {
     if (!this.receiving.isReadable) return undefined;
-    return this.#owner.readBytes(this);
+    const bytes = this.#owner.windows.read(this);
+    this.#owner.onRead(this);
+    return bytes;
+  }
+
+  readInto(target: Uint8Array): number {
+    if (!this.receiving.isReadable) return 0;
+    const length = this.#owner.windows.readInto(this, target);
+    this.#owner.onRead(this);
+    return length;
   }
 
   get readFinished(): boolean {

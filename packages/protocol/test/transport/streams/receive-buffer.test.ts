@@ -1,6 +1,7 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { MAX_REASSEMBLY_PIECES, RECEIVE_BLOCK_BYTES } from '../../../src/transport/limits.js';
+import { BlockPool, MAX_POOLED_BLOCKS } from '../../../src/transport/streams/block-pool.js';
 import { ReceiveBuffer } from '../../../src/transport/streams/receive-buffer.js';
 
 const SIZE = 3 * RECEIVE_BLOCK_BYTES;
@@ -31,6 +32,67 @@ describe('ReceiveBuffer', () => {
       }),
       { numRuns: 200 },
     );
+  });
+
+  it('copies the bytes in order to a reader, and uses its memory again without changing what others have', () => {
+    const piece = fc.tuple(fc.nat(SIZE - 1), fc.integer({ min: 1, max: 9000 }), fc.boolean());
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 40 }), fc.integer({ min: 1000, max: SIZE }), (pieces, room) => {
+        const pool = new BlockPool();
+        const target = new Uint8Array(room);
+        const views: { readonly at: number; readonly view: Uint8Array }[] = [];
+        // Two streams that share a pool, and lag behind each other.
+        for (const buffer of [new ReceiveBuffer(pool), new ReceiveBuffer(pool)]) {
+          let read = 0;
+          const drain = (copies: boolean) => {
+            for (;;) {
+              const view = copies ? target.subarray(0, buffer.readInto(target)) : buffer.read();
+              if (view === undefined || view.length === 0) return;
+              expect(Buffer.compare(view, source.subarray(read, read + view.length))).toBe(0);
+              if (!copies) views.push({ at: read, view });
+              read += view.length;
+            }
+          };
+          for (const [offset, length, copies] of pieces) {
+            const take = Math.min(length, SIZE - offset);
+            expect(buffer.write(offset, source, offset, take)).toBe(true);
+            drain(copies);
+          }
+          buffer.write(0, source, 0, SIZE);
+          drain(true);
+          expect(read).toBe(SIZE);
+          buffer.clear();
+        }
+        for (const { at, view } of views) {
+          expect(Buffer.compare(view, source.subarray(at, at + view.length))).toBe(0);
+        }
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('takes no new memory for bytes that are copied to a reader in time', () => {
+    const pool = new BlockPool();
+    const taken = vi.spyOn(pool, 'take');
+    const buffer = new ReceiveBuffer(pool);
+    const target = new Uint8Array(SIZE);
+    for (let round = 0; round < 20; round++) {
+      buffer.write(round * SIZE, source, 0, SIZE);
+      expect(buffer.readInto(target)).toBe(SIZE);
+    }
+    const blocks = new Set(taken.mock.results.map(({ value }) => value));
+    expect(blocks.size).toBe(SIZE / RECEIVE_BLOCK_BYTES);
+  });
+
+  it('gives a pool no more blocks than it keeps', () => {
+    const pool = new BlockPool();
+    const given = Array.from({ length: MAX_POOLED_BLOCKS + 3 }, () => new Uint8Array(RECEIVE_BLOCK_BYTES));
+    for (const block of given) pool.give(block);
+    const taken = Array.from({ length: MAX_POOLED_BLOCKS + 3 }, () => pool.take());
+    expect(taken.filter((block) => given.includes(block as (typeof given)[number]))).toHaveLength(MAX_POOLED_BLOCKS);
+    pool.give(given[0] as Uint8Array);
+    pool.clear();
+    expect(pool.take()).not.toBe(given[0]);
   });
 
   it('never changes bytes that the reader already has', () => {
