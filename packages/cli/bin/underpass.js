@@ -27,7 +27,7 @@ function prepareForTraffic() {
   // V8 counts the buffers of sockets as part of its heap, and lets a small heap grow only by a few megabytes before it
   // collects garbage. A bulk transfer fills such buffers with hundreds of megabytes a second, so V8 would spend a third
   // of the busy time on collecting. With the last flag it waits until the heap is four times as large as after the last
-  // collection (docs/adr/0032-heap-growth.md).
+  // collection (docs/adr/0035-heap-growth.md).
   const nodeMajor = Number.parseInt(process.versions.node, 10);
   const collectLater = nodeMajor >= 20 && nodeMajor <= 26 ? ['--heap-growing-percent=300'] : [];
   const compileSooner =
