@@ -37,36 +37,40 @@ describe('ReceiveBuffer', () => {
   it('copies the bytes in order to a reader, and uses its memory again without changing what others have', () => {
     const piece = fc.tuple(fc.nat(SIZE - 1), fc.integer({ min: 1, max: 9000 }), fc.boolean());
     fc.assert(
-      fc.property(fc.array(piece, { maxLength: 40 }), fc.integer({ min: 1000, max: SIZE }), (pieces, room) => {
-        const pool = new BlockPool();
-        const target = new Uint8Array(room);
-        const views: { readonly at: number; readonly view: Uint8Array }[] = [];
-        // Two streams that share a pool, and lag behind each other.
-        for (const buffer of [new ReceiveBuffer(pool), new ReceiveBuffer(pool)]) {
-          let read = 0;
-          const drain = (copies: boolean) => {
-            for (;;) {
-              const view = copies ? target.subarray(0, buffer.readInto(target)) : buffer.read();
-              if (view === undefined || view.length === 0) return;
-              expect(Buffer.compare(view, source.subarray(read, read + view.length))).toBe(0);
-              if (!copies) views.push({ at: read, view });
-              read += view.length;
+      fc.property(
+        fc.array(piece, { maxLength: 40 }),
+        fc.integer({ min: 1000, max: SIZE }),
+        (pieces, room) => {
+          const pool = new BlockPool();
+          const target = new Uint8Array(room);
+          const views: { readonly at: number; readonly view: Uint8Array }[] = [];
+          // Two streams that share a pool, and lag behind each other.
+          for (const buffer of [new ReceiveBuffer(pool), new ReceiveBuffer(pool)]) {
+            let read = 0;
+            const drain = (copies: boolean) => {
+              for (;;) {
+                const view = copies ? target.subarray(0, buffer.readInto(target)) : buffer.read();
+                if (view === undefined || view.length === 0) return;
+                expect(Buffer.compare(view, source.subarray(read, read + view.length))).toBe(0);
+                if (!copies) views.push({ at: read, view });
+                read += view.length;
+              }
+            };
+            for (const [offset, length, copies] of pieces) {
+              const take = Math.min(length, SIZE - offset);
+              expect(buffer.write(offset, source, offset, take)).toBe(true);
+              drain(copies);
             }
-          };
-          for (const [offset, length, copies] of pieces) {
-            const take = Math.min(length, SIZE - offset);
-            expect(buffer.write(offset, source, offset, take)).toBe(true);
-            drain(copies);
+            buffer.write(0, source, 0, SIZE);
+            drain(true);
+            expect(read).toBe(SIZE);
+            buffer.clear();
           }
-          buffer.write(0, source, 0, SIZE);
-          drain(true);
-          expect(read).toBe(SIZE);
-          buffer.clear();
-        }
-        for (const { at, view } of views) {
-          expect(Buffer.compare(view, source.subarray(at, at + view.length))).toBe(0);
-        }
-      }),
+          for (const { at, view } of views) {
+            expect(Buffer.compare(view, source.subarray(at, at + view.length))).toBe(0);
+          }
+        },
+      ),
       { numRuns: 50 },
     );
   });
@@ -89,7 +93,9 @@ describe('ReceiveBuffer', () => {
     const given = Array.from({ length: MAX_POOLED_BLOCKS + 3 }, () => new Uint8Array(RECEIVE_BLOCK_BYTES));
     for (const block of given) pool.give(block);
     const taken = Array.from({ length: MAX_POOLED_BLOCKS + 3 }, () => pool.take());
-    expect(taken.filter((block) => given.includes(block as (typeof given)[number]))).toHaveLength(MAX_POOLED_BLOCKS);
+    expect(taken.filter((block) => given.includes(block as (typeof given)[number]))).toHaveLength(
+      MAX_POOLED_BLOCKS,
+    );
     pool.give(given[0] as Uint8Array);
     pool.clear();
     expect(pool.take()).not.toBe(given[0]);
