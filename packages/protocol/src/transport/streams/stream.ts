@@ -1,7 +1,6 @@
 import { assert } from '../../assert.js';
 import type { DatagramOutcome, FlowDatagrams } from './flow-datagrams.js';
 import type { ReceiveHalf } from './receive-half.js';
-import type { ReceiveWindows } from './receive-windows.js';
 import type { SendHalf } from './send-half.js';
 
 /** A stream, as the application uses it. No method sends anything: that happens with the endpoint's next poll. */
@@ -73,6 +72,13 @@ export interface Stream {
   readonly peerKnowsDatagrams: boolean;
 }
 
+/** Takes received bytes, and gives the peer credit for them. */
+export interface StreamReader {
+  read(stream: ConnectionStream): Uint8Array | undefined;
+  /** @returns how many bytes were copied to `target` */
+  readInto(stream: ConnectionStream, target: Uint8Array): number;
+}
+
 /** What a stream asks of the StreamSet that it belongs to, and reports to it. */
 export interface StreamOwner {
   /** How many more bytes the stream may have written to it. */
@@ -84,8 +90,8 @@ export interface StreamOwner {
   /** The sending direction was reset, so RESET_STREAM is due. The send buffer has given up these bytes and noted
    *  pieces. */
   onReset(stream: ConnectionStream, bytes: number, pieces: number): void;
-  /** Takes bytes out of the receive buffer. */
-  readonly windows: Pick<ReceiveWindows, 'read' | 'readInto'>;
+  /** Takes bytes out of receive buffers. */
+  readonly windows: StreamReader;
   /** Bytes were read, or FIN. */
   onRead(stream: ConnectionStream): void;
   /** The reader has stopped, so STOP_SENDING is due unless everything has arrived. These bytes will not be read. */
