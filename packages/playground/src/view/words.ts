@@ -9,7 +9,7 @@ export function milliseconds(ms: number): string {
 }
 
 export function bytes(count: number): string {
-  if (count < 10_000) return `${count} B`;
+  if (count < 10_000) return `${Math.round(count)} B`;
   return count < 10_000_000 ? `${Math.round(count / 1000)} kB` : `${(count / 1e6).toFixed(1)} MB`;
 }
 

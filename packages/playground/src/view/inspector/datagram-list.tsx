@@ -2,7 +2,7 @@ import type { Datagram } from '../../model/history.js';
 import type { Lab } from '../lab.js';
 import { bytes, fateMark, fateWords, milliseconds } from '../words.js';
 
-const ROWS = 14;
+const ROWS = 12;
 
 /** The datagrams as text: the newest ones, or those around the selected one. */
 export function DatagramList({ lab }: { readonly lab: Lab }) {

@@ -26,6 +26,7 @@ export interface Picture {
 
 /** Above so many lines, they are drawn thinner and without labels. */
 const CROWDED = 140;
+const MIN_OPACITY = 0.08;
 /** How much room a label needs. */
 const LABEL_HEIGHT = 15;
 const MIN_TICK_PIXELS = 64;
@@ -38,9 +39,11 @@ export function paint(context: CanvasRenderingContext2D, picture: Picture): void
   paintGrid(context, frame, palette);
   const lines = picture.datagrams.map((datagram) => ({ datagram, line: lineOf(frame, datagram) }));
   const shown = lines.filter(({ line }) => Math.max(line.y1, line.y2, line.y0) >= 0);
-  const isCrowded = shown.length > CROWDED;
+  // The more lines there are, the fainter is each.
+  const density = Math.max(1, shown.length / CROWDED);
+  const isCrowded = density > 1;
   for (const { datagram, line } of shown) {
-    if (datagram.id !== picture.selected) paintDatagram(context, picture, datagram, line, isCrowded);
+    if (datagram.id !== picture.selected) paintDatagram(context, picture, datagram, line, density);
   }
   if (!isCrowded) paintLabels(context, picture, shown);
   const selected = shown.find(({ datagram }) => datagram.id === picture.selected);
@@ -86,14 +89,16 @@ function paintDatagram(
   { look, palette }: Picture,
   datagram: Datagram,
   line: Line,
-  isCrowded: boolean,
+  density: number,
 ): void {
+  const isCrowded = density > 1;
+  const opacity = Math.max(MIN_OPACITY, 0.9 / density);
   const { look: kind } = look(datagram);
   const isAttack = datagram.origin !== 'process';
   const colour = isAttack ? palette.attacker : colourOf(kind, palette);
   context.strokeStyle = colour;
   context.fillStyle = colour;
-  context.globalAlpha = isCrowded ? 0.55 : 0.9;
+  context.globalAlpha = opacity;
   context.lineWidth = isCrowded ? 1 : kind === 'handshake' ? 2.5 : kind === 'data' ? 1.8 : 1;
   if (isAttack) context.setLineDash([2, 4]);
   else if (kind === 'keepalive') context.setLineDash([7, 4]);
@@ -101,12 +106,12 @@ function paintDatagram(
   if (line.yDeparture - line.y0 > 1) {
     context.globalAlpha *= 0.5;
     stroke(context, line.x0, line.y0, line.x0 + inward(line) * 3, line.yDeparture);
-    context.globalAlpha = isCrowded ? 0.55 : 0.9;
+    context.globalAlpha = opacity;
   }
   stroke(context, line.x0, line.yDeparture, line.x1, line.y1);
   context.setLineDash([]);
   if (line.isUnderWay) {
-    context.globalAlpha = 0.18;
+    context.globalAlpha = 0.18 * opacity;
     context.lineWidth = 1;
     stroke(context, line.x1, line.y1, line.x2, line.y2);
     context.globalAlpha = 1;
@@ -142,7 +147,7 @@ function paintSelected(
   stroke(context, line.x0, line.yDeparture, line.x1, line.y1);
   context.lineCap = 'butt';
   context.globalAlpha = 1;
-  paintDatagram(context, picture, datagram, line, false);
+  paintDatagram(context, picture, datagram, line, 1);
 }
 
 /** Writes what is inside along the lines, where there is room for it. */
