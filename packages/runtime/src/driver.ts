@@ -1,8 +1,8 @@
 /** Runs an endpoint, which does no I/O, on a socket, a clock and a timer. */
-import type { Address, ConnectionError, Endpoint, EndpointEvent, Peer, Stream } from '@underpass/protocol';
-import { StreamErrorCode } from '@underpass/protocol';
+import type { Address, Endpoint, Stream } from '@underpass/protocol';
 import { monotonicMs, systemTimers, type Timers } from './clock.js';
 import type { DatagramSocket } from './datagram-socket.js';
+import { type DriverHandler, EventDispatcher, type StreamHandler } from './event-dispatcher.js';
 
 /** Limits on the work of one turn. The rest waits for the next turn, after timers and other sockets. */
 export const MAX_EVENTS_PER_TURN = 1024;
@@ -18,43 +18,6 @@ export const MIN_TIMER_MS = 1;
 export const MAX_TIMER_MS = 2_000;
 /** How long `close` waits for the kernel to take the CLOSE messages. */
 export const CLOSE_TIMEOUT_MS = 1000;
-
-/** Receives the events of one stream. `onClosed` is the last. */
-export interface StreamHandler {
-  onReadable?(): void;
-  onWritable?(): void;
-  /** Messages of the flow can be read (spec datagrams). */
-  onDatagrams?(): void;
-  onReset?(code: number): void;
-  onStopped?(code: number): void;
-  onClosed?(): void;
-}
-
-export interface DriverHandler {
-  onConnected(peer: Peer): void;
-  /** @param lostStreams  how many streams ended with the connection */
-  onDisconnected(peer: Peer, error: ConnectionError, lostStreams: number): void;
-  /** The peer's new address is validated. */
-  onMoved?(peer: Peer, from: Address, to: Address): void;
-  /** Two processes use this peer's key, from these addresses. */
-  onKeyShared?(peer: Peer, addresses: readonly Address[]): void;
-  /** The peer has owed an answer since `since` (milliseconds of the driver's clock), so streams wait. */
-  onWaiting?(peer: Peer, since: number): void;
-  onResumed?(peer: Peer, silentMs: number): void;
-  /** Datagrams of `datagramBytes` of UDP payload reach the peer only in fragments (spec mtu 3.6). */
-  onPathFragments?(peer: Peer, datagramBytes: number): void;
-  /** The system refused to send a datagram. @param code the name of its error, for example ENETUNREACH */
-  onSendError?(to: Address, code: string): void;
-  /** The owner of the private half of `publicKey`, which belongs to no peer, tried to connect. */
-  onUnknownKey?(publicKey: Uint8Array, from: Address): void;
-  /** The peer's handshakes are refused because its clock is behind an earlier value of itself. Both are Unix
-   *  milliseconds. */
-  onClockBehind?(peer: Peer, clockMs: number, earlierClockMs: number): void;
-  /** `peer.openStream` can open streams again after it could not. */
-  onStreamsAvailable?(peer: Peer): void;
-  /** The other side opened `stream`. */
-  onStream(peer: Peer, stream: Stream): void;
-}
 
 /** The part of an endpoint that the driver calls. */
 export type DrivenEndpoint = Pick<
@@ -98,6 +61,7 @@ export class Driver {
   readonly #endpoint: DrivenEndpoint;
   readonly #socket: DatagramSocket;
   readonly #handler: DriverHandler;
+  readonly #dispatcher: EventDispatcher;
   readonly #onFatal: (error: unknown) => void;
   readonly #passOn: DriverOptions['passOn'];
   readonly #timers: Timers;
@@ -108,7 +72,6 @@ export class Driver {
     // Defer the turn, so that datagrams waiting in the socket are handled first (spec recovery 4).
     this.#schedule();
   };
-  readonly #streams = new Map<Stream, StreamHandler>();
   #timer: object | undefined;
   /** When `#timer` fires, if it is set. */
   #timerAt = 0;
@@ -127,6 +90,7 @@ export class Driver {
     this.#endpoint = options.endpoint;
     this.#socket = options.socket;
     this.#handler = options.handler;
+    this.#dispatcher = new EventDispatcher(options.handler);
     this.#onFatal = options.onFatal ?? rethrow;
     this.#passOn = options.passOn;
     this.now = options.now ?? monotonicMs;
@@ -148,13 +112,13 @@ export class Driver {
 
   /** How many streams have a handler. */
   get attachedStreams(): number {
-    return this.#streams.size;
+    return this.#dispatcher.attachedStreams;
   }
 
   /** Sends the events of `stream` to `handler` until the stream is closed. Earlier events are not repeated, so read
    *  first. */
   attach(stream: Stream, handler: StreamHandler): void {
-    this.#streams.set(stream, handler);
+    this.#dispatcher.attach(stream, handler);
   }
 
   /** Call after commands on a peer or a stream, so that their effects are sent. */
@@ -258,7 +222,7 @@ export class Driver {
         const event = this.#endpoint.pollEvent();
         if (event === undefined) return false;
         try {
-          this.#dispatch(event);
+          this.#dispatcher.dispatch(event);
         } catch (error) {
           this.#onFatal(error);
         }
@@ -267,70 +231,6 @@ export class Driver {
     } finally {
       this.#dispatching = false;
     }
-  }
-
-  #dispatch(event: EndpointEvent): void {
-    switch (event.type) {
-      case 'connected':
-        this.#handler.onConnected(event.peer);
-        return;
-      case 'disconnected':
-        this.#handler.onDisconnected(event.peer, event.error, event.lostStreams);
-        return;
-      case 'waiting':
-        this.#handler.onWaiting?.(event.peer, event.since);
-        return;
-      case 'resumed':
-        this.#handler.onResumed?.(event.peer, event.silentMs);
-        return;
-      case 'path-fragments':
-        this.#handler.onPathFragments?.(event.peer, event.datagramBytes);
-        return;
-      case 'moved':
-        this.#handler.onMoved?.(event.peer, event.from, event.to);
-        return;
-      case 'key-shared':
-        this.#handler.onKeyShared?.(event.peer, event.addresses);
-        return;
-      case 'unknown-key':
-        this.#handler.onUnknownKey?.(event.publicKey, event.from);
-        return;
-      case 'clock-behind':
-        this.#handler.onClockBehind?.(event.peer, event.clockMs, event.earlierClockMs);
-        return;
-      case 'streams-available':
-        this.#handler.onStreamsAvailable?.(event.peer);
-        return;
-      case 'stream-opened':
-        this.#handler.onStream(event.peer, event.stream);
-        return;
-      case 'stream-readable':
-        this.#streams.get(event.stream)?.onReadable?.();
-        return;
-      case 'stream-datagrams':
-        this.#streams.get(event.stream)?.onDatagrams?.();
-        return;
-      case 'stream-writable':
-        this.#streams.get(event.stream)?.onWritable?.();
-        return;
-      case 'stream-stopped':
-        this.#streams.get(event.stream)?.onStopped?.(event.code);
-        return;
-      case 'stream-reset':
-        this.#streams.get(event.stream)?.onReset?.(event.code);
-        // The connection is gone, so no event will close the stream.
-        if (event.code === StreamErrorCode.connectionLost) this.#detach(event.stream);
-        return;
-      case 'stream-closed':
-        this.#detach(event.stream);
-        return;
-    }
-  }
-
-  #detach(stream: Stream): void {
-    const handler = this.#streams.get(stream);
-    this.#streams.delete(stream);
-    handler?.onClosed?.();
   }
 
   /** @returns true when there may be more to send now and a batch to put it in */

@@ -2,6 +2,7 @@ export * from './clock.js';
 export * from './crypto/index.js';
 export * from './datagram-socket.js';
 export * from './driver.js';
+export type { DriverHandler, StreamHandler } from './event-dispatcher.js';
 export * from './flow-socket.js';
 export { ambiguousAddresses } from './local-sockets.js';
 export * from './log.js';

@@ -7,7 +7,7 @@ import { DeadlineHeap } from '../deadline-heap.js';
 import { readUint32 } from '../little-endian.js';
 import { MAX_PEERS } from './constants.js';
 import type { IndexEntry, SessionContext } from './context.js';
-import { type Dropped, dropped } from './dropped.js';
+import { dropped } from './dropped.js';
 import { HandshakeGuard } from './handshake-guard.js';
 import { HandshakeNews, type HandshakeNewsEvent } from './handshake-news.js';
 import { IndexTable } from './index-table.js';
@@ -22,6 +22,7 @@ import {
   ResponseOffset,
   TransportOffset,
 } from './messages.js';
+import type { OutgoingMessage, Received } from './received.js';
 import { Session, type SessionOptions } from './session.js';
 import { type Shard, shardOfIndex, shardOfKey, WHOLE } from './shard.js';
 
@@ -37,29 +38,6 @@ export interface WireGuardOptions {
   readonly keyLog?: (line: string) => void;
   /** The peers that this process serves. By default all. */
   readonly shard?: Shard;
-}
-
-/** What a datagram turned out to be. The object is valid until the next call of `handleDatagram`. */
-export type Received<Owner = undefined> =
-  | {
-      readonly kind: 'payload';
-      readonly session: Session<Owner>;
-      readonly keypairId: number;
-      /** The plaintext with its padding, as a view of the datagram. */
-      readonly payload: Uint8Array;
-    }
-  | { readonly kind: 'keepalive' | 'handshake'; readonly session: Session<Owner> }
-  /** An on-path observer can forge one, so it doesn't prove the peer is alive. */
-  | { readonly kind: 'cookie-reply' }
-  /** It is meant for a peer of another shard (spec session 3.3). The datagram is unchanged. */
-  | { readonly kind: 'elsewhere'; readonly shard: number }
-  | Dropped;
-
-/** A message that was written into the caller's buffer. */
-export interface OutgoingMessage {
-  readonly to: Address;
-  /** In bytes, from the start of the buffer. */
-  readonly length: number;
 }
 
 const NOTHING = new Uint8Array(0);
