@@ -218,30 +218,52 @@ function setOption(library: CLibrary, fd: number, level: number, name: number, v
 const optionValue = new Int32Array(1);
 const optionBytes = new Uint8Array(optionValue.buffer);
 
-let known: { readonly library: CLibrary | undefined } | undefined;
+interface Loaded {
+  readonly library?: CLibrary;
+  /** Why there is none. */
+  readonly problem?: string;
+}
+
+let known: Loaded | undefined;
 
 /** @returns undefined when koffi is not installed, or the constants for this machine are unknown */
 export function cLibrary(): CLibrary | undefined {
-  known ??= { library: loadCLibrary() };
+  known ??= loadCLibrary();
   return known.library;
 }
 
-function loadCLibrary(): CLibrary | undefined {
-  if (process.platform !== 'linux' || (process.arch !== 'x64' && process.arch !== 'arm64')) return undefined;
+/** Why `cLibrary` is undefined, in the system's own words if it refused something. */
+export function cLibraryProblem(): string {
+  known ??= loadCLibrary();
+  return known.problem ?? '';
+}
+
+function loadCLibrary(): Loaded {
+  const { platform, arch } = process;
+  if (platform !== 'linux' || (arch !== 'x64' && arch !== 'arm64'))
+    return { problem: `${platform} on ${arch}` };
   try {
     const koffi = createRequire(import.meta.url)('koffi') as Koffi;
     const library = koffi.load(null);
-    return {
-      socket: library.func('int socket(int domain, int type, int protocol)'),
-      setsockopt: library.func(
-        'int setsockopt(int fd, int level, int name, const void *value, uint32_t length)',
-      ),
-      bind: library.func('int bind(int fd, const void *address, uint32_t length)'),
-      inet_pton: library.func('int inet_pton(int domain, const char *text, _Out_ void *address)'),
-      close: library.func('int close(int fd)'),
-      addressOf: (bytes) => koffi.address(bytes),
-    };
-  } catch {
-    return undefined;
+    return { library: functionsOf(koffi, library) };
+  } catch (error) {
+    return { problem: firstLine(error) };
   }
+}
+
+function functionsOf(koffi: Koffi, library: ReturnType<Koffi['load']>): CLibrary {
+  return {
+    socket: library.func('int socket(int domain, int type, int protocol)'),
+    setsockopt: library.func(
+      'int setsockopt(int fd, int level, int name, const void *value, uint32_t length)',
+    ),
+    bind: library.func('int bind(int fd, const void *address, uint32_t length)'),
+    inet_pton: library.func('int inet_pton(int domain, const char *text, _Out_ void *address)'),
+    close: library.func('int close(int fd)'),
+    addressOf: (bytes) => koffi.address(bytes),
+  };
+}
+
+function firstLine(error: unknown): string {
+  return String(error instanceof Error ? error.message : error).split('\n', 1)[0] ?? '';
 }

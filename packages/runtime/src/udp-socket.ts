@@ -7,7 +7,7 @@ import { datagramBytesIn } from './coalesced.js';
 import type { DatagramListener, DatagramSocket } from './datagram-socket.js';
 import { ambiguousAddresses, LocalSockets } from './local-sockets.js';
 import { type Log, silentLog } from './log.js';
-import { cLibrary } from './native-socket.js';
+import { cLibrary, cLibraryProblem } from './native-socket.js';
 import { PendingBatch, SendQueue, type SendQueueEvents } from './send-queue.js';
 import type { SocketKind } from './socket-kinds.js';
 import {
@@ -77,7 +77,7 @@ export function adoptUdpSocket(shared: SharedSocket, log: Log = silentLog): Data
 function nativeError(): UnderpassError {
   return new UnderpassError(
     'invalid-option',
-    'the native UDP socket cannot be used here: it takes Linux on x64 or arm64, and the package koffi',
+    `the native UDP socket cannot be used here (${cLibraryProblem()}): it takes Linux on x64 or arm64, and the package koffi`,
     'install koffi, or choose the plain socket',
   );
 }
