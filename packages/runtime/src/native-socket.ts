@@ -1,6 +1,6 @@
 /** Opens a UDP socket with options that Node does not expose. koffi, an optional dependency, calls the C library; Node
  *  then takes over the descriptor. */
-import { createRequire } from 'node:module';
+import { requireKoffi } from './require-koffi.js';
 
 /** The parts of koffi that we use. */
 interface Koffi {
@@ -243,7 +243,7 @@ function loadCLibrary(): Loaded {
   if (platform !== 'linux' || (arch !== 'x64' && arch !== 'arm64'))
     return { problem: `${platform} on ${arch}` };
   try {
-    const koffi = createRequire(import.meta.url)('koffi') as Koffi;
+    const koffi = requireKoffi() as Koffi;
     const library = koffi.load(null);
     return { library: functionsOf(koffi, library) };
   } catch (error) {

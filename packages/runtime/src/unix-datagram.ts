@@ -1,5 +1,5 @@
 /** Sends a datagram to a unix socket, which Node cannot do. koffi, an optional dependency, calls the C library. */
-import { createRequire } from 'node:module';
+import { requireKoffi } from './require-koffi.js';
 
 /** The parts of koffi that we use. */
 interface Koffi {
@@ -67,7 +67,7 @@ function cLibrary(): CLibrary | undefined {
 function loadCLibrary(): CLibrary | undefined {
   if (process.platform !== 'linux' || (process.arch !== 'x64' && process.arch !== 'arm64')) return undefined;
   try {
-    const koffi = createRequire(import.meta.url)('koffi') as Koffi;
+    const koffi = requireKoffi() as Koffi;
     const library = koffi.load(null);
     return {
       socket: library.func('int socket(int domain, int type, int protocol)'),

@@ -1,6 +1,6 @@
 /** The OpenSSL inside the node program, called through koffi, an optional dependency. node:crypto makes an object for
  *  each packet; called directly, a context keeps its key, and a packet costs a fifth. */
-import { createRequire } from 'node:module';
+import { requireKoffi } from '../require-koffi.js';
 
 /** An address in native memory. 0 is NULL. */
 export type Pointer = number;
@@ -78,9 +78,9 @@ interface Koffi {
 
 /** @returns undefined when koffi is not installed, or when this program does not export OpenSSL's functions, as one that
  *    was built with another library or hides its symbols */
-export function loadOpenSsl(loadKoffi = requireKoffi): OpenSsl | undefined {
+export function loadOpenSsl(loadKoffi: () => unknown = requireKoffi): OpenSsl | undefined {
   try {
-    const koffi = loadKoffi();
+    const koffi = loadKoffi() as Koffi;
     const program = koffi.load(null);
     const functions = Object.entries(PROTOTYPES).map(([name, prototype]) => [
       name,
@@ -91,8 +91,4 @@ export function loadOpenSsl(loadKoffi = requireKoffi): OpenSsl | undefined {
   } catch {
     return undefined;
   }
-}
-
-function requireKoffi(): Koffi {
-  return createRequire(import.meta.url)('koffi') as Koffi;
 }
