@@ -1,5 +1,7 @@
 // The links of docs/loss.md, live: a rate, a delay and loss between the two hosts.
 
+import { spawn } from 'node:child_process';
+import { atEnd } from '../at-end.mjs';
 import { measureDirection } from './bulk.mjs';
 
 const MEGABYTE = 1e6;
@@ -27,9 +29,15 @@ const LINKS = [
     title: '400 Mbit/s, 20 ms, 0.1 % lost',
     link: { rateMbit: 400, delayMs: 10, queueMs: 25, lossPercent: 0.1 },
   },
+  {
+    id: 'link-busy',
+    title: '50 Mbit/s, 80 ms, 1 % lost, both cores busy',
+    link: { rateMbit: 50, delayMs: 40, queueMs: 50, lossPercent: 1 },
+    busyLoops: 2,
+  },
 ];
 
-const bulkOnLinks = LINKS.map(({ id, title, link }) => ({
+const bulkOnLinks = LINKS.map(({ id, title, link, busyLoops = 0 }) => ({
   id,
   title: `Link: ${title}`,
   link,
@@ -42,9 +50,21 @@ const bulkOnLinks = LINKS.map(({ id, title, link }) => ({
     const seconds = Math.max(context.seconds, MIN_SECONDS);
     const rate = async (direction) =>
       (await measureDirection({ ...context, seconds }, direction, 1, WARM_UP_MS)).bytesPerSecond / MEGABYTE;
-    return { up: await rate('up'), down: await rate('down') };
+    const loops = Array.from({ length: busyLoops }, startBusyLoop);
+    try {
+      return { up: await rate('up'), down: await rate('down') };
+    } finally {
+      for (const stop of loops) stop();
+    }
   },
 }));
+
+/** A program that takes all it gets of a core, at the same priority as the tunnels.
+ *  @returns stops it */
+function startBusyLoop() {
+  const loop = spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' });
+  return atEnd(() => loop.kill('SIGKILL'));
+}
 
 /** How many round trips a percentile of 99 needs. */
 const ROUND_TRIPS = 150;
