@@ -11,7 +11,7 @@ interface Step {
 /** Enough to fill every buffer of the system's on the way, many times over. */
 const FLOOD_BYTES = 64 * 2 ** 20;
 const FLOOD_PIECE_BYTES = 2 ** 16;
-/** A visitor that could write nothing in so many looks at it, one after the other, is taken to be stopped. */
+/** A visitor counts as stopped when it could write nothing between this many looks in a row. */
 const LOOKS = 8;
 const LOOK_INTERVAL_MS = 125;
 

@@ -27,7 +27,7 @@ export class SealedChannel {
   #received = new Received();
 
   /** @param ownSecretKey  32 bytes, as nacl.box.keyPair() makes them
-   *  @param random  gives so many random bytes */
+   *  @param random  returns n random bytes */
   constructor(
     role: Role,
     ownSecretKey: Uint8Array,

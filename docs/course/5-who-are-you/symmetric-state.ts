@@ -7,7 +7,7 @@ import nacl from 'tweetnacl';
 export const TAG_BYTES = 16;
 const NOTHING = new Uint8Array(0);
 
-/** What both sides compute from all that was said: `hash` covers every byte of it, `chainingKey` every shared secret. */
+/** The state of a handshake, the same on both sides: `hash` covers every byte that was sent, `chainingKey` every shared secret. */
 export interface State {
   readonly hash: Uint8Array;
   readonly chainingKey: Uint8Array;
