@@ -28,8 +28,10 @@ it('takes a sample when a lost packet is acknowledged after all', () => {
 
 it('takes none if the sender has forgotten the packet', () => {
   const flight = flightWithLoss();
+  expect(flight.remembers(0)).toBe(true);
   flight.onSent({ at: 2_900 }, { packetNumber: 5, isAckEliciting: true } as PacketView);
   flight.onAck(3_000, { ranges: [[5, 5]], delayMs: 0 });
+  expect(flight.remembers(0)).toBe(false);
   flight.onAck(3_010, { ranges: LATE, delayMs: 0 });
   expect(flight.latestMs).toBe(100);
 });

@@ -125,6 +125,12 @@ export class FlightModel {
     this.judge(at);
   }
 
+  /** Whether an acknowledgement of this packet still tells the sender something (spec recovery 3.3). */
+  remembers(packetNumber: number): boolean {
+    if (this.flying.has(packetNumber)) return true;
+    return this.#lost[firstAtLeast(this.#lost, packetNumber)]?.packetNumber === packetNumber;
+  }
+
   /** Call when later packets take another path (spec path 4). */
   onNewPath(): void {
     this.#pathFirst = this.#next;

@@ -37,7 +37,7 @@ interface Connection {
 export const sentAgain: Rule = {
   name: 'sent again',
   holds:
-    'spec recovery 3.1: a packet is lost when it is 3 below the largest acknowledged, or 9/8 of a round trip after it was sent when a later one is acknowledged; recovery 4: nothing is probed before a probe timeout; recovery 8: the last data is repeated after 4 ms. So stream data is sent again for one of these reasons only, and neither data nor RESET_STREAM once it was acknowledged.',
+    'spec recovery 3.1: a packet is lost when it is 3 below the largest acknowledged, or 9/8 of a round trip after it was sent when a later one is acknowledged; recovery 4: nothing is probed before a probe timeout; recovery 8: the last data is repeated after 4 ms. So stream data is sent again for one of these reasons only, and neither data nor RESET_STREAM once it was acknowledged while its sender remembered the packet (recovery 3.3).',
   watch(stage) {
     const connections = new PerPeer<Connection>(() => ({
       flight: new FlightModel(),
@@ -107,12 +107,14 @@ export const sentAgain: Rule = {
         const ack = sent?.packet?.ack;
         if (sent === undefined || ack === undefined || !isFresh || dropped !== undefined) return;
         const { flight, carriers, resets } = connections.of(by, sent.by.node);
-        flight.onAck(at, ack);
-        const isIn = (n: number) => ack.ranges.some(([low, high]) => low <= n && n <= high);
+        // The acknowledgement of a lost packet that the sender no longer remembers changes nothing for it.
+        const isIn = (n: number) =>
+          ack.ranges.some(([low, high]) => low <= n && n <= high) && flight.remembers(n);
         for (const { all } of carriers.values()) {
           for (const carrier of all) carrier.isAcknowledged ||= isIn(carrier.packetNumber);
         }
         for (const reset of resets.values()) reset.isAcknowledged ||= reset.packetNumbers.some(isIn);
+        flight.onAck(at, ack);
       },
       onEvent(process, event) {
         if (event.type !== 'disconnected') return;
