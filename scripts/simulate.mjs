@@ -18,6 +18,7 @@ const DEFAULT_COUNT = '1000';
 const USAGE = `usage: npm run simulate -- [--seed N] [--seeds COUNT] [--scenario NAME] [--trace] [--portable]
        npm run simulate -- --seed N [--scenario NAME] --save FILE
        npm run simulate -- --replay FILE [--trace]
+       npm run simulate -- --seed N [--scenario NAME] [--capture FILE] [--qlog FILE [--at PROCESS]]
 
   --seed N          run only this seed; with --seeds, start at it
   --seeds COUNT     how many seeds to run, from 1 (${DEFAULT_COUNT})
@@ -28,6 +29,9 @@ const USAGE = `usage: npm run simulate -- [--seed N] [--seeds COUNT] [--scenario
   --trace           print a line for each datagram and event of one seed
   --save FILE       write the scenario of a seed to a file, and run it; use it to keep a scenario that showed a bug
   --replay FILE     run a saved scenario
+  --capture FILE    write what the processes of one seed send, for Wireshark; includes --portable
+  --qlog FILE       write the events of one process, for qvis
+  --at PROCESS      which process --qlog is about: relay (the default), client, client-2 ...
   --portable        use the real portable crypto, about 50 times slower
 
 Prints each violation and how to reproduce it. Exit code: 0 without violations, 1 with some, 2 for invalid arguments.
@@ -47,8 +51,9 @@ async function main() {
   if (options.scenario !== MIXED && !SCENARIO_NAMES.includes(options.scenario)) {
     fail(`unknown scenario '${options.scenario}': expected one of ${SCENARIO_NAMES.join(', ')}`);
   }
-  if (options.trace || options.save !== undefined || options.replay !== undefined) await runOne(options);
-  else await runAll(options);
+  const { trace, save, replay, capture, qlog } = options;
+  const isOne = trace || [save, replay, capture, qlog].some((file) => file !== undefined);
+  await (isOne ? runOne(options) : runAll(options));
 }
 
 function readArguments() {
@@ -63,6 +68,9 @@ function readArguments() {
         rule: { type: 'string' },
         save: { type: 'string' },
         replay: { type: 'string' },
+        capture: { type: 'string' },
+        qlog: { type: 'string' },
+        at: { type: 'string', default: 'relay' },
         portable: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
@@ -78,7 +86,10 @@ function readArguments() {
     );
     const isOne = count === 1 || values.replay !== undefined;
     if (values.trace && !isOne) throw new Error('--trace shows one seed: give --seed N');
-    if (values.save !== undefined && !isOne) throw new Error('--save writes one seed: give --seed N');
+    for (const option of ['save', 'capture', 'qlog']) {
+      if (values[option] !== undefined && !isOne)
+        throw new Error(`--${option} writes one seed: give --seed N`);
+    }
     return {
       from,
       to: from + count - 1,
@@ -87,7 +98,11 @@ function readArguments() {
       rule: values.rule,
       save: values.save,
       replay: values.replay,
-      portable: values.portable,
+      capture: values.capture,
+      qlog: values.qlog,
+      at: values.at,
+      // Wireshark opens only real cryptography.
+      portable: values.portable || values.capture !== undefined,
       scenario: values.scenario,
     };
   } catch (error) {
@@ -111,21 +126,39 @@ async function suiteOptions(portable) {
   return { suite: createPortableSuite() };
 }
 
-async function runOne({ from, portable, scenario: name, trace, save, replay }) {
-  const { drawNamed, runDrawn } = await import(TESTKIT);
+async function runOne(options) {
+  const { from, portable, scenario: name, trace, save, replay } = options;
+  const { createInsecureTestSuite, drawNamed, runDrawn } = await import(TESTKIT);
   const { seed, scenario } =
     replay === undefined
       ? { seed: from, scenario: drawNamed(from, name) }
       : JSON.parse(readFileSync(replay, 'utf8'));
+  const { suite = createInsecureTestSuite() } = await suiteOptions(portable);
+  const recorder = await recorderOf(options, suite, scenario.clients.length);
   const result = runDrawn(seed, scenario, {
-    ...(await suiteOptions(portable)),
+    suite,
+    ...(recorder && { recorder }),
     ...(trace && { trace: (line) => process.stdout.write(`${line}\n`) }),
   });
+  recorder?.save();
   for (const violation of result.violations) process.stdout.write(`VIOLATION ${violation}\n`);
   process.stdout.write(`digest ${result.digest}\n${JSON.stringify(result.stats, undefined, 2)}\n`);
   const reason = result.violations[0] ?? 'describe here what was wrong';
   if (save !== undefined) writeFileSync(save, `${JSON.stringify({ reason, seed, scenario })}\n`);
   process.exitCode = result.violations.length === 0 ? 0 : 1;
+}
+
+/** @returns undefined if no file is asked for */
+async function recorderOf({ capture, qlog, at }, suite, clientCount) {
+  if (capture === undefined && qlog === undefined) return undefined;
+  const { clientName } = await import(TESTKIT);
+  const processes = ['relay', ...Array.from({ length: clientCount }, (_, i) => clientName(i))];
+  if (!processes.includes(at)) fail(`--at '${at}': this seed has ${processes.join(', ')}`);
+  const { joinRecorders, recordCapture, recordQlog } = await import('./simulation/recordings.mjs');
+  return joinRecorders([
+    ...(capture === undefined ? [] : [recordCapture(capture)]),
+    ...(qlog === undefined ? [] : [recordQlog(qlog, at, suite)]),
+  ]);
 }
 
 /** Gives the next seed to each thread that becomes free. */

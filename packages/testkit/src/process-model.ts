@@ -34,6 +34,7 @@ export interface ProcessOptions {
   readonly after: (delayMs: number, action: () => void) => void;
   readonly wake: () => void;
   readonly report: Report;
+  readonly keyLog?: (line: string) => void;
 }
 
 interface OpenedStream {
@@ -75,7 +76,7 @@ export class ProcessModel {
 
   constructor(options: ProcessOptions) {
     this.#options = options;
-    const { node, run, privateKey, suite, random, transport, unixTimeMs } = options;
+    const { node, run, privateKey, suite, random, transport, unixTimeMs, keyLog } = options;
     this.node = node;
     this.run = run;
     this.name = `${node}/${run}`;
@@ -87,6 +88,7 @@ export class ProcessModel {
       random: (length) => BufferLike.from(bytes.bytes(length)),
       unixTimeMs,
       transport: { ...transport, softwareName: this.name },
+      ...(keyLog && { keyLog }),
     });
     this.#host = {
       content: options.content,

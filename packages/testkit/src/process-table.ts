@@ -10,7 +10,8 @@ import type { SeededRandom } from './simulation/seeded-random.js';
 import { clientName, type NodeName, type World } from './simulation/world.js';
 import type { Report } from './stream-model.js';
 
-const UNIX_MS = 1_700_000_000_000;
+/** The wall clock when virtual time begins: 14 November 2023. */
+export const START_UNIX_MS = 1_700_000_000_000;
 
 export interface ProcessTableOptions {
   readonly scenario: Scenario;
@@ -21,6 +22,7 @@ export interface ProcessTableOptions {
   readonly world: World;
   readonly observer: Observer;
   readonly report: Report;
+  readonly onKeyLog?: (node: NodeName, line: string) => void;
 }
 
 interface Keys {
@@ -72,7 +74,7 @@ export class ProcessTable {
   }
 
   start(node: NodeName): void {
-    const { scenario, nodes, suite, content, random, world, observer, report } = this.#options;
+    const { scenario, nodes, suite, content, random, world, observer, report, onKeyLog } = this.#options;
     const runs = this.#runs.get(node) as ProcessModel[];
     const run = runs.length + 1;
     const { privateKey } = this.#keys.get(node) as Keys;
@@ -87,13 +89,14 @@ export class ProcessTable {
       suite: crypto.suite,
       transport: isRelay ? scenario.relayTransport : (scenario.clients[nodes.indexOf(node)]?.transport ?? {}),
       random: random.derive(`${node} ${run}`),
-      unixTimeMs: () => UNIX_MS + Math.floor(world.now) + this.#wallOffset(node),
+      unixTimeMs: () => START_UNIX_MS + Math.floor(world.now) + this.#wallOffset(node),
       now: () => world.now,
       content,
       findProcess: (other, otherRun) => this.find(other, otherRun),
       after: (delayMs, action) => world.queue.schedule(world.now + delayMs, action),
       wake: () => world.wake(node),
       report,
+      ...(onKeyLog && { keyLog: (line) => onKeyLog(node, line) }),
     });
     runs.push(model);
     observer.start(observed(model, crypto, privateKey, world.now));

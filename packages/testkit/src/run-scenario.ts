@@ -11,6 +11,7 @@ import { RULES } from './rules/index.js';
 import { Paths } from './rules/path-model.js';
 import { createStage } from './rules/stage.js';
 import { disconnectProblem, leftoversOf, memoryProblems, replayProblem } from './run-checks.js';
+import { type RunRecorder, recorded } from './run-recorder.js';
 import { type RunStats, statsOf } from './run-stats.js';
 import type { Flood, Removal, Restart, Scenario, StreamPlan } from './scenario.js';
 import { ForgedInitiations } from './simulation/forged-initiations.js';
@@ -27,6 +28,7 @@ export interface RunOptions {
   readonly scenario?: ScenarioName;
   /** Receives one line for each thing that happens. */
   readonly trace?: (line: string) => void;
+  readonly recorder?: RunRecorder;
 }
 
 export interface RunResult {
@@ -105,11 +107,14 @@ class ScenarioRun {
     this.#content = new Content(this.#random.derive('content'));
     this.#nodes = [...scenario.clients.map((_, i) => clientName(i)), 'relay'];
     this.#observer = new Observer(() => this.#world.now);
+    const { recorder } = options;
+    const peersOf = (node: NodeName) => this.#processes.current(node).endpoint.peers;
     this.#world = new World({
       networks: scenario.clients.map(({ network }) => network),
       timing: scenario.timing,
       random: this.#random.derive('pair'),
-      watcher: this.#observer,
+      watcher: recorder ? recorded(this.#observer, recorder, () => this.#world, peersOf) : this.#observer,
+      ...(recorder && { watchNetwork: () => ({ onLost: (_to, _bytes, why) => recorder.onLost(why) }) }),
       onEvent: (node, event) => {
         if (event.type === 'disconnected') {
           const peer = this.#processes.current(node).nodeOf(event.peer);
@@ -132,6 +137,7 @@ class ScenarioRun {
       world: this.#world,
       observer: this.#observer,
       report: (violation) => this.#report(violation),
+      ...(recorder && { onKeyLog: (node, line) => recorder.onKeyLog(node, line) }),
     });
     const paths = this.#paths;
     this.#observer.add(paths.before);
