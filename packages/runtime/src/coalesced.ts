@@ -33,7 +33,8 @@ export function datagramBytesIn(message: Uint8Array): number {
     if (handshakeBytes !== undefined) return Math.min(handshakeBytes, length);
     const next = nextType(message, smallest);
     if (next < 0) return length;
-    const second = nextType(message, next + 1);
+    // Behind the header, because its counter may look like a type: after 65,536 datagrams its bytes are 0, 0, 1, 0, 0, 0.
+    const second = nextType(message, next + MIN_DATAGRAM_BYTES);
     if (startsAll(message, next) && (second < 0 || second === 2 * next)) return next;
   }
   return likeliestBytes(message, smallest);

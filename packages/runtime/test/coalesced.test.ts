@@ -40,6 +40,25 @@ describe('the datagrams of a coalesced message', () => {
     );
   });
 
+  it('are found by looking at the first two, whatever their counters are', () => {
+    let searches = 0;
+    class Observed extends Uint8Array {
+      override indexOf(value: number, from?: number): number {
+        searches++;
+        return super.indexOf(value, from);
+      }
+    }
+    for (const counter of [0x01, 0x0100, 0x01_0000, 0x0400_0000]) {
+      const datagram = transport(A, 1472);
+      new DataView(datagram.buffer).setUint32(8, counter, true);
+      datagram.fill(0, 12, 16);
+      searches = 0;
+      expect(datagramBytesIn(new Observed(join(...Array(44).fill(datagram))))).toBe(1472);
+      // A few for each of the two headers and counters.
+      expect(searches).toBeLessThan(40);
+    }
+  });
+
   it('are told apart when the receiver index changes on the way', () => {
     expect(datagramBytesIn(join(transport(A, 1472), transport(B, 1472)))).toBe(1472);
     expect(datagramBytesIn(join(transport(A, 96), transport(B, 96), transport(B, 96)))).toBe(96);
