@@ -97,8 +97,9 @@ export async function startClient(
   relayPort: number,
   forwards: readonly string[],
   more: readonly string[] = [],
+  environment?: NodeJS.ProcessEnv,
 ): Promise<RunningClient> {
-  const program = startUnderpass([...clientArguments(setup, relayPort, forwards), ...more]);
+  const program = startUnderpass([...clientArguments(setup, relayPort, forwards), ...more], environment);
   const ports: number[] = [];
   for (const forward of forwards) {
     const listening = await program.event('listening', (event) => event.forward === forward);
