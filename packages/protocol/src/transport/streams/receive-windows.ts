@@ -65,6 +65,8 @@ export class ReceiveWindows {
 
   /** Gives the peer credit for what was read since the last call (spec streams 5.2). */
   replenish(now: number, roundTripMs: number): void {
+    // It is called for each packet that is sent, and clearing a set allocates a new one.
+    if (this.#read.size === 0) return;
     for (const stream of this.#read) {
       const { receiving } = stream;
       const { limit } = receiving;

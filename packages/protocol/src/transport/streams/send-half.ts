@@ -106,7 +106,9 @@ export class SendHalf {
     this.frameLength = length;
     this.frameFin = fin;
     if (fin) this.#finLost = false;
-    this.#handle(fin ? 'fin-sent' : 'data-sent');
+    if (fin) this.#handle('fin-sent');
+    // A transfer writes a frame into each packet, and looking into the table costs as much as the frame's header.
+    else if (this.state !== 'send') this.#handle('data-sent');
     return at + length;
   }
 
