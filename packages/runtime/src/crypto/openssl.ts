@@ -21,14 +21,10 @@ export interface OpenSsl {
     nonce: Pointer,
     encrypt: number,
   ): number;
-  /** @param into  null when `from` is additional data. Both may be the same array. */
-  EVP_CipherUpdate(
-    context: Pointer,
-    into: Uint8Array | null,
-    written: Pointer,
-    from: Uint8Array,
-    length: number,
-  ): number;
+  /** Both may be the same address. */
+  EVP_CipherUpdate(context: Pointer, into: Pointer, written: Pointer, from: Pointer, length: number): number;
+  /** The same function for additional data, which is in an array. @param into  0 */
+  addAdditional(context: Pointer, into: Pointer, written: Pointer, from: Uint8Array, length: number): number;
   EVP_CipherFinal_ex(context: Pointer, into: Pointer, written: Pointer): number;
   EVP_PKEY_new_raw_private_key(type: number, engine: Pointer, key: Uint8Array, length: number): Pointer;
   EVP_PKEY_new_raw_public_key(type: number, engine: Pointer, key: Uint8Array, length: number): Pointer;
@@ -45,7 +41,7 @@ export interface OpenSsl {
   addressOf(bytes: Uint8Array): Pointer;
 }
 
-/** Numbers are passed as uintptr_t where an address is fixed, because koffi takes several times as long to look into an
+/** `%` stands for the name. Numbers are passed as uintptr_t where an address is fixed, because koffi takes several times as long to look into an
  *  array. */
 const PROTOTYPES: Readonly<Record<Exclude<keyof OpenSsl, 'addressOf'>, string>> = {
   EVP_chacha20_poly1305: 'uintptr_t %()',
@@ -54,8 +50,9 @@ const PROTOTYPES: Readonly<Record<Exclude<keyof OpenSsl, 'addressOf'>, string>> 
   EVP_CIPHER_CTX_ctrl: 'int %(uintptr_t context, int type, int arg, uintptr_t value)',
   EVP_CipherInit_ex:
     'int %(uintptr_t context, uintptr_t cipher, uintptr_t engine, uintptr_t key, uintptr_t nonce, int encrypt)',
-  EVP_CipherUpdate:
-    'int %(uintptr_t context, uint8_t *into, uintptr_t written, const uint8_t *from, int length)',
+  EVP_CipherUpdate: 'int %(uintptr_t context, uintptr_t into, uintptr_t written, uintptr_t from, int length)',
+  addAdditional:
+    'int EVP_CipherUpdate(uintptr_t context, uintptr_t into, uintptr_t written, const uint8_t *from, int length)',
   EVP_CipherFinal_ex: 'int %(uintptr_t context, uintptr_t into, uintptr_t written)',
   EVP_PKEY_new_raw_private_key: 'uintptr_t %(int type, uintptr_t engine, const uint8_t *key, size_t length)',
   EVP_PKEY_new_raw_public_key: 'uintptr_t %(int type, uintptr_t engine, const uint8_t *key, size_t length)',

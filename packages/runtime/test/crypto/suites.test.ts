@@ -154,6 +154,27 @@ describe.skipIf(loadOpenSsl() === undefined)('the openssl suite', () => {
     aead.destroy();
   });
 
+  it('finds packets in many memories in turn, and refuses memory that was taken away', () => {
+    const aead = createOpenSslSuite(loadOpenSsl() as OpenSsl).aead(new Uint8Array(32).fill(3));
+    // V8 keeps the first in its own heap, and the last two are parts of larger memories.
+    const packets = [
+      new Uint8Array(48),
+      new Uint8Array(1400),
+      new Uint8Array(9000).subarray(4321, 4369),
+      Buffer.from('x'.repeat(48)).fill(0),
+    ];
+    for (const packet of packets) aead.seal(0, 1, packet, 0, packet.length - 16);
+    for (const packet of packets) {
+      expect(aead.open(0, 1, packet, 0, packet.length)).toBe(true);
+      expect(packet.subarray(0, -16)).toEqual(packet.subarray(0, -16).map(() => 0));
+    }
+    const last = new Uint8Array(48);
+    aead.seal(0, 2, last, 0, 32);
+    structuredClone(last.buffer, { transfer: [last.buffer] });
+    expect(() => aead.seal(0, 3, last, 0, 32)).toThrow(AssertionError);
+    aead.destroy();
+  });
+
   it('leaves no error behind for node:crypto', () => {
     let cleared = 0;
     const openssl = watched((real) => ({
