@@ -9,8 +9,9 @@ const PIECE_BYTES = 16;
  *
  *  Bytes arrive in any order, and some arrive twice. The buffer copies each byte once, to its place in a list of blocks
  *  of fixed size. So the memory that it takes is that of the blocks below the stream's window, however small and
- *  scattered the pieces are. ReceiveHalf owns it, and has checked the stream's limit before it writes. The only limit
- *  that the buffer enforces itself is that on the number of separate pieces (spec streams 4.6). */
+ *  scattered the pieces are. Once everything that arrived was copied to a reader, it takes none: a block would be the
+ *  largest part of an idle stream's memory. ReceiveHalf owns the buffer, and has checked the stream's limit before it
+ *  writes. The only limit that the buffer enforces itself is that on the number of separate pieces (spec streams 4.6). */
 export class ReceiveBuffer {
   /** `#blocks[i]` holds the bytes from (`#firstBlock` + i) * RECEIVE_BLOCK_BYTES on. */
   #blocks: (Uint8Array | undefined)[] = [];
@@ -92,6 +93,7 @@ export class ReceiveBuffer {
       this.#read += length;
       if (inBlock + length === RECEIVE_BLOCK_BYTES) this.#dropFirst();
     }
+    if (this.#blocks.length === 1 && this.#holdsNothing) this.#giveFirst();
     return total;
   }
 
@@ -106,9 +108,19 @@ export class ReceiveBuffer {
     this.#arrived.clear();
   }
 
+  /** Whether everything that arrived was read. */
+  get #holdsNothing(): boolean {
+    return this.#arrived.count === 1 && this.#read === this.#arrived.end(0);
+  }
+
+  /** All bytes of the first block were read. */
   #dropFirst(): void {
-    const block = this.#blocks.shift();
+    this.#giveFirst();
     this.#firstBlock++;
+  }
+
+  #giveFirst(): void {
+    const block = this.#blocks.shift();
     if (block !== undefined && !this.#isFirstShared) this.#pool.give(block);
     this.#isFirstShared = false;
   }

@@ -8,6 +8,8 @@ const MAX_EMPTY_SLOTS = 64;
 const SMALL_WRITE_BYTES = 2048;
 const MIN_BLOCK_BYTES = 64;
 const MAX_BLOCK_BYTES = 4096;
+/** Of a stream that has gathered nothing. One for all, because each would take some hundred bytes. */
+const NO_BLOCK = new Uint8Array(0);
 
 /** Holds the bytes written to one stream until they are acknowledged, and knows which to send next and which to send
  *  again.
@@ -25,7 +27,7 @@ export class SendBuffer {
   /** The index of the first chunk that is still held. */
   #head = 0;
   /** The block in which small chunks are gathered. The last chunk is then a view of its beginning. */
-  #block = new Uint8Array(0);
+  #block = NO_BLOCK;
   /** The index of the chunk that is probably read next, because new data is read in order. */
   #cursor = 0;
   /** All bytes below this offset are acknowledged. */
@@ -149,7 +151,7 @@ export class SendBuffer {
   clear(): void {
     this.#chunks = [];
     this.#starts = [];
-    this.#block = new Uint8Array(0);
+    this.#block = NO_BLOCK;
     this.#head = 0;
     this.#cursor = 0;
     this.#acknowledged = this.#written;
@@ -197,6 +199,7 @@ export class SendBuffer {
       if ((this.#starts[this.#head] as number) + chunk.length > this.#acknowledged) break;
       this.#chunks[this.#head++] = undefined;
     }
+    if (this.#head === this.#chunks.length) this.#block = NO_BLOCK;
     if (this.#head === this.#chunks.length || this.#head > MAX_EMPTY_SLOTS) {
       this.#chunks.splice(0, this.#head);
       this.#starts.splice(0, this.#head);

@@ -88,6 +88,23 @@ describe('ReceiveBuffer', () => {
     expect(blocks.size).toBe(SIZE / RECEIVE_BLOCK_BYTES);
   });
 
+  it('holds no block once everything that arrived was copied to a reader', () => {
+    const buffer = new ReceiveBuffer();
+    const target = new Uint8Array(200);
+    buffer.write(0, source, 0, 100);
+    expect(buffer.allocatedBytes).toBeGreaterThan(RECEIVE_BLOCK_BYTES);
+    expect(buffer.readInto(target)).toBe(100);
+    expect(buffer.allocatedBytes).toBeLessThan(RECEIVE_BLOCK_BYTES);
+
+    buffer.write(150, source, 150, 50);
+    expect(buffer.readInto(target)).toBe(0);
+    expect(buffer.allocatedBytes).toBeGreaterThan(RECEIVE_BLOCK_BYTES);
+    buffer.write(100, source, 100, 50);
+    expect(buffer.readInto(target)).toBe(100);
+    expect(target.slice(0, 100)).toEqual(source.slice(100, 200));
+    expect(buffer.allocatedBytes).toBeLessThan(RECEIVE_BLOCK_BYTES);
+  });
+
   it('gives a pool no more blocks than it keeps', () => {
     const pool = new BlockPool();
     const given = Array.from({ length: MAX_POOLED_BLOCKS + 3 }, () => new Uint8Array(RECEIVE_BLOCK_BYTES));
