@@ -174,8 +174,8 @@ export class IncomingStreams {
         incoming.refuse('too-many-streams', `more than ${MAX_CONNECTIONS} visitors are connected`);
         return;
       }
-      incoming.open();
       const { stream, firstBytes, isStopped } = incoming;
+      incoming.open();
       const onEnd = (summary: PumpSummary): void => {
         this.#sockets.delete(socket);
         this.#queue.startWaiting();

@@ -11,6 +11,10 @@ import {
 } from './request.js';
 import type { Tunnel } from './tunnel.js';
 
+const NOTHING = new Uint8Array(0);
+/** What is read of a stream at a time. Reading is over before anybody else can use it. */
+const READ = new Uint8Array(MAX_REQUEST_BYTES);
+
 /** Carries out one request: there is a class for each kind. It decides the request once, with `open` or `refuse` of the
  *  `IncomingRequest`. From `open` on it gets all events of the stream. */
 export interface RequestService extends StreamHandler {
@@ -45,7 +49,7 @@ export interface IncomingRequestOptions {
 export class IncomingRequest implements StreamHandler {
   readonly stream: Stream;
   readonly #options: IncomingRequestOptions;
-  #received: Uint8Array = new Uint8Array(0);
+  #received: Uint8Array = NOTHING;
   #request: StreamRequest | undefined;
   #service: RequestService | undefined;
   #timer: object | undefined;
@@ -68,7 +72,7 @@ export class IncomingRequest implements StreamHandler {
 
   // ---- what the service asks --------------------------------------------------------------------------------
 
-  /** The bytes that arrived behind the request. */
+  /** The bytes that arrived behind the request. Ask for them before `open`, which lets go of them. */
   get firstBytes(): Uint8Array {
     return this.#received;
   }
@@ -89,6 +93,7 @@ export class IncomingRequest implements StreamHandler {
   open(): void {
     this.#decide();
     this.#isOpen = true;
+    this.#received = NOTHING;
     this.stream.write(encodeStatus('opened'));
   }
 
@@ -133,14 +138,14 @@ export class IncomingRequest implements StreamHandler {
 
   #readRequest(): void {
     for (;;) {
-      const chunk = this.stream.read();
-      if (chunk === undefined) {
+      const length = this.stream.readInto(READ);
+      if (length === 0) {
         if (this.stream.readFinished) {
           this.refuse('malformed-request', 'the stream ended before the request was complete');
         }
         return;
       }
-      this.#received = concatenated(this.#received, chunk);
+      this.#received = concatenated(this.#received, READ.subarray(0, length));
       const decoded = decodeRequest(this.#received);
       if (decoded.ok) {
         this.#received = this.#received.subarray(decoded.bytesRead);
@@ -183,8 +188,8 @@ export class IncomingRequest implements StreamHandler {
   }
 }
 
+/** @returns a copy */
 function concatenated(a: Uint8Array, b: Uint8Array): Uint8Array {
-  if (a.length === 0) return b;
   const whole = new Uint8Array(a.length + b.length);
   whole.set(a);
   whole.set(b, a.length);

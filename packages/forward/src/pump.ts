@@ -19,7 +19,7 @@ export interface PumpSummary {
   readonly idleMs?: number;
 }
 
-/** Consumes the stream's first bytes before any of them reaches the socket.
+/** Consumes the stream's first bytes before any of them reaches the socket. The bytes are only valid during the call.
  *  @returns the bytes after the preface, or undefined while it is incomplete */
 export type Preface = (bytes: Uint8Array) => Uint8Array | undefined;
 
@@ -243,31 +243,27 @@ export class Pump implements StreamHandler, Watched, IdleWatched {
    *  it */
   #fillSocket(): boolean {
     const socket = this.socket;
-    if (this.#preface !== undefined && !this.#readPreface(this.#preface)) return false;
-    const bytes = gatherBuffer.take();
-    const length = this.#stream.readInto(bytes);
-    if (length > 0) socket.write(bytes.subarray(0, length));
-    this.#bytesReceived += length;
-    this.#limit?.fromPeer.take(length);
-    if (length === 0 || socket.writableLength === 0) gatherBuffer.giveBack(bytes);
+    const buffer = gatherBuffer.take();
+    const length = this.#stream.readInto(buffer);
+    const bytes = length === 0 ? undefined : this.#behindPreface(buffer.subarray(0, length));
+    if (bytes !== undefined && bytes.length > 0) {
+      socket.write(bytes);
+      this.#bytesReceived += bytes.length;
+      this.#limit?.fromPeer.take(bytes.length);
+    }
+    if (length === 0 || socket.writableLength === 0) gatherBuffer.giveBack(buffer);
     // spec forwarding 4.4: a peer gets no credit while the local reader is slow
     this.#socketFull = socket.writableNeedDrain && socket.writableLength > 0;
-    return length === bytes.length && !this.#socketFull;
+    return length === buffer.length && !this.#socketFull;
   }
 
-  /** Consumes the preface, and passes on what came in one piece with its end. @returns whether it is complete */
-  #readPreface(preface: Preface): boolean {
-    for (let chunk = this.#stream.read(); chunk !== undefined; chunk = this.#stream.read()) {
-      const behind = preface(chunk);
-      if (this.#receivingOver) return false;
-      if (behind === undefined) continue;
-      this.#preface = undefined;
-      if (behind.length > 0) this.socket.write(behind);
-      this.#bytesReceived += behind.length;
-      this.#limit?.fromPeer.take(behind.length);
-      return true;
-    }
-    return false;
+  /** Consumes the preface, if it is not complete yet. @returns what is for the socket */
+  #behindPreface(bytes: Uint8Array): Uint8Array | undefined {
+    if (this.#preface === undefined) return bytes;
+    const behind = this.#preface(bytes);
+    if (behind === undefined || this.#receivingOver) return undefined;
+    this.#preface = undefined;
+    return behind;
   }
 
   #finishReceiving(): void {
