@@ -49,8 +49,9 @@ export {
 } from './wireguard/messages.js';
 export { SymmetricState } from './wireguard/noise.js';
 export type { OutgoingMessage, Received } from './wireguard/received.js';
-export { Session, type SessionOptions, type SessionStats } from './wireguard/session.js';
+export { Session, type SessionOptions } from './wireguard/session.js';
 export { type AuthenticDatagram, RoamingPath, type SessionPath } from './wireguard/session-path.js';
+export type { SessionStats } from './wireguard/session-stats.js';
 export type { KeypairView } from './wireguard/session-view.js';
 export { type Shard, shardOfIndex, shardOfKey } from './wireguard/shard.js';
 export { TAI64N_BYTES, unixMsFromTai64n } from './wireguard/tai64n.js';

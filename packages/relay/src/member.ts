@@ -57,7 +57,7 @@ export class Member {
   #streams: Map<number, RelayStream> | undefined;
 
   constructor(options: RelayPeerOptions, peer: Peer, shared: SharedByMembers) {
-    this.#options = withoutSecret(options);
+    this.#options = kept(options, peer);
     this.peer = peer;
     this.#shared = shared;
   }
@@ -92,7 +92,7 @@ export class Member {
 
   /** New rules apply at once: what they do not permit is closed. */
   setOptions(options: RelayPeerOptions): void {
-    this.#options = withoutSecret(options);
+    this.#options = kept(options, this.peer);
     this.#limit?.set(options.maxRate?.bytesPerSecond);
     this.#acceptor?.onRulesChanged();
     this.#listeners?.onRulesChanged();
@@ -208,9 +208,9 @@ function nameOf({ place }: ListenerInfo): string {
   return formatRelayPlace(place.bind, place.port);
 }
 
-/** Drops the preshared key: the endpoint has its own copy, and the caller wipes this one. */
-function withoutSecret(options: RelayPeerOptions): RelayPeerOptions {
-  if (options.presharedKey === undefined) return options;
+/** What a member keeps of its options: no preshared key, because the endpoint has its own copy and the caller wipes this
+ *  one, and the endpoint's copy of the public key, so that there is only one. */
+function kept(options: RelayPeerOptions, { publicKey }: Peer): RelayPeerOptions {
   const { presharedKey: _secret, ...others } = options;
-  return others;
+  return { ...others, publicKey };
 }

@@ -1,6 +1,6 @@
 import type { Address } from '../address.js';
 import type { ConnectionStats } from '../transport/connection-stats.js';
-import type { SessionStats } from '../wireguard/session.js';
+import type { SessionStats } from '../wireguard/session-stats.js';
 
 /** Those statistics that neither the session nor the connection has. */
 interface OwnStats {

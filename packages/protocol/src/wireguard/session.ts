@@ -12,6 +12,7 @@ import { KeypairSlots } from './keypair-slots.js';
 import { MIN_TRANSPORT_BYTES, TransportOffset } from './messages.js';
 import { PeerSecrets } from './peer-secrets.js';
 import type { AuthenticDatagram, SessionPath } from './session-path.js';
+import type { SessionStats } from './session-stats.js';
 import type { SessionView } from './session-view.js';
 import { type TimerName, Timers } from './timers.js';
 
@@ -23,20 +24,6 @@ export interface SessionOptions {
   readonly path: SessionPath;
   /** The interval of persistent keepalives, 1,000 to 65,535,000 ms. They are off if it is 0 or absent. */
   readonly persistentKeepaliveMs?: number;
-}
-
-/** Counts since the session was created. */
-export interface SessionStats {
-  /** Handshakes that are complete: our response was used, or we received the peer's. */
-  handshakes: number;
-  /** The time from our last initiation that got a response until that response. Undefined if there is none. */
-  handshakeRttMs: number | undefined;
-  /** Datagrams and bytes of UDP payload, of all message types except cookie replies. Received ones have
-   *  authenticated. */
-  datagramsSent: number;
-  datagramsReceived: number;
-  bytesSent: number;
-  bytesReceived: number;
 }
 
 /** WireGuard's state for one peer: at most three keypairs, and what renews them (docs/spec/session.md).
@@ -57,7 +44,8 @@ export class Session<Owner = undefined> {
   readonly #secrets: PeerSecrets;
   readonly #keypairs: KeypairSlots;
   readonly #timers: Timers;
-  readonly #handshakes: Handshakes<Session<Owner>>;
+  /** Exists once a handshake was wanted or has come: most peers of a large config never connect. */
+  #handshakes: Handshakes<Session<Owner>> | undefined;
   readonly #keepalive: Keepalive;
   readonly #stats: SessionStats = {
     handshakes: 0,
@@ -82,7 +70,6 @@ export class Session<Owner = undefined> {
     this.path = options.path;
     this.#timers = new Timers((at) => context.wakeAt(this, at));
     this.#secrets = new PeerSecrets(context, options.publicKey, options.presharedKey);
-    this.#handshakes = new Handshakes(this, context, this.#secrets, this.#timers);
     this.#keepalive = new Keepalive(this.#timers, options.persistentKeepaliveMs ?? 0);
     this.#keypairs = new KeypairSlots((keypair) => context.indices.delete(keypair.localIndex));
     this.owner = makeOwner(this);
@@ -132,7 +119,7 @@ export class Session<Owner = undefined> {
     if (padded > length) buffer.fill(0, start + length, start + padded);
     const bytes = keypair.seal(buffer, offset, padded);
     this.#noteSent(now, bytes, length === 0);
-    if (length > 0) this.#keepalive.onDataSent(now, this.#handshakes.jitterMs);
+    if (length > 0) this.#keepalive.onDataSent(now, this.#prepareHandshakes().jitterMs);
     // A keypair that is old or worn out is renewed (spec session 5.2).
     if (keypair.isWornOut || (keypair.isInitiator && now - keypair.createdAt > REKEY_AFTER_TIME_MS)) {
       this.requestHandshake(now);
@@ -144,18 +131,18 @@ export class Session<Owner = undefined> {
    *  initiations allows, and then again until there is a response or the session gives up (spec session 5.5, 5.6). If
    *  the peer's address is unknown, nothing happens. */
   requestHandshake(now: number): void {
-    if (!this.#isDestroyed && this.path.address !== undefined) this.#handshakes.want(now);
+    if (!this.#isDestroyed && this.path.address !== undefined) this.#prepareHandshakes().want(now);
   }
 
   /** The peer's address is proven: an initiation that was held back is sent with the next poll (spec path 2). */
   releaseInitiation(): void {
-    this.#handshakes.release();
+    this.#handshakes?.release();
   }
 
   /** The peer's address is another one now: a copy of the initiation that is waiting for its response is sent there
    *  with the next poll (spec outage 7). */
   repeatInitiation(): void {
-    this.#handshakes.copyInitiation();
+    this.#handshakes?.copyInitiation();
   }
 
   /** Destroys the current keypair, because it belongs to another process that has the peer's key. The previous keypair
@@ -170,7 +157,7 @@ export class Session<Owner = undefined> {
     this.#keypairs.destroyAll();
     // A handshake from before must not complete now: its keypair would be older than the epoch that the peer draws
     // next.
-    this.#handshakes.stop();
+    this.#handshakes?.stop();
     this.#keepalive.stop();
   }
 
@@ -184,7 +171,7 @@ export class Session<Owner = undefined> {
   /** Handles a message 1 that authenticated. Takes the message's state.
    *  @returns why the message is dropped, or undefined */
   handleInitiation(now: number, from: Address, message: Initiation): DropReason | undefined {
-    const keypair = this.#handshakes.respond(now, message);
+    const keypair = this.#prepareHandshakes().respond(now, message);
     if (typeof keypair === 'string') return keypair;
     this.#keypairs.addResponded(keypair);
     this.#setExpiryTimer(now);
@@ -196,7 +183,7 @@ export class Session<Owner = undefined> {
   /** Handles a message 2 with a valid mac1 and a receiver index of this session.
    *  @returns why the message is dropped, or undefined */
   handleResponse(now: number, from: Address, message: Uint8Array): DropReason | undefined {
-    const outcome = this.#handshakes.handleResponse(now, message);
+    const outcome = this.#prepareHandshakes().handleResponse(now, message);
     if (typeof outcome === 'string') return outcome;
     this.#keypairs.addInitiated(outcome.keypair);
     this.#setExpiryTimer(now);
@@ -252,7 +239,7 @@ export class Session<Owner = undefined> {
    *  @param into at least 148 bytes
    *  @returns the length of the message, or 0 if there is none */
   pollHandshake(now: number, into: Uint8Array): number {
-    const length = this.#handshakes.poll(now, into, this.path);
+    const length = this.#handshakes?.poll(now, into, this.path) ?? 0;
     if (length > 0) this.#noteSent(now, length, false);
     return length;
   }
@@ -280,16 +267,21 @@ export class Session<Owner = undefined> {
 
   // ---- inside -----------------------------------------------------------------------------------------------
 
+  #prepareHandshakes(): Handshakes<Session<Owner>> {
+    this.#handshakes ??= new Handshakes(this, this.#context, this.#secrets, this.#timers);
+    return this.#handshakes;
+  }
+
   #handleTimer(now: number, name: TimerName): void {
     switch (name) {
       case 'handshake-retry':
-        if (!this.#handshakes.retry()) this.#keepalive.forgetData();
+        if (!this.#prepareHandshakes().retry()) this.#keepalive.forgetData();
         break;
       case 'initiation-copy':
-        this.#handshakes.copyInitiation();
+        this.#handshakes?.copyInitiation();
         break;
       case 'response-copy':
-        this.#handshakes.copyResponse();
+        this.#handshakes?.copyResponse();
         break;
       case 'no-answer': // spec session 5.4
         this.requestHandshake(now);
@@ -304,7 +296,7 @@ export class Session<Owner = undefined> {
         break;
       case 'keypair-expiry': {
         // Secrets that are no longer needed are wiped (spec session 8.1).
-        this.#handshakes.wipeIdle();
+        this.#handshakes?.wipeIdle();
         const at = this.#keypairs.destroyExpired(now);
         if (at !== undefined) this.#timers.set(name, at);
         break;
@@ -318,7 +310,7 @@ export class Session<Owner = undefined> {
   }
 
   #noteHandshakeComplete(): void {
-    this.#handshakes.complete();
+    this.#handshakes?.complete();
     this.#renewedOnReceive = false;
     this.#stats.handshakes++;
   }

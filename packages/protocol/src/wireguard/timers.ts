@@ -13,6 +13,15 @@ export const TIMERS = [
 export type TimerName = (typeof TIMERS)[number];
 
 const OFF = Number.POSITIVE_INFINITY;
+const ALL_OFF: Record<TimerName, number> = Object.freeze({
+  'handshake-retry': OFF,
+  'initiation-copy': OFF,
+  'response-copy': OFF,
+  'no-answer': OFF,
+  'passive-keepalive': OFF,
+  'persistent-keepalive': OFF,
+  'keypair-expiry': OFF,
+});
 
 /** The timers that belong to one part of a session. No other part sets or cancels them. */
 export interface SomeTimers<Name extends TimerName> {
@@ -32,15 +41,8 @@ export class Timers implements SomeTimers<TimerName> {
   readonly #wakeAt: (at: number) => void;
   /** The time announced last, by `wakeAt` or `pollTimeout`. No timer is due before it. */
   #announcedAt = OFF;
-  readonly #at: Record<TimerName, number> = {
-    'handshake-retry': OFF,
-    'initiation-copy': OFF,
-    'response-copy': OFF,
-    'no-answer': OFF,
-    'passive-keepalive': OFF,
-    'persistent-keepalive': OFF,
-    'keypair-expiry': OFF,
-  };
+  /** Shared by all sessions until the first timer is set, because most peers of a large config never connect. */
+  #at: Record<TimerName, number> = ALL_OFF;
 
   /** @param wakeAt is called with the time of a timer that is due before the time announced last */
   constructor(wakeAt: (at: number) => void) {
@@ -51,16 +53,17 @@ export class Timers implements SomeTimers<TimerName> {
     return this.#at[name] !== OFF;
   }
   set(name: TimerName, at: number): void {
+    if (this.#at === ALL_OFF) this.#at = { ...ALL_OFF };
     this.#at[name] = at;
     if (at >= this.#announcedAt) return;
     this.#announcedAt = at;
     this.#wakeAt(at);
   }
   cancel(name: TimerName): void {
-    this.#at[name] = OFF;
+    if (this.isSet(name)) this.#at[name] = OFF;
   }
   cancelAll(): void {
-    for (const name of TIMERS) this.#at[name] = OFF;
+    this.#at = ALL_OFF;
   }
 
   /** Takes the earliest timer that is due, if there is one, and turns it off. */

@@ -9,6 +9,7 @@ export const MAX_CHOSEN_ADDRESSES = 8;
 /** How many challenges are sent to an address before it is given up (RFC 9000 §8.2.4; spec path 3). */
 export const MAX_CHALLENGES = 3;
 const CHALLENGE_BYTES = 8;
+const NONE: readonly Address[] = [];
 
 /** What the path learns of a datagram that authenticated. */
 export interface ReceivedDatagram {
@@ -63,7 +64,7 @@ export class Path {
    *  a challenge, and none can use the same bytes twice. */
   #givenUp: Unproven | undefined;
   /** The addresses that we chose since the peer was last heard at one of them. Each counts as proven. */
-  #chosen: Address[] = [];
+  #chosen: readonly Address[] = NONE;
 
   constructor(random: (length: number) => Uint8Array) {
     this.#random = random;
@@ -93,8 +94,9 @@ export class Path {
   /** Moves the path to an address that we chose ourselves, which needs no proof (spec path 2). Addresses that we chose
    *  before count as proven too, until one of them answers. */
   trust(address: Address): void {
-    if (!this.#chosen.some((chosen) => sameAddress(chosen, address))) this.#chosen.push(address);
-    if (this.#chosen.length > MAX_CHOSEN_ADDRESSES) this.#chosen.shift();
+    if (!this.#chosen.some((chosen) => sameAddress(chosen, address))) {
+      this.#chosen = [...this.#chosen, address].slice(-MAX_CHOSEN_ADDRESSES);
+    }
     this.#prove(address);
     this.#giveUp();
   }
@@ -105,7 +107,7 @@ export class Path {
     if (current === undefined) return;
     if (sameAddress(from, current) && this.#chosen.some((chosen) => sameAddress(chosen, current))) {
       this.#prove(current);
-      this.#chosen = [];
+      this.#chosen = NONE;
     }
     // A handshake message may be a copy that somebody else sent, so its source proves nothing. But whoever uses the
     // keys has received our own handshake message, at the address that it went to.

@@ -1,0 +1,13 @@
+/** Counts since the session was created. */
+export interface SessionStats {
+  /** Handshakes that are complete: our response was used, or we received the peer's. */
+  handshakes: number;
+  /** The time from our last initiation that got a response until that response. Undefined if there is none. */
+  handshakeRttMs: number | undefined;
+  /** Datagrams and bytes of UDP payload, of all message types except cookie replies. Received ones have
+   *  authenticated. */
+  datagramsSent: number;
+  datagramsReceived: number;
+  bytesSent: number;
+  bytesReceived: number;
+}
