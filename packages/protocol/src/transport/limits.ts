@@ -53,7 +53,7 @@ export const DATAGRAM_CHARGE_BYTES = 256;
 export const MAX_DATAGRAM_WAIT_MS = 1_000;
 /** A stream's turn to send lasts for what the path carries in this time, up to so many bytes (spec streams 5.9). */
 export const TURN_MS = 0.2;
-export const MAX_TURN_BYTES = 16_384;
+export const MAX_TURN_BYTES = 65_536;
 /** The most separate pieces of a stream that a receiver keeps (spec streams 4.6). */
 export const MAX_REASSEMBLY_PIECES = 512;
 
