@@ -122,7 +122,7 @@ export class Connection {
 
   /** Has a HELLO sent with the next poll. */
   requestHello(): void {
-    this.#parts.pending.hello = true;
+    this.#parts.pending.requestHello();
   }
 
   /** Sets whether streams of which nothing was sent yet have to wait (spec streams 3.8). */
@@ -161,7 +161,7 @@ export class Connection {
     this.#settleStreams(now);
     // While packets are in flight, the probe timer asks for a sign of life.
     if (liveness.takeDue(now, streams.openStreams) && recovery.ackElicitingInFlight === 0) {
-      this.#parts.pending.ping = true;
+      this.#parts.pending.requestPing();
     }
     const repeated = tail.takeDue(now);
     if (repeated >= 0 && recovery.isOutstanding(repeated)) {
@@ -196,13 +196,13 @@ export class Connection {
 
   /** Has a PATH_CHALLENGE with these 8 bytes sent with the next poll. */
   challenge(data: Uint8Array): void {
-    this.#parts.pending.challenge = data;
+    this.#parts.pending.requestChallenge(data);
   }
 
   /** Discards the PATH_CHALLENGE that waits to be sent, unless it has these 8 bytes: its trial is over. */
   discardChallenge(except: Uint8Array | undefined): void {
     const { pending } = this.#parts;
-    if (pending.challenge !== except) pending.challenge = undefined;
+    if (pending.challenge !== except) pending.endChallenge();
   }
 
   /** Takes the 8 bytes of the last PATH_RESPONSE, if one has arrived since the last call. */

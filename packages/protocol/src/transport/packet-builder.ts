@@ -102,7 +102,7 @@ export class PacketBuilder {
       if (probing || pending.ping || isPingUseful) this.#addPing(now);
     }
     // Any ack-eliciting frame serves as well as a PING.
-    if (writer.isAckEliciting) pending.ping = false;
+    if (writer.isAckEliciting) pending.pingSent();
     if (writer.isEmpty) return 0;
 
     if (hasChallenge) writer.fill();
@@ -193,7 +193,7 @@ export class PacketBuilder {
     const { recovery, pending } = this.#parts;
     this.#writer.addHello(encodeHello(this.helloFor(this.#epochs.expected)));
     this.#hello.onSent(keypairId);
-    pending.hello = false;
+    pending.helloSent();
     recovery.log.addHello(keypairId);
   }
 
@@ -203,7 +203,7 @@ export class PacketBuilder {
     const { pending } = this.#parts;
     if (pending.challenge === undefined) return false;
     if (!this.#writer.addPath(FrameType.pathChallenge, pending.challenge)) return false;
-    pending.challenge = undefined;
+    pending.endChallenge();
     return true;
   }
 
@@ -248,11 +248,11 @@ export class PacketBuilder {
       pending.responseSent();
     }
     if (pending.maxData && writer.addLimit(FrameType.maxData, streams.credit.granted)) {
-      pending.maxData = false;
+      pending.maxDataSent();
       recovery.log.addContent(Content.maxData);
     }
     if (pending.maxStreams && writer.addLimit(FrameType.maxStreams, streams.places.granted)) {
-      pending.maxStreams = false;
+      pending.maxStreamsSent();
       recovery.log.addContent(Content.maxStreams);
     }
   }

@@ -12,35 +12,84 @@ import type { ConnectionStream } from './streams/stream.js';
 export class PendingFrames implements FrameRequests {
   // ---- frames that are not subject to the congestion window -------------------------------------------------
 
-  /** HELLO, even if one was acknowledged or is in flight under this keypair (spec streams 3.3). */
-  hello = false;
-  /** PING, or any other ack-eliciting frame (spec outage 3). */
-  ping = false;
-  /** PATH_CHALLENGE with these 8 bytes, in a datagram as large as is permitted (spec path 3). */
-  challenge: Uint8Array | undefined;
+  #hello = false;
+  #ping = false;
+  #challenge: Uint8Array | undefined;
 
   // ---- frames that are subject to the congestion window -----------------------------------------------------
 
-  maxData = false;
-  maxStreams = false;
+  #maxData = false;
+  #maxStreams = false;
   readonly #responses: Uint8Array[] = [];
   /** Which frames of each stream are due, as bits of `StreamControl`; never 0. */
   readonly #control = new Map<ConnectionStream, number>();
 
   /** Whether there is a frame for which a packet is sent even if the congestion window is full. */
   get isUrgent(): boolean {
-    return this.hello || this.ping || this.challenge !== undefined;
+    return this.#hello || this.#ping || this.#challenge !== undefined;
   }
   /** Whether there is a frame for which a packet is sent once the congestion window permits it. */
   get isWaiting(): boolean {
-    return this.maxData || this.maxStreams || this.#control.size > 0 || this.#responses.length > 0;
+    return this.#maxData || this.#maxStreams || this.#control.size > 0 || this.#responses.length > 0;
   }
 
+  // ---- signs of life, and the peer's proof of its address ---------------------------------------------------
+
+  /** HELLO, even if one was acknowledged or is in flight under this keypair (spec streams 3.3). */
+  get hello(): boolean {
+    return this.#hello;
+  }
+  requestHello(): void {
+    this.#hello = true;
+  }
+  helloSent(): void {
+    this.#hello = false;
+  }
+
+  /** PING, or any other ack-eliciting frame (spec outage 3). */
+  get ping(): boolean {
+    return this.#ping;
+  }
+  requestPing(): void {
+    this.#ping = true;
+  }
+  /** An ack-eliciting frame was sent. */
+  pingSent(): void {
+    this.#ping = false;
+  }
+
+  /** PATH_CHALLENGE with these 8 bytes, in a datagram as large as is permitted (spec path 3). */
+  get challenge(): Uint8Array | undefined {
+    return this.#challenge;
+  }
+  requestChallenge(data: Uint8Array): void {
+    this.#challenge = data;
+  }
+  /** The challenge was sent, or its trial is over. */
+  endChallenge(): void {
+    this.#challenge = undefined;
+  }
+
+  // ---- the connection's limits ------------------------------------------------------------------------------
+
+  get maxData(): boolean {
+    return this.#maxData;
+  }
   requestMaxData(): void {
-    this.maxData = true;
+    this.#maxData = true;
+  }
+  maxDataSent(): void {
+    this.#maxData = false;
+  }
+
+  get maxStreams(): boolean {
+    return this.#maxStreams;
   }
   requestMaxStreams(): void {
-    this.maxStreams = true;
+    this.#maxStreams = true;
+  }
+  maxStreamsSent(): void {
+    this.#maxStreams = false;
   }
 
   // ---- answers to PATH_CHALLENGE ----------------------------------------------------------------------------

@@ -206,6 +206,11 @@ export class PacketLog {
     return from < skipped.length && (skipped[from] as number) <= high;
   }
 
+  /** Marks a packet as lost. */
+  lose(packetNumber: number): void {
+    this.state[this.slot(packetNumber)] = PacketState.lost;
+  }
+
   /** Marks a packet as acknowledged. */
   acknowledge(packetNumber: number): void {
     const i = this.slot(packetNumber);

@@ -344,7 +344,7 @@ export class Recovery {
     this.bytesInFlight -= size;
     if (log.isAckEliciting(n)) this.#ackElicitingInFlight--;
     if (size > 0) this.packetsLost++;
-    log.state[log.slot(n)] = PacketState.lost;
+    log.lose(n);
     this.#outcome.lost.push(n);
   }
 }
