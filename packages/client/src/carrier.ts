@@ -63,6 +63,8 @@ interface Carried {
   readonly target: Target;
   readonly from: string;
   readonly openedAt: number;
+  /** Undefined while it waits for one. */
+  stream?: Stream;
 }
 
 /** The part of the client that forwards use.
@@ -122,7 +124,11 @@ export class Carrier {
 
   /** Those for which a target was asked. */
   streams(): StreamStatus[] {
-    return Array.from(this.#carried, ([id, carried]) => ({ id, ...carried }));
+    return Array.from(this.#carried, ([id, { stream, ...carried }]) => ({
+      id,
+      ...carried,
+      streamId: stream?.id,
+    }));
   }
 
   /** Takes over a socket that was just accepted.
@@ -167,7 +173,8 @@ export class Carrier {
     const { target, request, from, onMessage, onOpened, onFailed, onEnded } = options;
     const id = this.newId();
     const { emit, hasContact, seek, tunnel, now } = this.#options;
-    this.#carried.set(id, { target, from, openedAt: now() });
+    const carried: Carried = { target, from, openedAt: now() };
+    this.#carried.set(id, carried);
     emit({ type: 'stream-opened', id, target, from });
     const observer: FlowObserver = {
       ...(onOpened && { onOpened }),
@@ -187,6 +194,7 @@ export class Carrier {
       observer.onEnd({ bytesSent: 0, bytesReceived: 0, clean: false });
       return undefined;
     }
+    carried.stream = stream;
     const flow = new OutgoingFlow(stream, { tunnel, request, now, onMessage, observer });
     if (!hasContact()) {
       seek();
@@ -231,6 +239,8 @@ export class Carrier {
 
   /** @param stream  undefined to refuse the local connection */
   #open(stream: Stream | undefined, id: number, target: Target, end: LocalEnd): void {
+    const carried = this.#carried.get(id);
+    if (carried !== undefined && stream !== undefined) carried.stream = stream;
     end.open(stream, {
       tunnel: this.#options.tunnel,
       watch: this.#watch,

@@ -11,8 +11,15 @@ import type {
   TunnelSocketOptions,
   UdpTarget,
 } from '@underpass/forward';
-import type { DropReason, PeerStats } from '@underpass/protocol';
-import type { DatagramTap, Log, SocketKind, SuiteName, TransportTuning } from '@underpass/runtime';
+import type { DropReason, Peer, PeerStats } from '@underpass/protocol';
+import type {
+  DatagramTap,
+  Log,
+  MessageWatch,
+  SocketKind,
+  SuiteName,
+  TransportTuning,
+} from '@underpass/runtime';
 import type { NameLookup } from './relay-address.js';
 
 export interface ClientOptions extends TransportTuning {
@@ -43,6 +50,8 @@ export interface ClientOptions extends TransportTuning {
   readonly keyLog?: (line: string) => void;
   /** Sees each datagram that is received or sent. */
   readonly tap?: DatagramTap | undefined;
+  /** Sees transport messages while they are open. */
+  readonly watch?: MessageWatch | undefined;
   readonly onEvent?: (event: ClientEvent) => void;
   /** Called with a bug of ours, after which the client is unusable. By default the error is thrown where nothing
    *  catches it. */
@@ -225,6 +234,8 @@ export interface StreamStatus {
   readonly from: string;
   /** Monotonic milliseconds (`monotonicMs`). */
   readonly openedAt: number;
+  /** The id of the stream that carries it now; undefined while it waits for one. */
+  readonly streamId: number | undefined;
 }
 
 /** Serves the visitors of a reverse forward whose target is `THIS_PROGRAM`. */
@@ -239,6 +250,8 @@ export interface VisitorService {
 export type DialTarget = Target | string;
 
 export interface Client {
+  /** The relay as a peer of the endpoint, for tools that show the inside of a tunnel. Read it only. */
+  readonly peer: Peer;
   readonly forwards: readonly BoundForward[];
   /** Starts another forward.
    *  @param service  for a reverse forward to `THIS_PROGRAM`

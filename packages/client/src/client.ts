@@ -175,6 +175,10 @@ export class RunningClient implements Client {
     return this.#isStarting && this.#options.refuseUnknownName === true && isUnknownName(code);
   }
 
+  get peer(): Peer {
+    return this.#relay;
+  }
+
   get forwards(): readonly BoundForward[] {
     return this.#forwards.bound;
   }

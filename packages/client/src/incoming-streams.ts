@@ -114,7 +114,7 @@ export class IncomingStreams {
       tunnel,
       timers,
       serve: (request, self) => {
-        visit = this.#visitOf(request);
+        visit = this.#visitOf(request, stream);
         return visit === undefined ? refusal(self) : this.#serve(self, visit);
       },
       onDecided: () => undefined,
@@ -132,7 +132,7 @@ export class IncomingStreams {
   }
 
   /** @returns undefined for a request that may not be served (spec reverse 5) */
-  #visitOf(request: StreamRequest): Visit | undefined {
+  #visitOf(request: StreamRequest, stream: Stream): Visit | undefined {
     if (request.kind !== 'incoming') return undefined;
     const forward = [...this.#forwards].find(({ streamId }) => streamId === request.listener);
     if (forward === undefined) return undefined;
@@ -142,6 +142,7 @@ export class IncomingStreams {
       forward,
       source: { address: host, port },
       from: formatSource(request),
+      stream,
     };
   }
 
@@ -196,7 +197,8 @@ export class IncomingStreams {
   #onOpened(visit: Visit): void {
     const { emit, now } = this.#options;
     const { id, from, forward } = visit;
-    this.#visits.set(id, { id, target: forward.spec.target, from, openedAt: now() });
+    const streamId = visit.stream.id;
+    this.#visits.set(id, { id, target: forward.spec.target, from, openedAt: now(), streamId });
     emit({ type: 'visitor-opened', ...aboutOf(visit) });
   }
 
@@ -225,6 +227,7 @@ interface Visit {
   /** As the relay saw it. */
   readonly source: ConnectionEnd;
   readonly from: string;
+  readonly stream: Stream;
 }
 
 /** What all events of a visitor have in common. */

@@ -7,6 +7,7 @@ import {
   tapped,
   transportOver,
   unixTimeMs,
+  watchedSuite,
 } from '@underpass/runtime';
 import { RunningClient } from './client.js';
 import type { Client, ClientOptions } from './client-options.js';
@@ -15,7 +16,8 @@ import type { Client, ClientOptions } from './client-options.js';
  *  @throws UnderpassError when a listener cannot be opened, or when the relay's name does not exist and
  *    `refuseUnknownName` is set */
 export async function startClient(options: ClientOptions): Promise<Client> {
-  const suite = await chooseSuite({ name: options.suite, log: options.log });
+  const chosen = await chooseSuite({ name: options.suite, log: options.log });
+  const suite = options.watch === undefined ? chosen : watchedSuite(chosen, options.watch);
   const opened = await openUdpSocket({ port: 0, kind: options.socket, log: options.log });
   const socket = tapped(opened, options.tap);
   const endpoint = new Endpoint({

@@ -7,8 +7,15 @@ import type {
   RequestStatus,
   Target,
 } from '@underpass/forward';
-import type { Address, DropReason, PeerStats } from '@underpass/protocol';
-import type { DatagramTap, Log, SocketKind, SuiteName, TransportTuning } from '@underpass/runtime';
+import type { Address, DropReason, Peer, PeerStats } from '@underpass/protocol';
+import type {
+  DatagramTap,
+  Log,
+  MessageWatch,
+  SocketKind,
+  SuiteName,
+  TransportTuning,
+} from '@underpass/runtime';
 
 export interface RelayPeerOptions {
   readonly name: string;
@@ -69,6 +76,8 @@ export interface RelayOptions extends TransportTuning {
   readonly keyLog?: (line: string) => void;
   /** Sees each datagram that is received or sent. */
   readonly tap?: DatagramTap | undefined;
+  /** Sees transport messages while they are open. */
+  readonly watch?: MessageWatch | undefined;
   readonly onEvent?: (event: RelayEvent) => void;
   /** Called with a bug of ours, after which the relay is unusable. By default the error is thrown where nothing catches
    *  it. */
@@ -283,9 +292,20 @@ export interface RelayStatus {
   }[];
 }
 
+/** A peer of the config, for tools that show the inside of a tunnel. */
+export interface RelayMember {
+  readonly name: string;
+  /** Read it only. */
+  readonly peer: Peer;
+  /** In the order in which they were opened. */
+  readonly streams: readonly RelayStream[];
+}
+
 export interface Relay {
   /** The address on which it listens, with the actual port. */
   readonly address: Address;
+  /** The peers of the config, in its order. */
+  readonly members: Iterable<RelayMember>;
   status(): RelayStatus;
   /** Replaces the lists of peers and of invites (SIGHUP). A peer that stays keeps the streams that its
    *  new rules permit; others are reset. A listener that no rule permits any more is closed with its visitors. A peer

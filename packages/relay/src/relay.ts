@@ -1,5 +1,5 @@
 /** Starts a relay: many peers, each with a list of targets that it may reach. */
-import { adoptUdpSocket, chooseSuite, openUdpSocket, tapped } from '@underpass/runtime';
+import { adoptUdpSocket, chooseSuite, openUdpSocket, tapped, watchedSuite } from '@underpass/runtime';
 import { checkPeers } from './check-peers.js';
 import type { Relay, RelayOptions } from './relay-options.js';
 import { type RelayWorker, RunningRelay, type WorkerRole } from './running-relay.js';
@@ -9,7 +9,8 @@ import { ownAddresses } from './this-machine.js';
  *  @throws UnderpassError when it cannot be bound, or two peers share a name or a key */
 export async function startRelay({ peers, invites, ...options }: RelayOptions): Promise<Relay> {
   checkPeers(peers, invites);
-  const suite = await chooseSuite({ name: options.suite, log: options.log });
+  const chosen = await chooseSuite({ name: options.suite, log: options.log });
+  const suite = options.watch === undefined ? chosen : watchedSuite(chosen, options.watch);
   const opened = await openUdpSocket({
     ...options.listen,
     localAddresses: ownAddresses,

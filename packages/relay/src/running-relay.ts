@@ -168,6 +168,10 @@ export class RunningRelay implements RelayWorker {
     return this.#socket.address;
   }
 
+  get members(): Iterable<Member> {
+    return this.#members.values();
+  }
+
   status(): RelayStatus {
     return {
       address: this.#socket.address,

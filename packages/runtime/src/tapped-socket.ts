@@ -1,11 +1,13 @@
 /** A socket whose datagrams somebody watches, for captures. Without a tap there is no such socket, so watching costs
  *  nothing when it is off. */
-import type { Address, TransmitBatch } from '@underpass/protocol';
+import { type Address, MessageType, type TransmitBatch } from '@underpass/protocol';
 import type { DatagramListener, DatagramSocket } from './datagram-socket.js';
 import type { SocketKind } from './socket-kinds.js';
 
 /** Sees each datagram by itself, as it is on the wire. The bytes belong to the socket: they change after the call. */
 export interface DatagramTap {
+  /** Transport messages, which are nearly all datagrams, need not be shown to it. Then watching costs next to nothing. */
+  readonly onlyHandshakes?: boolean;
   /** @param to  this machine's end of the path. Its IP address is unspecified (`::`) if the socket does not know it */
   onReceived(datagram: Uint8Array, from: Address, to: Address): void;
   /** Called when the socket is asked to send. The system may still refuse it. */
@@ -22,10 +24,12 @@ export function tapped(socket: DatagramSocket, tap: DatagramTap | undefined): Da
 class TappedSocket implements DatagramSocket {
   readonly #socket: DatagramSocket;
   readonly #tap: DatagramTap;
+  readonly #onlyHandshakes: boolean;
 
   constructor(socket: DatagramSocket, tap: DatagramTap) {
     this.#socket = socket;
     this.#tap = tap;
+    this.#onlyHandshakes = tap.onlyHandshakes === true;
   }
 
   get address(): Address {
@@ -59,7 +63,7 @@ class TappedSocket implements DatagramSocket {
   listen(listener: DatagramListener): void {
     this.#socket.listen({
       onDatagram: (datagram, from) => {
-        this.#tap.onReceived(datagram, from, this.#nearEnd(from));
+        if (this.#isShown(datagram)) this.#tap.onReceived(datagram, from, this.#nearEnd(from));
         listener.onDatagram(datagram, from);
       },
       onBatchFree: () => listener.onBatchFree(),
@@ -78,7 +82,8 @@ class TappedSocket implements DatagramSocket {
 
   send(batch: TransmitBatch): void {
     const { buffer, lengthBytes, segmentBytes, to } = batch;
-    if (to !== undefined) {
+    // A batch has either one handshake message or transport messages.
+    if (to !== undefined && this.#isShown(buffer)) {
       const from = this.#nearEnd(to);
       for (let offset = 0; offset < lengthBytes; offset += segmentBytes) {
         const end = Math.min(offset + segmentBytes, lengthBytes);
@@ -89,12 +94,16 @@ class TappedSocket implements DatagramSocket {
   }
 
   answer(datagram: Uint8Array, to: Address): void {
-    this.#tap.onSent(datagram, this.#nearEnd(to), to);
+    if (this.#isShown(datagram)) this.#tap.onSent(datagram, this.#nearEnd(to), to);
     this.#socket.answer(datagram, to);
   }
 
   close(): Promise<void> {
     return this.#socket.close();
+  }
+
+  #isShown(datagram: Uint8Array): boolean {
+    return !this.#onlyHandshakes || datagram[0] !== MessageType.transport;
   }
 
   #nearEnd({ local }: Address): Address {

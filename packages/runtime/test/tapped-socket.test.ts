@@ -31,13 +31,36 @@ describe('a tapped socket', () => {
     expect(seen).toEqual(['received sealed 192.0.2.1 > ::']);
   });
 
+  it('shows only handshakes to a tap that wants nothing else', () => {
+    const { socket, seen, arrive } = tap(true);
+    socket.listen({ onDatagram: () => {}, onBatchFree: () => {} });
+    const batch = new TransmitBatch();
+    for (const [type, text] of [
+      [1, '\u0001initiation'],
+      [4, '\u0004packet'],
+    ] as const) {
+      batch.buffer.set(Buffer.from(text));
+      Object.assign(batch, { lengthBytes: text.length, segmentBytes: text.length, to: PEER });
+      socket.send(batch);
+      socket.answer(Buffer.from(text), PEER);
+      arrive(Buffer.from(text));
+      expect(batch.buffer[0]).toBe(type);
+    }
+    expect(seen.filter((line) => !line.startsWith('passed on'))).toEqual([
+      'sent \u0001initiation :: > 192.0.2.1',
+      'sent \u0001initiation :: > 192.0.2.1',
+      'received \u0001initiation 192.0.2.1 > ::',
+    ]);
+    expect(seen.filter((line) => line.startsWith('passed on'))).toHaveLength(4);
+  });
+
   it('is the socket itself when nobody watches', () => {
     const { inner } = tap();
     expect(tapped(inner, undefined)).toBe(inner);
   });
 });
 
-function tap() {
+function tap(onlyHandshakes = false) {
   const seen: string[] = [];
   let listener: DatagramListener | undefined;
   const inner: DatagramSocket = {
@@ -60,7 +83,11 @@ function tap() {
   const note = (what: string) => (datagram: Uint8Array, from: Address, to: Address) => {
     seen.push(`${what} ${textOf(datagram)} ${from.address} > ${to.address}`);
   };
-  const socket = tapped(inner, { onReceived: note('received'), onSent: note('sent') });
+  const socket = tapped(inner, {
+    onlyHandshakes,
+    onReceived: note('received'),
+    onSent: note('sent'),
+  });
   return { socket, inner, seen, arrive: (datagram: Uint8Array) => listener?.onDatagram(datagram, PEER) };
 }
 

@@ -6,3 +6,4 @@ export { loadSodium, type Sodium } from './sodium.js';
 export { createSodiumSuite } from './sodium-suite.js';
 export { SUITE_NAMES, type SuiteName } from './suite-names.js';
 export { createWasmSuite } from './wasm-suite.js';
+export { type Direction, type MessageWatch, watchedSuite } from './watched-suite.js';
