@@ -1,30 +1,15 @@
 import type { CryptoSuite } from '@underpass/protocol';
-import { DatagramOpener, type Dissection, dissect } from '@underpass/trace';
+import { DatagramOpener, type Description, type Dissection, describe, dissect } from '@underpass/trace';
 import type { Datagram } from './history.js';
 import { MAX_EXPLANATIONS } from './limits.js';
 import type { Run } from './run.js';
 
-/** What a datagram is, at a glance. */
-export type Look = 'handshake' | 'data' | 'control' | 'keepalive' | 'unknown';
-
-export interface Explanation {
-  readonly look: Look;
-  /** A few words, for example `ACK, STREAM`. */
-  readonly label: string;
+export interface Explanation extends Description {
   /** As it travels. */
   readonly sealed: Dissection;
   /** With its sealed fields opened; undefined if it cannot be opened. */
   readonly opened: { readonly bytes: Uint8Array; readonly dissection: Dissection } | undefined;
 }
-
-const HANDSHAKE_LABELS: Readonly<Record<string, string>> = {
-  initiation: 'Initiation',
-  response: 'Response',
-  'cookie-reply': 'Cookie reply',
-};
-const DATA_FRAMES = /^(STREAM|DATAGRAM)/;
-/** Parts of a transport message that are no frames. */
-const NOT_FRAMES = /^(transport header|packet header|packet|seal|PADDING|padding)/;
 
 /** Explains the datagrams of one run with the secrets of its key log, as Wireshark would with a capture.
  *
@@ -79,16 +64,4 @@ export class Explainer {
       if (isHandshake) this.#opener.open(bytes);
     }
   }
-}
-
-function describe({ kind, parts, summary }: Dissection): { look: Look; label: string } {
-  const label = HANDSHAKE_LABELS[kind];
-  if (label !== undefined) return { look: 'handshake', label };
-  if (kind !== 'transport') return { look: 'unknown', label: 'Not a message' };
-  if (summary.endsWith('keepalive')) return { look: 'keepalive', label: 'Keepalive' };
-  const frames = parts.filter(({ name }) => !NOT_FRAMES.test(name)).map(({ name }) => name);
-  const isSealed = frames.includes('payload');
-  if (isSealed) return { look: 'data', label: 'Sealed' };
-  const names = [...new Set(frames)];
-  return { look: names.some((name) => DATA_FRAMES.test(name)) ? 'data' : 'control', label: names.join(', ') };
 }

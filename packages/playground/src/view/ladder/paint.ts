@@ -1,4 +1,4 @@
-import type { Look } from '../../model/explainer.js';
+import type { Look } from '@underpass/trace';
 import type { Datagram } from '../../model/history.js';
 import { AXIS_INSET, type Frame, type Line, lineOf, timeAt, yOf } from './geometry.js';
 
