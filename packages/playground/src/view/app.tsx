@@ -8,13 +8,10 @@ import { DatagramList } from './inspector/datagram-list.js';
 import { Inspector } from './inspector/inspector.js';
 import { onKey } from './keys.js';
 import type { Lab } from './lab.js';
+import { LabKeypairs, LabPlots, LabStreams, LabTimers } from './lab-views.js';
 import { Ladder } from './ladder/ladder.js';
-import { Plots } from './plots.js';
 import { SideCard } from './side-card.js';
 import { Happenings } from './tables/happenings.js';
-import { KeypairTable } from './tables/keypair-table.js';
-import { StreamTable } from './tables/stream-table.js';
-import { TimerTable } from './tables/timer-table.js';
 
 export function App({ lab }: { readonly lab: Lab }) {
   useEffect(() => {
@@ -56,12 +53,12 @@ export function App({ lab }: { readonly lab: Lab }) {
           <ActionPanel lab={lab} />
           <LinkPanel lab={lab} />
         </div>
-        <Plots lab={lab} />
+        <LabPlots lab={lab} />
         <div class="two">
-          <StreamTable lab={lab} />
+          <LabStreams lab={lab} />
           <Happenings lab={lab} />
-          <KeypairTable lab={lab} />
-          <TimerTable lab={lab} />
+          <LabKeypairs lab={lab} />
+          <LabTimers lab={lab} />
         </div>
       </main>
       <footer>

@@ -1,47 +1,63 @@
+import type { ReadonlySignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import UPlot from 'uplot';
-import type { Series } from '../model/samples.js';
-import type { Lab } from './lab.js';
 
-const PLOTS: readonly { readonly of: keyof Series; readonly title: string; readonly unit: string }[] = [
-  { of: 'kbitPerSecond', title: 'Throughput', unit: 'kbit/s' },
-  { of: 'windowKilobytes', title: 'Congestion window', unit: 'kB' },
-  { of: 'inFlightKilobytes', title: 'Bytes in flight', unit: 'kB' },
-  { of: 'rttMs', title: 'Smoothed RTT', unit: 'ms' },
-];
+/** One plot: a line for each lane. */
+export interface PlotModel {
+  readonly title: string;
+  readonly unit: string;
+  /** Digits behind the point of the latest values. */
+  readonly digits: number;
+  /** A value for each sample; the latest is last. */
+  readonly lines: readonly (readonly (number | null)[])[];
+}
+
+export interface PlotsModel {
+  /** When the samples were taken. */
+  readonly seconds: readonly number[];
+  /** What the lanes are called, if there are several. */
+  readonly lanes: readonly string[];
+  readonly plots: readonly PlotModel[];
+}
+
 /** How much of the past is drawn. */
 const SHOWN_SAMPLES = 1500;
 const HEIGHT = 132;
-/** Clients differ by their dashes, not by colour alone. */
+/** Lanes differ by their dashes, not by colour alone. */
 const DASHES = [[], [6, 4], [2, 3]];
 
-/** Four small plots of the sending side, over virtual time. */
-export function Plots({ lab }: { readonly lab: Lab }) {
-  lab.version.value;
-  const names = lab.session.setup.clients;
-  const { series } = lab.run.samples;
-  const running = lab.run.clients.filter(({ isRunning }) => isRunning).length;
+/** Small plots over time, side by side.
+ *  @param version  changes when `read` returns something else */
+export function Plots({
+  version,
+  read,
+}: {
+  readonly version: ReadonlySignal<unknown>;
+  readonly read: () => PlotsModel;
+}) {
+  version.value;
+  const { lanes, plots } = read();
   return (
     <section class="panel" aria-labelledby="plots-title">
       <h2 id="plots-title">
         Over time
-        {running > 1 && (
+        {lanes.length > 1 && (
           <span class="lanes">
-            {Array.from({ length: running }, (_, lane) => (
-              <span key={String(lane)} class={`lane lane-${lane}`}>
-                Client {lane + 1}: {names[lane] ?? names[0]}
+            {lanes.map((name, lane) => (
+              <span key={name} class={`lane lane-${lane}`}>
+                {name}
               </span>
             ))}
           </span>
         )}
       </h2>
       <div class="plots">
-        {PLOTS.map(({ of, title, unit }) => (
-          <figure key={of}>
+        {plots.map((plot, i) => (
+          <figure key={plot.title}>
             <figcaption>
-              {title} <span class="mono">{latest(series, of, unit, running)}</span>
+              {plot.title} <span class="mono">{latest(plot)}</span>
             </figcaption>
-            <Plot lab={lab} of={of} lanes={running} />
+            <Plot version={version} read={read} index={i} lines={plot.lines.length} />
           </figure>
         ))}
       </div>
@@ -49,35 +65,47 @@ export function Plots({ lab }: { readonly lab: Lab }) {
   );
 }
 
-function latest(series: readonly Series[], of: keyof Series, unit: string, running: number): string {
-  const values = series.slice(0, running).map((one) => one[of].at(-1));
-  return `${values.map((value) => (value === undefined || value === null ? '–' : value.toFixed(of === 'rttMs' ? 1 : 0))).join(' · ')} ${unit}`;
+function latest({ lines, unit, digits }: PlotModel): string {
+  const values = lines.map((line) => line.at(-1));
+  return `${values.map((value) => value?.toFixed(digits) ?? '–').join(' · ')} ${unit}`;
 }
 
-function Plot({ lab, of, lanes }: { readonly lab: Lab; readonly of: keyof Series; readonly lanes: number }) {
+function Plot({
+  version,
+  read,
+  index,
+  lines,
+}: {
+  readonly version: ReadonlySignal<unknown>;
+  readonly read: () => PlotsModel;
+  readonly index: number;
+  readonly lines: number;
+}) {
   const box = useRef<HTMLDivElement>(null);
   useEffect(() => {
     const element = box.current as HTMLDivElement;
-    const plot = new UPlot(options(element, lanes), dataOf(lab, of, lanes), element);
+    const plot = new UPlot(options(element, lines), dataOf(read(), index, lines), element);
     const sizes = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: HEIGHT }));
     sizes.observe(element);
-    const unsubscribe = lab.version.subscribe(() => plot.setData(dataOf(lab, of, lanes)));
+    const unsubscribe = version.subscribe(() => plot.setData(dataOf(read(), index, lines)));
     return () => {
       unsubscribe();
       sizes.disconnect();
       plot.destroy();
     };
-  }, [lab, of, lanes]);
+  }, [version, read, index, lines]);
   return <div ref={box} class="plot" aria-hidden="true" />;
 }
 
-function dataOf(lab: Lab, of: keyof Series, lanes: number): UPlot.AlignedData {
-  const { seconds, series } = lab.run.samples;
-  const values = Array.from({ length: lanes }, (_, lane) => series[lane]?.[of].slice(-SHOWN_SAMPLES) ?? []);
+function dataOf({ seconds, plots }: PlotsModel, index: number, lines: number): UPlot.AlignedData {
+  const values = Array.from(
+    { length: lines },
+    (_, line) => plots[index]?.lines[line]?.slice(-SHOWN_SAMPLES) ?? [],
+  );
   return [seconds.slice(-SHOWN_SAMPLES), ...values];
 }
 
-function options(element: HTMLElement, lanes: number): UPlot.Options {
+function options(element: HTMLElement, lines: number): UPlot.Options {
   const style = getComputedStyle(element);
   const colour = (name: string) => style.getPropertyValue(name).trim();
   const axis: UPlot.Axis = {
@@ -98,10 +126,10 @@ function options(element: HTMLElement, lanes: number): UPlot.Options {
     ],
     series: [
       {},
-      ...Array.from({ length: lanes }, (_, lane) => ({
-        stroke: colour(`--lane-${lane}`),
+      ...Array.from({ length: lines }, (_, line) => ({
+        stroke: colour(`--lane-${line}`),
         width: 1.5,
-        dash: DASHES[lane] ?? [],
+        dash: DASHES[line] ?? [],
         points: { show: false },
       })),
     ],

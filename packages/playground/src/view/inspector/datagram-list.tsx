@@ -1,6 +1,7 @@
 import type { Datagram } from '../../model/history.js';
 import type { Lab } from '../lab.js';
-import { bytes, fateMark, fateWords, milliseconds } from '../words.js';
+import { fateMark, fateWords, milliseconds } from '../words.js';
+import { DatagramLine, type DatagramLineModel } from './datagram-line.js';
 
 const ROWS = 12;
 
@@ -40,6 +41,17 @@ function Row({
 }) {
   const { label, look } = lab.explainer.explain(datagram);
   const isAttack = datagram.origin !== 'process';
+  const isToTheRight = datagram.target === 'relay';
+  const line: DatagramLineModel = {
+    id: datagram.id,
+    isToTheRight,
+    direction: isToTheRight ? 'to the relay' : 'to the client',
+    look: isAttack ? 'attacker' : look,
+    label: isAttack ? `${label} (${datagram.origin})` : label,
+    bytes: datagram.bytes.length,
+    time: milliseconds(datagram.sentAt),
+    fate: { mark: fateMark(datagram), words: fateWords(datagram) },
+  };
   return (
     <li>
       <button
@@ -48,18 +60,7 @@ function Row({
         data-datagram={datagram.id}
         onClick={() => lab.select(isSelected ? undefined : datagram.id)}
       >
-        <span class="mono id">{datagram.id}</span>
-        <span class={`swatch look-${isAttack ? 'attacker' : look}`} aria-hidden="true">
-          {datagram.target === 'relay' ? '→' : '←'}
-        </span>
-        <span class="hidden">{datagram.target === 'relay' ? 'to the relay' : 'to the client'}</span>
-        <span class="label">{isAttack ? `${label} (${datagram.origin})` : label}</span>
-        <span class="mono size">{bytes(datagram.bytes.length)}</span>
-        <span class="mono time">{milliseconds(datagram.sentAt)}</span>
-        <span class={fateMark(datagram) === '✕' ? 'mark bad' : 'mark'} title={fateWords(datagram)}>
-          <span aria-hidden="true">{fateMark(datagram)}</span>
-          <span class="hidden">{fateWords(datagram)}</span>
-        </span>
+        <DatagramLine line={line} />
       </button>
     </li>
   );

@@ -1,15 +1,16 @@
-import { nameOf } from '../../model/event-words.js';
-import type { Process } from '../../model/process.js';
-import type { Lab } from '../lab.js';
+import type { KeypairView } from '@underpass/protocol';
 import { milliseconds } from '../words.js';
 
-/** Every keypair that a process holds. Two of them have the same indices, seen from the two sides. */
-export function KeypairTable({ lab }: { readonly lab: Lab }) {
-  lab.version.value;
-  const { run } = lab;
-  const rows = processesOf(lab).flatMap((process) =>
-    process.peers.flatMap((peer) => peer.view.keypairs.map((keypair) => ({ process, keypair }))),
-  );
+/** A keypair, and the process that holds it; undefined if there is only one. */
+export interface KeypairRow {
+  readonly place?: string | undefined;
+  readonly keypair: KeypairView;
+}
+
+/** Every keypair that a process holds. The two sides of a session have the same indices, seen from either side.
+ *  @param now  on the clock of the rows */
+export function KeypairTable({ rows, now }: { readonly rows: readonly KeypairRow[]; readonly now: number }) {
+  const hasPlaces = rows.some(({ place }) => place !== undefined);
   return (
     <section class="panel" aria-labelledby="keypairs-title">
       <h2 id="keypairs-title">Sessions and keypairs</h2>
@@ -20,23 +21,25 @@ export function KeypairTable({ lab }: { readonly lab: Lab }) {
           <table>
             <thead>
               <tr>
-                <th>At</th>
+                {hasPlaces && <th>At</th>}
                 <th>Slot</th>
                 <th>Role</th>
                 <th class="number">Own index</th>
                 <th class="number">Next counter</th>
+                <th class="number">Age</th>
                 <th class="number">Expires in</th>
               </tr>
             </thead>
             <tbody>
-              {rows.map(({ process, keypair }) => (
-                <tr key={`${process.node} ${keypair.id}`}>
-                  <th scope="row">{nameOf(process.node)}</th>
+              {rows.map(({ place, keypair }) => (
+                <tr key={`${place} ${keypair.id}`}>
+                  {hasPlaces && <th scope="row">{place}</th>}
                   <td>{keypair.slot}</td>
                   <td>{keypair.isInitiator ? 'initiator' : 'responder'}</td>
                   <td class="number mono">{keypair.localIndex.toString(16).padStart(8, '0')}</td>
                   <td class="number mono">{keypair.nextCounter}</td>
-                  <td class="number mono">{milliseconds(Math.max(0, keypair.expiresAt - run.now))}</td>
+                  <td class="number mono">{milliseconds(Math.max(0, now - keypair.createdAt))}</td>
+                  <td class="number mono">{milliseconds(Math.max(0, keypair.expiresAt - now))}</td>
                 </tr>
               ))}
             </tbody>
@@ -45,8 +48,4 @@ export function KeypairTable({ lab }: { readonly lab: Lab }) {
       )}
     </section>
   );
-}
-
-export function processesOf({ run }: Lab): readonly Process[] {
-  return [...run.clients.filter(({ isRunning }) => isRunning), run.relay];
 }

@@ -1,55 +1,71 @@
-import { RECEIVE_TRANSITIONS, SEND_TRANSITIONS, viewStream } from '@underpass/protocol';
-import { nameOf } from '../../model/event-words.js';
-import type { Lab } from '../lab.js';
+import { RECEIVE_TRANSITIONS, SEND_TRANSITIONS, type StreamView } from '@underpass/protocol';
 import { bytes } from '../words.js';
-import { processesOf } from './keypair-table.js';
 
-const SHOWN = 8;
+export interface StreamRow {
+  /** The process at whose end it is seen; undefined if there is only one. */
+  readonly place?: string | undefined;
+  /** What was asked for on it. */
+  readonly request?: string | undefined;
+  readonly view: StreamView;
+}
 
-/** The streams of every process, with the states of both halves. */
-export function StreamTable({ lab }: { readonly lab: Lab }) {
-  lab.version.value;
-  const rows = processesOf(lab).flatMap(({ node, application }) =>
-    application.transfers
-      .slice(-SHOWN)
-      .map((transfer) => ({ node, transfer, view: viewStream(transfer.stream) })),
-  );
+/** The streams, with the states of both halves. Each half has a window: what its receiver still takes.
+ *  @param hint  what to say if there is none
+ *  @param notListed  how many more there are */
+export function StreamTable({
+  rows,
+  hint,
+  notListed = 0,
+}: {
+  readonly rows: readonly StreamRow[];
+  readonly hint: string;
+  readonly notListed?: number;
+}) {
+  const hasPlaces = rows.some(({ place }) => place !== undefined);
   return (
     <section class="panel" aria-labelledby="streams-title">
-      <h2 id="streams-title">Streams</h2>
+      <h2 id="streams-title">
+        Streams {notListed > 0 && <span class="count">{notListed} older ones are not listed</span>}
+      </h2>
       {rows.length === 0 ? (
-        <p class="hint">No stream yet. Let the client upload something.</p>
+        <p class="hint">{hint}</p>
       ) : (
         <div class="scroll">
-          <table>
+          <table class="streams">
             <thead>
               <tr>
-                <th>At</th>
+                {hasPlaces && <th>At</th>}
                 <th class="number">Stream</th>
                 <th>Request</th>
                 <th>Sending</th>
                 <th class="number">acknowledged</th>
+                <th class="number">window</th>
                 <th>Receiving</th>
                 <th class="number">read</th>
+                <th class="number">window</th>
               </tr>
             </thead>
             <tbody>
-              {rows.map(({ node, transfer, view }) => (
-                <tr key={`${node} ${view.id} ${transfer.request}`}>
-                  <th scope="row">{nameOf(node)}</th>
+              {rows.map(({ place, request, view }) => (
+                <tr key={`${place} ${view.id} ${request}`}>
+                  {hasPlaces && <th scope="row">{place}</th>}
                   <td class="number mono">{view.id}</td>
-                  <td class="mono">{transfer.request}</td>
+                  <td class="mono">{request ?? '–'}</td>
                   <td>
                     <State names={Object.keys(SEND_TRANSITIONS)} state={view.sending.state} />
                   </td>
                   <td class="number mono">
                     {bytes(view.sending.acknowledged)} / {bytes(view.sending.written)}
                   </td>
+                  <td class="number mono">{bytes(Math.max(0, view.sending.limit - view.sending.sent))}</td>
                   <td>
                     <State names={Object.keys(RECEIVE_TRANSITIONS)} state={view.receiving.state} />
                   </td>
                   <td class="number mono">
                     {bytes(view.receiving.read)} / {bytes(view.receiving.largest)}
+                  </td>
+                  <td class="number mono">
+                    {bytes(Math.max(0, view.receiving.limit - view.receiving.largest))}
                   </td>
                 </tr>
               ))}

@@ -1,38 +1,35 @@
-import { nameOf } from '../../model/event-words.js';
-import type { Lab } from '../lab.js';
+import type { Deadline } from '@underpass/protocol';
 import { milliseconds } from '../words.js';
-import { processesOf } from './keypair-table.js';
 
-/** Every timer that is set, the next one first. A process sleeps until its first timer or the next datagram. */
-export function TimerTable({ lab }: { readonly lab: Lab }) {
-  lab.version.value;
-  const { now } = lab;
-  const rows = processesOf(lab)
-    .flatMap(({ node, peers }) =>
-      peers.flatMap((peer, i) =>
-        peer.view.timers.map(({ at, reason }) => ({ node, key: `${node} ${i} ${reason}`, at, reason })),
-      ),
-    )
-    .sort((a, b) => a.at - b.at);
+/** A timer, and the process that it wakes; undefined if there is only one. */
+export interface TimerRow extends Deadline {
+  readonly place?: string | undefined;
+}
+
+/** Every timer that is set, the next one first. A process sleeps until its first timer or the next datagram.
+ *  @param now  on the clock of the rows */
+export function TimerTable({ rows, now }: { readonly rows: readonly TimerRow[]; readonly now: number }) {
+  const sorted = rows.toSorted((a, b) => a.at - b.at);
+  const hasPlaces = rows.some(({ place }) => place !== undefined);
   return (
     <section class="panel" aria-labelledby="timers-title">
       <h2 id="timers-title">Timers</h2>
-      {rows.length === 0 ? (
+      {sorted.length === 0 ? (
         <p class="hint">No timer is set: nothing happens until a datagram arrives.</p>
       ) : (
         <div class="scroll">
           <table>
             <thead>
               <tr>
-                <th>At</th>
+                {hasPlaces && <th>At</th>}
                 <th>Why it wakes</th>
                 <th class="number">In</th>
               </tr>
             </thead>
             <tbody>
-              {rows.map(({ node, key, at, reason }) => (
-                <tr key={key}>
-                  <th scope="row">{nameOf(node)}</th>
+              {sorted.map(({ place, at, reason }, i) => (
+                <tr key={`${place} ${reason} ${i}`}>
+                  {hasPlaces && <th scope="row">{place}</th>}
                   <td>{reason}</td>
                   <td class="number mono">{milliseconds(Math.max(0, at - now))}</td>
                 </tr>
