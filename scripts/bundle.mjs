@@ -14,6 +14,9 @@ import { sourcesByName } from './sources.mjs';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const cli = path.join(root, 'packages', 'cli');
 const outdir = path.join(cli, 'bundle');
+const playground = path.join(root, 'packages', 'playground');
+/** The page of the inspector (packages/cli/src/inspect/page-files.ts). */
+const PAGE = path.join(outdir, 'inspector');
 
 const LIBRARY = path.join(cli, 'src', 'library');
 /** The library's public types, which are declarations already: nothing but types, and no imports but of Node's and each
@@ -36,8 +39,8 @@ export const ownSources = {
   },
 };
 
-/** Writes packages/cli/bundle: main.js, http-service.js (for the demo), relay-worker.js, the library with its declarations, and a chunk
- *  for each command with what only that command needs.
+/** Writes packages/cli/bundle: main.js, http-service.js (for the demo), relay-worker.js, the library with its declarations, a chunk
+ *  for each command with what only that command needs, and in the folder inspector a page for browsers.
  *  @returns the paths of the files that went into it */
 export async function bundle() {
   const { outputFiles, metafile } = await build({
@@ -65,8 +68,40 @@ export async function bundle() {
     legalComments: 'linked',
     logLevel: 'warning',
   });
-  writeChanged([...outputFiles, ...DECLARATIONS.map(declaration)]);
-  return Object.keys(metafile.inputs).map((file) => path.resolve(root, file));
+  const page = await bundlePage();
+  writeChanged(outdir, [...outputFiles, ...DECLARATIONS.map(declaration)]);
+  writeChanged(PAGE, page.files);
+  return Object.keys({ ...metafile.inputs, ...page.metafile.inputs }).map((file) => path.resolve(root, file));
+}
+
+/** The page needs nothing of Vite, which serves the playground: this is faster, and npm run build does without Vite. */
+async function bundlePage() {
+  const { outputFiles, metafile } = await build({
+    entryPoints: ['main.tsx', 'style.css'].map((name) => ({
+      in: path.join(playground, 'src', 'live', name),
+      out: 'page',
+    })),
+    plugins: [ownSources],
+    outdir: PAGE,
+    write: false,
+    metafile: true,
+    absWorkingDir: root,
+    bundle: true,
+    format: 'esm',
+    platform: 'browser',
+    target: 'es2022',
+    jsx: 'automatic',
+    jsxImportSource: 'preact',
+    minify: true,
+    // THIRD-PARTY-LICENSES.txt has them.
+    legalComments: 'none',
+    logLevel: 'warning',
+  });
+  const html = {
+    path: path.join(PAGE, 'index.html'),
+    contents: readFileSync(path.join(playground, 'inspector.html')),
+  };
+  return { files: [...outputFiles, html], metafile };
 }
 
 function declaration(name) {
@@ -77,10 +112,12 @@ function declaration(name) {
 }
 
 /** Leaves unchanged files alone, because a running program may not have loaded all of them yet. */
-function writeChanged(files) {
-  mkdirSync(outdir, { recursive: true });
+function writeChanged(folder, files) {
+  mkdirSync(folder, { recursive: true });
   const names = new Set(files.map((file) => path.basename(file.path)));
-  for (const name of readdirSync(outdir)) if (!names.has(name)) rmSync(path.join(outdir, name));
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    if (entry.isFile() && !names.has(entry.name)) rmSync(path.join(folder, entry.name));
+  }
   for (const file of files) {
     if (existsSync(file.path) && readFileSync(file.path).equals(file.contents)) continue;
     writeFileSync(file.path, file.contents);

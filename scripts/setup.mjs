@@ -44,14 +44,11 @@ function install() {
   if (found !== undefined && isInstalled(found, stamp)) return;
   say(`installing packages ${isPart ? 'of the program ' : ''}...`);
   rmSync(stampFile, { force: true });
-  // The site of the documentation has packages of its own: scripts/docs.mjs installs them. The program needs none of the
-  // playground's.
-  const left = ['@underpass/docs', ...(isPart ? ['@underpass/playground'] : [])];
-  const filter = left.flatMap((name) => ['--filter', `!${name}`]);
+  // The site of the documentation has packages of its own: scripts/docs.mjs installs them.
   const options = [
     '--frozen-lockfile',
     '--config.confirmModulesPurge=false',
-    ...filter,
+    ...['--filter', '!@underpass/docs'],
     ...(isPart ? ['--prod'] : []),
   ];
   if (!run('npx', ['--yes', PNPM, 'install', ...options])) {

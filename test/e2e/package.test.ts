@@ -112,8 +112,10 @@ describe.skipIf(isWindows)('the package', { timeout: NPM_LIMIT_MS }, () => {
       '@noble/hashes',
       'commander',
       'pino',
+      'preact',
       'smol-toml',
       'tweetnacl',
+      'uplot',
       'zod',
     ]) {
       expect(text).toMatch(new RegExp(`^${name} \\d`, 'm'));

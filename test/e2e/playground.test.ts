@@ -6,17 +6,12 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { lineOf } from '../../packages/playground/src/view/ladder/geometry.js';
 import { buildPlayground } from '../../scripts/playground.mjs';
-import { installed } from './installed.js';
+import { BROWSER, launchBrowser, NAMELESS, TOO_WIDE, WAIT } from './chromium.js';
 
-const BROWSER = ['chromium', 'chromium-browser', 'google-chrome'].map(installed).find((file) => file);
-const FLAGS = [
-  ...['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--disable-quic', '--no-first-run'],
-  ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
-];
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html',
   '.js': 'text/javascript',
@@ -31,14 +26,6 @@ const SPAN_MS = 140;
 const ADDRESS_IS_CURRENT = `Math.abs(
   Number(/&at=([\\d.]+)/.exec(location.hash)?.[1]) - parseFloat(document.querySelector('.scrub .reading').textContent)
 ) < 0.06`;
-/** The controls that a screen reader could not name. In the browser. */
-const NAMELESS = `[...document.querySelectorAll('button, input, select, summary, canvas')]
-  .filter((one) => !one.closest('[aria-hidden]'))
-  .filter((one) => [one.textContent, one.ariaLabel, one.labels?.[0]?.textContent].every((text) => !text?.trim()))
-  .map((one) => one.outerHTML)`;
-
-/** Waits for as long as the test may take: the machine may be busy. */
-const WAIT = { timeout: 120_000 };
 
 describe.skipIf(BROWSER === undefined)('the playground in a browser (needs chromium)', () => {
   let browser: Browser;
@@ -57,7 +44,7 @@ describe.skipIf(BROWSER === undefined)('the playground in a browser (needs chrom
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-    browser = await chromium.launch({ executablePath: BROWSER as string, args: FLAGS, ...WAIT });
+    browser = await launchBrowser();
   });
   afterAll(async () => {
     await browser?.close();
@@ -173,7 +160,7 @@ describe.skipIf(BROWSER === undefined)('the playground in a browser (needs chrom
   it('gives every control a name, and fits a phone', async () => {
     const page = await open(START, { width: 390, height: 844 });
     expect(await page.evaluate(NAMELESS)).toEqual([]);
-    expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0);
+    expect(await page.evaluate(TOO_WIDE)).toBeLessThanOrEqual(0);
     await page.close();
   });
 

@@ -7,6 +7,7 @@ import {
   dynamicForwardValue,
   fileOption,
   hostPortValue,
+  inspectOption,
   keepaliveValue,
   keyLogOption,
   localForwardValue,
@@ -89,6 +90,7 @@ export function clientCommand(): Command {
     .addOption(keyLogOption())
     .addOption(captureOption())
     .addOption(qlogOption())
+    .addOption(inspectOption())
     .addOption(logLevelOption())
     .addHelpText('after', EXAMPLE)
     .action(async (relay: string | undefined, flags: ClientFlags) =>

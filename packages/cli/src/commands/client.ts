@@ -16,6 +16,7 @@ import { configVersion } from '../config/config-watch.js';
 import type { SavedRelay } from '../config/saved-relays.js';
 import { requireDistinctPlaces } from '../distinct-places.js';
 import type { HostPort, ListenAddress } from '../host-port.js';
+import type { InspectPort } from '../inspect/open-inspector.js';
 import { readKeyFile, readPrivateKeyFile } from '../key-file.js';
 import { isSameKey } from '../key-text.js';
 import { DEFAULT_CONNECT_TIMEOUT_SECONDS } from '../limits.js';
@@ -44,6 +45,7 @@ export interface ClientFlags extends RecordingFlags {
   readonly persistentKeepalive?: number;
   readonly connectTimeout?: number;
   readonly metrics?: ListenAddress;
+  readonly inspect?: InspectPort;
   readonly suite?: SuiteName;
   readonly socket?: SocketKind;
   readonly logLevel?: LogLevel;
@@ -83,9 +85,9 @@ export async function runClient(relay: string | undefined, options: ClientFlags)
     return;
   }
   const runLog = openedLog(config.logLevel);
-  const { suite, socket } = flags;
+  const { suite, socket, inspect } = flags;
   const record = () => openRecordings(flags, 'client', runLog);
-  await runForwards({ config, name, log: runLog, suite, socket, record, loaded });
+  await runForwards({ config, name, log: runLog, suite, socket, record, inspect, loaded });
 }
 
 /** @throws CliError when the forwards of the command line do not go together */
@@ -96,6 +98,9 @@ function requireCompatible(flags: ClientFlags): void {
       '-W carries one connection and cannot be combined with other forwards',
       'leave them out',
     );
+  }
+  if (flags.stdio !== undefined && flags.inspect !== undefined) {
+    throw usageError('-W logs no link with which to open the inspector', 'leave out -W, or --inspect');
   }
   requireDistinctPlaces(forwards);
 }

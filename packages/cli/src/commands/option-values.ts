@@ -216,6 +216,20 @@ export function metricsOption(): Option {
   ).argParser(listenValue);
 }
 
+/** Without a port, its value is `true`. */
+export function inspectOption(): Option {
+  return new Option(
+    '--inspect [port]',
+    'show this tunnel in a web page on this machine, at a link that works once; without a port, the system chooses one',
+  ).argParser((text) => {
+    const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+    return expected(
+      port <= 65535 ? port : undefined,
+      'Expected a port. Without one, write --inspect last, or --inspect=0',
+    );
+  });
+}
+
 export function keyLogOption(): Option {
   return fileOption(
     '--key-log <file>',

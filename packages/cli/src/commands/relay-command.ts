@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import {
   captureOption,
   endpointOption,
+  inspectOption,
   keyLogOption,
   listenOption,
   logLevelOption,
@@ -30,6 +31,7 @@ export function relayCommand(): Command {
     .addOption(keyLogOption())
     .addOption(captureOption())
     .addOption(qlogOption())
+    .addOption(inspectOption())
     .addOption(logLevelOption())
     .addHelpText('after', '\nExample:\n  underpass relay --listen 51820')
     .action(async (flags: RelayFlags) => (await import('./relay.js')).runRelay(flags));

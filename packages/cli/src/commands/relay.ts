@@ -21,11 +21,14 @@ import { openRelayControl } from '../control/relay-control.js';
 import { relayFacts, relayReport } from '../control/relay-report.js';
 import { ExitCode } from '../exit-code.js';
 import type { HostPort, ListenAddress } from '../host-port.js';
+import type { InspectServer } from '../inspect/inspect-server.js';
+import { inspectedRelay } from '../inspect/inspected-process.js';
+import { type InspectPort, openInspector } from '../inspect/open-inspector.js';
 import { encodeKey } from '../key-text.js';
 import { openLog } from '../log.js';
 import type { LogLevel } from '../log-level.js';
 import { MetricsServer } from '../metrics/metrics-server.js';
-import { openRecordings, type RecordingFlags, type Recordings } from '../recording/recordings.js';
+import { joinTaps, openRecordings, type RecordingFlags, type Recordings } from '../recording/recordings.js';
 import { serviceManager } from '../service/notify.js';
 import { untilStopSignal } from '../stop-signal.js';
 import { enrolInStore } from '../store/enrol-in-store.js';
@@ -47,6 +50,7 @@ export interface RelayFlags extends RecordingFlags {
   readonly endpoint?: HostPort;
   readonly metrics?: ListenAddress;
   readonly workers?: number;
+  readonly inspect?: InspectPort;
   readonly suite?: SuiteName;
   readonly socket?: SocketKind;
   readonly logLevel?: LogLevel;
@@ -78,7 +82,7 @@ export async function runRelay(flags: RelayFlags): Promise<void> {
   } finally {
     letGrow();
   }
-  const { relay, log, settings, feed, recordings } = started;
+  const { relay, log, settings, feed, recordings, inspect } = started;
   const { publicKey } = settings.atStart;
   const endpoint = flags.endpoint ?? settings.atStart.endpoint;
   const stop = untilStopSignal();
@@ -110,6 +114,7 @@ export async function runRelay(flags: RelayFlags): Promise<void> {
   watch.close();
   configWatch.close();
   control?.close();
+  inspect?.close();
   logRelaySummary(log, await relay.status());
   await relay.close();
   await recordings.close();
@@ -125,6 +130,7 @@ interface StartedRelay {
   readonly settings: RunningSettings;
   readonly feed: EventFeed<RelayEvent>;
   readonly recordings: Recordings;
+  readonly inspect: InspectServer | undefined;
 }
 
 async function start(file: string, flags: RelayFlags): Promise<StartedRelay> {
@@ -135,6 +141,7 @@ async function start(file: string, flags: RelayFlags): Promise<StartedRelay> {
   const recordings = openRecordings(flags, 'relay', log);
   const metricsAt = flags.metrics ?? atStart.metrics;
   const metrics = metricsAt && (await MetricsServer.open(metricsAt, log));
+  const inspect = await openInspector(flags.inspect, log);
   const feed = new EventFeed<RelayEvent>();
   const store = storeDirectoryOf(file);
   const options: RelayOptions = {
@@ -160,35 +167,52 @@ async function start(file: string, flags: RelayFlags): Promise<StartedRelay> {
     ...(atStart.maxOutageMs && { maxOutageMs: atStart.maxOutageMs }),
     ...(atStart.idleTimeoutMs && { idleTimeoutMs: atStart.idleTimeoutMs }),
     ...(recordings.keyLog && { keyLog: recordings.keyLog }),
-    tap: recordings.tap,
+    tap: joinTaps(recordings.tap, inspect?.sampler),
+    watch: inspect?.sampler,
   };
   const workers = flags.workers ?? atStart.workers ?? 1;
+  const facts = relayFacts(file, atStart.publicKey);
   const relay =
-    workers === 1 ? await startRecorded(options, recordings) : await startWorkers(options, workers);
+    workers === 1
+      ? await startWatched(options, recordings, inspect, facts.name)
+      : await startWorkers(options, workers);
   wipeKeys(config);
-  await metrics?.serve(async () => relayReport(relayFacts(file, atStart.publicKey), await relay.status()));
+  await metrics?.serve(async () => relayReport(facts, await relay.status()));
   prepareStore(store, log);
   const [peers, invites] = [config.peers.length, config.invites.length];
-  return { relay, peers, invites, log, settings, feed, recordings };
+  return { relay, peers, invites, log, settings, feed, recordings, inspect };
 }
 
-async function startRecorded(options: RelayOptions, recordings: Recordings): Promise<Relay> {
+async function startWatched(
+  options: RelayOptions,
+  recordings: Recordings,
+  inspect: InspectServer | undefined,
+  name: string,
+): Promise<Relay> {
   const relay = await startRelay(options);
   recordings.watch(() => relay.status().peers.map(({ stats }) => stats));
+  inspect?.serve(inspectedRelay(name, relay));
   return relay;
 }
 
 /** Divides the peers among processes.
- *  @throws CliError if they cannot be recorded */
+ *  @throws CliError if they cannot be recorded or inspected */
 async function startWorkers(
-  { tap, socket, onFatal: _, ...options }: RelayOptions,
+  { tap, watch, socket, onFatal: _, ...options }: RelayOptions,
   workers: number,
 ): Promise<SharedRelay> {
+  if (watch !== undefined) {
+    throw new CliError(
+      ExitCode.usage,
+      'the inspector shows one process, and cannot show a relay of several workers',
+      'leave out --workers, or --inspect',
+    );
+  }
   if (tap !== undefined) {
     throw new CliError(
       ExitCode.usage,
       'the traffic of several workers cannot be recorded',
-      'leave out --workers, or --capture, --qlog and --inspect',
+      'leave out --workers, or --capture and --qlog',
     );
   }
   if (socket === 'plain') {

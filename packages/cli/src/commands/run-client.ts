@@ -7,8 +7,11 @@ import { type Log, type SocketKind, type SuiteName, shortKey } from '@underpass/
 import type { ClientConfig } from '../config/client-config.js';
 import { type ClientControl, claimClient } from '../control/claim-client.js';
 import { type ClientFacts, clientReport } from '../control/client-report.js';
+import type { InspectServer } from '../inspect/inspect-server.js';
+import { inspectedClient } from '../inspect/inspected-process.js';
+import { type InspectPort, openInspector } from '../inspect/open-inspector.js';
 import { MetricsServer } from '../metrics/metrics-server.js';
-import type { Recordings } from '../recording/recordings.js';
+import { joinTaps, type Recordings } from '../recording/recordings.js';
 import { serviceManager } from '../service/notify.js';
 import { type StopSignal, untilStopSignal } from '../stop-signal.js';
 import { terminalProgress } from '../wait-progress.js';
@@ -38,6 +41,7 @@ export interface ClientRun {
   readonly socket: SocketKind | undefined;
   /** Opens what the traffic is recorded in. Not called while another process runs the client. */
   readonly record: () => Recordings;
+  readonly inspect?: InspectPort | undefined;
   /** The file that the config came from, to be followed. */
   readonly loaded?: LoadedClientConfig | undefined;
 }
@@ -53,9 +57,9 @@ export async function runOneConnection(target: Target, run: ClientRun): Promise<
   const bare = { ...run, config: { ...run.config, forwards: [] } };
   let recordings: Recordings | undefined;
   try {
-    const opened = run.record();
-    recordings = opened;
-    await runStdio(target, run.log, (onEvent) => start(bare, opened, control, onEvent), control.idle);
+    recordings = run.record();
+    const beside = { metrics: undefined, recordings, inspect: undefined };
+    await runStdio(target, run.log, (onEvent) => start(bare, beside, control, onEvent), control.idle);
   } finally {
     control.close();
     await recordings?.close();
@@ -88,9 +92,10 @@ async function runClaimed(
   stop: Promise<StopSignal>,
 ): Promise<StopSignal> {
   const { config, log } = run;
-  const { metrics, recordings } = await openBeside(run, control);
+  const beside = await openBeside(run, control);
+  const { metrics, recordings, inspect } = beside;
   const progress = terminalProgress();
-  const client = await start(run, recordings, control, (event) => {
+  const client = await start(run, beside, control, (event) => {
     logClientEvent(log, event);
     metrics?.counts.onEvent(event);
     if (event.type === 'waiting') progress.begin('no answer from the relay', event.silentMs);
@@ -119,6 +124,7 @@ async function runClaimed(
   manager.stopping();
   follower?.close();
   metrics?.close();
+  inspect?.close();
   logClientSummary(log, client.status());
   await client.close();
   await recordings.close();
@@ -127,14 +133,22 @@ async function runClaimed(
   return signal;
 }
 
-/** Closes the control socket if the port or a file cannot be opened. */
+/** What runs beside a client, if it was asked for. */
+interface Beside {
+  readonly metrics: MetricsServer | undefined;
+  readonly inspect: InspectServer | undefined;
+  readonly recordings: Recordings;
+}
+
+/** Closes the control socket if a port or a file cannot be opened. */
 async function openBeside(
-  { config, log, record }: ClientRun,
+  { config, log, record, inspect: port }: ClientRun,
   control: ClientControl,
-): Promise<{ readonly metrics: MetricsServer | undefined; readonly recordings: Recordings }> {
+): Promise<Beside> {
   try {
     const metrics = config.metrics && (await MetricsServer.open(config.metrics, log));
-    return { metrics, recordings: record() };
+    const inspect = await openInspector(port, log);
+    return { metrics, inspect, recordings: record() };
   } catch (error) {
     control.close();
     throw error;
@@ -163,8 +177,8 @@ export function optionsOf(config: ClientConfig): Omit<ClientOptions, 'log'> {
 
 /** Starts the client and answers at its control socket. Closes the socket if the client cannot start. */
 async function start(
-  { config, log, suite, socket }: ClientRun,
-  recordings: Recordings,
+  { config, name, log, suite, socket }: ClientRun,
+  { recordings, inspect }: Beside,
   control: ClientControl,
   onEvent: (event: ClientEvent) => void,
 ): Promise<Client> {
@@ -182,12 +196,14 @@ async function start(
       },
       onFatal: endWithInternalError,
       ...(recordings.keyLog && { keyLog: recordings.keyLog }),
-      tap: recordings.tap,
+      tap: joinTaps(recordings.tap, inspect?.sampler),
+      watch: inspect?.sampler,
     });
     // The endpoint has its own copies.
     config.privateKey.fill(0);
     config.presharedKey?.fill(0);
     recordings.watch(() => [client.status().relay]);
+    inspect?.serve(inspectedClient(name, client));
     control.serve(client);
     return client;
   } catch (error) {

@@ -29,17 +29,20 @@ export function openRecordings(flags: RecordingFlags, place: 'client' | 'relay',
   const capture = flags.capture === undefined ? undefined : openCapture(flags.capture, place, log);
   const qlog = flags.qlog === undefined ? undefined : openQlog(flags.qlog, place, log);
   const keyLogs = [keyLog, capture?.keyLog, qlog?.keyLog].filter((one) => one !== undefined);
-  const taps = [capture?.tap, qlog?.tap].filter((one) => one !== undefined);
   return {
     keyLog: keyLogs.length === 0 ? undefined : (line) => keyLogs.forEach((write) => void write(line)),
-    tap: taps.length === 0 ? undefined : joinTaps(taps),
+    tap: joinTaps(capture?.tap, qlog?.tap),
     watch: (peers) => qlog?.watch(peers),
     close: async () => void (await Promise.all([capture?.close(), qlog?.close()])),
   };
 }
 
-function joinTaps(taps: readonly DatagramTap[]): DatagramTap {
+/** One tap that shows the same to all of them. */
+export function joinTaps(...some: readonly (DatagramTap | undefined)[]): DatagramTap | undefined {
+  const taps = some.filter((tap) => tap !== undefined);
+  if (taps.length < 2) return taps[0];
   return {
+    onlyHandshakes: taps.every(({ onlyHandshakes }) => onlyHandshakes === true),
     onReceived(datagram, from, to) {
       for (const tap of taps) tap.onReceived(datagram, from, to);
     },
