@@ -275,7 +275,7 @@ export class Session<Owner = undefined> {
   #handleTimer(now: number, name: TimerName): void {
     switch (name) {
       case 'handshake-retry':
-        if (!this.#prepareHandshakes().retry()) this.#keepalive.forgetData();
+        if (this.#handshakes?.retry() === false) this.#keepalive.forgetData();
         break;
       case 'initiation-copy':
         this.#handshakes?.copyInitiation();
