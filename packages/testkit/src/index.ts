@@ -11,6 +11,7 @@ export * from './observer/packet-view.js';
 export * from './plain-suite.js';
 export { START_UNIX_MS } from './process-table.js';
 export { FlightModel } from './rules/flight-model.js';
+export { FlightModels } from './rules/flight-models.js';
 export { RULES } from './rules/index.js';
 export { PathModel } from './rules/path-model.js';
 export type { Rule, Stage } from './rules/rule.js';

@@ -72,6 +72,8 @@ export class ProcessModel {
   readonly #links = new Map<NodeName, PeerLink>();
   /** Links to removed peers, which may still have events to report. */
   readonly #former: PeerLink[] = [];
+  /** The links to its peers, and then the former ones. */
+  #all: readonly PeerLink[] = [];
   readonly #host: ActorHost;
 
   constructor(options: ProcessOptions) {
@@ -105,7 +107,7 @@ export class ProcessModel {
   }
   get liveStreams(): number {
     let count = 0;
-    for (const link of [...this.#former, ...this.#links.values()]) count += link.liveStreams;
+    for (const link of this.#all) count += link.liveStreams;
     return count;
   }
   link(node: NodeName): PeerLink | undefined {
@@ -128,7 +130,7 @@ export class ProcessModel {
       findProcess,
     });
     this.#links.set(node, link);
-    this.peers = [...this.#links.keys()];
+    this.#noteLinks();
   }
 
   /** Removes a peer, which receives CLOSE. Its streams end. */
@@ -137,8 +139,8 @@ export class ProcessModel {
     if (link === undefined) return;
     this.endpoint.removePeer(now, link.peer, 'removed');
     this.#links.delete(node);
-    this.peers = [...this.#links.keys()];
     this.#former.push(link);
+    this.#noteLinks();
   }
 
   /** The stream that this process opened under that id in its connection with that run of that node. */
@@ -157,7 +159,7 @@ export class ProcessModel {
       return;
     }
     if (!('stream' in event)) return;
-    for (const link of [...this.#links.values(), ...this.#former]) if (link.onStreamEvent(event)) return;
+    for (const link of this.#all) if (link.onStreamEvent(event)) return;
     this.#options.report(`${this.name} received ${event.type} for the unknown stream ${event.stream.id}`);
   }
 
@@ -167,8 +169,13 @@ export class ProcessModel {
     for (const link of this.#links.values()) link.end();
   }
 
+  #noteLinks(): void {
+    this.peers = [...this.#links.keys()];
+    this.#all = [...this.#links.values(), ...this.#former];
+  }
+
   #linkOf(peer: Peer): PeerLink | undefined {
-    for (const link of [...this.#links.values(), ...this.#former]) if (link.peer === peer) return link;
+    for (const link of this.#all) if (link.peer === peer) return link;
     return undefined;
   }
 }

@@ -7,6 +7,7 @@ import { createInsecureTestSuite } from './plain-suite.js';
 import type { PeerLink } from './process-model.js';
 import { ProcessTable } from './process-table.js';
 import { judgeExpectation, judgeShares } from './rules/expectations.js';
+import { FlightModels } from './rules/flight-models.js';
 import { RULES } from './rules/index.js';
 import { Paths } from './rules/path-model.js';
 import { createStage } from './rules/stage.js';
@@ -88,6 +89,7 @@ class ScenarioRun {
   readonly #world: World;
   readonly #observer: Observer;
   readonly #paths = new Paths(({ node }) => (node === 'relay' ? undefined : RELAY_ADDRESS));
+  readonly #flights = new FlightModels((process, peer) => this.#paths.of(process, peer));
   readonly #violations: string[] = [];
   readonly #broken = new Set<string>();
   readonly #nodes: readonly NodeName[];
@@ -139,19 +141,23 @@ class ScenarioRun {
       report: (violation) => this.#report(violation),
       ...(recorder && { onKeyLog: (node, line) => recorder.onKeyLog(node, line) }),
     });
-    const paths = this.#paths;
+    const [paths, flights] = [this.#paths, this.#flights];
     this.#observer.add(paths.before);
+    this.#observer.add(flights.before);
+    const stage = createStage({
+      scenario,
+      networks: this.#world.networks,
+      paths,
+      flights,
+      now: () => this.#world.now,
+      moment: () => this.#observer.moment,
+      linkOf: (process, peer) => this.#processes.find(process.node, process.run)?.link(peer),
+    });
     for (const rule of RULES) {
-      const stage = createStage({
-        scenario,
-        networks: this.#world.networks,
-        paths,
-        now: () => this.#world.now,
-        linkOf: (process, peer) => this.#processes.find(process.node, process.run)?.link(peer),
-        report: (violation) => this.#report(`${violation} [${rule.name}]`, rule.name),
-      });
-      this.#observer.add(rule.watch(stage));
+      const report = (violation: string) => this.#report(`${violation} [${rule.name}]`, rule.name);
+      this.#observer.add(rule.watch({ ...stage, report }));
     }
+    this.#observer.add(flights.after);
     this.#observer.add(paths.after);
   }
 

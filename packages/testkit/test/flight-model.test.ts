@@ -16,24 +16,22 @@ function flightWithLoss(): FlightModel {
     flight.onSent({ at: 0 }, packet as PacketView);
   }
   flight.onAck(100, { ranges: [[3, 3]], delayMs: 0 });
-  expect([flight.latestMs, flight.flying.has(0)]).toEqual([100, false]);
+  expect([flight.latestMs, flight.flying.get(0)]).toEqual([100, undefined]);
   return flight;
 }
 
 it('takes a sample when a lost packet is acknowledged after all', () => {
   const flight = flightWithLoss();
   flight.onAck(3_000, { ranges: LATE, delayMs: 0 });
-  expect([flight.latestMs, flight.ackedAt]).toEqual([3_000, 3_000]);
+  expect([flight.latestMs, flight.ackedAt, flight.newlyAcknowledged]).toEqual([3_000, 3_000, [4, 0]]);
 });
 
 it('takes none if the sender has forgotten the packet', () => {
   const flight = flightWithLoss();
-  expect(flight.remembers(0)).toBe(true);
   flight.onSent({ at: 2_900 }, { packetNumber: 5, isAckEliciting: true } as PacketView);
   flight.onAck(3_000, { ranges: [[5, 5]], delayMs: 0 });
-  expect(flight.remembers(0)).toBe(false);
   flight.onAck(3_010, { ranges: LATE, delayMs: 0 });
-  expect(flight.latestMs).toBe(100);
+  expect([flight.latestMs, flight.newlyAcknowledged]).toEqual([100, [4]]);
 });
 
 it('counts the late acknowledgement of a lost packet once', () => {

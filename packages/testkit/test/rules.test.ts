@@ -1,13 +1,16 @@
 /** Each rule sees a run that obeys it and one that breaks it, because a rule that cannot fail proves nothing. */
 
-import type { EndpointEvent } from '@underpass/protocol';
+import { DEFAULT_TRANSPORT, type EndpointEvent } from '@underpass/protocol';
 import {
   type ArrivedDatagram,
   drawNamed,
+  FlightModels,
   MessageKind,
+  type NodeName,
   type ObservedProcess,
   type PacketView,
   RULES,
+  type RuleWatch,
   type SentDatagram,
   type Stage,
 } from '@underpass/testkit';
@@ -32,7 +35,7 @@ class Play {
   transport: Record<string, unknown> = {};
   isSettled = true;
   proven: typeof CLIENT_AT | undefined = RELAY_AT;
-  readonly #watch;
+  readonly #watches: readonly RuleWatch[];
   #packetNumber = 0;
   #counter = 0;
 
@@ -40,6 +43,7 @@ class Play {
     const rule = RULES.find((candidate) => candidate.name === name);
     if (rule === undefined) throw new Error(`there is no rule ${name}`);
     const play = this;
+    const flights = new FlightModels(() => ({ proven: this.proven }));
     const stage = {
       scenario: drawNamed(1, 'steady'),
       now: () => this.now,
@@ -57,13 +61,14 @@ class Play {
           return play.proven;
         },
       }),
-      transport: () => this.transport,
+      flight: (process: ObservedProcess, peer: NodeName) => flights.of(process, peer),
+      transport: () => ({ ...DEFAULT_TRANSPORT, ...this.transport }),
       keepaliveMs: () => 0,
       wasFrozen: () => false,
       wasEnded: () => false,
       report: (violation: string) => this.violations.push(violation),
     } as unknown as Stage;
-    this.#watch = rule.watch(stage);
+    this.#watches = [flights.before, rule.watch(stage), flights.after];
   }
 
   wait(ms: number): void {
@@ -98,7 +103,7 @@ class Play {
       payloadBytes: DATAGRAM_BYTES - 32,
       ...over,
     };
-    this.#watch.onSent?.(sent);
+    for (const watch of this.#watches) watch.onSent?.(sent);
     return sent;
   }
 
@@ -130,7 +135,8 @@ class Play {
       dropped: undefined,
       unknown: undefined,
     };
-    this.#watch.onArrived?.({ at: this.now, by, from: CLIENT_AT, bytes, kind, sent, ...state, ...over });
+    for (const watch of this.#watches)
+      watch.onArrived?.({ at: this.now, by, from: CLIENT_AT, bytes, kind, sent, ...state, ...over });
   }
 
   /** Acknowledges the client's packet `packetNumber` and those in `others`. */
@@ -151,16 +157,17 @@ class Play {
       events: 0,
       ...over,
     };
-    this.#watch.onTurn?.(process, turn);
+    for (const watch of this.#watches) watch.onTurn?.(process, turn);
   }
 
   /** An event of the process about the other side. */
   happen(process: ObservedProcess, event: Record<string, unknown>): void {
-    this.#watch.onEvent?.(process, { peer: {}, ...event } as unknown as EndpointEvent);
+    for (const watch of this.#watches)
+      watch.onEvent?.(process, { peer: {}, ...event } as unknown as EndpointEvent);
   }
 
   refuse(process: ObservedProcess, opened: number): void {
-    this.#watch.onRefused?.(process, 'relay', opened);
+    for (const watch of this.#watches) watch.onRefused?.(process, 'relay', opened);
   }
 }
 

@@ -84,7 +84,8 @@ export interface RuleWatch {
 
 /** The messages that were sealed with one key. */
 interface KeyRecord {
-  readonly sealed: Map<number, SentDatagram>;
+  /** By counter. */
+  readonly sealed: SentDatagram[];
   /** Counters that arrived, by the process that opened them. */
   readonly arrived: Set<number>;
   greatest: number;
@@ -110,13 +111,15 @@ export class Observer implements Watcher {
   readonly #onTurn: ((process: ObservedProcess, turn: Turn) => void)[] = [];
   readonly #processes = new Map<NodeName, ObservedProcess>();
   readonly #keys = new Map<string, KeyRecord>();
-  /** The newest key of each sender that each process has read, by both names. */
-  readonly #newestKey = new Map<string, number>();
+  /** The newest key of each sender that each process has read. */
+  readonly #newestKeys = new Map<ObservedProcess, Map<NodeName | undefined, number>>();
   readonly #handshakes = new Map<string, SentDatagram>();
   /** Peers that were added again, and have not been met since, by both names. */
   readonly #forgotten = new Set<string>();
   /** The key that was used with each receiver index. */
   readonly #keyOfIndex = new Map<number, string>();
+  /** How many observations there have been. */
+  moment = 0;
   #keysBefore = 0;
   /** By the position of the reason in `DROP_REASONS`. */
   readonly #dropsBefore: number[] = DROP_REASONS.map(() => 0);
@@ -135,6 +138,7 @@ export class Observer implements Watcher {
 
   start(process: ObservedProcess): void {
     this.#processes.set(process.node, process);
+    this.#newestKeys.set(process, new Map());
     for (const watch of this.#watches) watch.onStart?.(process);
   }
 
@@ -153,17 +157,20 @@ export class Observer implements Watcher {
   onEvent(node: NodeName, event: EndpointEvent): void {
     const process = this.#processes.get(node);
     if (process === undefined) return;
+    this.moment++;
     for (const watch of this.#watches) watch.onEvent?.(process, event);
   }
 
   onRefused(node: NodeName, peer: NodeName, opened: number): void {
     const process = this.#processes.get(node);
     if (process === undefined) return;
+    this.moment++;
     for (const watch of this.#watches) watch.onRefused?.(process, peer, opened);
   }
 
   end(): void {
     const processes = [...this.#processes.values()];
+    this.moment++;
     for (const watch of this.#watches) watch.onEnd?.(processes);
   }
 
@@ -193,10 +200,11 @@ export class Observer implements Watcher {
       payloadBytes: sealed?.payloadBytes ?? original?.payloadBytes ?? 0,
     };
     if (sealed !== undefined) {
-      this.#key(sealed.key).sealed.set(sealed.counter, sent);
+      this.#key(sealed.key).sealed[sealed.counter] = sent;
       this.#keyOfIndex.set(readIndex(datagram, 4), sealed.key);
     }
     if (kind !== MessageKind.transport && !sent.isCopy) this.#handshakes.set(identity, sent);
+    this.moment++;
     for (const onSent of this.#onSent) onSent(sent);
   }
 
@@ -224,14 +232,14 @@ export class Observer implements Watcher {
         ? madeKeypair
           ? this.#handshakes.get(handshakeIdentity(datagram))
           : undefined
-        : record?.sealed.get(opened.counter);
+        : record?.sealed[opened.counter];
     const standing =
       record === undefined ? undefined : this.#note(by, record, opened?.counter as number, sent);
     if (madeKeypair && sent !== undefined && this.#forgotten.delete(`${by.name} ${sent.by.node}`)) {
       by.timesForgotten.set(sent.by.node, (by.timesForgotten.get(sent.by.node) ?? 0) + 1);
     }
     const { drops } = by.endpoint;
-    const dropped = DROP_REASONS.find((reason, i) => drops[reason] !== this.#dropsBefore[i]);
+    const dropped = this.#findDrop(drops);
     const arrived: ArrivedDatagram = {
       at: this.#now(),
       by,
@@ -246,21 +254,31 @@ export class Observer implements Watcher {
       unknown:
         dropped === 'unknown-index' && kind === MessageKind.transport ? this.#sentAs(datagram) : undefined,
     };
+    this.moment++;
     for (const onArrived of this.#onArrived) onArrived(arrived);
   }
 
   onTurn(node: NodeName, turn: Turn): void {
     const process = this.#processes.get(node);
     if (process === undefined) return;
+    this.moment++;
     for (const onTurn of this.#onTurn) onTurn(process, turn);
   }
 
   // ---- inside -------------------------------------------------------------------------------------------------
 
+  #findDrop(drops: Endpoint['drops']): DropReason | undefined {
+    for (let i = 0; i < DROP_REASONS.length; i++) {
+      const reason = DROP_REASONS[i] as DropReason;
+      if (drops[reason] !== this.#dropsBefore[i]) return reason;
+    }
+    return undefined;
+  }
+
   #key(key: string): KeyRecord {
     let record = this.#keys.get(key);
     if (record === undefined) {
-      record = { sealed: new Map(), arrived: new Set(), greatest: -1, order: -1 };
+      record = { sealed: [], arrived: new Set(), greatest: -1, order: -1 };
       this.#keys.set(key, record);
     }
     return record;
@@ -269,7 +287,7 @@ export class Observer implements Watcher {
   #sentAs(datagram: Uint8Array): SentDatagram | undefined {
     const key = this.#keyOfIndex.get(readIndex(datagram, 4));
     if (key === undefined || datagram.length < 16) return undefined;
-    return this.#key(key).sealed.get(readIndex(datagram, 8) + readIndex(datagram, 12) * 2 ** 32);
+    return this.#key(key).sealed[readIndex(datagram, 8) + readIndex(datagram, 12) * 2 ** 32];
   }
 
   /** Keys are created in pairs, the sending one first. */
@@ -287,11 +305,11 @@ export class Observer implements Watcher {
   ): 'seen' | 'fresh' | 'newest' {
     if (record.arrived.has(counter) || counter < record.greatest - REPLAY_WINDOW) return 'seen';
     record.arrived.add(counter);
-    const route = `${by.name} < ${sent?.by.node}`;
-    const newest = this.#newestKey.get(route) ?? -1;
+    const newestKeys = this.#newestKeys.get(by) as Map<NodeName | undefined, number>;
+    const newest = newestKeys.get(sent?.by.node) ?? -1;
     const isNewest = counter > record.greatest && record.order >= newest;
     if (counter > record.greatest) record.greatest = counter;
-    if (isNewest) this.#newestKey.set(route, record.order);
+    if (isNewest) newestKeys.set(sent?.by.node, record.order);
     return isNewest ? 'newest' : 'fresh';
   }
 }
@@ -300,6 +318,7 @@ export class Observer implements Watcher {
  *  skipped. */
 function takeSealed(crypto: CryptoLog, datagram: Uint8Array): Sealed | undefined {
   const counter = readIndex(datagram, 8) + readIndex(datagram, 12) * 2 ** 32;
+  if (crypto.sealed[0]?.counter === counter) return crypto.sealed.shift();
   const at = crypto.sealed.findIndex((sealed) => sealed.counter === counter);
   if (at < 0) return undefined;
   const sealed = crypto.sealed[at];

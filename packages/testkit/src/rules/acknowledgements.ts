@@ -1,5 +1,5 @@
 import type { ArrivedDatagram, ObservedProcess, SentDatagram } from '../observer/observer.js';
-import type { AckView } from '../observer/packet-view.js';
+import type { AckRange, AckView } from '../observer/packet-view.js';
 import type { NodeName } from '../simulation/world.js';
 import { PerPeer } from './per-peer.js';
 import { type Rule, tardinessMs } from './rule.js';
@@ -20,6 +20,8 @@ interface Receiver {
   epoch: string;
   received: Set<number>;
   largest: number;
+  /** Packets that arrived, all of those between. Most ACKs state the same again and a few more. */
+  verified: AckRange;
   /** When the oldest unacknowledged ack-eliciting packet arrived. */
   oldestAt: number;
   waiting: number[];
@@ -105,13 +107,13 @@ export const acknowledgements: Rule = {
           `${by.name} acknowledged up to ${ack.ranges[0]?.[1]}, the largest that arrived is ${receiver.largest}`,
         );
       }
-      for (const [low, high] of ack.ranges) {
-        for (let n = low; n <= high; n++) {
-          if (receiver.received.has(n)) continue;
-          stage.report(`${by.name} acknowledged packet ${n}, which never arrived`);
-          return;
-        }
+      for (const range of ack.ranges) {
+        const missing = findMissing(receiver, range);
+        if (missing === undefined) continue;
+        stage.report(`${by.name} acknowledged packet ${missing}, which never arrived`);
+        return;
       }
+      if (ack.ranges[0] !== undefined) receiver.verified = ack.ranges[0];
       const isOldestIn = ack.ranges.some(
         ([low, high]) => low <= (receiver.waiting[0] ?? -1) && (receiver.waiting[0] ?? -1) <= high,
       );
@@ -178,11 +180,21 @@ export const acknowledgements: Rule = {
   },
 };
 
+/** @returns a packet of the range that did not arrive, or undefined */
+function findMissing({ received, verified }: Receiver, [low, high]: AckRange): number | undefined {
+  for (let n = low; n <= high; n++) {
+    if (n >= verified[0] && n < verified[1]) n = Math.min(verified[1], high);
+    if (!received.has(n)) return n;
+  }
+  return undefined;
+}
+
 function nothingReceived(epoch: string): Receiver {
   return {
     epoch,
     received: new Set(),
     largest: -1,
+    verified: [0, -1],
     oldestAt: 0,
     waiting: [],
     isDueAtOnce: false,

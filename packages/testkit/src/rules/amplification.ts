@@ -32,7 +32,8 @@ export const amplification: Rule = {
         if (sent === undefined) return;
         const path = stage.path(by, sent.by.node);
         const { proven } = path;
-        if (path.isCertain && proven !== undefined) ledgers.of(by, sent.by.node).delete(keyOf(proven));
+        const ledger = ledgers.of(by, sent.by.node);
+        if (ledger.size > 0 && path.isCertain && proven !== undefined) ledger.delete(keyOf(proven));
         if (path.isCertain && path.mayBeProven(from)) return;
         const account = accountOf(by, sent.by.node, from);
         account.received += bytes;

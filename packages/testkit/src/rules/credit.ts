@@ -1,4 +1,4 @@
-import { ConnectionErrorCode, DEFAULT_TRANSPORT } from '@underpass/protocol';
+import { ConnectionErrorCode } from '@underpass/protocol';
 import type { HelloView } from '../observer/packet-view.js';
 import type { NodeName } from '../simulation/world.js';
 import { PerPeer } from './per-peer.js';
@@ -70,10 +70,7 @@ export const credit: Rule = {
           if (maxStreams < said.maxStreams) stage.report(`${by.name} lowers MAX_STREAMS to ${maxStreams}`);
           said.maxStreams = maxStreams;
         }
-        const { maxStreamWindowBytes, connectionWindowBytes, maxOpenStreams } = {
-          ...DEFAULT_TRANSPORT,
-          ...stage.transport(by),
-        };
+        const { maxStreamWindowBytes, connectionWindowBytes, maxOpenStreams } = stage.transport(by);
         if (packet.closeCode !== undefined) return;
         const arrived = arrivals.of(by, towards);
         if (Math.max(maxData ?? 0, hello?.maxData ?? 0) > arrived.bytes + connectionWindowBytes) {

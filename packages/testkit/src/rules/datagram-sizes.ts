@@ -1,4 +1,4 @@
-import { type Address, DEFAULT_TRANSPORT, sameAddress } from '@underpass/protocol';
+import { type Address, sameAddress } from '@underpass/protocol';
 import { MessageKind } from '../observer/observer.js';
 import { PerPeer } from './per-peer.js';
 import type { Rule } from './rule.js';
@@ -13,7 +13,7 @@ export const datagramSizes: Rule = {
     'spec mtu 3.3: datagrams do not grow to a size before a probe of it was acknowledged; mtu 1.1: sizes are multiples of 16; session 6.5: so are payloads; mtu 3.2, 3.4: a search does not stay at a size whose probes are lost.',
   watch(stage) {
     const sizes = new PerPeer((process) => ({
-      proven: { ...DEFAULT_TRANSPORT, ...stage.transport(process) }.datagramBytes,
+      proven: stage.transport(process).datagramBytes,
       probes: new Map<number, number>(),
       /** How often each size was probed on the path to this address. */
       attempts: new Map<number, number>(),

@@ -1,6 +1,7 @@
 /** Computes from outside what one side has in flight and how long a round trip takes (spec recovery 2 to 4). */
 import type { SentDatagram } from '../observer/observer.js';
 import type { AckRange, AckView, PacketView } from '../observer/packet-view.js';
+import { Unacknowledged } from './unacknowledged.js';
 
 const PACKET_THRESHOLD = 3;
 /** A little less than 9/8, because it cannot be seen from outside when persistent congestion made the sender forget its
@@ -24,8 +25,8 @@ interface Lost extends Flying {
 
 /** Follows the packets of one side of one connection.
  *
- *  A rule passes it every packet that the side sends and every ACK that it accepts. A new epoch of the sender resets
- *  it. A packet counts as lost as soon as the sender may declare it lost, so `flying` holds only packets for which the
+ *  `FlightModels` passes it every packet that the side sends and every ACK that it accepts. A new epoch of the sender
+ *  resets it. A packet counts as lost as soon as the sender may declare it lost, so `flying` holds only packets for which the
  *  sender must still wait. It only estimates: where the sender's state cannot be known from outside, it errs on the
  *  side of the sender. */
 export class FlightModel {
@@ -39,6 +40,8 @@ export class FlightModel {
   largestAcked = -1;
   /** When a packet was last newly acknowledged. */
   ackedAt = Number.NEGATIVE_INFINITY;
+  /** What the last ACK acknowledged and the sender still remembered (spec recovery 3.3). */
+  newlyAcknowledged: number[] = [];
   /** When an ack-eliciting packet was last sent, and how many were since `ackedAt`. */
   sentAt = Number.NEGATIVE_INFINITY;
   sentSinceAck = 0;
@@ -50,7 +53,10 @@ export class FlightModel {
   #next = 0;
   /** The first packet on the present path. */
   #pathFirst = 0;
-  readonly flying = new Map<number, Flying>();
+  readonly flying = new Unacknowledged<Flying>();
+  /** How many of them are ack-eliciting, and the number of the last such packet that was sent. */
+  #elicitingFlying = 0;
+  #lastEliciting = -1;
   /** In ascending order of their numbers. */
   #lost: Lost[] = [];
   #epoch = '';
@@ -64,46 +70,45 @@ export class FlightModel {
   }
   /** Whether ack-eliciting packets are in flight above everything acknowledged. Only the probe timer covers those. */
   get hasTail(): boolean {
-    for (const [n, { isAckEliciting }] of this.flying)
-      if (isAckEliciting && n > this.largestAcked) return true;
-    return false;
+    return this.#lastEliciting > this.largestAcked;
   }
 
-  /** @returns whether this packet starts another connection */
-  onSent({ at }: Pick<SentDatagram, 'at'>, packet: PacketView): boolean {
-    const isAnother = packet.hello !== undefined && packet.hello.epoch !== this.#epoch;
-    if (isAnother) this.#begin(packet.hello?.epoch ?? '');
+  /** Whether this packet, which is about to be sent, starts another connection. */
+  isAnother({ hello }: PacketView): boolean {
+    return hello !== undefined && hello.epoch !== this.#epoch;
+  }
+
+  onSent({ at }: Pick<SentDatagram, 'at'>, packet: PacketView): void {
+    if (this.isAnother(packet)) this.#begin(packet.hello?.epoch ?? '');
     if (packet.isAckEliciting) {
       // After a loss it cannot be known from outside whether the timer stopped.
       if (!this.#isWaiting && !this.#hasLostSinceAck) this.#probeFrom = at;
       this.sentAt = at;
       this.sentSinceAck++;
+      this.#elicitingFlying++;
+      this.#lastEliciting = packet.packetNumber;
     }
-    this.flying.set(packet.packetNumber, { at, isAckEliciting: packet.isAckEliciting });
+    this.flying.add(packet.packetNumber, { at, isAckEliciting: packet.isAckEliciting });
     this.#next = packet.packetNumber + 1;
-    return isAnother;
   }
 
   onAck(at: number, ack: AckView): void {
     this.judge(at);
     const largest = ack.ranges[0]?.[1] ?? -1;
-    let newest: Flying | undefined;
+    let newest = this.flying.get(largest);
     let isElicited = false;
     let isNews = false;
-    // Both lists are ordered, the ranges in descending order.
-    let range = ack.ranges.length - 1;
-    for (const [n, flying] of this.flying) {
-      if (n > largest) break;
-      while (n > (ack.ranges[range] as AckRange)[1]) range--;
-      if (n < (ack.ranges[range] as AckRange)[0]) continue;
-      this.flying.delete(n);
+    this.newlyAcknowledged = [];
+    this.flying.takeRanges(ack.ranges, (n, flying) => {
       isNews = true;
+      this.newlyAcknowledged.push(n);
       isElicited ||= flying.isAckEliciting;
-      if (n === largest) newest = flying;
-    }
+      if (flying.isAckEliciting) this.#elicitingFlying--;
+    });
     const late = this.#takeLost(ack.ranges);
     // While the sender remembers a lost packet, its acknowledgement gives a sample like any other.
     for (const lost of late) {
+      this.newlyAcknowledged.push(lost.packetNumber);
       isElicited ||= lost.isAckEliciting;
       if (lost.packetNumber === largest) newest = lost;
     }
@@ -125,12 +130,6 @@ export class FlightModel {
     this.judge(at);
   }
 
-  /** Whether an acknowledgement of this packet still tells the sender something (spec recovery 3.3). */
-  remembers(packetNumber: number): boolean {
-    if (this.flying.has(packetNumber)) return true;
-    return this.#lost[firstAtLeast(this.#lost, packetNumber)]?.packetNumber === packetNumber;
-  }
-
   /** Call when later packets take another path (spec path 4). */
   onNewPath(): void {
     this.#pathFirst = this.#next;
@@ -140,14 +139,18 @@ export class FlightModel {
 
   /** Records which packets may be declared lost by now, and whether the probe timer may have expired. */
   judge(now: number): void {
-    for (const [n, flying] of this.flying) {
-      const { at } = flying;
-      if (n >= this.largestAcked) break;
-      const isTooOld = now - at >= TIME_THRESHOLD * this.rttMs - ROUNDING_MS;
-      if (n > this.largestAcked - PACKET_THRESHOLD && !isTooOld) continue;
-      this.flying.delete(n);
-      this.#lost.push({ ...flying, packetNumber: n });
-      this.#hasLostSinceAck = true;
+    const { largestAcked } = this;
+    if (this.flying.smallest < largestAcked) {
+      const mostMs = TIME_THRESHOLD * this.rttMs - ROUNDING_MS;
+      this.flying.takeUpTo(
+        largestAcked - 1,
+        (n, { at }) => n <= largestAcked - PACKET_THRESHOLD || now - at >= mostMs,
+        (packetNumber, { at, isAckEliciting }) => {
+          if (isAckEliciting) this.#elicitingFlying--;
+          this.#lost.push({ at, isAckEliciting, packetNumber });
+          this.#hasLostSinceAck = true;
+        },
+      );
     }
     if (
       now - this.#probeFrom >= PROBE_SHARE * this.probeTimeoutMs &&
@@ -171,7 +174,7 @@ export class FlightModel {
   /** The sender forgets old losses with each ACK that acknowledges something, but none above a packet in flight. */
   #forgetLost(now: number): void {
     const lostBefore = now - LOST_MEMORY_PTOS * this.probeTimeoutMs;
-    const [firstFlying = Number.POSITIVE_INFINITY] = this.flying.keys();
+    const firstFlying = this.flying.smallest;
     const kept = this.#lost.findIndex(
       ({ packetNumber, at }) => packetNumber > firstFlying || at >= lostBefore,
     );
@@ -179,13 +182,14 @@ export class FlightModel {
   }
 
   get #isWaiting(): boolean {
-    for (const { isAckEliciting } of this.flying.values()) if (isAckEliciting) return true;
-    return false;
+    return this.#elicitingFlying > 0;
   }
 
   #begin(epoch: string): void {
     this.#epoch = epoch;
     this.flying.clear();
+    this.#elicitingFlying = 0;
+    this.#lastEliciting = -1;
     this.#lost = [];
     this.#next = 0;
     this.onNewPath();

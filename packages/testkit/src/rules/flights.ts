@@ -1,22 +1,22 @@
 import type { ObservedProcess } from '../observer/observer.js';
+import type { AckView } from '../observer/packet-view.js';
 import type { NodeName } from '../simulation/world.js';
-import { FlightModel } from './flight-model.js';
 import { PerPeer } from './per-peer.js';
 import type { Rule } from './rule.js';
+import { Unacknowledged } from './unacknowledged.js';
 
 /** spec recovery 3.1 */
 const PACKET_THRESHOLD = 3;
 const ROUNDING_MS = 0.001;
 
 interface Flight {
-  readonly model: FlightModel;
-  /** The sizes of the packets that are not acknowledged and may still be in flight, by number; 0 for those that do not count. */
-  readonly bytes: Map<number, number>;
+  /** The sizes of the packets that are not acknowledged and may still be in flight; 0 for those that do not count. */
+  readonly bytes: Unacknowledged<number>;
   /** Their sum. */
   most: number;
   largestAcked: number;
   /** Those three below the largest that is acknowledged, which should be lost. */
-  readonly lost: Set<number>;
+  readonly lost: Unacknowledged<true>;
   /** Since a packet was acknowledged after a later one, more than three may have to be. */
   wasReordered: boolean;
   /** What the sender takes for its round trips cannot be known from outside: the path has changed, or a loss may have
@@ -36,10 +36,9 @@ export const flights: Rule = {
     'spec recovery 3.1: a packet is in flight until it is acknowledged or lost, so what a sender takes for in flight is at least what it must still wait for, and at most what is neither acknowledged nor three below the largest that is; recovery 2: its smoothed round trip is that of RFC 9002 §5.',
   watch(stage) {
     const states = new PerPeer<Flight>((process, peer) => ({
-      model: new FlightModel(),
-      bytes: new Map(),
+      bytes: new Unacknowledged(),
       most: 0,
-      lost: new Set(),
+      lost: new Unacknowledged(),
       largestAcked: -1,
       wasReordered: false,
       isUnclear: false,
@@ -53,7 +52,7 @@ export const flights: Rule = {
       if (state.isCorrupted || state.isEnded) return;
       // A peer that was removed and added again has not been met yet.
       if (stats === undefined || stats.datagramsReceived === 0) return;
-      const { model } = state;
+      const model = stage.flight(process, peer);
       state.isUnclear ||= stats.packetsLost > state.packetsLost;
       const { bytesInFlight } = stats;
       if (bytesInFlight > state.most)
@@ -63,7 +62,9 @@ export const flights: Rule = {
       if (!state.isUnclear && bytesInFlight < state.most) {
         model.judge(stage.now());
         let least = 0;
-        for (const [n, bytes] of state.bytes) if (model.flying.has(n)) least += bytes;
+        state.bytes.forEach((n, bytes) => {
+          if (model.flying.get(n) !== undefined) least += bytes;
+        });
         if (bytesInFlight < least)
           stage.report(`${process.name} has ${bytesInFlight} bytes in flight, it must wait for ${least}`);
       }
@@ -74,14 +75,14 @@ export const flights: Rule = {
         );
     };
     return {
-      onSent({ by, towards, packet, at, bytes, payloadBytes, original }) {
+      onSent({ by, towards, packet, bytes, payloadBytes, original }) {
         if (towards === undefined || original !== undefined) return;
         const state = states.of(by, towards);
         if (packet === undefined) {
           state.isCorrupted ||= payloadBytes > 0;
           return;
         }
-        if (state.model.onSent({ at }, packet)) {
+        if (stage.flight(by, towards).isAnother(packet)) {
           state.bytes.clear();
           state.lost.clear();
           state.most = 0;
@@ -89,34 +90,14 @@ export const flights: Rule = {
         }
         state.isEnded ||= packet.closeCode !== undefined;
         const inFlight = packet.isAckEliciting ? bytes : 0;
-        state.bytes.set(packet.packetNumber, inFlight);
+        state.bytes.add(packet.packetNumber, inFlight);
         state.most += inFlight;
       },
-      onArrived({ by, sent, isFresh, dropped, at }) {
+      onArrived({ by, sent, isFresh, dropped }) {
         if (sent === undefined) return;
         const state = states.of(by, sent.by.node);
         const ack = sent.packet?.ack;
-        if (ack !== undefined && isFresh && dropped === undefined) {
-          const { bytes, lost } = state;
-          const isIn = (n: number) => ack.ranges.some(([low, high]) => low <= n && n <= high);
-          for (const n of bytes.keys()) {
-            // The numbers ascend.
-            if (n > (ack.ranges[0]?.[1] ?? -1)) break;
-            if (!isIn(n)) continue;
-            land(state, n);
-            state.wasReordered ||= n < state.largestAcked;
-          }
-          for (const n of lost) state.wasReordered ||= isIn(n);
-          state.largestAcked = Math.max(state.largestAcked, ack.ranges[0]?.[1] ?? -1);
-          if (!state.wasReordered) {
-            for (const n of bytes.keys()) {
-              if (n > state.largestAcked - PACKET_THRESHOLD) break;
-              land(state, n);
-              lost.add(n);
-            }
-          }
-          state.model.onAck(at, ack);
-        }
+        if (ack !== undefined && isFresh && dropped === undefined) acknowledge(state, ack);
         const { proven } = stage.path(by, sent.by.node);
         state.isUnclear ||= state.provenIp !== undefined && proven?.address !== state.provenIp;
         state.provenIp = proven?.address;
@@ -134,8 +115,21 @@ export const flights: Rule = {
   },
 };
 
-/** A packet is in flight no longer. */
-function land(state: Flight, packetNumber: number): void {
-  state.most -= state.bytes.get(packetNumber) ?? 0;
-  state.bytes.delete(packetNumber);
+function acknowledge(state: Flight, { ranges }: AckView): void {
+  const { bytes, lost } = state;
+  lost.takeRanges(ranges, () => {
+    state.wasReordered = true;
+  });
+  bytes.takeRanges(ranges, (n, size) => {
+    state.most -= size;
+    state.wasReordered ||= n < state.largestAcked;
+  });
+  state.largestAcked = Math.max(state.largestAcked, ranges[0]?.[1] ?? -1);
+  if (state.wasReordered) return;
+  bytes.takeUpTo(state.largestAcked - PACKET_THRESHOLD, isAny, (n, size) => {
+    state.most -= size;
+    lost.add(n, true);
+  });
 }
+
+const isAny = () => true;

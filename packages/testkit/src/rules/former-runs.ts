@@ -9,7 +9,8 @@ export const formerRuns: Rule = {
   watch(stage) {
     /** The run of the peer to which the process is connected. */
     const runs = new PerPeer(() => ({ run: 0 }));
-    const helloKeys = new Set<string>();
+    /** The keys under which each process has accepted a HELLO. */
+    const helloKeys = new PerPeer(() => new Set<string | undefined>());
     const check = ({ by, sent, dropped }: ArrivedDatagram): void => {
       const { packet, key } = sent ?? {};
       if (sent === undefined || packet === undefined) return;
@@ -20,8 +21,8 @@ export const formerRuns: Rule = {
       if (dropped !== undefined) return;
       if (packet.hello !== undefined) {
         heard.run = Math.max(heard.run, sent.by.run);
-        helloKeys.add(`${by.name} ${key}`);
-      } else if (!helloKeys.has(`${by.name} ${key}`)) {
+        helloKeys.of(by, sent.by.node).add(key);
+      } else if (!helloKeys.of(by, sent.by.node).has(key)) {
         stage.report(`${by.name} took packet ${packet.packetNumber} under a keypair without a HELLO`);
       }
     };

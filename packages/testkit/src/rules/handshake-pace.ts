@@ -25,6 +25,12 @@ interface Handshakes {
   overdue: string | undefined;
 }
 
+interface Keypair {
+  readonly at: number;
+  readonly isInitiator: boolean;
+  isConfirmed: boolean;
+}
+
 export const handshakePace: Rule = {
   name: 'handshake pace',
   holds:
@@ -40,11 +46,13 @@ export const handshakePace: Rule = {
       unansweredSince: Infinity,
       overdue: undefined,
     }));
-    /** By process and key; both keys of a pair have the same entry. */
-    const keys = new Map<
-      string,
-      { readonly at: number; readonly isInitiator: boolean; isConfirmed: boolean }
-    >();
+    /** The keypairs of each process by key; both keys of a pair have the same entry. */
+    const keypairs = new Map<ObservedProcess, Map<string | undefined, Keypair>>();
+    const keypairsOf = (process: ObservedProcess): Map<string | undefined, Keypair> => {
+      const own = keypairs.get(process) ?? new Map<string | undefined, Keypair>();
+      keypairs.set(process, own);
+      return own;
+    };
     const accepted = new PerPeer(() => new Set<SentDatagram>());
     const accept = (by: ObservedProcess, sent: SentDatagram): void => {
       const ofPeer = accepted.of(by, sent.by.node);
@@ -63,7 +71,7 @@ export const handshakePace: Rule = {
             isInitiator: kind === MessageKind.response,
             isConfirmed: kind === MessageKind.response,
           };
-          for (const { key } of by.crypto.keys.slice(-2)) keys.set(`${by.name} ${key}`, pair);
+          for (const { key } of by.crypto.keys.slice(-2)) keypairsOf(by).set(key, pair);
           state.responseCopies = 0;
           if (kind === MessageKind.initiation) accept(by, sent);
         }
@@ -71,7 +79,7 @@ export const handshakePace: Rule = {
           state.receivedAt = at;
           state.unansweredSince = Infinity;
         }
-        const pair = keys.get(`${by.name} ${sent.key}`);
+        const pair = keypairs.get(by)?.get(sent.key);
         if (pair === undefined || !isFresh) return;
         pair.isConfirmed = true;
         if (at - pair.at >= REJECT_AFTER_TIME_MS) {
@@ -97,7 +105,7 @@ export const handshakePace: Rule = {
         } else if (kind === MessageKind.response && isCopy && ++state.responseCopies > 2) {
           stage.report(`${by.name} sent a response ${state.responseCopies + 1} times`);
         }
-        const pair = keys.get(`${by.name} ${original?.key ?? key}`);
+        const pair = keypairs.get(by)?.get(original?.key ?? key);
         if (pair === undefined) return;
         const ageMs = at - pair.at;
         if (!pair.isConfirmed)

@@ -33,6 +33,7 @@ export const helloFirst: Rule = {
       onArrived({ by, sent, isFresh, dropped }) {
         if (!isFresh || dropped !== undefined || sent?.packet?.ack === undefined) return;
         const greeting = greetings.of(by, sent.by.node);
+        if (greeting.isConfirmed) return;
         for (const [low, high] of sent.packet.ack.ranges) {
           for (const n of greeting.sent) if (low <= n && n <= high) greeting.isConfirmed = true;
         }

@@ -1,4 +1,3 @@
-import { DEFAULT_TRANSPORT } from '@underpass/protocol';
 import { PerPeer } from './per-peer.js';
 import { type Rule, tardinessMs } from './rule.js';
 
@@ -35,7 +34,7 @@ export const pacing: Rule = {
         if (towards !== undefined && packet?.isAckEliciting === true) bursts.of(by, towards).bytes += bytes;
       },
       onTurn(process) {
-        const { congestion } = { ...DEFAULT_TRANSPORT, ...stage.transport(process) };
+        const { congestion } = stage.transport(process);
         if (congestion === 'bbr') return;
         for (const peer of process.peers) {
           const burst = bursts.of(process, peer);

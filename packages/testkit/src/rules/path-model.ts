@@ -79,7 +79,10 @@ export class PathModel {
   }
   /** Whether the process may take this address for the proven one. */
   mayBeProven(address: Address): boolean {
-    return [this.proven, ...this.#formerlyProven].some((candidate) => sameAddress(candidate, address));
+    return (
+      sameAddress(this.proven, address) ||
+      this.#formerlyProven.some((candidate) => sameAddress(candidate, address))
+    );
   }
   /** Whether enough challenges went unanswered for the path to go back. */
   mayGoBack(now: number): boolean {

@@ -1,4 +1,3 @@
-import { DEFAULT_TRANSPORT } from '@underpass/protocol';
 import { PerPeer } from './per-peer.js';
 import type { Rule } from './rule.js';
 
@@ -23,7 +22,7 @@ export const places: Rule = {
       },
       onRefused(process, peer, opened) {
         const { most } = allowed.of(process, peer);
-        const { maxOpenStreams } = { ...DEFAULT_TRANSPORT, ...stage.transport(process) };
+        const { maxOpenStreams } = stage.transport(process);
         // It cannot be seen from outside how many of them are still open, so assume all.
         if (opened < Math.min(most, maxOpenStreams))
           stage.report(`${process.name} could not open stream ${opened + 1}, ${most} were allowed`);

@@ -1,6 +1,6 @@
 import { MessageKind, type ObservedProcess } from '../observer/observer.js';
 import type { NodeName } from '../simulation/world.js';
-import { FlightModel } from './flight-model.js';
+import type { FlightModel } from './flight-model.js';
 import { PerPeer } from './per-peer.js';
 import { type Rule, tardinessMs } from './rule.js';
 
@@ -13,13 +13,10 @@ const INITIAL_RTT_MS = 333;
 const ABLE_KEY_MS = 175_000;
 
 interface Asking {
-  readonly flight: FlightModel;
   sentAt: number;
   keyedAt: number;
   /** When an unproven address last limited what it may send. Round trips before that may belong to another path. */
   limitedAt: number;
-  /** The IP address that was proven last. */
-  provenIp: string | undefined;
   /** A keypair that we made as the responder: when, and the key under which the peer will send. */
   unconfirmed: { readonly at: number; readonly key: string | undefined } | undefined;
 }
@@ -31,16 +28,13 @@ export const probing: Rule = {
   watch(stage) {
     const slackMs = tardinessMs(stage.scenario);
     const states = new PerPeer<Asking>(() => ({
-      flight: new FlightModel(),
       sentAt: 0,
       keyedAt: Number.NEGATIVE_INFINITY,
       limitedAt: Number.NEGATIVE_INFINITY,
-      provenIp: undefined,
       unconfirmed: undefined,
     }));
     /** The longest time for which it may be silent now. */
-    const mostMs = (state: Asking, isRelay: boolean, handshakeRttMs = 0): number => {
-      const { flight } = state;
+    const mostMs = (state: Asking, flight: FlightModel, isRelay: boolean, handshakeRttMs = 0): number => {
       const unknownMs = 3 * Math.max(INITIAL_RTT_MS, handshakeRttMs) + DOUBT_MS;
       const isKnown = flight.hasSample && flight.sampleSentAt > state.limitedAt;
       const single = isKnown ? flight.probeTimeoutMs + DOUBT_MS : Math.max(unknownMs, flight.probeTimeoutMs);
@@ -52,13 +46,14 @@ export const probing: Rule = {
       return Math.max(Math.min(backedOff, longest), 2 * flight.rttMs + 1) + slackMs;
     };
     const judge = (state: Asking, process: ObservedProcess, peer: NodeName): void => {
-      if (!state.flight.hasTail) return;
+      const flight = stage.flight(process, peer);
+      if (!flight.hasTail) return;
       const now = stage.now();
       const silentMs = now - state.sentAt;
       const isRelay = process.node === 'relay';
       // A handshake's round trip can only add to it. Statistics are expensive, and this runs for each datagram.
-      if (silentMs <= mostMs(state, isRelay)) return;
-      if (silentMs <= mostMs(state, isRelay, stage.stats(process, peer)?.handshakeRttMs)) return;
+      if (silentMs <= mostMs(state, flight, isRelay)) return;
+      if (silentMs <= mostMs(state, flight, isRelay, stage.stats(process, peer)?.handshakeRttMs)) return;
       const isAble =
         now - state.keyedAt < ABLE_KEY_MS &&
         state.sentAt > state.limitedAt &&
@@ -66,7 +61,7 @@ export const probing: Rule = {
         !stage.wasEnded(process, peer);
       if (isAble && stage.path(process, peer).isSettled) {
         stage.report(
-          `${process.name} waits for an acknowledgement and has not asked for ${Math.floor(silentMs)} ms; a probe timeout is ${state.flight.probeTimeoutMs.toFixed(1)} ms`,
+          `${process.name} waits for an acknowledgement and has not asked for ${Math.floor(silentMs)} ms; a probe timeout is ${flight.probeTimeoutMs.toFixed(1)} ms`,
         );
       }
       state.sentAt = now;
@@ -75,9 +70,9 @@ export const probing: Rule = {
       onSent({ by, towards, packet, at, key }) {
         if (towards === undefined || key === undefined || packet === undefined) return;
         const state = states.of(by, towards);
-        if (packet.isAckEliciting) judge(state, by, towards);
-        state.flight.onSent({ at }, packet);
-        if (packet.isAckEliciting) state.sentAt = at;
+        if (!packet.isAckEliciting) return;
+        judge(state, by, towards);
+        state.sentAt = at;
       },
       onArrived({ by, sent, kind, isFresh, dropped, madeKeypair, at }) {
         if (sent === undefined) return;
@@ -93,17 +88,11 @@ export const probing: Rule = {
           state.sentAt = at;
           state.unconfirmed = undefined;
         }
-        const ack = sent.packet?.ack;
-        if (ack !== undefined && isFresh && dropped === undefined) {
-          state.flight.onAck(at, ack);
+        if (sent.packet?.ack !== undefined && isFresh && dropped === undefined) {
           // Packets below it will be acknowledged or declared lost, and have a timer of their own.
-          if (state.flight.ackedAt === at) state.sentAt = Math.max(state.sentAt, at);
+          if (stage.flight(by, sent.by.node).ackedAt === at) state.sentAt = Math.max(state.sentAt, at);
         }
-        const { isSettled, proven } = stage.path(by, sent.by.node);
-        if (!isSettled) state.limitedAt = at;
-        // spec path 4: another path is measured from the start. A trial that fails changes nothing.
-        if (state.provenIp !== undefined && proven?.address !== state.provenIp) state.flight.onNewPath();
-        state.provenIp = proven?.address;
+        if (!stage.path(by, sent.by.node).isSettled) state.limitedAt = at;
       },
       onTurn(process) {
         for (const peer of process.peers) {

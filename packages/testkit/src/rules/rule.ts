@@ -3,6 +3,7 @@ import type { PeerStats, TransportConfig } from '@underpass/protocol';
 import type { ObservedProcess, RuleWatch } from '../observer/observer.js';
 import type { Scenario } from '../scenario.js';
 import type { NodeName } from '../simulation/world.js';
+import type { FlightModel } from './flight-model.js';
 import type { PathModel } from './path-model.js';
 
 /** A rule's view of the run, besides what it observes. */
@@ -18,7 +19,10 @@ export interface Stage {
   readBytes(process: ObservedProcess, peer: NodeName, streamId: number): number | undefined;
   /** The peer's path as the process should see it. */
   path(process: ObservedProcess, peer: NodeName): PathModel;
-  transport(process: ObservedProcess): Partial<TransportConfig>;
+  /** What the process has in flight to the peer: before the packet that it sends now, and after the ACK that arrives
+   *  now. */
+  flight(process: ObservedProcess, peer: NodeName): FlightModel;
+  transport(process: ObservedProcess): TransportConfig;
   /** 0 means off. */
   keepaliveMs(process: ObservedProcess): number;
   /** Whether the process has been frozen at any time since then. */

@@ -1,5 +1,4 @@
 import { type Address, sameAddress } from '@underpass/protocol';
-import { FlightModel } from './flight-model.js';
 import { PerPeer } from './per-peer.js';
 import type { Rule } from './rule.js';
 
@@ -8,6 +7,8 @@ const TAIL_REPEAT_MS = 4;
 const ROUNDING_MS = 0.01;
 /** Data queued by a probe timeout may have to wait for the window. */
 const PATIENCE_MS = 100;
+/** No packet is longer, so what carried a byte started in its block or in the one before. */
+const BLOCK_BYTES = 65_536;
 
 interface Carrier {
   readonly start: number;
@@ -16,17 +17,23 @@ interface Carrier {
   isAcknowledged: boolean;
 }
 
-/** The packets that carried one stream, and the highest offset so far. */
+/** The packets that carried RESET_STREAM of a stream. */
+interface Reset {
+  isAcknowledged: boolean;
+}
+
+/** The packets that carried one stream, by the block in which they start, and the highest offset so far. */
 interface Carriers {
-  readonly all: Carrier[];
+  readonly blocks: Map<number, Carrier[]>;
   end: number;
 }
 
 interface Connection {
-  readonly flight: FlightModel;
   readonly carriers: Map<number, Carriers>;
-  /** The packets that carried RESET_STREAM of each stream. */
-  readonly resets: Map<number, { readonly packetNumbers: number[]; isAcknowledged: boolean }>;
+  /** By the id of the stream. */
+  readonly resets: Map<number, Reset>;
+  /** What each packet carried. */
+  readonly cargo: Map<number, readonly (Carrier | Reset)[]>;
   lastData: { packetNumber: number; at: number } | undefined;
   /** Packets that no other data followed for 4 ms. */
   readonly tails: Set<number>;
@@ -40,9 +47,9 @@ export const sentAgain: Rule = {
     'spec recovery 3.1: a packet is lost when it is 3 below the largest acknowledged, or 9/8 of a round trip after it was sent when a later one is acknowledged; recovery 4: nothing is probed before a probe timeout; recovery 8: the last data is repeated after 4 ms. So stream data is sent again for one of these reasons only, and neither data nor RESET_STREAM once it was acknowledged while its sender remembered the packet (recovery 3.3).',
   watch(stage) {
     const connections = new PerPeer<Connection>(() => ({
-      flight: new FlightModel(),
       carriers: new Map(),
       resets: new Map(),
+      cargo: new Map(),
       lastData: undefined,
       tails: new Set(),
       address: undefined,
@@ -55,7 +62,8 @@ export const sentAgain: Rule = {
         // A packet that was corrupted on purpose: its content is unknown.
         connection.isUnclear ||= packet === undefined && payloadBytes > 0;
         if (packet === undefined) return;
-        const { flight, carriers, resets } = connection;
+        const { carriers, resets, cargo } = connection;
+        const flight = stage.flight(by, towards);
         // Another path has another round trip, and it cannot be seen from outside when the program switched.
         const { address } = stage.path(by, towards);
         connection.isUnclear ||=
@@ -63,58 +71,57 @@ export const sentAgain: Rule = {
         connection.address = address;
         if (packet.hello !== undefined || packet.pieces !== undefined) flight.judge(at);
         const { lastData, tails } = connection;
-        if (flight.onSent({ at }, packet)) {
+        if (flight.isAnother(packet)) {
           carriers.clear();
           resets.clear();
+          cargo.clear();
           tails.clear();
           connection.lastData = undefined;
         } else if (lastData !== undefined && at - lastData.at >= TAIL_REPEAT_MS - ROUNDING_MS) {
           tails.add(lastData.packetNumber);
         }
+        const carried: (Carrier | Reset)[] = [];
+        if (packet.resets !== undefined || packet.pieces !== undefined)
+          cargo.set(packet.packetNumber, carried);
         for (const { streamId } of packet.resets ?? []) {
-          const reset = resets.get(streamId) ?? { packetNumbers: [], isAcknowledged: false };
+          const reset = resets.get(streamId) ?? { isAcknowledged: false };
           resets.set(streamId, reset);
-          reset.packetNumbers.push(packet.packetNumber);
+          carried.push(reset);
           if (reset.isAcknowledged)
             stage.report(`${by.name} sent RESET_STREAM of stream ${streamId} again, which was acknowledged`);
         }
         for (const { streamId, offset, length } of packet.pieces ?? []) {
           if (length === 0) continue;
-          const earlier = noteCarrier(carriers, streamId, {
-            start: offset,
-            end: offset + length,
-            packetNumber: packet.packetNumber,
-            isAcknowledged: false,
-          });
-          connection.lastData = { packetNumber: packet.packetNumber, at };
+          const { packetNumber } = packet;
+          const carrier = { start: offset, end: offset + length, packetNumber, isAcknowledged: false };
+          carried.push(carrier);
+          const earlier = noteCarrier(carriers, streamId, carrier);
+          connection.lastData = { packetNumber, at };
           if (earlier.some(({ isAcknowledged }) => isAcknowledged))
             stage.report(
               `${by.name} sent byte ${offset} of stream ${streamId} again, which was acknowledged`,
             );
           if (earlier.length === 0 || connection.isUnclear || !flight.hasSample) continue;
-          const isLost = earlier.some(({ packetNumber }) => !flight.flying.has(packetNumber));
+          const isLost = earlier.some(({ packetNumber }) => flight.flying.get(packetNumber) === undefined);
           const isProbe = at - flight.probedAt <= PATIENCE_MS + 2 * flight.probeTimeoutMs;
           const isTail = earlier.some(({ packetNumber }) => tails.has(packetNumber));
           if (isLost || isProbe || isTail) continue;
-          const { packetNumber } = earlier.at(-1) as Carrier;
-          const ageMs = at - (flight.flying.get(packetNumber)?.at ?? at);
+          const last = earlier.at(-1) as Carrier;
+          const ageMs = at - (flight.flying.get(last.packetNumber)?.at ?? at);
           stage.report(
-            `${by.name} sent byte ${offset} of stream ${streamId} again ${ageMs.toFixed(3)} ms after packet ${packetNumber}; acknowledged is up to ${flight.largestAcked}, a round trip takes ${flight.rttMs.toFixed(3)}, a probe timeout ${flight.probeTimeoutMs.toFixed(3)}`,
+            `${by.name} sent byte ${offset} of stream ${streamId} again ${ageMs.toFixed(3)} ms after packet ${last.packetNumber}; acknowledged is up to ${flight.largestAcked}, a round trip takes ${flight.rttMs.toFixed(3)}, a probe timeout ${flight.probeTimeoutMs.toFixed(3)}`,
           );
         }
       },
-      onArrived({ by, sent, isFresh, dropped, at }) {
+      onArrived({ by, sent, isFresh, dropped }) {
         const ack = sent?.packet?.ack;
         if (sent === undefined || ack === undefined || !isFresh || dropped !== undefined) return;
-        const { flight, carriers, resets } = connections.of(by, sent.by.node);
-        // The acknowledgement of a lost packet that the sender no longer remembers changes nothing for it.
-        const isIn = (n: number) =>
-          ack.ranges.some(([low, high]) => low <= n && n <= high) && flight.remembers(n);
-        for (const { all } of carriers.values()) {
-          for (const carrier of all) carrier.isAcknowledged ||= isIn(carrier.packetNumber);
+        const { cargo } = connections.of(by, sent.by.node);
+        // An acknowledgement of a lost packet that the sender no longer remembers tells it nothing.
+        for (const n of stage.flight(by, sent.by.node).newlyAcknowledged) {
+          for (const it of cargo.get(n) ?? NONE) it.isAcknowledged = true;
+          cargo.delete(n);
         }
-        for (const reset of resets.values()) reset.isAcknowledged ||= reset.packetNumbers.some(isIn);
-        flight.onAck(at, ack);
       },
       onEvent(process, event) {
         if (event.type !== 'disconnected') return;
@@ -135,13 +142,18 @@ function noteCarrier(
 ): readonly Carrier[] {
   let ofStream = carriers.get(streamId);
   if (ofStream === undefined) {
-    ofStream = { all: [], end: 0 };
+    ofStream = { blocks: new Map(), end: 0 };
     carriers.set(streamId, ofStream);
   }
   const { start } = carrier;
+  const { blocks } = ofStream;
+  const index = Math.floor(start / BLOCK_BYTES);
+  const block = blocks.get(index);
+  const isEarlier = (other: Carrier) => other.start <= start && start < other.end;
   const earlier =
-    start >= ofStream.end ? NONE : ofStream.all.filter((other) => other.start <= start && start < other.end);
-  ofStream.all.push(carrier);
+    start >= ofStream.end ? NONE : [...(blocks.get(index - 1) ?? NONE), ...(block ?? NONE)].filter(isEarlier);
+  if (block === undefined) blocks.set(index, [carrier]);
+  else block.push(carrier);
   ofStream.end = Math.max(ofStream.end, carrier.end);
   return earlier;
 }

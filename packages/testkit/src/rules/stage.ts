@@ -1,10 +1,13 @@
 /** Answers the questions of rules about a run, from its scenario, its networks and the statistics of its processes. */
+import { DEFAULT_TRANSPORT, type PeerStats, type TransportConfig } from '@underpass/protocol';
 import type { ObservedProcess } from '../observer/observer.js';
 import type { PeerLink } from '../process-model.js';
 import type { ClientPlan, Scenario } from '../scenario.js';
 import type { SimulatedNetwork } from '../simulation/simulated-network.js';
 import { clientName, type NodeName } from '../simulation/world.js';
+import type { FlightModels } from './flight-models.js';
 import type { Paths } from './path-model.js';
+import { PerPeer } from './per-peer.js';
 import type { Stage } from './rule.js';
 
 export interface StageOptions {
@@ -12,17 +15,33 @@ export interface StageOptions {
   readonly networks: readonly SimulatedNetwork[];
   readonly now: () => number;
   readonly paths: Paths;
+  readonly flights: FlightModels;
+  /** A number that changes before each observation. Between two rules that see the same one, nothing happens. */
+  readonly moment: () => number;
   readonly linkOf: (process: ObservedProcess, peer: NodeName) => PeerLink | undefined;
-  readonly report: (violation: string) => void;
 }
 
-export function createStage({ scenario, networks, now, paths, linkOf, report }: StageOptions): Stage {
+/** What all rules see of the run. Each also has a `report` of its own. */
+export function createStage(options: StageOptions): Omit<Stage, 'report'> {
+  const { scenario, networks, now, paths, flights, moment, linkOf } = options;
   const indexOf = (node: NodeName) => scenario.clients.findIndex((_, i) => clientName(i) === node);
   const clientOf = (node: NodeName) => scenario.clients[indexOf(node)] as ClientPlan;
   const clientIn = ({ node }: ObservedProcess, peer: NodeName) => (node === 'relay' ? peer : node);
   const fails = (node: NodeName): boolean => {
     const { close, violation, removal, restarts } = scenario;
     return [close, violation, removal, ...restarts].some((event) => event?.node === node);
+  };
+  // Several rules ask for them in the same moment.
+  const statistics = new PerPeer<{ moment: number; stats: PeerStats | undefined }>(() => ({
+    moment: -1,
+    stats: undefined,
+  }));
+  const transports = new Map<NodeName, TransportConfig>();
+  const transportOf = (node: NodeName): TransportConfig => {
+    const own = node === 'relay' ? scenario.relayTransport : clientOf(node).transport;
+    const transport = { ...DEFAULT_TRANSPORT, ...own };
+    transports.set(node, transport);
+    return transport;
   };
   return {
     scenario,
@@ -34,10 +53,18 @@ export function createStage({ scenario, networks, now, paths, linkOf, report }: 
         .map(({ at, forMs }) => at + forMs);
       return Math.max(networks[indexOf(client)]?.troubledAt ?? now(), ...standstill);
     },
-    stats: (process, peer) => linkOf(process, peer)?.stats,
+    stats(process, peer) {
+      const last = statistics.of(process, peer);
+      if (last.moment !== moment()) {
+        last.stats = linkOf(process, peer)?.stats;
+        last.moment = moment();
+      }
+      return last.stats;
+    },
     readBytes: (process, peer, streamId) => linkOf(process, peer)?.readBytes(streamId),
     path: (process, peer) => paths.of(process, peer),
-    transport: ({ node }) => (node === 'relay' ? scenario.relayTransport : clientOf(node).transport),
+    flight: (process, peer) => flights.of(process, peer),
+    transport: ({ node }) => transports.get(node) ?? transportOf(node),
     keepaliveMs: ({ node }) => (node === 'relay' ? 0 : clientOf(node).keepaliveMs),
     wasFrozen: ({ node }, since) =>
       scenario.freezes.some(
@@ -47,7 +74,6 @@ export function createStage({ scenario, networks, now, paths, linkOf, report }: 
       [scenario.close, scenario.violation, scenario.removal].some(
         (event) => event !== undefined && (event.node === 'relay' || event.node === clientIn(process, peer)),
       ),
-    report,
   };
 }
 

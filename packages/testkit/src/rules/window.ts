@@ -1,4 +1,3 @@
-import { DEFAULT_TRANSPORT } from '@underpass/protocol';
 import { PerPeer } from './per-peer.js';
 import type { Rule } from './rule.js';
 
@@ -28,7 +27,7 @@ export const congestionWindow: Rule = {
               `${process.name} has ${bytesInFlight} bytes in flight, its window is ${congestionWindowBytes}`,
             );
           }
-          const { datagramBytes } = { ...DEFAULT_TRANSPORT, ...stage.transport(process) };
+          const { datagramBytes } = stage.transport(process);
           if (congestionWindowBytes < 2 * datagramBytes - 1) {
             stage.report(`${process.name} has a window of ${congestionWindowBytes} bytes`);
           }

@@ -79,6 +79,8 @@ export class EndpointDriver {
   readonly #queue: EventQueue;
   readonly #unasked: SeededRandom;
   readonly #batch = new TransmitBatch();
+  /** Each datagram arrives here. */
+  #received = new BufferLike(2048);
   #isStopped = false;
   #turnScheduled = false;
   /** Set while events are dispatched. Commands of the application are then sent in the same turn. */
@@ -140,13 +142,15 @@ export class EndpointDriver {
       return;
     }
     const { endpoint, onArrival, onHandled, onSend } = this.#options;
-    const buffer = new BufferLike(LEADING_BYTES + datagram.length + LEADING_BYTES);
+    const end = LEADING_BYTES + datagram.length;
+    if (end + LEADING_BYTES > this.#received.length) this.#received = new BufferLike(2 * end);
+    const buffer = this.#received;
     buffer.set(datagram, LEADING_BYTES);
-    const arrived = buffer.subarray(LEADING_BYTES, LEADING_BYTES + datagram.length);
+    const arrived = buffer.subarray(LEADING_BYTES, end);
     onArrival?.(arrived, from);
     const reaction = endpoint.handleDatagram(this.#queue.now, arrived, { ...from });
     onHandled?.(arrived, from);
-    buffer.fill(POISON);
+    buffer.fill(POISON, 0, end);
     if (reaction === 'poll') this.wake();
     else if (reaction instanceof Uint8Array) onSend(from, reaction, true);
   }

@@ -50,6 +50,9 @@ function idleLink(): LinkState {
   return { busyUntil: 0, burstUntil: 0, wander: idleLine() };
 }
 
+/** Large enough that few blocks are needed, and small enough for a short run. */
+const BLOCK_BYTES = 32 * 1024;
+
 /** A carried copy, as its network changes it. */
 type Copy = { -readonly [Name in keyof Carried]: Carried[Name] } & {
   readonly order: number;
@@ -84,6 +87,9 @@ export class SimulatedNetwork {
   /** The order of the newest datagram that arrived at each side. */
   readonly #arrivals: Record<Side, number> = { client: 0, relay: 0 };
   readonly #watcher: CarriageWatcher | undefined;
+  /** Holds the datagrams that are under way. It is replaced when it is full. */
+  #block = new Uint8Array(0);
+  #blockUsed = 0;
 
   constructor(
     conditions: NetworkConditions,
@@ -255,12 +261,23 @@ export class SimulatedNetwork {
     }
     if (random.chance(link.stragglerChance)) delayMs += random.between(0, link.stragglerMs);
     const isCorrupted = random.chance(link.corruptionChance);
-    const arrived = isCorrupted ? corrupt(random, datagram) : new Uint8Array(datagram);
+    const arrived = isCorrupted ? corrupt(random, datagram) : this.#copy(datagram);
     if (isCorrupted) {
       this.counts.corrupted++;
       this.troubledAt = this.#queue.now;
     }
     this.#launch(target, to, from, departure, departure + delayMs, arrived);
+  }
+
+  #copy(datagram: Uint8Array): Uint8Array {
+    if (this.#blockUsed + datagram.length > this.#block.length) {
+      this.#block = new Uint8Array(Math.max(BLOCK_BYTES, datagram.length));
+      this.#blockUsed = 0;
+    }
+    const copy = this.#block.subarray(this.#blockUsed, this.#blockUsed + datagram.length);
+    copy.set(datagram);
+    this.#blockUsed += datagram.length;
+    return copy;
   }
 
   #launch(

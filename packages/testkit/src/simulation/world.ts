@@ -141,13 +141,18 @@ export class World {
 
   /** Lets time pass until `until`, until `done` returns true, or until nothing is scheduled. */
   run(until: number, done: () => boolean = () => false): void {
-    while (!this.#isBroken && !done()) {
-      const next = this.queue.nextAt;
-      if (next === undefined || next > until) {
-        this.queue.now = until;
-        return;
+    // The protocol must never throw, whatever arrives.
+    try {
+      while (!this.#isBroken && !done()) {
+        const next = this.queue.nextAt;
+        if (next === undefined || next > until) {
+          this.queue.now = until;
+          return;
+        }
+        this.queue.runNext();
       }
-      this.#guard(() => this.queue.runNext());
+    } catch (error) {
+      this.#break(`threw ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
     }
   }
 
@@ -202,15 +207,6 @@ export class World {
     if (this.#isBroken) return;
     this.#isBroken = true;
     this.#options.onViolation(violation);
-  }
-
-  /** The protocol must never throw, whatever arrives. */
-  #guard(action: () => void): void {
-    try {
-      action();
-    } catch (error) {
-      this.#break(`threw ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
-    }
   }
 
   #trace(text: string): void {
