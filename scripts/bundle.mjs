@@ -69,7 +69,7 @@ export async function bundle() {
     logLevel: 'warning',
   });
   const page = await bundlePage();
-  writeChanged(outdir, [...outputFiles, ...DECLARATIONS.map(declaration)]);
+  writeChanged(outdir, [...outputFiles.map(withRequiredModules), ...DECLARATIONS.map(declaration)]);
   writeChanged(PAGE, page.files);
   return Object.keys({ ...metafile.inputs, ...page.metafile.inputs }).map((file) => path.resolve(root, file));
 }
@@ -102,6 +102,21 @@ async function bundlePage() {
     contents: readFileSync(path.join(playground, 'inspector.html')),
   };
   return { files: [...outputFiles, html], metafile };
+}
+
+/** A static import of a module of Node's, as esbuild writes it. */
+const IMPORT = /\bimport ?(?:\{([^{}]*)\}|(?:\* as )?([\w$]+) ?)from"(node:[\w/]+)";/g;
+
+/** Replaces imports of Node's modules with require. To import one, Node reads all of its exports, and loads for some of them
+ *  what hardly any program needs: for `node:http` a whole HTTP client, which takes as long as starting Node does
+ *  (docs/adr/0011-bundle.md). */
+function withRequiredModules(file) {
+  if (!file.path.endsWith('.js')) return file;
+  const text = file.text.replace(IMPORT, (_, names, whole, module) => {
+    const what = names === undefined ? whole : `{${names.replace(/ as /g, ':')}}`;
+    return `const ${what}=require("${module}");`;
+  });
+  return { path: file.path, contents: Buffer.from(text) };
 }
 
 function declaration(name) {

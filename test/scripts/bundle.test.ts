@@ -1,5 +1,5 @@
 /** How much a start loads (docs/adr/0011-bundle.md). */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 
 const BUNDLE = new URL('../../packages/cli/bundle/', import.meta.url);
@@ -20,13 +20,23 @@ describe('the bundle', () => {
     const texts = [...loadedBy('main.js').values()];
     const bytes = texts.reduce((sum, text) => sum + text.length, 0);
     expect(bytes).toBeLessThan(MAX_START_BYTES);
-    for (const text of texts) expect(text).not.toMatch(/from"node:dgram"|class Endpoint\b/);
+    for (const text of texts) expect(text).not.toMatch(/"node:dgram"|class Endpoint\b/);
+  });
+
+  it('never imports a module of Node statically, which would read all of its exports', () => {
+    for (const name of readdirSync(BUNDLE).filter((name) => name.endsWith('.js'))) {
+      const text = readFileSync(new URL(name, BUNDLE), 'utf8');
+      expect({ name, imports: text.match(/\b(?:import|export)\b[^;"']*?\bfrom ?"node:[^"]*"/g) }).toEqual({
+        name,
+        imports: null,
+      });
+    }
   });
 
   it('loads the protocol with the relay', () => {
     const [relay] = /[\w-]+\.js/.exec(/import\("\.\/relay-[^"]+"\)/.exec(startText())?.[0] ?? '') ?? [];
     const texts = [...loadedBy(relay ?? '').values()];
-    expect(texts.some((text) => /from"node:dgram"/.test(text))).toBe(true);
+    expect(texts.some((text) => /"node:dgram"/.test(text))).toBe(true);
   });
 });
 

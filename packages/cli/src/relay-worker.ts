@@ -4,6 +4,7 @@ import { runWorker, WORKER_PIPE_FD } from '@underpass/relay';
 import { endWithInternalError } from './commands/internal-error.js';
 import { controlSockets } from './control/control-directory.js';
 import { tolerateFailingOutput } from './terminal.js';
+import { prepareForTraffic } from './traffic-flags.js';
 
 tolerateFailingOutput();
 for (const event of ['uncaughtException', 'unhandledRejection'] as const)
@@ -11,6 +12,7 @@ for (const event of ['uncaughtException', 'unhandledRejection'] as const)
 // A terminal or systemd sends these to all processes. The main process decides what follows.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
 
+prepareForTraffic();
 runWorker({
   pipe: pipeToMain(),
   ownSockets: () => controlSockets(),

@@ -31,7 +31,8 @@ export function parseHost(text: string): Host | undefined {
 /** Accepts only unambiguous forms: four decimal numbers, or IPv6 without a zone. IPv4-mapped IPv6 becomes IPv4. */
 export function parseAddress(text: string): IpAddress | undefined {
   if (isIPv4(text)) return ipaddr.IPv4.parse(text);
-  if (!isIPv6(text) || text.includes('%')) return undefined;
+  // Most texts are names. Node's check of IPv6 is a long regular expression, which is slow to compile.
+  if (!text.includes(':') || !isIPv6(text) || text.includes('%')) return undefined;
   const address = ipaddr.IPv6.parse(text);
   return address.isIPv4MappedAddress() ? address.toIPv4Address() : address;
 }

@@ -36,6 +36,7 @@ import { makeStore, noteConnected, sweepStore } from '../store/store-changes.js'
 import { storeDirectoryOf } from '../store/store-files.js';
 import { StoreWatch } from '../store/store-watch.js';
 import { printLine } from '../terminal.js';
+import { prepareForTraffic } from '../traffic-flags.js';
 import { holdYoungGeneration } from '../young-generation.js';
 import { endWithInternalError } from './internal-error.js';
 import { logRelayEvent, logRelaySummary } from './relay-log.js';
@@ -82,6 +83,7 @@ export async function runRelay(flags: RelayFlags): Promise<void> {
   } finally {
     letGrow();
   }
+  prepareForTraffic();
   const { relay, log, settings, feed, recordings, inspect } = started;
   const { publicKey } = settings.atStart;
   const endpoint = flags.endpoint ?? settings.atStart.endpoint;

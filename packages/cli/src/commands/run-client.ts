@@ -14,6 +14,7 @@ import { MetricsServer } from '../metrics/metrics-server.js';
 import { joinTaps, type Recordings } from '../recording/recordings.js';
 import { serviceManager } from '../service/notify.js';
 import { type StopSignal, untilStopSignal } from '../stop-signal.js';
+import { prepareForTraffic } from '../traffic-flags.js';
 import { terminalProgress } from '../wait-progress.js';
 import { logClientEvent, logClientSummary, logForward } from './client-log.js';
 import { ClientConfigFollower, type LoadedClientConfig } from './follow-client-config.js';
@@ -199,6 +200,7 @@ async function start(
       tap: joinTaps(recordings.tap, inspect?.sampler),
       watch: inspect?.sampler,
     });
+    prepareForTraffic();
     // The endpoint has its own copies.
     config.privateKey.fill(0);
     config.presharedKey?.fill(0);
