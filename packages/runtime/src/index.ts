@@ -1,3 +1,4 @@
+export { cLibrary } from './c-library.js';
 export * from './clock.js';
 export * from './crypto/index.js';
 export * from './datagram-socket.js';
@@ -6,7 +7,6 @@ export type { DriverHandler, StreamHandler } from './event-dispatcher.js';
 export * from './flow-socket.js';
 export { ambiguousAddresses } from './local-sockets.js';
 export * from './log.js';
-export { cLibrary } from './native-socket.js';
 export * from './port-probe.js';
 export * from './random.js';
 export { canShareSockets, openSocketGroup, type SocketGroup } from './socket-group.js';

@@ -1,23 +1,6 @@
-/** Opens a UDP socket with options that Node does not expose. koffi, an optional dependency, calls the C library; Node
- *  then takes over the descriptor. */
-import { requireKoffi } from './require-koffi.js';
-
-/** The parts of koffi that we use. */
-interface Koffi {
-  /** @param path  null for the C library that this program is linked with */
-  load(path: null): { func(prototype: string): (...parameters: (number | string | Uint8Array)[]) => number };
-  address(bytes: Uint8Array): bigint;
-}
-
-export interface CLibrary {
-  readonly socket: (domain: number, type: number, protocol: number) => number;
-  readonly setsockopt: (fd: number, level: number, name: number, value: Uint8Array, length: number) => number;
-  readonly bind: (fd: number, address: Uint8Array, length: number) => number;
-  readonly inet_pton: (domain: number, text: string, address: Uint8Array) => number;
-  readonly close: (fd: number) => number;
-  /** Where the bytes are. They must have an ArrayBuffer of their own, and stay reachable while the address is used. */
-  readonly addressOf: (bytes: Uint8Array) => bigint;
-}
+/** Opens a UDP socket with options that Node does not expose, by calls of the C library. Node then takes over the
+ *  descriptor. */
+import { type CLibrary, cLibrary } from './c-library.js';
 
 // The values for Linux on x64 and arm64. Other processors use other values for some of them.
 const AF_INET = 2;
@@ -217,53 +200,3 @@ function setOption(library: CLibrary, fd: number, level: number, name: number, v
 
 const optionValue = new Int32Array(1);
 const optionBytes = new Uint8Array(optionValue.buffer);
-
-interface Loaded {
-  readonly library?: CLibrary;
-  /** Why there is none. */
-  readonly problem?: string;
-}
-
-let known: Loaded | undefined;
-
-/** @returns undefined when koffi is not installed, or the constants for this machine are unknown */
-export function cLibrary(): CLibrary | undefined {
-  known ??= loadCLibrary();
-  return known.library;
-}
-
-/** Why `cLibrary` is undefined, in the system's own words if it refused something. */
-export function cLibraryProblem(): string {
-  known ??= loadCLibrary();
-  return known.problem ?? '';
-}
-
-function loadCLibrary(): Loaded {
-  const { platform, arch } = process;
-  if (platform !== 'linux' || (arch !== 'x64' && arch !== 'arm64'))
-    return { problem: `${platform} on ${arch}` };
-  try {
-    const koffi = requireKoffi() as Koffi;
-    const library = koffi.load(null);
-    return { library: functionsOf(koffi, library) };
-  } catch (error) {
-    return { problem: firstLine(error) };
-  }
-}
-
-function functionsOf(koffi: Koffi, library: ReturnType<Koffi['load']>): CLibrary {
-  return {
-    socket: library.func('int socket(int domain, int type, int protocol)'),
-    setsockopt: library.func(
-      'int setsockopt(int fd, int level, int name, const void *value, uint32_t length)',
-    ),
-    bind: library.func('int bind(int fd, const void *address, uint32_t length)'),
-    inet_pton: library.func('int inet_pton(int domain, const char *text, _Out_ void *address)'),
-    close: library.func('int close(int fd)'),
-    addressOf: (bytes) => koffi.address(bytes),
-  };
-}
-
-function firstLine(error: unknown): string {
-  return String(error instanceof Error ? error.message : error).split('\n', 1)[0] ?? '';
-}

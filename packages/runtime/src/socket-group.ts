@@ -2,7 +2,8 @@
  *  worker it is meant (spec session 3.3). */
 import { isIP } from 'node:net';
 import { type Address, MessageType, ResponseOffset, TransportOffset } from '@underpass/protocol';
-import { attachSteering, type CLibrary, cLibrary, openDescriptor } from './native-socket.js';
+import { type CLibrary, cLibrary } from './c-library.js';
+import { attachSteering, openDescriptor } from './native-socket.js';
 import { type SharedSocket, SOCKET_BUFFER_BYTES } from './system-socket.js';
 import { openUdpSocket } from './udp-socket.js';
 import { UnderpassError } from './underpass-error.js';

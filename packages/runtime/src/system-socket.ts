@@ -1,7 +1,8 @@
 /** Opens one UDP socket of the system: through koffi where it is installed, otherwise through Node. */
 import { createSocket, type Socket } from 'node:dgram';
 import type { Address } from '@underpass/protocol';
-import { adoptDescriptor, cLibrary, type NativeOptions, openNativeSocket } from './native-socket.js';
+import { cLibrary } from './c-library.js';
+import { adoptDescriptor, type NativeOptions, openNativeSocket } from './native-socket.js';
 import { AddressCache, fromDualStack, toDualStack } from './socket-address.js';
 
 /** Requested from the kernel for each direction; it may give less. At 1 Gbit/s it covers 33 ms during which we are not

@@ -2,12 +2,12 @@
 import type { RemoteInfo } from 'node:dgram';
 import { isIP } from 'node:net';
 import type { Address, TransmitBatch } from '@underpass/protocol';
+import { cLibrary, cLibraryProblem } from './c-library.js';
 import { monotonicMs } from './clock.js';
 import { datagramBytesIn } from './coalesced.js';
 import type { DatagramListener, DatagramSocket } from './datagram-socket.js';
 import { ambiguousAddresses, LocalSockets } from './local-sockets.js';
 import { type Log, silentLog } from './log.js';
-import { cLibrary, cLibraryProblem } from './native-socket.js';
 import { PendingBatch, SendQueue, type SendQueueEvents } from './send-queue.js';
 import type { SocketKind } from './socket-kinds.js';
 import {

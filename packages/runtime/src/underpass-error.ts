@@ -11,6 +11,10 @@ export const UNDERPASS_ERROR_CODES = [
   'invalid-config',
   'client-running',
   'relay-not-reached',
+  'invite-used',
+  'invite-expired',
+  'invite-revoked',
+  'enrolment-failed',
   'closed',
 ] as const;
 export type UnderpassErrorCode = (typeof UNDERPASS_ERROR_CODES)[number];

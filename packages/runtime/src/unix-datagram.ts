@@ -1,24 +1,5 @@
-/** Sends a datagram to a unix socket, which Node cannot do. koffi, an optional dependency, calls the C library. */
-import { requireKoffi } from './require-koffi.js';
-
-/** The parts of koffi that we use. */
-interface Koffi {
-  /** @param path  null for the C library that this program is linked with */
-  load(path: null): { func(prototype: string): (...parameters: (number | Uint8Array)[]) => number };
-}
-
-interface CLibrary {
-  readonly socket: (domain: number, type: number, protocol: number) => number;
-  readonly sendto: (
-    fd: number,
-    bytes: Uint8Array,
-    length: number,
-    flags: number,
-    address: Uint8Array,
-    addressLength: number,
-  ) => number;
-  readonly close: (fd: number) => number;
-}
+/** Sends a datagram to a unix socket, which Node cannot do, by calls of the C library. */
+import { cLibrary } from './c-library.js';
 
 // The values for Linux on x64 and arm64. Other processors use other values for some of them.
 const AF_UNIX = 1;
@@ -55,28 +36,4 @@ function unixAddress(path: string): Uint8Array | undefined {
   new DataView(address.buffer).setUint16(0, AF_UNIX, true);
   address.set(text, isAbstract ? FAMILY_BYTES + 1 : FAMILY_BYTES);
   return address;
-}
-
-let known: { readonly library: CLibrary | undefined } | undefined;
-
-function cLibrary(): CLibrary | undefined {
-  known ??= { library: loadCLibrary() };
-  return known.library;
-}
-
-function loadCLibrary(): CLibrary | undefined {
-  if (process.platform !== 'linux' || (process.arch !== 'x64' && process.arch !== 'arm64')) return undefined;
-  try {
-    const koffi = requireKoffi() as Koffi;
-    const library = koffi.load(null);
-    return {
-      socket: library.func('int socket(int domain, int type, int protocol)'),
-      sendto: library.func(
-        'int64 sendto(int fd, const void *bytes, uint64_t length, int flags, const void *address, uint32_t size)',
-      ),
-      close: library.func('int close(int fd)'),
-    };
-  } catch {
-    return undefined;
-  }
 }

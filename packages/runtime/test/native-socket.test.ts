@@ -1,7 +1,8 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { readdirSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
-import { cLibrary, NativeOptions, type NativeSocketOptions, openNativeSocket } from '../src/native-socket.js';
+import { cLibrary } from '../src/c-library.js';
+import { NativeOptions, type NativeSocketOptions, openNativeSocket } from '../src/native-socket.js';
 import { loadGetsockopt } from './socket-options.js';
 
 const library = cLibrary();
@@ -150,6 +151,7 @@ function fake(fd: number) {
     setsockopt: () => 0,
     bind: () => 0,
     inet_pton: () => 1,
+    sendto: () => -1,
     addressOf: () => 0n,
   };
   return { library: { ...calls, close: (which: number) => closed.push(which) }, closed };

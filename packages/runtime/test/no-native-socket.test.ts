@@ -1,10 +1,9 @@
 import { expect, it, vi } from 'vitest';
 import { openUdpSocket } from '../src/index.js';
 
-vi.mock(import('../src/native-socket.js'), async (original) => ({
+vi.mock(import('../src/c-library.js'), async (original) => ({
   ...(await original()),
   cLibrary: () => undefined,
-  openNativeSocket: () => undefined,
 }));
 
 it('explains that there is no native socket here, if one is required', async () => {

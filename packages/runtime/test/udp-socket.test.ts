@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { networkInterfaces, release } from 'node:os';
 import type { Address } from '@underpass/protocol';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { cLibrary } from '../src/c-library.js';
 import {
   type DatagramSocket,
   MAX_BATCHES,
@@ -10,7 +11,7 @@ import {
   type UdpSocketOptions,
   UnderpassError,
 } from '../src/index.js';
-import { cLibrary, NativeOptions } from '../src/native-socket.js';
+import { NativeOptions } from '../src/native-socket.js';
 import { openPlain } from '../src/system-socket.js';
 import { loadGetsockopt } from './socket-options.js';
 

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { installed } from '../../../test/e2e/installed.js';
-import { cLibrary } from '../src/native-socket.js';
+import { cLibrary } from '../src/c-library.js';
 import { sendUnixDatagram } from '../src/unix-datagram.js';
 
 const hasKoffi = cLibrary() !== undefined;
