@@ -13,6 +13,7 @@ import { type HostPort, parseHostPort, parseListenAddress } from '../host-port.j
 import { encodeKey } from '../key-text.js';
 import { DEFAULT_INVITE_MS, MAX_INVITE_MS, MAX_INVITES, MIN_INVITE_MS } from '../limits.js';
 import { publicKeyOf } from '../public-key.js';
+import { Closing } from './closing.js';
 import { type EnrolledPeer, type InviteRules, Invites } from './invites.js';
 import { keyIn } from './keys.js';
 import type * as Api from './relay-api.js';
@@ -55,15 +56,14 @@ export const createRelay: typeof Api.createRelay = async (options) => {
   return relay;
 };
 
-/** Translates the events and the status of a relay that runs. It owns the list of peers, to which enrolment adds, and
- *  whether the relay is closed. */
+/** Translates the events and the status of a relay that runs. It owns the list of peers, to which enrolment adds. */
 class EmbeddedRelay extends EventEmitter<Api.RelayEvents> implements Api.Relay {
   readonly publicKey: string;
   readonly #publicKey: Uint8Array;
   readonly #relay: Started;
   readonly #invites: Invites | undefined;
   #peers: readonly RelayPeerOptions[];
-  #closing: Promise<void> | undefined;
+  readonly #closing = new Closing('the relay', () => this.#close());
 
   constructor(
     relay: Started,
@@ -84,12 +84,12 @@ class EmbeddedRelay extends EventEmitter<Api.RelayEvents> implements Api.Relay {
   }
 
   setPeers(peers: readonly Api.RelayPeer[]): void {
-    this.#refuseClosed();
+    this.#closing.refuseClosed();
     this.#setPeers(peers.map(peerOf));
   }
 
   invite(name: string, options: Api.InviteOptions): Api.Invite {
-    this.#refuseClosed();
+    this.#closing.refuseClosed();
     const invites = this.#invites;
     if (invites === undefined) {
       throw new UnderpassError('invalid-option', 'this relay cannot keep a peer that enrols', 'give onEnrol');
@@ -117,7 +117,7 @@ class EmbeddedRelay extends EventEmitter<Api.RelayEvents> implements Api.Relay {
     const link = invites.add(name, rules, expiresAtMs, { endpoint, publicKey: this.#publicKey });
     this.#setPeers(this.#peers);
     const revoke = (): void => {
-      if (!invites.isOpen(name) || this.#closing !== undefined) return;
+      if (!invites.isOpen(name) || this.#closing.hasBegun) return;
       invites.delete(name);
       this.#setPeers(this.#peers);
     };
@@ -139,20 +139,15 @@ class EmbeddedRelay extends EventEmitter<Api.RelayEvents> implements Api.Relay {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#relay.close().then(() => void this.emit('close'));
-    return this.#closing;
+    return this.#closing.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
-  /** Closes when the signal aborts. */
   closeWith(signal: AbortSignal): void {
-    const onAbort = () => void this.close();
-    signal.addEventListener('abort', onAbort, { once: true });
-    this.once('close', () => signal.removeEventListener('abort', onAbort));
-    if (signal.aborted) onAbort();
+    this.#closing.closeWith(signal);
   }
 
   /** The relay has made a peer of a client with an invite. */
@@ -168,8 +163,9 @@ class EmbeddedRelay extends EventEmitter<Api.RelayEvents> implements Api.Relay {
     this.#peers = peers;
   }
 
-  #refuseClosed(): void {
-    if (this.#closing !== undefined) throw new UnderpassError('closed', 'the relay is closed', '');
+  async #close(): Promise<void> {
+    await this.#relay.close();
+    this.emit('close');
   }
 
   /** @throws UnderpassError */

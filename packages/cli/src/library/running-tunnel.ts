@@ -16,18 +16,19 @@ import type {
   TunnelSocket,
   TunnelStatus,
 } from './api.js';
+import { Closing } from './closing.js';
 import { connectorOf } from './connector.js';
 import { Listeners } from './listeners.js';
 
 /** Joins a client that runs, for which it translates events and status, with what a Node program uses: sockets, agents
- *  and listeners. The client does the work; this class owns nothing but whether it is closed. */
+ *  and listeners. The client does the work; this class owns nothing. */
 export class RunningTunnel extends EventEmitter<TunnelEvents> implements Tunnel {
   readonly connector: Connector;
   readonly #client: Client;
   readonly #relay: HostPort;
   readonly #onClose: () => void;
   readonly #listeners: Listeners;
-  #closing: Promise<void> | undefined;
+  readonly #closing = new Closing('the tunnel', () => this.#close());
 
   /** @param onClose  called when the client has closed */
   constructor(client: Client, relay: HostPort, onClose: () => void) {
@@ -40,7 +41,7 @@ export class RunningTunnel extends EventEmitter<TunnelEvents> implements Tunnel 
   }
 
   dial(target: DialTarget, options?: DialOptions): TunnelSocket {
-    this.#refuseClosed();
+    this.#closing.refuseClosed();
     const parsed = parseTarget(targetText(target));
     if ('reason' in parsed) throw new UnderpassError('invalid-option', parsed.reason, '');
     return this.#client.dial(parsed, options);
@@ -55,7 +56,7 @@ export class RunningTunnel extends EventEmitter<TunnelEvents> implements Tunnel 
   }
 
   async listen(...[place, target, options]: Parameters<Tunnel['listen']>): Promise<TunnelListener> {
-    this.#refuseClosed();
+    this.#closing.refuseClosed();
     return this.#listeners.open(place, target, options);
   }
 
@@ -63,7 +64,7 @@ export class RunningTunnel extends EventEmitter<TunnelEvents> implements Tunnel 
     const { relay, suite, streams } = this.#client.status();
     return {
       relay: { host: this.#relay.host, port: this.#relay.port },
-      connected: relay.connected && this.#closing === undefined,
+      connected: relay.connected && !this.#closing.hasBegun,
       waiting: relay.waitingSince !== undefined,
       rttMs: relay.smoothedRttMs,
       bytesSent: relay.bytesSent,
@@ -75,20 +76,15 @@ export class RunningTunnel extends EventEmitter<TunnelEvents> implements Tunnel 
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
+    return this.#closing.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
-  /** Closes when the signal aborts. */
   closeWith(signal: AbortSignal): void {
-    const onAbort = () => void this.close();
-    signal.addEventListener('abort', onAbort, { once: true });
-    this.once('close', () => signal.removeEventListener('abort', onAbort));
-    if (signal.aborted) onAbort();
+    this.#closing.closeWith(signal);
   }
 
   /** Takes every event of the client. */
@@ -119,10 +115,6 @@ export class RunningTunnel extends EventEmitter<TunnelEvents> implements Tunnel 
     await this.#client.close();
     this.#onClose();
     this.emit('close');
-  }
-
-  #refuseClosed(): void {
-    if (this.#closing !== undefined) throw new UnderpassError('closed', 'the tunnel is closed', '');
   }
 }
 
