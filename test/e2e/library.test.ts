@@ -9,6 +9,8 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { generateKeyPair } from '../../packages/cli/src/library/index.js';
+import { createRelay } from '../../packages/cli/src/library/relay.js';
 import { newKeys, rules, runRelay } from '../../packages/cli/test/tunnel/in-process.js';
 import { parseListenRule } from '../../packages/forward/src/reverse/listen-rules.js';
 import { DEADLINE_MS } from './running-program.js';
@@ -35,7 +37,7 @@ async function output(code: string, environment: NodeJS.ProcessEnv = {}): Promis
   const file = path.join(project, 'program.mjs');
   writeFileSync(file, code);
   const env = { ...process.env, XDG_RUNTIME_DIR: project, ...environment };
-  const { stdout, stderr } = await run(process.execPath, [file], { env, timeout: DEADLINE_MS });
+  const { stdout, stderr } = await run(process.execPath, [file], { env, cwd: project, timeout: DEADLINE_MS });
   expect(stderr).toBe('');
   return stdout;
 }
@@ -74,19 +76,28 @@ async function setUp() {
     `relay = "127.0.0.1:${relay.address.port}"\nrelay_public_key = "${text(relayKeys.publicKey)}"\nprivate_key_file = "my-relay.key"\n`,
     { mode: 0o600 },
   );
-  return { port, environment: { XDG_CONFIG_HOME: path.join(project, 'config') } };
+  return { port, environment: { XDG_CONFIG_HOME: path.join(project, 'config'), LINK: await newLink() } };
+}
+
+/** The link of an invite of another relay. */
+async function newLink(): Promise<string> {
+  const { privateKey } = generateKeyPair();
+  const relay = await createRelay({ listen: '127.0.0.1:0', privateKey, peers: [], onEnrol: () => {} });
+  onTestFinished(() => relay.close());
+  return relay.invite('my-program', { allow: [] }).link;
 }
 
 describe('the examples of docs/guide/library.md', () => {
   it.each([
-    [0, /^HTTP\/1\.1 200 OK\r\n.*this is \/status\n$/s],
-    [1, /^this is \/status\n$/],
-    [2, /^this is \/status\n\n$/],
-    [3, /^the relay listens on port \d+\n$/],
+    [0, /^enrolled as my-program\n$/],
+    [1, /^HTTP\/1\.1 200 OK\r\n.*this is \/status\n$/s],
+    [2, /^this is \/status\n$/],
+    [3, /^this is \/status\n\n$/],
     [4, /^the relay listens on port \d+\n$/],
-    [5, /^not-allowed EACCES\nthe tunnel goes on\n$/],
-    [6, /^true\n$/],
-    [7, /^underpass client underpass:\/\/127\.0\.0\.1:\d+\/\S{92}\nworks once, for 24 hours\n$/],
+    [5, /^the relay listens on port \d+\n$/],
+    [6, /^not-allowed EACCES\nthe tunnel goes on\n$/],
+    [7, /^true\n$/],
+    [8, /^underpass client underpass:\/\/127\.0\.0\.1:\d+\/\S{92}\nworks once, for 24 hours\n$/],
   ])('number %i prints what it should, and ends by itself', async (index, expected) => {
     const { port, environment } = await setUp();
     const code = (EXAMPLES[index] ?? '').replaceAll('internal:8080', `internal:${port}`).replace('9000', '0');
@@ -94,7 +105,7 @@ describe('the examples of docs/guide/library.md', () => {
   });
 
   it('are all tried', () => {
-    expect(EXAMPLES).toHaveLength(8);
+    expect(EXAMPLES).toHaveLength(9);
   });
 });
 

@@ -57,7 +57,7 @@ describe.skipIf(isWindows)('the package', { timeout: NPM_LIMIT_MS }, () => {
     const code =
       "Promise.all(['underpass', 'underpass/relay'].map((name) => import(name))).then((entries) => console.log(...entries.flatMap(Object.keys)))";
     const names = execFileSync(process.execPath, ['-e', code], { cwd: parent, encoding: 'utf8' });
-    expect(names.trim()).toBe('TunnelError UnderpassError connect generateKeyPair createRelay');
+    expect(names.trim()).toBe('TunnelError UnderpassError connect enrol generateKeyPair createRelay');
     expect(readdirSync(path.join(folder, 'bundle'))).toEqual(
       expect.arrayContaining(['api.d.ts', 'relay-api.d.ts']),
     );

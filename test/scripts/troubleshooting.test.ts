@@ -69,8 +69,8 @@ const calls = ['cli', 'client', 'relay', 'forward', 'runtime'].flatMap((name) =>
 function failureIn({ file, name, source, words }: Call): string | undefined {
   if (name === 'CliError') return source[0] === 'ExitCode.failure' ? words[1] : undefined;
   if (name === 'UnderpassError') return words[1];
-  const isShort = (name === 'fail' && file.endsWith('/enrol.ts')) || name === 'refusal';
-  return isShort && file.startsWith('cli/') ? words[0] : undefined;
+  if (name === 'failure' && file.endsWith('/enrol-text.ts')) return words[1];
+  return name === 'refusal' && file.startsWith('cli/') ? words[0] : undefined;
 }
 
 describe('docs/troubleshooting.md', () => {

@@ -38,6 +38,8 @@ export interface EnrolOptions {
   readonly link: InviteLink;
   /** The public half of the client's own key, which must be kept before this is called (spec enrolment 5.1). */
   readonly publicKey: Uint8Array;
+  /** Gives up, with the outcome `no-answer`. */
+  readonly signal?: AbortSignal;
   readonly onEvent?: (event: ClientEvent) => void;
   readonly lookUp?: NameLookup;
   readonly timers?: Timers;
@@ -147,6 +149,9 @@ class EnrolmentAttempt {
   async run(): Promise<Enrolment> {
     const outcome = await new Promise<Enrolment>((resolve) => {
       this.#finish = resolve;
+      const { signal } = this.#options;
+      signal?.addEventListener('abort', this.#giveUp);
+      if (signal?.aborted === true) this.#giveUp();
       this.#wait(ENROL_CONTACT_MS);
       void this.#finder.start();
       this.#relay.connect(this.#driver.now());
@@ -154,12 +159,17 @@ class EnrolmentAttempt {
       this.#report.begin();
       this.#ask();
     });
+    this.#options.signal?.removeEventListener('abort', this.#giveUp);
     if (this.#timer !== undefined) this.#timers.clear(this.#timer);
     this.#finder.stop();
     this.#report.end();
     await this.#driver.close();
     return outcome;
   }
+
+  readonly #giveUp = (): void => {
+    this.#finish({ kind: 'no-answer', wasReached: this.#wasReached, problem: this.#problem });
+  };
 
   #emit(event: ClientEvent): void {
     if (event.type === 'contact-problem') this.#problem = event.problem;
@@ -168,9 +178,7 @@ class EnrolmentAttempt {
 
   #wait(limitMs: number): void {
     if (this.#timer !== undefined) this.#timers.clear(this.#timer);
-    this.#timer = this.#timers.set(() => {
-      this.#finish({ kind: 'no-answer', wasReached: this.#wasReached, problem: this.#problem });
-    }, limitMs);
+    this.#timer = this.#timers.set(this.#giveUp, limitMs);
   }
 
   #onConnected(): void {

@@ -3,7 +3,6 @@ import { type Enrolment, enrol } from '@underpass/client';
 import {
   formatTarget,
   type InviteLink,
-  type LinkProblem,
   looksLikeInviteLink,
   MAX_LINK_CHARACTERS,
   parseInviteLink,
@@ -23,7 +22,7 @@ import {
 import { ExitCode } from '../exit-code.js';
 import { publicKeyOf } from '../public-key.js';
 import { terminalProgress } from '../wait-progress.js';
-import { PROBLEM_HINTS, problemText } from './contact-text.js';
+import { type EnrolRefusal, enrolFailure, linkFailure } from './enrol-text.js';
 import { readSecretLine } from './read-secret-line.js';
 
 /** Finds the relay that the argument of `underpass client` means, and enrols there if it is a link.
@@ -55,25 +54,10 @@ function hideArguments(): void {
 function linkIn(text: string): InviteLink {
   const link = parseInviteLink(text);
   if (typeof link !== 'string') return link;
-  const [message, hint] = LINK_PROBLEMS[link];
-  throw new CliError(ExitCode.usage, message, hint);
+  const { message, hint } = linkFailure(link);
+  const readIt = link === 'altered' ? ', or read it from a file: underpass client - < FILE' : '';
+  throw new CliError(ExitCode.usage, message, hint + readIt);
 }
-
-const LINK_PROBLEMS: Readonly<Record<LinkProblem, readonly [string, string]>> = {
-  'not-a-link': [
-    'this is not the link of an invite',
-    'expected underpass://HOST:PORT/ and 92 more characters, as underpass invite prints it',
-  ],
-  truncated: [
-    'the end of the link is missing',
-    'copy it whole: 92 letters, digits, dashes and underscores follow the last slash',
-  ],
-  altered: [
-    'the link was altered: a character is wrong, missing or too much',
-    'copy it again, or read it from a file: underpass client - < FILE',
-  ],
-  version: ['this link is for a newer version of underpass', 'update the program on this machine'],
-};
 
 /** Refuses before anything is sent, so that the invite stays good. */
 function refuseKnown({ relayPublicKey, endpoint }: InviteLink, as: string | undefined): void {
@@ -130,56 +114,10 @@ export function isFinal(outcome: Enrolment): boolean {
 
 const FINAL_STATUSES: ReadonlySet<RequestStatus> = new Set(['invite-used', 'invite-expired', 'not-allowed']);
 
-/** Each outcome has a message of its own. */
-export function enrolError(
-  outcome: Exclude<Enrolment, { readonly kind: 'enrolled' }>,
-  place: string,
-): CliError {
-  const fail = (message: string, hint: string): CliError => new CliError(ExitCode.failure, message, hint);
-  if (outcome.kind === 'refused') {
-    switch (outcome.status) {
-      case 'invite-used':
-        return fail(
-          'the link was used already',
-          'if that was not you, somebody else has it: tell whoever runs the relay, and ask for a new one',
-        );
-      case 'invite-expired':
-        return fail('the link has expired', 'ask whoever runs the relay for a new one');
-      case 'not-allowed':
-        return fail('the link was revoked', 'ask whoever runs the relay for a new one');
-      case 'malformed-request':
-        return fail(
-          `the relay ${place} does not know invites`,
-          'its version is older than the link: update it',
-        );
-      default:
-        return fail(
-          `the relay ${place} could not enrol this client (${outcome.status})`,
-          'its log says why; the link is still good, so try again after that',
-        );
-    }
-  }
-  if (outcome.kind === 'ended') {
-    return outcome.cause === 'removed'
-      ? fail('the link was revoked', 'ask whoever runs the relay for a new one')
-      : fail('another client uses the same link at this moment', 'use each link on one machine only');
-  }
-  if (outcome.wasReached) {
-    return fail(
-      `the relay ${place} was reached, but its answer did not arrive`,
-      'try again with the same link',
-    );
-  }
-  if (outcome.problem !== undefined) {
-    return fail(
-      `no answer from ${place}: ${problemText(outcome.problem)}`,
-      `${PROBLEM_HINTS[outcome.problem.kind]}, then try again with the same link`,
-    );
-  }
-  return fail(
-    `no answer from ${place}: the relay does not run, UDP does not reach it, or it does not know this link (revoked, over for a week, or for another relay)`,
-    'check the relay, its firewall and its log, then try again with the same link',
-  );
+/** The outcome as an error of the command line. */
+export function enrolError(outcome: EnrolRefusal, place: string): CliError {
+  const { message, hint } = enrolFailure(outcome, place);
+  return new CliError(ExitCode.failure, message, hint);
 }
 
 function nameTaken(name: string): CliError {

@@ -22,6 +22,16 @@ export declare function connect(
   options?: TunnelOptions,
 ): Promise<Tunnel>;
 
+/** Enrols this program at a relay, with the link of an invite, which works once. Keep what it resolves with: `connect` takes
+ *  it, now and in later runs.
+ *
+ *  @param options  the program's own key. Keep it before you call: if the answer is lost, only the same key gets it again
+ *  @throws UnderpassError with the code `invalid-option` for a text that is no link or no key, `relay-not-reached` if the
+ *    relay does not answer (try again with the same link and key), `invite-used`, `invite-expired` or `invite-revoked`, and
+ *    `enrolment-failed` if the relay could not do it
+ *  @throws the signal's reason when it aborts */
+export declare function enrol(link: string, options: EnrolOptions): Promise<Enrolment>;
+
 /** Draws a new key pair, as `underpass keygen` and `underpass pubkey` do. */
 export declare function generateKeyPair(): KeyPair;
 
@@ -43,6 +53,10 @@ export type UnderpassErrorCode =
   | 'invalid-config'
   | 'client-running'
   | 'relay-not-reached'
+  | 'invite-used'
+  | 'invite-expired'
+  | 'invite-revoked'
+  | 'enrolment-failed'
   | 'closed';
 
 /** Why a connection through the tunnel failed, or why the relay does not listen. */
@@ -99,6 +113,25 @@ export interface KeyOptions {
   readonly presharedKey?: Key;
   /** 0, the default, turns it off. */
   readonly persistentKeepaliveMs?: number;
+}
+
+export interface EnrolOptions {
+  /** Of `generateKeyPair`. It never leaves this program. */
+  readonly privateKey: Key;
+  /** Gives up. The relay may have made a peer of this program all the same: try again with the same link and key. */
+  readonly signal?: AbortSignal;
+}
+
+/** Where the relay is, and the keys for it. All keys are base64 text, so it can be kept as JSON. Whoever has it can take this
+ *  program's place. */
+export interface Enrolment extends KeyOptions {
+  readonly relayPublicKey: string;
+  readonly privateKey: string;
+  readonly presharedKey: string;
+  /** What the relay calls this program. */
+  readonly peerName: string;
+  /** What the relay calls itself; empty if it has no name. */
+  readonly relayName: string;
 }
 
 export interface TunnelOptions {
