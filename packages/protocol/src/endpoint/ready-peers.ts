@@ -58,12 +58,15 @@ export class ReadyPeers<Event> {
     }
   }
 
+  /** Asking a peer for an event must not touch it. */
   pollEvent(): Event | undefined {
-    for (const peer of this.#eventful) {
-      this.#eventful.delete(peer);
+    const eventful = this.#eventful;
+    for (const peer of eventful) {
       const event = peer.pollEvent();
+      // A set makes a new table after a few changes. One peer alone, with event after event, need not move.
+      if (event === undefined || eventful.size > 1) eventful.delete(peer);
       if (event === undefined) continue;
-      this.#eventful.add(peer);
+      eventful.add(peer);
       return event;
     }
     return undefined;
