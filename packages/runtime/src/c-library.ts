@@ -4,7 +4,9 @@ import { requireKoffi } from './require-koffi.js';
 /** The parts of koffi that we use. */
 interface Koffi {
   /** @param path  null for the C library that this program is linked with */
-  load(path: null): { func(prototype: string): (...parameters: (number | string | Uint8Array)[]) => number };
+  load(path: null): {
+    func(prototype: string): (...parameters: (number | bigint | string | Uint8Array)[]) => number;
+  };
   address(bytes: Uint8Array): bigint;
 }
 
@@ -14,6 +16,10 @@ export interface CLibrary {
   readonly setsockopt: (fd: number, level: number, name: number, value: Uint8Array, length: number) => number;
   readonly bind: (fd: number, address: Uint8Array, length: number) => number;
   readonly inet_pton: (domain: number, text: string, address: Uint8Array) => number;
+  readonly inet_ntop: (domain: number, address: Uint8Array, text: Uint8Array, length: number) => number;
+  readonly if_indextoname: (index: number, name: Uint8Array) => number;
+  /** @param messages  the address of `count` structures */
+  readonly recvmmsg: (fd: number, messages: bigint, count: number, flags: number, timeout: number) => number;
   readonly sendto: (
     fd: number,
     bytes: Uint8Array,
@@ -70,6 +76,14 @@ function functionsOf(koffi: Koffi, library: ReturnType<Koffi['load']>): CLibrary
     inet_pton: library.func('int inet_pton(int domain, const char *text, _Out_ void *address)'),
     sendto: library.func(
       'int64 sendto(int fd, const void *bytes, uint64_t length, int flags, const void *address, uint32_t size)',
+    ),
+    // Both return a pointer, which only says whether they worked.
+    inet_ntop: library.func(
+      'uintptr_t inet_ntop(int domain, const void *address, _Out_ void *text, uint32_t length)',
+    ),
+    if_indextoname: library.func('uintptr_t if_indextoname(uint32_t index, _Out_ void *name)'),
+    recvmmsg: library.func(
+      'int recvmmsg(int fd, uintptr_t messages, uint32_t count, int flags, uintptr_t timeout)',
     ),
     close: library.func('int close(int fd)'),
     addressOf: (bytes) => koffi.address(bytes),

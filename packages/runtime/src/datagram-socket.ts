@@ -3,7 +3,7 @@ import type { Address, TransmitBatch } from '@underpass/protocol';
 import type { SocketKind } from './socket-kinds.js';
 
 export interface DatagramListener {
-  /** Receives one UDP payload, which the listener may keep and modify. */
+  /** Receives one UDP payload. The listener may modify it, but not keep it: the memory is used again. */
   onDatagram(datagram: Uint8Array, from: Address): void;
   /** A batch is free again after `acquireBatch` returned undefined. */
   onBatchFree(): void;

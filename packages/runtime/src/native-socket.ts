@@ -68,6 +68,11 @@ export class NativeOptions {
     this.coalesces = setOption(library, fd, SOL_UDP, UDP_GRO, 1);
   }
 
+  /** The descriptor; negative once it was released. */
+  get fd(): number {
+    return this.#fd;
+  }
+
   get mayFragment(): boolean {
     return this.#mayFragment;
   }

@@ -8,6 +8,7 @@ import { datagramBytesIn } from './coalesced.js';
 import type { DatagramListener, DatagramSocket } from './datagram-socket.js';
 import { ambiguousAddresses, LocalSockets } from './local-sockets.js';
 import { type Log, silentLog } from './log.js';
+import { MAX_MESSAGES_READ, MessageReader } from './message-reader.js';
 import { PendingBatch, SendQueue, type SendQueueEvents } from './send-queue.js';
 import type { SocketKind } from './socket-kinds.js';
 import {
@@ -22,6 +23,12 @@ import { bindError, systemCode, UnderpassError } from './underpass-error.js';
 
 /** How many batches, 64 KiB each, may wait for the kernel before sending pauses. */
 export const MAX_BATCHES = 16;
+
+/** How many coalesced messages are read at once: with more, their bytes leave the processor's cache before they are
+ *  opened. */
+const MAX_COALESCED_READ = 2;
+/** How many bytes are read beside those that Node reads, before timers and other sockets have their turn. */
+export const MAX_MORE_BYTES = 1024 * 1024;
 
 export interface UdpSocketOptions {
   /** An IP literal. By default every interface, with IPv6 and IPv4 on one socket where the system has IPv6. */
@@ -98,6 +105,13 @@ class UdpSocket implements DatagramSocket {
   readonly #locals: LocalSockets | undefined;
   readonly #queues = new Map<SystemSocket, SendQueue>();
   readonly #queueEvents: SendQueueEvents;
+  readonly #reader: MessageReader | undefined;
+  /** What is left of MAX_MORE_BYTES in this turn of the event loop. */
+  #mayReadBytes = MAX_MORE_BYTES;
+  #arrivesCoalesced = false;
+  readonly #onTurnOver = (): void => {
+    this.#mayReadBytes = MAX_MORE_BYTES;
+  };
   readonly #free: PendingBatch[] = [];
   #made = 0;
   #starved = false;
@@ -123,6 +137,7 @@ class UdpSocket implements DatagramSocket {
     };
     this.#attach(main);
     const isPossible = main.options !== undefined;
+    this.#reader = isPossible ? sharedReader() : undefined;
     this.mayAnswerFromAnotherAddress =
       localAddresses !== undefined && !isPossible && ambiguousAddresses(localAddresses()).length > 0;
     if (localAddresses === undefined || !isPossible) return;
@@ -204,14 +219,30 @@ class UdpSocket implements DatagramSocket {
     if (via === this.#main) this.#locals?.onMainDatagram();
     const listener = this.#listener;
     if (listener === undefined) return;
-    const sender = via.senderOf(from.address, from.port);
     const bytes = via.options?.coalesces === true ? datagramBytesIn(message) : message.length;
-    if (bytes >= message.length) {
-      listener.onDatagram(message, sender);
-      return;
-    }
-    for (let at = 0; at < message.length; at += bytes) {
-      listener.onDatagram(message.subarray(at, at + bytes), sender);
+    passOn(listener, message, bytes, via.senderOf(from.address, from.port));
+    if (this.#reader !== undefined) this.#readMore(via, listener, this.#reader);
+  }
+
+  /** Reads what else has arrived. Node has taken one message, and would take each further one with a call, a buffer and
+   *  an object of its own. */
+  #readMore(via: SystemSocket, listener: DatagramListener, reader: MessageReader): void {
+    while (this.#mayReadBytes > 0) {
+      const { fd = -1 } = via.options ?? {};
+      if (fd < 0) return;
+      const most = this.#arrivesCoalesced ? MAX_COALESCED_READ : MAX_MESSAGES_READ;
+      const count = reader.read(fd, most);
+      for (let i = 0; i < count; i++) {
+        const message = reader.bytes(i);
+        const { address, port } = reader.sender(i);
+        if (message.length === 0 || port === 0) continue;
+        if (this.#mayReadBytes === MAX_MORE_BYTES) setImmediate(this.#onTurnOver);
+        this.#mayReadBytes -= message.length;
+        const bytes = reader.datagramBytes(i);
+        this.#arrivesCoalesced = bytes > 0;
+        passOn(listener, message, bytes === 0 ? message.length : bytes, via.senderOf(address, port));
+      }
+      if (count < most) return;
     }
   }
 
@@ -225,4 +256,24 @@ class UdpSocket implements DatagramSocket {
     this.#closed = true;
     await Promise.all([this.#main.close(), this.#locals?.close()]);
   }
+}
+
+/** Passes on the datagrams of a message. @param bytes  the size of each; the last one may be shorter */
+function passOn(listener: DatagramListener, message: Uint8Array, bytes: number, sender: Address): void {
+  if (bytes >= message.length) {
+    listener.onDatagram(message, sender);
+    return;
+  }
+  for (let at = 0; at < message.length; at += bytes) {
+    listener.onDatagram(message.subarray(at, at + bytes), sender);
+  }
+}
+
+let reader: MessageReader | undefined;
+
+/** The reader of all native sockets of this process. */
+function sharedReader(): MessageReader | undefined {
+  const library = cLibrary();
+  if (library !== undefined) reader ??= new MessageReader(library);
+  return reader;
 }

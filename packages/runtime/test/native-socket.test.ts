@@ -151,6 +151,9 @@ function fake(fd: number) {
     setsockopt: () => 0,
     bind: () => 0,
     inet_pton: () => 1,
+    inet_ntop: () => 1,
+    if_indextoname: () => 1,
+    recvmmsg: () => 0,
     sendto: () => -1,
     addressOf: () => 0n,
   };

@@ -11,8 +11,10 @@ import {
   type UdpSocketOptions,
   UnderpassError,
 } from '../src/index.js';
+import { MAX_MESSAGES_READ } from '../src/message-reader.js';
 import { NativeOptions } from '../src/native-socket.js';
 import { openPlain } from '../src/system-socket.js';
+import { MAX_MORE_BYTES } from '../src/udp-socket.js';
 import { loadGetsockopt } from './socket-options.js';
 
 const open: DatagramSocket[] = [];
@@ -44,7 +46,7 @@ function receive(socket: DatagramSocket, count: number): Promise<Received[]> {
   return new Promise((resolve) => {
     socket.listen({
       onDatagram: (bytes, from) => {
-        received.push({ bytes, from });
+        received.push({ bytes: bytes.slice(), from });
         if (received.length === count) resolve(received);
       },
       onBatchFree: () => {},
@@ -181,6 +183,57 @@ describe.each([
     expect(a.sendErrors).toEqual({});
     expect(a.segments).toBe(native && hasKoffi && hasOffload);
     expect(a.coalesces).toBe(native && hasKoffi && hasOffload);
+  });
+
+  it('receives everything that waits, in order, and stops when it is closed in between', async () => {
+    const a = await openTracked({ host: '127.0.0.1', port: 0 });
+    const b = await openTracked({ host: '127.0.0.1', port: 0 });
+    const texts = Array.from({ length: 300 }, (_, i) => `${i}`);
+    const arrived = receive(b, texts.length);
+    // Each with a call of its own, so that nothing is coalesced, and then in a batch that is.
+    for (const text of texts.slice(0, 100)) a.answer(transportMessage(text), b.address);
+    sendMessages(
+      a,
+      texts.slice(100).map((text) => transportMessage(text)),
+      b.address,
+    );
+    expect((await arrived).map(textOf)).toEqual(texts);
+
+    let seen = 0;
+    const closed = new Promise<void>((resolve) => {
+      b.listen({
+        onDatagram: () => {
+          seen++;
+          void b.close().then(resolve);
+        },
+        onBatchFree: () => {},
+      });
+    });
+    for (let i = 0; i < 50; i++) a.answer(transportMessage(`${i}`, 1000), b.address);
+    await closed;
+    expect(seen).toBeGreaterThan(0);
+    expect(seen).toBeLessThan(50);
+  });
+
+  it.runIf(native && hasKoffi)('reads a bounded amount before others have their turn', async () => {
+    const a = await openTracked({ host: '127.0.0.1', port: 0 });
+    const b = await openTracked({ host: '127.0.0.1', port: 0 });
+    let seen = 0;
+    const turn = new Promise<void>((resolve) => {
+      b.listen({
+        onDatagram: () => {
+          if (seen === 0) setImmediate(resolve);
+          seen++;
+        },
+        onBatchFree: () => {},
+      });
+    });
+    // More than that, if the system permits such a buffer.
+    for (let i = 0; i < 2500; i++) a.answer(transportMessage(`${i}`, 1000), b.address);
+    await turn;
+    expect(seen).toBeGreaterThan(MAX_MESSAGES_READ);
+    // One call may go beyond the limit, and Node reads 32 messages by itself.
+    expect(seen).toBeLessThanOrEqual(MAX_MORE_BYTES / 1000 + MAX_MESSAGES_READ + 33);
   });
 
   it('reports IPv4 senders as plain IPv4 on a dual-stack socket, and can answer them', async () => {
