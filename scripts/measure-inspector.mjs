@@ -1,14 +1,14 @@
 // Measures what the inspector costs a client and a relay: processor time during a paced transfer, and the time of small
 // requests.
 //
-//   node scripts/measure-inspector.mjs [--rounds 6] [--seconds 1.5] [--megabytes 20]
+//   node scripts/measure-inspector.mjs [--rounds 5] [--seconds 1.5] [--megabytes 20]
 //
 //   --megabytes   how many megabytes a second the transfer carries: as many in each case, so that processor times compare
 //
 // There are two tunnels on loopback, one without --inspect and one with it. Three cases take turns, round after round:
 // the first tunnel, the second while nobody looks, and the second while a page looks at the client and another at the
-// relay. The pages are HTTP clients in this process. Differences are between the medians of the rounds. Needs Linux, and a
-// machine with nothing else to do. Exit code: 0 printed, 2 not built or wrong arguments.
+// relay. The pages are HTTP clients in this process. The last lines compare two cases round by round: the median of the
+// differences, and between which values the middle half of them lies. Needs Linux, and a machine with nothing else to do. Exit code: 0 printed, 2 not built or wrong arguments.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -27,6 +27,12 @@ const BUNDLE = fileURLToPath(new URL('../packages/cli/bundle/main.js', import.me
 const REQUEST = Buffer.alloc(64, 'r');
 /** How often the paced transfer sends. */
 const TICK_MS = 10;
+/** The start and the end of a transfer are not measured. */
+const SETTLING_MS = 200;
+/** How long small requests are sent, one after the other. */
+const REQUESTS_MS = 400;
+/** By then the code is compiled. */
+const WARM_UP_SECONDS = 0.7;
 const NANOSECONDS_PER_MS = 1e6;
 
 const { rounds, seconds, megabytes } = readArguments();
@@ -45,7 +51,7 @@ function readArguments() {
   try {
     const { values } = parseArgs({
       options: {
-        rounds: { type: 'string', default: '6' },
+        rounds: { type: 'string', default: '5' },
         seconds: { type: 'string', default: '1.5' },
         megabytes: { type: 'string', default: '20' },
       },
@@ -75,9 +81,12 @@ async function main() {
     { name: 'two pages look', tunnel: watched, sessions },
   ];
   const results = new Map(cases.map(({ name }) => [name, []]));
-  for (const one of cases) await measure(one, 0.3); // the code is compiled now
+  for (const one of cases) await measure(one, WARM_UP_SECONDS);
   for (let round = 0; round < rounds; round++) {
-    for (const one of cases) results.get(one.name).push(await measure(one, seconds));
+    // Every other round in reverse, so that none always comes first.
+    for (const one of round % 2 === 0 ? cases : cases.toReversed()) {
+      results.get(one.name).push(await measure(one, seconds));
+    }
   }
   print(results);
 }
@@ -88,7 +97,7 @@ async function measure({ tunnel, sessions = [] }, forSeconds) {
   const transfer = connect(tunnel.sourcePort, '127.0.0.1');
   transfer.on('error', () => {}).resume();
   await once(transfer, 'data');
-  await sleep(200);
+  await sleep(SETTLING_MS);
   const before = [tunnel.client, tunnel.relay].map(cpuMs);
   const bytesBefore = transfer.bytesRead;
   const startedAt = performance.now();
@@ -99,8 +108,8 @@ async function measure({ tunnel, sessions = [] }, forSeconds) {
   );
   const rate = (transfer.bytesRead - bytesBefore) / ms / 1000;
   transfer.destroy();
-  await sleep(200);
-  const requestMs = await medianRequestMs(tunnel.echoPort, forSeconds * 500);
+  await sleep(SETTLING_MS);
+  const requestMs = await medianRequestMs(tunnel.echoPort, REQUESTS_MS);
   for (const end of ends) end();
   return { client, relay, rate, requestMs };
 }
@@ -264,14 +273,30 @@ function print(results) {
   line(['', ...titles]);
   line(['---', ...titles.map(() => '---')]);
   for (const [name, values] of medians) line([name, ...values.map((value, i) => value.toFixed(digits[i]))]);
-  const [first, ...others] = [...medians];
-  for (const [name, values] of others) {
-    const added = [0, 1].map((i) => (values[i] - first[1][i]).toFixed(1));
-    const slower = (100 * (values[3] / first[1][3] - 1)).toFixed(1);
-    process.stdout.write(
-      `${name}: client ${added[0]} and relay ${added[1]} points of a core more, requests ${slower} % slower\n`,
+  const [plain, idle, viewed] = [...results.values()];
+  compare('--inspect while nobody looks', plain, idle);
+  compare('a page that looks', idle, viewed);
+}
+
+/** Prints what `after` costs more than `before`, round by round. */
+function compare(what, before, after) {
+  const spread = (differences, digits, unit) => {
+    const sorted = differences.toSorted((a, b) => a - b);
+    const at = (share) => sorted[Math.round(share * (sorted.length - 1))].toFixed(digits);
+    return `${at(0.5)} ${unit} (${at(0.25)} to ${at(0.75)})`;
+  };
+  const points = (side) =>
+    spread(
+      after.map((row, i) => row[side] - before[i][side]),
+      2,
+      '% of a core',
     );
-  }
+  const slower = spread(
+    after.map((row, i) => 100 * (row.requestMs / before[i].requestMs - 1)),
+    1,
+    '%',
+  );
+  process.stdout.write(`${what}: client ${points('client')}, relay ${points('relay')}, requests ${slower}\n`);
 }
 
 function median(values) {

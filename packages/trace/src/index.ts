@@ -1,6 +1,7 @@
 /** What a tunnel sends, made readable: `dissect` explains each byte of a datagram, and `DatagramOpener` opens sealed
  *  ones with the secrets of a key log. The package does no IO and uses nothing of Node. */
 export { type Description, describe, type Look } from './dissect/describe.js';
+export { MessageDescriber, type MessageDescription } from './dissect/describe-message.js';
 export { dissect } from './dissect/dissect.js';
 export type { Dissection, DissectionKind, Field, Part } from './dissect/dissection.js';
 export { DatagramOpener, MAX_OBSERVED_HANDSHAKES } from './open/datagram-opener.js';

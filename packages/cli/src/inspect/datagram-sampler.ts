@@ -1,20 +1,14 @@
 /** Some of the datagrams that pass, for the inspector. */
 import {
   type Address,
-  announcedVarintLength,
-  copyBytes,
-  HEADER_BYTES,
   type KeypairView,
   MessageType,
-  PACKET_TYPE,
   readUint32,
-  readVarint,
   sameAddress,
-  TAG_BYTES,
   TransportOffset,
 } from '@underpass/protocol';
 import type { DatagramTap, Direction, MessageWatch } from '@underpass/runtime';
-import { describe, dissect, type SampledDatagram } from '@underpass/trace';
+import { MessageDescriber, type SampledDatagram } from '@underpass/trace';
 import { MAX_INSPECT_SAMPLES } from './inspect-limits.js';
 
 /** A peer whose datagrams somebody wants to see. */
@@ -41,6 +35,7 @@ export interface SampledPeer {
 export class DatagramSampler implements MessageWatch, DatagramTap {
   readonly onlyHandshakes = true;
   readonly #now: () => number;
+  readonly #describer = new MessageDescriber();
   /** By name. */
   #peers = new Map<string, Sampled>();
   /** By the receiver index of messages in that direction. */
@@ -82,7 +77,7 @@ export class DatagramSampler implements MessageWatch, DatagramTap {
 
   onMessage(direction: Direction, message: Uint8Array): void {
     const sampled = this.#byIndex[direction].get(readUint32(message, TransportOffset.receiverIndex));
-    if (sampled !== undefined) this.#add(sampled, direction, message, true);
+    if (sampled !== undefined) this.#add(sampled, direction, message);
   }
 
   onReceived(datagram: Uint8Array, from: Address): void {
@@ -99,13 +94,13 @@ export class DatagramSampler implements MessageWatch, DatagramTap {
     for (const sampled of this.#peers.values()) {
       const isOfPeer = sampled.address !== undefined && sameAddress(sampled.address, remote);
       if (isOfPeer && sampled.samples.length < MAX_INSPECT_SAMPLES) {
-        this.#add(sampled, direction, datagram, false);
+        this.#add(sampled, direction, datagram);
       }
     }
   }
 
-  #add(sampled: Sampled, direction: Direction, datagram: Uint8Array, isOpen: boolean): void {
-    const { look, label } = describe(dissect(copyBytes(datagram), isOpen));
+  #add(sampled: Sampled, direction: Direction, datagram: Uint8Array): void {
+    const { look, label, packetNumber } = this.#describer.describe(datagram);
     sampled.samples.push({
       id: ++this.#lastId,
       at: this.#now(),
@@ -113,14 +108,7 @@ export class DatagramSampler implements MessageWatch, DatagramTap {
       bytes: datagram.length,
       look,
       label,
-      packetNumber: isOpen ? packetNumberOf(datagram) : undefined,
+      packetNumber,
     });
   }
-}
-
-function packetNumberOf(message: Uint8Array): number | undefined {
-  const at = HEADER_BYTES + 1;
-  const end = message.length - TAG_BYTES;
-  if (at >= end || message[HEADER_BYTES] !== PACKET_TYPE) return undefined;
-  return at + announcedVarintLength(message[at] as number) <= end ? readVarint(message, at) : undefined;
 }

@@ -19,7 +19,7 @@ export function readPayload(
   return { reader, summary };
 }
 
-function isIpVersion(version: number): boolean {
+export function isIpVersion(version: number): boolean {
   return version === 4 || version === 6;
 }
 
