@@ -1,6 +1,10 @@
 // Plants bugs, one at a time, in a copy of the program, and reports whether the simulator (and which rule) or the tests
 // find each of them.
 //
+// What exceeds its time limit has found nothing: a busy machine is as good a reason as the bug. Such a bug is reported as
+// not decided. Only tests that hang count as having found it: those that without the bug take less than a third of the
+// limit.
+//
 // A list is JSON: [{ "name", "file", "before", "after", "why", "found", "scenario" }]
 //
 //   before    text that occurs exactly once in `file`
@@ -30,19 +34,20 @@ import { transform } from 'esbuild';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const USAGE = `usage: node scripts/mutate.mjs LIST.json... [--seeds COUNT] [--only NAME] [--limit SECONDS] [--tests]
-                                [--tests-only] [--program] [--check]
+                                [--tests-only] [--test FILE]... [--program] [--check]
 
   --seeds COUNT     run at most this many seeds of the simulator for each bug (500)
   --only NAME       run only this bug
-  --limit SECONDS   the time limit of the simulator, and of the tests, for each bug (300); tests that exceed it count
-                    as having found the bug
+  --limit SECONDS   the time limit of the simulator, and of each step of the tests, for each bug (300)
   --tests           also run the tests of the package if the simulator finds nothing: first those nearest to the file,
                     then the others
   --tests-only      run the tests and not the simulator
+  --test FILE       run only this file of tests, and not the simulator
   --program         also run the tests of the whole program if those of the package find nothing
   --check           only check that each bug can be planted: that its text occurs once in its file
 
-Build first. Exit code: 0 if every bug was found as its list says, 1 if not, 2 for invalid arguments.
+Build first. Exit code: 0 if every bug was found as its list says, 1 if not or if the time was too short to decide, 2
+for invalid arguments.
 `;
 const TESTED_WITH = [
   'packages',
@@ -55,6 +60,9 @@ const TESTED_WITH = [
 ];
 /** The values of `found` that are not names of rules. */
 const NO_RULES = ['simulator', 'tests', 'nobody'];
+const NOT_DECIDED = 'not decided';
+/** Tests without a bug that take a smaller share of the limit than this hang if they exceed it with the bug. */
+const QUICK_SHARE = 1 / 3;
 /** The parts of a built tree that a simulation needs. */
 const SIMULATED_WITH = [
   'packages/protocol/dist',
@@ -65,8 +73,12 @@ const SIMULATED_WITH = [
 ];
 
 const { lists, options } = readArguments();
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
 const mutants = lists.flatMap((file) => JSON.parse(readFileSync(file, 'utf8'))).filter(isAsked);
+/** Whether the tests of each step are quick without a bug. */
+const quickSteps = new Map();
 let failed = 0;
+let undecided = 0;
 let bySimulator = 0;
 for (const mutant of mutants) {
   const problem = plantingProblem(mutant);
@@ -78,15 +90,18 @@ for (const mutant of mutants) {
   if (options.check) continue;
   const finder = await find(mutant);
   if (finder.startsWith('simulator')) bySimulator++;
+  const isDecided = finder !== NOT_DECIDED;
   const isAsExpected = agrees(mutant.found, finder);
-  if (!isAsExpected) failed++;
+  if (!isDecided) undecided++;
+  else if (!isAsExpected) failed++;
   print(
-    `${isAsExpected ? 'ok  ' : 'NOT '}  ${finder.padEnd(44)}  ${mutant.name} (${mutant.file.replace('packages/', '').replace('src/', '')})`,
+    `${isDecided ? (isAsExpected ? 'ok  ' : 'NOT ') : '?   '}  ${finder.padEnd(44)}  ${mutant.name} (${mutant.file.replace('packages/', '').replace('src/', '')})`,
   );
 }
 const ran = options.check ? 'can be planted' : `were run, the simulator found ${bySimulator}`;
-print(`mutate: ${mutants.length} bugs ${ran}, ${failed} differ from the list`);
-process.exitCode = failed === 0 ? 0 : 1;
+const rest = undecided === 0 ? '' : `, ${undecided} were not decided within the limit`;
+print(`mutate: ${mutants.length} bugs ${ran}, ${failed} differ from the list${rest}`);
+process.exitCode = failed === 0 && undecided === 0 ? 0 : 1;
 
 function readArguments() {
   try {
@@ -98,6 +113,7 @@ function readArguments() {
         limit: { type: 'string', default: '300' },
         tests: { type: 'boolean', default: false },
         'tests-only': { type: 'boolean', default: false },
+        test: { type: 'string', multiple: true },
         program: { type: 'boolean', default: false },
         check: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
@@ -107,6 +123,7 @@ function readArguments() {
       process.stdout.write(USAGE);
       process.exit(values.help ? 0 : 2);
     }
+    if (values.test !== undefined) values['tests-only'] = true;
     if (values['tests-only'] || values.program) values.tests = true;
     return { lists: positionals, options: values };
   } catch (error) {
@@ -132,20 +149,19 @@ function mutated({ file, before, after }) {
   return source.replace(before, () => after);
 }
 
-/** @returns what found it, or 'nobody' */
+/** @returns what found it, 'nobody', or NOT_DECIDED */
 async function find(mutant) {
+  let finder = 'nobody';
   if (!options['tests-only'] && /^packages\/(protocol|testkit)\//.test(mutant.file)) {
-    const finder = await inCopy(SIMULATED_WITH, (tree) => simulate(tree, mutant));
-    if (finder !== undefined && !(options.tests && finder.startsWith('nobody'))) return finder;
+    finder = await inCopy(SIMULATED_WITH, (tree) => simulate(tree, mutant));
   }
-  if (options.tests) {
-    const finder = await inCopy(TESTED_WITH, (tree) => test(tree, mutant));
-    if (finder !== undefined) return finder;
-  }
-  return 'nobody';
+  if (!options.tests || finder.startsWith('simulator')) return finder;
+  const tested = await inCopy(TESTED_WITH, (tree) => test(tree, mutant));
+  return tested === 'nobody' ? finder : tested;
 }
 
 function agrees(expected, finder) {
+  if (finder === NOT_DECIDED) return false;
   if (expected === undefined) return true;
   if (expected === 'simulator') return finder.startsWith('simulator');
   if (expected === 'tests' || expected === 'nobody')
@@ -205,9 +221,8 @@ async function simulate(tree, mutant) {
   const parameters = ['scripts/simulate.mjs', '--seeds', options.seeds, '--scenario', scenario, '--stop'];
   if (found !== undefined && !NO_RULES.includes(found)) parameters.push('--rule', found);
   const { code, output } = await run(tree, [process.execPath, ...parameters]);
-  if (code === 0) return undefined;
-  // The machine may just be busy, so a slow simulation finds nothing. Tests have time limits of their own.
-  if (code === undefined) return 'nobody in time';
+  if (code === 0) return 'nobody';
+  if (code === undefined) return NOT_DECIDED;
   const seed = /^seed (\d+)/m.exec(output)?.[1];
   if (seed === undefined)
     throw new Error(`${mutant.name}: the simulator cannot run: ${output.slice(0, 500)}`);
@@ -221,24 +236,39 @@ async function test(tree, mutant) {
   writeFileSync(path.join(tree, mutant.file), mutated(mutant));
   const mirror = mutant.file.replace('/src/', '/test/').replace(/\.ts$/, '.test.ts');
   const [, name] = mutant.file.split('/');
-  const steps = [mirror, path.dirname(mirror), `packages/${name}/test`];
+  const steps = options.test ?? [mirror, path.dirname(mirror), `packages/${name}/test`];
   if (options.program) steps.push('test/e2e');
   const done = ['**/endpoint/pair.test.ts'];
+  let outcome = 'nobody';
   for (const step of new Set(steps.filter((step) => existsSync(path.join(tree, step))))) {
     const finder = await runTests(tree, step, done);
-    if (finder !== undefined) return finder;
+    if (finder === NOT_DECIDED) outcome = (await isQuick(step, [...done])) ? 'tests (hang)' : NOT_DECIDED;
+    else if (finder !== 'nobody') return finder;
+    if (outcome.startsWith('tests')) return outcome;
     done.push(step.endsWith('.ts') ? step : `${step}/**`);
   }
-  return undefined;
+  return outcome;
 }
 
+/** Whether the tests of a step pass without a bug in less than a third of the limit. */
+async function isQuick(step, excluded) {
+  if (!quickSteps.has(step)) {
+    const started = performance.now();
+    const finder = await inCopy(TESTED_WITH, (tree) => runTests(tree, step, excluded));
+    const seconds = (performance.now() - started) / 1000;
+    quickSteps.set(step, finder === 'nobody' && seconds < QUICK_SHARE * Number(options.limit));
+  }
+  return quickSteps.get(step);
+}
+
+/** @returns the file of the failed test, 'nobody', or NOT_DECIDED when the time was too short */
 async function runTests(tree, step, excluded) {
   const vitest = path.join(ROOT, 'node_modules/vitest/vitest.mjs');
   const parameters = ['run', step, '--bail', '1', '--reporter', 'json', '--passWithNoTests'];
   for (const pattern of excluded) parameters.push('--exclude', pattern);
   const { code, output } = await run(tree, [process.execPath, vitest, ...parameters]);
-  if (code === 0) return undefined;
-  if (code === undefined) return 'tests (hang)';
+  if (code === 0) return 'nobody';
+  if (code === undefined) return NOT_DECIDED;
   return `tests (${path.basename(/"name":"([^"]*\.test\.ts)"/.exec(failedFile(output))?.[1] ?? '?')})`;
 }
 
@@ -255,16 +285,26 @@ function failedFile(output) {
 /** @returns the exit code, undefined after a timeout, and the output */
 function run(tree, [program, ...parameters]) {
   return new Promise((resolve) => {
-    const child = spawn(program, parameters, { cwd: tree, stdio: ['ignore', 'pipe', 'pipe'] });
+    // A group of its own: a worker that hangs outlives the program that started it.
+    const child = spawn(program, parameters, { cwd: tree, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    const stop = () => {
+      try {
+        process.kill(-child.pid, 'SIGKILL');
+      } catch {
+        // It has just ended.
+      }
+    };
     let output = '';
     let isLate = false;
     const timer = setTimeout(() => {
       isLate = true;
-      child.kill('SIGKILL');
+      stop();
     }, Number(options.limit) * 1000);
+    process.once('exit', stop);
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output += data));
     child.on('close', (code) => {
       clearTimeout(timer);
+      process.off('exit', stop);
       resolve({ code: isLate ? undefined : code, output });
     });
   });

@@ -46,4 +46,12 @@ describe('the planted bugs', () => {
       stdout: expect.stringContaining('simulator (keypairs'),
     });
   });
+
+  it('are neither found nor missed when the time is too short', () => {
+    const only = ['--only', 'a keypair keeps its receiving key', '--limit', '0.001'];
+    expect(mutate(`${FOLDER}/rules.json`, ...only)).toEqual({
+      status: 1,
+      stdout: expect.stringMatching(/^\? {5}not decided [^]* 0 differ from the list, 1 were not decided/),
+    });
+  });
 });
