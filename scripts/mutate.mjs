@@ -286,7 +286,11 @@ function failedFile(output) {
 function run(tree, [program, ...parameters]) {
   return new Promise((resolve) => {
     // A group of its own: a worker that hangs outlives the program that started it.
-    const child = spawn(program, parameters, { cwd: tree, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    const child = spawn(program, parameters, {
+      cwd: tree,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    });
     const stop = () => {
       try {
         process.kill(-child.pid, 'SIGKILL');

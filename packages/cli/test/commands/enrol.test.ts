@@ -1,11 +1,29 @@
 import type { Enrolment } from '@underpass/client';
-import { REQUEST_STATUSES } from '@underpass/forward';
-import { describe, expect, it } from 'vitest';
+import { formatInviteLink, REQUEST_STATUSES } from '@underpass/forward';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { enrolError, isFinal, relayOf } from '../../src/commands/enrol.js';
+import { savedRelay } from '../../src/config/saved-relays.js';
+import { temporaryDirectory } from '../temporary-directory.js';
+import { recordingLog } from './recording-log.js';
+
+const answer = vi.hoisted(() => ({ relayName: '' }));
+
+/** A relay that enrols everybody as `laptop`. */
+vi.mock('@underpass/client', async (importOriginal) => ({
+  ...(await importOriginal<object>()),
+  enrol: () =>
+    Promise.resolve({
+      kind: 'enrolled',
+      answer: { presharedKey: new Uint8Array(32).fill(7), peerName: 'laptop', relayName: answer.relayName },
+    }),
+}));
 
 const PLACE = 'relay.example.org:51820';
-const KNOWN_LINK =
-  'underpass://relay.example.org:51820/AQABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f__79_Pv6-fj39vX08_Lx8O_u7ezr6uno5-bl5OPi4eC-GPR8';
+const KNOWN_LINK = formatInviteLink({
+  endpoint: { host: 'relay.example.org', port: 51_820 },
+  relayPublicKey: new Uint8Array(32).fill(1),
+  secret: new Uint8Array(32).fill(2),
+});
 
 function lineOf(outcome: Exclude<Enrolment, { readonly kind: 'enrolled' }>): string {
   const { message, hint } = enrolError(outcome, PLACE);
@@ -79,6 +97,23 @@ describe('the key of an enrolment that failed', () => {
     expect(isFinal({ kind: 'ended', cause: 'removed' })).toBe(true);
     expect(isFinal({ kind: 'ended', cause: 'superseded' })).toBe(false);
     expect(isFinal({ kind: 'no-answer', wasReached: true, problem: undefined })).toBe(false);
+  });
+});
+
+describe('a relay that was enrolled at', () => {
+  it.each([
+    [undefined, 'vps', 'vps'],
+    [undefined, '', 'relay.example.org'],
+    ['home', 'vps', 'home'],
+  ])('with --as %s and of the name %j is saved as %s', async (as, relayName, name) => {
+    vi.stubEnv('XDG_CONFIG_HOME', temporaryDirectory());
+    onTestFinished(() => void vi.unstubAllEnvs());
+    answer.relayName = relayName;
+    const log = recordingLog();
+    const saved = await relayOf(KNOWN_LINK, as, () => log);
+    expect(saved.name).toBe(name);
+    expect(savedRelay(name)).toEqual(saved);
+    expect(log.lines.at(-1)).toContain(`enrolled as laptop and saved as ${name}`);
   });
 });
 
