@@ -8,6 +8,7 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ set: fc.nat(ITEMS), at: fc.constant(Number.POSITIVE_INFINITY) }) },
   { weight: 2, arbitrary: fc.record({ delete: fc.nat(ITEMS) }) },
   { weight: 2, arbitrary: fc.record({ takeDueBy: fc.nat(30) }) },
+  { weight: 1, arbitrary: fc.record({ clear: fc.constant(true) }) },
 );
 
 describe('DeadlineHeap', () => {
@@ -24,6 +25,9 @@ describe('DeadlineHeap', () => {
           } else if ('delete' in action) {
             heap.delete(action.delete);
             model.delete(action.delete);
+          } else if ('clear' in action) {
+            heap.clear();
+            model.clear();
           } else {
             const earliestAt = heap.earliestAt;
             const taken = heap.takeDue(action.takeDueBy);

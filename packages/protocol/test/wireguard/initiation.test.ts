@@ -100,6 +100,24 @@ describe('message 1', () => {
     }
   });
 
+  it('is refused with an ephemeral key of low order even if it leaves out the result that would be all zero (spec handshake 1.3)', () => {
+    for (const hex of lowOrderPublicKeys) {
+      const { initiator, responder } = FIRST;
+      const symmetric = new SymmetricState(SUITE, CONSTRUCTION);
+      for (const data of [asciiBytes(IDENTIFIER), responder.publicKey, fromHex(hex)]) symmetric.mixHash(data);
+      symmetric.mixKey(fromHex(hex));
+      const message = FIRST.message1.slice();
+      message.set(fromHex(hex), InitiationOffset.ephemeral);
+      symmetric.encryptAndHash(initiator.publicKey, message, InitiationOffset.encryptedStatic);
+      let asked = 0;
+      const result = consumeInitiation(SUITE, responder, message, () => {
+        asked++;
+        return undefined;
+      });
+      expect([hex, result, asked]).toEqual([hex, 'handshake-failed', 0]);
+    }
+  });
+
   it('is refused by anybody but its receiver, without looking for the peer', () => {
     let asked = 0;
     const result = consumeInitiation(SUITE, FIRST.initiator, FIRST.message1, () => {

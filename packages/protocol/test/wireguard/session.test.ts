@@ -24,6 +24,14 @@ describe('a handshake', () => {
     expect(pair.b.peer.stats.handshakes).toBe(1);
   });
 
+  it('gives a responder that hears nothing more a time at which its keypair expires (spec session 8.1)', () => {
+    const pair = new SessionPair();
+    pair.deliver = ({ name }) => name === 'initiation';
+    pair.now = 1_000;
+    pair.connect();
+    expect(pair.b.peer.view.timers).toContainEqual({ at: 181_000, reason: 'keypair-expiry' });
+  });
+
   it('is not completed by a peer with another preshared key', () => {
     const one = new SessionPair({ presharedKey: new Uint8Array(32).fill(7) });
     const other = new SessionPair({ presharedKey: new Uint8Array(32).fill(8) });

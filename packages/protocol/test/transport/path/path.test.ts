@@ -41,6 +41,16 @@ describe('Path (spec path)', () => {
     expect([path.proven, path.candidate]).toEqual([HOME, AWAY]);
   });
 
+  it('takes no datagram from elsewhere for the answer of a chosen address (spec outage 7)', () => {
+    const path = new Path((length) => new Uint8Array(length));
+    path.trust(HOME);
+    path.trust(AWAY);
+    // It was overtaken, so it does not move the path.
+    path.onReceived(0, { ...datagram(REBOUND), isNewest: false });
+    path.onReceived(1, datagram(HOME));
+    expect([path.proven, path.candidate]).toEqual([HOME, undefined]);
+  });
+
   it('remembers a limited number of chosen addresses', () => {
     const path = new Path((length) => new Uint8Array(length));
     path.trust(HOME);

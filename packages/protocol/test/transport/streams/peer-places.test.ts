@@ -1,5 +1,7 @@
 /** Which places of streams a peer gets back, and when (spec streams 5.4). */
 import { describe, expect, it } from 'vitest';
+import { TokenBucket } from '../../../src/token-bucket.js';
+import { PeerPlaces } from '../../../src/transport/streams/peer-places.js';
 import type { Stream } from '../../../src/transport/streams/stream.js';
 import { data, HostilePeer, reset, stop } from '../../attacks/hostile-peer.js';
 
@@ -41,5 +43,19 @@ describe('the place of a stream', () => {
       peer.say(stop(stream.id));
     });
     expect(givenBack).toBeLessThan(0.75 * STREAMS);
+  });
+
+  it('that waits for the budget is due as soon as the budget permits it, even if it is the only one', () => {
+    const budget = new TokenBucket(1, 10);
+    let requests = 0;
+    const places = new PeerPlaces(5, budget, { requestMaxStreams: () => requests++ });
+    expect(budget.take(0)).toBe(true);
+    places.giveBack(true);
+    places.replenish(0);
+    expect([places.granted, requests]).toEqual([5, 0]);
+    const due = places.pollTimeout();
+    expect(due).toEqual({ at: budget.readyAt, reason: 'stream budget' });
+    places.replenish(due?.at ?? 0);
+    expect([places.granted, requests, places.pollTimeout()]).toEqual([6, 1, undefined]);
   });
 });
