@@ -42,6 +42,16 @@ describe('a file that grants access', () => {
     expect(check()).toThrow('can be changed by other users');
   });
 
+  it('is refused for a directory above it when its path is relative, too', () => {
+    const { directory } = setUp();
+    chmodSync(path.dirname(directory), 0o757);
+    const before = process.cwd();
+    process.chdir(directory);
+    onTestFinished(() => process.chdir(before));
+    const check = () => requireUnchangedByOthers('relay.toml', statSync('relay.toml'), 'the config file');
+    expect(check).toThrow('can be changed by other users');
+  });
+
   it.runIf(isRoot)('is refused when it or its directory belongs to another user', () => {
     const { directory, file, check } = setUp();
     chownSync(file, 4711, 4711);

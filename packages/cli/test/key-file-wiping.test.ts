@@ -3,6 +3,8 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, it, vi } from 'vitest';
+import { runImport } from '../src/commands/import.js';
+import { CONFIG_LIMIT_BYTES } from '../src/config/toml-document.js';
 import { KEY_FILE_LIMIT_BYTES, readKeyFile } from '../src/key-file.js';
 import { encodeKey } from '../src/key-text.js';
 import { temporaryDirectory } from './temporary-directory.js';
@@ -33,6 +35,15 @@ it.each<[string, Buffer]>([
   } catch {
     // It does not hold a key.
   }
+  expect(buffers.length).toBeGreaterThan(0);
+  for (const buffer of buffers) expect(buffer.every((byte) => byte === 0)).toBe(true);
+});
+
+it('a WireGuard file that is refused for its size leaves no text in memory', async () => {
+  const file = path.join(temporaryDirectory(), 'wg0.conf');
+  writeFileSync(file, `PrivateKey = ${KEY}\n`.padEnd(CONFIG_LIMIT_BYTES + 1), { mode: 0o600 });
+  buffers.length = 0;
+  await expect(runImport(file, {})).rejects.toThrow('is larger than');
   expect(buffers.length).toBeGreaterThan(0);
   for (const buffer of buffers) expect(buffer.every((byte) => byte === 0)).toBe(true);
 });

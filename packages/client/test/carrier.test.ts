@@ -1,12 +1,17 @@
-import type { LocalEnd } from '@underpass/forward';
+import { type LocalEnd, MAX_CONNECTIONS, type PumpSummary } from '@underpass/forward';
 import type { Stream } from '@underpass/protocol';
 import { describe, expect, it } from 'vitest';
 import { Carrier } from '../src/carrier.js';
+import { MAX_WAITING_PROGRAMS } from '../src/client-constants.js';
 import type { ClientEvent } from '../src/client-options.js';
 import { FakeTimers } from './fake-timers.js';
 
 const TARGET = { host: 'localhost', port: 80 };
 const LIMIT_MS = 30_000;
+
+interface Observer {
+  onEnd(summary: PumpSummary): void;
+}
 
 /** A client whose relay the test plays. */
 function setUp() {
@@ -28,13 +33,16 @@ function setUp() {
     timers,
   });
   /** Carries a local connection, and records what becomes of it. */
-  const carry = () => {
+  const carry = (onOpened: (end: () => void) => void = () => undefined) => {
     const seen: string[] = [];
     const socket = new FakeSocket();
     carrier.carry(
       {
         socket,
-        open: (stream: Stream | undefined) => seen.push(stream === undefined ? 'refused' : 'open'),
+        open: (stream: Stream | undefined, { observer }: { observer: Observer }) => {
+          seen.push(stream === undefined ? 'refused' : 'open');
+          onOpened(() => observer.onEnd({ bytesSent: 0, bytesReceived: 0, clean: false }));
+        },
         giveUp: () => seen.push(`${timers.now} given up`),
       } as unknown as LocalEnd,
       TARGET,
@@ -105,5 +113,22 @@ describe('a local connection before first contact (spec outage 8)', () => {
     await timers.runTo(3 * LIMIT_MS);
     expect([seen.filter((text) => text.includes('given')), state.sought]).toEqual([[], 0]);
     expect(events).not.toContain('given-up');
+  });
+});
+
+describe('a local connection without a place (spec forwarding 2.5)', () => {
+  it('gives none back when it is refused, and one that ends gives back its own', () => {
+    const { carry, state } = setUp();
+    Object.assign(state, { hasContact: true, isReachable: true, places: 2 * MAX_CONNECTIONS });
+    const ends: (() => void)[] = [];
+    const connections = Array.from({ length: MAX_CONNECTIONS + MAX_WAITING_PROGRAMS + 1 }, () =>
+      carry((end) => ends.push(end)),
+    );
+    const opened = () => connections.filter(([first]) => first === 'open').length;
+    expect([opened(), connections.at(-1)]).toEqual([MAX_CONNECTIONS, ['refused']]);
+    ends.at(-1)?.();
+    expect(opened()).toBe(MAX_CONNECTIONS);
+    ends[0]?.();
+    expect(opened()).toBe(MAX_CONNECTIONS + 1);
   });
 });

@@ -200,14 +200,17 @@ function open(options: ProbeOptions, signal?: AbortSignal) {
   const stream = new FakeStream();
   const timers = new FakeTimers();
   let handler: StreamHandler = {};
+  const wakes = { count: 0 };
   const tunnel = {
     attach: (_stream: Stream, with_: StreamHandler) => {
       handler = with_;
     },
-    wake: () => undefined,
+    wake: () => {
+      wakes.count++;
+    },
   };
   const outcome = openProbe(tunnel, stream, options, timers.now, signal);
-  return { stream, timers, handler, outcome };
+  return { stream, timers, handler, outcome, wakes };
 }
 
 describe('the client', () => {
@@ -250,6 +253,16 @@ describe('the client', () => {
     stream.arrive(encodeStatus('malformed-request'));
     handler.onReadable?.();
     expect(await outcome).toEqual({ ok: false, reason: 'malformed-request' });
+  });
+
+  it('sends what ends the stream at once when it is given up', async () => {
+    const controller = new AbortController();
+    const { stream, outcome, wakes } = open({ uploadBytes: 0, downloadBytes: 0 }, controller.signal);
+    const before = wakes.count;
+    controller.abort();
+    expect(await outcome).toMatchObject({ ok: false });
+    expect(stream.resetCode ?? stream.stopCode).toBeDefined();
+    expect(wakes.count).toBeGreaterThan(before);
   });
 
   it('reports an end without a report as a failure', async () => {
