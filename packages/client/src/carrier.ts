@@ -61,7 +61,8 @@ export interface FlowOptions {
 
 interface Carried {
   readonly target: Target;
-  readonly from: string;
+  /** Where it comes from, for display. To find that out takes a system call, and usually nobody asks. */
+  readonly nameOf: () => string;
   readonly openedAt: number;
   /** Undefined while it waits for one. */
   stream?: Stream;
@@ -124,9 +125,10 @@ export class Carrier {
 
   /** Those for which a target was asked. */
   streams(): StreamStatus[] {
-    return Array.from(this.#carried, ([id, { stream, ...carried }]) => ({
+    return Array.from(this.#carried, ([id, { stream, nameOf, ...carried }]) => ({
       id,
       ...carried,
+      from: nameOf(),
       streamId: stream?.id,
     }));
   }
@@ -145,13 +147,20 @@ export class Carrier {
   }
 
   /** Carries a connection to `target`, as soon as that is possible.
-   *  @param from  where it comes from, for display */
-  carry(end: LocalEnd, target: Target, from: string): void {
+   *  @param nameOf  says where it comes from, for display, while its socket is open */
+  carry(end: LocalEnd, target: Target, nameOf: () => string): void {
     const id = this.newId();
     const { emit, hasContact, seek } = this.#options;
     this.#own(end.socket);
-    this.#carried.set(id, { target, from, openedAt: this.#options.now() });
-    emit({ type: 'stream-opened', id, target, from });
+    this.#carried.set(id, { target, nameOf, openedAt: this.#options.now() });
+    emit({
+      type: 'stream-opened',
+      id,
+      target,
+      get from() {
+        return nameOf();
+      },
+    });
     if (!hasContact()) {
       seek();
       this.#limit.wait(id, (waitedMs) => {
@@ -173,7 +182,7 @@ export class Carrier {
     const { target, request, from, onMessage, onOpened, onFailed, onEnded } = options;
     const id = this.newId();
     const { emit, hasContact, seek, tunnel, now } = this.#options;
-    const carried: Carried = { target, from, openedAt: now() };
+    const carried: Carried = { target, nameOf: () => from, openedAt: now() };
     this.#carried.set(id, carried);
     emit({ type: 'stream-opened', id, target, from });
     const observer: FlowObserver = {

@@ -198,7 +198,7 @@ export class RunningClient implements Client {
       throw new UnderpassError('invalid-option', `${formatTarget(target)} is not a target for a stream`, '');
     }
     const parts = {
-      carry: (end: LocalEnd) => this.#carrier.carry(end, target, 'this program'),
+      carry: (end: LocalEnd) => this.#carrier.carry(end, target, () => 'this program'),
       explain: (failure: TunnelFailure) => failureAdvice(target, failure),
       timers: systemTimers,
     };

@@ -103,7 +103,7 @@ export class DynamicForwarding implements Forwarding {
       explain: (failure) => failureAdvice(target, failure),
       timers,
     });
-    carrier.carry(end, target, nameOfProgram(socket, this.#spec.place));
+    carrier.carry(end, target, () => nameOfProgram(socket, this.#spec.place));
   }
 
   /** spec proxy 9 */

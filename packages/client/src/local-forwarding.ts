@@ -20,7 +20,8 @@ export class LocalForwarding implements Forwarding {
     this.#listener = await listenAt(place, (socket) => {
       if (!this.#carrier.admit(socket)) return;
       const header = proxyProtocol ? proxyHeaderOf(socket) : undefined;
-      this.#carrier.carry(programEnd(socket, target, header), target, nameOfProgram(socket, place));
+      const nameOf = (): string => nameOfProgram(socket, place);
+      this.#carrier.carry(programEnd(socket, target, header), target, nameOf);
     });
     return boundForward(this.#spec, this.#listener);
   }

@@ -46,7 +46,7 @@ function setUp() {
         giveUp: () => seen.push(`${timers.now} given up`),
       } as unknown as LocalEnd,
       TARGET,
-      'here',
+      () => 'here',
     );
     return seen;
   };

@@ -82,6 +82,7 @@ export function logClientEvent(log: Log, event: ClientEvent): void {
       );
       return;
     case 'stream-opened': {
+      if (log.isLevelEnabled?.('debug') === false) return;
       const { type, id, from } = event;
       const target = formatTarget(event.target);
       log.debug({ event: type, id, target, from }, `${from} opened ${target}`);
