@@ -113,9 +113,9 @@ export class DialService implements RequestService {
       const why = `${where} was not dialled within ${seconds} s: too many connections are waiting`;
       this.#request.refuse('timed-out', why);
     };
-    const timer = timers.set(giveUp, DIAL_TIMEOUT_MS);
-    this.#cancel = () => timers.clear(timer);
+    let isStarted = false;
     this.#leaveQueue = queue.enter(where, () => {
+      isStarted = true;
       this.#stopWaiting();
       if (now() >= end) giveUp();
       else if (!this.#options.descriptors.hasRoom())
@@ -129,6 +129,9 @@ export class DialService implements RequestService {
         'too-many-streams',
         `more than ${MAX_WAITING_DIALS} connections are waiting to be dialled`,
       );
+    } else if (!isStarted) {
+      const timer = timers.set(giveUp, DIAL_TIMEOUT_MS);
+      this.#cancel = () => timers.clear(timer);
     }
   }
 

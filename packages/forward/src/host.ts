@@ -30,7 +30,8 @@ export function parseHost(text: string): Host | undefined {
 
 /** Accepts only unambiguous forms: four decimal numbers, or IPv6 without a zone. IPv4-mapped IPv6 becomes IPv4. */
 export function parseAddress(text: string): IpAddress | undefined {
-  if (isIPv4(text)) return ipaddr.IPv4.parse(text);
+  // Node has accepted no other form than four decimal numbers, so the many others need not be looked for.
+  if (isIPv4(text)) return new ipaddr.IPv4(text.split('.').map(Number));
   // Most texts are names. Node's check of IPv6 is a long regular expression, which is slow to compile.
   if (!text.includes(':') || !isIPv6(text) || text.includes('%')) return undefined;
   const address = ipaddr.IPv6.parse(text);

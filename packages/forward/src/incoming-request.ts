@@ -63,11 +63,12 @@ export class IncomingRequest implements StreamHandler {
   }
 
   start(): void {
+    this.#readRequest();
+    if (this.#request !== undefined || this.#isDecided) return;
     this.#timer = this.#options.timers.set(() => {
       this.#timer = undefined;
       this.refuse('malformed-request', `the request was not complete within ${REQUEST_TIMEOUT_MS / 1000} s`);
     }, REQUEST_TIMEOUT_MS);
-    this.#readRequest();
   }
 
   // ---- what the service asks --------------------------------------------------------------------------------

@@ -1,7 +1,13 @@
 /** The way to a host and port: resolves the name, judges every address and dials those that are permitted (spec
  *  forwarding 2.4, 3.3 to 3.6). */
 import { systemCode, type Timers } from '@underpass/runtime';
-import { judgeAddresses, judgeTarget, type OwnAddresses, type Rules } from './authorize.js';
+import {
+  judgeAddresses,
+  judgeTarget,
+  type OwnAddresses,
+  type Rules,
+  type TargetVerdict,
+} from './authorize.js';
 import { type DescriptorGuard, OUT_OF_DESCRIPTORS } from './descriptor-guard.js';
 import { type FamilyMemory, inDialOrder } from './dial-order.js';
 import type { Route, RouteOutcome } from './dial-service.js';
@@ -37,6 +43,9 @@ export class TcpRoute implements Route {
   readonly #shared: SharedByRoutes;
   /** The rules that permitted the addresses which are being dialled. */
   #judgedBy: Rules | undefined;
+  /** The last verdict about the target as it was written, and the rules that it follows from. */
+  #verdict: TargetVerdict | undefined;
+  #verdictRules: Rules | undefined;
 
   constructor({ host, port }: TcpTarget, options: TcpRouteOptions, shared: SharedByRoutes) {
     this.target = { host, port };
@@ -45,12 +54,12 @@ export class TcpRoute implements Route {
   }
 
   judge(): string | undefined {
-    const verdict = judgeTarget(this.#options.rules(), this.target);
+    const verdict = this.#judgeTarget();
     return verdict.kind === 'refused' ? verdict.advice : undefined;
   }
 
   connect(end: number, done: Done): () => void {
-    const verdict = judgeTarget(this.#options.rules(), this.target);
+    const verdict = this.#judgeTarget();
     switch (verdict.kind) {
       case 'refused':
         done(refusal('not-allowed', verdict.advice));
@@ -69,6 +78,16 @@ export class TcpRoute implements Route {
     this.#judgedBy = rules;
     const { permitted, advice } = judgeAddresses(rules, this.target, [address], 1, ownAddresses);
     return permitted.length > 0 ? undefined : advice;
+  }
+
+  /** Judges again only if the rules have changed, which makes them another object. */
+  #judgeTarget(): TargetVerdict {
+    const rules = this.#options.rules();
+    if (this.#verdict === undefined || rules !== this.#verdictRules) {
+      this.#verdict = judgeTarget(rules, this.target);
+      this.#verdictRules = rules;
+    }
+    return this.#verdict;
   }
 
   #lookUp(name: string, end: number, done: Done): () => void {
