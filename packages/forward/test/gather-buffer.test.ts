@@ -9,4 +9,5 @@ it('a gather buffer belongs to one pump at a time, and to the next once it is gi
   expect(second).not.toBe(first);
   gatherBuffer.giveBack(first);
   expect(gatherBuffer.take()).toBe(first);
+  expect(gatherBuffer.take()).not.toBe(first);
 });
