@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect as connectTcp, createServer, type Socket } from 'node:net';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { BROWSER, launchBrowser, NAMELESS, TOO_WIDE, WAIT } from './chromium.js';
+import { accessibilityProblems, BROWSER, launchBrowser, NAMELESS, TOO_WIDE, WAIT } from './chromium.js';
 import { type RunningProgram, runUnderpass } from './running-program.js';
 import { clientArguments, setUpRelay, startClient, startRelay } from './tunnel.js';
 
@@ -169,11 +169,18 @@ describe.skipIf(BROWSER === undefined)('the inspector in a browser (needs chromi
     expect(await client.ended()).toEqual({ code: 0, signal: null });
   });
 
-  it('gives every control a name, and fits a phone', async () => {
-    const { relay } = await inspected();
+  it('gives every control a name, fits a phone, and can be read in both colour schemes', async () => {
+    const { relay, port } = await inspected();
+    await startDownload(port);
     const page = await open(await linkOf(relay), PHONE);
-    await page.getByText('Round trip').waitFor();
+    await page.locator('.datagram-list li', { hasText: 'STREAM' }).first().waitFor();
+    await page.keyboard.press('Space');
+    await page.getByRole('button', { name: 'Resume' }).waitFor();
     expect(await page.evaluate(NAMELESS)).toEqual([]);
     expect(await page.evaluate(TOO_WIDE)).toBeLessThanOrEqual(0);
+    for (const colorScheme of ['dark', 'light'] as const) {
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' }); // no colour on its way to another
+      expect(await accessibilityProblems(page), colorScheme).toEqual([]);
+    }
   });
 });

@@ -10,7 +10,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { lineOf } from '../../packages/playground/src/view/ladder/geometry.js';
 import { buildPlayground } from '../../scripts/playground.mjs';
-import { BROWSER, launchBrowser, NAMELESS, TOO_WIDE, WAIT } from './chromium.js';
+import { accessibilityProblems, BROWSER, launchBrowser, NAMELESS, TOO_WIDE, WAIT } from './chromium.js';
 
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html',
@@ -161,6 +161,16 @@ describe.skipIf(BROWSER === undefined)('the playground in a browser (needs chrom
     const page = await open(START, { width: 390, height: 844 });
     expect(await page.evaluate(NAMELESS)).toEqual([]);
     expect(await page.evaluate(TOO_WIDE)).toBeLessThanOrEqual(0);
+    await page.close();
+  });
+
+  it('can be read in both colour schemes', async () => {
+    const page = await open('experiment=replay');
+    await page.keyboard.press('ArrowDown');
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' }); // no colour on its way to another
+      expect(await accessibilityProblems(page), colorScheme).toEqual([]);
+    }
     await page.close();
   });
 

@@ -1,5 +1,6 @@
 import type { KeypairView } from '@underpass/protocol';
 import { milliseconds } from '../words.js';
+import { Scroll } from './scroll.js';
 
 /** A keypair, and the process that holds it; undefined if there is only one. */
 export interface KeypairRow {
@@ -17,7 +18,7 @@ export function KeypairTable({ rows, now }: { readonly rows: readonly KeypairRow
       {rows.length === 0 ? (
         <p class="hint">No keypair yet: the handshake makes the first one.</p>
       ) : (
-        <div class="scroll">
+        <Scroll title="keypairs-title">
           <table>
             <thead>
               <tr>
@@ -44,7 +45,7 @@ export function KeypairTable({ rows, now }: { readonly rows: readonly KeypairRow
               ))}
             </tbody>
           </table>
-        </div>
+        </Scroll>
       )}
     </section>
   );

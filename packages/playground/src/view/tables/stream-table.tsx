@@ -1,5 +1,6 @@
 import { RECEIVE_TRANSITIONS, SEND_TRANSITIONS, type StreamView } from '@underpass/protocol';
 import { bytes } from '../words.js';
+import { Scroll } from './scroll.js';
 
 export interface StreamRow {
   /** The process at whose end it is seen; undefined if there is only one. */
@@ -30,7 +31,7 @@ export function StreamTable({
       {rows.length === 0 ? (
         <p class="hint">{hint}</p>
       ) : (
-        <div class="scroll">
+        <Scroll title="streams-title">
           <table class="streams">
             <thead>
               <tr>
@@ -71,7 +72,7 @@ export function StreamTable({
               ))}
             </tbody>
           </table>
-        </div>
+        </Scroll>
       )}
       <p class="hint">The states are those of the tables in the specification: spec streams 4.2 and 4.3.</p>
     </section>

@@ -1,5 +1,6 @@
 import type { Deadline } from '@underpass/protocol';
 import { milliseconds } from '../words.js';
+import { Scroll } from './scroll.js';
 
 /** A timer, and the process that it wakes; undefined if there is only one. */
 export interface TimerRow extends Deadline {
@@ -17,7 +18,7 @@ export function TimerTable({ rows, now }: { readonly rows: readonly TimerRow[]; 
       {sorted.length === 0 ? (
         <p class="hint">No timer is set: nothing happens until a datagram arrives.</p>
       ) : (
-        <div class="scroll">
+        <Scroll title="timers-title">
           <table>
             <thead>
               <tr>
@@ -36,7 +37,7 @@ export function TimerTable({ rows, now }: { readonly rows: readonly TimerRow[]; 
               ))}
             </tbody>
           </table>
-        </div>
+        </Scroll>
       )}
     </section>
   );
