@@ -106,9 +106,11 @@ export class FlightModel {
       if (flying.isAckEliciting) this.#elicitingFlying--;
     });
     const late = this.#takeLost(ack.ranges);
-    // While the sender remembers a lost packet, its acknowledgement gives a sample like any other.
+    // While the sender remembers a lost packet, its acknowledgement gives a sample like any other. It may have forgotten
+    // one of this age at any time.
+    const lostBefore = at - LOST_MEMORY_PTOS * this.probeTimeoutMs;
     for (const lost of late) {
-      this.newlyAcknowledged.push(lost.packetNumber);
+      if (lost.at >= lostBefore) this.newlyAcknowledged.push(lost.packetNumber);
       isElicited ||= lost.isAckEliciting;
       if (lost.packetNumber === largest) newest = lost;
     }

@@ -59,7 +59,9 @@ export const flights: Rule = {
         stage.report(
           `${process.name} has ${bytesInFlight} bytes in flight, ${state.most} are neither acknowledged nor lost`,
         );
-      if (!state.isUnclear && bytesInFlight < state.most) {
+      // A connection that closes before the peer was met ends unseen: no CLOSE can be sent.
+      const mayBeAnother = stage.wasEnded(process, peer);
+      if (!state.isUnclear && !mayBeAnother && bytesInFlight < state.most) {
         model.judge(stage.now());
         let least = 0;
         state.bytes.forEach((n, bytes) => {

@@ -5,6 +5,8 @@ import { type Rule, tardinessMs } from './rule.js';
 const WAITING_AFTER_MS = 2_500;
 const WAITING_WITHIN_MS = 3_000;
 const ROUNDING_MS = 0.001;
+/** The model only estimates the sender's round trip. */
+const PTO_MARGIN = 1.1;
 
 interface Silence {
   /** When the oldest packet was sent that has to be acknowledged, since the peer was last heard. */
@@ -35,8 +37,8 @@ export const silenceReports: Rule = {
           if (silentMs <= WAITING_WITHIN_MS + slackMs || stage.wasFrozen(process, askedAt)) continue;
           if (stage.wasEnded(process, peer)) continue;
           const { smoothedRttMs = Infinity } = stage.stats(process, peer) ?? {};
-          // A probe timeout is the smoothed round trip with four times its variance, which is at most as long.
-          if (silentMs <= 5 * smoothedRttMs + slackMs) continue;
+          const { probeTimeoutMs } = stage.flight(process, peer);
+          if (silentMs <= Math.max(smoothedRttMs, PTO_MARGIN * probeTimeoutMs) + slackMs) continue;
           stage.report(
             `${process.name} has had no answer from ${peer} for ${Math.floor(silentMs)} ms and has not reported it`,
           );
