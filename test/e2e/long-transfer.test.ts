@@ -124,11 +124,11 @@ describe('50 MB in each direction', { timeout: TIMEOUT_MS }, () => {
 
   it('arrive intact when the client gets another address, and yet another', async () => {
     const { exchange, relay, client, path } = await startOnPath();
-    for (const address of ['127.0.0.2', '127.0.0.3']) {
-      const to = await path.move(address);
-      await exchange.carries(A_WHILE_BYTES); // nothing comes back before the relay knows the new address
-      await relay.event('moved', (event) => isDeepStrictEqual(event.to, to));
-    }
+    const to = await path.move('127.0.0.2');
+    await exchange.carries(A_WHILE_BYTES); // nothing comes back before the relay knows the new address
+    await relay.event('moved', (event) => isDeepStrictEqual(event.to, to));
+    await path.move('127.0.0.3'); // perhaps not logged: at most one move a second is
+    await exchange.carries(A_WHILE_BYTES);
     expectIntact(await exchange.finish());
     expect([...disconnections(relay), ...disconnections(client)]).toEqual([]);
   });
