@@ -120,8 +120,7 @@ class ScenarioRun {
       onEvent: (node, event) => {
         if (event.type === 'disconnected') {
           const peer = this.#processes.current(node).nodeOf(event.peer);
-          const problem = disconnectProblem(scenario, node, peer, event.error);
-          if (problem !== undefined) this.#report(problem);
+          this.#report(disconnectProblem(scenario, node, peer, event.error));
         }
         this.#observer.onEvent(node, event);
         this.#processes.current(node).onEvent(event);
@@ -185,8 +184,7 @@ class ScenarioRun {
     if (this.#unopened > 0) this.#report(`${this.#unopened} streams could never be opened`);
     this.#checkExpectations();
     this.#checkSilence();
-    const replays = replayProblem(this.#processes.all, world.networks);
-    if (replays !== undefined) this.#report(replays, 'replays');
+    this.#report(replayProblem(this.#processes.all, world.networks, this.#scenario), 'replays');
     if (!this.#content.isUntouched) this.#report('bytes that were written to a stream were changed');
     return {
       seed: this.#seed,
@@ -343,7 +341,8 @@ class ScenarioRun {
     this.#observer.end();
   }
 
-  #report(violation: string, rule = 'model'): void {
+  #report(violation: string | undefined, rule = 'model'): void {
+    if (violation === undefined) return;
     this.#broken.add(rule);
     if (this.#violations.length >= MAX_VIOLATIONS) return;
     this.#violations.push(`at ${this.#world.now.toFixed(3)} ms: ${violation}`);
