@@ -16,7 +16,7 @@ export const CONGESTION_EXPERIMENTS: readonly Experiment[] = [
     right: 2,
     watch: 'The throughput of the three, and their congestion windows after each loss.',
     explanation:
-      'NewReno and CUBIC take a loss for a sign of a full queue, and cut their windows. Here every loss is chance, so they cut for nothing. BBR measures how fast the path delivers, and goes on. After 6 seconds, NewReno has delivered 0.9 MB, CUBIC 1.9 MB, and BBR 5.4 MB.',
+      'NewReno and CUBIC take a loss for a sign of a full queue, and cut their windows. Here every loss is chance, so they cut for nothing. BBR measures how fast the path delivers, and goes on. After 6 seconds, NewReno has delivered 1.0 MB, CUBIC 1.9 MB, and BBR 5.4 MB.',
     spec: 'congestion 1',
     link: 'v=1&seed=5&clients=newreno,cubic,bbr&link=own,40,1,8000,64,0&at=0&do=1:upload,1,8000000;1:upload,2,8000000;1:upload,3,8000000',
     speed: 500,
@@ -65,7 +65,7 @@ export const CONGESTION_EXPERIMENTS: readonly Experiment[] = [
     explanation:
       'Client 2 probes for more than it has, and its datagrams get a share of the queue. Client 1 measures that it delivers less, and sends less. Neither knows of the other. Between 4 and 7 seconds, each carries between two and three fifths of what passes.',
     spec: 'congestion 4.5',
-    link: 'v=1&seed=12&clients=bbr,bbr&link=shared,40,0,8000,64,0&at=0&do=1:upload,1,8000000;2000:upload,2,8000000',
+    link: 'v=1&seed=13&clients=bbr,bbr&link=shared,40,0,8000,64,0&at=0&do=1:upload,1,8000000;2000:upload,2,8000000',
     speed: 500,
   },
 ];

@@ -40,7 +40,7 @@ export class FlightModel {
   largestAcked = -1;
   /** When a packet was last newly acknowledged. */
   ackedAt = Number.NEGATIVE_INFINITY;
-  /** What the last ACK acknowledged and the sender still remembered (spec recovery 3.3). */
+  /** What the last ACK acknowledged and the sender certainly still remembered (spec recovery 3.3). */
   newlyAcknowledged: number[] = [];
   /** When an ack-eliciting packet was last sent, and how many were since `ackedAt`. */
   sentAt = Number.NEGATIVE_INFINITY;
