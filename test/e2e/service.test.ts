@@ -26,8 +26,18 @@ function unitsIn(stdout: string): Map<string, string> {
   return units;
 }
 
+/** On a machine whose user has a relay already. */
+function dryRun() {
+  const home = temporaryDirectory();
+  mkdirSync(path.join(home, 'underpass'), { mode: 0o700 });
+  writeFileSync(path.join(home, 'underpass', 'relay.toml'), '', { mode: 0o600 });
+  return runUnderpass(['service', 'install', 'relay', '--dry-run'], {
+    environment: { XDG_CONFIG_HOME: home },
+  });
+}
+
 async function relayUnit(): Promise<string> {
-  const { code, stdout } = await runUnderpass(['service', 'install', 'relay', '--dry-run']);
+  const { code, stdout } = await dryRun();
   expect(code).toBe(0);
   return unitsIn(stdout).get('underpass-relay.service') as string;
 }
@@ -45,6 +55,14 @@ function enrolledClient(): NodeJS.ProcessEnv {
 }
 
 describe('underpass service install', () => {
+  it('prints the files and nothing else in a dry run', async () => {
+    const { code, stdout } = await dryRun();
+    expect(code).toBe(0);
+    expect(
+      stdout.split('\n').filter((line) => !/^(?:# .*|u underpass .*|\[\w+\]|\w+=.*|)$/.test(line)),
+    ).toEqual([]);
+  });
+
   it.skipIf(analyze === undefined)(
     'writes units in which systemd finds no mistake (needs systemd)',
     async () => {

@@ -251,7 +251,7 @@ function normalised(line: string): string {
       .replace(/[A-Za-z0-9+/]{43}=/g, 'KEY')
       // A machine without a network cannot tell whether a name exists.
       .replace('does not resolve yet (EAI_AGAIN)', 'does not exist (ENOTFOUND)')
-      .replace(/\b[A-Za-z0-9+/]{8}…/g, 'KEY…')
+      .replace(/(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{8}…/g, 'KEY…')
   );
 }
 

@@ -32,7 +32,7 @@ export async function runInstall(kind: string, name: string | undefined, flags: 
       : { ...target, config: absolute(flags.config), port: relayPort(machine.configDirectory, isUser) };
   install(planInstall(role, isUser, machine), execution);
   const own = path.join(machine.configDirectory, 'relay.toml');
-  if (role.kind === 'relay' && !isUser && existsSync(own)) {
+  if (role.kind === 'relay' && !isUser && !flags.dryRun && existsSync(own)) {
     printLine(
       `\nThis user has a relay of its own in ${machine.configDirectory}, which the service does not use: it makes a new key.\n` +
         `To keep the old key, copy that directory to ${STATE_DIRECTORY}/.config/ before you start it, and give it to the user underpass.`,
