@@ -15,6 +15,7 @@ const IPV4 = 0;
 const [module, mode, host, ...rest] = process.argv.slice(2);
 const { QuinnConfig, Server, Client } = createRequire(import.meta.url)(module);
 const config = new QuinnConfig({
+  shutdownTimeout: 1000,
   privateKeyProto: newIdentity(),
   handshakeTimeout: 5000,
   maxIdleTimeout: 60_000,
