@@ -4,6 +4,7 @@ import { Plots } from '../view/plots.js';
 import { KeypairTable } from '../view/tables/keypair-table.js';
 import { StreamTable } from '../view/tables/stream-table.js';
 import { TimerTable } from '../view/tables/timer-table.js';
+import { Title } from '../view/title.js';
 import type { Feed } from './feed.js';
 import { PassingDatagrams } from './passing-datagrams.js';
 import { PeerCard } from './peer-card.js';
@@ -49,13 +50,7 @@ export function LiveApp({ feed }: { readonly feed: Feed }) {
 function LiveHeader({ feed, snapshot }: { readonly feed: Feed; readonly snapshot: Snapshot | undefined }) {
   return (
     <header>
-      <h1>
-        <svg viewBox="0 0 32 32" width="28" height="28" aria-hidden="true">
-          <rect width="32" height="32" rx="7" />
-          <path d="M5 23a11 11 0 0 1 22 0M10 23h12" />
-        </svg>
-        Underpass <span>inspector</span>
-      </h1>
+      <Title page="inspector" />
       {snapshot !== undefined && (
         <p class="small">
           {snapshot.process.kind} {snapshot.process.name}, version {snapshot.process.version},{' '}

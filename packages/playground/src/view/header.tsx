@@ -4,18 +4,13 @@ import { EXPERIMENTS } from '../experiments/index.js';
 import { captureOf } from '../model/capture.js';
 import { KEYS } from './keys.js';
 import type { Lab } from './lab.js';
+import { Title } from './title.js';
 
 export function Header({ lab }: { readonly lab: Lab }) {
   const help = useRef<HTMLDialogElement>(null);
   return (
     <header>
-      <h1>
-        <svg viewBox="0 0 32 32" width="28" height="28" aria-hidden="true">
-          <rect width="32" height="32" rx="7" />
-          <path d="M5 23a11 11 0 0 1 22 0M10 23h12" />
-        </svg>
-        Underpass <span>playground</span>
-      </h1>
+      <Title page="playground" />
       <label class="picker">
         <span>Experiment</span>
         <select
