@@ -80,10 +80,16 @@ export function readDeed(text: string): Deed | string {
   const deed: Record<string, string | number> = { kind };
   for (const [i, parameter] of parameters.entries()) {
     const value = readValue(parameter, values[i] as string);
-    if (value === undefined) return `'${values[i]}' is not a valid ${parameter.name} in '${text}'`;
+    if (value === undefined)
+      return `'${text}' has '${values[i]}' for ${parameter.name}: ${expected(parameter)}`;
     deed[parameter.name] = value;
   }
   return deed as unknown as Deed;
+}
+
+function expected({ range, words }: Parameter): string {
+  if (range === undefined) return `expected ${words?.join(' or ')}`;
+  return `expected a ${range.isWhole ? 'whole ' : ''}number from ${range.min} to ${range.max}`;
 }
 
 function readValue({ range, words }: Parameter, text: string): string | number | undefined {

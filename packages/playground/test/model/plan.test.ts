@@ -44,7 +44,10 @@ describe('a link', () => {
     [GOOD.replace('12.5', '1e3'), "has 'at=1e3'"],
     [GOOD.replace('12.5', '600001'), 'milliseconds up to 600000'],
     [GOOD.replace('drop,1', 'drop'), "'drop' takes 1 values"],
-    [GOOD.replace('drop,1', 'drop,0'), "'0' is not a valid datagram"],
+    [
+      GOOD.replace('drop,1', 'drop,0'),
+      "'drop,0' has '0' for datagram: expected a whole number from 1 to 20000",
+    ],
     [GOOD.replace('drop,1', 'constructor,1'), "there is no action 'constructor'"],
     [GOOD.replace('6:peer', '4:peer'), 'out of order'],
     [GOOD.replace('6:peer', 'peer'), 'without a valid time'],
