@@ -228,7 +228,7 @@ export class MtuSearch {
     this.#probeTimeouts++;
     // All packets are large, and none arrives (spec mtu 4.2).
     if (this.#probeTimeouts < BLACK_HOLE_PROBE_TIMEOUTS) return false;
-    this.#suspectBytes = 0;
+    // No size is suspected: a suspicion begins with a fall, and the search after it ends the suspicion (spec mtu 4.3).
     this.#fall(now + COOL_OFF_MS);
     return true;
   }
