@@ -1,7 +1,7 @@
 /** A relay's config together with the store beside it. */
 import { appendFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { ConfigError } from '../../src/cli-error.js';
 import { writeFirstRelayConfig } from '../../src/config/first-relay-config.js';
 import { loadRelayConfig, wipeKeys } from '../../src/config/relay-config.js';
@@ -9,8 +9,20 @@ import { encodeKey } from '../../src/key-text.js';
 import { INVITE_GRACE_MS } from '../../src/limits.js';
 import { addEnrolled, addInvite } from '../../src/store/store-changes.js';
 import { storeDirectoryOf } from '../../src/store/store-files.js';
+import type { StoredPeer } from '../../src/store/stored-peer.js';
 import { invite, NOW, publicKey, rules } from '../store/invites.js';
 import { temporaryDirectory } from '../temporary-directory.js';
+
+/** What was loaded from the store, with its secrets: nothing else sees those of an invite that is over. */
+const loaded = vi.hoisted((): StoredPeer[] => []);
+vi.mock('../../src/store/stored-peer.js', async (importOriginal) => {
+  const original = await importOriginal<typeof import('../../src/store/stored-peer.js')>();
+  const loadStore = (directory: string): readonly StoredPeer[] => {
+    loaded.splice(0, loaded.length, ...original.loadStore(directory));
+    return loaded;
+  };
+  return { ...original, loadStore };
+});
 
 let file = '';
 let store = '';
@@ -64,6 +76,14 @@ describe('the config of a relay', () => {
     enrol('laptop', 0x42);
     expect(names(NOW + INVITE_GRACE_MS - 1)).toEqual(['laptop']);
     expect(names(NOW + INVITE_GRACE_MS)).toEqual([]);
+  });
+
+  it('leaves no key of an invite in memory that is over', () => {
+    const isWiped = () => loaded[0]?.invite.presharedKey.every((byte) => byte === 0);
+    loadRelayConfig(file, NOW);
+    expect(isWiped()).toBe(false);
+    loadRelayConfig(file, NOW + INVITE_GRACE_MS);
+    expect(isWiped()).toBe(true);
   });
 
   it('can be wiped, with all keys of the store', () => {

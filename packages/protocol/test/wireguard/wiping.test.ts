@@ -3,6 +3,7 @@
 import { type Aead, type CryptoSuite, wipe } from '@underpass/protocol';
 import { createInsecureTestSuite } from '@underpass/testkit';
 import { describe, expect, it } from 'vitest';
+import { UNDER_LOAD_HANDSHAKES_PER_SECOND } from '../../src/wireguard/constants.js';
 import { mac1Key, writeMacs } from '../../src/wireguard/mac.js';
 import { countingRandom, SessionPair } from './session-pair.js';
 
@@ -45,6 +46,12 @@ class RecordingSuite {
       aead: (key) => {
         this.#note('an AEAD key', key);
         return this.#recordingAead(inner.aead(key));
+      },
+      xaeadOpen: (key, ...parameters) => {
+        const cookie = inner.xaeadOpen(key, ...parameters);
+        if (cookie !== undefined) this.secrets.push({ what: 'a cookie', bytes: cookie });
+        this.#note('the key of cookie replies', key);
+        return cookie;
       },
     };
   }
@@ -204,6 +211,23 @@ describe('the secrets of a peer (spec session 8.1)', () => {
     const isKnown = (bytes: Uint8Array): boolean =>
       isPublic(bytes) || constant(bytes) || publicKeys.some((key) => isSame(key, bytes));
     expect(recorder.left(isKnown)).toEqual([]);
+  });
+
+  it('include the cookies that it gave, and the key that opens them', () => {
+    const { pair, recorder } = recordedPair();
+    const { suite } = recorder;
+    const strange = new Uint8Array(148);
+    strange[0] = 1;
+    writeMacs(suite, mac1Key(suite, pair.b.core.publicKey), undefined, strange);
+    for (let i = 0; i < UNDER_LOAD_HANDSHAKES_PER_SECOND; i++) {
+      pair.receive(pair.b, strange, { address: `203.0.113.${i}`, port: 5 });
+    }
+    pair.connect();
+    const kept = recorder.secrets.filter(({ what }) => what.includes('cookie'));
+    expect(kept.map(({ what }) => what)).toEqual(['a cookie', 'the key of cookie replies']);
+    expect(kept.every(({ bytes }) => bytes.some((byte) => byte !== 0))).toBe(true);
+    pair.a.core.removePeer(pair.a.peer);
+    expect(kept.filter(({ bytes }) => bytes.some((byte) => byte !== 0))).toEqual([]);
   });
 
   it('include the preshared key, which can be compared but not read', () => {
