@@ -84,7 +84,8 @@ export class PacketBuilder {
     this.#gate.begin(now);
     if (recovery.log.isFull) return 0;
     const probing = recovery.probesDue > 0;
-    const mustSend = probing || this.#hello.isFirst(keypairId) || pending.isUrgent || received.isAckDue(now);
+    const isAckDue = received.isAckDue(now);
+    const mustSend = probing || this.#hello.isFirst(keypairId) || pending.isUrgent || isAckDue;
     const mayCarryData = this.#mayCarryData(now, maxBytes + TRANSPORT_OVERHEAD_BYTES);
     if (!mustSend && !mayCarryData) return 0;
 
@@ -95,16 +96,26 @@ export class PacketBuilder {
     this.#afterHello = writer.at;
     // PATH_CHALLENGE comes before the ACK, which may take all the room but one byte for PING.
     const hasChallenge = this.#addChallenge();
-    const hasAck = this.#addAck(now);
-    const hasStreamData = mayCarryData && this.#addData(now, keypairId);
+    const beforeAck = writer.at;
+    let hasAck = this.#addAck(now);
+    let hasStreamData = mayCarryData && this.#addData(now, keypairId);
+    if (hasAck && !writer.isAckEliciting && !(isAckDue || probing || pending.ping)) {
+      // spec recovery 1.1: an ACK that is not due never goes alone. Without it the data may fit.
+      writer.rewind(beforeAck);
+      hasAck = false;
+      hasStreamData = mayCarryData && this.#addData(now, keypairId);
+    }
     if (!writer.isAckEliciting) {
-      const isPingUseful = hasAck && this.#isPingUseful(now);
-      if (probing || pending.ping || isPingUseful) this.#addPing(now);
+      if (probing || pending.ping || (hasAck && this.#isPingUseful(now))) this.#addPing(now);
     }
     // Any ack-eliciting frame serves as well as a PING.
     if (writer.isAckEliciting) pending.pingSent();
     if (writer.isEmpty) return 0;
 
+    if (hasAck) {
+      recovery.log.addAck(received.largest);
+      received.ackSent();
+    }
     if (hasChallenge) writer.fill();
     const length = writer.finish();
     this.#notePacket(now, length + TRANSPORT_OVERHEAD_BYTES, hasStreamData);
@@ -210,14 +221,10 @@ export class PacketBuilder {
   /** Adds an ACK, if there is anything new to acknowledge and it fits.
    *  @returns whether it was added */
   #addAck(now: number): boolean {
-    const { received, recovery } = this.#parts;
-    const writer = this.#writer;
+    const { received } = this.#parts;
+    const { bytes, at, room } = this.#writer;
     if (!received.hasNews) return false;
-    if (!writer.advance(received.writeAck(now, writer.bytes, writer.at, writer.room - PING_BYTES), false)) {
-      return false;
-    }
-    recovery.log.addAck(received.largest);
-    return true;
+    return this.#writer.advance(received.writeAck(now, bytes, at, room - PING_BYTES), false);
   }
 
   #addPing(now: number): void {

@@ -66,6 +66,11 @@ export class PacketWriter {
     return true;
   }
 
+  /** Takes back the frames from `at` on, none of which asks for an acknowledgement. */
+  rewind(at: number): void {
+    this.at = at;
+  }
+
   /** Adds a HELLO frame, for which there must be room. */
   addHello(frame: Uint8Array): void {
     this.bytes.set(frame, this.at);

@@ -99,6 +99,60 @@ describe('packets full of control frames', () => {
   });
 });
 
+/** A victim that holds three ranges, all of them acknowledged before, and one new packet to acknowledge in 25 ms. */
+function withAckToCome(): HostilePeer {
+  const peer = confirmed();
+  for (let n = 0; n < 2; n++) {
+    peer.skip();
+    peer.say(ping);
+  }
+  peer.wait(100);
+  for (const number of peer.received) peer.say(ack(number, number));
+  peer.listen();
+  for (let n = 0; n < 2; n++) {
+    peer.skip();
+    peer.say(ping);
+  }
+  peer.listen();
+  peer.say(ping);
+  return peer;
+}
+
+/** spec recovery 1.1: "nothing but an ACK" */
+describe('an ACK that is not due yet', () => {
+  it.each([16, 32, 48, 64])('never goes alone, although data waits, in a packet of %i bytes', (size) => {
+    const peer = withAckToCome();
+    peer.open().write(new Uint8Array(1000));
+    const packets = peer.listen(size);
+    for (const frames of packets) expect(frames.some(({ type }) => type !== FrameType.ack)).toBe(true);
+    peer.now += 25;
+    const later = [...packets, ...peer.listen(size)];
+    expect(later.flat().filter(({ type }) => type === FrameType.ack)).toHaveLength(1);
+  });
+
+  it('leaves its room to data that would not fit behind it', () => {
+    const peer = withAckToCome();
+    peer.open().write(new Uint8Array(20));
+    const types = peer.listen(32).map((frames) => frames.map(({ type }) => type));
+    expect(types).toEqual([[FrameType.stream, FrameType.maxStreamData]]);
+    expect(peer.victim.parts.received.pollTimeout()?.at).toBe(peer.now + 25);
+  });
+
+  it('does not go in place of a message that has become too old', () => {
+    const peer = withAckToCome();
+    const stream = peer.open();
+    stream.write(new Uint8Array(10));
+    peer.listen();
+    peer.wait(300);
+    peer.acknowledge(peer.received);
+    peer.listen();
+    stream.sendDatagram(peer.now, new Uint8Array(100));
+    peer.now += 2000;
+    peer.say(ping);
+    expect(peer.listen()).toEqual([]);
+  });
+});
+
 describe('a HELLO that was requested', () => {
   it('is sent once, although one was acknowledged under this keypair (spec streams 3.3)', () => {
     const peer = confirmed();

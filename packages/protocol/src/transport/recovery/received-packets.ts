@@ -15,7 +15,8 @@ import { varintLength, writeVarint } from '../wire/varint.js';
  *  what the peer knows to be acknowledged. Numbers that it has forgotten count as duplicates.
  *
  *  The connection owns it. It asks whether a packet is a duplicate, records the packet once it has processed all of it,
- *  and has the ACK frame written when one is due, or when a packet is sent anyway. */
+ *  and has the ACK frame written when one is due, or when a packet is sent anyway. An ACK that was written may be taken
+ *  back, so it counts only after `ackSent`. */
 export class ReceivedPackets {
   readonly #ranges = new RangeSet();
   /** Numbers below this were forgotten. They count as seen. */
@@ -79,7 +80,7 @@ export class ReceivedPackets {
     return { at: this.#ackDueAt, reason: 'acknowledgement' };
   }
 
-  /** Writes an ACK frame with as many ranges as fit into `room` bytes, the highest first. No ACK is due after it.
+  /** Writes an ACK frame with as many ranges as fit into `room` bytes, the highest first. Call `ackSent` if it is sent.
    *  @returns the position after the frame, or `position` if not even one range fits */
   writeAck(now: number, bytes: Uint8Array, position: number, room: number): number {
     const ranges = this.#ranges;
@@ -106,11 +107,15 @@ export class ReceivedPackets {
       at = writeVarint(bytes, at, ranges.start(i + 1) - ranges.end(i) - 1);
       at = writeVarint(bytes, at, ranges.end(i) - 1 - ranges.start(i));
     }
+    return at;
+  }
+
+  /** The ACK that was written goes out: none is due after it. */
+  ackSent(): void {
     this.#unacknowledged = 0;
     this.#atOnce = false;
     this.#ackDueAt = Number.POSITIVE_INFINITY;
     this.#news = false;
-    return at;
   }
 
   /** The peer acknowledged a packet whose ACK frame had this largest number. It has seen the ranges up to there, so
