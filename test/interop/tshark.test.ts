@@ -17,6 +17,8 @@ interface Message {
   readonly handshakeOk: string;
   /** The initiator's static key; empty unless the initiation was decrypted. */
   readonly staticKey: string;
+  /** The same in every copy of a handshake message. */
+  readonly ephemeral: string;
   readonly problems: string;
 }
 
@@ -40,7 +42,8 @@ async function capture(dumpcap: string, port: number, file: string): Promise<() 
 }
 
 function open(tshark: string, file: string, keyLog: string): Message[] {
-  const fields = ['wg.type', 'wg.handshake_ok', 'wg.static', 'wg.decryption_error', 'wg.bad_packet_length'];
+  const ofHandshake = ['wg.type', 'wg.handshake_ok', 'wg.static', 'wg.ephemeral'];
+  const fields = [...ofHandshake, 'wg.decryption_error', 'wg.bad_packet_length'];
   const options = ['-r', file, '-Y', 'wg', '-o', `wg.keylog_file:${keyLog}`, '-T', 'fields'];
   const output = execFileSync(tshark, [...options, ...fields.flatMap((field) => ['-e', field])], {
     encoding: 'utf8',
@@ -51,9 +54,16 @@ function open(tshark: string, file: string, keyLog: string): Message[] {
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => {
-      const [type = '', handshakeOk = '', staticKey = '', ...problems] = line.split('\t');
-      return { type, handshakeOk, staticKey, problems: problems.join('') };
+      const [type = '', handshakeOk = '', staticKey = '', ephemeral = '', ...problems] = line.split('\t');
+      return { type, handshakeOk, staticKey, ephemeral, problems: problems.join('') };
     });
+}
+
+/** Leaves out the copies of handshake messages that either side may send (spec session 5.7). */
+function withoutCopies(messages: readonly Message[]): Message[] {
+  return messages.filter(
+    ({ ephemeral }, i) => messages.findIndex((other) => other.ephemeral === ephemeral) === i,
+  );
 }
 
 it('tshark decrypts all our handshakes and packets with the key log', async (context) => {
@@ -85,11 +95,14 @@ it('tshark decrypts all our handshakes and packets with the key log', async (con
   const ofType = (type: string): Message[] => messages.filter((message) => message.type === type);
   expect(messages.filter(({ problems }) => problems !== '')).toEqual([]);
   // The relay may send an initiation to a client that has just left; it gets no response.
-  const byClients = ofType('1').filter(({ staticKey }) => staticKey === setup.clientKey.publicKey);
+  const byClients = withoutCopies(ofType('1')).filter(
+    ({ staticKey }) => staticKey === setup.clientKey.publicKey,
+  );
   expect(byClients).toHaveLength(CLIENTS);
-  // A response may be sent twice (spec session 5.7).
-  expect(ofType('2').length).toBeGreaterThanOrEqual(CLIENTS);
-  for (const { handshakeOk } of ofType('2')) expect(handshakeOk).toMatch(/^(1|True)$/);
+  // tshark has no verdict on the copy of a response once another handshake came between.
+  const responses = withoutCopies(ofType('2'));
+  expect(responses.length).toBeGreaterThanOrEqual(CLIENTS);
+  for (const { handshakeOk } of responses) expect(handshakeOk).toMatch(/^(1|True)$/);
   expect(ofType('3')).toEqual([]);
   // Both directions, at most 1472 bytes each.
   expect(ofType('4').length).toBeGreaterThan((2 * CLIENTS * BYTES) / 1472);
