@@ -35,11 +35,14 @@ export class BatchSender {
     return this.#path.allowanceBytes < this.#minDatagramBytes;
   }
 
-  /** Whether the path permits what the connection would send under this keypair. This must be asked before `fill`. */
+  /** Whether the path permits what the connection would send under this keypair. This must be asked before `fill`. If
+   *  it does not, the connection learns that. */
   isAdmitted(connection: Connection, keypairId: number): boolean {
     const isHelloConfirmed = connection.isHelloConfirmed(keypairId);
     this.#minDatagramBytes = isHelloConfirmed ? MIN_DATAGRAM_BYTES : MIN_HELLO_DATAGRAM_BYTES;
-    return !this.isHeldBack;
+    if (!this.isHeldBack) return true;
+    connection.handleHeldBack();
+    return false;
   }
 
   /** Fills `batch` with packets of the association's connection, sealed under this keypair, which must be usable. If

@@ -18,8 +18,6 @@ import type { StreamError, StreamEvent } from './streams/stream-set.js';
 import type { FrameReader } from './wire/frame-reader.js';
 import type { Hello } from './wire/frames.js';
 
-export type { PacketOutcome } from './packet-handler.js';
-
 /** The streams, windows and recovery state that two processes share, whatever happens to keys and addresses
  *  (spec streams 3; recovery).
  *
@@ -223,7 +221,13 @@ export class Connection {
   /** Sets whether there is a key to send under (spec recovery 7). */
   handleSendable(now: number, sendable: boolean): void {
     if (sendable && !this.#sendable) this.#parts.recovery.onSendingResumed(now);
+    if (!sendable) this.#gate.heldBack();
     this.#sendable = sendable;
+  }
+
+  /** The path permits no datagram now (spec path 2). */
+  handleHeldBack(): void {
+    this.#gate.heldBack();
   }
 
   // ---- outputs ----------------------------------------------------------------------------------------------
@@ -318,11 +322,10 @@ export class Connection {
   /** The next deadline of each part. */
   #deadlines(): [Deadline | undefined, ...(Deadline | undefined)[]] {
     const { recovery, received, liveness, streams, tail, mtu } = this.#parts;
-    const { pacedAt } = this.#gate;
     return [
       recovery.pollTimeout(),
       received.pollTimeout(),
-      pacedAt === undefined ? undefined : { at: pacedAt, reason: 'pacing' },
+      deadlineAt(this.#gate.pacedAt ?? Number.POSITIVE_INFINITY, 'pacing'),
       deadlineAt(tail.dueAt, 'tail repeat'),
       liveness.pollTimeout(streams.openStreams),
       streams.places.pollTimeout(),

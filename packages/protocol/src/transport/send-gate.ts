@@ -27,6 +27,12 @@ export class SendGate {
     this.pacedAt = undefined;
   }
 
+  /** Something else than the pacer holds us back now: there is no key, or the path permits nothing. What could leave once
+   *  that ends is not late because our process was not run (spec recovery 6). */
+  heldBack(): void {
+    this.pacedAt = undefined;
+  }
+
   /** Whether a packet with data may be sent now.
    *  @param hasData whether there is any data to send
    *  @param datagramBytes the largest size that the packet can have once it is sealed */

@@ -2,8 +2,9 @@
  *  or endpoints. A filter decides which packets are lost. */
 import { Association } from '../../src/transport/association.js';
 import { DEFAULT_TRANSPORT, type TransportConfig } from '../../src/transport/config.js';
-import type { Connection, PacketOutcome } from '../../src/transport/connection.js';
+import type { Connection } from '../../src/transport/connection.js';
 import { EPOCH_BYTES } from '../../src/transport/limits.js';
+import type { PacketOutcome } from '../../src/transport/packet-handler.js';
 import type { StreamEvent } from '../../src/transport/streams/stream-set.js';
 import { FrameReader } from '../../src/transport/wire/frame-reader.js';
 import { readVarint } from '../../src/transport/wire/varint.js';

@@ -1,9 +1,13 @@
 import { describe, expect, it } from 'vitest';
+import { BatchSender } from '../../src/endpoint/batch-sender.js';
 import type { TransportConfig } from '../../src/transport/config.js';
 import { DEFAULT_TRANSPORT } from '../../src/transport/config.js';
 import { composeParts } from '../../src/transport/parts.js';
+import type { Path } from '../../src/transport/path/path.js';
 import { PeerBudgets } from '../../src/transport/peer-budgets.js';
 import { SendGate } from '../../src/transport/send-gate.js';
+import type { Session } from '../../src/wireguard/session.js';
+import { fill, HostilePeer, hello } from '../attacks/hostile-peer.js';
 
 const SIZE = 1_200;
 /** How many full datagrams the pacer lets out at once. */
@@ -93,5 +97,52 @@ describe('SendGate', () => {
     idle.gate.begin(2);
     idle.gate.allows(2, false, SIZE);
     expect(idle.send(60)).toBe(BURST);
+  });
+
+  it('lets no sender catch up that something else held back (spec recovery 6)', () => {
+    const { gate, send, acknowledgeAll } = makeGate();
+    send(1);
+    acknowledgeAll();
+    gate.heldBack();
+    expect(gate.pacedAt).toBeUndefined();
+    expect(send(60)).toBe(BURST);
+  });
+});
+
+describe('a connection with bytes to send', () => {
+  /** Sends a burst, so that the pacer is what it waits for next. */
+  function paced(): HostilePeer {
+    const peer = new HostilePeer({ congestion: 'cubic' });
+    peer.say(hello(1 << 24));
+    peer.listen();
+    peer.now += 100;
+    peer.acknowledge(peer.received);
+    Object.defineProperty(peer.victim.parts.congestion, 'windowBytes', { get: () => 1000 * SIZE });
+    fill(peer.open());
+    peer.listen();
+    expect(peer.victim.pollTimeout()?.reason).toBe('pacing');
+    return peer;
+  }
+  /** How many packets it sends after a long time. */
+  function later(peer: HostilePeer): number {
+    peer.now += 60;
+    peer.victim.handleSendable(peer.now, true);
+    return peer.listen().length;
+  }
+
+  it('catches up if its process was not run, but not if it had no key (spec recovery 6)', () => {
+    const late = later(paced());
+    const peer = paced();
+    peer.victim.handleSendable(peer.now, false);
+    expect(later(peer)).toBeLessThan(0.6 * late);
+  });
+
+  it('does not catch up if its path permitted nothing (spec recovery 6)', () => {
+    const late = later(paced());
+    const peer = paced();
+    const path = { allowanceBytes: 0 };
+    const sender = new BatchSender({} as Session<unknown>, path as Path);
+    expect(sender.isAdmitted(peer.victim, 1)).toBe(false);
+    expect(later(peer)).toBeLessThan(0.6 * late);
   });
 });
