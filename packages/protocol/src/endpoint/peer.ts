@@ -332,6 +332,7 @@ export class Peer implements AssociationListener {
    *  up. */
   #judgeSilence(now: number, association: Association): void {
     const reachability = this.#reachability;
+    if (!association.connection.wantsToSend(now)) reachability.withdraw();
     // Requests must not be sent to a run of the peer that may no longer exist (spec streams 3.8).
     if (reachability.becomesSuspect(now, association)) association.connection.holdNewStreams(true);
     // A peer that has restarted has lost its keys and cannot say so (spec recovery 4.1).

@@ -65,6 +65,11 @@ export class Reachability {
     this.#dueSince ??= now;
   }
 
+  /** There is nothing that the peer would have to answer. If nothing was concluded yet, no answer is due any more. */
+  withdraw(): void {
+    if (!this.#isSuspect && !this.#isWaiting) this.#dueSince = undefined;
+  }
+
   /** No answer is due any more. */
   end(): void {
     this.#dueSince = undefined;

@@ -109,3 +109,28 @@ test('on a short path, a restarted relay is noticed long before an answer has be
   writer.runUntil(BROKEN_AT + 500);
   expect(writer.world.take('client')).toContain(RESTARTED);
 });
+
+test.each([300, 500, 1_000])(
+  'a client whose last probe of the MTU search is lost after its last stream waits for nothing, %i ms after the start (spec outage 2)',
+  (closedAt) => {
+    const { toRelay, toClient } = network(100);
+    const pathBytes = [{ from: 0, maxBytes: 1_400 }];
+    const largest = { maxDatagramBytes: 1_472 };
+    const world = new World(
+      { ...PERFECT_NETWORK, toRelay: { ...toRelay, pathBytes }, toClient },
+      { client: largest, relay: largest },
+    );
+    const ends = [world.open('client')];
+    world.run(closedAt);
+    ends.push(world.incoming.relay[0] as Stream);
+    for (const end of ends) end.finish();
+    for (const side of ['client', 'relay'] as const) world.pair.wake(side);
+    world.run(50);
+    const { packetsLost } = world.peers.client.stats();
+    for (const end of ends) while (end.read() !== undefined);
+    world.run(10_000);
+    const stats = world.peers.client.stats();
+    expect(stats).toMatchObject({ packetsLost: packetsLost + 1, openStreams: 0, handshakes: 1 });
+    expect(world.waits).toEqual([]);
+  },
+);

@@ -24,6 +24,19 @@ describe('Reachability', () => {
     expect(reachability.dueAt(CONNECTED)).toBe(1_000 + WAITING_AFTER_MS);
   });
 
+  test('concludes nothing once there is nothing to answer, but takes no conclusion back (spec outage 2)', () => {
+    const reachability = new Reachability(MAX_SILENCE_MS);
+    reachability.ask(1_000);
+    reachability.withdraw();
+    expect(reachability.dueAt(CONNECTED)).toBe(Infinity);
+    reachability.ask(2_000);
+    expect(reachability.becomesSuspect(2_000 + SUSPECT_AFTER_MS, CONNECTED)).toBe(true);
+    reachability.withdraw();
+    expect(reachability.becomesWaiting(2_000 + WAITING_AFTER_MS, CONNECTED)).toBe(true);
+    reachability.withdraw();
+    expect(reachability.waitingSince).toBe(2_000);
+  });
+
   test('concludes nothing before the path can have brought an answer', () => {
     const reachability = new Reachability(MAX_SILENCE_MS);
     const slow = { ...CONNECTED, probeTimeoutMs: 60_000 };
