@@ -1,4 +1,11 @@
-import { FlightModel, type PacketView } from '@underpass/testkit';
+import {
+  type ArrivedDatagram,
+  FlightModel,
+  FlightModels,
+  type ObservedProcess,
+  type PacketView,
+  type SentDatagram,
+} from '@underpass/testkit';
 import { expect, it } from 'vitest';
 
 /** Acknowledges packet 4, which did not ask for it, and packet 0. */
@@ -40,4 +47,25 @@ it('counts the late acknowledgement of a lost packet once', () => {
   expect(flight.newlyAcknowledged).toEqual([0]);
   flight.onAck(130, { ranges: [[0, 0]], delayMs: 0 });
   expect([flight.latestMs, flight.ackedAt]).toEqual([120, 120]);
+});
+
+it('measures another path from the start, even if an earlier connection proved the path before', () => {
+  let proven = { address: '192.0.2.1', port: 1 };
+  const models = new FlightModels(() => ({ proven }));
+  const by = { timesForgotten: new Map(), nodeOf: () => 'client' } as unknown as ObservedProcess;
+  const arrive = (at: number, packet: Partial<PacketView> = {}) => {
+    const sent = { by: { node: 'client' }, packet };
+    models.before.onArrived?.({ by, at, sent, isFresh: true } as ArrivedDatagram);
+  };
+  arrive(0);
+  models.before.onEvent?.(by, { type: 'disconnected' } as Parameters<
+    NonNullable<typeof models.before.onEvent>
+  >[1]);
+  const packet = { packetNumber: 0, isAckEliciting: true } as PacketView;
+  models.after.onSent?.({ by, towards: 'client', packet, at: 10 } as SentDatagram);
+  // The ACK arrives together with the proof.
+  proven = { address: '203.0.113.7', port: 1 };
+  arrive(18, { ack: { ranges: [[0, 0]], delayMs: 0 } });
+  const flight = models.of(by, 'client');
+  expect([flight.largestAcked, flight.hasSample]).toEqual([0, false]);
 });

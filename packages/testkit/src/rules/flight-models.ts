@@ -40,7 +40,11 @@ export class FlightModels {
       onEvent: (process, event) => {
         if (event.type !== 'disconnected') return;
         const peer = process.nodeOf(event.peer);
-        if (peer !== undefined) this.#flights.reset(process, peer);
+        if (peer === undefined) return;
+        // The address that was proven outlives the connection: if the next one proves another, that is another path.
+        const { provenIp } = this.#flights.of(process, peer);
+        this.#flights.reset(process, peer);
+        this.#flights.of(process, peer).provenIp = provenIp;
       },
     };
   }

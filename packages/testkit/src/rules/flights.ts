@@ -111,7 +111,11 @@ export const flights: Rule = {
       onEvent(process, event) {
         if (event.type !== 'disconnected') return;
         const peer = process.nodeOf(event.peer);
-        if (peer !== undefined) states.reset(process, peer);
+        if (peer === undefined) return;
+        // The address that was proven outlives the connection, as in FlightModels.
+        const { provenIp } = states.of(process, peer);
+        states.reset(process, peer);
+        states.of(process, peer).provenIp = provenIp;
       },
     };
   },
