@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
@@ -7,8 +8,22 @@ import { sourcesByName } from './scripts/sources.mjs';
  *  also matches the start of a longer name. */
 const alias = Object.fromEntries([...sourcesByName()].sort(([a], [b]) => b.length - a.length));
 
-/** Tests of one package. */
-const packages = { name: 'packages', include: ['packages/*/test/**/*.test.ts'] };
+/** Tests of one package that replace modules. A module that is loaded already cannot be replaced, so each of these files
+ *  runs in a process of its own. */
+const packagesAlone = {
+  name: 'packages alone',
+  include: readdirSync('packages').flatMap(testsOf).filter(replacesModules),
+};
+
+/** The other tests of one package. Starting a process and loading modules takes longer than most of these files, so they
+ *  share processes, in each of which one file runs after another. */
+const packages = {
+  name: 'packages',
+  include: ['packages/*/test/**/*.test.ts'],
+  exclude: packagesAlone.include,
+  isolate: false,
+  setupFiles: ['scripts/shared-process.mjs'],
+};
 
 /** Tests of the whole program run what users run: the bundle, which is made from the sources first. */
 const program = {
@@ -17,13 +32,37 @@ const program = {
   globalSetup: ['scripts/bundle-for-tests.mjs'],
 };
 
-/** Tests that talk to other programs wait for minutes of real time and need little CPU. They start first, so that the rest of
- *  the tests run while they wait. */
-class LongWaitsFirst extends BaseSequencer {
+/** The order in which projects start. The tests of the whole program take longest, so short files come last and keep all
+ *  cores busy until the end. */
+const PROJECTS = [program, packagesAlone, packages];
+
+/** The files that take longest, which start first within their project. */
+const LONGEST = [
+  'test/interop/wireguard-go.test.ts',
+  'test/e2e/join.test.ts',
+  'test/e2e/doctor.test.ts',
+  'test/e2e/long-transfer.test.ts',
+  'test/e2e/stderr-trouble.test.ts',
+  'test/e2e/stdio.test.ts',
+  'test/e2e/status.test.ts',
+  'test/e2e/stopping.test.ts',
+  'test/e2e/inspector.test.ts',
+  'test/interop/tshark.test.ts',
+  'packages/protocol/test/transport/blocked-streams.test.ts',
+  'packages/protocol/test/endpoint/pair.test.ts',
+  'packages/playground/test/experiments.test.ts',
+  'packages/cli/test/tunnel/tunnel.test.ts',
+];
+
+class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files);
-    const waits = ({ moduleId }: TestSpecification) => moduleId.includes('/test/interop/');
-    return [...sorted.filter(waits), ...sorted.filter((file) => !waits(file))];
+    const project = (file: TestSpecification) => PROJECTS.findIndex(({ name }) => name === file.project.name);
+    const place = ({ moduleId }: TestSpecification) => {
+      const index = LONGEST.findIndex((file) => moduleId.endsWith(`/${file}`));
+      return index < 0 ? LONGEST.length : index;
+    };
+    return sorted.sort((a, b) => project(a) - project(b) || place(a) - place(b));
   }
 }
 
@@ -36,7 +75,18 @@ export default defineConfig({
     pool: 'forks',
     // One more than there are cores: at nearly all times one of the files waits for another program or a timer.
     maxWorkers: availableParallelism() + 1,
-    sequence: { sequencer: LongWaitsFirst },
-    projects: [packages, program].map((test) => ({ extends: true as const, test })),
+    sequence: { sequencer: LongestFirst },
+    projects: PROJECTS.map((test) => ({ extends: true as const, test })),
   },
 });
+
+function testsOf(name: string): string[] {
+  const folder = `packages/${name}/test`;
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.test.ts'))
+    .map((file) => `${folder}/${file}`);
+}
+
+function replacesModules(file: string): boolean {
+  return readFileSync(file, 'utf8').includes('vi.mock(');
+}

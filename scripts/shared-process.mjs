@@ -1,0 +1,21 @@
+// A setup file of vitest for tests that share a process: a file fails if it leaves the process different from how it
+// found it, because the files that follow would depend on it.
+
+import process from 'node:process';
+import { afterAll, expect, vi } from 'vitest';
+
+const before = stateOfProcess();
+// Hooks run in reverse order, so this one comes after those of the test file.
+afterAll(() => expect(stateOfProcess(), 'the process after this file').toEqual(before));
+
+function stateOfProcess() {
+  const signals = process.eventNames().filter((name) => String(name).startsWith('SIG'));
+  return {
+    directory: process.cwd(),
+    umask: process.umask(),
+    environment: { ...process.env },
+    exitCode: process.exitCode,
+    signalListeners: signals.map((name) => [name, process.listenerCount(name)]),
+    hasFakeTimers: vi.isFakeTimers(),
+  };
+}
