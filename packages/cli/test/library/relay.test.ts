@@ -2,7 +2,8 @@
 import { once } from 'node:events';
 import { enrol } from '@underpass/client';
 import { type InviteLink, parseInviteLink } from '@underpass/forward';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { systemTimers } from '@underpass/runtime';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { readAll, startEcho } from '../../../../test/e2e/tcp.js';
 import { decodeKey } from '../../src/key-text.js';
 import { connect, generateKeyPair } from '../../src/library/index.js';
@@ -22,6 +23,15 @@ function linkIn(text: string): InviteLink {
   const link = parseInviteLink(text);
   if (typeof link === 'string') throw new Error(link);
   return link;
+}
+
+/** Makes a relay look for idle connections all the time, and not once a minute. */
+function lookForIdleConnections(): void {
+  const { set } = systemTimers;
+  vi.spyOn(systemTimers, 'set').mockImplementation((callback, delayMs) =>
+    set(callback, delayMs === 60_000 ? 10 : delayMs),
+  );
+  onTestFinished(() => void vi.restoreAllMocks());
 }
 
 /** Enrols with a new key, as `underpass client LINK` does. */
@@ -48,6 +58,7 @@ describe('createRelay', () => {
   });
 
   it('resolves names as it is told, and resets connections in which nothing moves', async () => {
+    lookForIdleConnections();
     const { port } = await startEcho();
     const asked: string[] = [];
     const resolve = async (name: string) => {
