@@ -319,6 +319,14 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
       play.wait(isBroken ? 180_000 : 179_999);
       play.sendAgain(original);
     },
+    'no renewal of an old keypair, unless the message is a farewell': (play, isBroken) => {
+      play.client.crypto.keys.push({ key: 'client/1 key', at: play.now } as never);
+      const response = play.handshake(play.relay, { kind: MessageKind.response });
+      play.arrive(play.client, response, { madeKeypair: true });
+      play.wait(130_000);
+      play.send(play.client, isBroken ? {} : { closeCode: 14 });
+      play.turn(play.client);
+    },
     'initiations too soon': (play, isBroken) => {
       play.handshake(play.client);
       play.wait(isBroken ? 4_999 : 5_000);

@@ -113,8 +113,9 @@ export const handshakePace: Rule = {
         if (ageMs >= REJECT_AFTER_TIME_MS) {
           stage.report(`${by.name} sent under a keypair of ${Math.floor(ageMs)} ms`);
         }
-        // A farewell that is sent again belongs to no connection, so nothing is renewed for it.
-        if (original !== undefined) return;
+        // After a farewell there is nothing to renew: neither after the CLOSE of a peer that is removed, which follows its
+        // event, nor after a copy, which belongs to no connection.
+        if (original !== undefined || packet?.closeCode !== undefined) return;
         const initiatedAgoMs = at - state.initiatedAt;
         const patienceMs = REKEY_TIMEOUT_MS + JITTER_MS + slackMs;
         if (
