@@ -1,7 +1,7 @@
 /** client.toml: one relay and the forwards through it (docs/cli.md). */
 import type { Forward } from '@underpass/forward';
 import type { CongestionControllerName } from '@underpass/protocol';
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { ConfigError } from '../cli-error.js';
 import type { HostPort, ListenAddress } from '../host-port.js';
 import { isSameKey } from '../key-text.js';
@@ -97,25 +97,25 @@ function clientSchema(directory: string) {
       relay: hostPortField,
       relay_public_key: publicKeyField,
       private_key_file: privateKeyFileField(directory),
-      preshared_key_file: presharedKeyFileField(directory).optional(),
-      persistent_keepalive_seconds: keepaliveSecondsField.optional(),
-      connect_timeout_seconds: connectTimeoutField.optional(),
-      local_forwards: z
-        .array(localForwardField, { error: 'a list of forwards, for example ["8080:localhost:80"]' })
-        .optional(),
-      udp_forwards: z
-        .array(udpForwardField, { error: 'a list of forwards, for example ["5353:9.9.9.9:53"]' })
-        .optional(),
-      dynamic_forwards: z
-        .array(dynamicForwardField, { error: 'a list of ports, for example ["1080"]' })
-        .optional(),
-      reverse_forwards: z
-        .array(reverseForwardField, { error: 'a list of forwards, for example ["8080:localhost:3000"]' })
-        .optional(),
-      congestion: congestionField.optional(),
-      memory_per_peer_mib: memoryMibField.optional(),
-      metrics: listenField.optional(),
-      log: z.strictObject({ level: logLevelField.optional() }, { error: 'a table [log]' }).optional(),
+      preshared_key_file: z.optional(presharedKeyFileField(directory)),
+      persistent_keepalive_seconds: z.optional(keepaliveSecondsField),
+      connect_timeout_seconds: z.optional(connectTimeoutField),
+      local_forwards: z.optional(
+        z.array(localForwardField, { error: 'a list of forwards, for example ["8080:localhost:80"]' }),
+      ),
+      udp_forwards: z.optional(
+        z.array(udpForwardField, { error: 'a list of forwards, for example ["5353:9.9.9.9:53"]' }),
+      ),
+      dynamic_forwards: z.optional(
+        z.array(dynamicForwardField, { error: 'a list of ports, for example ["1080"]' }),
+      ),
+      reverse_forwards: z.optional(
+        z.array(reverseForwardField, { error: 'a list of forwards, for example ["8080:localhost:3000"]' }),
+      ),
+      congestion: z.optional(congestionField),
+      memory_per_peer_mib: z.optional(memoryMibField),
+      metrics: z.optional(listenField),
+      log: z.optional(z.strictObject({ level: z.optional(logLevelField) }, { error: 'a table [log]' })),
     },
     { error: 'a table' },
   );

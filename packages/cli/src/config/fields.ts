@@ -1,4 +1,7 @@
-/** The types of value in config files. Each message completes 'found …, expected …'. */
+/** The types of value in config files. Each message completes 'found …, expected …'.
+ *
+ *  They are made of zod's small variant, which does the same with functions in place of methods: a schema of the large one
+ *  takes several times as long to make, at every start. */
 import {
   type AllowRule,
   type DynamicForward,
@@ -20,7 +23,7 @@ import {
   MAX_MEMORY_PER_PEER_BYTES,
   MIN_MEMORY_PER_PEER_BYTES,
 } from '@underpass/protocol';
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { CliError } from '../cli-error.js';
 import { type HostPort, type ListenAddress, parseHostPort, parseListenAddress } from '../host-port.js';
 import { readKeyFile, readPrivateKeyFile } from '../key-file.js';
@@ -41,8 +44,8 @@ const PEER_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
 const listenExpected = 'a port, or "HOST:PORT" (IPv6 in brackets)';
 /** The port may also be a number, which is what most people write at first. */
-export const listenField: z.ZodType<ListenAddress> = z.preprocess(
-  (value) => (typeof value === 'number' || typeof value === 'bigint' ? String(value) : value),
+export const listenField: z.ZodMiniType<ListenAddress> = z.pipe(
+  z.transform((value) => (typeof value === 'number' || typeof value === 'bigint' ? String(value) : value)),
   parsedField<ListenAddress>(listenExpected, parseListenAddress),
 );
 
@@ -69,103 +72,91 @@ export const congestionField = z.enum(CONGESTION_CONTROLLERS, {
 });
 
 const MIB = 1024 * 1024;
-const memoryExpected = `a whole number of MiB from ${MIN_MEMORY_PER_PEER_BYTES / MIB} to ${MAX_MEMORY_PER_PEER_BYTES / MIB}`;
 /** MiB in the file, bytes in the value. */
-export const memoryMibField = z
-  .int({ error: memoryExpected })
-  .min(MIN_MEMORY_PER_PEER_BYTES / MIB, { error: memoryExpected })
-  .max(MAX_MEMORY_PER_PEER_BYTES / MIB, { error: memoryExpected })
-  .transform((mebibytes) => mebibytes * MIB);
+export const memoryMibField = numberOf('MiB', {
+  min: MIN_MEMORY_PER_PEER_BYTES / MIB,
+  max: MAX_MEMORY_PER_PEER_BYTES / MIB,
+  factor: MIB,
+});
 
-const HOUR_MS = 3_600_000;
-const outageExpected = `a whole number of hours from 1 to ${MAX_OUTAGE_HOURS}`;
 /** Hours in the file, milliseconds in the value. */
-export const outageHoursField = z
-  .int({ error: outageExpected })
-  .min(1, { error: outageExpected })
-  .max(MAX_OUTAGE_HOURS, { error: outageExpected })
-  .transform((hours) => hours * HOUR_MS);
+export const outageHoursField = numberOf('hours', { min: 1, max: MAX_OUTAGE_HOURS, factor: 3_600_000 });
 
-const idleExpected = `a whole number of minutes from 1 to ${MAX_IDLE_TIMEOUT_MINUTES}`;
 /** Minutes in the file, milliseconds in the value. */
-export const idleMinutesField = z
-  .int({ error: idleExpected })
-  .min(1, { error: idleExpected })
-  .max(MAX_IDLE_TIMEOUT_MINUTES, { error: idleExpected })
-  .transform((minutes) => minutes * 60_000);
+export const idleMinutesField = numberOf('minutes', {
+  min: 1,
+  max: MAX_IDLE_TIMEOUT_MINUTES,
+  factor: 60_000,
+});
 
-const workersExpected = `a whole number of processes from 1 to ${MAX_WORKERS}`;
-export const workersField = z
-  .int({ error: workersExpected })
-  .min(1, { error: workersExpected })
-  .max(MAX_WORKERS, { error: workersExpected });
+export const workersField = numberOf('processes', { min: 1, max: MAX_WORKERS });
 
-const keepaliveExpected = `a whole number of seconds from 0 (off) to ${MAX_KEEPALIVE_SECONDS}`;
-export const keepaliveSecondsField = z
-  .int({ error: keepaliveExpected })
-  .min(0, { error: keepaliveExpected })
-  .max(MAX_KEEPALIVE_SECONDS, { error: keepaliveExpected });
+export const keepaliveSecondsField = numberOf('seconds', {
+  min: 0,
+  max: MAX_KEEPALIVE_SECONDS,
+  zeroMeans: 'off',
+});
 
-const connectTimeoutExpected = `a whole number of seconds from 0 (never) to ${MAX_CONNECT_TIMEOUT_SECONDS}`;
-export const connectTimeoutField = z
-  .int({ error: connectTimeoutExpected })
-  .min(0, { error: connectTimeoutExpected })
-  .max(MAX_CONNECT_TIMEOUT_SECONDS, { error: connectTimeoutExpected });
+export const connectTimeoutField = numberOf('seconds', {
+  min: 0,
+  max: MAX_CONNECT_TIMEOUT_SECONDS,
+  zeroMeans: 'never',
+});
 
-export const allowField: z.ZodType<AllowRule> = explainedField(
+export const allowField: z.ZodMiniType<AllowRule> = explainedField(
   'a rule "HOST:PORT", "CIDR:PORT" or "*.DOMAIN:PORT" (a string)',
   parseAllowRule,
 );
 
-export const listenRuleField: z.ZodType<ListenRule> = explainedField(
+export const listenRuleField: z.ZodMiniType<ListenRule> = explainedField(
   'a rule "[BIND:]PORT" (a string)',
   parseListenRule,
 );
 
-export const maxRateField: z.ZodType<MaxRate> = explainedField(
+export const maxRateField: z.ZodMiniType<MaxRate> = explainedField(
   'a rate such as "10 MB/s" (a string)',
   parseMaxRate,
 );
 
 /** A range of ports gives several. */
-export const localForwardField: z.ZodType<readonly LocalForward[]> = explainedField(
+export const localForwardField: z.ZodMiniType<readonly LocalForward[]> = explainedField(
   'a forward "[BIND:]PORT:HOST:HOSTPORT" (a string)',
   parseLocalForwards,
 );
 
-export const udpForwardField: z.ZodType<readonly UdpForward[]> = explainedField(
+export const udpForwardField: z.ZodMiniType<readonly UdpForward[]> = explainedField(
   'a forward "[BIND:]PORT:HOST:HOSTPORT" (a string)',
   parseUdpForwards,
 );
 
-export const reverseForwardField: z.ZodType<readonly ReverseForward[]> = explainedField(
+export const reverseForwardField: z.ZodMiniType<readonly ReverseForward[]> = explainedField(
   'a forward "[BIND:]PORT:HOST:HOSTPORT" (a string)',
   parseReverseForwards,
 );
 
-export const dynamicForwardField: z.ZodType<DynamicForward> = explainedField(
+export const dynamicForwardField: z.ZodMiniType<DynamicForward> = explainedField(
   'a local port "[BIND:]PORT" (a string)',
   parseDynamicForward,
 );
 
 /** The path of a private key file, which is read at once: the value is the key.
  *  @param directory  where relative paths start */
-export function privateKeyFileField(directory: string): z.ZodType<Uint8Array> {
+export function privateKeyFileField(directory: string): z.ZodMiniType<Uint8Array> {
   return fileField(directory, readPrivateKeyFile);
 }
 
 /** The same for a preshared key.
  *  @param directory  a function if the schema serves for files in several directories */
-export function presharedKeyFileField(directory: string | (() => string)): z.ZodType<Uint8Array> {
+export function presharedKeyFileField(directory: string | (() => string)): z.ZodMiniType<Uint8Array> {
   return fileField(directory, (file) => readKeyFile(file));
 }
 
 function fileField(
   directory: string | (() => string),
   read: (file: string) => Uint8Array,
-): z.ZodType<Uint8Array> {
+): z.ZodMiniType<Uint8Array> {
   const expected = 'the path of a key file (a string)';
-  return z.string({ error: expected }).transform((text, context) => {
+  return textField(expected, (text, context) => {
     if (looksLikeKey(text)) {
       return refuse(context, text, 'found what looks like a key, expected the path of a file that holds one');
     }
@@ -178,8 +169,30 @@ function fileField(
   });
 }
 
-function parsedField<T>(expected: string, parse: (text: string) => T | undefined): z.ZodType<T> {
-  return z.string({ error: expected }).transform((text, context) => {
+/** A whole number, which is multiplied by `factor`. */
+function numberOf(
+  unit: string,
+  {
+    min,
+    max,
+    zeroMeans,
+    factor = 1,
+  }: {
+    readonly min: number;
+    readonly max: number;
+    readonly zeroMeans?: string;
+    readonly factor?: number;
+  },
+): z.ZodMiniType<number> {
+  const error = `a whole number of ${unit} from ${min}${zeroMeans === undefined ? '' : ` (${zeroMeans})`} to ${max}`;
+  return z.pipe(
+    z.int({ error }).check(z.minimum(min, { error }), z.maximum(max, { error })),
+    z.transform((number) => number * factor),
+  );
+}
+
+function parsedField<T>(expected: string, parse: (text: string) => T | undefined): z.ZodMiniType<T> {
+  return textField(expected, (text, context) => {
     const value = parse(text);
     if (value !== undefined) return value;
     context.issues.push({ code: 'custom', message: expected, input: text });
@@ -191,8 +204,8 @@ function parsedField<T>(expected: string, parse: (text: string) => T | undefined
 function explainedField<T extends object>(
   expected: string,
   parse: (text: string) => T | { readonly reason: string },
-): z.ZodType<T> {
-  return z.string({ error: expected }).transform((text, context) => {
+): z.ZodMiniType<T> {
+  return textField(expected, (text, context) => {
     const parsed = parse(text);
     if (!('reason' in parsed)) return parsed;
     const saysWhich = parsed.reason.includes(text);
@@ -200,7 +213,15 @@ function explainedField<T extends object>(
   });
 }
 
-function refuse(context: z.RefinementCtx, input: unknown, message: string): never {
+/** @param read  makes the value of the text, or adds an issue to the context */
+function textField<T>(
+  expected: string,
+  read: (text: string, context: z.core.ParsePayload) => T,
+): z.ZodMiniType<T> {
+  return z.pipe(z.string({ error: expected }), z.transform(read));
+}
+
+function refuse(context: z.core.ParsePayload, input: unknown, message: string): never {
   context.issues.push({ code: 'custom', message, input, params: COMPLETE_MESSAGE });
   return z.NEVER;
 }

@@ -1,13 +1,13 @@
 /** What a peer may do, as `[[peer]]` in relay.toml and the relay's store both write it. */
 import type { AllowRule, ListenRule, MaxRate } from '@underpass/forward';
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { allowField, listenRuleField, maxRateField } from './fields.js';
 
 /** The keys of the rules in a peer's table. */
 export const peerRulesShape = {
   allow: z.array(allowField, { error: 'a list of rules, for example ["localhost:80"]' }),
-  allow_listen: z.array(listenRuleField, { error: 'a list of rules, for example ["8080"]' }).optional(),
-  max_rate: maxRateField.optional(),
+  allow_listen: z.optional(z.array(listenRuleField, { error: 'a list of rules, for example ["8080"]' })),
+  max_rate: z.optional(maxRateField),
 };
 
 export interface PeerRules {
@@ -16,7 +16,7 @@ export interface PeerRules {
   readonly maxRate?: MaxRate;
 }
 
-export function peerRulesOf(table: z.output<z.ZodObject<typeof peerRulesShape>>): PeerRules {
+export function peerRulesOf(table: z.output<z.ZodMiniObject<typeof peerRulesShape>>): PeerRules {
   const { allow, allow_listen: allowListen, max_rate: maxRate } = table;
   return { allow, ...(allowListen && { allowListen }), ...(maxRate && { maxRate }) };
 }

@@ -2,7 +2,7 @@
 
 import type { CongestionControllerName } from '@underpass/protocol';
 import type { RelayInviteOptions, RelayPeerOptions } from '@underpass/relay';
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { ConfigError } from '../cli-error.js';
 import type { HostPort, ListenAddress } from '../host-port.js';
 import { decodeKey, encodeKey, isSameKey } from '../key-text.js';
@@ -134,7 +134,7 @@ function relaySchema(directory: string) {
     {
       name: peerNameField,
       public_key: publicKeyField,
-      preshared_key_file: presharedKeyFileField(directory).optional(),
+      preshared_key_file: z.optional(presharedKeyFileField(directory)),
       ...peerRulesShape,
     },
     { error: 'a table [[peer]]' },
@@ -143,16 +143,16 @@ function relaySchema(directory: string) {
     {
       listen: listenField,
       private_key_file: privateKeyFileField(directory),
-      endpoint: hostPortField.optional(),
-      name: peerNameField.optional(),
-      peer: z.array(peer, { error: 'tables [[peer]], with double brackets' }).optional(),
-      congestion: congestionField.optional(),
-      memory_per_peer_mib: memoryMibField.optional(),
-      max_outage_hours: outageHoursField.optional(),
-      idle_timeout_minutes: idleMinutesField.optional(),
-      workers: workersField.optional(),
-      metrics: listenField.optional(),
-      log: z.strictObject({ level: logLevelField.optional() }, { error: 'a table [log]' }).optional(),
+      endpoint: z.optional(hostPortField),
+      name: z.optional(peerNameField),
+      peer: z.optional(z.array(peer, { error: 'tables [[peer]], with double brackets' })),
+      congestion: z.optional(congestionField),
+      memory_per_peer_mib: z.optional(memoryMibField),
+      max_outage_hours: z.optional(outageHoursField),
+      idle_timeout_minutes: z.optional(idleMinutesField),
+      workers: z.optional(workersField),
+      metrics: z.optional(listenField),
+      log: z.optional(z.strictObject({ level: z.optional(logLevelField) }, { error: 'a table [log]' })),
     },
     { error: 'a table' },
   );

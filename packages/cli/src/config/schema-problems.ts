@@ -1,5 +1,5 @@
 /** Turns zod's issues into lines that say where the problem is, what was found and what was expected. */
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { looksLikeKey } from '../key-text.js';
 import { closestName } from './closest-name.js';
 import type { KeyPath } from './key-lines.js';
@@ -20,7 +20,7 @@ const SHOWN_CHARACTERS = 48;
 
 export function schemaProblems(
   document: TomlDocument,
-  schema: z.ZodType,
+  schema: z.ZodMiniType,
   issues: readonly z.core.$ZodIssue[],
 ): Problem[] {
   return issues.flatMap((issue) => {
@@ -95,13 +95,13 @@ function asWritten(name: string, value: unknown): string {
 }
 
 /** The known keys of the schema's table at `path`. */
-function knownKeys(schema: z.ZodType, path: KeyPath): string[] {
+function knownKeys(schema: z.ZodMiniType, path: KeyPath): string[] {
   let current: unknown = schema;
   for (const key of [...path, undefined]) {
-    while (current instanceof z.ZodOptional || current instanceof z.ZodDefault) current = current.unwrap();
+    while (current instanceof z.ZodMiniOptional) current = current.def.innerType;
     if (key === undefined) break;
-    if (current instanceof z.ZodArray) current = current.element;
-    else if (current instanceof z.ZodObject) current = current.shape[String(key)];
+    if (current instanceof z.ZodMiniArray) current = current.def.element;
+    else if (current instanceof z.ZodMiniObject) current = current.shape[String(key)];
   }
-  return current instanceof z.ZodObject ? Object.keys(current.shape) : [];
+  return current instanceof z.ZodMiniObject ? Object.keys(current.shape) : [];
 }

@@ -1,7 +1,7 @@
 /** Reads a relay's store: its invites, and the peers that enrolled (spec enrolment 6). */
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { CliError, ConfigError, systemReason } from '../cli-error.js';
 import { isPeerName, presharedKeyFileField, publicKeyField } from '../config/fields.js';
 import { type PeerRules, peerRulesOf, peerRulesShape } from '../config/peer-rules.js';
@@ -153,7 +153,7 @@ class PeerReader {
     return { publicKey: table.public_key, presharedKey: table.preshared_key_file };
   }
 
-  #readTable<T extends z.ZodType>(file: string, schema: T): z.output<T> {
+  #readTable<T extends z.ZodMiniType>(file: string, schema: T): z.output<T> {
     const document = readTomlDocument(file);
     this.#directory = document.directory;
     const result = schema.safeParse(document.value);
