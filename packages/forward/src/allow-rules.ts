@@ -36,7 +36,8 @@ const UDP_SUFFIX = /\/udp$/i;
 /** No valid rule is longer: a name and a range of ports. */
 const MAX_RULE_LENGTH = 300;
 
-const LOCALHOST: RuleMatch = { kind: 'networks', networks: LOOPBACK_ADDRESSES.map(literalNetwork) };
+/** All rules for localhost share it. It is made for the first of them (see special-purpose.ts). */
+let localhost: RuleMatch | undefined;
 
 /** @returns the rule, or why the text cannot be parsed */
 export function parseAllowRule(text: string): AllowRule | Refusal {
@@ -104,7 +105,10 @@ function parseRuleHost(text: string): RuleHost | Refusal {
   if (isNumericName(name))
     return { reason: `'${text}' is not a valid IPv4 address: expected four numbers from 0 to 255` };
   if (wildcard) return { text: `*.${name}`, match: { kind: 'below', parent: name } };
-  if (name === 'localhost') return { text: name, match: LOCALHOST };
+  if (name === 'localhost') {
+    localhost ??= { kind: 'networks', networks: LOOPBACK_ADDRESSES.map(literalNetwork) };
+    return { text: name, match: localhost };
+  }
   return { text: name, match: { kind: 'name', name } };
 }
 

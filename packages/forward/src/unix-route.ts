@@ -1,5 +1,4 @@
 /** The way to a unix socket on this machine (spec forwarding 3.7). */
-import { stat } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { systemCode, type Timers } from '@underpass/runtime';
 import { type Rules, refuseUnixTarget } from './authorize.js';
@@ -98,6 +97,7 @@ export class UnixRoute implements Route {
 
 async function identityOf(path: string): Promise<string | undefined> {
   try {
+    const { stat } = await import('node:fs/promises'); // most relays never need it
     const { dev, ino } = await stat(path, { bigint: true });
     return `${dev}:${ino}`;
   } catch {
