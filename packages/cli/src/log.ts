@@ -3,7 +3,6 @@
 import { isatty } from 'node:tty';
 import type { Log } from '@underpass/runtime';
 import pino from 'pino';
-import { prettyFactory } from 'pino-pretty';
 import type { LogLevel } from './log-level.js';
 import { type LineKind, LogLimiter, type Suppression } from './log-limiter.js';
 import { lossText, setLossLine, stderrWriter } from './stderr.js';
@@ -21,7 +20,8 @@ export interface LogOutput {
 
 /** Lines reach stderr before a log call returns, if stderr accepts them, so that the last line before an exit is not
  *  lost. */
-export function openLog(level: LogLevel, output: LogOutput = stderrOutput()): Log {
+export async function openLog(level: LogLevel, output: LogOutput = stderrOutput()): Promise<Log> {
+  const write = await destinationOf(output);
   const limiter = new LogLimiter({
     now: () => performance.now(),
     schedule: (delayMs, callback) => void setTimeout(callback, delayMs).unref(),
@@ -40,7 +40,7 @@ export function openLog(level: LogLevel, output: LogOutput = stderrOutput()): Lo
         },
       },
     },
-    { write: destinationOf(output) },
+    { write },
   );
   process.once('exit', () => limiter.report());
   return log;
@@ -52,14 +52,16 @@ function stderrOutput(): LogOutput {
   return { isTTY, writeLine: (line) => stderrWriter().write(line) };
 }
 
-function destinationOf({ isTTY, writeLine }: LogOutput): (line: string) => void {
+async function destinationOf({ isTTY, writeLine }: LogOutput): Promise<(line: string) => void> {
   if (!isTTY) return (line) => writeLine(line.trimEnd());
-  const format = terminalFormat();
+  const format = await terminalFormat();
   return (line) => writeLine(format(line).trimEnd());
 }
 
 /** `12:34:56 connected to …`: only the message. The fields are for programs. */
-function terminalFormat(): (line: string) => string {
+async function terminalFormat(): Promise<(line: string) => string> {
+  // A service, which has no terminal, starts faster without it.
+  const { prettyFactory } = await import('pino-pretty');
   return prettyFactory({
     colorize: usesColor({ isTTY: true }),
     translateTime: 'SYS:HH:MM:ss',

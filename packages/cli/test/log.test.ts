@@ -10,9 +10,12 @@ function output(isTTY: boolean): { stream: LogOutput; text: () => string } {
 }
 
 describe('the log', () => {
-  it('is JSON lines with level, time and message if stderr is not a terminal', () => {
+  it('is JSON lines with level, time and message if stderr is not a terminal', async () => {
     const { stream, text } = output(false);
-    openLog('info', stream).warn({ event: 'refused', target: 'db:5432' }, 'the relay does not allow it');
+    (await openLog('info', stream)).warn(
+      { event: 'refused', target: 'db:5432' },
+      'the relay does not allow it',
+    );
     const line: unknown = JSON.parse(text());
     expect(line).toMatchObject({
       level: 'warn',
@@ -23,9 +26,9 @@ describe('the log', () => {
     expect(line).toHaveProperty('time', expect.stringMatching(/^\d{4}-\d\d-\d\dT/));
   });
 
-  it('is text on a terminal, without control characters from strangers', () => {
+  it('is text on a terminal, without control characters from strangers', async () => {
     const { stream, text } = output(true);
-    openLog('info', stream).info({ event: 'x' }, 'connected\u001b[2J to\r\nthe relay');
+    (await openLog('info', stream)).info({ event: 'x' }, 'connected\u001b[2J to\r\nthe relay');
     const [line = '', ...rest] = text().split('\n');
     // biome-ignore lint/suspicious/noControlCharactersInRegex: our own colours are allowed
     expect(line.replace(/\u001b\[\d+m/g, '')).toMatch(
@@ -34,22 +37,25 @@ describe('the log', () => {
     expect(rest).toEqual(['']);
   });
 
-  it('shows no field of an event as if it were the name of the program', () => {
+  it('shows no field of an event as if it were the name of the program', async () => {
     const { stream, text } = output(true);
-    openLog('info', stream).info({ event: 'enrolled', name: 'my-relay', hostname: 'h', pid: 1 }, 'enrolled');
+    (await openLog('info', stream)).info(
+      { event: 'enrolled', name: 'my-relay', hostname: 'h', pid: 1 },
+      'enrolled',
+    );
     // biome-ignore lint/suspicious/noControlCharactersInRegex: our own colours are allowed
     expect(text().replace(/\u001b\[\d+m/g, '')).toMatch(/ INFO: enrolled\n$/);
   });
 
-  it('removes key fields if a caller passes them', () => {
+  it('removes key fields if a caller passes them', async () => {
     const { stream, text } = output(false);
-    openLog('info', stream).info({ privateKey: 'secret', peer: { presharedKey: 'secret' } }, 'x');
+    (await openLog('info', stream)).info({ privateKey: 'secret', peer: { presharedKey: 'secret' } }, 'x');
     expect(text()).not.toContain('secret');
   });
 
-  it('limits repeated lines, and does not let one peer silence another', () => {
+  it('limits repeated lines, and does not let one peer silence another', async () => {
     const { stream, text } = output(false);
-    const log = openLog('info', stream);
+    const log = await openLog('info', stream);
     for (let i = 0; i < 1000; i++) log.warn({ event: 'refused', peer: 'laptop', id: i }, 'not allowed');
     log.warn({ event: 'refused', peer: 'phone' }, 'not allowed');
     for (let i = 0; i < 1000; i++) log.debug({ event: 'refused', peer: 'tablet' }, 'below the level');
@@ -62,10 +68,10 @@ describe('the log', () => {
     expect(peers.filter((peer) => peer === 'tablet')).toHaveLength(0);
   });
 
-  it('is quiet below its level', () => {
+  it('is quiet below its level', async () => {
     const { stream, text } = output(false);
-    openLog('warn', stream).info({}, 'x');
-    openLog('silent', stream).error({}, 'x');
+    (await openLog('warn', stream)).info({}, 'x');
+    (await openLog('silent', stream)).error({}, 'x');
     expect(text()).toBe('');
   });
 });

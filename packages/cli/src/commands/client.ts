@@ -55,8 +55,8 @@ export interface ClientFlags extends RecordingFlags {
  *  @param relay  the name of a saved relay, a link, or `-` for a link on stdin; undefined if options say which relay */
 export async function runClient(relay: string | undefined, options: ClientFlags): Promise<void> {
   requireCompatible(options); // before a link is used up
-  let log: Log | undefined;
-  const openedLog = (level: LogLevel = options.stdio === undefined ? 'info' : 'error'): Log => {
+  let log: Promise<Log> | undefined;
+  const openedLog = (level: LogLevel = options.stdio === undefined ? 'info' : 'error'): Promise<Log> => {
     log ??= openLog(options.logLevel ?? level);
     return log;
   };
@@ -66,7 +66,7 @@ export async function runClient(relay: string | undefined, options: ClientFlags)
   const config = clientConfigFrom(flags, loaded?.config);
   const name = saved?.name ?? credentialName(flags.config) ?? config.relay.host;
   if (flags.stdio !== undefined) {
-    const log = openedLog('error');
+    const log = await openedLog('error');
     await runOneConnection(flags.stdio, {
       config,
       name,
@@ -81,10 +81,10 @@ export async function runClient(relay: string | undefined, options: ClientFlags)
   if (config.forwards.length === 0) {
     const hint = 'give a forward, for example -L [BIND:]PORT:HOST:HOSTPORT or -D [BIND:]PORT';
     if (saved === undefined || log === undefined) throw usageError('nothing to forward', hint);
-    log.info({ event: 'stopped' }, `nothing to forward yet: ${hint}`);
+    (await log).info({ event: 'stopped' }, `nothing to forward yet: ${hint}`);
     return;
   }
-  const runLog = openedLog(config.logLevel);
+  const runLog = await openedLog(config.logLevel);
   const { suite, socket, inspect } = flags;
   const record = () => openRecordings(flags, 'client', runLog);
   await runForwards({ config, name, log: runLog, suite, socket, record, inspect, loaded });
@@ -106,7 +106,7 @@ function requireCompatible(flags: ClientFlags): void {
 }
 
 /** @throws CliError when the argument and the options do not fit, or it leads to no relay */
-async function findRelay(relay: string, flags: ClientFlags, log: () => Log): Promise<SavedRelay> {
+async function findRelay(relay: string, flags: ClientFlags, log: () => Promise<Log>): Promise<SavedRelay> {
   const given = [...givenRelayOptions(flags), ...(flags.config === undefined ? [] : ['--config'])];
   if (given[0] !== undefined) {
     throw usageError(`${given[0]} cannot be combined with a relay's name or link`, 'give one or the other');

@@ -29,7 +29,11 @@ import { readSecretLine } from './read-secret-line.js';
  *  @param argument  a name, a link, or `-` for a link on stdin
  *  @param as  the value of `--as`
  *  @param log  called when something has to be logged, so not before the arguments are known to be right */
-export async function relayOf(argument: string, as: string | undefined, log: () => Log): Promise<SavedRelay> {
+export async function relayOf(
+  argument: string,
+  as: string | undefined,
+  log: () => Promise<Log>,
+): Promise<SavedRelay> {
   if (argument !== '-' && !looksLikeInviteLink(argument)) {
     if (as !== undefined) throw usageError('--as only makes sense with a link', 'leave it out');
     return savedRelay(argument);
@@ -43,7 +47,7 @@ export async function relayOf(argument: string, as: string | undefined, log: () 
   hideArguments();
   const link = linkIn(argument === '-' ? await readSecretLine(2 * MAX_LINK_CHARACTERS) : argument);
   refuseKnown(link, as);
-  return enrolWith(link, as, log());
+  return enrolWith(link, as, await log());
 }
 
 /** Takes the link out of the process list. Whoever looked before has seen it. */

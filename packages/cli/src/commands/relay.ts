@@ -42,7 +42,6 @@ import { endWithInternalError } from './internal-error.js';
 import { logRelayEvent, logRelaySummary } from './relay-log.js';
 import { type RunningSettings, reload, reloadOnSignal } from './reload.js';
 import { ReloadRequests } from './reload-requests.js';
-import { spawnRelayWorker } from './spawn-relay-worker.js';
 
 /** The options of the command line. */
 export interface RelayFlags extends RecordingFlags {
@@ -139,7 +138,7 @@ async function start(file: string, flags: RelayFlags): Promise<StartedRelay> {
   const config = loadRelayConfig(file);
   const settings: RunningSettings = { atStart: settingsOf(config), name: config.name };
   const { atStart } = settings;
-  const log = openLog(flags.logLevel ?? atStart.logLevel ?? 'info');
+  const log = await openLog(flags.logLevel ?? atStart.logLevel ?? 'info');
   const recordings = openRecordings(flags, 'relay', log);
   const metricsAt = flags.metrics ?? atStart.metrics;
   const metrics = metricsAt && (await MetricsServer.open(metricsAt, log));
@@ -224,6 +223,7 @@ async function startWorkers(
       'leave out --workers, or --socket',
     );
   }
+  const { spawnRelayWorker } = await import('./spawn-relay-worker.js');
   return startSharedRelay({ ...options, workers, spawn: spawnRelayWorker });
 }
 

@@ -1,5 +1,4 @@
 /** Reports the state of this process to systemd, by the protocol of sd_notify(3) (docs/adr/0021-service.md). */
-import { execFile } from 'node:child_process';
 import { type Log, sendUnixDatagram } from '@underpass/runtime';
 
 /** systemd as the parent of this process. Every method does nothing if systemd did not ask for reports. */
@@ -101,12 +100,14 @@ const NOTIFY_LIMIT_MS = 10_000;
 
 const thisProcess: NotifyHost = {
   send: sendUnixDatagram,
-  runNotify: (assignments) =>
-    new Promise((resolve) => {
+  runNotify: async (assignments) => {
+    const { execFile } = await import('node:child_process');
+    return new Promise((resolve) => {
       execFile('systemd-notify', assignments, { timeout: NOTIFY_LIMIT_MS }, (error) =>
         resolve(error === null),
       );
-    }),
+    });
+  },
   every: (intervalMs, callback) => void setInterval(callback, intervalMs).unref(),
   monotonicUs: () => process.hrtime.bigint() / 1000n,
   pid: process.pid,

@@ -110,7 +110,7 @@ describe('a relay that was enrolled at', () => {
     onTestFinished(() => void vi.unstubAllEnvs());
     answer.relayName = relayName;
     const log = recordingLog();
-    const saved = await relayOf(KNOWN_LINK, as, () => log);
+    const saved = await relayOf(KNOWN_LINK, as, async () => log);
     expect(saved.name).toBe(name);
     expect(savedRelay(name)).toEqual(saved);
     expect(log.lines.at(-1)).toContain(`enrolled as laptop and saved as ${name}`);
