@@ -6,6 +6,10 @@ const BUNDLE = new URL('../../packages/cli/bundle/', import.meta.url);
 /** Two thirds of this is the argument parser. With ten times as much, a start took a fifth of a second. */
 const MAX_START_BYTES = 160 * 1024;
 
+/** What a relay or a client loads until it is ready. Node 20 takes about a millisecond for each file. */
+const MAX_COMMAND_FILES = 8;
+const MAX_COMMAND_BYTES = 900 * 1024;
+
 /** The texts of a file and of everything that it imports statically, by name. */
 function loadedBy(name: string, found = new Map<string, string>()): Map<string, string> {
   if (found.has(name)) return found;
@@ -33,13 +37,30 @@ describe('the bundle', () => {
     }
   });
 
-  it('loads the protocol with the relay', () => {
-    const [relay] = /[\w-]+\.js/.exec(/import\("\.\/relay-[^"]+"\)/.exec(startText())?.[0] ?? '') ?? [];
-    const texts = [...loadedBy(relay ?? '').values()];
+  it.each(['main.js', 'main-relay.js'])('loads the protocol with the relay, from %s', (entry) => {
+    const texts = [...loadedBy(commandOf(entry, 'relay')).values()];
     expect(texts.some((text) => /"node:dgram"/.test(text))).toBe(true);
   });
+
+  it.each(['relay', 'client'])(
+    'loads few files for underpass %s, and nothing that its start can do without',
+    (command) => {
+      const entry = `main-${command}.js`;
+      const loaded = loadedBy(commandOf(entry, command), loadedBy(entry));
+      expect(loaded.size).toBeLessThanOrEqual(MAX_COMMAND_FILES);
+      const texts = [...loaded.values()];
+      expect(texts.reduce((sum, text) => sum + text.length, 0)).toBeLessThan(MAX_COMMAND_BYTES);
+      // The log of a terminal, and modules that only some relays and clients need.
+      const needless =
+        /"node_modules\/[^"]*\/pino-pretty\/|\brequire\w*\("(?:node:)?(?:child_process|fs\/promises)"\)/;
+      expect([...loaded].flatMap(([name, text]) => (needless.test(text) ? [name] : []))).toEqual([]);
+    },
+  );
 });
 
-function startText(): string {
-  return readFileSync(new URL('main.js', BUNDLE), 'utf8');
+/** The file that an entry loads for a command. */
+function commandOf(entry: string, command: string): string {
+  const text = readFileSync(new URL(entry, BUNDLE), 'utf8');
+  const [, file = ''] = new RegExp(`import\\("\\./(${command}-[A-Z0-9]+\\.js)"\\)`).exec(text) ?? [];
+  return file;
 }

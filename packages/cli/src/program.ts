@@ -1,17 +1,5 @@
-/** The command line: its commands, and the reaction to usage errors. */
+/** The command line around its commands: the help, and the reaction to usage errors. */
 import { Command, CommanderError } from 'commander';
-import { checkCommand } from './commands/check-command.js';
-import { clientCommand } from './commands/client-command.js';
-import { completionCommand } from './commands/completion-command.js';
-import { demoCommand } from './commands/demo.js';
-import { doctorCommand } from './commands/doctor-command.js';
-import { importCommand } from './commands/import-command.js';
-import { keygenCommand } from './commands/keygen.js';
-import { allowCommand, inviteCommand, peersCommand, revokeCommand } from './commands/peer-commands.js';
-import { pubkeyCommand } from './commands/pubkey.js';
-import { relayCommand } from './commands/relay-command.js';
-import { serviceCommand } from './commands/service-command.js';
-import { statusCommand } from './commands/status-command.js';
 import { ExitCode } from './exit-code.js';
 import { failureOf } from './failure-lines.js';
 import { helpFormat } from './help-format.js';
@@ -19,10 +7,11 @@ import { printErrorLine, requireOutput } from './terminal.js';
 import { VERSION } from './version.js';
 
 /** @param argv  the arguments without node and the script
+ *  @param commands  all commands, or the one that `argv` starts with
  *  @returns the exit code; errors have been printed */
-export async function runProgram(argv: readonly string[]): Promise<number> {
+export async function runProgram(argv: readonly string[], commands: readonly Command[]): Promise<number> {
   try {
-    return await parse(argv);
+    return await parse(argv, commands);
   } catch (error) {
     const failure = failureOf(error);
     for (const line of failure.lines) printErrorLine(line);
@@ -31,9 +20,9 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
 }
 
 /** @returns the exit code of a command that succeeded, or of commander's own action such as --help */
-async function parse(argv: readonly string[]): Promise<number> {
+async function parse(argv: readonly string[], commands: readonly Command[]): Promise<number> {
   try {
-    await buildProgram().parseAsync(argv, { from: 'user' });
+    await programOf(commands).parseAsync(argv, { from: 'user' });
     // A command that has an exit code of its own, without an error, has set it.
     return Number(process.exitCode ?? ExitCode.ok);
   } catch (error) {
@@ -45,8 +34,8 @@ async function parse(argv: readonly string[]): Promise<number> {
   }
 }
 
-/** All commands, without running any. */
-export function buildProgram(): Command {
+/** The program, without running any command. */
+export function programOf(commands: readonly Command[]): Command {
   const program = new Command('underpass')
     .description('A secure tunnel: TCP connections through one encrypted UDP socket.')
     .version(VERSION)
@@ -55,23 +44,6 @@ export function buildProgram(): Command {
       'after',
       '\nExample:\n  underpass demo\n\nEvery command has its own --help with an example.',
     );
-  const commands = [
-    keygenCommand(),
-    pubkeyCommand(),
-    relayCommand(),
-    clientCommand(),
-    inviteCommand(),
-    peersCommand(),
-    allowCommand(),
-    revokeCommand(),
-    statusCommand(),
-    doctorCommand(),
-    checkCommand(),
-    importCommand(),
-    serviceCommand(),
-    demoCommand(),
-    completionCommand(),
-  ];
   for (const command of commands) program.addCommand(command);
   for (const command of [program, ...commands.flatMap((command) => [command, ...command.commands])]) {
     command

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { buildProgram } from '../../src/commands/every-command.js';
 import { allCommands, commandTree } from '../../src/completion/command-tree.js';
 import { manual } from '../../src/manual/index.js';
 import { manPages } from '../../src/manual/man-page.js';
 import { SECTIONS } from '../../src/manual/sections.js';
-import { buildProgram } from '../../src/program.js';
 
 const reference = readFileSync(new URL('../../../../docs/cli.md', import.meta.url), 'utf8');
 const tree = commandTree(buildProgram());

@@ -1,6 +1,6 @@
 /** The options of the command line as the program declares them, for tests that must not miss one. */
 import type { Command, Option } from 'commander';
-import { buildProgram } from '../../src/program.js';
+import { buildProgram } from '../../src/commands/every-command.js';
 
 /** Each option of each command, as `client --relay`. */
 export function declaredOptions(isAsked: (command: string) => boolean): string[] {
