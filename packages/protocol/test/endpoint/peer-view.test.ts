@@ -42,6 +42,23 @@ describe('the view of a peer', () => {
     );
   });
 
+  it('names the next search for the MTU while streams are open', () => {
+    const link = { ...PERFECT_LINK, pathBytes: [{ from: 0, maxBytes: 1_400 }] };
+    const transport = { maxDatagramBytes: 1_472 };
+    const network = { ...PERFECT_NETWORK, toRelay: link, toClient: link };
+    const world = new World(network, { client: transport, relay: transport });
+    const search = () => world.peers.client.view.timers.find(({ reason }) => reason === 'mtu search');
+    world.run(50);
+    const stream = world.open('client', 100_000);
+    world.run(5_000);
+    expect(search()?.at).toBeGreaterThan(590_000);
+    stream.reset(0);
+    stream.stopSending(0);
+    world.pair.wake('client');
+    world.run(1_000);
+    expect(search()).toBeUndefined();
+  });
+
   it('follows a stream from its first byte to its last state', () => {
     const world = new World();
     world.run(100);

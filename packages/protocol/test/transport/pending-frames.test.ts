@@ -51,6 +51,16 @@ describe('PendingFrames', () => {
     expect(answered).toEqual([2, 3, 4]);
     expect(pending.isWaiting).toBe(false);
   });
+
+  it('has a challenge until it was sent or its trial is over', () => {
+    const { pending } = setup();
+    pending.requestChallenge(new Uint8Array(8).fill(7));
+    expect(pending.challenge).toEqual(new Uint8Array(8).fill(7));
+    expect(pending.isUrgent).toBe(true);
+    pending.endChallenge();
+    expect(pending.challenge).toBeUndefined();
+    expect(pending.isUrgent).toBe(false);
+  });
 });
 
 describe('the requests of a stream', () => {
