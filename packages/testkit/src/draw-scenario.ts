@@ -1,9 +1,11 @@
 /** Draws a scenario from a seed, before anything runs. */
 import { BASE_DATAGRAM_BYTES, CONGESTION_CONTROLLERS, type TransportConfig } from '@underpass/protocol';
+import { withExtras } from './draw-extras.js';
+import { drawStreams, type StreamKind } from './draw-streams.js';
+import { MALFORMED_KINDS } from './malformed-packets.js';
 import type {
   ClientPlan,
   Close,
-  EndPlan,
   Flood,
   Freeze,
   Removal,
@@ -49,7 +51,11 @@ export function drawScenario(random: SeededRandom): Scenario {
   const isPlain = isQuiet && close === undefined;
   const violation: Violation | undefined =
     isPlain && crowd.chance(count > 1 ? 0.3 : 0.03)
-      ? { node: crowd.pick(nodes.slice(1)), at: drawBusyMoment(crowd, streams) }
+      ? {
+          node: crowd.pick(nodes.slice(1)),
+          at: drawBusyMoment(crowd, streams),
+          kind: random.derive('malformed').pick(MALFORMED_KINDS),
+        }
       : undefined;
   const removal: Removal | undefined =
     isPlain && violation === undefined && crowd.chance(count > 1 ? 0.3 : 0.03)
@@ -77,7 +83,7 @@ export function drawScenario(random: SeededRandom): Scenario {
   // Without keepalives a client that silently waits never learns that the relay restarted, and a relay never learns
   // that the client's address changed.
   const needsKeepalive = restarts.length > 0 || removal !== undefined;
-  return {
+  const scenario: Scenario = {
     timing: drawTiming(shape),
     relayTransport: drawTransport(shape, kind),
     clients: clients.map((client) => (needsKeepalive ? withKeepalive(client, shape) : client)),
@@ -90,6 +96,7 @@ export function drawScenario(random: SeededRandom): Scenario {
     floods,
     plannedUntil: Math.max(...times),
   };
+  return withExtras(scenario, random);
 }
 
 function drawClient(
@@ -278,72 +285,4 @@ function drawBlackouts(random: SeededRandom, spreadMs: number, isLong: boolean):
     blackouts.push({ from, until: from + random.magnitude(10, longest) });
   }
   return blackouts;
-}
-
-// ---- streams --------------------------------------------------------------------------------------------------
-
-/** What kind of streams a seed has:
- *  - mixed: mostly small ones, a few large
- *  - crowd: enough to reach the limit on streams
- *  - bulk: large ones that reach the limits on bytes, with slow readers */
-type StreamKind = 'mixed' | 'crowd' | 'bulk';
-
-function drawStreams(random: SeededRandom, kind: StreamKind, spreadMs: number): StreamPlan[] {
-  const count = {
-    mixed: () => random.magnitude(1, 30),
-    crowd: () => random.integer(130, 400),
-    bulk: () => random.integer(4, 14),
-  }[kind]();
-  const relayShare = random.pick([0, 0.2, 0.5, 1]);
-  const plans: StreamPlan[] = [];
-  for (let i = 0; i < count; i++) {
-    plans.push({
-      openedBy: random.chance(relayShare) ? 'relay' : 'client',
-      openAt: random.between(0, kind === 'mixed' ? spreadMs : Math.min(spreadMs, 3_000)),
-      // Only one side may wait for the other's FIN, or both would wait forever.
-      opener: { ...drawEnd(random, kind), finishAfterRead: false },
-      answerer: drawEnd(random, kind),
-      openerStart: random.integer(0, 60_000),
-      answererStart: random.integer(0, 60_000),
-    });
-  }
-  return plans.sort((a, b) => a.openAt - b.openAt);
-}
-
-function drawEnd(random: SeededRandom, kind: StreamKind): EndPlan {
-  const isBulk = kind === 'bulk';
-  const sizeBytes = drawSize(random, kind);
-  const isSlowWriter = random.chance(0.15);
-  const isSlowReader = random.chance(isBulk ? 0.4 : 0.2);
-  const chunkBytes = random.magnitude(Math.max(1, Math.ceil(sizeBytes / 2_000)), 65_536);
-  const early = (chance: number, longestMs: number): number | undefined =>
-    random.chance(isBulk ? 2 * chance : chance) ? random.magnitude(1, longestMs) - 1 : undefined;
-  return {
-    sizeBytes,
-    chunkBytes,
-    // The slowest writer takes about 20 s in all.
-    writePauseMs: isSlowWriter
-      ? random.between(0, (20_000 * chunkBytes) / Math.max(chunkBytes, sizeBytes))
-      : 0,
-    finishAfterRead: random.chance(0.4),
-    readDelayMs: random.chance(isBulk ? 0.7 : 0.1) ? random.magnitude(isBulk ? 500 : 1, 10_000) : 0,
-    readPieces: isSlowReader ? random.integer(1, 8) : 0,
-    readPauseMs: isSlowReader ? random.magnitude(1, 300) : 0,
-    resetAfterMs: early(0.06, 8_000),
-    resetAfterFinishMs: early(0.05, 400),
-    stopAfterMs: early(0.08, 8_000),
-    code: random.integer(0, 3),
-  };
-}
-
-function drawSize(random: SeededRandom, kind: StreamKind): number {
-  if (kind === 'crowd') return random.integer(0, 200);
-  const share = random.fraction();
-  // The small ones find the connection's window used up by the large ones.
-  if (kind === 'bulk') return share < 0.5 ? random.integer(0, 60_000) : random.magnitude(100_000, 1_500_000);
-  if (share < 0.1) return 0;
-  if (share < 0.5) return random.magnitude(1, 2_000);
-  if (share < 0.9) return random.magnitude(1_000, 60_000);
-  if (share < 0.985) return random.magnitude(50_000, 500_000);
-  return random.magnitude(500_000, 4_000_000);
 }

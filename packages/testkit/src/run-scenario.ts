@@ -2,10 +2,12 @@
 import type { CryptoSuite } from '@underpass/protocol';
 import { Content } from './content.js';
 import { drawScenario } from './draw-scenario.js';
+import { DEFAULT_MALFORMED_KIND, malform } from './malformed-packets.js';
 import { Observer } from './observer/observer.js';
 import { createInsecureTestSuite } from './plain-suite.js';
 import type { PeerLink } from './process-model.js';
 import { ProcessTable } from './process-table.js';
+import { refusing } from './refusing.js';
 import { judgeExpectation, judgeShares } from './rules/expectations.js';
 import { FlightModels } from './rules/flight-models.js';
 import { RULES } from './rules/index.js';
@@ -14,7 +16,7 @@ import { createStage } from './rules/stage.js';
 import { disconnectProblem, leftoversOf, memoryProblems, replayProblem } from './run-checks.js';
 import { type RunRecorder, recorded } from './run-recorder.js';
 import { type RunStats, statsOf } from './run-stats.js';
-import type { Flood, Removal, Restart, Scenario, StreamPlan } from './scenario.js';
+import type { Flood, Removal, Restart, Scenario, StreamPlan, Violation } from './scenario.js';
 import { ForgedInitiations } from './simulation/forged-initiations.js';
 import { RELAY_ADDRESS } from './simulation/network-conditions.js';
 import { SeededRandom } from './simulation/seeded-random.js';
@@ -54,8 +56,6 @@ const RECONNECT_AFTER_MS = 1_000;
 const MAX_VIOLATIONS = 20;
 /** How many events pass between two checks of memory in use. */
 const STATS_EVERY_EVENTS = 16;
-/** A type that no frame has (spec streams 2). */
-const UNKNOWN_FRAME = 0x3f;
 
 /** Draws the scenario of a seed and runs it. */
 export function runScenario(seed: number, options: RunOptions = {}): RunResult {
@@ -127,6 +127,11 @@ class ScenarioRun {
         if (++this.#events % STATS_EVERY_EVENTS === 0) this.#checkMemory(node);
       },
       onViolation: (violation) => this.#report(violation),
+      ...refusing(
+        scenario,
+        () => this.#world,
+        (node) => this.#processes.current(node),
+      ),
       ...(options.trace && { trace: options.trace }),
     });
     this.#processes = new ProcessTable({
@@ -141,8 +146,7 @@ class ScenarioRun {
       ...(recorder && { onKeyLog: (node, line) => recorder.onKeyLog(node, line) }),
     });
     const [paths, flights] = [this.#paths, this.#flights];
-    this.#observer.add(paths.before);
-    this.#observer.add(flights.before);
+    for (const first of [paths, flights]) this.#observer.add(first.before);
     const stage = createStage({
       scenario,
       networks: this.#world.networks,
@@ -171,7 +175,7 @@ class ScenarioRun {
     for (const restart of restarts) world.queue.schedule(restart.at, () => this.#restart(restart));
     for (const { node, at, forMs } of freezes) world.queue.schedule(at, () => world.freeze(node, at + forMs));
     if (close !== undefined) world.queue.schedule(close.at, () => this.#close(close.node));
-    if (violation !== undefined) world.queue.schedule(violation.at, () => this.#misbehave(violation.node));
+    if (violation !== undefined) world.queue.schedule(violation.at, () => this.#misbehave(violation));
     if (removal !== undefined) world.queue.schedule(removal.at, () => this.#remove(removal));
     for (const flood of floods) this.#flood(flood);
     world.run(plannedUntil);
@@ -223,17 +227,13 @@ class ScenarioRun {
   }
 
   /** Makes the next packet that the process seals unreadable. */
-  #misbehave(node: NodeName): void {
+  #misbehave({ node, kind = DEFAULT_MALFORMED_KIND }: Violation): void {
     this.#hasClosed = true;
-    const process = this.#observer.process(node);
-    if (process === undefined) return;
-    let left = 1;
-    process.crypto.tamper = (payload) => {
-      if (left === 0 || payload.length < 16 || payload[0] !== 1) return false;
-      left--;
-      // Replace everything after the packet number: a frame that starts correctly and goes wrong later would have an
-      // effect.
-      payload.fill(UNKNOWN_FRAME, 1 + (1 << ((payload[1] as number) >>> 6)));
+    const crypto = this.#observer.process(node)?.crypto;
+    if (crypto === undefined) return;
+    crypto.tamper = (payload) => {
+      if (!malform(payload, kind)) return false;
+      crypto.tamper = undefined;
       this.#world.queue.schedule(this.#world.now, () => this.#reconnect(node, 'relay'));
       return true;
     };

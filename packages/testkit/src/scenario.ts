@@ -1,5 +1,6 @@
 /** The plan of a simulation: networks, processes and what their applications do. */
 import type { TransportConfig } from '@underpass/protocol';
+import type { MalformedKind } from './malformed-packets.js';
 import type { TurnTiming } from './simulation/endpoint-driver.js';
 import type { NetworkConditions, Side } from './simulation/network-conditions.js';
 import type { NodeName } from './simulation/world.js';
@@ -74,10 +75,12 @@ export interface Close {
   readonly at: number;
 }
 
-/** A client malfunctions and seals a packet that cannot be read. Its own connection ends, and no other. */
+/** A client malfunctions and seals a packet that no correct program sends. Its own connection ends, and no other. */
 export interface Violation {
   readonly node: NodeName;
   readonly at: number;
+  /** Absent for DEFAULT_MALFORMED_KIND. */
+  readonly kind?: MalformedKind;
 }
 
 /** The relay removes a client while it is connected, and later adds it again. */
@@ -94,6 +97,13 @@ export interface Flood {
   readonly forMs: number;
   readonly perSecond: number;
   readonly isFromClients: boolean;
+}
+
+/** From a moment on, the system of a process refuses to send datagrams that are larger, and says so (spec mtu 4.4). */
+export interface Refusal {
+  readonly node: NodeName;
+  readonly from: number;
+  readonly aboveBytes: number;
 }
 
 /** A stream with everything it needs, which must therefore end in time. */
@@ -128,6 +138,8 @@ export interface Scenario {
   readonly freezes: readonly Freeze[];
   readonly wallSteps: readonly WallStep[];
   readonly floods: readonly Flood[];
+  /** Absent for none. */
+  readonly refusals?: readonly Refusal[];
   /** When the last planned action of the applications happens. */
   readonly plannedUntil: number;
 }

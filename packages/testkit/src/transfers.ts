@@ -37,6 +37,7 @@ export function without(scenario: Scenario): Scenario {
     freezes: [],
     wallSteps: [],
     floods: [],
+    refusals: [],
   };
 }
 

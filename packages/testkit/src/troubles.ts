@@ -1,7 +1,9 @@
 /** Named scenarios: the draw of a seed, modified so that much of one kind of trouble happens. */
 import { BASE_DATAGRAM_BYTES } from '@underpass/protocol';
+import { drawMessages, withRefusal } from './draw-extras.js';
+import { MALFORMED_KINDS } from './malformed-packets.js';
 import type { Stalls } from './measure-transfer.js';
-import type { ClientPlan, Freeze, MessagePlan, Scenario, StreamPlan } from './scenario.js';
+import type { ClientPlan, Freeze, Scenario, StreamPlan } from './scenario.js';
 import type { LinkConditions, Side } from './simulation/network-conditions.js';
 import type { SeededRandom } from './simulation/seeded-random.js';
 import { clientName, type NodeName } from './simulation/world.js';
@@ -81,14 +83,6 @@ function drawStalls(
     at += forMs + random.between(0, 2 * meanGapMs);
   }
   return freezes;
-}
-
-function drawMessages(random: SeededRandom): { readonly messages?: MessagePlan } {
-  if (random.chance(0.2)) return {};
-  const count = random.magnitude(1, 400);
-  const pauseMs = random.magnitude(1, 2_000);
-  const maxBytes = random.pick([0, 60, 400, 1_200, 1_500]);
-  return { messages: { count, maxBytes, burst: random.magnitude(1, 60), pauseMs } };
 }
 
 export const TROUBLES = {
@@ -218,7 +212,10 @@ export const TROUBLES = {
     const node = clientName(random.integer(0, 2));
     const at = busyMoment(bent, random);
     return random.chance(0.5)
-      ? until({ ...bent, violation: { node, at } }, at)
+      ? until(
+          { ...bent, violation: { node, at, kind: random.derive('malformed').pick(MALFORMED_KINDS) } },
+          at,
+        )
       : until(
           {
             ...onClients(bent, ({ keepaliveMs }) => ({ keepaliveMs: keepaliveMs || 10_000 })),
@@ -275,6 +272,7 @@ export const TROUBLES = {
       opener: { ...plan.opener, ...drawMessages(random) },
       answerer: { ...plan.answerer, ...drawMessages(random) },
     })),
+  'refused-sizes': (scenario, random) => withRefusal(scenario, random),
   everything: (scenario, random) => {
     let bent = scenario;
     for (const name of [
@@ -294,4 +292,4 @@ export const TROUBLES = {
 export type ScenarioName = keyof typeof TROUBLES;
 export const SCENARIO_NAMES = Object.keys(TROUBLES) as ScenarioName[];
 /** Those that `mixed` alternates between. A new one among them would give each seed another scenario. */
-export const MIXED_NAMES = SCENARIO_NAMES.filter((name) => name !== 'datagrams');
+export const MIXED_NAMES = SCENARIO_NAMES.filter((name) => name !== 'datagrams' && name !== 'refused-sizes');

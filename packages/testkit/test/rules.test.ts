@@ -45,7 +45,12 @@ class Play {
     const play = this;
     const flights = new FlightModels(() => ({ proven: this.proven }));
     const stage = {
-      scenario: drawNamed(1, 'steady'),
+      scenario: {
+        ...drawNamed(1, 'steady'),
+        violation:
+          name === 'malformed packets' ? { node: 'client', at: 0, kind: 'two acknowledgements' } : undefined,
+        refusals: [{ node: 'client', from: START_MS + 1_000, aboveBytes: 1_400 }],
+      },
       now: () => this.now,
       troubledAt: () => this.troubledAt,
       stats: () => this.stats,
@@ -184,6 +189,7 @@ function processOf(node: 'client' | 'relay', run: number): ObservedProcess {
     crypto,
     peers: [other],
     timesForgotten,
+    endpoint: { peers: [{ view: { timers: [{ at: START_MS + 50, reason: 'planted' }] } }] },
     nodeOf: () => other,
   } as unknown as ObservedProcess;
 }
@@ -715,9 +721,46 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
         play.send(play.client, { isOnlyPing: true }, { bytes: 1_440, payloadBytes: 1_408 });
       }
     },
+    'larger than the system allows': (play, isBroken) => {
+      play.transport = { datagramBytes: 1_440 };
+      play.wait(1_000);
+      play.send(play.client, data(0), { bytes: 1_408, payloadBytes: 1_376 });
+      play.wait(1);
+      const bytes = isBroken ? 1_408 : 1_392;
+      play.send(play.client, data(0), { bytes, payloadBytes: bytes - 32 });
+      play.send(play.client, { isOnlyPing: true }, { bytes: 1_408, payloadBytes: 1_376 });
+    },
     'not a multiple of 16': (play, isBroken) => {
       const payloadBytes = isBroken ? 100 : 96;
       play.send(play.client, {}, { payloadBytes, bytes: payloadBytes + 32 });
+    },
+  },
+  'message forms': {
+    'a handshake message of another length': (play, isBroken) =>
+      void play.handshake(play.client, { kind: MessageKind.response, bytes: isBroken ? 108 : 92 }),
+    'a counter that is left out': (play, isBroken) => {
+      play.send(play.client, {}, { counter: 0 });
+      play.send(play.client, {}, { counter: isBroken ? 2 : 1 });
+    },
+  },
+  'malformed packets': {
+    'a packet that has no consequence': (play, isBroken) => {
+      play.arrive(play.relay, play.send(play.client, {}, { packet: undefined }));
+      const error = { by: 'local', code: 0x0a };
+      if (!isBroken) play.happen(play.relay, { type: 'disconnected', error });
+      play.wait(1_000);
+      play.turn(play.relay);
+    },
+    'another code': (play, isBroken) => {
+      play.arrive(play.relay, play.send(play.client, {}, { packet: undefined }));
+      const error = { by: 'local', code: isBroken ? 0x07 : 0x0a };
+      play.happen(play.relay, { type: 'disconnected', error });
+    },
+  },
+  deadlines: {
+    'a moment after that of a timer': (play, isBroken) => {
+      const nextDue = { at: START_MS + (isBroken ? 51 : 50), reason: 'planted' };
+      for (let i = 0; i < 16; i++) play.turn(play.client, { nextDue });
     },
   },
   'wake-ups': {

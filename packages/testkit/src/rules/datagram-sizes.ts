@@ -1,5 +1,5 @@
 import { type Address, sameAddress } from '@underpass/protocol';
-import { MessageKind } from '../observer/observer.js';
+import { MessageKind, type ObservedProcess } from '../observer/observer.js';
 import { PerPeer } from './per-peer.js';
 import type { Rule } from './rule.js';
 
@@ -10,7 +10,7 @@ const MAX_PROBES_OF_A_SIZE = 40;
 export const datagramSizes: Rule = {
   name: 'datagram sizes',
   holds:
-    'spec mtu 3.3: datagrams do not grow to a size before a probe of it was acknowledged; mtu 1.1: sizes are multiples of 16; session 6.5: so are payloads; mtu 3.2, 3.4: a search does not stay at a size whose probes are lost.',
+    'spec mtu 3.3: datagrams do not grow to a size before a probe of it was acknowledged; mtu 1.1: sizes are multiples of 16; session 6.5: so are payloads; mtu 4.4: once the system has refused a size, only a probe is as large; mtu 3.2, 3.4: a search does not stay at a size whose probes are lost.',
   watch(stage) {
     const sizes = new PerPeer((process) => ({
       proven: stage.transport(process).datagramBytes,
@@ -18,12 +18,21 @@ export const datagramSizes: Rule = {
       /** How often each size was probed on the path to this address. */
       attempts: new Map<number, number>(),
       attemptsTo: undefined as Address | undefined,
+      refusedAt: undefined as number | undefined,
     }));
+    const { refusals = [] } = stage.scenario;
+    const isRefused = ({ node }: ObservedProcess, at: number, bytes: number): boolean =>
+      refusals.some((one) => one.node === node && at >= one.from && bytes > one.aboveBytes);
     return {
-      onSent({ by, towards, to, kind, bytes, packet, payloadBytes }) {
+      onSent({ by, at, towards, to, kind, bytes, packet, payloadBytes }) {
         if (towards === undefined || kind !== MessageKind.transport) return;
         const state = sizes.of(by, towards);
         if (payloadBytes % 16 !== 0) stage.report(`${by.name} sent a payload of ${payloadBytes} bytes`);
+        if (isRefused(by, at, bytes)) {
+          if (state.refusedAt !== undefined && at > state.refusedAt && packet?.isOnlyPing === false)
+            stage.report(`${by.name} sent ${bytes} bytes after the system had refused that size`);
+          state.refusedAt ??= at;
+        }
         // A packet that was corrupted on purpose may have been a probe.
         if (bytes <= state.proven || packet === undefined) return;
         if (!packet.isOnlyPing) {

@@ -5,6 +5,7 @@ import { amplification } from './amplification.js';
 import { answers } from './answers.js';
 import { credit } from './credit.js';
 import { datagramSizes } from './datagram-sizes.js';
+import { deadlines } from './deadlines.js';
 import { farewells } from './farewells.js';
 import { flights } from './flights.js';
 import { formerRuns } from './former-runs.js';
@@ -12,6 +13,8 @@ import { handshakePace } from './handshake-pace.js';
 import { helloFirst } from './hello.js';
 import { keepalives } from './keepalives.js';
 import { keypairs } from './keypairs.js';
+import { malformed } from './malformed.js';
+import { messageForms } from './message-forms.js';
 import { numbers } from './numbers.js';
 import { pacing } from './pacing.js';
 import { places } from './places.js';
@@ -26,6 +29,8 @@ import { congestionWindow } from './window.js';
 
 export const RULES: readonly Rule[] = [
   numbers,
+  messageForms,
+  malformed,
   addressMoves,
   amplification,
   farewells,
@@ -44,6 +49,7 @@ export const RULES: readonly Rule[] = [
   places,
   datagramSizes,
   wakeUps,
+  deadlines,
   answers,
   flights,
   silenceReports,

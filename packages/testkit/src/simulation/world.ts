@@ -47,6 +47,9 @@ export interface WorldOptions {
   readonly onEvent: (node: NodeName, event: EndpointEvent) => void;
   /** The endpoint broke a promise. */
   readonly onViolation: (violation: string) => void;
+  /** Whether the system of that process refuses a datagram because of its size, of which the process is told. */
+  readonly refuses?: (node: NodeName, bytes: number) => boolean;
+  readonly onTooLarge?: (node: NodeName, to: Address, bytes: number) => void;
   /** Receives one line for each thing that happens. */
   readonly trace?: (line: string) => void;
   readonly watcher?: Watcher;
@@ -180,6 +183,15 @@ export class World {
     const index = this.#networkFor(node, to);
     const towards = node !== 'relay' ? 'relay' : index < 0 ? undefined : clientName(index);
     watcher?.onSent?.(node, to, datagram, towards);
+    const { refuses, onTooLarge } = this.#options;
+    if (refuses?.(node, datagram.length) === true) {
+      const [bytes, place] = [datagram.length, { ...to }];
+      this.#trace(`${node} may not send ${bytes} bytes`);
+      const network = this.networks[index];
+      if (network !== undefined) network.troubledAt = this.now;
+      this.queue.schedule(this.now, () => onTooLarge?.(node, place, bytes));
+      return;
+    }
     this.networks[index]?.send(sideOf(node), to, datagram, mayFragment);
   }
 
