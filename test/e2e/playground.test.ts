@@ -95,6 +95,9 @@ describe.skipIf(BROWSER === undefined)('the playground in a browser (needs chrom
     await page.locator('.inspector').getByText('dropped by you').waitFor();
     expect(await page.getByRole('button', { name: 'Drop', exact: true }).isDisabled()).toBe(true);
     await stepUntil(page, /Client 1: connected/);
+    expect(await page.locator('.repair').textContent()).toMatch(
+      /^Its content was sent again in datagram 2 after/,
+    );
     expect((await rows(page)).slice(0, 2).join()).toMatch(/Initiation.*dropped by you.*Initiation.*arrived/s);
     await page.close();
   });

@@ -5,6 +5,7 @@ import { describeDeed } from '../model/deed-words.js';
 import { Explainer } from '../model/explainer.js';
 import type { Datagram } from '../model/history.js';
 import { EMPTY_PLAN, type Plan, readPlan, writePlan } from '../model/plan.js';
+import { Repairs } from '../model/repairs.js';
 import type { Run } from '../model/run.js';
 import { Session } from '../model/session.js';
 import { fateWords, routeWords } from './words.js';
@@ -45,6 +46,7 @@ export class Lab {
 
   session = new Session(EMPTY_PLAN);
   #explainer = new Explainer(this.session.run);
+  #repairs = new Repairs(this.session.run, this.#explainer);
   #run: Run = this.session.run;
   readonly #window: Window;
   #frameAt = 0;
@@ -73,11 +75,20 @@ export class Lab {
     return id === undefined ? undefined : this.run.history.get(id);
   }
   get explainer(): Explainer {
-    if (this.#run !== this.run) {
-      this.#run = this.run;
-      this.#explainer = new Explainer(this.run);
-    }
+    this.#followRun();
     return this.#explainer;
+  }
+  get repairs(): Repairs {
+    this.#followRun();
+    return this.#repairs;
+  }
+
+  /** Going back makes another run. What is known about the former one is of no use there. */
+  #followRun(): void {
+    if (this.#run === this.run) return;
+    this.#run = this.run;
+    this.#explainer = new Explainer(this.run);
+    this.#repairs = new Repairs(this.run, this.#explainer);
   }
 
   // ---- commands ---------------------------------------------------------------------------------------------

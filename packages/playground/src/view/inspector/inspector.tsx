@@ -5,6 +5,7 @@ import type { Lab } from '../lab.js';
 import { address, bytes, fateMark, fateWords, milliseconds, routeWords } from '../words.js';
 import { ByteGrid } from './byte-grid.js';
 import { FieldTable } from './field-table.js';
+import { RepairLine } from './repair-line.js';
 
 /** The selected datagram: what became of it, what can be done to it, and its bytes. */
 export function Inspector({ lab }: { readonly lab: Lab }) {
@@ -45,6 +46,7 @@ function Opened({ lab, datagram }: { readonly lab: Lab; readonly datagram: Datag
       <p class="mono small">
         {address(datagram.from)} → {address(datagram.to)}, sent at {milliseconds(datagram.sentAt)}
       </p>
+      <RepairLine lab={lab} datagram={datagram} />
       <DatagramActions lab={lab} datagram={datagram} />
       <fieldset class="segmented" aria-label="How to show it">
         <button type="button" aria-pressed={!isOpened.value} onClick={() => (isOpened.value = false)}>
