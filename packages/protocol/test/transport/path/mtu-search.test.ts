@@ -295,6 +295,17 @@ describe('MtuSearch, when the path becomes smaller', () => {
     expect(loseBurst(search, path, 1400)).toBe(true);
   });
 
+  it('does not forget a burst for a packet that is smaller than the largest of its losses (spec mtu 4.1)', () => {
+    const { search, path } = searched(MAX);
+    for (let i = 0; i < 2; i++) {
+      expect(search.onPacketLost(path.now + RTT_MS, 1_392, path.now)).toBe(false);
+      expect(search.onPacketLost(path.now + RTT_MS, MAX, path.now)).toBe(false);
+      path.now += RTT_MS + 1;
+      search.onPacketAcknowledged(1_392, path.now);
+    }
+    expect(loseBurst(search, path, MAX)).toBe(true);
+  });
+
   it('does not take lost packets of the base size for a black hole (spec mtu 1.2, 4.1)', () => {
     const { search, path } = searched(MAX);
     expect(loseBursts(search, path, BASE, 10)).not.toContain(true);
