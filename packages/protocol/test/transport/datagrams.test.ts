@@ -158,6 +158,22 @@ describe('messages of a flow', () => {
     );
   });
 
+  it('are refused and counted when other flows take all memory (spec datagrams 3.1)', () => {
+    const pair = new ConnectedPair();
+    const flows = Array.from({ length: 12 }, () => openFlow(pair));
+    pair.run();
+    const outcomes = flows.flatMap((flow) =>
+      Array.from({ length: 200 }, (_, n) => {
+        const { sendQueueFull } = pair.client.parts.streams.datagrams.counts;
+        const outcome = flow.sendDatagram(pair.now, message(n, 1000));
+        return { outcome, dropped: pair.client.parts.streams.datagrams.counts.sendQueueFull - sendQueueFull };
+      }),
+    );
+    const refused = outcomes.filter(({ outcome }) => outcome === 'queue-full');
+    expect(refused.length).toBeGreaterThan(100);
+    expect(refused.filter(({ dropped }) => dropped === 0)).toEqual([]);
+  });
+
   it('are not sent once they have waited for a second (spec datagrams 3.1: "waited for a second")', () => {
     const pair = new ConnectedPair();
     const flow = openFlow(pair);
