@@ -323,3 +323,12 @@ describe('events', () => {
     },
   );
 });
+
+it('removes a peer once, and none in its place', () => {
+  const star = new Star(3);
+  const [first, second, third] = star.relay.peers;
+  if (first === undefined) throw new Error('no peer');
+  star.relay.removePeer(star.now, first, 'removed from the config');
+  star.relay.removePeer(star.now, first, 'removed from the config');
+  expect(star.relay.peers).toEqual([second, third]);
+});
