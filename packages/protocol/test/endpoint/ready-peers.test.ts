@@ -77,6 +77,15 @@ describe('ReadyPeers', () => {
     expect(ready.pollTimeout()).toEqual({ at: 20, reason: 'late' });
   });
 
+  it('handles all deadlines that have passed in one turn', () => {
+    const ready = new ReadyPeers<string>();
+    const peers = [10, 20, 20, 30].map((dueAt) => Object.assign(new FakePeer(`${dueAt}`), { dueAt }));
+    for (const peer of peers) ready.touch(peer);
+    turn(ready, 0);
+    ready.handleTimeout(20, []);
+    expect(peers.map(({ asked }) => asked.includes('timeout 20'))).toEqual([true, true, true, false]);
+  });
+
   it('lets a peer whose deadline has passed send before the timer fires, and still handle the deadline', () => {
     const ready = new ReadyPeers<string>();
     const peer = new FakePeer('a');
