@@ -97,7 +97,7 @@ export class Qlog {
     if (type !== MessageType.transport) {
       const packet_type = type === MessageType.initiation ? 'initial' : 'handshake';
       const header = { packet_type, packet_number: peer.handshakes++ };
-      this.#event(atUnixMs, peer, name, { header, raw: { length: datagram.length }, frames: [] });
+      this.#event(atUnixMs, peer, name, { header, raw: { length: datagram.length } });
       return;
     }
     const end = opened.length - TAG_BYTES;
@@ -110,7 +110,9 @@ export class Qlog {
     if (direction === 'received') peer.sent.acknowledge(acked);
     else if (isAckEliciting) peer.sent.add(packet_number, datagram.length);
     const header = { packet_type: '1RTT', packet_number };
-    this.#event(atUnixMs, peer, name, { header, raw: { length: datagram.length }, frames });
+    // qvis reads the first frame wherever there is a list of them.
+    const list = frames.length === 0 ? {} : { frames };
+    this.#event(atUnixMs, peer, name, { header, raw: { length: datagram.length }, ...list });
   }
 
   /** Logs what has changed since the last call. */
@@ -119,7 +121,7 @@ export class Qlog {
     const peer = this.#peer(address);
     for (const [packet_number, length] of peer.sent.takeLost(metrics.packetsLost)) {
       const header = { packet_type: '1RTT', packet_number };
-      this.#event(atUnixMs, peer, 'recovery:packet_lost', { header, raw: { length }, frames: [] });
+      this.#event(atUnixMs, peer, 'recovery:packet_lost', { header, raw: { length } });
     }
     const data = {
       congestion_window: metrics.congestionWindowBytes,

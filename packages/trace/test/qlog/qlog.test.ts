@@ -76,6 +76,28 @@ describe('a qlog', () => {
     expect(logged[10]?.data).toEqual({ congestion_window: 11_520, bytes_in_flight: 0, smoothed_rtt: 40 });
   });
 
+  // qvis looks at the first of `frames`, wherever there are any, and draws nothing if that is missing.
+  it('has no frames where there are none', () => {
+    const { qlog, records } = recorded();
+    shakeHands(qlog);
+    qlog.handleDatagram(START + 10, 'sent', RELAY, sent(0, [FrameType.ping]));
+    qlog.handleDatagram(START + 11, 'sent', RELAY, sent(1, [0, 0, 0])); // padding
+    qlog.handleDatagram(START + 12, 'sent', RELAY, sent(2, [FrameType.ping]));
+    qlog.handleDatagram(START + 50, 'received', RELAY, received(0, [FrameType.ack, 2, 0, 0, 0]));
+    qlog.handleMetrics(START + 51, { ...METRICS, packetsLost: 1 });
+    expect(records().map(({ name, data }) => [name, data && 'frames' in data])).toEqual([
+      [undefined, undefined],
+      ['transport:packet_sent', false],
+      ['transport:packet_received', false],
+      ['transport:packet_sent', true],
+      ['transport:packet_sent', false],
+      ['transport:packet_sent', true],
+      ['transport:packet_received', true],
+      ['recovery:packet_lost', false],
+      ['recovery:metrics_updated', false],
+    ]);
+  });
+
   it('contains no secret and no byte of a stream', () => {
     const { qlog, text } = recorded();
     shakeHands(qlog);
