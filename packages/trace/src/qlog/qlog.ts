@@ -123,10 +123,11 @@ export class Qlog {
       const header = { packet_type: '1RTT', packet_number };
       this.#event(atUnixMs, peer, 'recovery:packet_lost', { header, raw: { length } });
     }
+    const { smoothedRttMs } = metrics;
     const data = {
-      congestion_window: metrics.congestionWindowBytes,
+      congestion_window: Math.floor(metrics.congestionWindowBytes),
       bytes_in_flight: metrics.bytesInFlight,
-      ...(metrics.smoothedRttMs === undefined ? {} : { smoothed_rtt: metrics.smoothedRttMs }),
+      ...(smoothedRttMs === undefined ? {} : { smoothed_rtt: inMicroseconds(smoothedRttMs) }),
     };
     const text = JSON.stringify(data);
     if (text === peer.metrics) return;
@@ -148,12 +149,16 @@ export class Qlog {
   }
 
   #event(atUnixMs: number, { group }: LoggedPeer, name: string, data: object): void {
-    // Microseconds are enough, and keep the file small.
-    const time = Math.round((atUnixMs - this.#options.startUnixMs) * 1000) / 1000;
+    const time = inMicroseconds(atUnixMs - this.#options.startUnixMs);
     this.#record({ time, name, group_id: group, data });
   }
 
   #record(record: object): void {
     this.#options.write(`${RECORD_SEPARATOR}${JSON.stringify(record)}\n`);
   }
+}
+
+/** Microseconds are enough, and keep the file small. */
+function inMicroseconds(milliseconds: number): number {
+  return Math.round(milliseconds * 1000) / 1000;
 }

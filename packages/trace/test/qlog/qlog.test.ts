@@ -98,6 +98,13 @@ describe('a qlog', () => {
     ]);
   });
 
+  it('logs whole bytes and microseconds, and nothing that changes less than that', () => {
+    const { qlog, records } = recorded();
+    qlog.handleMetrics(START, { ...METRICS, congestionWindowBytes: 11_871.546, smoothedRttMs: 27.980458999 });
+    qlog.handleMetrics(START, { ...METRICS, congestionWindowBytes: 11_871.547, smoothedRttMs: 27.980459 });
+    expect(records().slice(1)).toMatchObject([{ data: { congestion_window: 11_871, smoothed_rtt: 27.98 } }]);
+  });
+
   it('contains no secret and no byte of a stream', () => {
     const { qlog, text } = recorded();
     shakeHands(qlog);
