@@ -5,8 +5,11 @@ import {
   type CryptoSuite,
   classifyMessage,
   HEADER_BYTES,
+  InitiationOffset,
   MessageType,
   PACKET_TYPE,
+  ResponseOffset,
+  readUint32,
   readVarint,
   TAG_BYTES,
 } from '@underpass/protocol';
@@ -43,7 +46,6 @@ interface LoggedPeer {
   readonly group: string;
   readonly sent: SentPackets;
   metrics: string;
-  handshakes: number;
 }
 
 /** Writes what goes over the network as the events of a QUIC connection, so that the tools made for QUIC can show it.
@@ -53,7 +55,7 @@ interface LoggedPeer {
  *  stream, only numbers and sizes. A peer is recognised by its address, and each is a group of its own.
  *
  *  Some things have no equal in QUIC. An initiation is logged as an Initial packet, a response as a Handshake packet,
- *  and HELLO as an unknown frame. */
+ *  both with their sender index for a packet number, and HELLO as an unknown frame. */
 export class Qlog {
   readonly #options: QlogOptions;
   readonly #opener: DatagramOpener;
@@ -95,8 +97,10 @@ export class Qlog {
     const name = `transport:packet_${direction}`;
     const type = classifyMessage(opened);
     if (type !== MessageType.transport) {
-      const packet_type = type === MessageType.initiation ? 'initial' : 'handshake';
-      const header = { packet_type, packet_number: peer.handshakes++ };
+      const [packet_type, { senderIndex }] =
+        type === MessageType.initiation ? ['initial', InitiationOffset] : ['handshake', ResponseOffset];
+      // It has no packet number. Both ends know this one, so what one sent is found in the log of the other.
+      const header = { packet_type, packet_number: readUint32(opened, senderIndex) };
       this.#event(atUnixMs, peer, name, { header, raw: { length: datagram.length } });
       return;
     }
@@ -138,7 +142,7 @@ export class Qlog {
   #peer({ address, port }: Address): LoggedPeer {
     const group = `${address} ${port}`;
     const known = this.#peers.get(group);
-    const peer = known ?? { group, sent: new SentPackets(), metrics: '', handshakes: 0 };
+    const peer = known ?? { group, sent: new SentPackets(), metrics: '' };
     this.#peers.delete(group);
     this.#peers.set(group, peer);
     for (const oldest of this.#peers.keys()) {

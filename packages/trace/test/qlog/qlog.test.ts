@@ -48,8 +48,8 @@ describe('a qlog', () => {
     qlog.handleMetrics(START + 50.5, { ...METRICS, packetsLost: 1 });
     qlog.handleMetrics(START + 51, { ...METRICS, packetsLost: 1 });
     expect(events()).toEqual([
-      [0, 'transport:packet_sent', 'initial', 0],
-      [1, 'transport:packet_received', 'handshake', 1],
+      [0, 'transport:packet_sent', 'initial', senderIndex(handshake.message1)],
+      [1, 'transport:packet_received', 'handshake', senderIndex(handshake.message2)],
       [10, 'transport:packet_sent', '1RTT', 0],
       [11, 'transport:packet_sent', '1RTT', 1],
       [12, 'transport:packet_sent', '1RTT', 2],
@@ -217,6 +217,10 @@ function sealed(opening: string, indexAt: number, counter: number, payload: read
       : handshake.transport_key_responder_to_initiator;
   suite.aead(Buffer.from(key, 'hex')).seal(0, counter, message, HEADER_BYTES, payload.length);
   return message;
+}
+
+function senderIndex(message: string): number {
+  return Buffer.from(message, 'hex').readUInt32LE(4);
 }
 
 function text64(hexText: string): string {
