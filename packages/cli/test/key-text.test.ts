@@ -1,12 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { clampPrivateKey, decodeKey, encodeKey, looksLikeKey } from '../src/key-text.js';
+import { clampPrivateKey, decodeKey, decodePublicKey, encodeKey, looksLikeKey } from '../src/key-text.js';
 
-describe('the text of a key', () => {
+describe.each([
+  ['a key', decodeKey],
+  ['a public key', decodePublicKey],
+])('the text of %s', (_what, decode) => {
   it('decodes to the bytes that were encoded', () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 32, maxLength: 32 }), (key) => {
-        expect(decodeKey(encodeKey(key))).toEqual(key);
+        expect(decode(encodeKey(key))).toEqual(key);
       }),
     );
   });
@@ -17,7 +20,7 @@ describe('the text of a key', () => {
       fc.property(fc.array(digit, { minLength: 43, maxLength: 43 }), (digits) => {
         const text = `${digits.join('')}=`;
         const isCanonical = Buffer.from(text, 'base64').toString('base64') === text;
-        expect(decodeKey(text) !== undefined).toBe(isCanonical);
+        expect(decode(text) !== undefined).toBe(isCanonical);
       }),
     );
   });
@@ -31,9 +34,11 @@ describe('the text of a key', () => {
     ['unused bits that are set', 'A'.repeat(42).concat('B=')],
     ['a blank inside', 'A A'.concat('A'.repeat(40), '=')],
   ])('refuses %s', (_what, text) => {
-    expect(decodeKey(text)).toBeUndefined();
+    expect(decode(text)).toBeUndefined();
   });
+});
 
+describe('the text of a key', () => {
   it('is recognised when it may be a private key', () => {
     expect(looksLikeKey(encodeKey(new Uint8Array(32).fill(7)))).toBe(true);
     expect(looksLikeKey('keys/relay.key')).toBe(false);

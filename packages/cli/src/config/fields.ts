@@ -27,7 +27,7 @@ import * as z from 'zod/mini';
 import { CliError } from '../cli-error.js';
 import { type HostPort, type ListenAddress, parseHostPort, parseListenAddress } from '../host-port.js';
 import { readKeyFile, readPrivateKeyFile } from '../key-file.js';
-import { decodeKey, looksLikeKey } from '../key-text.js';
+import { decodePublicKey, looksLikeKey } from '../key-text.js';
 import {
   MAX_CONNECT_TIMEOUT_SECONDS,
   MAX_IDLE_TIMEOUT_MINUTES,
@@ -38,6 +38,9 @@ import {
 import { LOG_LEVELS } from '../log-level.js';
 import { resolveFrom } from './default-paths.js';
 import { COMPLETE_MESSAGE, describe } from './schema-problems.js';
+
+/** How many of the last rules are kept, to be shared. */
+const MAX_REMEMBERED_RULES = 64;
 
 /** A peer's name: at most 64 characters, none of which needs quoting anywhere. */
 const PEER_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
@@ -53,7 +56,7 @@ export const hostPortField = parsedField<HostPort>('"HOST:PORT" (a string; IPv6 
 
 export const publicKeyField = parsedField<Uint8Array>(
   'a public key: 44 characters of base64, as underpass pubkey prints them',
-  decodeKey,
+  decodePublicKey,
 );
 
 export const peerNameField = parsedField<string>(
@@ -105,7 +108,7 @@ export const connectTimeoutField = numberOf('seconds', {
 
 export const allowField: z.ZodMiniType<AllowRule> = explainedField(
   'a rule "HOST:PORT", "CIDR:PORT" or "*.DOMAIN:PORT" (a string)',
-  parseAllowRule,
+  remembered(parseAllowRule),
 );
 
 export const listenRuleField: z.ZodMiniType<ListenRule> = explainedField(
@@ -211,6 +214,17 @@ function explainedField<T extends object>(
     const saysWhich = parsed.reason.includes(text);
     return refuse(context, text, saysWhich ? parsed.reason : `${describe(text)}: ${parsed.reason}`);
   });
+}
+
+/** Many peers have the same rules, and a rule never changes, so they share it. */
+function remembered<T>(parse: (text: string) => T): (text: string) => T {
+  const known = new Map<string, T>();
+  return (text) => {
+    const found = known.get(text) ?? parse(text);
+    if (known.size >= MAX_REMEMBERED_RULES) known.clear();
+    known.set(text, found);
+    return found;
+  };
 }
 
 /** @param read  makes the value of the text, or adds an issue to the context */

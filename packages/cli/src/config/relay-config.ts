@@ -5,7 +5,7 @@ import type { RelayInviteOptions, RelayPeerOptions } from '@underpass/relay';
 import * as z from 'zod/mini';
 import { ConfigError } from '../cli-error.js';
 import type { HostPort, ListenAddress } from '../host-port.js';
-import { decodeKey, encodeKey, isSameKey } from '../key-text.js';
+import { encodeKey, isSameKey } from '../key-text.js';
 import { INVITE_GRACE_MS } from '../limits.js';
 import type { LogLevel } from '../log-level.js';
 import { publicKeyOf } from '../public-key.js';
@@ -101,9 +101,9 @@ export function relayConfigOf(document: TomlDocument): RelayConfig {
   problems.push(...repeatedPeers(document, 'public_key', () => 'the same key'));
   const publicKey = result.success ? publicKeyOf(result.data.private_key_file) : undefined;
   if (result.success && publicKey !== undefined) {
-    problems.push(...peersWithKey(document, publicKey, "this relay's own public key"));
-    const privateKey = result.data.private_key_file;
-    problems.push(...peersWithKey(document, privateKey, "this relay's private key (not shown)"));
+    const { peer = [], private_key_file: privateKey } = result.data;
+    problems.push(...peersWithKey(document, peer, publicKey, "this relay's own public key"));
+    problems.push(...peersWithKey(document, peer, privateKey, "this relay's private key (not shown)"));
   }
   if (!result.success || publicKey === undefined || problems.length > 0) {
     throw new ConfigError(problemLines(document, problems));
@@ -118,7 +118,7 @@ export function relayConfigOf(document: TomlDocument): RelayConfig {
     invites: [],
     privateKey: private_key_file,
     publicKey,
-    peers: (peer ?? []).map(peerOptions),
+    peers: peer ?? [],
     congestion,
     memoryPerPeerBytes: memory_per_peer_mib,
     maxOutageMs: max_outage_hours,
@@ -130,7 +130,7 @@ export function relayConfigOf(document: TomlDocument): RelayConfig {
 }
 
 function relaySchema(directory: string) {
-  const peer = z.strictObject(
+  const peerTable = z.strictObject(
     {
       name: peerNameField,
       public_key: publicKeyField,
@@ -139,6 +139,8 @@ function relaySchema(directory: string) {
     },
     { error: 'a table [[peer]]' },
   );
+  // At once, so that the tables of thousands of peers never exist together.
+  const peer = z.pipe(peerTable, z.transform(peerOptions));
   return z.strictObject(
     {
       listen: listenField,
@@ -158,7 +160,11 @@ function relaySchema(directory: string) {
   );
 }
 
-type PeerTable = NonNullable<z.output<ReturnType<typeof relaySchema>>['peer']>[number];
+type PeerTable = z.output<z.ZodMiniObject<typeof peerRulesShape>> & {
+  readonly name: string;
+  readonly public_key: Uint8Array;
+  readonly preshared_key_file?: Uint8Array | undefined;
+};
 
 function peerOptions(table: PeerTable): RelayPeerOptions {
   const { name, public_key: publicKey, preshared_key_file: presharedKey } = table;
@@ -172,6 +178,7 @@ function peerOptions(table: PeerTable): RelayPeerOptions {
 
 /** Finds names and keys that a peer of the store shares with the config or with another peer of the store. */
 function conflicts(directory: string, config: RelayConfig, stored: readonly StoredPeer[]): string[] {
+  if (stored.length === 0) return [];
   const names = new Set(config.peers.map(({ name }) => name));
   const owners = new Map(config.peers.map(({ name, publicKey }) => [encodeKey(publicKey), name]));
   owners.set(encodeKey(config.publicKey), 'this relay');
@@ -197,36 +204,42 @@ function repeatedPeers(
   key: 'name' | 'public_key',
   show: (value: string) => string,
 ): Problem[] {
+  const problems: Problem[] = [];
   const firstIndexes = new Map<string, number>();
-  return rawPeers(document).flatMap((_peer, index) => {
-    const path = ['peer', index, key];
-    const value = valueAt(document.value, path);
-    if (typeof value !== 'string') return [];
+  for (const [index, peer] of rawPeers(document).entries()) {
+    const value = valueAt(peer, [key]);
+    if (typeof value !== 'string') continue;
     const firstIndex = firstIndexes.get(value);
     if (firstIndex === undefined) {
       firstIndexes.set(value, index);
-      return [];
+      continue;
     }
     const found = key === 'name' ? JSON.stringify(show(value)) : show(value);
     const firstLine = document.lineOf(['peer', firstIndex, key]);
-    return [
-      {
-        line: document.lineOf(path),
-        text: `peer.${key}: found ${found} as on line ${firstLine}, expected each peer to have its own`,
-      },
-    ];
-  });
+    problems.push({
+      line: document.lineOf(['peer', index, key]),
+      text: `peer.${key}: found ${found} as on line ${firstLine}, expected each peer to have its own`,
+    });
+  }
+  return problems;
 }
 
 /** @param what  how the message refers to the key `own` */
-function peersWithKey(document: TomlDocument, own: Uint8Array, what: string): Problem[] {
-  return rawPeers(document).flatMap((_peer, index) => {
-    const path = ['peer', index, 'public_key'];
-    const key = decodeKey(String(valueAt(document.value, path)));
-    if (key === undefined || !isSameKey(key, own)) return [];
-    const text = `peer.public_key: found ${what}, expected the client's public key`;
-    return [{ line: document.lineOf(path), text }];
-  });
+function peersWithKey(
+  document: TomlDocument,
+  peers: readonly RelayPeerOptions[],
+  own: Uint8Array,
+  what: string,
+): Problem[] {
+  const problems: Problem[] = [];
+  for (const [index, { publicKey }] of peers.entries()) {
+    if (!isSameKey(publicKey, own)) continue;
+    problems.push({
+      line: document.lineOf(['peer', index, 'public_key']),
+      text: `peer.public_key: found ${what}, expected the client's public key`,
+    });
+  }
+  return problems;
 }
 
 function rawPeers(document: TomlDocument): readonly unknown[] {

@@ -98,7 +98,9 @@ function asWritten(name: string, value: unknown): string {
 function knownKeys(schema: z.ZodMiniType, path: KeyPath): string[] {
   let current: unknown = schema;
   for (const key of [...path, undefined]) {
-    while (current instanceof z.ZodMiniOptional) current = current.def.innerType;
+    while (current instanceof z.ZodMiniOptional || current instanceof z.ZodMiniPipe) {
+      current = current instanceof z.ZodMiniPipe ? current.def.in : current.def.innerType;
+    }
     if (key === undefined) break;
     if (current instanceof z.ZodMiniArray) current = current.def.element;
     else if (current instanceof z.ZodMiniObject) current = current.shape[String(key)];

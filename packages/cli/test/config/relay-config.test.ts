@@ -66,6 +66,14 @@ level = "debug"
     });
   });
 
+  it('keeps a rule once, however many peers have it', () => {
+    const peer = (name: string, key: string) =>
+      `[[peer]]\nname = "${name}"\npublic_key = "${key}"\nallow = ["localhost:80"]\n`;
+    const [first, second] = load(`${START}${peer('alice', ALICE)}${peer('bob', BOB)}`).peers;
+    expect(first?.allow[0]).toBeDefined();
+    expect(first?.allow[0]).toBe(second?.allow[0]);
+  });
+
   it('may write the port as a number', () => {
     expect(load('listen = 51820\nprivate_key_file = "relay.key"\n').listen).toEqual({ port: 51820 });
   });
