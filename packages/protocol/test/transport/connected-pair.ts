@@ -22,7 +22,34 @@ interface Flight {
   readonly at: number;
 }
 
+/** The packets of one direction that are under way, in the order in which they arrive. Taking the first of thousands
+ *  moves none of the others. */
+class Flights {
+  #flights: Flight[] = [];
+  #taken = 0;
+
+  get nextAt(): number {
+    return this.#flights[this.#taken]?.at ?? Number.POSITIVE_INFINITY;
+  }
+
+  add(flight: Flight): void {
+    this.#flights.push(flight);
+  }
+
+  /** @returns the packets that have arrived by `now` */
+  take(now: number): Packet[] {
+    const arrived: Packet[] = [];
+    for (; this.nextAt <= now; this.#taken++) arrived.push((this.#flights[this.#taken] as Flight).packet);
+    if (this.#taken > this.#flights.length / 2) {
+      this.#flights = this.#flights.slice(this.#taken);
+      this.#taken = 0;
+    }
+    return arrived;
+  }
+}
+
 const KEYPAIR = 1;
+const PACKET_BYTES = 1168;
 
 export class ConnectedPair {
   now = 1000;
@@ -36,8 +63,10 @@ export class ConnectedPair {
   readonly sent: Packet[] = [];
   readonly events: Record<Side, StreamEvent[]> = { client: [], relay: [] };
   readonly #associations: Record<Side, Association>;
-  /** The packets under way, by sender, in the order in which they arrive. */
-  readonly #inFlight: Record<Side, Flight[]> = { client: [], relay: [] };
+  /** The packets under way, by sender. */
+  readonly #inFlight: Record<Side, Flights> = { client: new Flights(), relay: new Flights() };
+  /** Where a packet is built, before a copy of it is sent. */
+  readonly #buffer = new Uint8Array(PACKET_BYTES);
   readonly #linkFreeAt: Record<Side, number> = { client: 0, relay: 0 };
   #random = 1;
 
@@ -120,14 +149,14 @@ export class ConnectedPair {
   #transmit(): void {
     for (const from of ['client', 'relay'] as const) {
       for (;;) {
-        const bytes = new Uint8Array(1168);
-        const length = this.of(from).pollPacket(this.now, KEYPAIR, bytes, 0, bytes.length);
+        const length = this.of(from).pollPacket(this.now, KEYPAIR, this.#buffer, 0, PACKET_BYTES);
         if (length === 0) break;
-        const packet = { from, at: this.now, number: readVarint(bytes, 1), bytes: bytes.subarray(0, length) };
+        const bytes = this.#buffer.slice(0, length);
+        const packet = { from, at: this.now, number: readVarint(bytes, 1), bytes };
         if (this.isRecording) this.sent.push(packet);
         const sentAt = Math.max(this.now, this.#linkFreeAt[from]) + length / this.bytesPerMs;
         this.#linkFreeAt[from] = sentAt;
-        if (this.filter(packet)) this.#inFlight[from].push({ packet, at: sentAt + this.oneWayMs });
+        if (this.filter(packet)) this.#inFlight[from].add({ packet, at: sentAt + this.oneWayMs });
       }
     }
   }
@@ -135,7 +164,7 @@ export class ConnectedPair {
   #next(): number | undefined {
     let next = Number.POSITIVE_INFINITY;
     for (const side of ['client', 'relay'] as const) {
-      next = Math.min(next, this.#inFlight[side][0]?.at ?? Number.POSITIVE_INFINITY);
+      next = Math.min(next, this.#inFlight[side].nextAt);
       next = Math.min(next, this.of(side).pollTimeout()?.at ?? Number.POSITIVE_INFINITY);
     }
     return next === Number.POSITIVE_INFINITY ? undefined : next;
@@ -143,9 +172,7 @@ export class ConnectedPair {
 
   #deliver(): void {
     for (const from of ['client', 'relay'] as const) {
-      const flights = this.#inFlight[from];
-      const still = flights.findIndex(({ at }) => at > this.now);
-      for (const { packet } of flights.splice(0, still < 0 ? flights.length : still)) {
+      for (const packet of this.#inFlight[from].take(this.now)) {
         this.#associations[from === 'client' ? 'relay' : 'client'].handlePacket(
           this.now,
           KEYPAIR,
