@@ -1,15 +1,24 @@
-/** `keygen` and `pubkey` compared with the `wg` program, and their error messages. */
+/** `keygen` and `pubkey` compared with the `wg` program, what their keys are for, and their error messages. */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { installed, outputOf } from './installed.js';
 import { PROGRAM, runUnderpass } from './running-program.js';
+import { connect, readAll, startEcho } from './tcp.js';
 import { temporaryDirectory } from './temporary-directory.js';
+import { type KeyPair, setUpRelay, startClient, startRelay, writeRelayConfig } from './tunnel.js';
 
 /** From a WireGuard key pair that was published with a packet capture. */
 const PRIVATE_KEY = 'AKeZaHwBxjiKLFnkY2unvEdOTtg4AL+M9dQXfopFVFk=';
 const PUBLIC_KEY = 'Igge9KzRytKNwrgkzDE/8hrLu6Ly0OqVdvOPWhA5KR4=';
+
+/** Replaces a key in its file with one that the program prints. */
+async function replaceKey({ file }: KeyPair): Promise<KeyPair> {
+  const privateKey = (await runUnderpass(['keygen'])).stdout;
+  writeFileSync(file, privateKey);
+  return { file, publicKey: (await runUnderpass(['pubkey'], { stdin: privateKey })).stdout.trim() };
+}
 
 describe('underpass keygen', () => {
   it('prints one clamped key and a line end, a different key each time', async () => {
@@ -44,6 +53,22 @@ describe('underpass keygen', () => {
     const stderr = execFileSync('sh', ['-c', script, process.execPath, PROGRAM, file], { encoding: 'utf8' });
     expect(stderr.split('\n').filter((line) => line.includes('open to other users'))).toHaveLength(warnings);
     expect(readFileSync(file, 'utf8')).toHaveLength(45);
+  });
+
+  it('prints keys for a tunnel', async () => {
+    const echo = `127.0.0.1:${(await startEcho()).port}`;
+    const empty = setUpRelay([]);
+    const setup = {
+      ...empty,
+      relayKey: await replaceKey(empty.relayKey),
+      clientKey: await replaceKey(empty.clientKey),
+    };
+    writeRelayConfig(setup, [echo]);
+    const relay = await startRelay(setup);
+    const client = await startClient(setup, relay.port, [`0:${echo}`]);
+    const socket = await connect(client.ports[0] ?? 0);
+    socket.end('hello');
+    expect(String(await readAll(socket))).toBe('hello');
   });
 
   it('succeeds even if the reader has gone away', () => {

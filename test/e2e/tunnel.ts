@@ -1,9 +1,9 @@
 /** Starts a relay and a client as processes on loopback, with new keys and configs, and with ports that the system
  *  chooses. */
-import { execFileSync } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { PROGRAM, type RunningProgram, startUnderpass } from './running-program.js';
+import { type RunningProgram, startUnderpass } from './running-program.js';
 import { temporaryDirectory } from './temporary-directory.js';
 
 export interface KeyPair {
@@ -11,16 +11,20 @@ export interface KeyPair {
   readonly publicKey: string;
 }
 
-/** Writes a new key, from the program itself, to a file with mode 0600. */
+/** Writes a new key to a file with mode 0600. It comes from this process: two runs of the program for each key would
+ *  take longer than most tests (keys.test.ts has a tunnel with keys from the program). */
 export function newKey(directory: string, name: string): KeyPair {
   const file = path.join(directory, `${name}.key`);
-  const privateKey = execFileSync(process.execPath, [PROGRAM, 'keygen'], { encoding: 'utf8' });
-  writeFileSync(file, privateKey, { mode: 0o600 });
-  const publicKey = execFileSync(process.execPath, [PROGRAM, 'pubkey'], {
-    input: privateKey,
-    encoding: 'utf8',
+  const { d: privateKey = '', x: publicKey = '' } = generateKeyPairSync('x25519').privateKey.export({
+    format: 'jwk',
   });
-  return { file, publicKey: publicKey.trim() };
+  writeFileSync(file, keyLine(privateKey), { mode: 0o600 });
+  return { file, publicKey: keyLine(publicKey).trim() };
+}
+
+/** A key as the program prints it, from base64url. */
+function keyLine(key: string): string {
+  return `${Buffer.from(key, 'base64url').toString('base64')}\n`;
 }
 
 export interface RelaySetup {
