@@ -362,6 +362,11 @@ describe('options that need others', () => {
     expect(at('maxRate', 0)(seen)).toBeUndefined();
   });
 
+  it('service uninstall writes no unit', async () => {
+    expect((await run(['service', 'install', 'relay'])).unit).toContain('ExecStart=');
+    expect((await run(['service', 'uninstall', 'relay'])).unit).toBeUndefined();
+  });
+
   it.each(['install', 'uninstall'])('service %s --user is for this user, also for root', async (what) => {
     vi.spyOn(process, 'geteuid').mockReturnValue(0);
     expect((await run(['service', what, 'relay'])).isUser).toBe(false);

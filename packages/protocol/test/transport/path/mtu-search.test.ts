@@ -306,6 +306,18 @@ describe('MtuSearch, when the path becomes smaller', () => {
     expect(loseBurst(search, path, MAX)).toBe(true);
   });
 
+  it('counts no burst from before a fall (spec mtu 4.1)', () => {
+    const { search, path } = searched(MAX);
+    expect(loseBurst(search, path, MAX)).toBe(false);
+    expect(loseBurst(search, path, MAX)).toBe(false);
+    expect(loseBurst(search, path, MAX)).toBe(true);
+    path.carriesBytes = 1_400;
+    path.now += COOL_OFF_MS;
+    path.run(search);
+    expect(search.datagramBytes).toBe(1_392);
+    expect(loseBursts(search, path, 1_392)).toEqual([false, false, true]);
+  });
+
   it('does not take lost packets of the base size for a black hole (spec mtu 1.2, 4.1)', () => {
     const { search, path } = searched(MAX);
     expect(loseBursts(search, path, BASE, 10)).not.toContain(true);

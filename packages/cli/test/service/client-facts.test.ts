@@ -1,0 +1,42 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { beforeEach, expect, it } from 'vitest';
+import { writeKeyFile } from '../../src/key-file.js';
+import { encodeKey } from '../../src/key-text.js';
+import { publicKeyOf } from '../../src/public-key.js';
+import { clientFacts } from '../../src/service/client-facts.js';
+import { temporaryDirectory } from '../temporary-directory.js';
+
+const KEY = new Uint8Array(32).fill(0x48);
+const RELAY = encodeKey(publicKeyOf(new Uint8Array(32).fill(0x42)));
+
+let directory = '';
+beforeEach(() => {
+  directory = temporaryDirectory();
+});
+
+/** Writes a client config that names that key file, and the key. */
+function configWith(keyFile: string): string {
+  const file = path.join(directory, 'client.toml');
+  const key = path.resolve(directory, keyFile);
+  mkdirSync(path.dirname(key), { recursive: true });
+  writeKeyFile(key, KEY);
+  writeFileSync(
+    file,
+    `relay = "vpn.example.org:51820"\nrelay_public_key = "${RELAY}"\nprivate_key_file = "${keyFile}"\n`,
+    { mode: 0o600 },
+  );
+  return file;
+}
+
+it.each(['keys/client.key', './client.key'])(
+  'a key file of a service stands beside its config under its bare name, and not as %s',
+  (keyFile) => {
+    const file = configWith(keyFile);
+    expect(() => clientFacts(file, true)).toThrow(
+      `${file} names the key file ${keyFile}, but systemd hands a service files of one directory`,
+    );
+    expect(() => clientFacts(file, false)).not.toThrow();
+    expect(() => clientFacts(configWith('client2.key'), true)).not.toThrow();
+  },
+);
