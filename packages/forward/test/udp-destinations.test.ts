@@ -115,6 +115,19 @@ describe('the destinations of a flow', () => {
     expect(resolved.length).toBeLessThanOrEqual(MAX_FLOW_LOOKUPS);
   });
 
+  it('give back the place of a lookup when it has ended, with or without addresses', async () => {
+    const { destinations, sent, timers } = setUp(['*:53/udp'], async (name) => {
+      if (name.startsWith('no')) throw Object.assign(new Error(name), { code: 'ENOTFOUND' });
+      return ['9.9.9.9'];
+    });
+    for (let n = 0; n < 4 * MAX_FLOW_LOOKUPS; n++) {
+      destinations.send(udp(`${n % 2 === 0 ? 'no' : 'yes'}${n}.example`), bytes('a'));
+      await settled();
+      timers.advance(1_000);
+    }
+    expect(sent).toHaveLength(2 * MAX_FLOW_LOOKUPS);
+  });
+
   it('are forgotten, the one that was used the longest time ago first', () => {
     const { destinations, sent } = setUp(['9.0.0.0/8:53/udp']);
     const host = (n: number) => `9.9.${n >> 8}.${n & 255}`;

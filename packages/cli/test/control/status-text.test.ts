@@ -38,6 +38,17 @@ describe('the status of a relay', () => {
     ]);
   });
 
+  it.each([
+    ['native', true, true, 'native socket'],
+    ['native', true, false, 'native socket without coalescing'],
+    ['native', false, true, 'native socket without segmentation'],
+    ['native', false, false, 'native socket without segmentation and coalescing'],
+    ['plain', false, false, 'plain socket'],
+  ] as const)('names what its %s socket lacks (%s, %s)', (socket, segments, coalesces, text) => {
+    const [, line = ''] = statusLines(aRelay({ socket, segments, coalesces }), undefined);
+    expect(line.split(', ')[3]).toBe(text);
+  });
+
   it('counts what it does not show', () => {
     const streams = Array.from({ length: MAX_SHOWN_STREAMS + 3 }, (_, i) => stream(i));
     const lines = statusLines(aRelay({ streams, streamsNotListed: 4, peersNotListed: 2 }));
