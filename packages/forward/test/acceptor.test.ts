@@ -15,6 +15,7 @@ import {
 } from '../src/forward-constants.js';
 import { LookupQueue, type NameResolver } from '../src/lookup-queue.js';
 import { encodeRequest, encodeStatus, MAX_REQUEST_BYTES, type RequestStatus } from '../src/request.js';
+import type { RelayPlace } from '../src/reverse/listen-rules.js';
 import { SocketWatch } from '../src/socket-watch.js';
 import { FakeConnects } from './fake-connects.js';
 import { FakeStream } from './fake-stream.js';
@@ -34,6 +35,7 @@ interface Setup {
 type Heard =
   | { readonly opened: number; readonly address: string }
   | { readonly refused: number; readonly status: RequestStatus; readonly advice: string }
+  | { readonly listenRefused: number; readonly place: RelayPlace }
   | { readonly forbidden: number; readonly advice: string }
   | { readonly ended: number; readonly clean: boolean };
 
@@ -60,6 +62,7 @@ function setUp(setup: Setup = {}) {
     observer: {
       onOpened: (opened, _target, address) => heard.push({ opened, address }),
       onRefused: (refused, _target, status, advice) => heard.push({ refused, status, advice }),
+      onListenRefused: (listenRefused, place) => heard.push({ listenRefused, place }),
       onTooLarge: () => {},
       onForbidden: (forbidden, _target, advice) => heard.push({ forbidden, advice }),
       onEnd: (ended, _target, { clean }) => heard.push({ ended, clean }),
@@ -113,6 +116,12 @@ const byteOf = (status: RequestStatus): number => encodeStatus(status)[0] as num
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 describe('a request', () => {
+  it('reports a listen request that is refused as one, and not as a connection (spec reverse 2)', () => {
+    const { accept, heard } = setUp({ allow: ['*:80'] });
+    accept(encodeRequest({ kind: 'listen', bind: 'localhost', port: 8080 }));
+    expect(heard).toMatchObject([{ listenRefused: 0, place: { bind: 'localhost', port: 8080 } }]);
+  });
+
   it('that the rules allow is connected and gets the status opened', async () => {
     const { ours, theirs } = await socketPair();
     const { accept, heard, acceptor } = setUp({

@@ -19,7 +19,7 @@ const problem = (text: string): string => {
 
 const CLIENT = `[Interface]
 PrivateKey = ${PRIVATE}
-Address = 10.0.0.2/32   # ours
+Address = 10.0.0.2/32   # ours # and nobody else's
 DNS=10.0.0.1\r
 PostUp = iptables -A FORWARD -i %i -j ACCEPT
 
@@ -28,7 +28,7 @@ publickey=${PUBLIC}
 PresharedKey = ${SHARED}
 AllowedIPs = 0.0.0.0/0, ::/0
 Endpoint = [2001:db8::1]:51820
-PersistentKeepalive = 25
+PersistentKeepalive = 25 # seconds # not minutes
 `;
 
 describe('a WireGuard file', () => {
