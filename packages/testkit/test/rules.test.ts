@@ -97,6 +97,7 @@ class Play {
       isCopy: false,
       original: undefined,
       key: `${by.name} key`,
+      isForFormerPeer: false,
       counter: this.#counter++,
       packet: {
         packetNumber: this.#packetNumber++,
@@ -678,6 +679,13 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
       play.arrive(play.client, play.send(play.relay));
       const bytes = { bytesSent: DATAGRAM_BYTES, bytesReceived: DATAGRAM_BYTES };
       play.stats = { ...TOTALS, ...bytes, datagramsSent: 1, datagramsReceived: isBroken ? 2 : 1 };
+      play.turn(play.client);
+    },
+    'a datagram for a former peer': (play, isBroken) => {
+      play.send(play.client, {}, { isForFormerPeer: !isBroken });
+      play.arrive(play.client, play.send(play.relay));
+      const bytesSent = isBroken ? DATAGRAM_BYTES : 0;
+      play.stats = { ...TOTALS, bytesSent, datagramsReceived: 1, bytesReceived: DATAGRAM_BYTES };
       play.turn(play.client);
     },
     'a total that falls': (play, isBroken) => {

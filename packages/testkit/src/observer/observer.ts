@@ -4,6 +4,7 @@ import { DROP_REASONS } from '@underpass/protocol';
 import type { Turn } from '../simulation/endpoint-driver.js';
 import type { NodeName, Watcher } from '../simulation/world.js';
 import type { CryptoLog, Sealed } from './crypto-log.js';
+import { handshakeIdentity, readIndex } from './datagram-fields.js';
 import type { PacketView } from './packet-view.js';
 
 /** One run of one process, as the rules see it. */
@@ -42,6 +43,8 @@ export interface SentDatagram {
   readonly original: SentDatagram | undefined;
   /** The key of a transport message that is no copy. */
   readonly key: string | undefined;
+  /** Whether that key is of a peer that was removed, and has been added again and met since. */
+  readonly isForFormerPeer: boolean;
   readonly counter: number;
   readonly packet: PacketView | undefined;
   readonly payloadBytes: number;
@@ -91,6 +94,8 @@ interface KeyRecord {
   greatest: number;
   /** The position of the key among those that its reader was given. */
   order: number;
+  /** How often the process had forgotten the peer when it made the key. */
+  timesForgotten: number;
 }
 
 /** spec session 4 */
@@ -195,6 +200,9 @@ export class Observer implements Watcher {
       isCopy: original !== undefined || (kind !== MessageKind.transport && this.#handshakes.has(identity)),
       original,
       key: sealed?.key,
+      isForFormerPeer:
+        sealed !== undefined &&
+        this.#key(sealed.key).timesForgotten < (by.timesForgotten.get(towards as NodeName) ?? 0),
       counter: sealed?.counter ?? -1,
       packet: sealed?.packet,
       payloadBytes: sealed?.payloadBytes ?? original?.payloadBytes ?? 0,
@@ -224,7 +232,6 @@ export class Observer implements Watcher {
     if (by === undefined) return;
     const kind = datagram[0] as number;
     const madeKeypair = by.crypto.keys.length > this.#keysBefore;
-    if (madeKeypair) this.#noteKeys(by);
     const { opened } = by.crypto;
     const record = opened === undefined ? undefined : this.#key(opened.key);
     const sent =
@@ -238,6 +245,7 @@ export class Observer implements Watcher {
     if (madeKeypair && sent !== undefined && this.#forgotten.delete(`${by.name} ${sent.by.node}`)) {
       by.timesForgotten.set(sent.by.node, (by.timesForgotten.get(sent.by.node) ?? 0) + 1);
     }
+    if (madeKeypair) this.#noteKeys(by, sent?.by.node);
     const { drops } = by.endpoint;
     const dropped = this.#findDrop(drops);
     const arrived: ArrivedDatagram = {
@@ -278,7 +286,7 @@ export class Observer implements Watcher {
   #key(key: string): KeyRecord {
     let record = this.#keys.get(key);
     if (record === undefined) {
-      record = { sealed: [], arrived: new Set(), greatest: -1, order: -1 };
+      record = { sealed: [], arrived: new Set(), greatest: -1, order: -1, timesForgotten: 0 };
       this.#keys.set(key, record);
     }
     return record;
@@ -291,9 +299,12 @@ export class Observer implements Watcher {
   }
 
   /** Keys are created in pairs, the sending one first. */
-  #noteKeys({ crypto }: ObservedProcess): void {
+  #noteKeys({ crypto, timesForgotten }: ObservedProcess, peer: NodeName | undefined): void {
     const order = crypto.keys.length - 1;
     this.#key((crypto.keys[order] as { key: string }).key).order = order;
+    if (timesForgotten.size === 0) return;
+    const sending = this.#key((crypto.keys[order - 1] as { key: string }).key);
+    sending.timesForgotten = timesForgotten.get(peer as NodeName) ?? 0;
   }
 
   /** spec session 4, 7 */
@@ -324,21 +335,4 @@ function takeSealed(crypto: CryptoLog, datagram: Uint8Array): Sealed | undefined
   const sealed = crypto.sealed[at];
   crypto.sealed.splice(0, at + 1);
   return sealed;
-}
-
-/** A handshake message without its macs. */
-function handshakeIdentity(datagram: Uint8Array): string {
-  return String.fromCharCode(
-    ...datagram.subarray(0, Math.min(datagram.length, datagram.length > 100 ? 116 : 60)),
-  );
-}
-
-function readIndex(bytes: Uint8Array, at: number): number {
-  return (
-    ((bytes[at] as number) |
-      ((bytes[at + 1] as number) << 8) |
-      ((bytes[at + 2] as number) << 16) |
-      ((bytes[at + 3] as number) << 24)) >>>
-    0
-  );
 }

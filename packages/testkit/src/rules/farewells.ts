@@ -23,11 +23,12 @@ export const farewells: Rule = {
     const all = new Map<SentDatagram, Sent>();
     return {
       onSent(datagram) {
-        const { by, at, to, towards, kind, key, original, packet } = datagram;
+        const { by, at, to, towards, kind, key, original, packet, isForFormerPeer } = datagram;
         if (kind !== MessageKind.transport) return;
         if (packet?.packetNumber === PACKET_NUMBER && towards !== undefined) {
           const path = stage.path(by, towards);
-          all.set(datagram, { at, times: 1, wasProven: path.mayBeProven(to) });
+          // The path of a former peer is not known any more.
+          all.set(datagram, { at, times: 1, wasProven: isForFormerPeer || path.mayBeProven(to) });
         }
         if (key !== undefined) return;
         const sent = original && all.get(original);
