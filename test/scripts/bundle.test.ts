@@ -19,6 +19,33 @@ function loadedBy(name: string, found = new Map<string, string>()): Map<string, 
   return found;
 }
 
+/** What a file takes from others with `const { ... } = await import(...)`. */
+function takenLate(text: string): { readonly file: string; readonly names: readonly string[] }[] {
+  return [...text.matchAll(/\{([^{}]*)\}\s*=\s*await import\("\.\/([^"]+)"\)/g)].map(([, taken, file]) => ({
+    file: file as string,
+    names: listed(taken as string, /\s*:/),
+  }));
+}
+
+function exportsOf(file: string): ReadonlySet<string> {
+  const text = readFileSync(new URL(file, BUNDLE), 'utf8');
+  const names = [...text.matchAll(/\bexport\s*\{([^{}]*)\}/g)].flatMap(([, list]) =>
+    listed(list as string, /^.*\bas\s+/),
+  );
+  return new Set(/\bexport default\b/.test(text) ? [...names, 'default'] : names);
+}
+
+/** The names in a list, each without what `other` separates from it. */
+function listed(list: string, other: RegExp): string[] {
+  return list.split(',').map(
+    (item) =>
+      item
+        .split(other)
+        .find((part) => part.trim() !== '')
+        ?.trim() ?? '',
+  );
+}
+
 describe('the bundle', () => {
   it('loads little at the start, and no part of the protocol', () => {
     const texts = [...loadedBy('main.js').values()];
@@ -35,6 +62,16 @@ describe('the bundle', () => {
         imports: null,
       });
     }
+  });
+
+  it('takes from a file that it loads late only what that file exports', () => {
+    const late = readdirSync(BUNDLE)
+      .filter((name) => name.endsWith('.js'))
+      .flatMap((name) => takenLate(readFileSync(new URL(name, BUNDLE), 'utf8')));
+    expect(late.length).toBeGreaterThan(10);
+    // A CommonJS package exports nothing but `default`, whatever names it has for Node.
+    const missing = late.filter(({ file, names }) => !names.every((name) => exportsOf(file).has(name)));
+    expect(missing).toEqual([]);
   });
 
   it.each(['main.js', 'main-relay.js'])('loads the protocol with the relay, from %s', (entry) => {
