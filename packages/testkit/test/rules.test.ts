@@ -376,6 +376,14 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
       if (!isBroken) play.acknowledge(0);
       play.send(play.client, data(0));
     },
+    'no HELLO before one is acknowledged, which a malformed packet may do': (play, isBroken) => {
+      play.send(play.client, { ...hello(), packetNumber: 0 });
+      play.arrive(
+        play.client,
+        play.send(play.relay, {}, { packet: undefined, payloadBytes: isBroken ? 0 : 32 }),
+      );
+      play.send(play.client, data(0));
+    },
   },
   acknowledgements: {
     'of what never arrived': (play, isBroken) => {

@@ -31,10 +31,13 @@ export const helloFirst: Rule = {
         }
       },
       onArrived({ by, sent, isFresh, dropped }) {
-        if (!isFresh || dropped !== undefined || sent?.packet?.ack === undefined) return;
+        if (!isFresh || dropped !== undefined || sent === undefined) return;
         const greeting = greetings.of(by, sent.by.node);
         if (greeting.isConfirmed) return;
-        for (const [low, high] of sent.packet.ack.ranges) {
+        // A malformed packet counts up to where it goes wrong, and an ACK may come before that.
+        const isMalformed = sent.packet === undefined && sent.payloadBytes > 0;
+        if (isMalformed) greeting.isConfirmed = true;
+        for (const [low, high] of sent.packet?.ack?.ranges ?? []) {
           for (const n of greeting.sent) if (low <= n && n <= high) greeting.isConfirmed = true;
         }
       },
