@@ -746,6 +746,16 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
       play.send(play.client, data(0), { bytes, payloadBytes: bytes - 32 });
       play.send(play.client, { isOnlyPing: true }, { bytes: 1_408, payloadBytes: 1_376 });
     },
+    'as large as the smallest size that was refused, not only as the first': (play, isBroken) => {
+      play.transport = { datagramBytes: 1_440 };
+      play.wait(1_000);
+      play.send(play.client, { isOnlyPing: true }, { bytes: 1_440, payloadBytes: 1_408 });
+      play.wait(1);
+      // A smaller size may be refused too, and all of a batch at once.
+      for (let i = 0; i < 2; i++) play.send(play.client, data(0), { bytes: 1_408, payloadBytes: 1_376 });
+      play.wait(1);
+      if (isBroken) play.send(play.client, data(0), { bytes: 1_408, payloadBytes: 1_376 });
+    },
     'not a multiple of 16': (play, isBroken) => {
       const payloadBytes = isBroken ? 100 : 96;
       play.send(play.client, {}, { payloadBytes, bytes: payloadBytes + 32 });

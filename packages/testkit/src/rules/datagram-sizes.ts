@@ -10,7 +10,7 @@ const MAX_PROBES_OF_A_SIZE = 40;
 export const datagramSizes: Rule = {
   name: 'datagram sizes',
   holds:
-    'spec mtu 3.3: datagrams do not grow to a size before a probe of it was acknowledged; mtu 1.1: sizes are multiples of 16; session 6.5: so are payloads; mtu 4.4: once the system has refused a size, only a probe is as large; mtu 3.2, 3.4: a search does not stay at a size whose probes are lost.',
+    'spec mtu 3.3: datagrams do not grow to a size before a probe of it was acknowledged; mtu 1.1: sizes are multiples of 16; session 6.5: so are payloads; mtu 4.4: once the system has refused a size, only a probe is as large or larger; mtu 3.2, 3.4: a search does not stay at a size whose probes are lost.',
   watch(stage) {
     const sizes = new PerPeer((process) => ({
       proven: stage.transport(process).datagramBytes,
@@ -18,7 +18,8 @@ export const datagramSizes: Rule = {
       /** How often each size was probed on the path to this address. */
       attempts: new Map<number, number>(),
       attemptsTo: undefined as Address | undefined,
-      refusedAt: undefined as number | undefined,
+      /** The smallest size that the system has refused, and since when. */
+      refused: undefined as { readonly bytes: number; readonly at: number } | undefined,
     }));
     const { refusals = [] } = stage.scenario;
     const isRefused = ({ node }: ObservedProcess, at: number, bytes: number): boolean =>
@@ -29,9 +30,12 @@ export const datagramSizes: Rule = {
         const state = sizes.of(by, towards);
         if (payloadBytes % 16 !== 0) stage.report(`${by.name} sent a payload of ${payloadBytes} bytes`);
         if (isRefused(by, at, bytes)) {
-          if (state.refusedAt !== undefined && at > state.refusedAt && packet?.isOnlyPing === false)
+          const { refused } = state;
+          // The batch that was refused may have more datagrams of its size.
+          const isKnown = refused !== undefined && bytes >= refused.bytes && at > refused.at;
+          if (isKnown && packet?.isOnlyPing === false)
             stage.report(`${by.name} sent ${bytes} bytes after the system had refused that size`);
-          state.refusedAt ??= at;
+          if (refused === undefined || bytes < refused.bytes) state.refused = { bytes, at };
         }
         // A packet that was corrupted on purpose may have been a probe.
         if (bytes <= state.proven || packet === undefined) return;
