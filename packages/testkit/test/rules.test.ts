@@ -97,7 +97,6 @@ class Play {
       isCopy: false,
       original: undefined,
       key: `${by.name} key`,
-      isForFormerPeer: false,
       counter: this.#counter++,
       packet: {
         packetNumber: this.#packetNumber++,
@@ -690,7 +689,7 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
       play.turn(play.client);
     },
     'a datagram for a former peer': (play, isBroken) => {
-      play.send(play.client, {}, { isForFormerPeer: !isBroken });
+      play.send(play.client, {}, isBroken ? {} : { towards: undefined });
       play.arrive(play.client, play.send(play.relay));
       const bytesSent = isBroken ? DATAGRAM_BYTES : 0;
       play.stats = { ...TOTALS, bytesSent, datagramsReceived: 1, bytesReceived: DATAGRAM_BYTES };

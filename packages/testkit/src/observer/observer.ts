@@ -30,7 +30,8 @@ export interface SentDatagram {
   readonly by: ObservedProcess;
   readonly at: number;
   readonly to: Address;
-  /** The node that has, or had, that address. */
+  /** The node that has, or had, that address. Undefined if nobody had it, and for the farewell to a peer that was removed
+   *  and has been added again and met since: to the process, the node is another peer now. */
   readonly towards: NodeName | undefined;
   readonly bytes: number;
   /** A `MessageKind`. */
@@ -43,8 +44,6 @@ export interface SentDatagram {
   readonly original: SentDatagram | undefined;
   /** The key of a transport message that is no copy. */
   readonly key: string | undefined;
-  /** Whether that key is of a peer that was removed, and has been added again and met since. */
-  readonly isForFormerPeer: boolean;
   readonly counter: number;
   readonly packet: PacketView | undefined;
   readonly payloadBytes: number;
@@ -189,20 +188,20 @@ export class Observer implements Watcher {
     const identity = kind === MessageKind.transport ? '' : handshakeIdentity(datagram);
     const isUnsealed = kind === MessageKind.transport && sealed === undefined;
     const original = isUnsealed ? this.#sentAs(datagram) : undefined;
+    const isForFormerPeer =
+      sealed !== undefined &&
+      this.#key(sealed.key).timesForgotten < (by.timesForgotten.get(towards as NodeName) ?? 0);
     const sent: SentDatagram = {
       by,
       at: this.#now(),
       to: { address: to.address, port: to.port },
-      towards,
+      towards: isForFormerPeer ? undefined : towards,
       bytes: datagram.length,
       kind,
       senderIndex: kind === MessageKind.transport ? -1 : readIndex(datagram, 4),
       isCopy: original !== undefined || (kind !== MessageKind.transport && this.#handshakes.has(identity)),
       original,
       key: sealed?.key,
-      isForFormerPeer:
-        sealed !== undefined &&
-        this.#key(sealed.key).timesForgotten < (by.timesForgotten.get(towards as NodeName) ?? 0),
       counter: sealed?.counter ?? -1,
       packet: sealed?.packet,
       payloadBytes: sealed?.payloadBytes ?? original?.payloadBytes ?? 0,

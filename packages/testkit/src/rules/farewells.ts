@@ -23,12 +23,12 @@ export const farewells: Rule = {
     const all = new Map<SentDatagram, Sent>();
     return {
       onSent(datagram) {
-        const { by, at, to, towards, kind, key, original, packet, isForFormerPeer } = datagram;
+        const { by, at, to, towards, kind, key, original, packet } = datagram;
         if (kind !== MessageKind.transport) return;
-        if (packet?.packetNumber === PACKET_NUMBER && towards !== undefined) {
-          const path = stage.path(by, towards);
+        if (packet?.packetNumber === PACKET_NUMBER) {
           // The path of a former peer is not known any more.
-          all.set(datagram, { at, times: 1, wasProven: isForFormerPeer || path.mayBeProven(to) });
+          const wasProven = towards === undefined || stage.path(by, towards).mayBeProven(to);
+          all.set(datagram, { at, times: 1, wasProven });
         }
         if (key !== undefined) return;
         const sent = original && all.get(original);

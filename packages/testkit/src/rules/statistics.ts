@@ -56,10 +56,9 @@ export const statistics: Rule = {
       }
     };
     return {
-      onSent({ by, towards, kind, bytes, original, isForFormerPeer }) {
-        // A farewell to a peer that was added again belongs to no peer any more, and neither does the copy of one.
-        if (isForFormerPeer || original !== undefined) return;
-        if (towards === undefined || kind === MessageKind.cookieReply) return;
+      onSent({ by, towards, kind, bytes, original }) {
+        // The copy of a farewell belongs to no peer any more.
+        if (towards === undefined || kind === MessageKind.cookieReply || original !== undefined) return;
         const counted = counts.of(by, towards);
         counted.datagramsSent++;
         counted.bytesSent += bytes;
