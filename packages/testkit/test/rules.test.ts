@@ -508,6 +508,17 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
       play.wait(isBroken ? 61_000 : 59_000);
       play.send(play.client, data(0));
     },
+    'a minute after the path was new, even if it was known before': (play, isBroken) => {
+      play.troubledAt = 0;
+      play.proven = RELAY_AT;
+      play.send(play.client, data(0));
+      play.wait(61_000);
+      for (const address of isBroken ? [] : [ELSEWHERE, RELAY_AT]) {
+        play.proven = address;
+        play.turn(play.client);
+      }
+      play.send(play.client, data(0));
+    },
     'more bytes than the bucket gives, unless the sender noticed a loss': (play, isBroken) => {
       play.troubledAt = 0;
       play.send(play.client, data(0));

@@ -60,12 +60,17 @@ export const repeats: Rule = {
         );
       }
     };
+    // A peer may move away and come back before anything is sent: that is a new path too.
+    const followPath = (flow: Flow, by: ObservedProcess, peer: NodeName): void => {
+      const ip = stage.path(by, peer).proven?.address;
+      if (ip !== flow.ip) [flow.ip, flow.pathAt] = [ip, Infinity];
+    };
     return {
       onSent({ by, towards, packet, bytes, at }) {
         if (towards === undefined || packet?.pieces === undefined) return;
         const flow = flows.of(by, towards);
-        const ip = stage.path(by, towards).proven?.address;
-        if (flow.firstAt === Infinity || ip !== flow.ip) [flow.ip, flow.pathAt] = [ip, at];
+        followPath(flow, by, towards);
+        flow.pathAt = Math.min(flow.pathAt, at);
         flow.firstAt = Math.min(flow.firstAt, at);
         flow.sentBytes += bytes;
         let repeatedBytes = 0;
@@ -89,6 +94,7 @@ export const repeats: Rule = {
           const flow = flows.of(process, peer);
           if (packetsLost > flow.packetsLost) flow.lostAt = stage.now();
           flow.packetsLost = packetsLost;
+          followPath(flow, process, peer);
         }
       },
       onEvent(process, event) {
