@@ -10,19 +10,17 @@
 // relay. The pages are HTTP clients in this process. The last lines compare two cases round by round: the median of the
 // differences, and between which values the middle half of them lies. Needs Linux, and a machine with nothing else to do. Exit code: 0 printed, 2 not built or wrong arguments.
 
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { median, TunnelPrograms } from './measuring/tunnel-programs.mjs';
 
-const PROGRAM = fileURLToPath(new URL('../packages/cli/bin/underpass.js', import.meta.url));
 const BUNDLE = fileURLToPath(new URL('../packages/cli/bundle/main.js', import.meta.url));
 const REQUEST = Buffer.alloc(64, 'r');
 /** How often the paced transfer sends. */
@@ -38,11 +36,11 @@ const NANOSECONDS_PER_MS = 1e6;
 const { rounds, seconds, megabytes } = readArguments();
 if (!existsSync(BUNDLE)) fail('the program is not built: run npm run build first');
 const directory = mkdtempSync(path.join(tmpdir(), 'underpass-inspector-'));
-const children = new Set();
+const programs = new TunnelPrograms(directory);
 try {
   await main();
 } finally {
-  for (const child of children) child.kill('SIGKILL');
+  programs.killAll();
   rmSync(directory, { recursive: true });
 }
 process.exit();
@@ -154,8 +152,8 @@ async function listen(serve) {
 // ---- the tunnels -------------------------------------------------------------------------------------------------
 
 async function startTunnel(name, options, echo, source) {
-  const relayKey = await newKey(`${name}-relay`);
-  const clientKey = await newKey(`${name}-client`);
+  const relayKey = programs.newKey(`${name}-relay`);
+  const clientKey = programs.newKey(`${name}-client`);
   const config = path.join(directory, `${name}.toml`);
   writeFileSync(
     config,
@@ -163,69 +161,19 @@ async function startTunnel(name, options, echo, source) {
       `public_key = "${clientKey.publicKey}"\nallow = ["127.0.0.1:*"]\n`,
     { mode: 0o600 },
   );
-  const relay = start('relay', '--config', config, ...options);
+  const relay = programs.start(['relay', '--config', config, ...options]);
   const { port } = await relay.event('listening');
-  const client = start(
+  const client = programs.start([
     ...['client', '--relay', `127.0.0.1:${port}`, '--relay-key', relayKey.publicKey, '--key', clientKey.file],
     ...['-L', `0:127.0.0.1:${echo}`, '-L', `0:127.0.0.1:${source}`],
     ...options,
-  );
+  ]);
   const portOf = async (target) => {
     const { addresses } = await client.event('listening', (event) => event.target === `127.0.0.1:${target}`);
     return addresses[0].port;
   };
   await client.event('connected');
   return { relay, client, echoPort: await portOf(echo), sourcePort: await portOf(source) };
-}
-
-async function newKey(name) {
-  const file = path.join(directory, `${name}.key`);
-  const privateKey = await run(['keygen']);
-  writeFileSync(file, privateKey, { mode: 0o600 });
-  return { file, publicKey: (await run(['pubkey'], privateKey)).trim() };
-}
-
-async function run(parameters, input = '') {
-  const child = spawn(process.execPath, [PROGRAM, ...parameters], { stdio: ['pipe', 'pipe', 'inherit'] });
-  child.stdin.end(input);
-  let output = '';
-  for await (const text of child.stdout.setEncoding('utf8')) output += text;
-  return output;
-}
-
-/** Starts a process that logs JSON lines. */
-function start(...parameters) {
-  const environment = { ...process.env, XDG_RUNTIME_DIR: directory, XDG_STATE_HOME: directory };
-  const child = spawn(process.execPath, [PROGRAM, ...parameters], {
-    env: environment,
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  children.add(child);
-  const events = [];
-  const waiting = new Set();
-  createInterface({ input: child.stderr }).on('line', (line) => {
-    if (!line.startsWith('{')) process.stderr.write(`${line}\n`);
-    else events.push(JSON.parse(line));
-    for (const check of waiting) check();
-  });
-  child.once('exit', () => {
-    for (const check of waiting) check();
-  });
-  return {
-    pid: child.pid,
-    event: (name, matches = () => true) =>
-      new Promise((resolve, reject) => {
-        const check = () => {
-          const found = events.find((event) => event.event === name && matches(event));
-          if (found === undefined && child.exitCode === null) return;
-          waiting.delete(check);
-          if (found === undefined) reject(new Error(`underpass ${parameters[0]} ended before '${name}'`));
-          else resolve(found);
-        };
-        waiting.add(check);
-        check();
-      }),
-  };
 }
 
 /** The processor time of all threads of a process so far. */
@@ -297,9 +245,4 @@ function compare(what, before, after) {
     '%',
   );
   process.stdout.write(`${what}: client ${points('client')}, relay ${points('relay')}, requests ${slower}\n`);
-}
-
-function median(values) {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)];
 }
