@@ -1,5 +1,5 @@
-/** What some scenarios have besides the usual. Each kind is drawn from a source of its own, so that a new kind changes
- *  only the seeds that get it. */
+/** Draws what only some scenarios have. Each kind has a random source of its own, so that a new kind changes only the
+ *  seeds that get it. */
 import { BASE_DATAGRAM_BYTES } from '@underpass/protocol';
 import type { EndPlan, MessagePlan, Refusal, Scenario, StreamPlan } from './scenario.js';
 import type { SeededRandom } from './simulation/seeded-random.js';

@@ -2,7 +2,7 @@
 import type { EndPlan, StreamPlan } from './scenario.js';
 import type { SeededRandom } from './simulation/seeded-random.js';
 
-/** What kind of streams a seed has:
+/** The kinds of streams, of which each seed has one:
  *  - mixed: mostly small ones, a few large
  *  - crowd: enough to reach the limit on streams
  *  - bulk: large ones that reach the limits on bytes, with slow readers */

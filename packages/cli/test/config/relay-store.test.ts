@@ -13,7 +13,7 @@ import type { StoredPeer } from '../../src/store/stored-peer.js';
 import { invite, NOW, publicKey, rules } from '../store/invites.js';
 import { temporaryDirectory } from '../temporary-directory.js';
 
-/** What was loaded from the store, with its secrets: nothing else sees those of an invite that is over. */
+/** The peers as the store loaded them, secrets included. No other code sees the secrets of an expired invite. */
 const loaded = vi.hoisted((): StoredPeer[] => []);
 vi.mock('../../src/store/stored-peer.js', async (importOriginal) => {
   const original = await importOriginal<typeof import('../../src/store/stored-peer.js')>();

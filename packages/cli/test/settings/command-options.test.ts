@@ -135,7 +135,7 @@ async function run(argv: readonly string[]): Promise<Seen> {
   return { ...stage.seen, printed: [...stage.lines], ...stored() };
 }
 
-/** What the stores of both relays say after a command. */
+/** The peers in the stores of both relays after a command. */
 function stored(): Seen {
   const peers = ['one', 'two'].flatMap((relay) =>
     ['laptop', 'desk'].map((name) => loadStoredPeer(place(`${relay}/relay.d`), name)),
@@ -154,7 +154,7 @@ interface Row {
   readonly base: readonly string[];
   readonly option: string;
   readonly given: readonly string[];
-  /** What is looked at. */
+  /** Picks what the option should have changed. */
   readonly look: (seen: Seen) => unknown;
   readonly is: unknown;
 }

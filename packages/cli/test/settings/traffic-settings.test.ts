@@ -17,7 +17,7 @@ import { publicKeyOf } from '../../src/public-key.js';
 import { temporaryDirectory } from '../temporary-directory.js';
 import { declaredOptions, environmentOf } from './command-tree.js';
 
-/** What a run reached. Keys are shown by their first four characters. */
+/** The values that arrived where they act. Keys are shortened to four characters. */
 type Seen = Record<string, unknown>;
 
 const stage = vi.hoisted(() => ({
@@ -346,7 +346,7 @@ const RELAY_KEYS: readonly Row[] = [
   ['metrics', '9100', 'metrics', { port: 9100 }],
   ['log.level', '"debug"', 'level', 'debug'],
 ];
-/** What a key of `[[peer]]` does to the only peer. */
+/** Each key of `[[peer]]`, and the field of the only peer that it sets. */
 const PEER_KEYS: readonly (readonly [key: string, given: string, field: string, is: unknown])[] = [
   ['name', '"desk"', 'name', 'desk'],
   ['public_key', `"${publicText(0x43)}"`, 'publicKey', shownPublic(0x43)],

@@ -1,10 +1,9 @@
 /** Observes a simulation and shows it to the rules. */
 import type { Address, DropReason, Endpoint, EndpointEvent, Peer } from '@underpass/protocol';
-import { DROP_REASONS } from '@underpass/protocol';
+import { DROP_REASONS, readUint32 } from '@underpass/protocol';
 import type { Turn } from '../simulation/endpoint-driver.js';
 import type { NodeName, Watcher } from '../simulation/world.js';
 import type { CryptoLog, Sealed } from './crypto-log.js';
-import { handshakeIdentity, readIndex } from './datagram-fields.js';
 import type { PacketView } from './packet-view.js';
 
 /** One run of one process, as the rules see it. */
@@ -198,7 +197,7 @@ export class Observer implements Watcher {
       towards: isForFormerPeer ? undefined : towards,
       bytes: datagram.length,
       kind,
-      senderIndex: kind === MessageKind.transport ? -1 : readIndex(datagram, 4),
+      senderIndex: kind === MessageKind.transport ? -1 : readUint32(datagram, 4),
       isCopy: original !== undefined || (kind !== MessageKind.transport && this.#handshakes.has(identity)),
       original,
       key: sealed?.key,
@@ -208,7 +207,7 @@ export class Observer implements Watcher {
     };
     if (sealed !== undefined) {
       this.#key(sealed.key).sealed[sealed.counter] = sent;
-      this.#keyOfIndex.set(readIndex(datagram, 4), sealed.key);
+      this.#keyOfIndex.set(readUint32(datagram, 4), sealed.key);
     }
     if (kind !== MessageKind.transport && !sent.isCopy) this.#handshakes.set(identity, sent);
     this.moment++;
@@ -292,9 +291,9 @@ export class Observer implements Watcher {
   }
 
   #sentAs(datagram: Uint8Array): SentDatagram | undefined {
-    const key = this.#keyOfIndex.get(readIndex(datagram, 4));
+    const key = this.#keyOfIndex.get(readUint32(datagram, 4));
     if (key === undefined || datagram.length < 16) return undefined;
-    return this.#key(key).sealed[readIndex(datagram, 8) + readIndex(datagram, 12) * 2 ** 32];
+    return this.#key(key).sealed[readUint32(datagram, 8) + readUint32(datagram, 12) * 2 ** 32];
   }
 
   /** Keys are created in pairs, the sending one first. */
@@ -327,11 +326,18 @@ export class Observer implements Watcher {
 /** Finds the message in the log. A process seals in the order in which it sends; messages that it did not send are
  *  skipped. */
 function takeSealed(crypto: CryptoLog, datagram: Uint8Array): Sealed | undefined {
-  const counter = readIndex(datagram, 8) + readIndex(datagram, 12) * 2 ** 32;
+  const counter = readUint32(datagram, 8) + readUint32(datagram, 12) * 2 ** 32;
   if (crypto.sealed[0]?.counter === counter) return crypto.sealed.shift();
   const at = crypto.sealed.findIndex((sealed) => sealed.counter === counter);
   if (at < 0) return undefined;
   const sealed = crypto.sealed[at];
   crypto.sealed.splice(0, at + 1);
   return sealed;
+}
+
+/** A handshake message without its macs. */
+function handshakeIdentity(datagram: Uint8Array): string {
+  return String.fromCharCode(
+    ...datagram.subarray(0, Math.min(datagram.length, datagram.length > 100 ? 116 : 60)),
+  );
 }
