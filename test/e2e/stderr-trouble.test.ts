@@ -117,6 +117,11 @@ describe.each(KINDS)('with %s as stderr', (_kind, openStderr) => {
     const { exit } = startWithStderr(['relay', '--config', '/nowhere/relay.toml'], openStderr());
     expect(await exit).toEqual([3, null]);
   });
+
+  it.each([[[]], [['service']], [['clinet']]])('a usage error keeps its exit code: %j', async (words) => {
+    const { exit } = startWithStderr(words, openStderr());
+    expect(await exit).toEqual([2, null]);
+  });
 });
 
 describe('stdout on a full disk', () => {

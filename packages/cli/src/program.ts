@@ -51,6 +51,8 @@ export function programOf(commands: readonly Command[]): Command {
       .configureHelp(helpFormat)
       .configureOutput({
         outputError: (text) => printErrorLine(usageLine(text, command)),
+        // The help that a usage error prints.
+        writeErr: (text) => text.replace(/\n$/, '').split('\n').forEach(printErrorLine),
       });
   }
   return program;

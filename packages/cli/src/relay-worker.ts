@@ -3,7 +3,7 @@ import { Socket } from 'node:net';
 import { runWorker, WORKER_PIPE_FD } from '@underpass/relay';
 import { endWithInternalError } from './commands/internal-error.js';
 import { controlSockets } from './control/control-directory.js';
-import { tolerateFailingOutput } from './terminal.js';
+import { printErrorLine, tolerateFailingOutput } from './terminal.js';
 import { prepareForTraffic } from './traffic-flags.js';
 
 tolerateFailingOutput();
@@ -25,7 +25,7 @@ function pipeToMain(): Socket {
   try {
     return new Socket({ fd: WORKER_PIPE_FD, readable: true, writable: true });
   } catch {
-    process.stderr.write('underpass: relay-worker is a part of underpass relay, and not a command\n');
+    printErrorLine('underpass: relay-worker is a part of underpass relay, and not a command');
     process.exit(2);
   }
 }

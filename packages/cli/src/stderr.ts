@@ -48,6 +48,16 @@ export function showProgress(text: string): void {
   }
 }
 
+/** Asks for input on a terminal. A terminal that does not take the prompt is no reason not to read the answer. */
+export function showPrompt(text: string): void {
+  stderrWriter().flush();
+  try {
+    writeSync(descriptor, text);
+  } catch {
+    // Nobody sees it now, and nobody would see a second attempt in its place.
+  }
+}
+
 /** Sets the format of the line that reports lost lines. */
 export function setLossLine(format: (lines: number, reason: string) => string): void {
   lossLine = format;

@@ -31,11 +31,6 @@ export function hasOutputFailed(): boolean {
   return outputFailure !== undefined;
 }
 
-/** Asks for input on a terminal. */
-export function printPrompt(text: string): void {
-  process.stderr.write(text);
-}
-
 /** Waits until all results are written.
  *  @throws CliError when that failed. A reader that stops early (`| head`) does not count as a failure */
 export async function requireOutput(): Promise<void> {

@@ -2,7 +2,7 @@
 import { StringDecoder } from 'node:string_decoder';
 import { CliError } from '../cli-error.js';
 import { ExitCode } from '../exit-code.js';
-import { printPrompt } from '../terminal.js';
+import { showPrompt } from '../stderr.js';
 import { textOf } from '../text-encoding.js';
 
 /** Standard input. Tests replace it. */
@@ -42,7 +42,7 @@ const BACKSPACE = /[\b\u007f]/;
 
 /** In raw mode the terminal shows nothing of what is typed or pasted. */
 async function fromTerminal(maxCharacters: number, input: SecretInput): Promise<string> {
-  printPrompt('link (it is not shown): ');
+  showPrompt('link (it is not shown): ');
   input.setRawMode?.(true);
   const decoder = new StringDecoder('utf8');
   let text = '';
@@ -58,7 +58,7 @@ async function fromTerminal(maxCharacters: number, input: SecretInput): Promise<
     return text;
   } finally {
     input.setRawMode?.(false);
-    printPrompt('\n');
+    showPrompt('\n');
   }
 }
 
