@@ -1,5 +1,5 @@
 /** `underpass import`: writes the config of a client or a relay from a WireGuard file. */
-import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { CliError, systemReason, usageError } from '../cli-error.js';
 import { defaultRelayConfigFile, savedRelaysDirectory } from '../config/default-paths.js';
@@ -10,6 +10,7 @@ import { requireSecret } from '../file-trust.js';
 import { type ImportPlan, planImport } from '../import/import-plan.js';
 import { parseWireguardFile, wipeWireguardFile } from '../import/wireguard-file.js';
 import { writeKeyFile } from '../key-file.js';
+import { makeDirectory } from '../make-directory.js';
 import { printLine, requireOutput } from '../terminal.js';
 import { writeFileWhole } from '../write-file.js';
 
@@ -87,7 +88,7 @@ export function writePlan({ config, keys }: ImportPlan): void {
     );
   }
   try {
-    mkdirSync(path.dirname(config.path), { recursive: true, mode: 0o700 });
+    makeDirectory(path.dirname(config.path), 0o700);
   } catch (error) {
     throw cannotWrite(path.dirname(config.path), error);
   }

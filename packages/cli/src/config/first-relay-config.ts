@@ -1,11 +1,12 @@
 /** Writes the config of a first `underpass relay`: no peers yet, and a new key. */
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { CliError, systemReason } from '../cli-error.js';
 import { ExitCode } from '../exit-code.js';
 import { readPrivateKeyFile, writeKeyFile } from '../key-file.js';
 import { clampPrivateKey, KEY_BYTES } from '../key-text.js';
+import { makeDirectory } from '../make-directory.js';
 import { writeFileWhole } from '../write-file.js';
 
 /** WireGuard's usual port, so that the traffic looks like any other WireGuard. */
@@ -24,7 +25,7 @@ export function writeFirstRelayConfig(file: string, options: FirstRelayConfig = 
   const directory = path.dirname(file);
   const keyFile = path.join(directory, 'relay.key');
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeDirectory(directory, 0o700);
   } catch (error) {
     throw writeError(directory, error);
   }

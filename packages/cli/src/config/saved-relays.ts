@@ -1,6 +1,6 @@
 /** The relays at which this user has enrolled: a client config for each, with its keys (spec enrolment 5). */
 import { createHash, randomFillSync } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { formatTarget, type InviteLink } from '@underpass/forward';
 import { CliError, systemReason, usageError } from '../cli-error.js';
@@ -8,6 +8,7 @@ import { ExitCode } from '../exit-code.js';
 import { requireUnchangedByOthers } from '../file-trust.js';
 import { readPrivateKeyFile, writeKeyFile } from '../key-file.js';
 import { clampPrivateKey, decodeKey, encodeKey, isSameKey, KEY_BYTES } from '../key-text.js';
+import { makeDirectory } from '../make-directory.js';
 import { writeFileWhole } from '../write-file.js';
 import { closestName } from './closest-name.js';
 import { savedRelaysDirectory } from './default-paths.js';
@@ -145,7 +146,7 @@ function pendingKeyFile(secret: Uint8Array, directory: string): string {
 /** Makes the directory, and refuses it if a config in it would be refused later. */
 function makeAcceptable(directory: string): void {
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeDirectory(directory, 0o700);
   } catch (error) {
     throw cannotWrite(directory, error);
   }

@@ -1,11 +1,12 @@
 /** The directory of the control sockets: where it is, and whether it can be trusted (docs/adr/0019-control-socket.md). */
-import { existsSync, lstatSync, mkdirSync, readdirSync, realpathSync, type Stats } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, realpathSync, type Stats } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { systemCode } from '@underpass/runtime/errors';
 import { CliError, systemReason } from '../cli-error.js';
 import { ExitCode } from '../exit-code.js';
 import { currentUser, quoteArgument, requireUnchangedByOthers, type User } from '../file-trust.js';
+import { makeDirectory } from '../make-directory.js';
 import { MAX_CONTROL_SOCKETS, MAX_SOCKET_PATH_BYTES } from './control-limits.js';
 
 const WHAT = 'the control directory';
@@ -32,7 +33,7 @@ export function openControlDirectory(
 ): string {
   const directory = controlDirectory(environment);
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeDirectory(directory, 0o700);
   } catch (error) {
     // Something else has that name, which `requirePrivate` reports.
     if (systemCode(error) !== 'EEXIST') {

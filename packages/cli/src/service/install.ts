@@ -1,8 +1,9 @@
 /** Carries out the plans for a service, and says what was done and what to run next. */
-import { existsSync, mkdirSync, readFileSync, unlinkSync } from 'node:fs';
+import { existsSync, readFileSync, unlinkSync } from 'node:fs';
 import path from 'node:path';
 import { CliError, systemReason } from '../cli-error.js';
 import { ExitCode } from '../exit-code.js';
+import { makeDirectory } from '../make-directory.js';
 import { writeFileWhole } from '../write-file.js';
 import { type Machine, requireReadableByServices } from './machine.js';
 import type { InstallPlan, PlannedFile, UninstallPlan } from './plan.js';
@@ -83,7 +84,7 @@ function requireRoot({ isRoot }: Machine, command: string): void {
 function write({ path: file, text }: PlannedFile): string {
   try {
     if (existsSync(file) && readFileSync(file, 'utf8') === text) return `Unchanged: ${file}`;
-    mkdirSync(path.dirname(file), { recursive: true });
+    makeDirectory(path.dirname(file));
     writeFileWhole(file, text, { mode: 0o644, replace: true });
     return `Wrote ${file}`;
   } catch (error) {

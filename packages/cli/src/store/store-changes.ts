@@ -9,6 +9,7 @@ import { type PeerRules, peerRulesTable } from '../config/peer-rules.js';
 import { ExitCode } from '../exit-code.js';
 import { writeKeyFile } from '../key-file.js';
 import { encodeKey } from '../key-text.js';
+import { makeDirectory } from '../make-directory.js';
 import { syncDirectory, writeFileWhole } from '../write-file.js';
 import {
   CHANGED_FILE,
@@ -26,7 +27,7 @@ const LEFTOVER_MS = 3_600_000;
 
 /** Creates the store, unless it exists. Nobody else can look into it. */
 export function makeStore(directory: string): void {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  makeDirectory(directory, 0o700);
 }
 
 /** Adds an invite. @returns false if the name is taken; nothing has changed then */
