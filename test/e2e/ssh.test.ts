@@ -149,6 +149,9 @@ describe('ssh over ProxyCommand', { timeout: TEST_LIMIT_MS }, () => {
       const { code, output } = await run(curl, ['--silent', '--show-error', ...way]);
       expect([code, sha256(output)]).toEqual([0, sha256(down)]);
     }
+    // ssh hangs up on its ProxyCommand, which a killed one cannot do.
+    ssh.child.kill('SIGTERM');
+    await ssh.ended();
   });
 
   it('passes on that a program left early', async (context) => {
