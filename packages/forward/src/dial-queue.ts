@@ -66,10 +66,12 @@ export class DialQueue {
       if (isStarted) {
         queue.dials--;
         this.#dials--;
-      } else if (queue.waiting.delete(entry)) this.#waiting--;
-      if (queue.dials === 0 && queue.waiting.size === 0 && this.#targets.get(target) === queue) {
-        this.#targets.delete(target);
+      } else {
+        queue.waiting.delete(entry);
+        this.#waiting--;
       }
+      // The map has this queue while anything is in it: only here is one taken out for good.
+      if (queue.dials === 0 && queue.waiting.size === 0) this.#targets.delete(target);
       if (isStarted) this.startWaiting();
     };
   }

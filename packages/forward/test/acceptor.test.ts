@@ -496,6 +496,33 @@ describe('a peer that', () => {
     expect(heard.filter((event) => 'refused' in event)).toEqual([]);
   });
 
+  it('was refused as often as it has places can still reach a target, and no refused request is dialled later', async () => {
+    const { accept, acceptor, connects, heard, timers } = setUp({
+      allow: ['192.0.43.8:*', 'missing.example:80', 'silent.example:80'],
+      resolve: (name) =>
+        name === 'silent.example'
+          ? new Promise(() => undefined)
+          : Promise.reject(Object.assign(new Error(name), { code: 'ENOTFOUND' })),
+    });
+    // Each of these takes a place, and together they take more than there are.
+    for (let n = 0; n < MAX_DIALS_PER_PEER / 2; n++) {
+      accept(request('192.0.43.8'));
+      connects.fail('ECONNREFUSED');
+      accept(request('missing.example'));
+      await settled();
+    }
+    for (let n = 0; n < MAX_DIALS_PER_PEER; n++) accept(request('silent.example'));
+    for (let n = 0; n < MAX_DIALS_PER_PEER; n++) accept(request('192.0.43.8', 81));
+    timers.advance(DIAL_TIMEOUT_MS);
+    await settled();
+    expect(heard.filter((event) => 'refused' in event)).toHaveLength(3 * MAX_DIALS_PER_PEER);
+    expect([acceptor.underWay, timers.pending]).toEqual([0, 0]);
+    const made = connects.made.length;
+    for (let n = 0; n < MAX_DIALS_PER_PEER / 2; n++) accept(request('192.0.43.8', 82));
+    expect(connects.made.slice(made)).toEqual(Array(MAX_DIALS_PER_PEER / 2).fill('192.0.43.8 82'));
+    expect(new Set(heard.map((event) => 'refused' in event && event.refused)).size).toBe(heard.length);
+  });
+
   it('gives up during resolution or dialling leaves no state behind', () => {
     const { accept, acceptor, connects, timers, heard } = setUp({
       allow: ['192.0.43.8:80', 'example.com:80'],

@@ -70,6 +70,37 @@ describe('the queue of dials', () => {
     expect(started).toEqual(['a 0', 'b 0', 'a 1', 'b 1', 'a 2']);
   });
 
+  it.each([
+    ['was dialled', true],
+    ['was waiting', false],
+  ])(
+    'forgets a target of which nothing is left after it %s: it comes back as the last in line',
+    (_what, isDialled) => {
+      const { started, enter, permit } = setUp();
+      permit(isDialled);
+      const leave = enter('a');
+      permit(false);
+      enter('b');
+      leave?.();
+      enter('a', 'a again');
+      started.length = 0;
+      permit(true);
+      expect(started).toEqual(['b', 'a again']);
+    },
+  );
+
+  it('keeps the turn of a target that still has a dial', () => {
+    const { started, enter, permit } = setUp();
+    const leaves = [enter('a'), enter('a')];
+    permit(false);
+    enter('b');
+    leaves[0]?.();
+    enter('a', 'a again');
+    started.length = 0;
+    permit(true);
+    expect(started).toEqual(['a again', 'b']);
+  });
+
   it('limits how many requests wait', () => {
     const { queue, enter, enterMany, permit } = setUp();
     permit(false);
@@ -97,8 +128,12 @@ describe('the queue of dials', () => {
     startAndEnd(DIALS_BURST);
     expect([started.length, queue.waiting]).toEqual([DIALS_BURST, 0]);
     startAndEnd(MAX_WAITING_DIALS);
-    expect([started.length, queue.waiting]).toEqual([DIALS_BURST, MAX_WAITING_DIALS]);
+    expect([started.length, queue.waiting, timers.pending]).toEqual([DIALS_BURST, MAX_WAITING_DIALS, 1]);
+    const tokenMs = Math.ceil(1000 / DIALS_PER_SECOND);
+    expect(timers.delaysMs).toEqual([tokenMs]);
     timers.advance(1000);
+    // It wakes for each token, and not in between.
+    expect(timers.delaysMs.length).toBeLessThanOrEqual(1000 / tokenMs + 1);
     expect(started.length).toBe(DIALS_BURST + DIALS_PER_SECOND);
     timers.advance(DIAL_TIMEOUT_MS);
     expect([started.length, queue.waiting, timers.pending]).toEqual([DIALS_BURST + MAX_WAITING_DIALS, 0, 0]);
@@ -122,13 +157,18 @@ describe('the queue of dials', () => {
     const { queue, permit } = setUp();
     permit(false);
     let count = 0;
+    let depth = 0;
+    const depths = new Set<number>();
     for (let i = 0; i < MAX_WAITING_DIALS; i++) {
       const leave = queue.enter('a', () => {
+        depths.add(++depth);
         count++;
         leave?.();
+        depth--;
       });
     }
     permit(true);
     expect([count, queue.dials, queue.waiting]).toEqual([MAX_WAITING_DIALS, 0, 0]);
+    expect([...depths]).toEqual([1]);
   });
 });

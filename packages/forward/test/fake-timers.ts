@@ -5,6 +5,9 @@ export class FakeTimers implements Timers {
   #now = 0;
   readonly #pending = new Map<object, { readonly at: number; readonly callback: () => void }>();
 
+  /** What was set so far, in order. */
+  readonly delaysMs: number[] = [];
+
   readonly now = (): number => this.#now;
 
   get pending(): number {
@@ -12,6 +15,7 @@ export class FakeTimers implements Timers {
   }
   set(callback: () => void, delayMs: number): object {
     const timer = {};
+    this.delaysMs.push(delayMs);
     this.#pending.set(timer, { at: this.#now + delayMs, callback });
     return timer;
   }

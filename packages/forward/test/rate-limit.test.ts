@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { RATE_BURST_MS } from '../src/forward-constants.js';
+import { RATE_BURST_MS, RATE_TURN_MS } from '../src/forward-constants.js';
 import { type Allowance, RateLimit, type TurnTaker } from '../src/rate-limit.js';
 import { FakeTimers } from './fake-timers.js';
 
@@ -26,10 +26,20 @@ class Eager implements TurnTaker {
 
   onTurn(): void {
     // More than enough for a second without a limit.
-    for (let i = 0; i < 1000 && this.#allowance.admits(this); i++) {
-      this.carried += this.#chunkBytes;
-      this.#allowance.take(this.#chunkBytes);
-    }
+    for (let i = 0; i < 1000 && this.carryOne(); i++);
+  }
+  protected carryOne(): boolean {
+    if (!this.#allowance.admits(this)) return false;
+    this.carried += this.#chunkBytes;
+    this.#allowance.take(this.#chunkBytes);
+    return true;
+  }
+}
+
+/** A connection that has one chunk each time. */
+class OneChunk extends Eager {
+  override onTurn(): void {
+    this.carryOne();
   }
 }
 
@@ -85,6 +95,63 @@ describe('a limited rate', () => {
     const taker = new Eager(limit.toPeer, 1000);
     taker.onTurn();
     expect(taker.carried).toBe((RATE * RATE_BURST_MS) / 1000);
+  });
+
+  it('lets a burst pass at once, right after it is set', () => {
+    const { limit } = setUp();
+    const taker = new Eager(limit.toPeer, 1000);
+    taker.onTurn();
+    expect(taker.carried).toBe((RATE * RATE_BURST_MS) / 1000);
+  });
+
+  it('carries at once again when a debt has been paid meanwhile', () => {
+    const { timers, limit } = setUp();
+    const taker = new OneChunk(limit.toPeer);
+    taker.onTurn();
+    expect(timers.pending).toBe(0);
+    timers.advance((1000 * CHUNK_BYTES) / RATE);
+    taker.onTurn();
+    expect([taker.carried, timers.pending]).toEqual([2 * CHUNK_BYTES, 0]);
+  });
+
+  it('lets nobody pass those that wait, not even the last that had its turn', () => {
+    const { timers, limit } = setUp(1000);
+    const [first, second] = [new OneChunk(limit.toPeer, 1000), new OneChunk(limit.toPeer, 1000)];
+    first.onTurn();
+    second.onTurn();
+    // The debt is paid, but nobody was woken yet.
+    timers.advance(1000 - RATE_BURST_MS + RATE_TURN_MS / 2);
+    first.onTurn();
+    expect([first.carried, second.carried]).toEqual([1000, 0]);
+    timers.advance(RATE_TURN_MS / 2);
+    expect([first.carried, second.carried]).toEqual([1000, 1000]);
+    timers.advance(1000);
+    expect([first.carried, second.carried]).toEqual([2000, 1000]);
+    // The same while the second waits and the first has just had its turn.
+    second.onTurn();
+    timers.advance(1000 - RATE_TURN_MS / 2);
+    first.onTurn();
+    expect([first.carried, second.carried]).toEqual([2000, 1000]);
+    timers.advance(RATE_TURN_MS);
+    expect([first.carried, second.carried]).toEqual([2000, 2000]);
+  });
+
+  it('gives the next turn to the next that waits, though the one before asks for no more', () => {
+    const { timers, limit } = setUp();
+    const takers = Array.from({ length: 4 }, () => new OneChunk(limit.toPeer));
+    for (const taker of takers) taker.onTurn();
+    timers.advance(10_000);
+    expect(takers.map(({ carried }) => carried)).toEqual(takers.map(() => CHUNK_BYTES));
+    // It sleeps while a debt is paid.
+    expect(timers.delaysMs.length).toBeLessThanOrEqual(takers.length);
+  });
+
+  it('drops messages while nothing is left, and none without a limit', () => {
+    const { limit } = setUp(1000);
+    expect(limit.toPeer.takeMessage(RATE_BURST_MS)).toBe(true);
+    expect(limit.toPeer.takeMessage(1)).toBe(false);
+    limit.set(undefined);
+    for (let n = 0; n < 10; n++) expect(limit.toPeer.takeMessage(1_000_000)).toBe(true);
   });
 
   it('drops messages, which cannot wait, and lets those pass that fit', () => {

@@ -7,11 +7,13 @@ import { describe, expect, it } from 'vitest';
 import { Acceptor } from '../src/acceptor.js';
 import { DescriptorGuard } from '../src/descriptor-guard.js';
 import { REQUEST_TIMEOUT_MS } from '../src/forward-constants.js';
+import type { LocalEnd } from '../src/local-end.js';
 import { LookupQueue } from '../src/lookup-queue.js';
 import { openThroughTunnel } from '../src/opener.js';
 import { encodeRequest, encodeStatus } from '../src/request.js';
 import { SocketWatch } from '../src/socket-watch.js';
 import type { Tunnel } from '../src/tunnel.js';
+import { TunnelSocket } from '../src/tunnel-socket.js';
 import { FakeStream } from './fake-stream.js';
 import { FakeTimers } from './fake-timers.js';
 import { rules } from './rules.js';
@@ -22,27 +24,33 @@ const TARGET = { host: '192.0.43.8', port: 80 };
 /** A stream that knows whether a command still waits for the driver. */
 class UnsentStream extends FakeStream {
   isUnsent = false;
+  commands = 0;
 
   override write(chunk: Uint8Array): number {
-    this.isUnsent = true;
+    this.#commanded();
     return super.write(chunk);
   }
   override finish(): void {
-    this.isUnsent = true;
+    this.#commanded();
     super.finish();
   }
   override reset(code: number): void {
-    this.isUnsent = true;
+    this.#commanded();
     super.reset(code);
   }
   override stopSending(code: number): void {
-    this.isUnsent = true;
+    this.#commanded();
     super.stopSending(code);
   }
   override read(): Uint8Array | undefined {
     const chunk = super.read();
-    if (chunk !== undefined) this.isUnsent = true; // the peer gets credit
+    if (chunk !== undefined) this.#commanded(); // the peer gets credit
     return chunk;
+  }
+
+  #commanded(): void {
+    this.isUnsent = true;
+    this.commands++;
   }
 }
 
@@ -145,5 +153,96 @@ describe("the relay's driver is woken", () => {
     parts.ours.emit('error', Object.assign(new Error('refused'), { code: 'ECONNREFUSED' }));
     expect(parts.stream.finished).toBe(true);
     expect(parts.stream.isUnsent).toBe(false);
+  });
+});
+
+/** A socket for code in this process, each time with an event that makes it command something. */
+const IN_PROCESS: readonly (readonly [string, (parts: Dialled) => void | Promise<void>])[] = [
+  ['gets a stream', ({ open }) => open()],
+  [
+    'is written to',
+    ({ open, socket }) => {
+      open();
+      socket.write('data');
+    },
+  ],
+  [
+    'is ended',
+    ({ open, socket }) => {
+      open();
+      socket.end();
+    },
+  ],
+  [
+    'is destroyed',
+    async ({ open, socket }) => {
+      open();
+      socket.destroy();
+      await new Promise(setImmediate);
+    },
+  ],
+  [
+    'gives credit for what is read',
+    async ({ open, arrive, socket }) => {
+      open();
+      arrive('answer');
+      await new Promise(setImmediate);
+      socket.resume();
+      await new Promise(setImmediate);
+    },
+  ],
+];
+
+interface Dialled {
+  readonly socket: TunnelSocket;
+  open(): void;
+  arrive(text: string): void;
+}
+
+describe("the client's driver is woken", () => {
+  it.each(IN_PROCESS)('when a dialled socket %s', async (what, cause) => {
+    const { stream, tunnel, dispatch } = await setUp();
+    const observer = { onOpened: () => {}, onRefused: () => {}, onEnd: () => {} };
+    const timers = new FakeTimers();
+    let end: LocalEnd | undefined;
+    const carry = (carried: LocalEnd) => {
+      end = carried;
+    };
+    const socket = new TunnelSocket(TARGET, { carry, explain: String, timers });
+    let commands = 0;
+    const open = () => {
+      end?.open(stream, { tunnel, watch: new SocketWatch(timers), observer });
+      expect(stream.isUnsent, 'after it was opened').toBe(false);
+      commands = stream.commands;
+    };
+    const arrive = (text: string) => {
+      stream.arrive(encodeStatus('opened'));
+      stream.arrive(text);
+      dispatch((handler) => handler.onReadable?.());
+      commands = stream.commands;
+    };
+    await cause({ socket, open, arrive });
+    expect(stream.isUnsent).toBe(false);
+    if (what !== 'gets a stream') expect(stream.commands).toBeGreaterThan(commands);
+  });
+
+  it('when a visitor is accepted for a service of this program', async () => {
+    const { stream, tunnel } = await setUp();
+    const observer = { onOpened: () => {}, onRefused: () => {}, onEnd: () => {} };
+    const timers = new FakeTimers();
+    const link = { tunnel, watch: new SocketWatch(timers), observer };
+    // The status was written just before.
+    stream.write(encodeStatus('opened'));
+    TunnelSocket.accept(
+      {
+        stream,
+        link,
+        firstBytes: new Uint8Array(0),
+        isStopped: false,
+        remote: { address: '192.0.2.1', port: 1 },
+      },
+      { explain: String, timers },
+    );
+    expect(stream.isUnsent).toBe(false);
   });
 });
