@@ -243,6 +243,23 @@ describe('BBR (spec congestion 4)', () => {
     expect(controller.windowBytes).toBe(before);
   });
 
+  it('looks for the full pipe from the beginning after a spurious loss (§5.5.11)', () => {
+    const roundsOfStartup = (spuriousAfter: number): number => {
+      const rounds = new Rounds();
+      for (let round = 1; round < 20; round++) {
+        rounds.acknowledge({});
+        if (!rounds.controller.isInSlowStart) return round;
+        if (round !== spuriousAfter) continue;
+        rounds.lose(0);
+        rounds.controller.onSpuriousLoss();
+      }
+      return Number.POSITIVE_INFINITY;
+    };
+    // The first round finds a bandwidth, and three more find that it does not grow.
+    expect(roundsOfStartup(0)).toBe(4);
+    for (const spurious of [1, 2, 3]) expect(roundsOfStartup(spurious)).toBe(spurious + 4);
+  });
+
   it('drains for four rounds at most, even if the bytes in flight do not fall (§5.3.2)', () => {
     const rounds = new Rounds();
     const { controller } = rounds;
