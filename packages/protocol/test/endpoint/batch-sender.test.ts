@@ -205,7 +205,7 @@ describe('a batch to an address that is not proven', () => {
   });
 
   // Three times an initiation is 444 bytes.
-  it('has one datagram of a whole number of blocks if the allowance is smaller than the base (spec mtu 1: "MUST be multiples of 16")', () => {
+  it('has one datagram of a whole number of blocks if the allowance is smaller than the base (spec mtu 1.1: "MUST be multiples of 16")', () => {
     const world = setUp('full', 'full');
     world.path.onReceived(0, { from: ADDRESS, bytes: 148, isNewest: true });
     world.fill();
