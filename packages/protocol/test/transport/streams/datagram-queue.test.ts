@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DATAGRAM_CHARGE_BYTES } from '../../../src/transport/limits.js';
 import { DatagramQueue } from '../../../src/transport/streams/datagram-queue.js';
@@ -46,5 +47,29 @@ describe('a queue of messages (spec datagrams 3)', () => {
     const queue = new DatagramQueue(memory);
     queue.push(new Uint8Array(0), 0);
     expect(memory.usedBytes).toBe(DATAGRAM_CHARGE_BYTES);
+  });
+
+  it('does the same as a list, whatever was added, taken and cleared before', () => {
+    const step = fc.constantFrom('push', 'push', 'push', 'shift', 'shift', 'clear');
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const memory = { limitBytes: 10 * LIMIT_BYTES, usedBytes: 0 };
+        const queue = new DatagramQueue(memory);
+        const list: { readonly bytes: Uint8Array; readonly at: number }[] = [];
+        for (const [now, name] of steps.entries()) {
+          if (name === 'push') {
+            list.push({ bytes: message(now), at: now });
+            queue.push(message(now), now);
+          } else if (name === 'shift') expect(queue.shift()).toEqual(list.shift()?.bytes);
+          else expect(queue.clear()).toBe(list.splice(0).length);
+          expect([queue.length, queue.oldest, queue.oldestAt]).toEqual([
+            list.length,
+            list[0]?.bytes,
+            list[0]?.at,
+          ]);
+          expect(memory.usedBytes).toBe(1000 * list.length);
+        }
+      }),
+    );
   });
 });
