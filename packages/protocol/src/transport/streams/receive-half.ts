@@ -33,8 +33,6 @@ export class ReceiveHalf {
   largest = 0;
   /** The size of this direction, once FIN or RESET_STREAM has stated it. */
   finalSize: number | undefined;
-  /** The code of RESET_STREAM. */
-  resetCode = 0;
   /** The code in STOP_SENDING, once the reader has stopped. */
   stopCode: number | undefined;
   /** The claim that WindowShares has counted for this stream. */
@@ -91,14 +89,13 @@ export class ReceiveHalf {
   }
 
   /** RESET_STREAM arrived. */
-  onReset(code: number, finalSize: number): ReceiveOutcome {
+  onReset(finalSize: number): ReceiveOutcome {
     const outcome = this.#checkFinalSize(finalSize, true);
     if (outcome !== 'ok') return outcome;
     if (finalSize > this.limit) return 'over-limit';
     if (this.isOver || this.state === 'data-received') return 'ok'; // All bytes are here, so the reset changes nothing.
     this.largest = finalSize;
     this.finalSize = finalSize;
-    this.resetCode = code;
     this.#handle('reset');
     return 'ok';
   }

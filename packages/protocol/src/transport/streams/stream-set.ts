@@ -236,7 +236,7 @@ export class StreamSet implements StreamOwner {
     if (!this.windows.permits(stream, finalSize)) return BEYOND_CONNECTION_LIMIT;
     const wasStopped = receiving.stopCode !== undefined;
     const wasReset = receiving.state === 'reset-received' || receiving.isOver;
-    const outcome = receiving.onReset(code, finalSize);
+    const outcome = receiving.onReset(finalSize);
     if (outcome !== 'ok') return problem(outcome);
     if (wasReset || receiving.state !== 'reset-received') return undefined;
     this.effects++;

@@ -105,6 +105,38 @@ describe('ReceiveBuffer', () => {
     expect(buffer.allocatedBytes).toBeLessThan(RECEIVE_BLOCK_BYTES);
   });
 
+  it('takes the memory of the blocks that have bytes, and 16 bytes for each separate piece', () => {
+    const buffer = new ReceiveBuffer();
+    expect(buffer.allocatedBytes).toBe(0);
+    buffer.write(0, source, 0, 10);
+    expect(buffer.allocatedBytes).toBe(RECEIVE_BLOCK_BYTES + 16);
+    // The block between the two has no bytes yet.
+    buffer.write(2 * RECEIVE_BLOCK_BYTES, source, 0, 10);
+    expect(buffer.allocatedBytes).toBe(2 * RECEIVE_BLOCK_BYTES + 2 * 16);
+    expect(buffer.arrivedBytes).toBe(20);
+    buffer.write(5, source, 5, 10);
+    expect([buffer.allocatedBytes, buffer.arrivedBytes]).toEqual([2 * RECEIVE_BLOCK_BYTES + 2 * 16, 25]);
+    buffer.clear();
+    expect(buffer.allocatedBytes).toBe(0);
+  });
+
+  it('gives the pool what it clears, except a block that a reader still has', () => {
+    const pool = new BlockPool();
+    const given = vi.spyOn(pool, 'give');
+    const buffer = new ReceiveBuffer(pool);
+    buffer.write(0, source, 0, 10);
+    buffer.write(2 * RECEIVE_BLOCK_BYTES, source, 0, 10);
+    buffer.clear();
+    expect(given).toHaveBeenCalledTimes(2);
+    const other = new ReceiveBuffer(pool);
+    other.write(0, source, 0, RECEIVE_BLOCK_BYTES + 10);
+    const view = other.read();
+    other.read();
+    other.clear();
+    expect(given).toHaveBeenCalledTimes(2);
+    expect(view).toEqual(source.slice(0, RECEIVE_BLOCK_BYTES));
+  });
+
   it('gives a pool no more blocks than it keeps', () => {
     const pool = new BlockPool();
     const given = Array.from({ length: MAX_POOLED_BLOCKS + 3 }, () => new Uint8Array(RECEIVE_BLOCK_BYTES));

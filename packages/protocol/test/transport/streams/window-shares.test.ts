@@ -79,7 +79,7 @@ describe('the shares of a connection’s window (spec streams 5.3)', () => {
 
   it.each<[string, (half: ReceiveHalf) => unknown]>([
     ['was stopped', (half) => half.stop(0)],
-    ['was reset', (half) => half.onReset(0, half.largest)],
+    ['was reset', (half) => half.onReset(half.largest)],
     ['ended within its first window', (half) => half.onData(0, CHUNK, 0, 10, true)],
     ['is lost', (half) => half.lose()],
   ])('come back from a stream that %s', (_, end) => {
