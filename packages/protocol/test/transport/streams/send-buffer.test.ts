@@ -41,6 +41,8 @@ describe('SendBuffer', () => {
           }
           expect(buffer.hasLost).toBe(state.includes('lost'));
           if (buffer.hasLost) expect(buffer.lostStart).toBe(state.indexOf('lost'));
+          const firstMissing = state.findIndex((x) => x !== 'acknowledged');
+          expect(buffer.bufferedBytes).toBe(firstMissing < 0 ? 0 : state.length - firstMissing);
           expect(buffer.isAllAcknowledged).toBe(state.every((x) => x === 'acknowledged'));
         }
       }),
@@ -61,12 +63,78 @@ describe('SendBuffer', () => {
     expect(buffer.chunks).toBe(0);
   });
 
-  it('gives back all memory when it is cleared', () => {
+  /** A buffer of which 30 bytes were sent, 10 of these lost and 10 acknowledged beyond a gap, and 20 were not sent. */
+  function scattered(): SendBuffer {
     const buffer = new SendBuffer();
-    buffer.write(chunk(0, 100));
+    buffer.write(chunk(0, 50));
+    buffer.copyToPacket(0, 30, new Uint8Array(30), 0);
+    buffer.onLost(0, 10);
+    buffer.onAcknowledged(20, 30);
+    expect(buffer).toMatchObject({ hasLost: true, notedPieces: 2, bufferedBytes: 50, sent: 30, written: 50 });
+    return buffer;
+  }
+
+  it('gives back all memory when it is cleared, and counts everything as done', () => {
+    const buffer = scattered();
     buffer.clear();
-    expect(buffer.bufferedBytes).toBe(0);
-    expect(buffer.isAllAcknowledged).toBe(true);
+    expect(buffer).toMatchObject({
+      hasLost: false,
+      notedPieces: 0,
+      bufferedBytes: 0,
+      chunks: 0,
+      isAllAcknowledged: true,
+    });
+  });
+
+  it('starts over with every byte, as if none had been sent (spec streams 3.8)', () => {
+    const buffer = scattered();
+    buffer.rewind();
+    expect(buffer).toMatchObject({ hasLost: false, notedPieces: 0, bufferedBytes: 50, sent: 0, written: 50 });
+    expect(buffer.isSentAcknowledged).toBe(true);
+    const packet = new Uint8Array(50);
+    buffer.copyToPacket(0, 50, packet, 0);
+    expect(packet).toEqual(chunk(0, 50));
+    buffer.onAcknowledged(0, 10);
+    expect(buffer.bufferedBytes).toBe(40);
+    expect(() => buffer.rewind()).toThrow('nothing was acknowledged');
+  });
+
+  it('counts a piece once, however it is lost and acknowledged', () => {
+    const buffer = scattered();
+    buffer.onLost(5, 15);
+    expect([buffer.lostStart, buffer.lostEnd, buffer.notedPieces]).toEqual([0, 15, 2]);
+    // Bytes that are acknowledged or were never sent are not lost.
+    buffer.onLost(20, 50);
+    expect([buffer.lostEnd, buffer.notedPieces]).toEqual([15, 2]);
+    buffer.onAcknowledged(0, 5);
+    expect([buffer.lostStart, buffer.bufferedBytes]).toEqual([5, 45]);
+    buffer.onAcknowledged(0, 5);
+    buffer.onAcknowledged(0, 3);
+    expect(buffer.bufferedBytes).toBe(45);
+    buffer.onAcknowledged(5, 20);
+    expect(buffer).toMatchObject({
+      hasLost: false,
+      notedPieces: 0,
+      bufferedBytes: 20,
+      isSentAcknowledged: true,
+    });
+    expect(buffer.isAllAcknowledged).toBe(false);
+  });
+
+  it('keeps large writes as they are, and lets go of each when it is acknowledged', () => {
+    const buffer = new SendBuffer();
+    const large = chunk(0, 4096);
+    for (let n = 0; n < 3; n++) buffer.write(large);
+    expect(buffer.chunks).toBe(3);
+    buffer.copyToPacket(0, 3 * 4096, new Uint8Array(3 * 4096), 0);
+    buffer.onAcknowledged(0, 4095);
+    expect(buffer.chunks).toBe(3);
+    buffer.onAcknowledged(4095, 4096);
+    expect(buffer.chunks).toBe(2);
+    buffer.onAcknowledged(2 * 4096, 3 * 4096);
+    expect(buffer.chunks).toBe(2);
+    buffer.onAcknowledged(4096, 2 * 4096);
+    expect(buffer.chunks).toBe(0);
   });
 });
 
