@@ -66,21 +66,26 @@ function accessInOptions(options: KeyOptions): Access {
   const relayPublicKey = keyIn(options.relayPublicKey, 'relayPublicKey');
   const privateKey = keyIn(options.privateKey, 'privateKey');
   const publicKey = publicKeyOf(privateKey);
-  if (isSameKey(relayPublicKey, publicKey) || isSameKey(relayPublicKey, privateKey)) {
+  let presharedKey: Uint8Array | undefined;
+  try {
+    if (isSameKey(relayPublicKey, publicKey) || isSameKey(relayPublicKey, privateKey)) {
+      throw new UnderpassError(
+        'invalid-option',
+        "relayPublicKey is this program's own key",
+        "give the relay's",
+      );
+    }
+    if (options.presharedKey !== undefined) presharedKey = keyIn(options.presharedKey, 'presharedKey');
+  } catch (error) {
     privateKey.fill(0);
-    throw new UnderpassError(
-      'invalid-option',
-      "relayPublicKey is this program's own key",
-      "give the relay's",
-    );
+    throw error;
   }
   return {
     relay,
     relayPublicKey,
     privateKey,
     publicKey,
-    presharedKey:
-      options.presharedKey === undefined ? undefined : keyIn(options.presharedKey, 'presharedKey'),
+    presharedKey,
     persistentKeepaliveMs: options.persistentKeepaliveMs ?? 0,
     connectTimeoutMs: DEFAULT_CONNECT_TIMEOUT_SECONDS * 1000,
     name: undefined,
