@@ -332,3 +332,77 @@ it('removes a peer once, and none in its place', () => {
   star.relay.removePeer(star.now, first, 'removed from the config');
   expect(star.relay.peers).toEqual([second, third]);
 });
+
+describe('a peer that is removed', () => {
+  /** A relay with a connected client that has nothing to do, and whose stream is open. */
+  function idle() {
+    const star = new Star(1);
+    const [client] = star.clients as [Client];
+    star.connect(client);
+    client.endpoint.peers[0]?.openStream()?.write(Uint8Array.of(1));
+    for (let i = 0; i < 5; i++) {
+      star.deliverFrom(client);
+      star.takeRelayEvents();
+      star.deliverFromRelay();
+      star.takeRelayEvents();
+      star.now += 100;
+    }
+    const [peer] = star.relay.peers;
+    if (peer === undefined) throw new Error('no peer');
+    return { star, peer };
+  }
+
+  it('reports the end of its streams, although nothing else touches it', () => {
+    const { star, peer } = idle();
+    expect(star.takeRelayEvents()).toEqual([]);
+    star.relay.removePeer(star.now, peer, 'removed from the config');
+    expect(star.takeRelayEvents()).toEqual(['stream-reset', 'stream-closed', 'disconnected']);
+  });
+
+  it('does nothing more after the farewell, whatever is asked of it', () => {
+    const { star, peer } = idle();
+    const stream = peer.openStream();
+    star.relay.removePeer(star.now, peer, 'removed from the config');
+    star.takeRelayEvents();
+    peer.connect(star.now);
+    peer.close();
+    peer.setAddress(star.now, STRANGER);
+    expect(stream?.write(Uint8Array.of(1))).toBe(0);
+    expect(star.relay.pollTransmit(star.now, star.batch)).toBe(true); // the farewell
+    expect(star.relay.pollTransmit(star.now, star.batch)).toBe(false);
+    expect(star.takeRelayEvents()).toEqual([]);
+    expect(star.relay.pollTimeout()?.reason).toBe('farewell');
+  });
+});
+
+describe('an endpoint that is destroyed', () => {
+  it('has no keys any more', () => {
+    const star = new Star(2);
+    for (const client of star.clients) star.connect(client);
+    const views = () => star.relay.peers.map((peer) => peer.view.keypairs.length);
+    expect(views()).toEqual([1, 1]);
+    star.relay.destroy();
+    expect(views()).toEqual([0, 0]);
+  });
+});
+
+describe('a datagram that the system refuses because of its size (spec mtu 4.4)', () => {
+  it('makes the peers at that address smaller ones, and no others, and asks for the loop', () => {
+    const star = new Star(3);
+    const told: [number, number][] = [];
+    for (const [i, peer] of star.relay.peers.entries()) {
+      const { handleTooLarge } = peer;
+      peer.handleTooLarge = (now, bytes) => {
+        told.push([i, bytes]);
+        handleTooLarge.call(peer, now, bytes);
+      };
+    }
+    for (const client of star.clients) star.connect(client);
+    const { address } = star.clients[1] as Client;
+    while (star.relay.pollTransmit(star.now, star.batch));
+    star.relay.handleTooLarge(star.now, address, 1400);
+    expect(told).toEqual([[1, 1400]]);
+    star.relay.handleTooLarge(star.now, { ...address, port: address.port + 1 }, 1400);
+    expect(told).toHaveLength(1);
+  });
+});

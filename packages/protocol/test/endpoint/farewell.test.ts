@@ -97,6 +97,42 @@ describe('two clients with one key (spec streams 3.7)', () => {
     expect(streamOfB.bufferedBytes).toBe(0);
   });
 
+  test('leave the path to the one that continues, at once', () => {
+    const world = new World();
+    const a = world.client(HERE);
+    const streamOfA = write(a.peer);
+    world.board.run(1_000);
+    write(world.client(THERE).peer);
+    world.board.run(1_000);
+    streamOfA.write(new Uint8Array(10));
+    const currentKeypair = () => world.relayPeer.view.keypairs.find(({ slot }) => slot === 'current')?.id;
+    const before = currentKeypair();
+    const isReported = () => world.relay.events.some(({ type }) => type === 'key-shared');
+    for (let ms = 0; ms < 10_000 && !isReported(); ms++) world.board.run(1);
+    expect(isReported()).toBe(true);
+    expect(world.relayPeer.stats().address).toEqual(THERE);
+    // Nothing is sent under the keys of the one that came back.
+    expect(currentKeypair()).toBe(before);
+  });
+
+  test('are reported no sooner than ten seconds after the last report, even if they alternate faster', () => {
+    const world = new World();
+    const clients = [world.client(HERE), world.client(THERE)];
+    const reportedAt: number[] = [];
+    for (let turn = 0; turn < 18; turn++) {
+      write((clients[turn % 2] as (typeof clients)[number]).peer);
+      for (let ms = 0; ms < 1_500; ms += 50) {
+        world.board.run(50);
+        const reports = world.relay.events.filter(({ type }) => type === 'key-shared').length;
+        while (reportedAt.length < reports) reportedAt.push(world.board.now);
+      }
+    }
+    expect(reportedAt.length).toBeGreaterThan(1);
+    for (const [i, at] of reportedAt.entries()) {
+      if (i > 0) expect(at - (reportedAt[i - 1] as number)).toBeGreaterThanOrEqual(9_950);
+    }
+  });
+
   test('are reported once in ten seconds, however often they alternate', () => {
     const world = new World();
     const clients = [world.client(HERE), world.client(THERE)];

@@ -68,4 +68,16 @@ describe('Farewells (spec streams 8.1)', () => {
     for (let i = 0; i < MAX_FAREWELLS + 10; i++) farewells.addSuperseded(farewell());
     expect(sendAll(farewells)).toHaveLength(MAX_FAREWELLS);
   });
+
+  it('sets no time for a copy that would come when the keypair has expired', () => {
+    for (const [expiresAt, nextAt] of [
+      [250, undefined],
+      [251, 250],
+    ]) {
+      const farewells = new Farewells();
+      farewells.addRemoved(0, farewell(expiresAt));
+      farewells.poll(0);
+      expect(farewells.pollTimeout()?.at).toBe(nextAt);
+    }
+  });
 });

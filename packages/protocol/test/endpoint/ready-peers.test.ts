@@ -133,4 +133,42 @@ describe('ReadyPeers', () => {
     expect(ready.pollTimeout()).toBeUndefined();
     expect(peer.asked).toEqual(['event', 'event']);
   });
+
+  it('asks a peer that was removed for its events even if nothing had touched it, and for no deadline', () => {
+    const ready = new ReadyPeers<string>();
+    const [quiet, touched] = [new FakePeer('a'), new FakePeer('b')] as const;
+    ready.touch(quiet);
+    turn(ready, 0);
+    turn(ready, 0);
+    expect(turn(ready, 0)).toEqual([]);
+    quiet.asked.length = 0;
+    ready.touch(touched);
+    for (const peer of [quiet, touched]) {
+      peer.events = ['gone'];
+      ready.retire(peer);
+    }
+    expect(turn(ready, 1)).toEqual(['gone', 'gone']);
+    expect(ready.pollTimeout()).toBeUndefined();
+    for (const peer of [quiet, touched]) expect(peer.asked).toEqual(['event', 'event']);
+  });
+
+  it('handles the timeouts of peers that others name, with those whose deadlines have changed meanwhile', () => {
+    const ready = new ReadyPeers<string>();
+    const [named, due] = [new FakePeer('named'), new FakePeer('due')] as const;
+    due.dueAt = 10;
+    ready.touch(due);
+    ready.handleTimeout(10, [named]);
+    for (const peer of [named, due]) expect(peer.asked).toContain('timeout 10');
+  });
+
+  it('asks again for the deadline of a peer that was touched, and only then', () => {
+    const ready = new ReadyPeers<string>();
+    const peer = new FakePeer('a');
+    ready.touch(peer);
+    expect(ready.pollTimeout()).toBeUndefined();
+    peer.dueAt = 5;
+    expect(ready.pollTimeout()).toBeUndefined();
+    ready.touch(peer);
+    expect(ready.pollTimeout()).toEqual({ at: 5, reason: 'a' });
+  });
 });

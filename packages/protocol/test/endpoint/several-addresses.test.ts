@@ -80,4 +80,17 @@ describe('the addresses of one relay', () => {
     run(1_000);
     expect(peer.stats()).toMatchObject({ connected: true, address: SLOW, handshakes: 1 });
   });
+
+  it('are tried at once with a handshake message, even while a connection lasts', () => {
+    const { peer, sentTo, run, now } = world();
+    peer.setAddress(0, LIVE);
+    peer.connect(0);
+    run(6_000);
+    sentTo.length = 0;
+    peer.tryAddress(now(), SLOW);
+    run(6_001);
+    expect(sentTo[0]).toBe(SLOW.address);
+    run(8_000);
+    expect(peer.stats()).toMatchObject({ address: SLOW, handshakes: 2 });
+  });
 });
