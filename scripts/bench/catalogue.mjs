@@ -8,7 +8,7 @@ import { quinn } from './peers/quinn.mjs';
 import { ssh } from './peers/ssh.mjs';
 import { underpass } from './peers/underpass.mjs';
 import { wireguardGo } from './peers/wireguard-go.mjs';
-import { besideBulk } from './scenarios/beside-bulk.mjs';
+import { besideBulk, besidePaced } from './scenarios/beside-bulk.mjs';
 import { bulk } from './scenarios/bulk.mjs';
 import { connections } from './scenarios/connections.mjs';
 import { idlePeers } from './scenarios/idle-peers.mjs';
@@ -19,7 +19,16 @@ import { roundTrips } from './scenarios/round-trips.mjs';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Those that need quiet come first: bulk leaves full buffers behind. */
-export const SCENARIOS = [roundTrips, connections, besideBulk, ...bulk, idleStreams, idlePeers, ...links];
+export const SCENARIOS = [
+  roundTrips,
+  connections,
+  besidePaced,
+  besideBulk,
+  ...bulk,
+  idleStreams,
+  idlePeers,
+  ...links,
+];
 
 /** The first tunnel is the one that all others are compared with.
  *

@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { percentile } from '../statistics.mjs';
 import { serveRequests } from './requests.mjs';
-import { ECHO, pour, SINK, SOURCE } from './services.mjs';
+import { ECHO, PACED_SOURCE, pour, SINK, SOURCE } from './services.mjs';
 
 const LONGEST_WAIT_MS = 20_000;
 const OPENED_AT_ONCE = 50;
@@ -26,9 +26,11 @@ serveRequests({
     }
   },
 
-  async startBulk({ address, direction, streams }) {
+  /** @param isPaced  whether a download comes at a steady rate, and not as fast as it can */
+  async startBulk({ address, direction, streams, isPaced = false }) {
     receivedBytes = 0;
-    sockets = await openAll(address, streams, direction === 'up' ? SINK : SOURCE);
+    const source = isPaced ? PACED_SOURCE : SOURCE;
+    sockets = await openAll(address, streams, direction === 'up' ? SINK : source);
     for (const socket of sockets) if (direction === 'up') pour(socket);
   },
 
@@ -115,7 +117,12 @@ function openAll(address, count, service) {
 async function open({ host, port }, service) {
   // One buffer for everything that a download brings, because nobody looks at it.
   const onread = { buffer: Buffer.allocUnsafe(256 * 1024), callback: countBytes };
-  const socket = connect({ host, port, noDelay: true, ...(service === SOURCE ? { onread } : {}) });
+  const socket = connect({
+    host,
+    port,
+    noDelay: true,
+    ...(service === SOURCE || service === PACED_SOURCE ? { onread } : {}),
+  });
   await once(socket, 'connect');
   socket.on('error', () => socket.destroy());
   socket.write(service);

@@ -5,6 +5,10 @@ import { randomBytes } from 'node:crypto';
 export const ECHO = 'e';
 export const SINK = 's';
 export const SOURCE = 'f';
+/** Like a source, but at a steady rate that leaves room in the network and on the machine. */
+export const PACED_SOURCE = 'p';
+export const PACED_MEGABYTES_PER_SECOND = 20;
+const PACED_STEP_MS = 2;
 
 /** No tunnel can compress it. */
 const BLOCK = randomBytes(256 * 1024);
@@ -16,4 +20,17 @@ export function pour(socket) {
     if (!socket.destroyed) socket.write(BLOCK, () => setImmediate(writeBlock));
   };
   writeBlock();
+}
+
+/** Writes `PACED_MEGABYTES_PER_SECOND` until the socket is closed, or less where the other side takes less. */
+export function pourPaced(socket) {
+  const bytesPerMs = PACED_MEGABYTES_PER_SECOND * 1000;
+  let writtenUntil = performance.now();
+  const timer = setInterval(() => {
+    const now = performance.now();
+    const bytes = Math.min(BLOCK.length, Math.round((now - writtenUntil) * bytesPerMs));
+    writtenUntil = now;
+    if (socket.writableLength === 0) socket.write(BLOCK.subarray(0, bytes));
+  }, PACED_STEP_MS);
+  socket.once('close', () => clearInterval(timer));
 }

@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { serveRequests } from './requests.mjs';
-import { ECHO, pour, SINK, SOURCE } from './services.mjs';
+import { ECHO, PACED_SOURCE, pour, pourPaced, SINK, SOURCE } from './services.mjs';
 
 let receivedBytes = 0;
 
@@ -17,6 +17,10 @@ const SERVICES = {
   [SOURCE]: (socket) => {
     socket.resume();
     pour(socket);
+  },
+  [PACED_SOURCE]: (socket) => {
+    socket.resume();
+    pourPaced(socket);
   },
 };
 
