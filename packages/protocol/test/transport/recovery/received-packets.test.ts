@@ -114,4 +114,34 @@ describe('ReceivedPackets', () => {
       true,
     ]);
   });
+
+  it('has news until an ACK is sent, and writes none before anything has arrived', () => {
+    const received = new ReceivedPackets();
+    expect([received.hasNews, readAck(received, 0)]).toEqual([false, []]);
+    received.record(0, 0, false);
+    expect([received.hasNews, readAck(received, 0)]).toEqual([true, [[0, 0]]]);
+    expect(received.hasNews).toBe(false);
+  });
+
+  it('reports the delay since the largest number arrived, not since a later packet or a copy', () => {
+    const received = new ReceivedPackets();
+    received.record(100, 5, true);
+    received.record(108, 3, true);
+    const bytes = new Uint8Array(100);
+    const end = received.writeAck(110, bytes, 0, 100);
+    const reader = new FrameReader();
+    reader.begin(bytes, 0, end);
+    reader.next();
+    expect(reader.ackDelayUnits).toBe(10 * 125);
+  });
+
+  it('writes as many ranges as fit, and nothing into less than one range needs', () => {
+    const received = new ReceivedPackets();
+    for (const n of [0, 2, 4]) received.record(0, n, true);
+    const lengths = Array.from({ length: 12 }, (_, room) =>
+      received.writeAck(0, new Uint8Array(20), 0, room),
+    );
+    // One range takes 5 bytes, and each further one takes 2. One more byte is kept for a large count of ranges.
+    expect(lengths).toEqual([0, 0, 0, 0, 0, 0, 5, 5, 7, 7, 9, 9]);
+  });
 });

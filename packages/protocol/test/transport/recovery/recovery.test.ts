@@ -285,4 +285,42 @@ describe('Recovery', () => {
     recovery.onAck(1090, { ...ranges([2, 2]), ackDelayUnits: 125 * 25 });
     expect(recovery.rtt.latestOfPathMs).toBe(90);
   });
+
+  it('takes the first packet of a new path for one of it, and no earlier one (spec path 4)', () => {
+    const { recovery } = setup(2);
+    recovery.onNewPath();
+    const first = recovery.onPacketSent(1010, 1200, PacketKind.ackEliciting);
+    expect([first - 1, first].map((n) => recovery.isOfThisPath(n))).toEqual([false, true]);
+    recovery.onPacketSent(1011, 1200, PacketKind.ackEliciting);
+    recovery.onAck(1111, ranges([3, 3]));
+    // It is late, so the next missing packet gets as much time.
+    const outcome = recovery.onAck(1160, ranges([2, 3]));
+    expect(outcome).toMatchObject({ acknowledged: [2], spuriousLossSentAt: -1, newestAckedSentAt: 1010 });
+    recovery.onPacketSent(1200, 1200, PacketKind.ackEliciting);
+    recovery.onPacketSent(1200, 1200, PacketKind.ackEliciting);
+    recovery.onAck(1300, ranges([5, 5]));
+    expect(recovery.pollTimeout()?.at).toBe(1200 + 150 + 1);
+  });
+
+  it('finds the oldest packet in flight, and whether one is larger than a size', () => {
+    const { recovery } = setup(0);
+    expect([recovery.oldestOutstanding(), recovery.hasInFlightAbove(0)]).toEqual([-1, false]);
+    recovery.onPacketSent(1000, 40, PacketKind.quiet);
+    recovery.onPacketSent(1000, 1000, PacketKind.ackEliciting);
+    recovery.onPacketSent(1000, 1400, PacketKind.mtuProbe);
+    recovery.onPacketSent(1000, 1200, PacketKind.ackEliciting);
+    expect(recovery.oldestOutstanding()).toBe(1);
+    expect([1199, 1200].map((bytes) => recovery.hasInFlightAbove(bytes))).toEqual([true, false]);
+    recovery.onAck(1001, ranges([1, 1]));
+    expect(recovery.oldestOutstanding()).toBe(2);
+    recovery.onAck(1002, ranges([1, 3]));
+    expect([recovery.oldestOutstanding(), recovery.hasInFlightAbove(0)]).toEqual([-1, false]);
+  });
+
+  it('asks whether packets were lost only for packets that were sent and not acknowledged', () => {
+    const { recovery } = setup(2);
+    expect([0, 1].map((n) => recovery.isOutstanding(n))).toEqual([true, true]);
+    recovery.onAck(1100, ranges([0, 0]));
+    expect([0, 1].map((n) => recovery.isOutstanding(n))).toEqual([false, true]);
+  });
 });
