@@ -7,7 +7,7 @@ import {
   REKEY_TIMEOUT_MS,
   RESPONSE_COPY_MS,
 } from './constants.js';
-import type { SomeTimers } from './timers.js';
+import { type SomeTimers, Timer } from './timers.js';
 
 /** Decides when the messages of one peer's handshakes are sent (spec session 5.5 to 5.7). It knows times, but neither
  *  keys nor messages: Handshakes owns it, asks what is due, makes and sends the message, and reports back what was
@@ -21,7 +21,9 @@ import type { SomeTimers } from './timers.js';
  *  Between two tries, _copies_ of the same initiation are sent, because one lost datagram should not cost five seconds.
  *  The responder repeats its response for the same reason. A completed handshake ends all of this. */
 export class HandshakeSchedule {
-  readonly #timers: SomeTimers<'handshake-retry' | 'initiation-copy' | 'response-copy'>;
+  readonly #timers: SomeTimers<
+    typeof Timer.handshakeRetry | typeof Timer.initiationCopy | typeof Timer.responseCopy
+  >;
   readonly #random: (length: number) => Uint8Array;
   /** Tries since a handshake was last wanted. */
   #tries = 0;
@@ -38,7 +40,7 @@ export class HandshakeSchedule {
   #responsesSent = 0;
 
   constructor(
-    timers: SomeTimers<'handshake-retry' | 'initiation-copy' | 'response-copy'>,
+    timers: SomeTimers<typeof Timer.handshakeRetry | typeof Timer.initiationCopy | typeof Timer.responseCopy>,
     random: (length: number) => Uint8Array,
   ) {
     this.#timers = timers;
@@ -52,7 +54,7 @@ export class HandshakeSchedule {
   }
   /** A try is waiting for its response, or for its time to come. */
   get isTrying(): boolean {
-    return this.#timers.isSet('handshake-retry');
+    return this.#timers.isSet(Timer.handshakeRetry);
   }
   /** A random time of up to 333 ms that is added to intervals, so that the timers of the two sides drift apart. */
   get jitterMs(): number {
@@ -67,7 +69,7 @@ export class HandshakeSchedule {
     if (this.isTrying) return false;
     const at = this.#lastTryAt + REKEY_TIMEOUT_MS;
     if (now >= at) this.#isTryDue = true;
-    else this.#timers.set('handshake-retry', at + this.#jitterMs);
+    else this.#timers.set(Timer.handshakeRetry, at + this.#jitterMs);
     return this.#isTryDue;
   }
 
@@ -96,10 +98,10 @@ export class HandshakeSchedule {
   /** The new initiation is sent. */
   onInitiated(now: number): void {
     this.#tries++;
-    this.#timers.set('handshake-retry', this.#lastTryAt + REKEY_TIMEOUT_MS + this.#jitterMs);
+    this.#timers.set(Timer.handshakeRetry, this.#lastTryAt + REKEY_TIMEOUT_MS + this.#jitterMs);
     this.#initiationCopies = 0;
     this.#isCopyDue = false;
-    this.#timers.set('initiation-copy', now + INITIATION_COPY_MS[0]);
+    this.#timers.set(Timer.initiationCopy, now + INITIATION_COPY_MS[0]);
   }
 
   /** The try sends nothing, because no more may be sent to the peer's address. It counts as lost, unless the address is
@@ -107,7 +109,7 @@ export class HandshakeSchedule {
   onHeldBack(now: number): void {
     this.#isHeldBack = true;
     this.#tries++;
-    this.#timers.set('handshake-retry', now + REKEY_TIMEOUT_MS + this.#jitterMs);
+    this.#timers.set(Timer.handshakeRetry, now + REKEY_TIMEOUT_MS + this.#jitterMs);
   }
 
   /** The peer's address is proven. A try that was held back is due now: to wait for the next one could take longer than
@@ -116,7 +118,7 @@ export class HandshakeSchedule {
   release(): boolean {
     if (!this.#isHeldBack) return false;
     this.#isHeldBack = false;
-    this.#timers.cancel('handshake-retry');
+    this.#timers.cancel(Timer.handshakeRetry);
     this.#isTryDue = true;
     return true;
   }
@@ -139,7 +141,7 @@ export class HandshakeSchedule {
     const delayMs = INITIATION_COPY_MS[this.#initiationCopies] ?? INITIATION_COPY_INTERVAL_MS;
     // The next try is due by then. If this was the last try, it is given up by then.
     if (now + delayMs >= this.#lastTryAt + REKEY_TIMEOUT_MS) return;
-    this.#timers.set('initiation-copy', now + delayMs);
+    this.#timers.set(Timer.initiationCopy, now + delayMs);
   }
 
   /** There is a new response, which has no copies yet. */
@@ -150,14 +152,14 @@ export class HandshakeSchedule {
   /** The response or a copy of it is sent: schedules the next copy. */
   onResponseSent(now: number): void {
     const delayMs = RESPONSE_COPY_MS[this.#responsesSent++];
-    if (delayMs !== undefined) this.#timers.set('response-copy', now + delayMs);
+    if (delayMs !== undefined) this.#timers.set(Timer.responseCopy, now + delayMs);
   }
 
   /** A handshake is complete, or none is wanted any more: nothing is due. */
   stop(): void {
-    this.#timers.cancel('handshake-retry');
-    this.#timers.cancel('initiation-copy');
-    this.#timers.cancel('response-copy');
+    this.#timers.cancel(Timer.handshakeRetry);
+    this.#timers.cancel(Timer.initiationCopy);
+    this.#timers.cancel(Timer.responseCopy);
     this.#isTryDue = false;
     this.#isHeldBack = false;
     this.#isCopyDue = false;

@@ -10,7 +10,7 @@ import type { HandshakeState } from './noise.js';
 import type { PeerSecrets } from './peer-secrets.js';
 import { Responder } from './responder.js';
 import type { SessionPath } from './session-path.js';
-import type { SomeTimers } from './timers.js';
+import type { SomeTimers, Timer } from './timers.js';
 
 /** A message 1 that authenticated, as WireGuard passes it to the session. */
 export interface Initiation {
@@ -43,7 +43,7 @@ export class Handshakes<S> {
     session: S,
     context: SessionContext<S>,
     secrets: PeerSecrets,
-    timers: SomeTimers<'handshake-retry' | 'initiation-copy' | 'response-copy'>,
+    timers: SomeTimers<typeof Timer.handshakeRetry | typeof Timer.initiationCopy | typeof Timer.responseCopy>,
   ) {
     this.#session = session;
     this.#context = context;

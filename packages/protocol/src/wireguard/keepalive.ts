@@ -5,7 +5,7 @@ import {
   MIN_PERSISTENT_KEEPALIVE_MS,
   NO_ANSWER_TIMEOUT_MS,
 } from './constants.js';
-import type { SomeTimers } from './timers.js';
+import { type SomeTimers, Timer } from './timers.js';
 
 /** Decides when one peer gets a keepalive, and when its silence calls for a handshake (spec session 5.4, 6).
  *
@@ -18,7 +18,9 @@ import type { SomeTimers } from './timers.js';
  *  The session owns this object and reports to it everything that it sends and receives. The object sets three of the
  *  session's timers, but never sends or seals anything: when one of them fires, the session does that. */
 export class Keepalive {
-  readonly #timers: SomeTimers<'no-answer' | 'passive-keepalive' | 'persistent-keepalive'>;
+  readonly #timers: SomeTimers<
+    typeof Timer.noAnswer | typeof Timer.passiveKeepalive | typeof Timer.persistentKeepalive
+  >;
   /** 0 if persistent keepalives are off. */
   readonly #persistentMs: number;
   #isDue = false;
@@ -28,7 +30,9 @@ export class Keepalive {
   /** @param persistentMs the interval of persistent keepalives, 1,000 to 65,535,000, or 0 for none
    *  (spec session 6.4) */
   constructor(
-    timers: SomeTimers<'no-answer' | 'passive-keepalive' | 'persistent-keepalive'>,
+    timers: SomeTimers<
+      typeof Timer.noAnswer | typeof Timer.passiveKeepalive | typeof Timer.persistentKeepalive
+    >,
     persistentMs: number,
   ) {
     assert(
@@ -39,7 +43,7 @@ export class Keepalive {
     this.#timers = timers;
     this.#persistentMs = persistentMs;
     // The first one is due at once.
-    if (persistentMs > 0) timers.set('persistent-keepalive', 0);
+    if (persistentMs > 0) timers.set(Timer.persistentKeepalive, 0);
   }
 
   /** Makes a keepalive due, unless something else is sent before the next poll. */
@@ -63,8 +67,9 @@ export class Keepalive {
   /** A handshake or transport message was sent to the peer.
    *  @param isKeepalive whether it was a keepalive */
   onSent(now: number, isKeepalive: boolean): void {
-    this.#timers.cancel('passive-keepalive');
-    if (isKeepalive && this.#isAnotherDue) this.#timers.set('passive-keepalive', now + KEEPALIVE_TIMEOUT_MS);
+    this.#timers.cancel(Timer.passiveKeepalive);
+    if (isKeepalive && this.#isAnotherDue)
+      this.#timers.set(Timer.passiveKeepalive, now + KEEPALIVE_TIMEOUT_MS);
     this.#isDue = false;
     this.#isAnotherDue = false;
     this.#restartPersistent(now);
@@ -73,26 +78,26 @@ export class Keepalive {
   /** Data was sent: starts to wait for an answer, unless it waits already.
    *  @param jitterMs is added to the wait, so that two sides do not start a handshake at the same time */
   onDataSent(now: number, jitterMs: number): void {
-    if (this.#timers.isSet('no-answer')) return;
-    this.#timers.set('no-answer', now + NO_ANSWER_TIMEOUT_MS + jitterMs);
+    if (this.#timers.isSet(Timer.noAnswer)) return;
+    this.#timers.set(Timer.noAnswer, now + NO_ANSWER_TIMEOUT_MS + jitterMs);
   }
 
   /** A handshake or transport message of the peer's was received, and authenticated. */
   onReceived(now: number): void {
-    this.#timers.cancel('no-answer');
+    this.#timers.cancel(Timer.noAnswer);
     this.#restartPersistent(now);
   }
 
   /** Data was received: schedules a passive keepalive. */
   onDataReceived(now: number): void {
-    if (this.#timers.isSet('passive-keepalive')) this.#isAnotherDue = true;
-    else this.#timers.set('passive-keepalive', now + KEEPALIVE_TIMEOUT_MS);
+    if (this.#timers.isSet(Timer.passiveKeepalive)) this.#isAnotherDue = true;
+    else this.#timers.set(Timer.passiveKeepalive, now + KEEPALIVE_TIMEOUT_MS);
   }
 
   /** Our handshakes got no response, so the data that came before them need not be confirmed any more
    *  (spec session 5.5). */
   forgetData(): void {
-    this.#timers.cancel('passive-keepalive');
+    this.#timers.cancel(Timer.passiveKeepalive);
     this.#isAnotherDue = false;
   }
 
@@ -101,10 +106,10 @@ export class Keepalive {
   stop(): void {
     this.forgetData();
     this.#isDue = false;
-    this.#timers.cancel('no-answer');
+    this.#timers.cancel(Timer.noAnswer);
   }
 
   #restartPersistent(now: number): void {
-    if (this.#persistentMs > 0) this.#timers.set('persistent-keepalive', now + this.#persistentMs);
+    if (this.#persistentMs > 0) this.#timers.set(Timer.persistentKeepalive, now + this.#persistentMs);
   }
 }

@@ -14,7 +14,7 @@ import { PeerSecrets } from './peer-secrets.js';
 import type { AuthenticDatagram, SessionPath } from './session-path.js';
 import type { SessionStats } from './session-stats.js';
 import type { SessionView } from './session-view.js';
-import { type TimerName, Timers } from './timers.js';
+import { Timer, Timers } from './timers.js';
 
 export interface SessionOptions {
   /** The peer's static public key, 32 bytes; copied. */
@@ -225,8 +225,12 @@ export class Session<Owner = undefined> {
 
   /** Handles the timers that are due. */
   handleTimeout(now: number): void {
-    for (let name = this.#timers.takeExpired(now); name !== undefined; name = this.#timers.takeExpired(now)) {
-      this.#handleTimer(now, name);
+    for (
+      let timer = this.#timers.takeExpired(now);
+      timer !== undefined;
+      timer = this.#timers.takeExpired(now)
+    ) {
+      this.#handleTimer(now, timer);
     }
   }
 
@@ -272,33 +276,33 @@ export class Session<Owner = undefined> {
     return this.#handshakes;
   }
 
-  #handleTimer(now: number, name: TimerName): void {
-    switch (name) {
-      case 'handshake-retry':
+  #handleTimer(now: number, timer: Timer): void {
+    switch (timer) {
+      case Timer.handshakeRetry:
         if (this.#handshakes?.retry() === false) this.#keepalive.forgetData();
         break;
-      case 'initiation-copy':
+      case Timer.initiationCopy:
         this.#handshakes?.copyInitiation();
         break;
-      case 'response-copy':
+      case Timer.responseCopy:
         this.#handshakes?.copyResponse();
         break;
-      case 'no-answer': // spec session 5.4
+      case Timer.noAnswer: // spec session 5.4
         this.requestHandshake(now);
         break;
-      case 'passive-keepalive': // spec session 6.2
+      case Timer.passiveKeepalive: // spec session 6.2
         this.#keepalive.want();
         this.#context.wantKeepalive(this);
         break;
-      case 'persistent-keepalive': // spec session 6.4
+      case Timer.persistentKeepalive: // spec session 6.4
         this.#keepalive.repeat(now);
         this.#context.wantKeepalive(this);
         break;
-      case 'keypair-expiry': {
+      case Timer.keypairExpiry: {
         // Secrets that are no longer needed are wiped (spec session 8.1).
         this.#handshakes?.wipeIdle();
         const at = this.#keypairs.destroyExpired(now);
-        if (at !== undefined) this.#timers.set(name, at);
+        if (at !== undefined) this.#timers.set(timer, at);
         break;
       }
     }
@@ -306,7 +310,8 @@ export class Session<Owner = undefined> {
 
   /** There is a new keypair. If the timer is set already, an older keypair expires first. */
   #setExpiryTimer(now: number): void {
-    if (!this.#timers.isSet('keypair-expiry')) this.#timers.set('keypair-expiry', now + REJECT_AFTER_TIME_MS);
+    if (!this.#timers.isSet(Timer.keypairExpiry))
+      this.#timers.set(Timer.keypairExpiry, now + REJECT_AFTER_TIME_MS);
   }
 
   #noteHandshakeComplete(): void {
