@@ -121,7 +121,7 @@ export class PacketWriter {
   finish(): number {
     const padded = Math.ceil((this.at - this.#start) / PADDING_BYTES) * PADDING_BYTES;
     const end = Math.min(this.#start + padded, this.#end);
-    this.bytes.fill(0, this.at, end);
+    if (end > this.at) this.bytes.fill(0, this.at, end);
     this.at = end;
     return end - this.#start;
   }

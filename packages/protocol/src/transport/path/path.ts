@@ -105,7 +105,11 @@ export class Path {
   onReceived(now: number, { from, bytes, reachedAt, isNewest }: ReceivedDatagram): void {
     const current = isNewest ? from : this.address;
     if (current === undefined) return;
-    if (sameAddress(from, current) && this.#chosen.some((chosen) => sameAddress(chosen, current))) {
+    if (
+      this.#chosen.length > 0 &&
+      sameAddress(from, current) &&
+      this.#chosen.some((chosen) => sameAddress(chosen, current))
+    ) {
       this.#prove(current);
       this.#chosen = NONE;
     }
