@@ -3,8 +3,9 @@ import type { Address, TransmitBatch } from '@underpass/protocol';
 import type { SocketKind } from './socket-kinds.js';
 
 export interface DatagramListener {
-  /** Receives one UDP payload. The listener may modify it, but not keep it: the memory is used again. */
-  onDatagram(datagram: Uint8Array, from: Address): void;
+  /** Receives one UDP payload. The listener may modify it, but not keep it: the memory is used again.
+   *  @param isCoalesced  whether it arrived in one message with the datagram before, and so at the same time */
+  onDatagram(datagram: Uint8Array, from: Address, isCoalesced: boolean): void;
   /** A batch is free again after `acquireBatch` returned undefined. */
   onBatchFree(): void;
   /** The system refused a datagram of this size because it is too large (spec mtu 4.4). Called once for each such

@@ -76,6 +76,8 @@ export class Driver {
   /** When `#timer` fires, if it is set. */
   #timerAt = 0;
   #scheduled = false;
+  /** When the datagram that is being handled arrived. The clock is read once for all that the system has joined. */
+  #arrivedAt = 0;
   /** What has arrived since events were last dispatched. */
   #unansweredBytes = 0;
   /** Set while events are dispatched. Sending follows in the same turn, so `wake` has nothing to do. */
@@ -97,7 +99,10 @@ export class Driver {
     this.#timers = options.timers ?? systemTimers;
     this.#defer = options.defer ?? setImmediate;
     options.socket.listen({
-      onDatagram: (datagram, from) => this.#receive(datagram, from, false),
+      onDatagram: (datagram, from, isCoalesced) => {
+        if (!isCoalesced) this.#arrivedAt = this.now();
+        this.#receive(datagram, from, false);
+      },
       onBatchFree: () => this.#schedule(),
       onSendError: (to, code) => {
         if (!this.#closed) this.#handler.onSendError?.(to, code);
@@ -128,6 +133,7 @@ export class Driver {
 
   /** Handles a datagram that arrived at another shard (spec session 3.3). */
   handlePassedOn(datagram: Uint8Array, from: Address): void {
+    this.#arrivedAt = this.now();
     this.#receive(datagram, from, true);
   }
 
@@ -159,8 +165,8 @@ export class Driver {
     if (this.#closed) return;
     try {
       const reaction = isPassedOn
-        ? this.#endpoint.handlePassedOn(this.now(), datagram, from)
-        : this.#endpoint.handleDatagram(this.now(), datagram, from);
+        ? this.#endpoint.handlePassedOn(this.#arrivedAt, datagram, from)
+        : this.#endpoint.handleDatagram(this.#arrivedAt, datagram, from);
       if (reaction === 'poll') this.#handlePoll(datagram.length);
       else if (reaction instanceof Uint8Array) this.#socket.answer(reaction, from);
       else if (reaction !== 'none') this.#passOn?.(reaction.passOnTo, datagram, from);

@@ -62,9 +62,9 @@ class TappedSocket implements DatagramSocket {
 
   listen(listener: DatagramListener): void {
     this.#socket.listen({
-      onDatagram: (datagram, from) => {
+      onDatagram: (datagram, from, isCoalesced) => {
         if (this.#isShown(datagram)) this.#tap.onReceived(datagram, from, this.#nearEnd(from));
-        listener.onDatagram(datagram, from);
+        listener.onDatagram(datagram, from, isCoalesced);
       },
       onBatchFree: () => listener.onBatchFree(),
       onTooLarge: (to, bytes) => listener.onTooLarge?.(to, bytes),

@@ -261,11 +261,11 @@ class UdpSocket implements DatagramSocket {
 /** Passes on the datagrams of a message. @param bytes  the size of each; the last one may be shorter */
 function passOn(listener: DatagramListener, message: Uint8Array, bytes: number, sender: Address): void {
   if (bytes >= message.length) {
-    listener.onDatagram(message, sender);
+    listener.onDatagram(message, sender, false);
     return;
   }
   for (let at = 0; at < message.length; at += bytes) {
-    listener.onDatagram(message.subarray(at, at + bytes), sender);
+    listener.onDatagram(message.subarray(at, at + bytes), sender, at > 0);
   }
 }
 

@@ -35,7 +35,7 @@ function setUp(handler: DriverHandler = ignoringHandler) {
     onFatal: (error) => fatal.push(error),
   });
   const receive = (): void =>
-    socket.listener?.onDatagram(new Uint8Array(1), { address: '192.0.2.1', port: 1 });
+    socket.listener?.onDatagram(new Uint8Array(1), { address: '192.0.2.1', port: 1 }, false);
   const pass = (ms: number): void => {
     timers.advance(ms);
     turns.run();
@@ -57,7 +57,7 @@ describe('a turn of the driver', () => {
   it('answers in between when much has arrived, but lets no timer expire (spec recovery 4)', () => {
     const { endpoint, socket, timers, turns, driver } = setUp();
     const receive = (bytes: number): void =>
-      socket.listener?.onDatagram(new Uint8Array(bytes), { address: '192.0.2.1', port: 1 });
+      socket.listener?.onDatagram(new Uint8Array(bytes), { address: '192.0.2.1', port: 1 }, false);
     endpoint.deadline = { at: 25, reason: 'probe timeout' };
     driver.wake();
     turns.run();

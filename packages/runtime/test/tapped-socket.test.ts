@@ -88,7 +88,12 @@ function tap(onlyHandshakes = false) {
     onReceived: note('received'),
     onSent: note('sent'),
   });
-  return { socket, inner, seen, arrive: (datagram: Uint8Array) => listener?.onDatagram(datagram, PEER) };
+  return {
+    socket,
+    inner,
+    seen,
+    arrive: (datagram: Uint8Array) => listener?.onDatagram(datagram, PEER, false),
+  };
 }
 
 function textOf(bytes: Uint8Array): string {
