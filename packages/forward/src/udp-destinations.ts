@@ -74,7 +74,6 @@ export class UdpDestinations {
     for (const destination of this.#known.values()) destination.cancel?.();
     this.#known.clear();
     this.#addresses.clear();
-    this.#lookups = 0;
   }
 
   #find(target: UdpTarget): Destination {

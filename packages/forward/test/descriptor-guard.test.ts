@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { DescriptorGuard } from '../src/descriptor-guard.js';
 import { DESCRIPTOR_LOOK_MS, DESCRIPTOR_WARNING_MS, RESERVED_DESCRIPTORS } from '../src/forward-constants.js';
@@ -78,5 +79,13 @@ describe('the guard over file descriptors', () => {
   it('finds out whether real descriptors are free', () => {
     const guard = new DescriptorGuard({ onShortage: () => undefined, now: () => 0 });
     expect(guard.hasRoom()).toBe(true);
+  });
+
+  it.runIf(process.platform === 'linux')('leaves none of those open that it opens to look', () => {
+    const opened = () => readdirSync('/proc/self/fd').length;
+    const before = opened();
+    const guard = new DescriptorGuard({ onShortage: () => undefined, now: () => 0 });
+    expect(guard.hasRoom()).toBe(true);
+    expect(opened()).toBe(before);
   });
 });

@@ -59,4 +59,15 @@ describe('the memory of address families', () => {
     expect(memory.size).toBe(MAX_REMEMBERED_FAMILIES);
     expect([memory.get('name0'), memory.get('name1')]).toEqual([undefined, 'ipv4']);
   });
+
+  it('forgets a name that has lost its other family, and counts a change as new', () => {
+    const memory = new FamilyMemory(() => 0);
+    memory.remember('a', BOTH, '192.0.2.1');
+    memory.remember('a', ['2001:db8::1'], '2001:db8::1');
+    expect([memory.get('a'), memory.size]).toEqual([undefined, 0]);
+    for (let i = 0; i < MAX_REMEMBERED_FAMILIES; i++) memory.remember(`name${i}`, BOTH, '192.0.2.1');
+    memory.remember('name0', BOTH, '2001:db8::1');
+    memory.remember('new', BOTH, '192.0.2.1');
+    expect([memory.get('name0'), memory.get('name1')]).toEqual(['ipv6', undefined]);
+  });
 });

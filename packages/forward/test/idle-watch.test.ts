@@ -36,6 +36,20 @@ describe('a connection in which nothing moves', () => {
     expect([connection.ended.length, watch.size, timers.pending]).toEqual([1, 0, 0]);
   });
 
+  it('is the only reason for a timer, also for those that come after all have ended', () => {
+    const { timers, watch, connect } = setUp(IDLE_MS);
+    const [first, second] = [connect(), connect()];
+    watch.delete(first);
+    expect([watch.size, timers.pending]).toEqual([1, 1]);
+    watch.delete(second);
+    watch.delete(second);
+    expect([watch.size, timers.pending]).toEqual([0, 0]);
+    const third = connect();
+    expect(timers.pending).toBe(1);
+    timers.advance(IDLE_MS + IDLE_CHECK_MS);
+    expect([first.ended, second.ended, third.ended.length, timers.pending]).toEqual([[], [], 1, 0]);
+  });
+
   it('is left alone for ever without such a limit', () => {
     const { timers, connect } = setUp();
     const connection = connect();

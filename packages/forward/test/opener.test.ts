@@ -156,4 +156,24 @@ describe('a connection through the tunnel', () => {
     await end;
     expect(heard).toEqual(['opened', 'forbidden', 'not clean']);
   });
+
+  it('waits while the stream has no room, and goes on when there is some', async () => {
+    const { theirs, stream, handler } = await setUp();
+    stream.room = 2;
+    theirs.end('data');
+    await stream.until(() => stream.room === 0);
+    expect(stream.finished).toBe(false);
+    stream.room = 100;
+    handler.onWritable?.();
+    await stream.until(() => stream.finished);
+    expect(String(stream.written.subarray(REQUEST.length))).toBe('data');
+  });
+
+  it('sends nothing more when the target reads no more (spec forwarding 4.3)', async () => {
+    const { theirs, ours, stream, handler } = await setUp();
+    handler.onStopped?.(StreamErrorCode.cancelled);
+    theirs.write('nobody reads this');
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([ours.isPaused(), stream.written.length]).toEqual([true, REQUEST.length]);
+  });
 });

@@ -133,4 +133,41 @@ describe('a flow at the client', () => {
     flow.end();
     expect(heard).toEqual(['1041 above 1040', 'ended 0 0 true']);
   });
+
+  it('wakes the driver after each thing that it sends, and reports that it was opened', () => {
+    const stream = new FakeStream();
+    const heard: string[] = [];
+    let handler: StreamHandler = {};
+    const tunnel = {
+      attach: (_stream: unknown, attached: StreamHandler) => {
+        handler = attached;
+      },
+      wake: () => heard.push('woken'),
+    };
+    const observer = {
+      onOpened: () => heard.push('opened'),
+      onRefused: (status: string) => heard.push(status),
+      onTooLarge: () => undefined,
+      onEnd: () => heard.push('ended'),
+    };
+    const flow = new OutgoingFlow(stream, {
+      tunnel,
+      request: REQUEST,
+      now: () => 0,
+      onMessage: () => undefined,
+      observer,
+    });
+    const happens = (act: () => void) => {
+      heard.length = 0;
+      act();
+      return heard;
+    };
+    expect(heard).toEqual(['woken']);
+    expect(happens(() => flow.send(bytes('waits')))).toEqual([]);
+    stream.arrive(encodeStatus('opened'));
+    expect(happens(() => handler.onReadable?.())).toEqual(['opened', 'woken']);
+    expect(happens(() => flow.send(bytes('more')))).toEqual(['woken']);
+    expect(happens(() => flow.end())).toEqual(['ended', 'woken']);
+    expect(happens(() => flow.end())).toEqual([]);
+  });
 });

@@ -25,9 +25,10 @@ function setUp(allow: readonly string[], resolve: NameResolver = () => new Promi
     return resolve(name);
   };
   const current = rules(...allow);
+  const lookups = new LookupQueue(lookUp, timers);
   const destinations = new UdpDestinations({
     peer: {},
-    lookups: new LookupQueue(lookUp, timers),
+    lookups,
     rules: () => current,
     ownAddresses: () => [],
     timers,
@@ -35,7 +36,7 @@ function setUp(allow: readonly string[], resolve: NameResolver = () => new Promi
     send: (payload, to) => sent.push(`${Buffer.from(payload)} to ${to.address} ${to.port}`),
     onRefused: (target, status) => refused.push(`${formatTarget(target)} ${status}`),
   });
-  return { destinations, sent, refused, resolved, timers };
+  return { destinations, sent, refused, resolved, timers, lookups };
 }
 
 describe('the destinations of a flow', () => {
@@ -160,5 +161,42 @@ describe('the destinations of a flow', () => {
     await settled();
     expect(sent).toEqual(['a to 8.8.8.8 53']);
     expect(destinations.has({ address: '8.8.8.8', port: 53 })).toBe(false);
+    // The next message is judged and resolved again.
+    destinations.send(udp('8.8.8.8'), bytes('c'));
+    destinations.send(udp('a.example'), bytes('d'));
+    await settled();
+    expect(sent.slice(1)).toEqual(['c to 8.8.8.8 53', 'd to 9.9.9.9 53']);
+    expect(destinations.has({ address: '8.8.8.8', port: 53 })).toBe(true);
+  });
+
+  it.each([
+    [
+      'are forgotten for newer ones',
+      ({ destinations }: ReturnType<typeof setUp>) => {
+        for (let n = 0; n < MAX_DESTINATIONS; n++)
+          destinations.send(udp(`9.9.${n >> 8}.${n & 255}`), bytes('a'));
+      },
+    ],
+    [
+      'are stale when they are asked for again',
+      ({ destinations, timers }: ReturnType<typeof setUp>) => {
+        timers.advance(DESTINATION_NAME_MS + 1);
+        for (let n = 0; n < MAX_FLOW_LOOKUPS; n++) destinations.send(udp(`${n}.example`), bytes('a'));
+        destinations.clear();
+      },
+    ],
+  ])('that %s give back their lookups', (_what, forget) => {
+    const parts = setUp(['*:53/udp']);
+    const { destinations, lookups, resolved } = parts;
+    for (let n = 0; n < MAX_FLOW_LOOKUPS; n++) destinations.send(udp(`${n}.example`), bytes('a'));
+    expect(lookups.running + lookups.waiting).toBe(MAX_FLOW_LOOKUPS);
+    destinations.send(udp('no-place.example'), bytes('a'));
+    expect(lookups.running + lookups.waiting).toBe(MAX_FLOW_LOOKUPS);
+    forget(parts);
+    // What runs cannot be stopped, but what waits is gone, and there are places again.
+    expect([lookups.running, lookups.waiting]).toEqual([resolved.length, 0]);
+    const before = lookups.running;
+    for (let n = 0; n < MAX_FLOW_LOOKUPS; n++) destinations.send(udp(`new${n}.example`), bytes('a'));
+    expect(lookups.running + lookups.waiting - before).toBe(MAX_FLOW_LOOKUPS);
   });
 });

@@ -159,4 +159,15 @@ describe('a last answer', () => {
     await closed;
     expect(timers.pending).toBe(0);
   });
+
+  it('leaves no timer when the program closes the connection itself', async () => {
+    const { ours, theirs } = await socketPair();
+    const timers = new FakeTimers();
+    answerAndClose(ours, Buffer.from('no'), timers);
+    expect(String(await readAll(theirs))).toBe('no');
+    const closed = once(ours, 'close');
+    theirs.end('and what nobody reads');
+    await closed;
+    expect(timers.pending).toBe(0);
+  });
 });

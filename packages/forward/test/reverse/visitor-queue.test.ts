@@ -18,9 +18,10 @@ const idle = { on: () => idle, off: () => idle } as unknown as Socket;
 function setUp() {
   const timers = new FakeTimers();
   const permitted = { streams: Number.POSITIVE_INFINITY };
+  const watch = new SocketWatch(timers);
   const queue = new VisitorQueue({
     openStream: () => (permitted.streams-- > 0 ? new FakeStream() : undefined),
-    watch: new SocketWatch(timers),
+    watch,
   });
   const carried: string[] = [];
   const enter = (listener: object, name = '', socket = idle) => {
@@ -34,7 +35,7 @@ function setUp() {
     });
     return { leave, isGone: () => isGone };
   };
-  return { queue, enter, carried, permitted, timers };
+  return { queue, enter, carried, permitted, timers, watch };
 }
 
 const fill = (count: number, enter: () => unknown): void => {
@@ -74,6 +75,64 @@ describe('the queue of visitors (spec reverse 7)', () => {
     queue.release(b);
     expect(carried.at(-1)).toBe('a3');
     expect([queue.carried, queue.waiting]).toEqual([4, 0]);
+  });
+
+  it('starts thousands of visitors that end at once without a deep stack', () => {
+    const { queue, permitted } = setUp();
+    permitted.streams = 0;
+    const depths = new Set<number>();
+    let depth = 0;
+    const onPlace = () => {
+      depths.add(++depth);
+      queue.release(queue);
+      depth--;
+    };
+    fill(MAX_WAITING_VISITORS, () => queue.enter(queue, { socket: idle, onPlace, onGone: () => undefined }));
+    permitted.streams = Number.POSITIVE_INFINITY;
+    queue.startWaiting();
+    expect([[...depths], queue.carried, queue.waiting]).toEqual([[1], 0, 0]);
+  });
+
+  it('forgets a listener without visitors: it comes back as the last in line', () => {
+    const { queue, enter, carried, permitted } = setUp();
+    permitted.streams = 1;
+    const [a, b, c] = [{}, {}, {}];
+    enter(a);
+    const leaveC = enter(c).leave;
+    enter(b, 'b');
+    queue.release(a);
+    leaveC?.();
+    enter(a, 'a');
+    enter(c, 'c');
+    permitted.streams = 3;
+    queue.startWaiting();
+    expect(carried.slice(1)).toEqual(['b', 'a', 'c']);
+  });
+
+  it.each<[string, (parts: ReturnType<typeof setUp>, leave?: () => void) => void]>([
+    [
+      'gets its place',
+      ({ permitted, queue }) => {
+        permitted.streams = 1;
+        queue.startWaiting();
+      },
+    ],
+    ['leaves', (_parts, leave) => leave?.()],
+  ])('lets go of the socket of a visitor that %s', async (_what, end) => {
+    const parts = setUp();
+    const { enter, permitted, watch, timers } = parts;
+    permitted.streams = 0;
+    const { ours } = await socketPair();
+    const listeners = () => [ours.listenerCount('close'), ours.listenerCount('error')];
+    const before = listeners();
+    const { leave, isGone } = enter({}, '', ours);
+    expect(watch.size).toBe(1);
+    end(parts, leave);
+    expect([listeners(), watch.size]).toEqual([before, 0]);
+    ours.on('error', () => undefined).destroy();
+    await once(ours, 'close');
+    timers.advance(WATCH_INTERVAL_MS);
+    expect([isGone(), timers.pending]).toEqual([false, 0]);
   });
 
   it('forgets a visitor that leaves, and one whose place is given back', () => {
