@@ -4,6 +4,7 @@ import { type Aead, type CryptoSuite, wipe } from '@underpass/protocol';
 import { createInsecureTestSuite } from '@underpass/testkit';
 import { describe, expect, it } from 'vitest';
 import { UNDER_LOAD_HANDSHAKES_PER_SECOND } from '../../src/wireguard/constants.js';
+import { CookieChecker, CookieJar } from '../../src/wireguard/cookie.js';
 import { mac1Key, writeMacs } from '../../src/wireguard/mac.js';
 import { countingRandom, SessionPair } from './session-pair.js';
 
@@ -249,5 +250,81 @@ describe('the secrets of a peer (spec session 8.1)', () => {
     expect(pair.a.peer.hasPresharedKey(PRESHARED)).toBe(true);
     pair.connect();
     expect(pair.send(pair.a, DATA)).toBe(true);
+  });
+});
+
+describe('cookies (spec handshake 5)', () => {
+  const SENDER = { address: '192.0.2.1', port: 1 };
+  const isWiped = (bytes: Uint8Array | undefined) => bytes?.every((byte) => byte === 0);
+
+  /** A checker, its secrets, and a jar with a cookie of it. */
+  function exchange() {
+    const inner = createInsecureTestSuite();
+    const secrets: Uint8Array[] = [];
+    const keys: Uint8Array[] = [];
+    const suite: CryptoSuite = {
+      ...inner,
+      mac: (key, input) => {
+        secrets.push(key);
+        return inner.mac(key, input);
+      },
+      xaeadSeal: (key, ...rest) => {
+        keys.push(key);
+        return inner.xaeadSeal(key, ...rest);
+      },
+      xaeadOpen: (key, ...rest) => {
+        keys.push(key);
+        return inner.xaeadOpen(key, ...rest);
+      },
+    };
+    const publicKey = new Uint8Array(32).fill(9);
+    const checker = new CookieChecker(suite, countingRandom(), publicKey);
+    const jar = new CookieJar(suite, publicKey);
+    const message = new Uint8Array(148).fill(3);
+    const give = (now: number) => {
+      jar.noteSent(message);
+      const reply = checker.createReply(message, 7, checker.cookie(now, SENDER));
+      expect(jar.handleReply(now, reply)).toBeUndefined();
+    };
+    return { checker, jar, secrets, keys, give, message };
+  }
+
+  it('have secrets that are wiped when they are replaced, and when the checker is', () => {
+    const { checker, secrets, keys, give } = exchange();
+    give(0);
+    const [first] = secrets.slice(-1);
+    checker.cookie(119_999, SENDER);
+    expect(isWiped(first)).toBe(false);
+    checker.cookie(120_000, SENDER);
+    expect(isWiped(first)).toBe(true);
+    const [second] = secrets.slice(-1);
+    expect(isWiped(second)).toBe(false);
+    checker.wipe();
+    expect([isWiped(second), isWiped(keys[0])]).toEqual([true, true]);
+  });
+
+  it('are wiped when they expire, when a newer one arrives, and with their jar', () => {
+    const { jar, keys, give } = exchange();
+    give(0);
+    const first = jar.cookie(119_999);
+    expect(isWiped(first)).toBe(false);
+    expect(jar.cookie(120_000)).toBeUndefined();
+    expect(isWiped(first)).toBe(true);
+    give(130_000);
+    const second = jar.cookie(130_000);
+    give(131_000);
+    expect(isWiped(second)).toBe(true);
+    const third = jar.cookie(131_000);
+    jar.wipe();
+    expect([isWiped(third), jar.cookie(131_000)]).toEqual([true, undefined]);
+    expect(isWiped(keys[1])).toBe(true);
+  });
+
+  it('are not accepted by a jar that was wiped, not even for a message that was sent before', () => {
+    const { checker, jar, message } = exchange();
+    jar.noteSent(message);
+    const reply = checker.createReply(message, 7, checker.cookie(0, SENDER));
+    jar.wipe();
+    expect(jar.handleReply(0, reply)).toBe('unexpected-handshake');
   });
 });
