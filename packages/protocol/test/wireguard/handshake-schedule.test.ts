@@ -9,23 +9,15 @@ import {
   RESPONSE_COPY_MS,
 } from '../../src/wireguard/constants.js';
 import { HandshakeSchedule } from '../../src/wireguard/handshake-schedule.js';
-
-type Name = 'handshake-retry' | 'initiation-copy' | 'response-copy';
+import { Timer, Timers } from '../../src/wireguard/timers.js';
 
 /** A schedule whose random times count up: the first is 1 ms. */
 function setUp() {
-  const due: Partial<Record<Name, number>> = {};
   let drawn = 0;
-  const timers = {
-    set: (name: Name, at: number) => {
-      due[name] = at;
-    },
-    cancel: (name: Name) => {
-      delete due[name];
-    },
-    isSet: (name: Name) => due[name] !== undefined,
-  };
-  const schedule = new HandshakeSchedule(timers as never, () => Uint8Array.of(++drawn, 0, 0, 0));
+  const timers = new Timers(() => {});
+  /** The timers that are set. */
+  const due = () => Object.fromEntries(timers.all.map(({ reason, at }) => [reason, at]));
+  const schedule = new HandshakeSchedule(timers, () => Uint8Array.of(++drawn, 0, 0, 0));
   /** Sends the initiation that is due. */
   const initiate = (now: number): void => {
     expect(schedule.takeTry()).toBe(true);
@@ -34,10 +26,10 @@ function setUp() {
   };
   /** What the owner does when the retry timer fires. */
   const retry = (): boolean => {
-    delete due['handshake-retry'];
+    timers.cancel(Timer.handshakeRetry);
     return schedule.retry();
   };
-  return { schedule, due, initiate, retry };
+  return { schedule, timers, due, initiate, retry };
 }
 
 describe('a try', () => {
@@ -55,7 +47,7 @@ describe('a try', () => {
     initiate(1_000);
     schedule.stop();
     expect(schedule.want(1_000 + REKEY_TIMEOUT_MS - 1)).toBe(false);
-    expect(due).toEqual({ 'handshake-retry': 1_000 + REKEY_TIMEOUT_MS + schedule.jitterMs });
+    expect(due()).toEqual({ 'handshake-retry': 1_000 + REKEY_TIMEOUT_MS + schedule.jitterMs });
     schedule.stop();
     expect(schedule.want(1_000 + REKEY_TIMEOUT_MS)).toBe(true);
   });
@@ -64,10 +56,10 @@ describe('a try', () => {
     const { schedule, due, initiate, retry } = setUp();
     schedule.want(0);
     const jitters = new Set<number>();
-    for (let now = 0; now < 20_000; now = due['handshake-retry'] as number) {
+    for (let now = 0; now < 20_000; now = due()['handshake-retry'] as number) {
       if (now > 0) expect(retry()).toBe(true);
       initiate(now);
-      expect(due['handshake-retry']).toBe(now + REKEY_TIMEOUT_MS + schedule.jitterMs);
+      expect(due()['handshake-retry']).toBe(now + REKEY_TIMEOUT_MS + schedule.jitterMs);
       expect(schedule.jitterMs).toBeLessThanOrEqual(REKEY_TIMEOUT_JITTER_MS);
       jitters.add(schedule.jitterMs);
     }
@@ -95,7 +87,7 @@ describe('a try that the limit of an unproven address holds back (spec path 2)',
     for (let n = 0; n < MAX_HANDSHAKE_TRIES; n++) {
       expect(schedule.takeTry()).toBe(true);
       schedule.onHeldBack(n * 6_000);
-      expect(due).toEqual({ 'handshake-retry': n * 6_000 + REKEY_TIMEOUT_MS + schedule.jitterMs });
+      expect(due()).toEqual({ 'handshake-retry': n * 6_000 + REKEY_TIMEOUT_MS + schedule.jitterMs });
       expect(retry()).toBe(n < MAX_HANDSHAKE_TRIES - 1);
     }
   });
@@ -107,7 +99,7 @@ describe('a try that the limit of an unproven address holds back (spec path 2)',
     expect(schedule.release()).toBe(false);
     schedule.onHeldBack(0);
     expect(schedule.release()).toBe(true);
-    expect([schedule.isTryDue, due]).toEqual([true, {}]);
+    expect([schedule.isTryDue, due()]).toEqual([true, {}]);
     expect(schedule.release()).toBe(false);
   });
 
@@ -129,14 +121,14 @@ describe('a try that the limit of an unproven address holds back (spec path 2)',
 
 describe('copies (spec session 5.7)', () => {
   it('of an initiation come after 0.4 s, 0.8 s more, and then every second, until the next try', () => {
-    const { schedule, due, initiate, retry } = setUp();
+    const { schedule, timers, due, initiate, retry } = setUp();
     schedule.want(0);
     initiate(0);
     const copiedAt: number[] = [];
     const copyAll = (): void => {
       copiedAt.length = 0;
-      for (let at = due['initiation-copy']; at !== undefined; at = due['initiation-copy']) {
-        delete due['initiation-copy'];
+      for (let at = due()['initiation-copy']; at !== undefined; at = due()['initiation-copy']) {
+        timers.cancel(Timer.initiationCopy);
         schedule.copyInitiation();
         expect([schedule.takeCopy(), schedule.takeCopy()]).toEqual([true, false]);
         schedule.onInitiationCopied(at);
@@ -164,32 +156,32 @@ describe('copies (spec session 5.7)', () => {
   });
 
   it('do not come at the time of the next try', () => {
-    const { schedule, due, initiate } = setUp();
+    const { schedule, timers, due, initiate } = setUp();
     schedule.want(0);
     initiate(0);
     for (const [copiedAt, next] of [
       [REKEY_TIMEOUT_MS - INITIATION_COPY_MS[1] - 1, REKEY_TIMEOUT_MS - 1],
       [REKEY_TIMEOUT_MS - INITIATION_COPY_INTERVAL_MS, undefined],
     ] as const) {
-      delete due['initiation-copy'];
+      timers.cancel(Timer.initiationCopy);
       schedule.onInitiationCopied(copiedAt);
-      expect(due['initiation-copy']).toBe(next);
+      expect(due()['initiation-copy']).toBe(next);
     }
   });
 
   it('of a response come twice, and start over with the next response', () => {
-    const { schedule, due } = setUp();
+    const { schedule, timers, due } = setUp();
     for (const start of [0, 10_000]) {
       schedule.onResponded();
       let now = start;
       for (const delayMs of RESPONSE_COPY_MS) {
         schedule.onResponseSent(now);
-        expect(due).toEqual({ 'response-copy': now + delayMs });
+        expect(due()).toEqual({ 'response-copy': now + delayMs });
         now += delayMs;
-        delete due['response-copy'];
+        timers.cancel(Timer.responseCopy);
       }
       schedule.onResponseSent(now);
-      expect(due).toEqual({});
+      expect(due()).toEqual({});
     }
   });
 });
@@ -204,7 +196,7 @@ it('the end of a handshake leaves nothing due, and the next one has all its trie
   schedule.copyInitiation();
   schedule.onResponseSent(0);
   schedule.stop();
-  expect(due).toEqual({});
+  expect(due()).toEqual({});
   expect([schedule.takeTry(), schedule.takeCopy(), schedule.isTrying]).toEqual([false, false, false]);
   schedule.want(1_000_000);
   initiate(1_000_000);

@@ -128,3 +128,36 @@ it('never hold more than three keypairs, and none after `destroyAll` (spec sessi
   expect(destroyed.toSorted((a, b) => a - b)).toEqual(Array.from({ length: made }, (_, i) => i + 1));
   expect(slots.current).toBeUndefined();
 });
+
+describe('the current keypair', () => {
+  it('is replaced by the previous one when it is dropped, and then by none', () => {
+    const { slots, make, destroyed } = setUp();
+    slots.addInitiated(make(1));
+    slots.addInitiated(make(2));
+    slots.dropCurrent();
+    expect([slots.current?.id, destroyed]).toEqual([1, [2]]);
+    expect(slots.view.map(({ slot }) => slot)).toEqual(['current']);
+    slots.dropCurrent();
+    expect([slots.current, slots.view, destroyed]).toEqual([undefined, [], [2, 1]]);
+    slots.dropCurrent();
+    expect(destroyed).toEqual([2, 1]);
+  });
+});
+
+it('are empty after `destroyAll`, whichever were used, and destroy nothing twice (spec session 8.1)', () => {
+  const fills: ((slots: KeypairSlots, make: (id: number) => Keypair) => void)[] = [
+    (slots, make) => [1, 2].forEach((id) => void slots.addInitiated(make(id))),
+    (slots, make) => {
+      slots.addInitiated(make(1));
+      slots.addResponded(make(2));
+    },
+  ];
+  for (const fill of fills) {
+    const { slots, make, destroyed } = setUp();
+    fill(slots, make);
+    slots.destroyAll();
+    expect([destroyed.toSorted((a, b) => a - b), slots.view]).toEqual([[1, 2], []]);
+    slots.destroyAll();
+    expect(destroyed).toHaveLength(2);
+  }
+});

@@ -93,4 +93,23 @@ describe('SeenStamps (spec handshake 3.3)', () => {
     offer(seen, NOW);
     expect(offer(seen, NOW - YEAR)).toBe(false);
   });
+
+  test('move what the clock has reached to the floor, each at its own time', () => {
+    const seen = new SeenStamps();
+    const encoded = (unixMs: number) => encodeTai64n(tai64nFromUnixMs(unixMs));
+    for (const seconds of [30, 10, 20]) expect(offer(seen, NOW + seconds * SECOND)).toBe(true);
+    expect([seen.aheadCount, seen.floor]).toEqual([3, undefined]);
+    for (const [clock, count, floor] of [
+      [NOW + 10 * SECOND - 100, 3, undefined],
+      [NOW + 10 * SECOND, 2, NOW + 10 * SECOND],
+      [NOW + 25 * SECOND, 1, NOW + 20 * SECOND],
+      [NOW + 40 * SECOND, 0, NOW + 30 * SECOND],
+    ] as const) {
+      seen.isNew(encoded(NOW + YEAR), clock);
+      expect([seen.aheadCount, seen.floor]).toEqual([count, floor && encoded(floor)]);
+    }
+    // What equals our clock is not ahead of it.
+    expect(offer(seen, NOW + 50 * SECOND, NOW + 50 * SECOND)).toBe(true);
+    expect(seen.aheadCount).toBe(0);
+  });
 });

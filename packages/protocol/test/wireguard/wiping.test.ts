@@ -278,7 +278,7 @@ describe('cookies (spec handshake 5)', () => {
       },
     };
     const publicKey = new Uint8Array(32).fill(9);
-    const checker = new CookieChecker(suite, countingRandom(), publicKey);
+    const checker = new CookieChecker(suite, countingRandom(5), publicKey);
     const jar = new CookieJar(suite, publicKey);
     const message = new Uint8Array(148).fill(3);
     const give = (now: number) => {
