@@ -143,4 +143,55 @@ describe('Association', () => {
     client.sendTo(relay, 4);
     expect(relay.association.stats).toMatchObject({ streamBytesReceived: 110, openStreams: 1 });
   });
+
+  const CLOSED = 'closed';
+  it.each<[string, readonly number[], string | undefined, string]>([
+    ['no packet number', [0x01], CLOSED, 'truncated packet number'],
+    ['half a packet number', [0x01, 0x40], CLOSED, 'truncated packet number'],
+    ['an unknown frame', [0x01, 0x20, 0x3f], undefined, 'unknown frame type 0x3f'],
+  ])(
+    'closes the connection after a packet with %s, and takes nothing more (spec streams 1.4)',
+    (_what, packet, dropped, reason) => {
+      expect(relay.association.handlePacket(NOW, 1, Uint8Array.from(packet))).toBe(dropped);
+      expect([relay.association.isClosing, relay.association.hasMessages]).toEqual([true, false]);
+      client.association.openStream()?.write(Uint8Array.of(1));
+      expect(client.sendTo(relay, 1)).toContain('closed');
+      expect(relay.association.stats.openStreams).toBe(0);
+      // The first error counts.
+      relay.association.close({ code: 0, reason: 'another' });
+      relay.sendTo(client, 1);
+      expect(relay.association.isClosing).toBe(false);
+      const reports = client.reported.filter((report) => report.startsWith('disconnected'));
+      expect(reports).toEqual([expect.stringContaining(reason)]);
+      expect(relay.reported).toContain('epoch ended');
+    },
+  );
+
+  it('answers a HELLO that was meant for an earlier run with a HELLO of its own (spec streams 3.3)', () => {
+    const before = relay;
+    relay = new Process('relay', 44);
+    client.association.connection.requestHello();
+    expect(client.sendTo(relay, 2)).toContain('stale-epoch');
+    expect(relay.reported).toEqual([]);
+    expect(before.reported).toEqual([]);
+    relay.sendTo(client, 2);
+    expect(client.reported.filter((report) => !report.startsWith('stream-'))).toEqual([
+      'disconnected: peer restarted, 0 streams',
+      'bound',
+      'connected',
+    ]);
+  });
+
+  it('takes the streams that nobody has seen to the next run of the peer, with their bytes (spec streams 3.8)', () => {
+    const stream = client.association.openStream();
+    stream?.write(new Uint8Array(100));
+    relay = new Process('relay', 44);
+    relay.association.connection.requestHello();
+    expect(relay.sendTo(client, 2)).toEqual([]);
+    expect(client.association.stats.openStreams).toBe(1);
+    expect(client.reported).toEqual(['disconnected: peer restarted, 0 streams', 'bound', 'connected']);
+    client.association.connection.handleSendable(NOW, true);
+    client.sendTo(relay, 2);
+    expect(relay.association.stats).toMatchObject({ openStreams: 1, streamBytesReceived: 100 });
+  });
 });
