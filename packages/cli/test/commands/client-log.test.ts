@@ -1,8 +1,13 @@
 /** The messages of a client's log, as its user reads them. */
 import type { BoundForward, ClientEvent, ContactProblem, DisconnectCause } from '@underpass/client';
 import { parseDynamicForward, parseLocalForwards } from '@underpass/forward';
-import { describe, expect, test } from 'vitest';
-import { logClientEvent, logForward } from '../../src/commands/client-log.js';
+import { describe, expect, it, test } from 'vitest';
+import {
+  formatMilliseconds,
+  logClientEvent,
+  logClientSummary,
+  logForward,
+} from '../../src/commands/client-log.js';
 import { recordingLog } from './recording-log.js';
 
 function words(event: ClientEvent): string {
@@ -30,6 +35,16 @@ describe("a client's log", () => {
       'superseded',
       2,
       'another client with the same key has connected: 2 connections are lost; give each client its own key',
+    ],
+    [
+      'error-at-relay',
+      0,
+      'the relay ended the connection (why): no connection is lost; the next connection reconnects',
+    ],
+    [
+      'error',
+      1,
+      'disconnected (why): 1 connection is lost; the next connection through the tunnel reconnects',
     ],
   ])('explains a disconnect: %s, %i lost', (cause, lostStreams, expected) => {
     expect(words({ type: 'disconnected', cause, reason: 'why', lostStreams })).toBe(`warn ${expected}`);
@@ -137,6 +152,9 @@ describe('the line about a forward', () => {
 
 describe("a client's log, for each other event", () => {
   const target = { host: 'db.internal', port: 5432 };
+  const forward = '8080:db.internal:5432';
+  const place = { bind: 'localhost', port: 8080 };
+  const visitor = { id: 1, forward, target, from: '192.0.2.1:5' } as const;
   const closed = { type: 'stream-closed', id: 1, target, bytesSent: 10, bytesReceived: 20 } as const;
   test.each<[ClientEvent, string]>([
     [{ type: 'connected', handshakeRttMs: 12.3456 }, 'info connected to the relay (handshake 12 ms)'],
@@ -157,7 +175,80 @@ describe("a client's log, for each other event", () => {
     ],
     [{ ...closed, clean: true }, 'debug closed db.internal:5432: 10 bytes out, 20 in'],
     [{ ...closed, clean: false }, 'debug lost db.internal:5432: 10 bytes out, 20 in'],
+    [
+      { type: 'reverse-listening', forward, place, target },
+      'info the relay listens on localhost:8080 for db.internal:5432',
+    ],
+    [
+      {
+        type: 'reverse-refused',
+        forward,
+        place,
+        status: 'not-allowed',
+        advice: 'what to do',
+        retryMs: 60_000,
+      },
+      'warn what to do; asking again in 60 s',
+    ],
+    [{ type: 'visitor-opened', ...visitor }, 'debug 192.0.2.1:5 reached db.internal:5432 through the relay'],
+    [{ type: 'visitor-refused', ...visitor, status: 'timed-out', advice: 'what to do' }, 'warn what to do'],
+    [
+      { type: 'visitor-closed', ...visitor, bytesSent: 1, bytesReceived: 2, clean: true },
+      'debug 192.0.2.1:5 closed db.internal:5432: 1 bytes out, 2 in',
+    ],
+    [
+      { type: 'visitor-closed', ...visitor, bytesSent: 1, bytesReceived: 2, clean: false },
+      'debug 192.0.2.1:5 lost db.internal:5432: 1 bytes out, 2 in',
+    ],
   ])('%j', (event, expected) => {
     expect(words(event)).toBe(expected);
   });
+});
+
+it('does not make a line for each connection that nobody would see', () => {
+  const log = { ...recordingLog(), isLevelEnabled: (level: string) => level !== 'debug' };
+  const target = { host: 'db', port: 5432 };
+  logClientEvent(log, { type: 'stream-opened', id: 1, target, from: '127.0.0.1:40000' });
+  expect(log.lines).toEqual([]);
+  const verbose = { ...recordingLog(), isLevelEnabled: () => true };
+  logClientEvent(verbose, { type: 'stream-opened', id: 1, target, from: '127.0.0.1:40000' });
+  expect(verbose.lines).toHaveLength(1);
+});
+
+it('says where it asks the relay to listen, and on which address and port', () => {
+  const log = recordingLog();
+  const spec = {
+    kind: 'reverse',
+    text: '8080:localhost:80',
+    place: { bind: { kind: 'loopback' }, port: 8080 },
+    target: { host: 'localhost', port: 80 },
+  } as const;
+  logForward(log, { spec, addresses: [] });
+  expect(log.lines).toEqual(['info asking the relay to listen on localhost:8080 for localhost:80']);
+  expect(log.fields).toEqual([
+    { event: 'asking', forward: '8080:localhost:80', listener: 'localhost:8080', target: 'localhost:80' },
+  ]);
+});
+
+it('ends with the totals', () => {
+  const log = recordingLog();
+  const relay = {
+    handshakes: 2,
+    streamBytesSent: 1536,
+    datagramsSent: 3,
+    streamBytesReceived: 4,
+    datagramsReceived: 5,
+  };
+  logClientSummary(log, { suite: 'node', relay } as never);
+  expect(log.lines).toEqual(['info relay: 1.5 KiB sent in 3 datagrams, 4 bytes received in 5']);
+  expect(log.fields).toMatchObject([{ event: 'summary', suite: 'node', handshakes: 2 }]);
+});
+
+it.each([
+  [0.04, '0.0 ms'],
+  [9.94, '9.9 ms'],
+  [10, '10 ms'],
+  [1234.5, '1235 ms'],
+])('writes a round trip of %d ms as %s', (milliseconds, text) => {
+  expect(formatMilliseconds(milliseconds)).toBe(text);
 });

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
 import decodeQr from 'qr/decode.js';
 import { beforeEach, describe, expect, it } from 'vitest';
@@ -50,6 +50,25 @@ describe('a new invite', () => {
     expect(loadStore(store).map(({ name }) => name)).toEqual(['phone']);
     makeRoom(files(loadStore(store)), 'laptop', NOW + INVITE_GRACE_MS);
     expect(existsSync(path.join(store, 'phone'))).toBe(false);
+  });
+
+  it('leaves an enrolled peer alone, however old its invite, and sweeps what other commands left behind', () => {
+    mkdirSync(path.join(store, '.new-0123456789ab'), { recursive: true, mode: 0o700 });
+    const old = stored('phone', NOW - 2 * INVITE_GRACE_MS, true);
+    makeRoom(files([old, stored('tablet', NOW - INVITE_GRACE_MS, true)]), 'laptop', NOW);
+    expect(existsSync(path.join(store, '.new-0123456789ab'))).toBe(true);
+    makeRoom(files([]), 'laptop', Date.now() + 366 * 86_400_000);
+    expect(existsSync(path.join(store, '.new-0123456789ab'))).toBe(false);
+  });
+
+  it('says how to free a name, and for how long invites count', () => {
+    expect(() => makeRoom(files([stored('laptop', NOW + 1)]), 'laptop', NOW)).toThrow(
+      expect.objectContaining({ hint: 'choose another name, or first: underpass revoke laptop' }),
+    );
+    const many = Array.from({ length: MAX_INVITES }, (_, i) => stored(`peer${i}`, NOW + 1));
+    expect(() => makeRoom(files(many), 'laptop', NOW)).toThrow(
+      expect.objectContaining({ hint: expect.stringContaining(`for ${INVITE_GRACE_MS / 86_400_000} days`) }),
+    );
   });
 
   it(`is refused when there are ${MAX_INVITES}`, () => {

@@ -1,7 +1,7 @@
 /** The messages of a relay's log, as its operator reads them. */
 import type { RelayEvent } from '@underpass/relay';
-import { describe, expect, test } from 'vitest';
-import { logRelayEvent } from '../../src/commands/relay-log.js';
+import { describe, expect, it, test } from 'vitest';
+import { logRelayEvent, logRelaySummary } from '../../src/commands/relay-log.js';
 import { recordingLog } from './recording-log.js';
 
 const ADDRESS = { address: '10.77.0.1', port: 40_000 };
@@ -156,7 +156,58 @@ describe("a relay's log, for each other event", () => {
       'warn db.internal:5432 for laptop: a message of 1500 bytes was dropped, and so are others above 1300, the most that the path through the tunnel carries: have the program send smaller ones',
     ],
     [{ type: 'stream-forbidden', peer, id: 1, target, advice: 'what to do' }, 'info what to do'],
+    [
+      { type: 'refused', peer, id: 1, target: undefined, status: 'malformed-request', advice: 'what to do' },
+      'warn what to do',
+    ],
+    [
+      { type: 'stream-closed', peer, id: 1, target, bytesSent: 10, bytesReceived: 20, clean: true },
+      'debug laptop closed db.internal:5432: 10 bytes out, 20 in',
+    ],
+    [
+      { type: 'stream-closed', peer, id: 1, target, bytesSent: 10, bytesReceived: 20, clean: false },
+      'debug laptop lost db.internal:5432: 10 bytes out, 20 in',
+    ],
+    [
+      { type: 'visitor-opened', peer, id: 1, listener: '/run/web.sock', from: { address: '', port: 0 } },
+      'info a program here opened /run/web.sock of laptop',
+    ],
   ])('%j', (event, expected) => {
     expect(words(event)).toBe(expected);
   });
+});
+
+it('has the fields of each event for programs: the target of a refusal only if it could be read', () => {
+  const log = recordingLog();
+  const refused = {
+    type: 'refused',
+    peer: 'laptop',
+    id: 1,
+    status: 'not-allowed',
+    advice: 'what to do',
+  } as const;
+  logRelayEvent(log, { ...refused, target: { host: 'db', port: 5432 } });
+  logRelayEvent(log, { ...refused, target: undefined });
+  expect(log.fields).toEqual([
+    { event: 'refused', peer: 'laptop', id: 1, target: 'db:5432', status: 'not-allowed' },
+    { event: 'refused', peer: 'laptop', id: 1, target: undefined, status: 'not-allowed' },
+  ]);
+});
+
+it('ends with the totals of each peer that has connected, and of no other', () => {
+  const log = recordingLog();
+  const stats = {
+    handshakes: 2,
+    streamBytesSent: 1536,
+    datagramsSent: 3,
+    streamBytesReceived: 4,
+    datagramsReceived: 5,
+  };
+  const peers = [
+    { name: 'laptop', stats },
+    { name: 'phone', stats: { ...stats, handshakes: 0 } },
+  ];
+  logRelaySummary(log, { suite: 'node', peers } as never);
+  expect(log.lines).toEqual(['info laptop: 1.5 KiB sent in 3 datagrams, 4 bytes received in 5']);
+  expect(log.fields).toMatchObject([{ event: 'summary', peer: 'laptop', suite: 'node', handshakes: 2 }]);
 });

@@ -32,6 +32,28 @@ function statusOf(peers: number, streams: number, stats: object): RelayStatus {
 }
 
 describe("a relay's report", () => {
+  it('gives ages, not moments: of the process, of its streams, and of what was heard', () => {
+    const status = statusOf(1, 1, {
+      ...heard,
+      address: { address: '::1', port: 5 },
+      heardAt: monotonicMs() - 5_000,
+    });
+    const [peer] = status.peers;
+    Object.assign(peer?.streams[0] as object, { openedAt: monotonicMs() - 7_000 });
+    const report = relayReport(FACTS, status);
+    expect(report.uptimeMs).toBeGreaterThan(10);
+    expect(report.uptimeMs).toBeLessThanOrEqual(process.uptime() * 1000 + 1);
+    expect(report.atMs).toBeLessThanOrEqual(monotonicMs() + 1);
+    expect(report.streams[0]?.openMs).toBeGreaterThanOrEqual(6_999);
+    expect(report.streams[0]?.openMs).toBeLessThan(7_000 + 60_000);
+    expect(report.peers[0]?.heardMs).toBeGreaterThanOrEqual(4_999);
+    expect(report.peers[0]).toMatchObject({ address: '[::1]:5', waitingMs: undefined });
+  });
+
+  it('has no address of a peer that has none', () => {
+    expect(relayReport(FACTS, statusOf(1, 0, heard)).peers[0]?.address).toBeUndefined();
+  });
+
   it('lists only peers that were heard', () => {
     const report = relayReport(FACTS, statusOf(3, 0, silent));
     expect(report).toMatchObject({ peersConfigured: 3, peers: [], peersNotListed: 0, socket: 'plain' });

@@ -49,6 +49,34 @@ describe('the status of a relay', () => {
     expect(line.split(', ')[3]).toBe(text);
   });
 
+  it.each([
+    [{ smoothedRttMs: 9.96 }, '  10.0 ms  '],
+    [{ smoothedRttMs: 10 }, '  10 ms  '],
+    [{ smoothedRttMs: undefined, handshakeRttMs: undefined }, ':4242  0.5 % lost'],
+    [{ packetsSent: 99, packetsLost: 50 }, '  12 ms  1 stream'],
+    [{ packetsSent: 100, packetsLost: 5 }, '  5.0 % lost  '],
+    [{ packetsSent: 100, packetsLost: 10 }, '  10 % lost  '],
+    [{ connected: false, address: undefined }, '  not connected  12 ms'],
+    [{ waitingMs: 0 }, '  no answer for 0.0 s  '],
+  ])('writes a peer with %j', (changes, text) => {
+    const [, , line] = statusLines(aRelay({ peers: [aPeer(changes)] }));
+    expect(line).toContain(text);
+  });
+
+  it('counts those that are connected among those of the config', () => {
+    const peers = [aPeer(), aPeer({ name: 'phone', publicKey: 'cGhvbmU=', connected: false })];
+    const [line] = statusLines(aRelay({ peers, peersConfigured: 3 }));
+    expect(line).toContain('1 of 3 peers connected');
+  });
+
+  it('shows the address behind a name, and no address twice', () => {
+    const streams = [stream(1), { ...stream(2), target: '127.0.0.1:80' }];
+    expect(statusLines(aRelay({ streams })).slice(-2)).toEqual([
+      '  laptop → localhost:80 (127.0.0.1:80)  open 5.0 s',
+      '  laptop → 127.0.0.1:80                 open 5.0 s',
+    ]);
+  });
+
   it('counts what it does not show', () => {
     const streams = Array.from({ length: MAX_SHOWN_STREAMS + 3 }, (_, i) => stream(i));
     const lines = statusLines(aRelay({ streams, streamsNotListed: 4, peersNotListed: 2 }));

@@ -123,4 +123,25 @@ describe('removing a service', () => {
   it('is an error if it is not installed', () => {
     expect(scene().uninstall).toThrow('the service underpass-relay is not installed');
   });
+
+  it('is refused where installing is: without systemd, and to everyone but root', () => {
+    expect(scene({ runsSystemd: false }).uninstall).toThrow('does not run systemd');
+    expect(scene({ isRoot: false }).uninstall).toThrow('only root can change the services of the system');
+    const own = scene({ isRoot: false }, { isUser: true });
+    own.install();
+    own.uninstall();
+    expect(existsSync(own.unit)).toBe(false);
+  });
+
+  it('says where it looked when nothing is installed, and where else to look', () => {
+    const { uninstall, machine } = scene();
+    expect(uninstall).toThrow(`is not installed (${machine.directories.systemUnits})`);
+    expect(uninstall).toThrow(
+      expect.objectContaining({ hint: 'if it is a service of your user, give --user' }),
+    );
+    const own = scene({}, { isUser: true });
+    expect(own.uninstall).toThrow(
+      expect.objectContaining({ hint: 'if it is a service of the system, run this as root' }),
+    );
+  });
 });

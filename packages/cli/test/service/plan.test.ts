@@ -117,6 +117,45 @@ describe('removing a service', () => {
   });
 });
 
+it.each([
+  [undefined, false],
+  [0, false],
+  [1, true],
+  [1023, true],
+  [1024, false],
+])('a relay on port %s needs the capability for low ports: %s', (port, isNeeded) => {
+  const lines = unitOf(planInstall({ ...relay, port }, false, machine));
+  expect(lines.includes('AmbientCapabilities=CAP_NET_BIND_SERVICE')).toBe(isNeeded);
+});
+
+it('names the role in the description of the unit, and only a relay can reload', () => {
+  const [ofRelay, ofClient] = [relay, client].map((role) => unitOf(planInstall(role, true, machine)));
+  expect(ofRelay).toEqual(
+    expect.arrayContaining(['Description=Underpass relay', 'Documentation=man:underpass-relay(1)']),
+  );
+  expect(ofClient).toEqual(
+    expect.arrayContaining(['Description=Underpass client of home', 'Documentation=man:underpass-client(1)']),
+  );
+  const reloads = (lines: readonly string[] = []) => lines.some((line) => line.startsWith('ExecReload='));
+  expect([reloads(ofRelay), reloads(ofClient)]).toEqual([true, false]);
+});
+
+it.each([
+  [relay, false, true],
+  [relay, true, false],
+  [client, false, false],
+  [client, true, false],
+])(
+  'removing the service of a %o (of the user: %s) leaves keys of the system behind: %s',
+  (role, isUser, isLeft) => {
+    const { notes, commands, files } = planUninstall(role, isUser, machine);
+    expect(notes.length > 0).toBe(isLeft);
+    expect(commands.some((command) => command.startsWith('rm -r /var/lib/underpass'))).toBe(isLeft);
+    expect(files.some((file) => file.endsWith('sysusers.d/underpass.conf'))).toBe(isLeft);
+    expect(commands[0]).toMatch(isUser ? /^systemctl --user stop / : /^systemctl stop /);
+  },
+);
+
 describe('an argument in a unit', () => {
   it.each([
     ['/usr/bin/node', '/usr/bin/node'],
