@@ -28,7 +28,7 @@ export function publicKeyOf(privateKey: Uint8Array): Uint8Array {
   const sodium = loadSodium();
   if (sodium !== undefined) {
     const publicKey = new Uint8Array(KEY_BYTES);
-    sodium.crypto_scalarmult_base(publicKey, privateKey);
+    sodium.scalarmultBase(publicKey, privateKey);
     return publicKey;
   }
   // OpenSSL keeps a copy of the private key until its object is collected.

@@ -34,11 +34,10 @@ class SodiumAead extends KeyedAead implements Aead {
     additional?: Uint8Array,
   ): void {
     this.setNonce(counterHigh, counterLow);
-    this.#sodium.crypto_aead_chacha20poly1305_ietf_encrypt(
+    this.#sodium.aead.encrypt(
       buffer.subarray(offset, offset + length + TAG_BYTES),
       buffer.subarray(offset, offset + length),
-      orNull(additional),
-      null,
+      orUndefined(additional),
       this.nonce,
       this.key,
     );
@@ -54,59 +53,34 @@ class SodiumAead extends KeyedAead implements Aead {
   ): boolean {
     this.setNonce(counterHigh, counterLow);
     if (length < TAG_BYTES) return false;
-    try {
-      this.#sodium.crypto_aead_chacha20poly1305_ietf_decrypt(
-        buffer.subarray(offset, offset + length - TAG_BYTES),
-        null,
-        buffer.subarray(offset, offset + length),
-        orNull(additional),
-        this.nonce,
-        this.key,
-      );
-      return true;
-    } catch {
-      return false; // sodium throws when the tag does not match
-    }
+    return this.#sodium.aead.decrypt(
+      buffer.subarray(offset, offset + length - TAG_BYTES),
+      buffer.subarray(offset, offset + length),
+      orUndefined(additional),
+      this.nonce,
+      this.key,
+    );
   }
 }
 
 /** XChaCha20-Poly1305 by sodium, for cookies. */
-export function sodiumXaead(sodium: Sodium): Pick<CryptoSuite, 'xaeadSeal' | 'xaeadOpen'> {
+export function sodiumXaead({ xaead }: Sodium): Pick<CryptoSuite, 'xaeadSeal' | 'xaeadOpen'> {
   return {
     xaeadSeal(key, nonce, plaintext, additional) {
       const sealed = new Uint8Array(plaintext.length + TAG_BYTES);
-      sodium.crypto_aead_xchacha20poly1305_ietf_encrypt(
-        sealed,
-        plaintext,
-        orNull(additional),
-        null,
-        nonce,
-        key,
-      );
+      xaead.encrypt(sealed, plaintext, orUndefined(additional), nonce, key);
       return sealed;
     },
     xaeadOpen(key, nonce, sealed, additional) {
       assert(key.length === KEY_BYTES && nonce.length === XNONCE_BYTES, 'XChaCha20-Poly1305 key and nonce');
       if (sealed.length < TAG_BYTES) return undefined;
       const opened = new Uint8Array(sealed.length - TAG_BYTES);
-      try {
-        sodium.crypto_aead_xchacha20poly1305_ietf_decrypt(
-          opened,
-          null,
-          sealed,
-          orNull(additional),
-          nonce,
-          key,
-        );
-        return opened;
-      } catch {
-        return undefined; // sodium throws when the tag does not match
-      }
+      return xaead.decrypt(opened, sealed, orUndefined(additional), nonce, key) ? opened : undefined;
     },
   };
 }
 
-/** sodium-native expects null in place of an empty array. */
-function orNull(bytes: Uint8Array | undefined): Uint8Array | null {
-  return bytes === undefined || bytes.length === 0 ? null : bytes;
+/** sodium-native expects undefined in place of an empty array. */
+function orUndefined(bytes: Uint8Array | undefined): Uint8Array | undefined {
+  return bytes?.length === 0 ? undefined : bytes;
 }

@@ -15,17 +15,12 @@ export function sodiumX25519(sodium: Sodium): X25519 {
   return {
     x25519(privateKey, publicKey) {
       const shared = new Uint8Array(KEY_BYTES);
-      try {
-        sodium.crypto_scalarmult(shared, privateKey, publicKey);
-      } catch {
-        assertLengths(privateKey, publicKey);
-        return undefined; // sodium throws when the result is all zero
-      }
-      return isAllZero(shared) ? undefined : shared;
+      const isDerived = sodium.scalarmult(shared, privateKey, publicKey);
+      return isDerived && !isAllZero(shared) ? shared : undefined;
     },
     x25519PublicKey(privateKey) {
       const publicKey = new Uint8Array(KEY_BYTES);
-      sodium.crypto_scalarmult_base(publicKey, privateKey);
+      sodium.scalarmultBase(publicKey, privateKey);
       return publicKey;
     },
   };

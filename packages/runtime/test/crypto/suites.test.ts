@@ -3,6 +3,7 @@ import {
   createOpenSslSuite,
   createSodiumSuite,
   loadOpenSsl,
+  loadSodium,
   type OpenSsl,
   type Sodium,
 } from '@underpass/runtime';
@@ -74,14 +75,43 @@ describe('the sodium suite', () => {
   it('wipes the key of a destroyed cipher', () => {
     const keys: Uint8Array[] = [];
     const suite = createSodiumSuite({
-      crypto_aead_chacha20poly1305_ietf_encrypt: (...[, , , , , key]) => keys.push(key),
-    } as Sodium);
+      aead: { encrypt: (...[, , , , key]: Uint8Array[]) => keys.push(key as Uint8Array) },
+    } as unknown as Sodium);
     const aead = suite.aead(new Uint8Array(32).fill(7));
     aead.seal(0, 0, new Uint8Array(16), 0, 0);
     expect(keys).toEqual([new Uint8Array(32).fill(7)]);
     aead.destroy();
     expect(keys).toEqual([new Uint8Array(32)]);
   });
+
+  it.skipIf(loadSodium() === undefined)(
+    'refuses arrays of wrong lengths, which its binary would read beyond',
+    () => {
+      const { aead, xaead, scalarmult, scalarmultBase } = loadSodium() as Sodium;
+      const bytes = (length: number) => new Uint8Array(length);
+      for (const [{ encrypt, decrypt }, nonceBytes] of [[aead, 12] as const, [xaead, 24] as const]) {
+        for (const [sealed, nonce, key] of [
+          [115, nonceBytes, 32],
+          [117, nonceBytes, 32],
+          [116, nonceBytes - 1, 32],
+          [116, nonceBytes, 31],
+        ] as const) {
+          const rest = [undefined, bytes(nonce), bytes(key)] as const;
+          expect(() => encrypt(bytes(sealed), bytes(100), ...rest)).toThrow(RangeError);
+          expect(() => decrypt(bytes(100), bytes(sealed), ...rest)).toThrow(RangeError);
+        }
+      }
+      for (const [a, b, c] of [
+        [31, 32, 32],
+        [32, 31, 32],
+        [32, 32, 31],
+      ] as const) {
+        expect(() => scalarmult(bytes(a), bytes(b), bytes(c))).toThrow(RangeError);
+      }
+      expect(() => scalarmultBase(bytes(31), bytes(32))).toThrow(RangeError);
+      expect(() => scalarmultBase(bytes(32), bytes(31))).toThrow(RangeError);
+    },
+  );
 });
 
 describe.skipIf(loadOpenSsl() === undefined)('the openssl suite', () => {
