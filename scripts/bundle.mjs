@@ -39,26 +39,39 @@ export const ownSources = {
   },
 };
 
-/** Each build shares no file with the others. What two entries of a build have in common is put into files that both load,
- *  so a build with few entries makes few files, and a start takes less time for them. */
-const BUILDS = [
-  [
-    'src/main.ts',
-    'src/demo/http-service.ts',
-    'src/relay-worker.ts',
-    'src/library/index.ts',
-    'src/library/relay.ts',
-  ],
-  ['src/main-relay.ts'],
-  ['src/main-client.ts'],
+/** What relays and clients load only if they need it. None of it may keep a state that others need, because these files and
+ *  the programs below have copies of what both use. */
+const LATE = [
+  'packages/cli/src/commands/spawn-relay-worker.ts',
+  'packages/cli/src/metrics/metrics-registry.ts',
+  'packages/cli/src/pretty-log.ts',
+  'packages/runtime/src/crypto/wasm-module.ts',
+];
+
+/** ES modules: the files of the entries, and files with what several of them have in common. */
+const ENTRIES = [
+  'packages/cli/src/main.ts',
+  'packages/cli/src/demo/http-service.ts',
+  'packages/cli/src/relay-worker.ts',
+  'packages/cli/src/library/index.ts',
+  'packages/cli/src/library/relay.ts',
+  ...LATE,
 ];
 /** Names of entries that differ from those of their files. */
-const NAMES = { 'src/library/index.ts': 'library', 'src/library/relay.ts': 'library-relay' };
+const NAMES = {
+  'packages/cli/src/library/index.ts': 'library',
+  'packages/cli/src/library/relay.ts': 'library-relay',
+};
+
+/** Programs of one file each. They are CommonJS, which Node loads faster, on Node 20 above all. */
+const PROGRAMS = ['packages/cli/src/main-relay.ts', 'packages/cli/src/main-client.ts'];
 
 /** What the program never calls of its dependencies, so that loading it would be for nothing. Each would fail at its use. */
 const UNUSED = [
   { module: 'node:child_process', by: 'commander', why: 'its commands may be programs of their own' },
-  { module: 'thread-stream', by: 'pino', why: 'its destination may be in a thread' },
+  { module: './transport', by: 'pino', why: 'its destination may be in a thread' },
+  { module: './lib/transport', by: 'pino', why: 'the same' },
+  { module: 'worker_threads', by: 'pino', why: 'it writes elsewhere in a thread' },
 ];
 
 /** Replaces modules that are never used by empty ones. */
@@ -66,7 +79,7 @@ const withoutUnused = {
   name: 'without-unused',
   setup({ onResolve, onLoad }) {
     for (const { module, by } of UNUSED) {
-      onResolve({ filter: new RegExp(`^${module}$`) }, ({ importer }) =>
+      onResolve({ filter: new RegExp(`^${module.replace('.', '\\.')}$`) }, ({ importer }) =>
         importer.includes(`/node_modules/${by}/`) ? { path: module, namespace: 'unused' } : undefined,
       );
     }
@@ -74,12 +87,24 @@ const withoutUnused = {
   },
 };
 
-/** Writes packages/cli/bundle: main.js, main-relay.js and main-client.js, http-service.js (for the demo), relay-worker.js,
+/** Leaves what is loaded late to the files of the other build. */
+const withoutLate = {
+  name: 'without-late',
+  setup({ onResolve }) {
+    const late = new Set(LATE.map(nameOf));
+    onResolve({ filter: /./ }, ({ kind, path: specifier }) => {
+      const name = path.basename(specifier, '.js');
+      if (kind === 'dynamic-import' && late.has(name)) return { path: `./${name}.js`, external: true };
+    });
+  },
+};
+
+/** Writes packages/cli/bundle: main.js, main-relay.cjs and main-client.cjs, http-service.js (for the demo), relay-worker.js,
  *  the library with its declarations, a chunk for each command with what only that command needs, and in the folder
  *  inspector a page for browsers.
  *  @returns the paths of the files that went into it */
 export async function bundle() {
-  const builds = await Promise.all(BUILDS.map(bundleEntries));
+  const builds = await Promise.all([bundleEntries(ENTRIES, MODULES), bundleEntries(PROGRAMS, ONE_FILE)]);
   const page = await bundlePage();
   const files = builds.flatMap(({ outputFiles }) => outputFiles.map(withRequiredModules));
   writeChanged(outdir, [...files, ...DECLARATIONS.map(declaration)]);
@@ -88,29 +113,43 @@ export async function bundle() {
   return Object.keys(inputs).map((file) => path.resolve(root, file));
 }
 
-function bundleEntries(entries) {
+/** Options of esbuild. */
+const MODULES = {
+  format: 'esm',
+  splitting: true,
+  plugins: [ownSources, withoutUnused],
+  banner: { js: REQUIRE },
+};
+const ONE_FILE = {
+  format: 'cjs',
+  outExtension: { '.js': '.cjs' },
+  plugins: [withoutLate, ownSources, withoutUnused],
+  define: { 'import.meta.url': 'underpassUrl' },
+  banner: { js: 'const underpassUrl = require("node:url").pathToFileURL(__filename).href;' },
+};
+
+function bundleEntries(entries, options) {
   return build({
-    entryPoints: Object.fromEntries(
-      entries.map((entry) => [NAMES[entry] ?? path.basename(entry, '.ts'), path.join(cli, entry)]),
-    ),
-    plugins: [ownSources, withoutUnused],
+    ...options,
+    entryPoints: Object.fromEntries(entries.map((entry) => [nameOf(entry), path.join(root, entry)])),
     outdir,
     write: false,
     metafile: true,
     absWorkingDir: root,
     bundle: true,
-    splitting: true,
-    format: 'esm',
     platform: 'node',
     target: 'node20.19',
     sourcemap: 'linked',
     sourcesContent: false,
     minifySyntax: true,
     minifyWhitespace: true,
-    banner: { js: REQUIRE },
     legalComments: 'linked',
     logLevel: 'warning',
   });
+}
+
+function nameOf(entry) {
+  return NAMES[entry] ?? path.basename(entry, '.ts');
 }
 
 /** The page needs nothing of Vite, which serves the playground: this is faster, and npm run build does without Vite. */

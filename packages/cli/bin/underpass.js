@@ -7,8 +7,8 @@ if (process.argv[2] === 'relay') process.on('SIGHUP', () => {});
 /** What starts often, or on small machines, has a bundle of its own (docs/adr/0011-bundle.md). A relay divides its peers among
  *  processes of the third kind if it is told to (docs/adr/0033-workers.md). */
 const ENTRIES = new Map([
-  ['relay', 'main-relay.js'],
-  ['client', 'main-client.js'],
+  ['relay', 'main-relay.cjs'],
+  ['client', 'main-client.cjs'],
   ['relay-worker', 'relay-worker.js'],
 ]);
 const entry = ENTRIES.get(process.argv[2]);
@@ -21,4 +21,6 @@ if (entry !== undefined) process.env.UV_THREADPOOL_SIZE ??= '64';
 // Make stack traces refer to lines of the sources and not of the bundle (docs/adr/0011-bundle.md).
 if (process.env.UNDERPASS_DEBUG) process.setSourceMapsEnabled(true);
 
-import(`../bundle/${entry ?? 'main.js'}`);
+const file = `../bundle/${entry ?? 'main.js'}`;
+if (file.endsWith('.cjs')) require(file);
+else import(file);

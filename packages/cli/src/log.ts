@@ -61,8 +61,8 @@ async function destinationOf({ isTTY, writeLine }: LogOutput): Promise<(line: st
 /** `12:34:56 connected to …`: only the message. The fields are for programs. */
 async function terminalFormat(): Promise<(line: string) => string> {
   // A service, which has no terminal, starts faster without it.
-  const { default: pretty } = await import('pino-pretty');
-  return pretty.prettyFactory({
+  const { prettyFactory } = await import('./pretty-log.js');
+  return prettyFactory({
     colorize: usesColor({ isTTY: true }),
     translateTime: 'SYS:HH:MM:ss',
     hideObject: true,

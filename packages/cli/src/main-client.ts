@@ -1,6 +1,6 @@
-/** The entry point of `underpass client`, which bin/underpass.js loads in place of main.ts: with one command, the bundle is few files
- *  and has nothing that only other commands need (docs/adr/0011-bundle.md). */
+/** The entry point of `underpass client`: see main-relay.ts. */
+import { runClient } from './commands/client.js';
 import { clientCommand } from './commands/client-command.js';
 import { runMain } from './run-main.js';
 
-await runMain([clientCommand()]);
+void runMain([clientCommand(runClient)]);

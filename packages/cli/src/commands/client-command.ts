@@ -1,4 +1,4 @@
-/** The options of `underpass client`. Its implementation is loaded only when it runs. */
+/** The options of `underpass client`. */
 import { Command } from 'commander';
 import type { ClientFlags } from './client.js';
 import {
@@ -28,7 +28,10 @@ Example:
   underpass client vps -L 8080:localhost:80        from then on
   curl http://localhost:8080/`;
 
-export function clientCommand(): Command {
+/** @param run  the implementation, which only a process that runs a client loads */
+export function clientCommand(
+  run: (relay: string | undefined, flags: ClientFlags) => Promise<void>,
+): Command {
   return new Command('client')
     .description('Forward local ports through a relay.')
     .argument('[relay]', "the link of an invite, to enrol; - to read it from stdin; or a saved relay's name")
@@ -93,7 +96,5 @@ export function clientCommand(): Command {
     .addOption(inspectOption())
     .addOption(logLevelOption())
     .addHelpText('after', EXAMPLE)
-    .action(async (relay: string | undefined, flags: ClientFlags) =>
-      (await import('./client.js')).runClient(relay, flags),
-    );
+    .action((relay: string | undefined, flags: ClientFlags) => run(relay, flags));
 }

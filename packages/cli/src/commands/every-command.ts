@@ -18,8 +18,8 @@ export function everyCommand(): readonly Command[] {
   return [
     keygenCommand(),
     pubkeyCommand(),
-    relayCommand(),
-    clientCommand(),
+    relayCommand(async (flags) => (await import('./relay.js')).runRelay(flags)),
+    clientCommand(async (relay, flags) => (await import('./client.js')).runClient(relay, flags)),
     inviteCommand(),
     peersCommand(),
     allowCommand(),

@@ -1,4 +1,4 @@
-/** The options of `underpass relay`. Its implementation is loaded only when it runs. */
+/** The options of `underpass relay`. */
 import { Command } from 'commander';
 import {
   captureOption,
@@ -16,7 +16,8 @@ import {
 } from './option-values.js';
 import type { RelayFlags } from './relay.js';
 
-export function relayCommand(): Command {
+/** @param run  the implementation, which only a process that runs a relay loads */
+export function relayCommand(run: (flags: RelayFlags) => Promise<void>): Command {
   return new Command('relay')
     .description('Run a relay. Clients whose keys it knows can reach the targets that its config allows.')
     .addOption(
@@ -34,5 +35,5 @@ export function relayCommand(): Command {
     .addOption(inspectOption())
     .addOption(logLevelOption())
     .addHelpText('after', '\nExample:\n  underpass relay --listen 51820')
-    .action(async (flags: RelayFlags) => (await import('./relay.js')).runRelay(flags));
+    .action((flags: RelayFlags) => run(flags));
 }
