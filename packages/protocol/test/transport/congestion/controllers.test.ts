@@ -88,6 +88,76 @@ describe.each([
     expect(controller.windowBytes).toBeGreaterThan(after);
   });
 
+  it('is at its first window until something was sent after a cut and acknowledged, to the millisecond', () => {
+    const controller = create();
+    round(controller, 1000);
+    lose(controller, 1100, 1060);
+    const after = controller.windowBytes;
+    lose(controller, 1101, 1100);
+    controller.onAck(ack(1150, 20 * SIZE, { newestSentAt: 1100 }));
+    expect(controller.windowBytes).toBe(after);
+    controller.onAck(ack(1151, 2 * controller.windowBytes, { newestSentAt: 1101 }));
+    expect(controller.windowBytes).toBeGreaterThan(after);
+    lose(controller, 1160, 1101);
+    expect(controller.windowBytes).toBeLessThan(0.9 * after);
+  });
+
+  it.each([
+    ['sent when the cut before was made', 1100, false],
+    ['sent after that', 1101, true],
+    ['sent when this cut was made', 1200, true],
+    ['sent after this cut', 1201, false],
+  ])('undoes a cut because of a packet %s: %i', (_when, sentAt, isUndone) => {
+    const controller = create();
+    round(controller, 1000);
+    lose(controller, 1100, 1060);
+    const before = controller.windowBytes;
+    lose(controller, 1200, 1150);
+    controller.onSpuriousLoss(1210, sentAt);
+    expect(controller.windowBytes).toBe(isUndone ? before : before * factor);
+  });
+
+  it('undoes a cut once, and keeps what was gained since', () => {
+    const controller = create();
+    round(controller, 1000);
+    const before = controller.windowBytes;
+    lose(controller, 1100, 1060);
+    controller.onSpuriousLoss(1110, 1060);
+    expect([controller.windowBytes, controller.isInSlowStart]).toEqual([before, true]);
+    lose(controller, 1200, 1150);
+    controller.onPersistentCongestion();
+    controller.onSpuriousLoss(1220, 1150);
+    expect(controller.windowBytes).toBe(minimumWindow(SIZE));
+  });
+
+  it('starts over with slow start after persistent congestion, and the next loss cuts it again', () => {
+    const controller = create();
+    for (let i = 0; i < 4; i++) round(controller, 1000 + i);
+    const peak = controller.windowBytes;
+    lose(controller, 1100, 1060);
+    controller.onPersistentCongestion();
+    expect(controller.isInSlowStart).toBe(true);
+    controller.onAck(ack(1150, SIZE, { newestSentAt: 1090 }));
+    expect(controller.windowBytes).toBe(3 * SIZE);
+    for (let i = 0; i < 10 && controller.isInSlowStart; i++) round(controller, 1200 + 50 * i);
+    expect(controller.windowBytes).toBeGreaterThan(0.4 * peak);
+    const before = controller.windowBytes;
+    lose(controller, 1900, 1890);
+    expect(controller.windowBytes).toBe(before * factor);
+  });
+
+  it('has at least the minimum window for the size of a full datagram, and counts in it', () => {
+    const controller = create();
+    controller.onPersistentCongestion();
+    controller.onDatagramBytes(1400);
+    expect(controller.windowBytes).toBe(minimumWindow(1400));
+    controller.onDatagramBytes(1200);
+    expect(controller.windowBytes).toBe(minimumWindow(1400));
+    controller.onDatagramBytes(1400);
+    for (let i = 0; i < 10; i++) lose(controller, 2000 + i * 100, 1999 + i * 100);
+    expect(controller.windowBytes).toBe(minimumWindow(1400));
+  });
+
   it('falls to the minimum on persistent congestion, and never below it (spec recovery 5.3)', () => {
     const controller = create();
     controller.onPersistentCongestion();
@@ -105,6 +175,35 @@ describe('NewReno', () => {
     const before = controller.windowBytes;
     round(controller, 1200);
     expect(controller.windowBytes).toBe(before + SIZE);
+  });
+
+  it('carries what was acknowledged beyond one window over to the next, and no further than a cut', () => {
+    const controller = new NewReno(SIZE);
+    round(controller, 1000);
+    lose(controller, 1100, 1060);
+    const before = controller.windowBytes;
+    controller.onAck(ack(1200, before - 1));
+    expect(controller.windowBytes).toBe(before);
+    controller.onAck(ack(1201, 2 * SIZE + 1));
+    expect(controller.windowBytes).toBe(before + SIZE);
+    controller.onAck(ack(1202, before - 2 * SIZE));
+    expect(controller.windowBytes).toBe(before + SIZE);
+    controller.onAck(ack(1203, SIZE));
+    expect(controller.windowBytes).toBe(before + 2 * SIZE);
+    controller.onAck(ack(1204, controller.windowBytes - 1));
+    lose(controller, 1300, 1250);
+    const cut = controller.windowBytes;
+    controller.onAck(ack(1400, cut - 1, { newestSentAt: 1350 }));
+    expect(controller.windowBytes).toBe(cut);
+  });
+
+  it('adds a datagram of the current size', () => {
+    const controller = new NewReno(SIZE);
+    lose(controller, 1100, 1060);
+    controller.onDatagramBytes(1400);
+    const before = controller.windowBytes;
+    controller.onAck(ack(1200, before));
+    expect(controller.windowBytes).toBe(before + 1400);
   });
 });
 
@@ -139,6 +238,54 @@ describe('CUBIC (RFC 9438)', () => {
     round(controller, 31_000);
     expect(controller.windowBytes).toBeLessThan(1.7 * before);
     expect(controller.windowBytes).toBeGreaterThan(1.3 * before);
+  });
+
+  it('leaves slow start when HyStart++ says so, without a cut', () => {
+    const controller = new Cubic(SIZE);
+    let now = 1000;
+    for (let i = 0; i < 10 && controller.isInSlowStart; i++) {
+      const rttMs = 50 + 10 * i;
+      now += rttMs;
+      const window = controller.windowBytes;
+      const delivered = i * 1_000_000;
+      for (let acked = 0; acked + SIZE <= window; acked += SIZE) {
+        controller.onAck(
+          ack(now, SIZE, {
+            hasRttSample: true,
+            latestRttMs: rttMs,
+            minRttMs: 50,
+            priorDeliveredBytes: acked === 0 ? delivered : delivered - 1,
+            totalDeliveredBytes: delivered + 1_000_000,
+          }),
+        );
+      }
+      expect(controller.windowBytes).toBeGreaterThanOrEqual(window);
+    }
+    expect(controller.isInSlowStart).toBe(false);
+    const before = controller.windowBytes;
+    round(controller, now + 50);
+    expect(controller.windowBytes).toBeGreaterThan(before);
+    expect(controller.windowBytes).toBeLessThan(1.6 * before);
+  });
+
+  it('counts from the end of a pause, however often the application was what limited it (§5.8)', () => {
+    const grown = (pauses: number): number => {
+      const controller = new Cubic(SIZE);
+      for (let i = 0; i < 4; i++) round(controller, 1000 + i);
+      lose(controller, 1100, 1060);
+      let now = 1200;
+      for (let i = 0; i < 20; i++) {
+        now += 50;
+        round(controller, now);
+        for (let k = 0; k < 3 && i < pauses; k++) {
+          now += k === 0 ? 1 : 1000;
+          controller.onAck(ack(now, SIZE, { applicationLimited: true }));
+        }
+      }
+      return controller.windowBytes;
+    };
+    expect(grown(10) / grown(0)).toBeGreaterThan(0.9);
+    expect(grown(10) / grown(0)).toBeLessThan(1.1);
   });
 
   it('does not jump after the application has been idle (§5.8)', () => {
