@@ -26,4 +26,21 @@ describe('the advice after a refusal', () => {
   it('writes an IPv6 target in brackets', () => {
     expect(adviceFor({ host: '2001:db8::1', port: 80 }, 'timed-out')).toContain('[2001:db8::1]:80');
   });
+
+  it('has words of its own for each failure, and for a unix socket', () => {
+    const failures = ['relay-not-reached', 'connection-lost', 'reset', 'not-read'] as const;
+    const said = failures.map((failure) => failureAdvice(target, failure));
+    expect(new Set([...said, adviceFor(target, 'internal-error')]).size).toBe(failures.length + 1);
+    const words = {
+      'relay-not-reached': 'in time',
+      'connection-lost': 'was lost',
+      reset: 'reset',
+      'not-read': 'read',
+    };
+    for (const [index, failure] of failures.entries()) expect(said[index]).toContain(words[failure]);
+    expect(adviceFor({ path: '/run/db.sock' }, 'unreachable')).toContain('permissions on the relay');
+    expect(adviceFor({ path: '/run/db.sock' }, 'timed-out')).not.toContain('permissions');
+    expect(adviceFor(target, 'unreachable')).toContain('no route');
+    expect(adviceFor(target, 'address-in-use')).toContain('another program');
+  });
 });

@@ -20,7 +20,7 @@ function setUp() {
   const state = { hasContact: false, isReachable: false, places: 0, sought: 0 };
   const carrier = new Carrier({
     tunnel: { attach: () => undefined, wake: () => undefined },
-    openStream: () => (state.places-- > 0 ? ({} as Stream) : undefined),
+    openStream: () => (state.places-- > 0 ? ({ id: 4 * state.places } as Stream) : undefined),
     hasContact: () => state.hasContact,
     isReachable: () => state.isReachable,
     seek: () => {
@@ -32,10 +32,12 @@ function setUp() {
     now: () => timers.now,
     timers,
   });
+  const sockets: FakeSocket[] = [];
   /** Carries a local connection, and records what becomes of it. */
   const carry = (onOpened: (end: () => void) => void = () => undefined) => {
     const seen: string[] = [];
     const socket = new FakeSocket();
+    sockets.push(socket);
     carrier.carry(
       {
         socket,
@@ -50,15 +52,20 @@ function setUp() {
     );
     return seen;
   };
-  return { carrier, carry, timers, events, state };
+  return { carrier, carry, timers, events, state, sockets };
 }
 
 /** A socket on which nothing happens. */
 class FakeSocket {
   destroyed = false;
   writable = true;
-  once(): this {
+  readonly #onClose: (() => void)[] = [];
+  once(event: string, listener: () => void): this {
+    if (event === 'close') this.#onClose.push(listener);
     return this;
+  }
+  close(): void {
+    for (const listener of this.#onClose.splice(0)) listener();
   }
   on(): this {
     return this;
@@ -130,5 +137,47 @@ describe('a local connection without a place (spec forwarding 2.5)', () => {
     expect(opened()).toBe(MAX_CONNECTIONS);
     ends[0]?.();
     expect(opened()).toBe(MAX_CONNECTIONS + 1);
+  });
+});
+
+describe('the local connections of a client', () => {
+  it('are listed while they last, each under its own id, with the stream that carries it', () => {
+    const { carrier, carry, state, sockets, events, timers } = setUp();
+    Object.assign(state, { hasContact: true, isReachable: true, places: 1 });
+    let end = (): void => undefined;
+    carry((ends) => {
+      end = ends;
+    });
+    carry();
+    expect(carrier.streams()).toEqual([
+      { id: 1, target: TARGET, from: 'here', openedAt: timers.now, streamId: 0 },
+      { id: 2, target: TARGET, from: 'here', openedAt: timers.now, streamId: undefined },
+    ]);
+    expect([carrier.connections, carrier.newId()]).toEqual([2, 3]);
+    end();
+    expect(events.filter((event) => event.endsWith('stream-closed'))).toHaveLength(1);
+    expect(carrier.streams().map(({ id }) => id)).toEqual([2]);
+    for (const socket of sockets) socket.close();
+    expect(carrier.connections).toBe(0);
+  });
+
+  it('that end before contact leave no timer behind', () => {
+    const { carry, carrier, state, timers, events } = setUp();
+    carrier.stopWaiting();
+    const before = timers.pending;
+    Object.assign(state, { isReachable: true, places: 1 });
+    carry((ends) => ends());
+    expect(events.at(-1)).toContain('stream-closed');
+    expect(timers.pending).toBe(before);
+  });
+
+  it('count once, also when they were admitted before they asked for a target', () => {
+    const { carrier } = setUp();
+    const socket = new FakeSocket();
+    expect(carrier.admit(socket as never)).toBe(true);
+    expect(carrier.admit(socket as never)).toBe(true);
+    expect(carrier.connections).toBe(1);
+    socket.close();
+    expect(carrier.connections).toBe(0);
   });
 });

@@ -40,4 +40,16 @@ describe('local connections before first contact (spec outage 8)', () => {
     wait(1);
     expect(timers.pending).toBe(0);
   });
+
+  it('have nothing to do with a later one of the same id, and may end after they were given up', async () => {
+    const { timers, givenUp, limit, wait } = setUp();
+    wait(1);
+    await timers.runTo(LIMIT_MS);
+    limit.leave(1);
+    limit.leave(1);
+    limit.end();
+    wait(2);
+    limit.leave(1);
+    expect([givenUp.length, timers.pending]).toEqual([1, 1]);
+  });
 });

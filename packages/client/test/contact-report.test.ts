@@ -73,6 +73,28 @@ describe('the report of silence (spec outage 9)', () => {
     ]);
   });
 
+  it('reports a send error once: the next round finds what is wrong then', async () => {
+    const { report, timers, state } = setUp('ECONNREFUSED');
+    report.begin();
+    report.onSendError(ADDRESS, 'ENETUNREACH');
+    await timers.runTo(NO_ANSWER_MS);
+    expect(state.events.at(-1)).toContain('not-listening');
+    expect(state.events.filter((event) => event.includes('cannot-send'))).toHaveLength(1);
+  });
+
+  it('reports a cause again only when it is another one: of its kind, its address or its code', async () => {
+    const { report, state } = setUp();
+    report.begin();
+    const unresolved = (host: string, port: number, code: string) => report.onUnresolved(host, port, code);
+    unresolved('relay.example', 1, 'EAI_AGAIN');
+    unresolved('relay.example', 1, 'EAI_AGAIN');
+    expect(state.events).toHaveLength(1);
+    unresolved('relay.example', 1, 'ENOTFOUND');
+    unresolved('other.example', 1, 'ENOTFOUND');
+    expect(state.events).toHaveLength(3);
+    report.end();
+  });
+
   it('ignores send errors for addresses that are not in use', async () => {
     const { report, timers, state } = setUp();
     report.begin();
