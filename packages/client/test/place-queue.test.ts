@@ -110,4 +110,15 @@ describe('local connections that need a place', () => {
     enter('one more');
     expect([heard, queue.waiting]).toEqual([['one more refused'], MAX_WAITING_PROGRAMS]);
   });
+
+  it('leave nothing behind on their socket and no timer, whether they get a place or are refused', async () => {
+    const { enter, permit, heard, timers } = setUp({ streams: 0 });
+    const [placed, refused] = [enter('a'), enter('b')];
+    permit(1);
+    await timers.runTo(PLACE_TIMEOUT_MS);
+    expect(heard).toEqual(['a placed', 'b refused']);
+    for (const socket of [placed, refused]) expect(socket.eventNames()).toEqual([]);
+    await timers.runTo(10 * PLACE_TIMEOUT_MS);
+    expect(timers.pending).toBe(0);
+  });
 });

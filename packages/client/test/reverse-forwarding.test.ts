@@ -25,7 +25,7 @@ async function setUp(spec: Partial<ReverseForward> = {}) {
   const streams: FakeStream[] = [];
   const events: ClientEvent[] = [];
   const registered = new Set<object>();
-  const relay = { permits: true, hasContact: true, seeks: 0 };
+  const relay = { permits: true, hasContact: true, seeks: 0, wakes: 0 };
   const forwarding = new ReverseForwarding(
     { ...SPEC, ...spec },
     {
@@ -33,7 +33,9 @@ async function setUp(spec: Partial<ReverseForward> = {}) {
         attach: (stream, handler) => {
           (stream as FakeStream).handler = handler;
         },
-        wake: () => undefined,
+        wake: () => {
+          relay.wakes++;
+        },
       },
       openStream: () => {
         if (!relay.permits) return undefined;
@@ -227,5 +229,34 @@ describe('a reverse forward', () => {
     forwarding.onContact();
     await advance(MAX_UNWELCOME_MS);
     expect(streams).toHaveLength(1);
+  });
+});
+
+describe('a reverse forward that ends', () => {
+  it('wakes the driver, and leaves no timer behind while it waits to ask again', async () => {
+    const { forwarding, refuse, timers, relay, registered, last } = await setUp();
+    expect(relay.wakes).toBeGreaterThan(0);
+    refuse('not-allowed');
+    expect(timers.pending).toBe(1);
+    relay.wakes = 0;
+    forwarding.close();
+    expect([timers.pending, registered.size, relay.wakes]).toEqual([0, 0, 1]);
+    const streamId = last().id;
+    forwarding.onContact();
+    expect(last().id).toBe(streamId);
+  });
+
+  it('ends its stream in both directions when the relay does not want this client', async () => {
+    const { forwarding, open, last, bound, timers } = await setUp();
+    open(8080);
+    const stream = last();
+    forwarding.onDisconnected('error');
+    expect([stream.resetCode, bound.addresses.length, timers.pending]).toEqual([undefined, 1, 0]);
+    forwarding.onDisconnected('removed');
+    expect([stream.resetCode, stream.stopCode]).toEqual([
+      StreamErrorCode.cancelled,
+      StreamErrorCode.cancelled,
+    ]);
+    expect([bound.addresses, timers.pending]).toEqual([[], 1]);
   });
 });

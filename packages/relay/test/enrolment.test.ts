@@ -45,6 +45,17 @@ async function enrol(holder: BareClient, { publicKey }: Pick<Keys, 'publicKey'>)
   return answer;
 }
 
+it('wipes the preshared key of a new peer when the answer is written', async () => {
+  const presharedKey = Uint8Array.from(randomBytes(32));
+  const drawn = presharedKey.slice();
+  const { holder } = await runInviting({
+    enrol: (name, publicKey) => ({ status: 'opened', peer: { name, publicKey, presharedKey, allow: [] } }),
+  });
+  const answer = await enrol(holder, newKeys());
+  expect(decodeEnrolAnswer(answer.bytes())?.presharedKey).toEqual(drawn);
+  expect(presharedKey.every((byte) => byte === 0)).toBe(true);
+});
+
 describe('a client with a link', () => {
   it('enrols with its own key, and is a peer with its rules from then on', async () => {
     const { kept, enrol: keep } = inMemory(['127.0.0.1:1']);

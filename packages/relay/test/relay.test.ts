@@ -190,6 +190,50 @@ describe('a relay', () => {
     expect(relay.events.filter(({ type }) => type === 'peer-disconnected')).toHaveLength(1);
   });
 
+  it('reports a client with an unknown key, which gets no answer', async () => {
+    const relay = await runRelay([]);
+    const stranger = newKeys();
+    const client = await BareClient.connect(relay, stranger);
+    const { publicKey, address } = await relay.next('unknown-key');
+    expect([[...publicKey], address.address]).toEqual([[...stranger.publicKey], '127.0.0.1']);
+    expect([client.isConnected, relay.relay.status().peers]).toEqual([false, []]);
+  });
+
+  it.each([
+    ['removed from the config', false],
+    ['its preshared key changed in the config', true],
+  ])('disconnects a peer and says why: %s', async (reason, isKept) => {
+    const port = await startTarget(echo);
+    const keys = newKeys();
+    const peer = { name: 'laptop', publicKey: keys.publicKey, allow: rules(`127.0.0.1:${port}`) };
+    const relay = await runRelay([peer]);
+    const client = await BareClient.connect(relay, keys);
+    const answer = client.ask('127.0.0.1', port, 'hello');
+    await answer.until(({ bytes }) => bytes().length === 5);
+    const presharedKey = new Uint8Array(32).fill(5);
+    relay.relay.setPeers(isKept ? [{ ...peer, presharedKey }] : []);
+    expect(await relay.next('peer-disconnected')).toEqual({
+      type: 'peer-disconnected',
+      peer: 'laptop',
+      reason,
+      lostStreams: 1,
+    });
+    await client.until(({ disconnects }) => disconnects.length > 0);
+    expect(relay.relay.status().peers.map(({ stats, streams }) => [stats.connected, streams])).toEqual(
+      isKept ? [[false, []]] : [],
+    );
+  });
+
+  it('accepts no new list when it closes, and closes once', async () => {
+    const keys = newKeys();
+    const relay = await runRelay([]);
+    const closing = relay.relay.close();
+    expect(relay.relay.close()).toBe(closing);
+    relay.relay.setPeers([{ name: 'laptop', publicKey: keys.publicKey, allow: [] }]);
+    expect(relay.relay.status().peers).toEqual([]);
+    await closing;
+  });
+
   it('changes nothing when the new list is invalid', async () => {
     const keys = newKeys();
     const peer = { name: 'laptop', publicKey: keys.publicKey, allow: [] };
