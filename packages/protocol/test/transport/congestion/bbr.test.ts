@@ -424,4 +424,17 @@ describe('MaxFilter', () => {
     filter.expire(9);
     expect(filter.max).toBe(3);
   });
+
+  it('forgets a value that is too old as soon as there is another one, however low', () => {
+    const filter = new MaxFilter(2);
+    filter.update(10, 0);
+    filter.expire(5);
+    expect(filter.max).toBe(10);
+    filter.update(3, 5);
+    expect(filter.max).toBe(3);
+    filter.update(2, 5);
+    expect(filter.max).toBe(3);
+    filter.update(4, 5);
+    expect(filter.max).toBe(4);
+  });
 });

@@ -26,11 +26,13 @@ export class MaxFilter {
   /** Adds a value.
    *  @param time never lower than in an earlier call */
   update(value: number, time: number): void {
-    this.expire(time);
     const last = this.#entries.at(-1);
-    if (last !== undefined && last.time === time && last.value >= value) return;
-    while ((this.#entries.at(-1)?.value ?? Number.POSITIVE_INFINITY) <= value) this.#entries.pop();
-    this.#entries.push({ value, time });
+    if (last === undefined || last.time !== time || last.value < value) {
+      while ((this.#entries.at(-1)?.value ?? Number.POSITIVE_INFINITY) <= value) this.#entries.pop();
+      this.#entries.push({ value, time });
+    }
+    // Only now, because a value that was the only one may be too old since there is another.
+    this.expire(time);
   }
 
   /** Forgets the values that are too old. The newest value stays until there is another one. */
