@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { writePlan } from '../../src/commands/import.js';
@@ -68,9 +68,53 @@ persistent_keepalive_seconds = 25
     expect(new Set(names).size).toBe(4);
   });
 
+  it('has no line and no file for what the WireGuard file does not have', () => {
+    const client = plan([{ ...bare, endpoint }]);
+    expect(client.config.text).not.toMatch(/preshared|keepalive|undefined/);
+    expect(client.keys).toEqual([{ path: '/c/relays/vps.key', key: privateKey }]);
+    const relay = plan([bare, { ...bare, name: 'laptop', presharedKey }]);
+    expect(relay.config.text).toContain('listen = "51820"');
+    const [ofFirst, ofSecond] = relay.config.text.split('[[peer]]').slice(1);
+    expect(ofFirst).toContain('name = "peer-1"');
+    expect(ofFirst).not.toContain('preshared_key_file');
+    expect(ofSecond).toContain('preshared_key_file = "laptop.psk"');
+    expect(relay.config.text).not.toContain('undefined');
+  });
+
   it('is refused for a file that is neither', () => {
     expect(() => plan([])).toThrow('wg0.conf is neither');
     expect(() => plan([{ ...bare, endpoint }, bare])).toThrow('several peers, and some have an Endpoint');
+  });
+});
+
+describe('an import', () => {
+  it.each(['a.key', 'a.toml'])('replaces nothing, and writes nothing beside it: %s', (existing) => {
+    const directory = path.join(temporaryDirectory(), 'relays');
+    mkdirSync(directory);
+    writeFileSync(path.join(directory, existing), 'precious');
+    const keys = [{ path: path.join(directory, 'a.key'), key: new Uint8Array(32).fill(0x42) }];
+    const config = { path: path.join(directory, 'a.toml'), text: '' };
+    expect(() => writePlan({ kind: 'client', config, keys })).toThrow(
+      expect.objectContaining({
+        message: `${path.join(directory, existing)} exists, and nothing is replaced`,
+        hint: 'move it away, or give --as or --config',
+      }),
+    );
+    expect(readdirSync(directory)).toEqual([existing]);
+    expect(readFileSync(path.join(directory, existing), 'utf8')).toBe('precious');
+  });
+
+  it('makes its directory, which is for this user only, and says if it cannot', () => {
+    const parent = temporaryDirectory();
+    const place = (directory: string) => ({ path: path.join(directory, 'a.toml'), text: 'text' });
+    const relays = path.join(parent, 'underpass', 'relays');
+    writePlan({ kind: 'client', config: place(relays), keys: [] });
+    expect(statSync(relays).mode & 0o777).toBe(0o700);
+    expect(statSync(path.join(relays, 'a.toml')).mode & 0o777).toBe(0o600);
+    const file = path.join(relays, 'a.toml');
+    expect(() => writePlan({ kind: 'client', config: place(path.join(file, 'b')), keys: [] })).toThrow(
+      /^cannot write .*: /,
+    );
   });
 });
 

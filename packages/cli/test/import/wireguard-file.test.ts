@@ -76,6 +76,35 @@ describe('a WireGuard file', () => {
   });
 
   it.each([
+    ['a setting', `[Interface]\nPrivateKey=${PRIVATE} # laptop\n[Peer]\nPublicKey=${PUBLIC}`],
+    ['a section', `[Interface] # laptop\nPrivateKey=${PRIVATE}\n[Peer]\nPublicKey=${PUBLIC}`],
+    ['the interface', `# laptop\n[Interface]\nPrivateKey=${PRIVATE}\n[Peer]\nPublicKey=${PUBLIC}`],
+    ['another setting', `[Interface]\n# laptop\nPrivateKey=${PRIVATE}\n[Peer]\nPublicKey=${PUBLIC}`],
+    ['a setting of the peer', `[Interface]\nPrivateKey=${PRIVATE}\n[Peer]\nPublicKey=${PUBLIC}\n# laptop\n`],
+  ])('does not take a comment at %s for the name of a peer', (_what, text) => {
+    expect(parse(text).peers.map(({ name }) => name)).toEqual([undefined]);
+  });
+
+  it('may have tabs, blanks and carriage returns around everything, and nothing at all in a line', () => {
+    const text = `\t[Interface] \r\n\r\n \t PrivateKey\t=\t${PRIVATE}\t\r\n[Peer]\t\nPublicKey = \t${PUBLIC} \r\n`;
+    const { privateKey, peers } = parse(text);
+    expect([encodeKey(privateKey), peers.map(({ publicKey }) => encodeKey(publicKey))]).toEqual([
+      PRIVATE,
+      [PUBLIC],
+    ]);
+  });
+
+  it.each([
+    [65_535, 65_535],
+    [1, 1],
+  ])('may have the port and the keepalive %d', (number, expected) => {
+    const { listenPort, peers } = parse(
+      `[Interface]\nPrivateKey=${PRIVATE}\nListenPort=${number}\n[Peer]\nPublicKey=${PUBLIC}\nPersistentKeepalive=${number}`,
+    );
+    expect([listenPort, peers[0]?.keepaliveSeconds]).toEqual([expected, expected]);
+  });
+
+  it.each([
     ['', 'wg0.conf:1: found 0 sections [Interface], expected one'],
     [
       `[Interface]\nPrivateKey=${PRIVATE}\n[Interface]`,
