@@ -94,8 +94,12 @@ async function enrolWith(link: InviteLink, as: string | undefined, log: Log): Pr
     }
     const { presharedKey, peerName, relayName } = outcome.answer;
     const name = as ?? (relayName || nameOfHost(link.endpoint.host));
-    const saved = saveRelay({ name, link, privateKey, presharedKey });
-    presharedKey.fill(0);
+    let saved: SavedRelay | undefined;
+    try {
+      saved = saveRelay({ name, link, privateKey, presharedKey });
+    } finally {
+      presharedKey.fill(0);
+    }
     if (saved === undefined) throw nameTaken(name);
     forgetKeyForEnrolment(link);
     log.info(

@@ -1,4 +1,6 @@
-import type { Enrolment } from '@underpass/client';
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import type { Enrolment, EnrolOptions } from '@underpass/client';
 import { formatInviteLink, REQUEST_STATUSES } from '@underpass/forward';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { enrolError, isFinal, relayOf } from '../../src/commands/enrol.js';
@@ -6,17 +8,35 @@ import { savedRelay } from '../../src/config/saved-relays.js';
 import { temporaryDirectory } from '../temporary-directory.js';
 import { recordingLog } from './recording-log.js';
 
-const answer = vi.hoisted(() => ({ relayName: '' }));
+const answer = vi.hoisted(() => ({
+  relayName: '',
+  presharedKey: new Uint8Array(32),
+  /** The secret of the link, as the enrolment got it. */
+  secret: new Uint8Array(32) as Uint8Array,
+  /** Every private key that was drawn or read. */
+  privateKeys: [] as Uint8Array[],
+}));
 
 /** A relay that enrols everybody as `laptop`. */
 vi.mock('@underpass/client', async (importOriginal) => ({
   ...(await importOriginal<object>()),
-  enrol: () =>
-    Promise.resolve({
-      kind: 'enrolled',
-      answer: { presharedKey: new Uint8Array(32).fill(7), peerName: 'laptop', relayName: answer.relayName },
-    }),
+  enrol: ({ link }: EnrolOptions) => {
+    answer.secret = link.secret;
+    answer.presharedKey = new Uint8Array(32).fill(7);
+    const { presharedKey, relayName } = answer;
+    return Promise.resolve({ kind: 'enrolled', answer: { presharedKey, peerName: 'laptop', relayName } });
+  },
 }));
+vi.mock('../../src/public-key.js', async (importOriginal) => {
+  const module = await importOriginal<typeof import('../../src/public-key.js')>();
+  return {
+    ...module,
+    publicKeyOf: (privateKey: Uint8Array) => {
+      answer.privateKeys.push(privateKey);
+      return module.publicKeyOf(privateKey);
+    },
+  };
+});
 
 const PLACE = 'relay.example.org:51820';
 const KNOWN_LINK = formatInviteLink({
@@ -114,6 +134,28 @@ describe('a relay that was enrolled at', () => {
     expect(saved.name).toBe(name);
     expect(savedRelay(name)).toEqual(saved);
     expect(log.lines.at(-1)).toContain(`enrolled as laptop and saved as ${name}`);
+  });
+});
+
+describe('the secrets of an enrolment', () => {
+  it.each([
+    ['it is saved', ''],
+    ['the name is taken', 'vps.toml'],
+    ['the relay cannot be saved', 'vps.psk'],
+  ])('are wiped when %s', async (_when, inTheWay) => {
+    const directory = temporaryDirectory();
+    vi.stubEnv('XDG_CONFIG_HOME', directory);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    answer.relayName = 'vps';
+    answer.privateKeys.length = 0;
+    const relays = path.join(directory, 'underpass', 'relays');
+    mkdirSync(path.join(relays, inTheWay), { recursive: true, mode: 0o700 });
+    const saving = relayOf(KNOWN_LINK, undefined, async () => recordingLog());
+    if (inTheWay === '') await saving;
+    else await expect(saving).rejects.toThrow('vps');
+    const secrets = [answer.presharedKey, answer.secret, ...answer.privateKeys];
+    expect(secrets.length).toBeGreaterThanOrEqual(3);
+    for (const secret of secrets) expect(secret.every((byte) => byte === 0)).toBe(true);
   });
 });
 
