@@ -278,6 +278,31 @@ describe('MtuSearch, when the path becomes smaller', () => {
     expect(search.datagramBytes).toBe(MAX);
   });
 
+  it('forgets a burst for a packet that was sent with the newest of its losses, and not for an earlier one (spec mtu 4.1)', () => {
+    for (const [sentAt, falls] of [
+      [2_009, true],
+      [2_010, false],
+    ] as const) {
+      const { search } = searched(MAX);
+      // Both losses are of one burst. The second packet was sent later.
+      expect(search.onPacketLost(2_050, MAX, 2_000)).toBe(false);
+      expect(search.onPacketLost(2_051, MAX, 2_010)).toBe(false);
+      search.onPacketAcknowledged(MAX, sentAt);
+      expect(search.onPacketLost(2_150, MAX, 2_100)).toBe(false);
+      expect([sentAt, search.onPacketLost(2_250, MAX, 2_200)]).toEqual([sentAt, falls]);
+    }
+  });
+
+  it('does not count the loss of a packet that was sent together with a full one that arrived (spec mtu 4.1)', () => {
+    const { search } = searched(MAX);
+    for (const [i, sentAt] of [2_000, 2_100, 2_200, 2_300].entries()) {
+      search.onPacketAcknowledged(MAX, sentAt);
+      expect([i, search.onPacketLost(sentAt + 50, MAX, sentAt)]).toEqual([i, false]);
+    }
+    const later = [2_301, 2_401, 2_501].map((sentAt) => search.onPacketLost(sentAt + 50, MAX, sentAt));
+    expect(later).toEqual([false, false, true]);
+  });
+
   it('does not count the loss of a packet if a full one sent later has already arrived (spec mtu 4.1)', () => {
     const { search, path } = searched(MAX);
     for (let i = 0; i < 20; i++) {
@@ -424,6 +449,18 @@ describe('MtuSearch, when the system refuses a size', () => {
     expect(search.datagramBytes).toBe(1392);
     path.now += RAISE_MS;
     expect(search.probeBytes(path.now)).toBe(MAX);
+  });
+
+  it('falls from exactly the refused size, and not from the one below it (spec mtu 4.4)', () => {
+    for (const [refused, falls] of [
+      [MAX, true],
+      [MAX + 1, false],
+      [MAX - MTU_STEP_BYTES + 1, true],
+    ] as const) {
+      const { search, path } = searched(MAX);
+      expect([refused, search.onTooLarge(path.now, refused)]).toEqual([refused, falls]);
+      expect(search.datagramBytes).toBe(falls ? BASE : MAX);
+    }
   });
 
   it('does not fall below the base even if that is refused (spec mtu 1.2)', () => {
