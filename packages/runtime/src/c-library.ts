@@ -29,6 +29,8 @@ export interface CLibrary {
     addressLength: number,
   ) => number;
   readonly close: (fd: number) => number;
+  /** Only glibc has it. */
+  readonly malloc_trim?: (pad: number) => number;
   /** Where the bytes are. They must have an ArrayBuffer of their own, and stay reachable while the address is used. */
   readonly addressOf: (bytes: Uint8Array) => bigint;
 }
@@ -67,7 +69,9 @@ function loadCLibrary(): Loaded {
 }
 
 function functionsOf(koffi: Koffi, library: ReturnType<Koffi['load']>): CLibrary {
+  const trim = orUndefined(() => library.func('int malloc_trim(size_t pad)'));
   return {
+    ...(trim && { malloc_trim: trim }),
     socket: library.func('int socket(int domain, int type, int protocol)'),
     setsockopt: library.func(
       'int setsockopt(int fd, int level, int name, const void *value, uint32_t length)',
@@ -88,6 +92,15 @@ function functionsOf(koffi: Koffi, library: ReturnType<Koffi['load']>): CLibrary
     close: library.func('int close(int fd)'),
     addressOf: (bytes) => koffi.address(bytes),
   };
+}
+
+/** @returns undefined when the library has no such function */
+function orUndefined<T>(find: () => T): T | undefined {
+  try {
+    return find();
+  } catch {
+    return undefined;
+  }
 }
 
 function firstLine(error: unknown): string {

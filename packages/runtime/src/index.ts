@@ -5,6 +5,7 @@ export * from './datagram-socket.js';
 export * from './driver.js';
 export type { DriverHandler, StreamHandler } from './event-dispatcher.js';
 export * from './flow-socket.js';
+export { returnFreedMemory } from './freed-memory.js';
 export { ambiguousAddresses } from './local-sockets.js';
 export * from './log.js';
 export * from './port-probe.js';

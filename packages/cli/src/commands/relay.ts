@@ -9,7 +9,14 @@ import {
   startRelay,
   startSharedRelay,
 } from '@underpass/relay';
-import { type Log, type SocketKind, type SuiteName, shortKey, systemTimers } from '@underpass/runtime';
+import {
+  type Log,
+  returnFreedMemory,
+  type SocketKind,
+  type SuiteName,
+  shortKey,
+  systemTimers,
+} from '@underpass/runtime';
 import { CliError, systemReason } from '../cli-error.js';
 import { ConfigWatch, configVersion } from '../config/config-watch.js';
 import { defaultRelayConfigFile } from '../config/default-paths.js';
@@ -110,6 +117,7 @@ export async function runRelay(flags: RelayFlags): Promise<void> {
     configWatch.noteSeen();
     void manager.reloading(() => reloadOnSignal(relay, file, settings, log));
   });
+  returnFreedMemory(); // of the compilers, above all
   const signal = await stop;
   manager.stopping();
   watch.close();
