@@ -11,6 +11,9 @@ export const MAX_BATCHES_PER_TURN = 8;
  *  over up to 2 MB before a turn. That is 10 ms of work in which a keystroke would wait, and acknowledgements in such
  *  lumps make the sender keep that much in flight. */
 export const MAX_UNANSWERED_BYTES = 128 * 1024;
+/** After so many bytes in one turn, acknowledgements wait for its end. With them, a sender on another core would go on
+ *  sending as fast as we read, and the turn would last until the socket's limits end it. */
+export const MAX_ANSWERED_BYTES = 512 * 1024;
 /** The system's timers have a resolution of one millisecond; a shorter delay would spin. */
 export const MIN_TIMER_MS = 1;
 /** The system's timers stop while the machine sleeps. Anything that becomes due meanwhile is noticed at most this long
@@ -80,6 +83,8 @@ export class Driver {
   #arrivedAt = 0;
   /** What has arrived since events were last dispatched. */
   #unansweredBytes = 0;
+  /** What of this turn's datagrams has been dispatched before its end. */
+  #answeredBytes = 0;
   /** Set while events are dispatched. Sending follows in the same turn, so `wake` has nothing to do. */
   #dispatching = false;
   /** Every batch is with the kernel, so there may be more to send. */
@@ -181,20 +186,22 @@ export class Driver {
     this.#defer(this.#turn);
   }
 
-  /** Leaves the rest to the turn that is scheduled, unless much has arrived before it. Then events and packets go out
-   *  now. Timers do not expire, because the acknowledgement that seems to be missing may wait in the socket (spec
+  /** Leaves the rest to the turn that is scheduled, unless much has arrived before it. Then events go out now, and packets
+   *  too, as long as the turn is not too long already. Timers do not expire, because the acknowledgement that seems to be missing may wait in the socket (spec
    *  recovery 4). */
   #handlePoll(bytes: number): void {
     this.#schedule();
     this.#unansweredBytes += bytes;
     if (this.#unansweredBytes < MAX_UNANSWERED_BYTES || this.#dispatching) return;
+    this.#answeredBytes += this.#unansweredBytes;
     this.#unansweredBytes = 0;
     this.#dispatchEvents();
-    this.#transmit();
+    if (this.#answeredBytes <= MAX_ANSWERED_BYTES) this.#transmit();
   }
 
   #runTurn(): void {
     this.#unansweredBytes = 0;
+    this.#answeredBytes = 0;
     this.#scheduled = false;
     if (this.#closed) return;
     try {

@@ -28,7 +28,7 @@ export const MAX_BATCHES = 16;
  *  opened. */
 const MAX_COALESCED_READ = 2;
 /** How many bytes are read beside those that Node reads, before timers and other sockets have their turn. */
-export const MAX_MORE_BYTES = 1024 * 1024;
+export const MAX_MORE_BYTES = 2 * 1024 * 1024;
 
 export interface UdpSocketOptions {
   /** An IP literal. By default every interface, with IPv6 and IPv4 on one socket where the system has IPv6. */

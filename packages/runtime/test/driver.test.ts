@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import {
   Driver,
   type DriverHandler,
+  MAX_ANSWERED_BYTES,
   MAX_BATCHES_PER_TURN,
   MAX_EVENTS_PER_TURN,
   MAX_TIMER_MS,
@@ -73,6 +74,28 @@ describe('a turn of the driver', () => {
     expect(socket.sent).toBe(1);
     turns.run();
     expect([socket.sent, endpoint.timeouts]).toEqual([2, 1]);
+  });
+
+  it('passes on what arrives but stops acknowledging when a turn is long, so that the sender pauses', () => {
+    let passedOn = 0;
+    const { endpoint, socket, turns } = setUp({ ...ignoringHandler, onStreamsAvailable: () => passedOn++ });
+    const peer = fakePeer();
+    const receive = (): void => {
+      endpoint.events.push({ type: 'streams-available', peer });
+      endpoint.toSend = 1;
+      socket.listener?.onDatagram(
+        new Uint8Array(MAX_UNANSWERED_BYTES),
+        { address: '192.0.2.1', port: 1 },
+        false,
+      );
+    };
+    const answered = MAX_ANSWERED_BYTES / MAX_UNANSWERED_BYTES;
+    for (let i = 0; i < answered + 3; i++) receive();
+    expect([passedOn, socket.sent]).toEqual([answered + 3, answered]);
+    turns.run(1);
+    expect(socket.sent).toBe(answered + 1);
+    receive();
+    expect(socket.sent).toBe(answered + 2);
   });
 
   it('does not run for a datagram without effect', () => {
