@@ -63,6 +63,25 @@ describe('the status of a relay', () => {
     expect(line).toContain(text);
   });
 
+  it('has no rates when no time has passed between two reports', () => {
+    const lines = statusLines(aRelay({ peers: [aPeer({ streamBytesSent: 900_000 })] }), aRelay());
+    expect(lines.join('\n')).not.toMatch(/ out | in |Infinity|NaN/);
+  });
+
+  it('says whether the relay listens for a reverse forward', () => {
+    const reverse = { kind: 'reverse', text: '8080:localhost:80' } as const;
+    const forwards = [
+      { ...reverse, listen: [] },
+      { ...reverse, listen: ['localhost:8080'] },
+      { kind: 'local', text: '1080:db:5432', listen: ['127.0.0.1:1080'] } as const,
+    ];
+    expect(statusLines(aClient({ forwards })).filter((line) => /80:/.test(line))).toEqual([
+      '  8080:localhost:80 (reverse): the relay does not listen',
+      "  8080:localhost:80 (reverse) on the relay's localhost:8080",
+      '  1080:db:5432 on 127.0.0.1:1080',
+    ]);
+  });
+
   it('counts those that are connected among those of the config', () => {
     const peers = [aPeer(), aPeer({ name: 'phone', publicKey: 'cGhvbmU=', connected: false })];
     const [line] = statusLines(aRelay({ peers, peersConfigured: 3 }));

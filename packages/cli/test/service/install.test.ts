@@ -78,6 +78,19 @@ describe('installing a service', () => {
     expect(own.printed.at(-1)).toContain('  systemctl --user enable --now underpass-relay');
   });
 
+  it('says how to get what a service cannot read: Node, or this program', () => {
+    const hint = (parts: Partial<Machine>) => {
+      try {
+        scene(parts).install();
+      } catch (error) {
+        return (error as { readonly hint?: string }).hint;
+      }
+      return undefined;
+    };
+    expect(hint({ node: '/root/node' })).toContain('install Node for all users');
+    expect(hint({ script: '/root/underpass.js' })).toContain('sudo npm install -g');
+  });
+
   it('is refused if the sandbox or the mode hides the program from the service', () => {
     const hidden = '/root/.nvm/versions/node/v24/bin/node';
     expect(scene({ node: hidden }).install).toThrow(
