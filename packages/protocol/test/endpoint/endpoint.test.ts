@@ -406,3 +406,19 @@ describe('a datagram that the system refuses because of its size (spec mtu 4.4)'
     expect(told).toHaveLength(1);
   });
 });
+
+it('a connection that is closed before there are keys ends at once, and another can begin', () => {
+  const star = new Star(1);
+  const [{ endpoint }] = star.clients as [Client];
+  const [peer] = endpoint.peers;
+  const stream = peer?.openStream();
+  stream?.write(Uint8Array.of(1));
+  peer?.close();
+  endpoint.pollTransmit(0, star.batch);
+  const types: string[] = [];
+  for (let event = endpoint.pollEvent(); event !== undefined; event = endpoint.pollEvent()) {
+    types.push(event.type);
+  }
+  expect(types).toEqual(['stream-reset', 'stream-closed']);
+  expect(peer?.openStream()?.write(Uint8Array.of(1))).toBe(1);
+});

@@ -194,4 +194,15 @@ describe('Association', () => {
     client.sendTo(relay, 2);
     expect(relay.association.stats).toMatchObject({ openStreams: 1, streamBytesReceived: 100 });
   });
+
+  it('begins the packet with CLOSE with a HELLO if none was acknowledged under its keypair (spec streams 3.2)', () => {
+    client.association.close({ code: 0, reason: 'done' });
+    relay.reported.length = 0;
+    expect(client.sendTo(relay, 2)).toEqual([]);
+    expect(relay.reported.filter((report) => !report.startsWith('stream-'))).toEqual([
+      'bound',
+      'epoch ended',
+      'disconnected: done, 0 streams',
+    ]);
+  });
 });

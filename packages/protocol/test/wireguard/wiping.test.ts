@@ -301,6 +301,9 @@ describe('cookies (spec handshake 5)', () => {
     expect(isWiped(second)).toBe(false);
     checker.wipe();
     expect([isWiped(second), isWiped(keys[0])]).toEqual([true, true]);
+    // Nothing is made from a secret that was wiped.
+    checker.cookie(120_001, SENDER);
+    expect(secrets.slice(-1).map(isWiped)).toEqual([false]);
   });
 
   it('are wiped when they expire, when a newer one arrives, and with their jar', () => {
