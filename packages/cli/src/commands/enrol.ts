@@ -46,8 +46,12 @@ export async function relayOf(
   }
   hideArguments();
   const link = linkIn(argument === '-' ? await readSecretLine(2 * MAX_LINK_CHARACTERS) : argument);
-  refuseKnown(link, as);
-  return enrolWith(link, as, await log());
+  try {
+    refuseKnown(link, as);
+    return await enrolWith(link, as, await log());
+  } finally {
+    link.secret.fill(0);
+  }
 }
 
 /** Takes the link out of the process list. Whoever looked before has seen it. */
@@ -109,7 +113,6 @@ async function enrolWith(link: InviteLink, as: string | undefined, log: Log): Pr
     return saved;
   } finally {
     privateKey.fill(0);
-    link.secret.fill(0);
   }
 }
 

@@ -24,6 +24,7 @@ import {
   reverseForwardField,
   udpForwardField,
 } from './fields.js';
+import { KeyFiles } from './key-files.js';
 import { type Problem, problemLines, schemaProblems } from './schema-problems.js';
 import { readTomlDocument, type TomlDocument } from './toml-document.js';
 
@@ -53,7 +54,12 @@ export function loadClientConfig(file: string): ClientConfig {
 
 /** @throws ConfigError */
 export function clientConfigOf(document: TomlDocument): ClientConfig {
-  const schema = clientSchema(document.directory);
+  const keyFiles = new KeyFiles(document.directory);
+  return keyFiles.wipeUnlessAccepted(() => checked(document, keyFiles));
+}
+
+function checked(document: TomlDocument, keyFiles: KeyFiles): ClientConfig {
+  const schema = clientSchema(keyFiles);
   const result = schema.safeParse(document.value);
   if (!result.success) {
     throw new ConfigError(problemLines(document, schemaProblems(document, schema, result.error.issues)));
@@ -91,13 +97,13 @@ export function clientConfigOf(document: TomlDocument): ClientConfig {
   };
 }
 
-function clientSchema(directory: string) {
+function clientSchema(keyFiles: KeyFiles) {
   return z.strictObject(
     {
       relay: hostPortField,
       relay_public_key: publicKeyField,
-      private_key_file: privateKeyFileField(directory),
-      preshared_key_file: z.optional(presharedKeyFileField(directory)),
+      private_key_file: privateKeyFileField(keyFiles),
+      preshared_key_file: z.optional(presharedKeyFileField(keyFiles)),
       persistent_keepalive_seconds: z.optional(keepaliveSecondsField),
       connect_timeout_seconds: z.optional(connectTimeoutField),
       local_forwards: z.optional(

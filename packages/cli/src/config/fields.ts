@@ -36,7 +36,7 @@ import {
   MAX_WORKERS,
 } from '../limits.js';
 import { LOG_LEVELS } from '../log-level.js';
-import { resolveFrom } from './default-paths.js';
+import type { KeyFiles } from './key-files.js';
 import { COMPLETE_MESSAGE, describe } from './schema-problems.js';
 
 /** How many of the last rules are kept, to be shared. */
@@ -142,29 +142,24 @@ export const dynamicForwardField: z.ZodMiniType<DynamicForward> = explainedField
   parseDynamicForward,
 );
 
-/** The path of a private key file, which is read at once: the value is the key.
- *  @param directory  where relative paths start */
-export function privateKeyFileField(directory: string): z.ZodMiniType<Uint8Array> {
-  return fileField(directory, readPrivateKeyFile);
+/** The path of a private key file, which is read at once: the value is the key. */
+export function privateKeyFileField(files: KeyFiles): z.ZodMiniType<Uint8Array> {
+  return fileField(files, readPrivateKeyFile);
 }
 
-/** The same for a preshared key.
- *  @param directory  a function if the schema serves for files in several directories */
-export function presharedKeyFileField(directory: string | (() => string)): z.ZodMiniType<Uint8Array> {
-  return fileField(directory, (file) => readKeyFile(file));
+/** The same for a preshared key. */
+export function presharedKeyFileField(files: KeyFiles): z.ZodMiniType<Uint8Array> {
+  return fileField(files, (file) => readKeyFile(file));
 }
 
-function fileField(
-  directory: string | (() => string),
-  read: (file: string) => Uint8Array,
-): z.ZodMiniType<Uint8Array> {
+function fileField(files: KeyFiles, readKey: (file: string) => Uint8Array): z.ZodMiniType<Uint8Array> {
   const expected = 'the path of a key file (a string)';
   return textField(expected, (text, context) => {
     if (looksLikeKey(text)) {
       return refuse(context, text, 'found what looks like a key, expected the path of a file that holds one');
     }
     try {
-      return read(resolveFrom(typeof directory === 'string' ? directory : directory(), text));
+      return files.read(text, readKey);
     } catch (error) {
       if (!(error instanceof CliError)) throw error;
       return refuse(context, text, `${error.message}: ${error.hint}`);

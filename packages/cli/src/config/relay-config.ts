@@ -25,6 +25,7 @@ import {
   publicKeyField,
   workersField,
 } from './fields.js';
+import { KeyFiles } from './key-files.js';
 import { onlyRules, peerRulesOf, peerRulesShape } from './peer-rules.js';
 import { type Problem, problemLines, schemaProblems, valueAt } from './schema-problems.js';
 import { readTomlDocument, type TomlDocument } from './toml-document.js';
@@ -72,11 +73,18 @@ export function wipeKeys({ privateKey, peers, invites }: RelayConfig): void {
  *  @throws CliError when a file cannot be read, ConfigError with everything that is wrong in one */
 export function loadRelayConfig(file: string, nowMs = Date.now()): RelayConfig {
   const config = relayConfigOf(readTomlDocument(file));
-  const directory = storeDirectoryOf(file);
+  try {
+    return withStore(config, storeDirectoryOf(file), nowMs);
+  } catch (error) {
+    wipeKeys(config);
+    throw error;
+  }
+}
+
+function withStore(config: RelayConfig, directory: string, nowMs: number): RelayConfig {
   const stored = loadStore(directory);
   const problems = conflicts(directory, config, stored);
   if (problems.length > 0) {
-    wipeKeys(config);
     for (const peer of stored) wipeStoredPeer(peer);
     throw new ConfigError(problems);
   }
@@ -94,7 +102,12 @@ export function loadRelayConfig(file: string, nowMs = Date.now()): RelayConfig {
 
 /** @throws ConfigError */
 export function relayConfigOf(document: TomlDocument): RelayConfig {
-  const schema = relaySchema(document.directory);
+  const keyFiles = new KeyFiles(document.directory);
+  return keyFiles.wipeUnlessAccepted(() => checked(document, keyFiles));
+}
+
+function checked(document: TomlDocument, keyFiles: KeyFiles): RelayConfig {
+  const schema = relaySchema(keyFiles);
   const result = schema.safeParse(document.value);
   const problems = result.success ? [] : schemaProblems(document, schema, result.error.issues);
   problems.push(...repeatedPeers(document, 'name', String));
@@ -129,12 +142,12 @@ export function relayConfigOf(document: TomlDocument): RelayConfig {
   };
 }
 
-function relaySchema(directory: string) {
+function relaySchema(keyFiles: KeyFiles) {
   const peerTable = z.strictObject(
     {
       name: peerNameField,
       public_key: publicKeyField,
-      preshared_key_file: z.optional(presharedKeyFileField(directory)),
+      preshared_key_file: z.optional(presharedKeyFileField(keyFiles)),
       ...peerRulesShape,
     },
     { error: 'a table [[peer]]' },
@@ -144,7 +157,7 @@ function relaySchema(directory: string) {
   return z.strictObject(
     {
       listen: listenField,
-      private_key_file: privateKeyFileField(directory),
+      private_key_file: privateKeyFileField(keyFiles),
       endpoint: z.optional(hostPortField),
       name: z.optional(peerNameField),
       peer: z.optional(z.array(peer, { error: 'tables [[peer]], with double brackets' })),

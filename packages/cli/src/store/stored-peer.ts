@@ -4,6 +4,7 @@ import path from 'node:path';
 import * as z from 'zod/mini';
 import { CliError, ConfigError, systemReason } from '../cli-error.js';
 import { isPeerName, presharedKeyFileField, publicKeyField } from '../config/fields.js';
+import { KeyFiles } from '../config/key-files.js';
 import { type PeerRules, peerRulesOf, peerRulesShape } from '../config/peer-rules.js';
 import { problemLines, schemaProblems } from '../config/schema-problems.js';
 import { readTomlDocument } from '../config/toml-document.js';
@@ -107,13 +108,12 @@ function namesIn(directory: string): string[] {
 /** Reads the files of stored peers. One reader serves for many, because making a schema costs more than reading a file
  *  with it. */
 class PeerReader {
-  /** Where relative paths in the file that is being read start. */
-  #directory = '';
+  readonly #keyFiles = new KeyFiles();
   readonly #peer;
   readonly #enrolled;
 
   constructor() {
-    const keyFileField = presharedKeyFileField(() => this.#directory);
+    const keyFileField = presharedKeyFileField(this.#keyFiles);
     const inviteShape = {
       public_key: publicKeyField,
       preshared_key_file: keyFileField,
@@ -131,6 +131,10 @@ class PeerReader {
 
   /** @throws CliError when a file cannot be read, ConfigError with what is wrong in one */
   read(folder: string, name: string): StoredPeer {
+    return this.#keyFiles.wipeUnlessAccepted(() => this.#read(folder, name));
+  }
+
+  #read(folder: string, name: string): StoredPeer {
     const table = this.#readTable(path.join(folder, PEER_FILE), this.#peer);
     const { invite } = table;
     return {
@@ -155,7 +159,7 @@ class PeerReader {
 
   #readTable<T extends z.ZodMiniType>(file: string, schema: T): z.output<T> {
     const document = readTomlDocument(file);
-    this.#directory = document.directory;
+    this.#keyFiles.directory = document.directory;
     const result = schema.safeParse(document.value);
     if (result.success) return result.data;
     throw new ConfigError(problemLines(document, schemaProblems(document, schema, result.error.issues)));

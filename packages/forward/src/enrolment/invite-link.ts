@@ -59,6 +59,14 @@ export function parseInviteLink(text: string): InviteLink | LinkProblem {
   if (!/^[A-Za-z0-9_-]*$/.test(dataText)) return 'altered';
   if (dataText.length < DATA_CHARACTERS) return 'truncated';
   const data = Buffer.from(dataText, 'base64url');
+  try {
+    return parseData(endpointText, data);
+  } finally {
+    data.fill(0);
+  }
+}
+
+function parseData(endpointText: string, data: Buffer): InviteLink | LinkProblem {
   if (data.length > 0 && data[0] !== VERSION && isIntact(endpointText, data)) return 'version';
   if (data.length !== DATA_BYTES || data[0] !== VERSION || !isIntact(endpointText, data)) return 'altered';
   const endpoint = parseEndpoint(endpointText);
