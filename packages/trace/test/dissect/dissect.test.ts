@@ -50,6 +50,20 @@ describe('dissect', () => {
     );
   });
 
+  it('keeps the first problem of a packet that is cut off, whatever follows from it', () => {
+    const samples = [
+      ackOf([1, 0, 1, 1, 0, 0]), // without its gap, the second range is below zero
+      ackOf([5000, 0, MAX_ACK_FRAME_RANGES + 1, 0]), // without its first range, there are still too many
+    ];
+    for (const sample of samples) {
+      const whole = joined(Uint8Array.of(PACKET_TYPE, 9), sample);
+      for (let length = 3; length < whole.length; length++) {
+        const { problem } = dissect(transportMessage(whole.slice(0, length)), true);
+        expect(problem, `${length} bytes`).toBe('truncated frame');
+      }
+    }
+  });
+
   it('finds one part for each frame of a packet', () => {
     fc.assert(
       fc.property(fc.array(frame, { maxLength: 8 }), (frames) => {
