@@ -68,6 +68,17 @@ function dial(options: TunnelSocketOptions = {}) {
   };
 }
 
+type Dialled = ReturnType<typeof dial>;
+
+/** Notes when a socket has nothing left to send. */
+function watchDelivery({ delivered }: TunnelSocket): { readonly isOver: boolean } {
+  const delivery = { isOver: false };
+  void delivered.then(() => {
+    delivery.isOver = true;
+  });
+  return delivery;
+}
+
 /** What was written after the request. */
 function sent(stream: FakeStream): string {
   expect(stream.written.subarray(0, REQUEST.length).equals(REQUEST)).toBe(true);
@@ -241,6 +252,33 @@ describe('a dialled socket', () => {
     abort.abort();
     expect(((await failed)[0] as Error).name).toBe('AbortError');
     if (!socket.closed) await once(socket, 'close');
+  });
+
+  it.each<[string, (socket: Dialled) => void]>([
+    ['is destroyed before it has a stream', ({ socket }) => socket.destroy()],
+    ['is given up', ({ giveUp }) => giveUp()],
+    ['gets no stream', ({ refuse }) => refuse()],
+  ])('has nothing left to send when it %s', async (_, end) => {
+    const dialled = dial();
+    dialled.socket.on('error', () => undefined);
+    const delivery = watchDelivery(dialled.socket);
+    end(dialled);
+    if (!dialled.socket.closed) await once(dialled.socket, 'close');
+    await new Promise(setImmediate);
+    expect(delivery.isOver).toBe(true);
+  });
+
+  it('has something left to send until its stream is over, although it is closed', async () => {
+    const { socket, open, handler } = dial();
+    open();
+    const delivery = watchDelivery(socket);
+    socket.destroy();
+    await once(socket, 'close');
+    await new Promise(setImmediate);
+    expect(delivery.isOver).toBe(false);
+    handler().onClosed?.();
+    await new Promise(setImmediate);
+    expect(delivery.isOver).toBe(true);
   });
 
   it('delivers what the target sent before it stopped reading, and then fails (spec forwarding 4.3)', async () => {
