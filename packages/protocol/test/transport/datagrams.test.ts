@@ -4,7 +4,7 @@ import { StreamErrorCode } from '../../src/failure.js';
 import { DATAGRAM_HEADROOM_BYTES, MAX_DATAGRAM_WAIT_MS } from '../../src/transport/limits.js';
 import type { ConnectionStream, Stream } from '../../src/transport/streams/stream.js';
 import { END, FrameReader } from '../../src/transport/wire/frame-reader.js';
-import { FrameType } from '../../src/transport/wire/frames.js';
+import { FrameType, writeDatagramHeader } from '../../src/transport/wire/frames.js';
 import { announcedVarintLength } from '../../src/transport/wire/varint.js';
 import { ConnectedPair, type Packet, type Side } from './connected-pair.js';
 import { makeStreamSet } from './streams/make-stream-set.js';
@@ -108,6 +108,24 @@ describe('messages of a flow', () => {
     const frames = bytes.subarray(1 + announcedVarintLength(bytes[1] as number));
     expect(pair.inject('relay', number, frames)).toEqual({ dropped: 'duplicate-packet' });
     expect(arrived(accepted(pair))).toEqual([1]);
+  });
+
+  it('can be read after the bytes of the stream were read to their end, because the flow lasts while the stream does (spec datagrams 1.1)', () => {
+    const pair = new ConnectedPair();
+    const flow = openFlow(pair);
+    flow.sendDatagram(pair.now, message(1));
+    flow.finish();
+    pair.run(15);
+    const stream = accepted(pair);
+    expect(stream.read()).toEqual(REQUEST);
+    expect(stream.readFinished).toBe(true);
+    expect(arrived(stream)).toEqual([1]);
+    // A packet that was overtaken brings another one.
+    const late = new Uint8Array(20);
+    const start = writeDatagramHeader(late, 0, stream.id, 1);
+    late[start] = 2;
+    pair.inject('relay', 100, late.subarray(0, start + 1));
+    expect(arrived(stream)).toEqual([2]);
   });
 
   it('may be as large as fits behind a HELLO, and no larger (spec datagrams 2.2: "MUST drop a larger message")', () => {
