@@ -60,6 +60,21 @@ describe('the window that a reader needs (spec streams 5.2)', () => {
     expect(reader.rounds(1, 150_000)).toBeGreaterThan(2 * 150_000);
   });
 
+  it('is three times a round that was growing, until the next one is over', () => {
+    const pace = new ReadPace();
+    let read = 0;
+    let round = 0;
+    const endRound = (bytes: number): number => {
+      read += bytes;
+      return pace.windowBytes(RTT * round++, RTT, read);
+    };
+    endRound(0);
+    for (let n = 0; n < 20; n++) endRound(1_000_000);
+    expect(endRound(1_000_000)).toBe(2_500_000);
+    expect(endRound(1_500_000)).toBe(3 * 1_500_000);
+    expect(endRound(1_500_000)).toBe(2.5 * 1_500_000);
+  });
+
   it('counts a burst after a gap, because the sender must be able to fill the next one', () => {
     const reader = new Reader();
     for (let n = 0; n < 10; n++) {
