@@ -552,6 +552,22 @@ describe('a peer that breaks a rule is disconnected with a code that says which'
     expect(pair.client.parts.streams.credit.available).toBe(1024 * 1024);
   });
 
+  it('never sends the challenge of a trial that is over, even if another address is on trial (spec path 3: "MUST NOT be sent to any other address")', () => {
+    const [former, current] = [new Uint8Array(8).fill(0xa1), new Uint8Array(8).fill(0xb2)];
+    for (const [onTrial, isSent] of [
+      [undefined, false],
+      [current, false],
+      [former, true],
+    ] as const) {
+      const pair = new ConnectedPair();
+      pair.client.challenge(former);
+      pair.client.discardChallenge(onTrial);
+      pair.run(15);
+      const challenge = Buffer.from([FrameType.pathChallenge, ...former]);
+      expect(pair.sent.some(({ bytes }) => Buffer.from(bytes).includes(challenge))).toBe(isSent);
+    }
+  });
+
   it('keeps at most three answers to PATH_CHALLENGE (spec streams 2.4)', () => {
     const pair = new ConnectedPair();
     const challenges = new Uint8Array(9 * 10);
