@@ -106,6 +106,23 @@ describe('a control socket', () => {
     await gone;
   });
 
+  it('breaks off an answer that fails in the middle, so that it does not look whole', async () => {
+    let fail: (error: Error) => void = () => undefined;
+    const failure = new Promise<never>((_resolve, reject) => {
+      fail = reject;
+    });
+    const { server } = await start({
+      'GET /events': (_body, exchange) => {
+        exchange.send({ line: 1 });
+        return failure;
+      },
+    });
+    const response = await openControl({ socket: server.file, method: 'GET', path: '/events' });
+    await once(response, 'data');
+    fail(usageError('this is wrong'));
+    await expect(once(response, 'end')).rejects.toMatchObject({ code: 'ECONNRESET' });
+  });
+
   it('leaves out lines while the caller does not read, each as a whole', async () => {
     const line = { text: 'x'.repeat(10_000) };
     const count = 1000; // ten times what the kernel and the backlog hold
