@@ -1,11 +1,11 @@
 /** The library, as a program uses it: a relay and a tunnel in this process. */
-import { once } from 'node:events';
+import { getEventListeners, once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import path from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { installed, outputOf } from '../../../../test/e2e/installed.js';
 import {
   body,
@@ -226,6 +226,27 @@ describe('connect', () => {
     abort.abort(reason);
     await expect(opening).rejects.toBe(reason);
     await expect(connect(await stranger(), { signal: abort.signal })).rejects.toBe(reason);
+  });
+
+  it.each([
+    ['it has reached the relay', true],
+    ['its signal has given it up', false],
+  ])('leaves no timer behind when %s', async (_, isReached) => {
+    const [set, clear] = [vi.spyOn(globalThis, 'setTimeout'), vi.spyOn(globalThis, 'clearTimeout')];
+    onTestFinished(() => void vi.restoreAllMocks());
+    const connectTimeoutMs = 3_456_789; // nothing else waits as long as this
+    if (isReached) await open({}, { connectTimeoutMs });
+    else {
+      const abort = new AbortController();
+      const opening = connect(await stranger(), { connectTimeoutMs, signal: abort.signal });
+      await vi.waitUntil(() => set.mock.calls.some(([, delayMs]) => delayMs === connectTimeoutMs));
+      abort.abort();
+      await expect(opening).rejects.toThrow();
+      expect(getEventListeners(abort.signal, 'abort')).toEqual([]);
+    }
+    const timers = set.mock.results.filter((_result, i) => set.mock.calls[i]?.[1] === connectTimeoutMs);
+    expect(timers.length).toBeGreaterThan(0);
+    for (const { value } of timers) expect(clear).toHaveBeenCalledWith(value);
   });
 
   it('takes keys as bytes, leaves them alone, and never shows them', async () => {
