@@ -130,6 +130,13 @@ describe('the metrics port', () => {
     expect((await get(server, '/metrics', { method: 'POST' })).status).toBe(405);
   });
 
+  it('says which format the metrics have, as scrapers ask for', async () => {
+    const server = await open();
+    await server.serve(() => aRelay());
+    const { headers } = await fetch(`http://127.0.0.1:${server.address.port}/metrics`);
+    expect(headers.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4(;|$)/);
+  });
+
   it.each([
     [{}, 200, 'ok'],
     [{ connected: false }, 503, 'not connected to the relay'],
