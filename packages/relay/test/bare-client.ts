@@ -54,9 +54,14 @@ class Changes {
   }
 }
 
-export interface TestRelay {
-  readonly relay: Relay;
+/** All that a client has to know of a relay. */
+export interface Reachable {
+  readonly relay: Pick<Relay, 'address'>;
   readonly publicKey: Uint8Array;
+}
+
+export interface TestRelay extends Reachable {
+  readonly relay: Relay;
   readonly events: readonly RelayEvent[];
   /** Resolves with the first event of that type, past or future. */
   next<K extends RelayEvent['type']>(type: K): Promise<Extract<RelayEvent, { type: K }>>;
@@ -114,7 +119,7 @@ export class BareClient {
     this.#relay = relay;
   }
 
-  static async connect(to: TestRelay, keys: Keys, presharedKey?: Uint8Array): Promise<BareClient> {
+  static async connect(to: Reachable, keys: Keys, presharedKey?: Uint8Array): Promise<BareClient> {
     const socket = await openUdpSocket({ host: '127.0.0.1', port: 0 });
     const endpoint = new Endpoint({
       role: 'client',
