@@ -240,6 +240,35 @@ describe('CUBIC (RFC 9438)', () => {
     expect(controller.windowBytes).toBeGreaterThan(1.3 * before);
   });
 
+  it('grows as Reno would where the round trip is short, by 9/17 of a datagram a round up to its peak (§4.3)', () => {
+    const cubic = new Cubic(SIZE);
+    const rttMs = 5;
+    let now = 1000;
+    const rounds = (count: number) => {
+      for (let n = 0; n < count; n++) {
+        const window = cubic.windowBytes;
+        now += rttMs;
+        for (let acked = 0; acked + SIZE <= window; acked += SIZE) {
+          cubic.onAck(ack(now, SIZE, { newestSentAt: now - rttMs, smoothedRttMs: rttMs }));
+        }
+      }
+    };
+    rounds(2);
+    const peak = cubic.windowBytes;
+    lose(cubic, now, now - 1);
+    now += rttMs;
+    const cut = cubic.windowBytes;
+    rounds(10);
+    // The rest of a window that is no whole datagram is not acknowledged here.
+    expect((cubic.windowBytes - cut) / SIZE).toBeCloseTo((10 * 9) / 17, 0);
+    expect(cubic.windowBytes).toBeLessThan(peak);
+    rounds(20);
+    const beyond = cubic.windowBytes;
+    expect(beyond).toBeGreaterThan(peak);
+    rounds(10);
+    expect((cubic.windowBytes - beyond) / SIZE).toBeGreaterThan(9);
+  });
+
   it('leaves slow start when HyStart++ says so, without a cut', () => {
     const controller = new Cubic(SIZE);
     let now = 1000;
