@@ -67,12 +67,13 @@ export const repeats: Rule = {
     };
     return {
       onSent({ by, towards, packet, bytes, at }) {
-        if (towards === undefined || packet?.pieces === undefined) return;
+        if (towards === undefined || packet === undefined) return;
         const flow = flows.of(by, towards);
+        flow.sentBytes += bytes;
+        if (packet.pieces === undefined) return;
         followPath(flow, by, towards);
         flow.pathAt = Math.min(flow.pathAt, at);
         flow.firstAt = Math.min(flow.firstAt, at);
-        flow.sentBytes += bytes;
         let repeatedBytes = 0;
         for (const { streamId, offset, length, fin } of packet.pieces) {
           const end = offset + length + (fin ? 1 : 0);
