@@ -35,6 +35,8 @@ vi.mock(import('../../src/relay.js'), async (original) => {
 
 const PRESHARED_KEY = new Uint8Array(32).fill(7);
 const SHARDS = 2;
+/** A handshake on loopback takes some milliseconds. A worker that does not know the client never answers. */
+const CONTACT_LIMIT_MS = 15_000;
 
 /** A worker in this process, and what it has said to the main process. */
 interface TestWorker extends Reachable {
@@ -103,7 +105,7 @@ async function reach(more: Partial<StartMessage> = {}, peer: Partial<RelayPeerOp
   const keys = newKeys();
   const worker = await start({ peers: [peerOf(keys, peer)], ...more });
   const client = await BareClient.connect(worker, keys);
-  await client.until(({ isConnected }) => isConnected);
+  await vi.waitUntil(() => client.isConnected, CONTACT_LIMIT_MS);
   return { worker, client };
 }
 
@@ -113,7 +115,7 @@ async function invite(more: Partial<StartMessage> = {}) {
   const invited = { name: 'phone', publicKey: guest.publicKey, presharedKey: PRESHARED_KEY };
   const worker = await start({ invites: [invited], ...more });
   const client = await BareClient.connect(worker, guest, PRESHARED_KEY);
-  await client.until(({ isConnected }) => isConnected);
+  await vi.waitUntil(() => client.isConnected, CONTACT_LIMIT_MS);
   return { worker, client };
 }
 
