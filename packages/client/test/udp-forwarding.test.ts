@@ -98,6 +98,21 @@ describe('a UDP forward', () => {
     expect(flows[1]?.sent).toEqual(['b']);
   });
 
+  it.each([
+    [53, 10_000],
+    [123, 120_000],
+  ])(
+    'to port %i ends a flow that was idle for %i ms, whatever port the program has (spec forwarding 5.3)',
+    async (port, idleMs) => {
+      const { send, flows, timers } = await setUp(port);
+      for (const from of [1001, 53]) send(from, 'a');
+      await timers.runTo(timers.now + idleMs - 1);
+      expect(flows.map(({ isOver }) => isOver)).toEqual([false, false]);
+      await timers.runTo(timers.now + 1);
+      expect(flows.map(({ isOver }) => isOver)).toEqual([true, true]);
+    },
+  );
+
   it('opens another flow when the relay has ended one, or the connection was lost', async () => {
     const { send, flows } = await setUp();
     send(1001, 'a');
