@@ -31,6 +31,22 @@ describe('a tapped socket', () => {
     expect(seen).toEqual(['received sealed 192.0.2.1 > ::']);
   });
 
+  it('passes on everything that its listener has to know', () => {
+    const { socket, inside } = tap();
+    const heard: unknown[] = [];
+    socket.listen({
+      onDatagram: (datagram, from, isCoalesced) => heard.push([textOf(datagram), from, isCoalesced]),
+      onBatchFree: () => heard.push('batch free'),
+      onTooLarge: (to, bytes) => heard.push([to, bytes]),
+      onSendError: (to, code) => heard.push([to, code]),
+    });
+    inside().onDatagram(Buffer.from('sealed'), PEER, true);
+    inside().onBatchFree();
+    inside().onTooLarge?.(PEER, 1472);
+    inside().onSendError?.(PEER, 'EPERM');
+    expect(heard).toEqual([['sealed', PEER, true], 'batch free', [PEER, 1472], [PEER, 'EPERM']]);
+  });
+
   it('shows only handshakes to a tap that wants nothing else', () => {
     const { socket, seen, arrive } = tap(true);
     socket.listen({ onDatagram: () => {}, onBatchFree: () => {} });
@@ -92,6 +108,11 @@ function tap(onlyHandshakes = false) {
     socket,
     inner,
     seen,
+    /** What the socket inside calls. */
+    inside: (): DatagramListener => {
+      if (listener === undefined) throw new Error('nobody listens');
+      return listener;
+    },
     arrive: (datagram: Uint8Array) => listener?.onDatagram(datagram, PEER, false),
   };
 }
