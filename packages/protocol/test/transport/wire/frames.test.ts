@@ -362,6 +362,24 @@ describe('frames (spec streams 2)', () => {
     expect(drain(frameWith(limit + 1)).end).toBe(MALFORMED);
   });
 
+  it('gives epochs of its own, which the next datagram in the same memory does not change', () => {
+    const [epoch, expectedEpoch] = [new Uint8Array(8).fill(1), new Uint8Array(8).fill(2)];
+    const limits = { maxData: 1, maxStreamData: 2, maxStreams: 3, maxDatagramBytes: 4 };
+    const frame = encodeHello({
+      version: 1,
+      epoch,
+      expectedEpoch,
+      role: 'client',
+      ...limits,
+      softwareName: 'x',
+    });
+    const reader = new FrameReader();
+    reader.begin(frame, 0, frame.length);
+    expect(reader.next()).toBe(FrameType.hello);
+    frame.fill(0xff);
+    expect(reader.hello).toMatchObject({ epoch, expectedEpoch });
+  });
+
   it('ignores what a later version adds after the name of a HELLO (spec streams 3.1)', () => {
     const frame = encodeHello({
       version: 1,
