@@ -36,12 +36,15 @@ describe('the history of rates', () => {
     expect(history.of(second).map(({ sentBytesPerSecond }) => sentBytesPerSecond)).toEqual([1500]);
   });
 
-  it('keeps a limited number of samples', () => {
+  it('keeps a limited number of samples, which are the newest', () => {
     const history = new RateHistory();
-    for (let second = 1; second < MAX_GRAPH_SAMPLES + 10; second++) {
-      history.add([relayAt(second, second * 100)], [relayAt(second - 1, (second - 1) * 100)]);
+    const last = MAX_GRAPH_SAMPLES + 9;
+    for (let second = 1; second <= last; second++) {
+      history.add([relayAt(second, second ** 2)], [relayAt(second - 1, (second - 1) ** 2)]);
     }
-    expect(history.of(relayAt(0, 0))).toHaveLength(MAX_GRAPH_SAMPLES);
+    const rates = history.of(relayAt(0, 0)).map(({ sentBytesPerSecond }) => sentBytesPerSecond);
+    expect(rates).toHaveLength(MAX_GRAPH_SAMPLES);
+    expect([rates[0], rates.at(-1)]).toEqual([2 * 10 - 1, 2 * last - 1]);
   });
 
   it('follows a limited number of processes, and forgets those that have ended', () => {
