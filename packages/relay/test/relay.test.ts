@@ -1,26 +1,9 @@
 import { Socket as UdpSocket } from 'node:dgram';
-import { once } from 'node:events';
-import { type AddressInfo, createServer, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { Acceptor } from '@underpass/forward';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { BareClient, newKeys, rules, runRelay } from './bare-client.js';
-
-/** Starts a TCP server on loopback. */
-async function startTarget(handle: (socket: Socket) => void): Promise<number> {
-  const sockets: Socket[] = [];
-  const server = createServer({ allowHalfOpen: true }, (socket) => {
-    sockets.push(socket);
-    socket.on('error', () => undefined);
-    handle(socket);
-  });
-  onTestFinished(() => {
-    server.close();
-    for (const socket of sockets) socket.destroy();
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return (server.address() as AddressInfo).port;
-}
+import { startTarget } from './start-target.js';
 
 /** Resolves when the socket closes, with or without an error. */
 function hasClosed(socket: Socket): Promise<void> {

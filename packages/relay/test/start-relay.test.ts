@@ -3,7 +3,7 @@
 import { Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseListenRule, parseMaxRate } from '@underpass/forward';
@@ -12,6 +12,7 @@ import { silentLog, systemTimers } from '@underpass/runtime';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { RelayEvent, RelayOptions, RelayPeerOptions } from '../src/index.js';
 import { BareClient, type Keys, newKeys, rules, runRelay, type TestRelay } from './bare-client.js';
+import { startTarget } from './start-target.js';
 
 interface Setup {
   readonly keys: Keys;
@@ -36,22 +37,6 @@ function setUp(): Setup {
     return { relay, client };
   };
   return { keys, peer, start, reach };
-}
-
-async function startTarget(handle: (socket: Socket) => void): Promise<number> {
-  const sockets: Socket[] = [];
-  const server = createServer((socket) => {
-    sockets.push(socket);
-    socket.on('error', () => undefined);
-    handle(socket);
-  });
-  onTestFinished(() => {
-    server.close();
-    for (const socket of sockets) socket.destroy();
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return (server.address() as AddressInfo).port;
 }
 
 /** What `parse` makes of a text that is valid. */

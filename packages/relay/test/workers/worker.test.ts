@@ -1,8 +1,6 @@
 /** Follows each part of the first message to a worker to its effect. A part that is dropped on the way looks like its
  *  default, and only on a relay with workers. */
 import { Socket as UdpSocket } from 'node:dgram';
-import { once } from 'node:events';
-import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { createPortableSuite, MIN_MEMORY_PER_PEER_BYTES, shardOfKey } from '@underpass/protocol';
 import { canShareSockets, openSocketGroup, systemTimers } from '@underpass/runtime';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
@@ -19,6 +17,7 @@ import {
 } from '../../src/workers/messages.js';
 import { runWorker } from '../../src/workers/worker.js';
 import { BareClient, type Keys, newKeys, type Reachable, rules } from '../bare-client.js';
+import { startTarget } from '../start-target.js';
 import { pipes } from './pipes.js';
 
 const started = vi.hoisted(() => [] as RelayWorker[]);
@@ -125,22 +124,6 @@ function keysOfShard(index: number): Keys {
     const keys = newKeys();
     if (shardOfKey(suite, keys.publicKey, SHARDS) === index) return keys;
   }
-}
-
-async function startTarget(handle: (socket: Socket) => void): Promise<number> {
-  const sockets: Socket[] = [];
-  const server = createServer((socket) => {
-    sockets.push(socket);
-    socket.on('error', () => undefined);
-    handle(socket);
-  });
-  onTestFinished(() => {
-    server.close();
-    for (const socket of sockets) socket.destroy();
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return (server.address() as AddressInfo).port;
 }
 
 const EFFECTS: { readonly [Part in keyof StartMessage]-?: () => Promise<void> } = {
