@@ -5,7 +5,7 @@ export class FakeTimers implements Timers {
   #now = 0;
   readonly #pending = new Map<object, { readonly at: number; readonly callback: () => void }>();
 
-  /** What was set so far, in order. */
+  /** All timers that were set so far, in order. */
   readonly delaysMs: number[] = [];
 
   readonly now = (): number => this.#now;

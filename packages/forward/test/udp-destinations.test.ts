@@ -193,7 +193,7 @@ describe('the destinations of a flow', () => {
     destinations.send(udp('no-place.example'), bytes('a'));
     expect(lookups.running + lookups.waiting).toBe(MAX_FLOW_LOOKUPS);
     forget(parts);
-    // What runs cannot be stopped, but what waits is gone, and there are places again.
+    // A lookup that has begun cannot be stopped, but those that waited are gone, and their places are free again.
     expect([lookups.running, lookups.waiting]).toEqual([resolved.length, 0]);
     const before = lookups.running;
     for (let n = 0; n < MAX_FLOW_LOOKUPS; n++) destinations.send(udp(`new${n}.example`), bytes('a'));

@@ -187,8 +187,8 @@ export class Driver {
   }
 
   /** Leaves the rest to the turn that is scheduled, unless much has arrived before it. Then events go out now, and packets
-   *  too, as long as the turn is not too long already. Timers do not expire, because the acknowledgement that seems to be missing may wait in the socket (spec
-   *  recovery 4). */
+   *  too, unless the turn is too long already. Timers do not expire, because the acknowledgement that seems to be missing
+   *  may wait in the socket (spec recovery 4). */
   #handlePoll(bytes: number): void {
     this.#schedule();
     this.#unansweredBytes += bytes;

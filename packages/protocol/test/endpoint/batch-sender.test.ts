@@ -1,4 +1,4 @@
-/** What a batch may contain: how large its datagrams are, how many there are, and when it ends (spec mtu 2, 5, path 2). */
+/** The contents of a batch: the size of its datagrams, their number, and when it ends (spec mtu 2, 5, path 2). */
 import { describe, expect, it } from 'vitest';
 import { BatchSender } from '../../src/endpoint/batch-sender.js';
 import { TransmitBatch } from '../../src/endpoint/transmit-batch.js';

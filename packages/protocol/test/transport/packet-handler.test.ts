@@ -1,4 +1,4 @@
-/** What a packet that arrives does, frame by frame, and what it counts as (spec streams 1, 2). */
+/** The effect of each frame of a packet, and how the packet is counted (spec streams 1, 2). */
 import { describe, expect, it } from 'vitest';
 import { ConnectionErrorCode } from '../../src/failure.js';
 import { DEFAULT_TRANSPORT } from '../../src/transport/config.js';

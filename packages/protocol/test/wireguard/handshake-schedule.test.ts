@@ -24,7 +24,7 @@ function setUp() {
     schedule.beginTry(now);
     schedule.onInitiated(now);
   };
-  /** What the owner does when the retry timer fires. */
+  /** Does as the owner does when the retry timer fires. */
   const retry = (): boolean => {
     timers.cancel(Timer.handshakeRetry);
     return schedule.retry();

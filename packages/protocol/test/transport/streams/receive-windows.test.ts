@@ -1,4 +1,4 @@
-/** What the peer may send when bytes arrive, are read, or will never be read (spec streams 5.1 to 5.3). */
+/** How the peer's credit changes when bytes arrive, are read, or will never be read (spec streams 5.1 to 5.3). */
 import { describe, expect, it } from 'vitest';
 import { INITIAL_MAX_STREAM_DATA_BYTES, OPENING_BYTES } from '../../../src/transport/limits.js';
 import { PendingFrames } from '../../../src/transport/pending-frames.js';
@@ -109,7 +109,7 @@ describe('bytes that nobody will read', () => {
   });
 });
 
-/** What a stream takes from the others is seen in the opening window of the next one. */
+/** The opening window of the next stream shows how much this one has taken from the others. */
 describe('the claim of a stream on the window of the connection (spec streams 5.3)', () => {
   const openingWindow = ({ arrive }: ReturnType<typeof setUp>, id: number) =>
     arrive(id, 0, OPENING_BYTES).receiving.limit;

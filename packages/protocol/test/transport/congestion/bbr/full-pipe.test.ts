@@ -47,7 +47,7 @@ describe('the full pipe (§5.3.1.2)', () => {
     expect(pipe.isFullNow).toBe(false);
     check(pipe, 200);
     expect(pipe.isFullNow).toBe(true);
-    // What comes after that changes nothing until the next reset.
+    // Later rounds change nothing until the next reset.
     check(pipe, 1000);
     expect(pipe.isFullNow).toBe(true);
   });
