@@ -35,7 +35,9 @@ export function enrolInStore(
   presharedKey.fill(0);
   // Another process enrolled somebody, or revoked the invite, at the same time.
   const now = loadStoredPeer(directory, name);
-  return (now && outcomeOf(now, publicKey, nowMs)) ?? { status: 'not-allowed' };
+  const outcome = now && outcomeOf(now, publicKey, nowMs);
+  now?.invite.presharedKey.fill(0);
+  return outcome ?? { status: 'not-allowed' };
 }
 
 /** @returns undefined when the client can enrol now */
