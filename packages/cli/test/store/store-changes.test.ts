@@ -137,16 +137,21 @@ describe('a store', () => {
 });
 
 describe('a store after a crash (spec enrolment 6: "MUST find a store that it can read")', () => {
-  it('ignores what was never renamed, and deletes it later', () => {
-    const old = path.join(directory, '.new-000000000000');
-    const young = path.join(directory, '.removed-000000000000');
-    mkdirSync(old);
-    mkdirSync(young);
+  it('ignores what was never renamed', () => {
+    mkdirSync(path.join(directory, '.new-000000000000'));
+    mkdirSync(path.join(directory, '.removed-000000000000'));
     writeFileSync(path.join(directory, 'laptop', '.enrolled.toml.0123456789ab.tmp'), 'public');
-    utimesSync(old, 1000, 1000);
-    expect(loadStore(directory)).toHaveLength(1);
-    sweepStore(directory, statSync(young).mtimeMs + 1000);
-    expect(readdirSync(directory).sort()).toEqual(['.changed', '.removed-000000000000', 'laptop']);
+    expect(loadStore(directory).map(({ name }) => name)).toEqual(['laptop']);
+  });
+
+  it('deletes leftovers that are more than an hour old, and nothing else', () => {
+    const age = (name: string, seconds: number) => utimesSync(path.join(directory, name), seconds, seconds);
+    const leftovers = ['.new-000000000000', '.new-111111111111', '.removed-000000000000', '.removed-1'];
+    for (const name of leftovers) mkdirSync(path.join(directory, name, 'inside'), { recursive: true });
+    for (const name of ['.changed', 'laptop', '.new-000000000000', '.removed-000000000000']) age(name, 999);
+    for (const name of ['.new-111111111111', '.removed-1']) age(name, 1000);
+    sweepStore(directory, 4_600_000);
+    expect(readdirSync(directory).sort()).toEqual(['.changed', '.new-111111111111', '.removed-1', 'laptop']);
     sweepStore(path.join(directory, 'none'), 0);
   });
 

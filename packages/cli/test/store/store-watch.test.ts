@@ -3,30 +3,34 @@ import path from 'node:path';
 import { systemTimers, type Timers } from '@underpass/runtime';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { removeStored, setRules } from '../../src/store/store-changes.js';
-import { StoreWatch } from '../../src/store/store-watch.js';
+import { STORE_SETTLE_MS, StoreWatch } from '../../src/store/store-watch.js';
 import { loadStoredPeer, type StoredPeer } from '../../src/store/stored-peer.js';
 import { temporaryDirectory } from '../temporary-directory.js';
 import { storeWithInvite } from './invites.js';
 
 /** Timers that fire when the test says so. */
 class ManualTimers implements Timers {
-  #callbacks = new Map<object, () => void>();
-  set(callback: () => void): object {
+  readonly #due = new Map<object, { readonly callback: () => void; readonly delayMs: number }>();
+  set(callback: () => void, delayMs: number): object {
     const timer = {};
-    this.#callbacks.set(timer, callback);
+    this.#due.set(timer, { callback, delayMs });
     return timer;
   }
   clear(timer: object): void {
-    this.#callbacks.delete(timer);
+    this.#due.delete(timer);
   }
   get waiting(): number {
-    return this.#callbacks.size;
+    return this.#due.size;
   }
-  fire(): void {
-    const due = [...this.#callbacks.values()];
-    this.#callbacks.clear();
-    for (const callback of due) callback();
+  fire(matches = (_delayMs: number): boolean => true): void {
+    for (const [timer, { callback, delayMs }] of [...this.#due]) {
+      if (!matches(delayMs)) continue;
+      this.#due.delete(timer);
+      callback();
+    }
   }
+  look = (): void => this.fire((delayMs) => delayMs !== STORE_SETTLE_MS);
+  settle = (): void => this.fire((delayMs) => delayMs === STORE_SETTLE_MS);
 }
 
 function watched(directory: string, timers: Timers) {
@@ -98,11 +102,44 @@ describe('the watch of a store', () => {
     expect(changes()).toBe(0);
   });
 
-  it('ends', () => {
+  it('keeps what the relay has seen while the file cannot be read', () => {
+    const directory = temporaryDirectory();
+    const file = path.join(directory, '.changed');
+    writeFileSync(file, 'one');
     const timers = new ManualTimers();
-    const { watch } = watched(temporaryDirectory(), timers);
+    const { watch, changes } = watched(directory, timers);
+    rmSync(file);
+    watch.noteSeen();
+    writeFileSync(file, 'one'); // it was only moved away
+    for (let n = 0; n < 4; n++) timers.fire();
+    expect(changes()).toBe(0);
+  });
+
+  it('reports several changes that come together once, and those that come later again', () => {
+    const directory = temporaryDirectory();
+    const timers = new ManualTimers();
+    const { changes } = watched(directory, timers);
+    for (const [index, words] of [['one', 'two'], ['three'], ['four', 'five', 'six']].entries()) {
+      for (const word of words) {
+        writeFileSync(path.join(directory, '.changed'), word);
+        timers.look();
+      }
+      expect(timers.waiting).toBe(2);
+      expect(changes()).toBe(index);
+      timers.settle();
+      expect([changes(), timers.waiting]).toEqual([index + 1, 1]);
+    }
+  });
+
+  it('ends, and reports nothing that it has just noticed', () => {
+    const directory = temporaryDirectory();
+    const timers = new ManualTimers();
+    const { watch, changes } = watched(directory, timers);
     expect(timers.waiting).toBe(1);
+    writeFileSync(path.join(directory, '.changed'), 'one');
+    timers.look();
+    expect(timers.waiting).toBe(2);
     watch.close();
-    expect(timers.waiting).toBe(0);
+    expect([timers.waiting, changes()]).toEqual([0, 0]);
   });
 });
