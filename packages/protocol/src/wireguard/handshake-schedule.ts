@@ -149,7 +149,7 @@ export class HandshakeSchedule {
     this.#responsesSent = 0;
   }
 
-  /** The response or a copy of it is sent: schedules the next copy. */
+  /** The response or a copy of it is sent, or counts as lost because it may not be: schedules the next copy. */
   onResponseSent(now: number): void {
     const delayMs = RESPONSE_COPY_MS[this.#responsesSent++];
     if (delayMs !== undefined) this.#timers.set(Timer.responseCopy, now + delayMs);

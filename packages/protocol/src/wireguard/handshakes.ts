@@ -125,10 +125,12 @@ export class Handshakes<S> {
     const { address, allowanceBytes } = path;
     if (address === undefined) return 0;
     const response = this.#responder.takeResponse(now);
-    if (response !== undefined && response.length <= allowanceBytes) {
-      into.set(response);
+    if (response !== undefined) {
       this.#schedule.onResponseSent(now);
-      return response.length;
+      if (response.length <= allowanceBytes) {
+        into.set(response);
+        return response.length;
+      }
     }
     if (this.#schedule.takeTry()) {
       if (INITIATION_BYTES > allowanceBytes) this.#schedule.onHeldBack(now);
