@@ -110,6 +110,22 @@ test('on a short path, a restarted relay is noticed long before an answer has be
   expect(writer.world.take('client')).toContain(RESTARTED);
 });
 
+test('a relay that is gone is reported, although the keys ran out before there was anything to send (spec outage 2)', () => {
+  const world = new World(network(100));
+  world.run(200_000);
+  expect(world.take('client')).toEqual(['connected']);
+  expect(world.peers.client.view.keypairs).toEqual([]);
+  world.pair.setEndpoint('relay', undefined);
+  const askedAt = world.pair.now;
+  world.open('client');
+  world.run(10_000);
+  expect(world.waits).toEqual([{ side: 'client', type: 'waiting', at: expect.any(Number) }]);
+  const waitedMs = (world.waits[0]?.at ?? 0) - askedAt;
+  expect(waitedMs).toBeGreaterThan(1_000);
+  expect(waitedMs).toBeLessThan(3_000);
+  expect(world.peers.client.stats().waitingSince).toBe(askedAt);
+});
+
 test.each([300, 500, 1_000])(
   'a client whose last probe of the MTU search is lost after its last stream waits for nothing, %i ms after the start (spec outage 2)',
   (closedAt) => {
