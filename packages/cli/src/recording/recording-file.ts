@@ -33,6 +33,7 @@ export class RecordingFile {
   #totalBytes = 0;
   #isWriting = false;
   #isStopped = false;
+  #isClosing = false;
   #onIdle: (() => void) | undefined;
 
   constructor(options: RecordingFileOptions) {
@@ -44,7 +45,8 @@ export class RecordingFile {
   /** Takes a piece, which must not change any more.
    *  @returns false if it is not written, now or ever */
   append(piece: Uint8Array): boolean {
-    if (this.#isStopped || this.#waitingBytes + piece.length > this.#waitingLimitBytes) return false;
+    if (this.#isStopped || this.#isClosing) return false;
+    if (this.#waitingBytes + piece.length > this.#waitingLimitBytes) return false;
     if (this.#totalBytes + piece.length > this.#limitBytes) {
       this.#stop(undefined);
       return false;
@@ -56,9 +58,10 @@ export class RecordingFile {
     return true;
   }
 
-  /** Resolves when everything is written, or has failed, and the file is closed. Nothing may be appended after it. */
+  /** Resolves when everything is written, or has failed, and the file is closed. Nothing may be appended after it. If
+   *  the last pieces cannot be written, `onStopped` is called first. */
   async close(): Promise<void> {
-    this.#isStopped = true;
+    this.#isClosing = true;
     if (this.#isWriting) {
       await new Promise<void>((resolve) => {
         this.#onIdle = resolve;
