@@ -70,7 +70,7 @@ export class NewReno implements CongestionController {
 
   onSpuriousLoss(_now: number, sentAt: number): void {
     const before = this.#before;
-    if (before === undefined || before.at !== this.#recoveryStartedAt) return;
+    if (before === undefined) return;
     // A packet that caused an earlier cut does not refute this one.
     if (sentAt <= before.since || sentAt > before.at) return;
     this.windowBytes = Math.max(this.windowBytes, before.window);

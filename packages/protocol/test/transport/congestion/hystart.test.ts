@@ -30,6 +30,18 @@ class Rounds {
     }
     return growth;
   }
+
+  /** One more ACK in the last round, with which no round trip was measured. */
+  acknowledgeWithoutSample(): number | undefined {
+    const priorDeliveredBytes = this.#delivered - 1;
+    this.#delivered += BYTES;
+    return this.#hyStart.onAck({
+      ...emptyAckSample(),
+      ackedBytes: BYTES,
+      priorDeliveredBytes: priorDeliveredBytes - BYTES,
+      totalDeliveredBytes: this.#delivered,
+    });
+  }
 }
 
 /** Slow start in which the shortest round trip rises once. @returns what the window may grow by afterwards */
@@ -63,6 +75,22 @@ describe('HyStart++ (RFC 9406)', () => {
     rounds.run(80);
     for (let round = 0; round <= 5; round++) expect(rounds.run(100)).toBe(BYTES / 4);
     expect(rounds.run(100)).toBeUndefined();
+  });
+
+  it('counts conservative rounds afresh after a false alarm', () => {
+    const rounds = new Rounds();
+    rounds.run(80);
+    for (let round = 0; round < 4; round++) expect(rounds.run(100)).toBe(BYTES / 4);
+    expect(rounds.run(99)).toBe(BYTES);
+    for (let round = 0; round <= 5; round++) expect(rounds.run(120)).toBe(BYTES / 4);
+    expect(rounds.run(120)).toBeUndefined();
+  });
+
+  it('judges only by ACKs with which a round trip was measured', () => {
+    const rounds = new Rounds();
+    rounds.run(80);
+    expect(rounds.run(200, 7)).toBe(BYTES);
+    expect(rounds.acknowledgeWithoutSample()).toBe(BYTES);
   });
 
   it('resumes slow start when round trips become shorter again', () => {
