@@ -48,6 +48,10 @@ class RecordingSuite {
         this.#note('an AEAD key', key);
         return this.#recordingAead(inner.aead(key));
       },
+      xaeadSeal: (key, ...parameters) => {
+        this.#note('the sealing key of the guard', key);
+        return inner.xaeadSeal(key, ...parameters);
+      },
       xaeadOpen: (key, ...parameters) => {
         const cookie = inner.xaeadOpen(key, ...parameters);
         if (cookie !== undefined) this.secrets.push({ what: 'a cookie', bytes: cookie });
@@ -121,6 +125,16 @@ function recordedPair(presharedKey: Uint8Array | undefined = PRESHARED) {
 
 function isSame(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
+
+/** Brings B under load, so that it asks for cookies. */
+function floodB(pair: SessionPair, suite: CryptoSuite): void {
+  const strange = new Uint8Array(148);
+  strange[0] = 1;
+  writeMacs(suite, mac1Key(suite, pair.b.core.publicKey), undefined, strange);
+  for (let i = 0; i < UNDER_LOAD_HANDSHAKES_PER_SECOND; i++) {
+    pair.receive(pair.b, strange, { address: `203.0.113.${i}`, port: 5 });
+  }
 }
 
 /** Recognizes the hash of CONSTRUCTION. It is not a secret, but every handshake starts from it as its chaining key. */
@@ -217,18 +231,28 @@ describe('the secrets of a peer (spec session 8.1)', () => {
   it('include the cookies that it gave, and the key that opens them', () => {
     const { pair, recorder } = recordedPair();
     const { suite } = recorder;
-    const strange = new Uint8Array(148);
-    strange[0] = 1;
-    writeMacs(suite, mac1Key(suite, pair.b.core.publicKey), undefined, strange);
-    for (let i = 0; i < UNDER_LOAD_HANDSHAKES_PER_SECOND; i++) {
-      pair.receive(pair.b, strange, { address: `203.0.113.${i}`, port: 5 });
-    }
+    floodB(pair, suite);
     pair.connect();
     const kept = recorder.secrets.filter(({ what }) => what.includes('cookie'));
     expect(kept.map(({ what }) => what)).toEqual(['a cookie', 'the key of cookie replies']);
     expect(kept.every(({ bytes }) => bytes.some((byte) => byte !== 0))).toBe(true);
     pair.a.core.removePeer(pair.a.peer);
     expect(kept.filter(({ bytes }) => bytes.some((byte) => byte !== 0))).toEqual([]);
+  });
+
+  it('and those that cookies are made from are wiped when WireGuard is closed', () => {
+    const { pair, recorder, isPublic } = recordedPair();
+    const { suite } = recorder;
+    floodB(pair, suite);
+    pair.connect();
+    expect(pair.b.drops).toContain('cookie-required');
+    expect(recorder.secrets.filter(({ what }) => what.includes('guard'))).toHaveLength(1);
+    const constant = isConstant(recorder);
+    for (const { core } of [pair.a, pair.b]) core.close();
+    const publicKeys = [pair.a.core.publicKey, pair.b.core.publicKey];
+    const isKnown = (bytes: Uint8Array): boolean =>
+      isPublic(bytes) || constant(bytes) || publicKeys.some((key) => isSame(key, bytes));
+    expect(recorder.left(isKnown)).toEqual([]);
   });
 
   it('include the preshared key, which can be compared but not read', () => {
