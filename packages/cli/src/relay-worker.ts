@@ -4,7 +4,7 @@ import { runWorker, WORKER_PIPE_FD } from '@underpass/relay';
 import { endWithInternalError } from './commands/internal-error.js';
 import { controlSockets } from './control/control-directory.js';
 import { printErrorLine, tolerateFailingOutput } from './terminal.js';
-import { prepareForTraffic } from './traffic-flags.js';
+import { prepareForTraffic } from './v8-flags.js';
 
 tolerateFailingOutput();
 for (const event of ['uncaughtException', 'unhandledRejection'] as const)

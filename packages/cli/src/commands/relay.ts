@@ -43,8 +43,7 @@ import { makeStore, noteConnected, sweepStore } from '../store/store-changes.js'
 import { storeDirectoryOf } from '../store/store-files.js';
 import { StoreWatch } from '../store/store-watch.js';
 import { printLine } from '../terminal.js';
-import { prepareForTraffic } from '../traffic-flags.js';
-import { holdYoungGeneration } from '../young-generation.js';
+import { prepareForTraffic, prepareToStart } from '../v8-flags.js';
 import { endWithInternalError } from './internal-error.js';
 import { logRelayEvent, logRelaySummary } from './relay-log.js';
 import { type RunningSettings, reload, reloadOnSignal } from './reload.js';
@@ -65,6 +64,7 @@ export interface RelayFlags extends RecordingFlags {
 
 /** Runs until a signal stops it. */
 export async function runRelay(flags: RelayFlags): Promise<void> {
+  prepareToStart();
   // From here on SIGHUP reloads the config. Before this point the entry ignores it.
   const reloads = new ReloadRequests();
   process.on('SIGHUP', () => reloads.request());
@@ -78,7 +78,6 @@ export async function runRelay(flags: RelayFlags): Promise<void> {
     });
   }
   const version = configVersion(file);
-  const letGrow = holdYoungGeneration();
   let started: StartedRelay;
   try {
     started = await start(file, flags);
@@ -86,10 +85,7 @@ export async function runRelay(flags: RelayFlags): Promise<void> {
     // The config cannot work, so remove it: the next start must not find it. The key is fine, so it stays.
     if (isFirstRun) rmSync(file, { force: true });
     throw error;
-  } finally {
-    letGrow();
   }
-  prepareForTraffic();
   const { relay, log, settings, feed, recordings, inspect } = started;
   const { publicKey } = settings.atStart;
   const endpoint = flags.endpoint ?? settings.atStart.endpoint;
@@ -117,6 +113,7 @@ export async function runRelay(flags: RelayFlags): Promise<void> {
     configWatch.noteSeen();
     void manager.reloading(() => reloadOnSignal(relay, file, settings, log));
   });
+  prepareForTraffic();
   returnFreedMemory(); // of the compilers, above all
   const signal = await stop;
   manager.stopping();

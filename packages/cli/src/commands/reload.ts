@@ -9,7 +9,7 @@ import { ExitCode } from '../exit-code.js';
 import { failureOf } from '../failure-lines.js';
 import type { ListenAddress } from '../host-port.js';
 import { encodeKey } from '../key-text.js';
-import { holdYoungGeneration } from '../young-generation.js';
+import { prepareForTraffic, prepareToStart } from '../v8-flags.js';
 
 /** What a running relay goes by. */
 export interface RunningSettings {
@@ -27,7 +27,7 @@ export async function reload(
   running: RunningSettings,
   log: Log,
 ): Promise<ReloadReport> {
-  const letGrow = holdYoungGeneration();
+  prepareToStart();
   try {
     // Opening a pipe would block the whole program until another process writes to it.
     if (statSync(file, { throwIfNoEntry: false })?.isFIFO()) {
@@ -64,7 +64,7 @@ export async function reload(
     for (const line of failureOf(error).lines) log.error({ event: 'reload-failed' }, `not reloaded: ${line}`);
     throw error;
   } finally {
-    letGrow();
+    prepareForTraffic();
   }
 }
 

@@ -14,7 +14,7 @@ import { MetricsServer } from '../metrics/metrics-server.js';
 import { joinTaps, type Recordings } from '../recording/recordings.js';
 import { serviceManager } from '../service/notify.js';
 import { type StopSignal, untilStopSignal } from '../stop-signal.js';
-import { prepareForTraffic } from '../traffic-flags.js';
+import { prepareForTraffic } from '../v8-flags.js';
 import { terminalProgress } from '../wait-progress.js';
 import { logClientEvent, logClientSummary, logForward } from './client-log.js';
 import { ClientConfigFollower, type LoadedClientConfig } from './follow-client-config.js';
