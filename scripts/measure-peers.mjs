@@ -29,9 +29,15 @@ const FILL = 'f';
 /** Measures the memory of an endpoint, in a process of its own. */
 const PEER_MEMORY = fileURLToPath(new URL('measuring/peer-memory.mjs', import.meta.url));
 
-/** Runs in the relay. On SIGUSR2 it logs what the process holds. */
-const MEMORY_PROBE = `process.on('SIGUSR2', () => {
-  for (let i = 0; i < 5; i++) globalThis.gc();
+/** Runs in the relay. On SIGUSR2 it logs what the process holds. It asks for the collector only then: with another flag at its
+ *  start, Node would compile its own modules again, and occupy more. */
+const MEMORY_PROBE = `
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+process.on('SIGUSR2', () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc');
+  for (let i = 0; i < 5; i++) collect();
   const { heapUsed, external } = process.memoryUsage();
   console.error(JSON.stringify({ event: 'memory', heldBytes: heapUsed + external }));
 })`;
@@ -85,7 +91,7 @@ async function measure(count, target) {
   const startedAt = performance.now();
   const relay = programs.start(
     ['relay', '--config', config, '--listen', '127.0.0.1:0'],
-    ['--expose-gc', `--import=data:text/javascript,${encodeURIComponent(MEMORY_PROBE)}`],
+    [`--import=data:text/javascript,${encodeURIComponent(MEMORY_PROBE)}`],
   );
   const { port } = await relay.event('listening');
   const startMs = performance.now() - startedAt;
