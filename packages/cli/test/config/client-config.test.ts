@@ -5,6 +5,7 @@ import { clientConfigOf } from '../../src/config/client-config.js';
 import { parseTomlDocument } from '../../src/config/toml-document.js';
 import { writeKeyFile } from '../../src/key-file.js';
 import { encodeKey } from '../../src/key-text.js';
+import { DEFAULT_CONNECT_TIMEOUT_SECONDS } from '../../src/limits.js';
 import { publicKeyOf } from '../../src/public-key.js';
 import { temporaryDirectory } from '../temporary-directory.js';
 
@@ -37,7 +38,7 @@ private_key_file = "client.key"
 describe('client.toml', () => {
   it('loads with its relay and its forwards', () => {
     const config = load(
-      `${START}persistent_keepalive_seconds = 25\nlocal_forwards = ["8080:localhost:80", "[::1]:1-2:db:3-4"]\ndynamic_forwards = ["1080"]\nreverse_forwards = ["*:80:localhost:3000"]\n`,
+      `${START}persistent_keepalive_seconds = 25\nlocal_forwards = ["8080:localhost:80", "[::1]:1-2:db:3-4"]\ndynamic_forwards = ["1080"]\nreverse_forwards = ["*:80:localhost:3000"]\nudp_forwards = ["5353:9.9.9.9:53"]\n`,
     );
     expect(config.relay).toEqual({ host: 'vpn.example.org', port: 51820 });
     expect(config.persistentKeepaliveSeconds).toBe(25);
@@ -46,13 +47,52 @@ describe('client.toml', () => {
       ['local', '[::1]:1:db:3'],
       ['local', '[::1]:2:db:4'],
       ['dynamic', '1080'],
+      ['udp', '5353:9.9.9.9:53'],
       ['reverse', '*:80:localhost:3000'],
     ]);
     expect(config.presharedKey).toBeUndefined();
     expect(encodeKey(config.publicKey)).toBe(encodeKey(publicKeyOf(PRIVATE_KEY)));
   });
 
+  it('has its defaults, and every other setting that it may have', () => {
+    expect(load(START)).toMatchObject({
+      persistentKeepaliveSeconds: 0,
+      connectTimeoutSeconds: DEFAULT_CONNECT_TIMEOUT_SECONDS,
+      forwards: [],
+      congestion: undefined,
+      memoryPerPeerBytes: undefined,
+      metrics: undefined,
+      logLevel: undefined,
+    });
+    const settings = `connect_timeout_seconds = 7
+congestion = "bbr"
+memory_per_peer_mib = 64
+metrics = "127.0.0.1:9100"
+preshared_key_file = "client.psk"
+[log]
+level = "warn"
+`;
+    const presharedKey = new Uint8Array(32).fill(7);
+    writeKeyFile(path.join(directory, 'client.psk'), presharedKey);
+    expect(load(START + settings)).toMatchObject({
+      connectTimeoutSeconds: 7,
+      congestion: 'bbr',
+      memoryPerPeerBytes: 64 * 2 ** 20,
+      metrics: { host: '127.0.0.1', port: 9100 },
+      presharedKey,
+      logLevel: 'warn',
+    });
+    expect(load(`${START}connect_timeout_seconds = 0\n`).connectTimeoutSeconds).toBe(0);
+  });
+
   it.each<[string, string, string[]]>([
+    [
+      "the client's private key for the relay, without showing it",
+      START.replace(RELAY, encodeKey(PRIVATE_KEY)),
+      [
+        "client.toml:2: relay_public_key: found this client's private key (not shown), expected the relay's public key",
+      ],
+    ],
     [
       'a reverse forward that listens at a name',
       `${START}reverse_forwards = ["vps:80:localhost:3000"]\n`,

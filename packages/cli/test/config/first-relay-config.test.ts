@@ -11,6 +11,7 @@ describe('the first config of a relay', () => {
     const file = path.join(temporaryDirectory(), 'new', 'underpass', 'relay.toml');
     writeFirstRelayConfig(file);
     expect(statSync(file).mode & 0o777).toBe(0o600);
+    expect(statSync(path.dirname(file)).mode & 0o777).toBe(0o700);
     expect(statSync(path.join(path.dirname(file), 'relay.key')).mode & 0o777).toBe(0o600);
     expect(loadRelayConfig(file)).toMatchObject({ listen: { port: DEFAULT_RELAY_PORT }, peers: [] });
   });

@@ -27,6 +27,10 @@ vi.mock('../../src/key-file.js', async (importOriginal) => {
     ...original,
     readKeyFile: recorded(original.readKeyFile),
     readPrivateKeyFile: recorded(original.readPrivateKeyFile),
+    writeKeyFile: (file: string, key: Uint8Array): void => {
+      keys.push(key);
+      original.writeKeyFile(file, key);
+    },
   };
 });
 
@@ -56,8 +60,9 @@ describe('a config of a client', () => {
   };
 
   it('has its keys if it is accepted', () => {
+    const file = write(`relay_public_key = "${relayKey}"\n`);
     keys.length = 0;
-    loadClientConfig(write(`relay_public_key = "${relayKey}"\n`));
+    loadClientConfig(file);
     expect(keys.map(isWiped)).toEqual([false, false]);
   });
 
@@ -71,6 +76,14 @@ describe('a config of a client', () => {
     const file = write(`relay_public_key = "${own}"\n`);
     expect(refused(() => loadClientConfig(file))).toMatchObject({ left: 0 });
   });
+});
+
+it('the first config of a relay leaves its key on the disk alone, a new one or an old one', () => {
+  for (const name of ['relay.toml', 'second.toml']) {
+    keys.length = 0;
+    writeFirstRelayConfig(at(name));
+    expect(keys.map(isWiped)).toEqual([true]);
+  }
 });
 
 describe('a config of a relay', () => {

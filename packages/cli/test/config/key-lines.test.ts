@@ -29,7 +29,54 @@ allow = [
 deep = true
 `;
 
+/** What few people write, and the parser accepts. */
+const UNUSUAL = [
+  'empty = [ ]', // 1
+  "literal = '''", // 2
+  'a \\',
+  "it''s'''''", // 4: two quotes, then the end
+  'quotes = """""two"""""', // 5
+  'escaped = "\\\\" # "not open"', // 6
+  'joined = """\\', // 7
+  '  text \\"""\\',
+  '"""',
+  'a\t.\t\'b"c\' . "\\u0064\\"" = 1', // 10
+  'table = { x = 1, y = { z = [[1], [2, 3]] }, w = "}" }\r', // 11
+  'list = [1,2', // 12
+  ', "a,]" # ]',
+  ', 3]',
+  '\t[ spaced . out ]\t# comment', // 15
+  'last = true', // 16
+].join('\n');
+
 describe('the lines of a document', () => {
+  it.each<[number, KeyPath]>([
+    [1, ['empty']],
+    [2, ['literal']],
+    [5, ['quotes']],
+    [6, ['escaped']],
+    [7, ['joined']],
+    [10, ['a', 'b"c', 'd"']],
+    [11, ['table', 'x']],
+    [11, ['table', 'y', 'z', 1, 1]],
+    [11, ['table', 'w']],
+    [12, ['list', 1]],
+    [13, ['list', 2]],
+    [14, ['list', 3]],
+    [15, ['spaced', 'out']],
+    [16, ['spaced', 'out', 'last']],
+  ])('are %i for %j where strings, lists and keys are written unusually', (line, path) => {
+    const value = path.reduce<unknown>(
+      (at, key) => (at as Record<PropertyKey, unknown>)[key],
+      parse(UNUSUAL),
+    );
+    expect(value).toBeDefined();
+    // Nothing above the key answers for it.
+    const lines = new KeyLines(UNUSUAL);
+    expect(lines.lineOf(path)).toBe(line);
+    expect(lines.lineOf([...path, 'missing'])).toBe(line);
+  });
+
   it.each<[number, KeyPath]>([
     [2, ['listen']],
     [3, ['private_key_file']],

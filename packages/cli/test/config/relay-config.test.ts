@@ -78,6 +78,42 @@ level = "debug"
     expect(load('listen = 51820\nprivate_key_file = "relay.key"\n').listen).toEqual({ port: 51820 });
   });
 
+  it('has its sizes and times in the units of their names', () => {
+    const settings = `name = "home"
+endpoint = "relay.example.org:51820"
+congestion = "cubic"
+memory_per_peer_mib = 64
+max_outage_hours = 2
+idle_timeout_minutes = 3
+workers = 4
+metrics = 9100
+`;
+    expect(load(START + settings)).toMatchObject({
+      name: 'home',
+      endpoint: { host: 'relay.example.org', port: 51820 },
+      congestion: 'cubic',
+      memoryPerPeerBytes: 64 * 2 ** 20,
+      maxOutageMs: 2 * 3_600_000,
+      idleTimeoutMs: 3 * 60_000,
+      workers: 4,
+      metrics: { port: 9100 },
+    });
+  });
+
+  it('shares the last rules only, so that many different ones are not kept for ever', () => {
+    const own = Array.from({ length: 64 }, (_, index) => `192.0.2.9:${index + 1}`);
+    const list = (rules: readonly string[]) => `allow = ${JSON.stringify(rules)}`;
+    const rulesOf = (texts: readonly string[]) =>
+      load(START + peer('alice', ALICE, list(texts)) + peer('bob', BOB, list(['192.0.2.8:1']))).peers.map(
+        ({ allow }) => allow[0],
+      );
+    const [first, second] = rulesOf(['192.0.2.8:1']);
+    expect(first).toBe(second);
+    const [, third] = rulesOf(own);
+    expect(third).toEqual(first);
+    expect(third).not.toBe(first);
+  });
+
   it('needs no peers and no log table', () => {
     expect(load(START)).toMatchObject({ listen: { port: 51820 }, peers: [], logLevel: undefined });
   });

@@ -107,6 +107,12 @@ describe('the config of a relay', () => {
     ]);
   });
 
+  it("is refused when a client has enrolled with the relay's own key", () => {
+    const { publicKey: own } = loadRelayConfig(file, NOW);
+    addEnrolled(store, 'laptop', { publicKey: own, presharedKey: new Uint8Array(32).fill(9) });
+    expect(problems()).toEqual(['laptop:1: laptop and this relay have the same public key']);
+  });
+
   it('is refused when the store is damaged', () => {
     appendFileSync(path.join(store, 'laptop', 'peer.toml'), 'more = 1\n');
     expect(problems()).toEqual([

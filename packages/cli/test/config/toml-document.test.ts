@@ -1,6 +1,7 @@
-import { writeFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { CONFIG_LIMIT_BYTES, readTomlDocument } from '../../src/config/toml-document.js';
 import { temporaryDirectory } from '../temporary-directory.js';
 
@@ -34,5 +35,45 @@ describe('a config file', () => {
     expect(readTomlDocument(file).value).toEqual({});
     writeFileSync(file, '#'.repeat(CONFIG_LIMIT_BYTES + 1));
     expect(() => readTomlDocument(file)).toThrow('not a config file');
+  });
+
+  it('is refused when others can change it, or replace what a link leads to', () => {
+    const directory = temporaryDirectory();
+    const file = path.join(directory, 'a.toml');
+    writeFileSync(file, 'x = 1\n');
+    chmodSync(file, 0o666);
+    expect(() => readTomlDocument(file)).toThrow(`the config file ${file} can be changed by other users`);
+    const open = path.join(directory, 'open');
+    mkdirSync(open);
+    writeFileSync(path.join(open, 'a.toml'), 'x = 1\n', { mode: 0o600 });
+    chmodSync(open, 0o777);
+    symlinkSync(path.join(open, 'a.toml'), path.join(directory, 'link.toml'));
+    expect(() => readTomlDocument(path.join(directory, 'link.toml'))).toThrow(
+      `the directory of the config file ${open} can be changed by other users`,
+    );
+  });
+
+  it('may be a pipe, which nobody else can write to afterwards', () => {
+    const pipe = path.join(temporaryDirectory(), 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    chmodSync(pipe, 0o666);
+    const writer = spawn('sh', ['-c', 'echo "x = 1" > "$0"', pipe]);
+    expect(readTomlDocument(pipe).value).toEqual({ x: 1 });
+    writer.kill();
+  });
+
+  it('that cannot be read is named as the user gave it', () => {
+    const file = path.join(temporaryDirectory(), 'a.toml');
+    const hint = () => {
+      try {
+        readTomlDocument(file);
+      } catch (error) {
+        return (error as { readonly hint?: string }).hint;
+      }
+    };
+    expect(hint()).toBe('check the path given with --config');
+    vi.stubEnv('UNDERPASS_CONFIG', file);
+    expect(hint()).toBe('check the path given with UNDERPASS_CONFIG');
+    vi.unstubAllEnvs();
   });
 });
