@@ -2,6 +2,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
+import type { CliError } from '../../src/cli-error.js';
 import { CONFIG_LIMIT_BYTES, readTomlDocument } from '../../src/config/toml-document.js';
 import { temporaryDirectory } from '../temporary-directory.js';
 
@@ -64,11 +65,11 @@ describe('a config file', () => {
 
   it('that cannot be read is named as the user gave it', () => {
     const file = path.join(temporaryDirectory(), 'a.toml');
-    const hint = () => {
+    const hint = (): unknown => {
       try {
-        readTomlDocument(file);
+        return readTomlDocument(file);
       } catch (error) {
-        return (error as { readonly hint?: string }).hint;
+        return (error as CliError).hint;
       }
     };
     expect(hint()).toBe('check the path given with --config');
