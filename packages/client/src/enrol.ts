@@ -203,10 +203,17 @@ class EnrolmentAttempt {
       onReadable: () => {
         for (let chunk = stream.read(); chunk !== undefined; chunk = stream.read()) {
           // Bytes behind the longest answer are from a later version (spec enrolment 3.2).
-          if (received.length <= MAX_ENROL_ANSWER_BYTES) received = Buffer.concat([received, chunk]);
+          if (received.length <= MAX_ENROL_ANSWER_BYTES) {
+            const joined = Buffer.concat([received, chunk]);
+            received.fill(0);
+            received = joined;
+          }
+          chunk.fill(0); // the preshared key may be in it
         }
         const outcome = outcomeOf(received, stream.readFinished);
-        if (outcome !== undefined) this.#finish(outcome);
+        if (outcome === undefined) return;
+        received.fill(0);
+        this.#finish(outcome);
       },
     });
     stream.write(encodeRequest({ kind: 'enrol', publicKey: this.#options.publicKey }));
@@ -221,9 +228,6 @@ function outcomeOf(received: Uint8Array, isOver: boolean): Enrolment | undefined
   if (!status.ok) return isOver ? { kind: 'refused', status: 'internal-error' } : undefined;
   if (status.value !== 'opened') return { kind: 'refused', status: status.value };
   const answer = decodeEnrolAnswer(received.subarray(1));
-  if (answer !== undefined) {
-    received.fill(0);
-    return { kind: 'enrolled', answer };
-  }
+  if (answer !== undefined) return { kind: 'enrolled', answer };
   return isOver ? { kind: 'refused', status: 'internal-error' } : undefined;
 }

@@ -7,62 +7,31 @@ import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { type ClientParts, RunningClient } from '../src/client.js';
 import { DEFAULT_CONTACT_LIMIT_MS, FIRST_LOOKUP_MS } from '../src/client-constants.js';
 import type { ClientEvent, ClientOptions } from '../src/client-options.js';
-
-type Options = Readonly<Record<string, (...parameters: unknown[]) => unknown>> & {
-  readonly handler: Readonly<Record<string, (...parameters: unknown[]) => unknown>>;
-};
-
-const stage = vi.hoisted(() => ({
-  now: 1000,
-  /** What the parts were made with, by their names. */
-  options: {} as Record<string, unknown>,
-  /** The calls of the parts, in order. */
-  calls: [] as unknown[][],
-  /** What a part answers. */
-  answers: {} as Record<string, unknown>,
-}));
-
-/** A class whose objects record each call. */
-const played = vi.hoisted(() => (name: string, values: object = {}) => {
-  class Played {
-    constructor(options: unknown) {
-      stage.options[name] = options;
-      // biome-ignore lint/correctness/noConstructorReturn: a part that has every method
-      return new Proxy(this, {
-        get: (_target, key) => {
-          if (Object.hasOwn(values, key)) return Reflect.get(values, key);
-          const call = `${name}.${String(key)}`;
-          if (stage.answers[`${call}=`] !== undefined) return stage.answers[`${call}=`];
-          return (...parameters: unknown[]) => {
-            stage.calls.push([call, ...parameters]);
-            return stage.answers[call];
-          };
-        },
-      });
-    }
-  }
-  return Played;
-});
+import { calls, fire, optionsOf, type PlayedOptions, reset, stage } from './played-part.js';
 
 vi.mock('@underpass/runtime', async (importOriginal) => ({
   ...(await importOriginal<object>()),
-  Driver: played('driver', { now: () => stage.now }),
+  Driver: (await import('./played-part.js')).playedDriver(),
 }));
-vi.mock('../src/carrier.js', () => ({ Carrier: played('carrier') }));
-vi.mock('../src/forwards.js', () => ({ Forwards: played('forwards') }));
-vi.mock('../src/incoming-streams.js', () => ({ IncomingStreams: played('incoming') }));
-vi.mock('../src/contact-report.js', () => ({ ContactReport: played('report') }));
-vi.mock('../src/relay-finder.js', () => ({ RelayFinder: played('finder') }));
+vi.mock('../src/carrier.js', async () => ({ Carrier: (await import('./played-part.js')).played('carrier') }));
+vi.mock('../src/forwards.js', async () => ({
+  Forwards: (await import('./played-part.js')).played('forwards'),
+}));
+vi.mock('../src/incoming-streams.js', async () => ({
+  IncomingStreams: (await import('./played-part.js')).played('incoming'),
+}));
+vi.mock('../src/contact-report.js', async () => ({
+  ContactReport: (await import('./played-part.js')).played('report'),
+}));
+vi.mock('../src/relay-finder.js', async () => ({
+  RelayFinder: (await import('./played-part.js')).played('finder'),
+}));
 
 const RELAY = { host: 'relay.example', port: 51820 };
 const ADDRESS = { address: '192.0.2.1', port: 51820 };
 const ANY = expect.anything();
-const optionsOf = (name: string) => stage.options[name] as Options;
-const fire = (event: string, ...parameters: unknown[]) => optionsOf('driver').handler[event]?.(...parameters);
-
 beforeEach(() => {
-  Object.assign(stage, { now: 1000, options: {}, answers: {} });
-  Object.assign(stage.answers, {
+  reset({
     'carrier.shared=': {},
     'carrier.connections=': 3,
     'incoming.connections=': 4,
@@ -72,7 +41,6 @@ beforeEach(() => {
     'forwards.takeLostListeners': 0,
     'finder.start': new Promise(() => undefined),
   });
-  stage.calls.length = 0;
 });
 
 function setUp(more: Partial<ClientOptions> = {}) {
@@ -116,8 +84,6 @@ function setUp(more: Partial<ClientOptions> = {}) {
   return { client, contact, relayState, logged };
 }
 
-/** The calls since the last look. */
-const calls = () => stage.calls.splice(0);
 const error = (reason: string, code = 3) => ({ reason, code, isRemote: false }) as unknown as ConnectionError;
 
 describe('a client whose relay', () => {
@@ -370,7 +336,7 @@ describe('a client', () => {
     ]);
   });
 
-  it.each<[string, (observer: Options) => void, 'opened' | TunnelFailure]>([
+  it.each<[string, (observer: PlayedOptions) => void, 'opened' | TunnelFailure]>([
     ['opens', (observer) => void observer.onOpened?.(), 'opened'],
     ['is refused', (observer) => void observer.onFailed?.('not-allowed'), 'not-allowed'],
     ['ends without an answer', (observer) => void observer.onEnded?.(), 'connection-lost'],
@@ -379,7 +345,7 @@ describe('a client', () => {
     stage.answers['carrier.openFlow'] = { end: () => ended.push('ended') };
     const { client } = setUp();
     const tried = client.tryFlow({ host: 'localhost', port: 53, protocol: 'udp' });
-    const [[, options]] = calls() as [[string, Options]];
+    const [[, options]] = calls() as [[string, PlayedOptions]];
     expect(options).toMatchObject({ request: { kind: 'udp', host: 'localhost', port: 53 } });
     act(options);
     expect([await tried, ended]).toEqual([outcome, outcome === 'opened' ? ['ended'] : []]);
