@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import ipaddr from 'ipaddr.js';
 import { describe, expect, it } from 'vitest';
-import { judgeAddress, judgeAddresses, judgeTarget } from '../src/authorize.js';
+import { judgeAddress, judgeAddresses, judgeTarget, refuseUnixTarget } from '../src/authorize.js';
 import { parseAddress } from '../src/host.js';
 import { specialBlockOf } from '../src/special-purpose.js';
 import { rules } from './rules.js';
@@ -438,4 +438,37 @@ describe('for any rules and targets', () => {
     }
     expect(checked).toBeGreaterThan(30);
   });
+});
+
+// spec reverse 5
+describe('a target that the user has chosen', () => {
+  const choose = (host: string) => judgeTarget('own-choice', { host, port: 80 });
+
+  it('needs no rule', () => {
+    expect(choose('db.internal')).toEqual({ kind: 'lookup', name: 'db.internal' });
+    expect(choose('10.0.0.1')).toEqual({ kind: 'addresses', addresses: ['10.0.0.1'] });
+    expect(refuseUnixTarget('own-choice', { path: '/run/a.sock' })).toBeUndefined();
+    const target = { host: 'db.internal', port: 80 };
+    const judged = judgeAddresses('own-choice', target, ['10.0.0.1', 'fe80::1', '127.0.0.1'], 2, () => []);
+    expect(judged).toEqual({ permitted: ['10.0.0.1', 'fe80::1'], advice: '' });
+  });
+
+  it('has to be one all the same', () => {
+    expect(choose('127.1')).toMatchObject({ kind: 'refused' });
+    expect(choose('localhost')).toEqual({ kind: 'addresses', addresses: ['127.0.0.1', '::1'] });
+    expect(judgeAddress('own-choice', { host: 'db.internal', port: 80 }, 'nonsense')).toEqual({
+      permitted: false,
+      advice: "db.internal:80: 'nonsense' is not a valid address",
+    });
+  });
+});
+
+it('a unix socket is permitted by a rule with exactly its path (spec forwarding 3.7)', () => {
+  const allow = rules('unix:/run/a.sock', '*:*');
+  expect(refuseUnixTarget(allow, { path: '/run/a.sock' })).toBeUndefined();
+  for (const path of ['/run/a', '/run/a.sock2', '/run/b.sock']) {
+    expect(refuseUnixTarget(allow, { path })).toBe(
+      `no rule allows unix:${path}; to allow it, add the rule unix:${path}`,
+    );
+  }
 });

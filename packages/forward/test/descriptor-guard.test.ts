@@ -1,5 +1,6 @@
-import { readdirSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
+import fs, { readdirSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { DescriptorGuard } from '../src/descriptor-guard.js';
 import { DESCRIPTOR_LOOK_MS, DESCRIPTOR_WARNING_MS, RESERVED_DESCRIPTORS } from '../src/forward-constants.js';
 
@@ -87,5 +88,35 @@ describe('the guard over file descriptors', () => {
     const guard = new DescriptorGuard({ onShortage: () => undefined, now: () => 0 });
     expect(guard.hasRoom()).toBe(true);
     expect(opened()).toBe(before);
+  });
+
+  /** Replaces the system's calls. @param free how many descriptors can be opened */
+  function withFreeDescriptors(free: number) {
+    const { openSync, closeSync } = fs;
+    const opened: number[] = [];
+    const closed: number[] = [];
+    fs.openSync = () => {
+      if (opened.length === free) throw Object.assign(new Error('EMFILE'), { code: 'EMFILE' });
+      return opened.push(opened.length + 1_000_000) + 999_999;
+    };
+    fs.closeSync = (descriptor) => closed.push(descriptor);
+    syncBuiltinESMExports();
+    onTestFinished(() => {
+      Object.assign(fs, { openSync, closeSync });
+      syncBuiltinESMExports();
+    });
+    return { opened, closed };
+  }
+
+  it.each([
+    ['as many as it keeps in reserve', RESERVED_DESCRIPTORS, RESERVED_DESCRIPTORS, true],
+    ['no more than that', 1_000, RESERVED_DESCRIPTORS, true],
+    ['fewer if there are fewer, and refuses then', RESERVED_DESCRIPTORS - 1, RESERVED_DESCRIPTORS - 1, false],
+  ])('opens %s, and closes each of them', (_what, free, count, hasRoom) => {
+    const { opened, closed } = withFreeDescriptors(free);
+    const guard = new DescriptorGuard({ onShortage: () => undefined, now: () => 0 });
+    expect(guard.hasRoom()).toBe(hasRoom);
+    expect(opened).toHaveLength(count);
+    expect(closed).toEqual(opened);
   });
 });
