@@ -182,4 +182,37 @@ describe('the queue of names', () => {
     await resolver.answer('a', ['192.0.2.1']);
     expect([queue.running, outcomes]).toEqual([0, []]);
   });
+
+  it('counts a slow name as slow for its peer and for all until it is resolved', async () => {
+    const { resolver, look, lookMany, timers } = setUp();
+    const peers = Array.from({ length: 3 }, () => ({}));
+    const rounds = Math.ceil(MAX_SLOW_LOOKUPS_PER_PEER / MAX_LOOKUPS_PER_PEER);
+    const fill = (peer: object, name: string) => {
+      for (let round = 0; round < rounds; round++) {
+        lookMany(peer, `${name}${round}-`, MAX_LOOKUPS_PER_PEER);
+        timers.advance(SLOW_LOOKUP_MS);
+      }
+    };
+    for (const [i, peer] of peers.entries()) fill(peer, `slow${i}-`);
+    expect(resolver.asked).toHaveLength(MAX_SLOW_LOOKUPS);
+    const [first] = peers as [object];
+    // All slow places of this peer are taken, so what becomes overdue now keeps its quick place.
+    lookMany(first, 'more', MAX_LOOKUPS_PER_PEER);
+    timers.advance(SLOW_LOOKUP_MS);
+    look(first, 'waits');
+    expect(resolver.asked).not.toContain('waits');
+    // The same goes for a peer that has no slow name yet, because all slow places are taken.
+    const other = {};
+    lookMany(other, 'other', MAX_LOOKUPS_PER_PEER);
+    timers.advance(SLOW_LOOKUP_MS);
+    look(other, 'waits too');
+    expect(resolver.asked).not.toContain('waits too');
+    // A slow place that is given back goes to a name that is overdue, whose quick place goes to the next name.
+    await resolver.answer('slow0-0-0', []);
+    expect(resolver.asked).toContain('waits');
+    expect(resolver.asked).not.toContain('waits too');
+    // The first peer has its share, so the next one goes to the other.
+    await resolver.answer('slow1-0-0', []);
+    expect(resolver.asked.at(-1)).toBe('waits too');
+  });
 });

@@ -1,3 +1,4 @@
+import { Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { encodeProxyHeader, proxyHeaderOf } from '../src/proxy-header.js';
 import { socketPair } from './sockets.js';
@@ -47,5 +48,11 @@ describe('a PROXY header', () => {
     const ports = [header[24], header[25], header[26], header[27]] as number[];
     expect(((ports[0] as number) << 8) | (ports[1] as number)).toBe(theirs.localPort);
     expect(((ports[2] as number) << 8) | (ports[3] as number)).toBe(theirs.remotePort);
+  });
+
+  it('of a connection that is over has no addresses', () => {
+    expect(hex(proxyHeaderOf(new Socket()))).toBe(`${START}000000`);
+    const half = { remoteAddress: '127.0.0.1', localAddress: '127.0.0.1', localPort: 1 } as Socket;
+    expect(hex(proxyHeaderOf(half))).toBe(`${START}000000`);
   });
 });
