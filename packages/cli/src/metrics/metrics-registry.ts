@@ -51,11 +51,14 @@ export class MetricsRegistry {
       const { kind, name, version, suite, socket } = report;
       return [[{ kind, name, version, suite, socket }, 1]];
     });
-    this.#gauge('peers', 'Peers, by state.', ({ report, peers }) => [
-      [{ state: 'configured' }, report.kind === 'relay' ? report.peersConfigured : 1],
-      [{ state: 'connected' }, sum(peers, (peer) => Number(peer.connected))],
-      [{ state: 'waiting' }, sum(peers, (peer) => Number(peer.waitingMs !== undefined))],
-    ]);
+    this.#gauge('peers', 'Peers, by state.', ({ report }) => {
+      const peers = peersOf(report); // also those without series of their own
+      return [
+        [{ state: 'configured' }, report.kind === 'relay' ? report.peersConfigured : 1],
+        [{ state: 'connected' }, sum(peers, (peer) => Number(peer.connected))],
+        [{ state: 'waiting' }, sum(peers, (peer) => Number(peer.waitingMs !== undefined))],
+      ];
+    });
     this.#counter('drops_total', 'Datagrams without effect, by reason.', ({ report }) =>
       Object.entries(report.drops).map(([reason, count]) => [{ reason }, count]),
     );

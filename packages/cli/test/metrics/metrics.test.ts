@@ -54,13 +54,20 @@ describe('the metrics', () => {
     counts.onEvent({ type: 'stream-opened' });
     counts.onEvent({ type: 'stream-closed', clean: true });
     counts.onEvent({ type: 'stream-closed', clean: false });
+    counts.onEvent({ type: 'stream-closed' }); // nobody knows how
     counts.onEvent({ type: 'refused', status: 'not-allowed' });
-    counts.onEvent({ type: 'moved' });
+    counts.onEvent({ type: 'refused', status: 'not-allowed' });
+    counts.onEvent({ type: 'refused', status: 'name-not-found' });
+    counts.onEvent({ type: 'refused' });
+    counts.onEvent({ type: 'moved', status: 'timed-out' });
     const lines = await linesOf(aRelay(), counts);
     expect(lines).toContain('underpass_streams_opened_total 2');
-    expect(lines).toContain('underpass_streams_closed_total{how="clean"} 1');
+    expect(lines).toContain('underpass_streams_closed_total{how="clean"} 2');
     expect(lines).toContain('underpass_streams_closed_total{how="broken"} 1');
-    expect(lines).toContain('underpass_streams_refused_total{status="not-allowed"} 1');
+    expect(lines.filter((line) => line.includes('refused'))).toEqual([
+      'underpass_streams_refused_total{status="not-allowed"} 2',
+      'underpass_streams_refused_total{status="name-not-found"} 1',
+    ]);
   });
 
   it('count the UDP messages of a peer by what became of them', async () => {
@@ -76,6 +83,66 @@ describe('the metrics', () => {
     const lines = (await linesOf(aRelay({ peers }))).filter((line) => line.includes('packets_lost'));
     expect(lines).toHaveLength(MAX_METRIC_PEERS + 1);
     expect(lines.at(-1)).toBe(`underpass_peer_packets_lost_total{peer="${OTHER_PEERS}"} 21`);
+  });
+
+  it('have a series of each fact about a peer', async () => {
+    const numbers = {
+      handshakes: 2,
+      datagramsSent: 3,
+      datagramsReceived: 4,
+      bytesSent: 5,
+      bytesReceived: 6,
+      streamBytesSent: 7,
+      streamBytesReceived: 8,
+      packetsSent: 9,
+      packetsLost: 10,
+      openStreams: 11,
+    };
+    const peers = [aPeer({ ...numbers, waitingMs: 1500, smoothedRttMs: 20 })];
+    const lines = (await linesOf(aRelay({ peers }))).filter((line) => /_peer_(?!messages)/.test(line));
+    expect(lines.map((line) => line.replace('underpass_peer_', '').replace('{peer="laptop"}', ''))).toEqual([
+      'connected 1',
+      'waiting_seconds 1.5',
+      'open_streams 11',
+      'round_trip_seconds 0.02',
+      'handshakes_total 2',
+      'datagrams_sent_total 3',
+      'datagrams_received_total 4',
+      'bytes_sent_total 5',
+      'bytes_received_total 6',
+      'stream_bytes_sent_total 7',
+      'stream_bytes_received_total 8',
+      'packets_sent_total 9',
+      'packets_lost_total 10',
+    ]);
+  });
+
+  it('count every peer by its state, also those without series of their own', async () => {
+    const peers = Array.from({ length: MAX_METRIC_PEERS + 4 }, (_, i) =>
+      aPeer({ name: `peer${i}`, connected: i % 2 === 1, waitingMs: i % 4 === 3 ? 0 : undefined }),
+    );
+    const lines = await linesOf(aRelay({ peers, peersConfigured: 9999 }));
+    expect(lines.filter((line) => line.startsWith('underpass_peers{'))).toEqual([
+      'underpass_peers{state="configured"} 9999',
+      `underpass_peers{state="connected"} ${peers.length / 2}`,
+      `underpass_peers{state="waiting"} ${peers.length / 4}`,
+    ]);
+    const others = lines.filter((line) => line.includes(OTHER_PEERS));
+    expect(others).toContain(`underpass_peer_connected{peer="${OTHER_PEERS}"} 1`);
+    expect(others).toContain(`underpass_peer_open_streams{peer="${OTHER_PEERS}"} 4`);
+    expect((await linesOf(aRelay({ peers: peers.slice(4) }))).join()).not.toContain(OTHER_PEERS);
+  });
+
+  it('forget what is over: a scrape has no series of a peer that has gone', async () => {
+    let names = ['old', 'laptop'];
+    const report = () => aRelay({ peers: names.map((name) => aPeer({ name })) });
+    const registry = new MetricsRegistry({ report, counts: new StreamCounts() });
+    expect(await registry.render()).toContain('underpass_peer_connected{peer="old"} 1');
+    names = ['laptop'];
+    const text = await registry.render();
+    expect(text).not.toContain('peer="old"');
+    expect(text).toContain('underpass_peer_connected{peer="laptop"} 1');
+    expect(registry.contentType).toMatch(/^text\/plain; version=/);
   });
 
   it('have series for a limited number of errors', async () => {
