@@ -226,10 +226,10 @@ describe('a local connection', () => {
   it('that is refused says why, by the relay or because the target is forbidden', () => {
     const parts = setUp();
     const { observed } = carry(parts);
-    observed()?.onRefused?.('not-found');
+    observed()?.onRefused?.('name-not-found');
     observed()?.onForbidden?.();
     expect(parts.events.slice(1)).toMatchObject([
-      { type: 'refused', id: 1, target: TCP, status: 'not-found', advice: expect.any(String) },
+      { type: 'refused', id: 1, target: TCP, status: 'name-not-found', advice: expect.any(String) },
       { type: 'refused', id: 1, target: TCP, status: 'not-allowed', advice: expect.any(String) },
     ]);
   });

@@ -1,0 +1,266 @@
+/** What relays and clients answer at their control sockets, and what those who ask make of it. */
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+import path from 'node:path';
+import { PassThrough } from 'node:stream';
+import type { Client, ClientEvent } from '@underpass/client';
+import type { Relay, RelayEvent } from '@underpass/relay';
+import { monotonicMs } from '@underpass/runtime';
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { reloadRunningRelay, runningRelay } from '../../src/control/ask-relay.js';
+import { claimClient } from '../../src/control/claim-client.js';
+import type { ClientReport } from '../../src/control/client-report.js';
+import { collectReports } from '../../src/control/collect-reports.js';
+import { openControl as ask, askControl } from '../../src/control/control-client.js';
+import { type ControlServer, startControlServer } from '../../src/control/control-server.js';
+import { EventFeed } from '../../src/control/event-feed.js';
+import { openControl } from '../../src/control/open-control.js';
+import { openRelayControl } from '../../src/control/relay-control.js';
+import { encodeKey } from '../../src/key-text.js';
+import { recordingLog } from '../commands/recording-log.js';
+import { temporaryDirectory } from '../temporary-directory.js';
+
+const PUBLIC_KEY = new Uint8Array(32).fill(1);
+const RELAY_KEY = new Uint8Array(32).fill(2);
+const FACTS = {
+  name: 'vps',
+  endpoint: 'relay.example:51820',
+  publicKey: PUBLIC_KEY,
+  relayPublicKey: RELAY_KEY,
+};
+
+let directory = '';
+beforeEach(() => {
+  directory = temporaryDirectory();
+  vi.stubEnv('RUNTIME_DIRECTORY', undefined);
+  vi.stubEnv('XDG_RUNTIME_DIR', directory);
+  onTestFinished(() => void vi.unstubAllEnvs());
+});
+
+const PROCESS = {
+  suite: 'portable',
+  socket: 'plain',
+  segments: false,
+  coalesces: true,
+  drops: { replayed: 2 },
+  sendErrors: { EPERM: 1 },
+};
+const STATS = { connected: true, handshakes: 3, datagramsReceived: 4, flowDatagrams: { sent: 1 } };
+
+function aStatus() {
+  return {
+    ...PROCESS,
+    relay: STATS,
+    forwards: [
+      {
+        spec: { kind: 'local', text: '8080:localhost:80', place: { bind: { kind: 'loopback' }, port: 8080 } },
+        addresses: [{ address: '127.0.0.1', port: 8080 }],
+      },
+    ],
+    openStreams: 1,
+    streams: [
+      { id: 5, target: { host: 'localhost', port: 80 }, from: 'a program', openedAt: monotonicMs() - 50 },
+    ],
+  };
+}
+
+async function claimed(client: object) {
+  const claim = await claimClient(FACTS, recordingLog());
+  if (claim.kind !== 'claimed') throw new Error('the keys were taken');
+  onTestFinished(() => claim.control.close());
+  const second = await claimClient(FACTS, recordingLog());
+  if (second.kind !== 'taken') throw new Error('the keys were free');
+  claim.control.serve({ forwards: [], ...client } as unknown as Client);
+  return { control: claim.control, socket: second.socket };
+}
+
+/** The next line of an answer. */
+async function nextLine(answer: IncomingMessage): Promise<unknown> {
+  const [chunk] = (await once(answer, 'data')) as [Buffer];
+  return JSON.parse(String(chunk));
+}
+
+describe('a client answers', () => {
+  it('with its status', async () => {
+    const { socket } = await claimed({ status: aStatus });
+    const report = await askControl<ClientReport>({ socket, method: 'GET', path: '/status' });
+    expect(report).toMatchObject({
+      kind: 'client',
+      name: 'vps',
+      endpoint: 'relay.example:51820',
+      publicKey: encodeKey(PUBLIC_KEY),
+      pid: process.pid,
+      suite: 'portable',
+      coalesces: true,
+      drops: { replayed: 2 },
+      sendErrors: { EPERM: 1 },
+      relay: {
+        name: 'vps',
+        publicKey: encodeKey(RELAY_KEY),
+        connected: true,
+        handshakes: 3,
+        messages: { sent: 1 },
+      },
+      forwards: [{ text: '8080:localhost:80', kind: 'local' }],
+      streams: [{ id: 5, target: 'localhost:80', address: 'a program' }],
+      streamsNotListed: 0,
+    });
+    expect(report).not.toHaveProperty('relayPublicKey');
+    expect(report.streams[0]?.openMs).toBeGreaterThanOrEqual(50);
+  });
+
+  it('what became of a target and of a probe, or what is wrong with the request', async () => {
+    const tryFlow = async () => 'not-allowed';
+    const probe = async (options: object) => ({ ok: true, ...options });
+    const { socket } = await claimed({ tryFlow, probe });
+    const post = (route: string, body: object) => askControl({ socket, method: 'POST', path: route, body });
+    expect(await post('/check', { target: 'localhost:53/udp' })).toEqual({ outcome: 'not-allowed' });
+    const sizes = { uploadBytes: 1, downloadBytes: 2 };
+    expect(await post('/probe', sizes)).toEqual({ ok: true, ...sizes });
+    await expect(post('/check', {})).rejects.toThrow('expected {"target"');
+  });
+
+  it('with what happens', async () => {
+    const { socket, control } = await claimed({});
+    const answer = await ask({ socket, method: 'GET', path: '/events' });
+    onTestFinished(() => void answer.destroy());
+    expect(await nextLine(answer)).toEqual({ type: 'following', pid: process.pid });
+    const event: ClientEvent = { type: 'resumed', silentMs: 5 };
+    control.onEvent(event);
+    expect(await nextLine(answer)).toEqual(event);
+    await control.idle(); // to look on is no use
+  });
+
+  it('with a connection, which it counts as a use until that ends', async () => {
+    const target = new PassThrough();
+    const { socket, control } = await claimed({ dial: () => target });
+    const dialled = httpRequest({ socketPath: socket, method: 'POST', path: '/dial?target=localhost:80' });
+    dialled.flushHeaders();
+    await vi.waitUntil(() => target.listenerCount('connect') > 0);
+    let isIdle = false;
+    const idle = control.idle().then(() => {
+      isIdle = true;
+    });
+    await new Promise(setImmediate);
+    expect(isIdle).toBe(false);
+    target.emit('connect');
+    const [answer] = (await once(dialled, 'response')) as [IncomingMessage];
+    answer.on('error', () => undefined);
+    dialled.on('error', () => undefined);
+    dialled.write('echo');
+    expect(String((await once(answer, 'data'))[0])).toBe('echo');
+    dialled.destroy();
+    await idle;
+  });
+
+  it('with forwards, which it counts as a use until the other process goes', async () => {
+    const { socket, control } = await claimed({
+      addForward: async (spec: object) => ({ spec, addresses: [] }),
+      removeForward: async () => true,
+    });
+    const body = { forwards: [{ kind: 'local', text: '8080:localhost:80' }] };
+    const answer = await ask({ socket, method: 'POST', path: '/forwards', body });
+    await once(answer, 'data');
+    let isIdle = false;
+    const idle = control.idle().then(() => {
+      isIdle = true;
+    });
+    await new Promise(setImmediate);
+    expect(isIdle).toBe(false);
+    answer.destroy();
+    await idle;
+  });
+});
+
+describe('a relay answers', () => {
+  async function start(config: string) {
+    const feed = new EventFeed<RelayEvent>();
+    const reload = vi.fn(async () => ({ peers: 3, restartNeeded: ['listen'] }));
+    const relay = {
+      status: async () => ({ ...PROCESS, address: { address: '::', port: 51820 }, peers: [] }),
+    } as unknown as Relay;
+    const more = { publicKey: PUBLIC_KEY, endpoint: 'relay.example:51820', log: recordingLog() };
+    const server = await openRelayControl({ relay, config, reload, feed, ...more });
+    onTestFinished(() => server?.close());
+    return { feed, reload, server: server as ControlServer };
+  }
+  const configOf = (name: string) => {
+    const file = path.join(directory, `${name}.toml`);
+    writeFileSync(file, '');
+    return file;
+  };
+
+  it('those who know its config, with its status and by reading that again', async () => {
+    const [config, other] = [configOf('relay'), configOf('other')];
+    expect([await runningRelay(config), await reloadRunningRelay(config)]).toEqual([undefined, undefined]);
+    const { reload } = await start(config);
+    await start(configOf('third'));
+    expect(await runningRelay(config)).toMatchObject({
+      kind: 'relay',
+      name: 'relay',
+      config,
+      pid: process.pid,
+    });
+    expect(reload).not.toHaveBeenCalled();
+    expect(await reloadRunningRelay(config)).toEqual({ peers: 3, restartNeeded: ['listen'] });
+    expect(reload).toHaveBeenCalledTimes(1);
+    expect(await runningRelay(other)).toBeUndefined();
+    reload.mockRejectedValue(new Error('broken'));
+    await expect(reloadRunningRelay(config)).rejects.toThrow('broken');
+  });
+
+  it('with what happens', async () => {
+    const { feed, server } = await start(configOf('relay'));
+    const answer = await ask({ socket: server.file, method: 'GET', path: '/events' });
+    onTestFinished(() => void answer.destroy());
+    expect(await nextLine(answer)).toMatchObject({ type: 'following' });
+    feed.onEvent({ type: 'resumed', peer: 'laptop', silentMs: 5 });
+    expect(await nextLine(answer)).toMatchObject({ peer: 'laptop' });
+  });
+
+  it('everybody who asks for all processes of this user: relays first, each kind by name', async () => {
+    await claimed({ status: aStatus });
+    for (const name of ['zoo', 'attic']) await start(configOf(name));
+    const broken = await startControlServer('relay-0123456789ab.sock', {
+      'GET /status': () => {
+        throw new Error('it is broken');
+      },
+    });
+    onTestFinished(() => broken.close());
+    const { reports, problems } = await collectReports();
+    expect(reports.map(({ kind, name }) => `${kind} ${name}`)).toEqual([
+      'relay attic',
+      'relay zoo',
+      'client vps',
+    ]);
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toContain('it is broken');
+    expect((await collectReports('zoo')).reports.map(({ name }) => name)).toEqual(['zoo']);
+    expect((await collectReports('nobody')).reports).toEqual([]);
+  });
+});
+
+describe('a process whose control socket cannot be opened', () => {
+  it('says so, and is useful without one', async () => {
+    const first = await openControl('test.sock', recordingLog(), {});
+    onTestFinished(() => first?.close());
+    const log = recordingLog();
+    expect(await openControl('test.sock', log, {})).toBeUndefined();
+    expect(log.lines).toEqual([
+      expect.stringMatching(
+        /^warn underpass status and other commands cannot reach this process: another process answers at/,
+      ),
+    ]);
+    expect(log.fields).toEqual([{ event: 'no-control' }]);
+  });
+
+  it('cannot be a client that others could join', async () => {
+    const first = await openControl('test.sock', recordingLog(), {});
+    onTestFinished(() => first?.close());
+    const dial = async () => undefined;
+    await expect(openControl('test.sock', recordingLog(), {}, dial)).rejects.toThrow(
+      'another process answers',
+    );
+  });
+});
