@@ -161,6 +161,56 @@ describe('a turn of the driver', () => {
     expect(socket.sent).toBe(6);
   });
 
+  it('gives all datagrams that the system has joined the time at which the first arrived', () => {
+    const { endpoint, socket, timers } = setUp();
+    const times: number[] = [];
+    endpoint.handleDatagram = (now: number) => {
+      times.push(now);
+      return 'none';
+    };
+    for (const [at, isCoalesced] of [
+      [10, false],
+      [11, true],
+      [12, true],
+      [13, false],
+    ] as const) {
+      timers.now = at;
+      socket.listener?.onDatagram(new Uint8Array(1), { address: '192.0.2.1', port: 1 }, isCoalesced);
+    }
+    expect(times).toEqual([10, 10, 10, 13]);
+  });
+
+  it('passes a datagram of another shard on, and handles those that others pass on (spec session 3.3)', () => {
+    const endpoint = new FakeEndpoint();
+    const socket = new FakeSocket();
+    const timers = new FakeTimers();
+    const turns = new Turns();
+    const passed: unknown[] = [];
+    const driver = new Driver({
+      endpoint,
+      socket,
+      handler: ignoringHandler,
+      timers,
+      now: () => timers.now,
+      defer: turns.defer,
+      passOn: (...what) => passed.push(what),
+    });
+    const from = { address: '192.0.2.1', port: 1 };
+    endpoint.reaction = { passOnTo: 3 };
+    socket.listener?.onDatagram(Uint8Array.of(7), from, false);
+    expect(passed).toEqual([[3, Uint8Array.of(7), from]]);
+    expect(turns.waiting).toHaveLength(0);
+    const handled: unknown[] = [];
+    endpoint.handlePassedOn = (...what: unknown[]) => {
+      handled.push(what);
+      return 'poll';
+    };
+    timers.now = 20;
+    driver.handlePassedOn(Uint8Array.of(8), from);
+    expect(handled).toEqual([[20, Uint8Array.of(8), from]]);
+    expect(turns.run()).toBe(1);
+  });
+
   it('also sends what the handlers of its events commanded', () => {
     const stream = fakeStream();
     const { endpoint, socket, turns, driver } = setUp();
@@ -403,11 +453,14 @@ describe('a datagram that the system refuses to send', () => {
 
 describe('closing', () => {
   it('leaves a datagram that arrives afterwards alone: the keys are wiped', async () => {
-    const { endpoint, turns, driver, fatal, receive } = setUp();
+    const { endpoint, socket, turns, driver, fatal, receive } = setUp();
     const closed = driver.close();
     turns.run();
     await closed;
     receive();
+    driver.handlePassedOn(new Uint8Array(1), { address: '192.0.2.1', port: 1 });
+    endpoint.handleTooLarge = () => expect.unreachable('the endpoint is destroyed');
+    socket.listener?.onTooLarge?.({ address: '192.0.2.1', port: 1 }, 1472);
     expect([endpoint.received.length, turns.waiting.length, fatal.length]).toEqual([0, 0, 0]);
   });
 
