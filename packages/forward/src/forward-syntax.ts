@@ -155,7 +155,6 @@ function splitFields(text: string): string[] | undefined {
   let rest = text;
   for (;;) {
     const end = rest.startsWith('[') ? rest.indexOf(']') + 1 : rest.search(/:|$/);
-    if (end === 0 && rest.startsWith('[')) return undefined;
     const field = rest.slice(0, end);
     if (!field.startsWith('[') && !field.startsWith('/') && /[[\]]/.test(field)) return undefined;
     fields.push(field);
@@ -187,10 +186,6 @@ function parseTargets(fields: readonly string[]): readonly Target[] | Refusal {
   const [first = '', portText] = fields;
   if (portText === undefined) {
     const target = parsePathTarget(first);
-    return 'reason' in target ? target : [target];
-  }
-  if (!portText.includes('-')) {
-    const target = parseTcpTarget(first, portText);
     return 'reason' in target ? target : [target];
   }
   const host = parseTargetHost(first);

@@ -248,3 +248,69 @@ describe('a reverse forward specification (spec reverse 1)', () => {
     expect(parseReverseForwards(text)).toMatchObject({ reason: expect.stringContaining(reason) });
   });
 });
+
+describe('what is wrong with a specification', () => {
+  const shape = 'expected [bind:]port:host:hostport, for example 8080:example.com:80';
+  const range = ', or a range as in 8000-8010';
+  const path = `/${'x'.repeat(MAX_UNIX_PATH_BYTES)}`;
+
+  it.each([
+    ['80:[::1:80', `'80:[::1:80': a bracket is unclosed or misplaced; ${shape}`],
+    ['80:[::1]x:80', `'80:[::1]x:80': a bracket is unclosed or misplaced; ${shape}`],
+    ['80:a]:80', `'80:a]:80': a bracket is unclosed or misplaced; ${shape}`],
+    ['80:a:0', "'0' is not a valid port for a: expected a number from 1 to 65535"],
+    ['80:a:65536', "'65536' is not a valid port for a: expected a number from 1 to 65535"],
+    ['x:a:80', "'x' is not a valid port to listen on: expected a number from 0 to 65535"],
+    ['0-5:a:1-6', `'0-5' is not a valid port to listen on: expected a number from 1 to 65535${range}`],
+    ['1-5:a:0-4', `'0-4' is not a valid port for a: expected a number from 1 to 65535${range}`],
+    ['1-2-3:a:1-3', `'1-2-3' is not a valid port to listen on: expected a number from 1 to 65535${range}`],
+    ['5-1:a:1-5', "'5-1' is not a valid range of ports: it ends before it begins"],
+    ['1-3:a b:1-3', "'a b' is not a valid host: expected a name or an IP address (IPv6 in brackets)"],
+    ['1-3:a:1-2', "'1-3:a:1-2' has 3 ports to listen on, but 2 ports at the target: expected as many"],
+    ['1-3:a:1', "'1-3:a:1' has 3 ports to listen on, but one port at the target: expected as many"],
+    ['80', `'80': ${shape}`],
+    ['1:2:3:4:5', "'1:2:3:4:5' has too many colons: write an IPv6 address in brackets, as in [::1]"],
+    ['/run/a:b:/run/c:d', `'/run/a:b:/run/c:d': ${shape}`],
+    ['a b:80:c:80', "'a b' is not a valid address to listen on: expected an IP address, a name or *"],
+  ])('-L %s', (text, reason) => {
+    expect(parseLocalForwards(text)).toEqual({ reason });
+  });
+
+  it.each([`${path}:a:80`, `80:${path}`])('a path that is too long is refused on both sides: %#', (text) => {
+    expect(parseLocalForwards(text)).toEqual({
+      reason: expect.stringContaining('the limit for unix sockets'),
+    });
+    expect(parseLocalForwards(`${text},proxy-protocol`)).toEqual(parseLocalForwards(text));
+  });
+
+  it('-U, -R and -D say what -L says', () => {
+    expect(parseUdpForwards('80:a:0')).toEqual(parseLocalForwards('80:a:0'));
+    expect(parseReverseForwards('80:a:0')).toEqual(parseLocalForwards('80:a:0'));
+    expect(parseDynamicForward('[::1')).toEqual({ reason: expect.stringContaining('expected [bind:]port') });
+    expect(parseDynamicForward('x')).toEqual({
+      reason: "'x' is not a valid port to listen on: expected a number from 0 to 65535",
+    });
+    expect(parseDynamicForward(path)).toEqual({
+      reason: expect.stringContaining('the limit for unix sockets'),
+    });
+  });
+
+  it('-U is between ports, without a header', () => {
+    expect(parseUdpForwards('53:9.9.9.9:53')).toEqual([
+      {
+        kind: 'udp',
+        text: '53:9.9.9.9:53',
+        place: { bind: loopback, port: 53 },
+        target: { host: '9.9.9.9', port: 53, protocol: 'udp' },
+      },
+    ]);
+    for (const text of ['53:/run/a', '/run/a:b:53']) {
+      expect(parseUdpForwards(text)).toEqual({
+        reason: `'${text}': UDP is forwarded between ports: expected [bind:]port:host:hostport, for example 5353:9.9.9.9:53`,
+      });
+    }
+    expect(parseUdpForwards('53:a:53,proxy-protocol')).toEqual({
+      reason: "'53:a:53,proxy-protocol': UDP has no PROXY protocol",
+    });
+  });
+});
