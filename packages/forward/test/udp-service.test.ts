@@ -13,6 +13,7 @@ import {
 } from '../src/forward-constants.js';
 import { formatTarget } from '../src/forward-spec.js';
 import { LookupQueue, type NameResolver } from '../src/lookup-queue.js';
+import type { RateLimit } from '../src/rate-limit.js';
 import { encodeRequest, encodeStatus, type RequestStatus } from '../src/request.js';
 import { SocketWatch } from '../src/socket-watch.js';
 import { FakeStream } from './fake-stream.js';
@@ -53,19 +54,22 @@ interface Setup {
   /** The error of a connect to this address. */
   readonly failure?: (address: string) => Error | undefined;
   readonly hasDescriptors?: () => boolean;
+  readonly limit?: RateLimit;
 }
 
-function setUp(allow: readonly string[], { resolve, failure, hasDescriptors }: Setup = {}) {
+function setUp(allow: readonly string[], { resolve, failure, hasDescriptors, limit }: Setup = {}) {
   const timers = new FakeTimers();
   const handlers = new Map<FakeStream, StreamHandler>();
   const sockets: FakeSocket[] = [];
   const heard: string[] = [];
+  let wakes = 0;
   let current = rules(...allow);
   const acceptor = new Acceptor({
     tunnel: {
       attach: (stream, handler) => handlers.set(stream as FakeStream, handler),
-      wake: () => undefined,
+      wake: () => wakes++,
     },
+    limit,
     lookups: new LookupQueue((name) => resolve?.(name) ?? new Promise(() => undefined), timers),
     rules: () => current,
     observer: {
@@ -121,7 +125,13 @@ function setUp(allow: readonly string[], { resolve, failure, hasDescriptors }: S
     current = rules(...texts);
     acceptor.onRulesChanged();
   };
-  return { accept, begin, setRules, timers, sockets, heard };
+  /** How often the driver was woken since the last call. */
+  const takeWakes = () => {
+    const count = wakes;
+    wakes = 0;
+    return count;
+  };
+  return { accept, begin, setRules, timers, sockets, heard, takeWakes };
 }
 
 describe('a flow at the relay', () => {
@@ -217,6 +227,60 @@ describe('a flow at the relay', () => {
     expect(sockets.map(({ isClosed }) => isClosed)).toEqual([true, true, true]);
     for (const { handler } of flows) handler.onClosed?.();
     expect(heard.filter((line) => line.startsWith('ended'))).toHaveLength(3);
+  });
+
+  it.each<[string, boolean, (stream: FakeStream, handler: StreamHandler) => void]>([
+    [
+      'its FIN',
+      true,
+      (stream, handler) => {
+        stream.arriveFin();
+        handler.onReadable?.();
+      },
+    ],
+    ['a stop', true, (_stream, handler) => handler.onStopped?.(StreamErrorCode.cancelled)],
+    ['its reset', false, (_stream, handler) => handler.onReset?.(StreamErrorCode.cancelled)],
+    ['a closed stream', false, (_stream, handler) => handler.onClosed?.()],
+  ])('that ends with %s of the peer has ended cleanly or not: %s', async (_what, clean, end) => {
+    const { accept, sockets, heard, timers, takeWakes } = setUp(['192.0.2.9:53/udp']);
+    const { stream, handler, arrive } = accept('192.0.2.9', 53);
+    await settled();
+    stream.arrive('nothing may follow the request');
+    handler.onReadable?.();
+    expect([sockets[0]?.isClosed, timers.pending]).toEqual([false, 1]);
+    takeWakes();
+    end(stream, handler);
+    expect([sockets[0]?.isClosed, timers.pending, takeWakes()]).toEqual([true, 0, 1]);
+    expect(heard.slice(1)).toEqual([`ended 0 0 ${clean}`]);
+    arrive('late');
+    sockets[0]?.arrive('late');
+    handler.onClosed?.();
+    expect([sockets[0]?.sent, stream.sentDatagrams, heard.length, takeWakes()]).toEqual([[], [], 2, 0]);
+  });
+
+  it('wakes the driver when it opens, and for each message that it sends', async () => {
+    const { accept, sockets, takeWakes } = setUp(['192.0.2.9:53/udp']);
+    accept('192.0.2.9', 53);
+    takeWakes();
+    await settled();
+    expect(takeWakes()).toBe(1);
+    sockets[0]?.arrive('answer');
+    expect(takeWakes()).toBe(1);
+    sockets[0]?.arrive('x'.repeat(2000));
+    expect(takeWakes()).toBe(0);
+  });
+
+  it('drops what exceeds the limit of its peer, in each direction, and counts it in neither', async () => {
+    const upTo = (limit: number) => ({ takeMessage: (length: number) => length <= limit });
+    const limit = { fromPeer: upTo(3), toPeer: upTo(5) } as unknown as RateLimit;
+    const { accept, sockets, heard } = setUp(['192.0.2.9:53/udp'], { limit });
+    const { stream, handler, arrive } = accept('192.0.2.9', 53);
+    await settled();
+    arrive('four', 'two');
+    for (const text of ['seven..', 'five.']) sockets[0]?.arrive(text);
+    expect([sockets[0]?.sent, stream.sentDatagrams.map(String)]).toEqual([['two'], ['five.']]);
+    handler.onStopped?.(StreamErrorCode.cancelled);
+    expect(heard.at(-1)).toBe('ended 5 3 true');
   });
 
   it('ends when the rules change and no longer permit it, before another message (spec forwarding 5.2: "MUST end the flow at once")', async () => {
