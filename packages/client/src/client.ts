@@ -39,6 +39,8 @@ export interface ClientParts {
   readonly endpoint: Endpoint;
   readonly relay: Peer;
   readonly socket: DatagramSocket;
+  /** Lets the socket go on from another port. */
+  readonly changePort: () => Promise<void>;
   readonly suiteName: string;
 }
 
@@ -145,6 +147,7 @@ export class RunningClient implements Client {
         relay.tryAddress(this.#driver.now(), address);
         this.#driver.wake();
       },
+      changePort: () => void this.#changePort(),
       contact: () => this.#contact(),
       onUnresolved: (code) => {
         const { host, port } = options.relay;
@@ -275,6 +278,17 @@ export class RunningClient implements Client {
 
   #emit(event: ClientEvent): void {
     this.#options.onEvent?.(event);
+  }
+
+  async #changePort(): Promise<void> {
+    const { log } = this.#options;
+    const { changePort, socket } = this.#parts;
+    try {
+      await changePort();
+      log.debug({ port: socket.address.port }, `no answer: going on from UDP port ${socket.address.port}`);
+    } catch (error) {
+      log.debug({ error }, 'no answer, and no other UDP port can be opened');
+    }
   }
 
   /** Looks for the relay, because something needs it now. */

@@ -1,4 +1,4 @@
-/** Finds the relay: looks up its name, and tries its addresses until one answers (spec outage 6, 7). */
+/** Finds the relay: looks up its name, and tries its addresses until one answers (spec outage 6, 7, 10). */
 import { isIP } from 'node:net';
 import { familyOf } from '@underpass/forward';
 import { type Address, sameAddress } from '@underpass/protocol';
@@ -8,6 +8,8 @@ import {
   MAX_LOOKUP_RETRY_MS,
   MIN_LOOKUP_RETRY_MS,
   NEXT_ATTEMPT_DELAY_MS,
+  NEXT_PORT_CHANGE_INTERVALS,
+  PORT_CHANGE_INTERVALS,
   SILENCE_MS,
 } from './client-constants.js';
 import { type NameLookup, type RelayName, resolveRelay } from './relay-address.js';
@@ -29,6 +31,8 @@ export interface RelayFinderOptions {
   readonly setAddress: (address: Address) => void;
   /** The same, and sends a handshake message there at once. */
   readonly tryAddress: (address: Address) => void;
+  /** Goes on from another port of this machine. Left out by what gives up before that would help. */
+  readonly changePort?: () => void;
   readonly contact: () => Contact;
   /** Called after each failed lookup while there is no address. */
   readonly onUnresolved: (code: string) => void;
@@ -42,8 +46,8 @@ export interface RelayFinderOptions {
  *  the finder then tries one address after another, each 250 ms after the one before. An attempt sends a copy of the
  *  same handshake message, and the session itself follows the answer to its source, so on an answer the finder only has
  *  to stop. Every 10 s it checks whether answers are overdue. If they are, it looks up the name again and tries its
- *  addresses, every other time the one that answered last. With an IP literal it does none of this. It never sends
- *  anything itself. */
+ *  addresses, every other time the one that answered last; with an IP literal there is nothing to look up. After 30 s
+ *  without an answer it asks for another port, and then once a minute. It never sends anything itself. */
 export class RelayFinder {
   readonly #options: RelayFinderOptions;
   readonly #hasName: boolean;
@@ -58,8 +62,9 @@ export class RelayFinder {
   #retryMs = MIN_LOOKUP_RETRY_MS;
   /** Datagrams received when this search began. */
   #receivedBefore = 0;
-  /** The state of contact at the last check. */
+  /** The state of contact at the last check, and how many checks in a row have found silence. */
   #last: Contact;
+  #silentChecks = 0;
   /** The address that answered last. Its family is tried first (RFC 8305 §4). */
   #answered: Address | undefined;
 
@@ -82,7 +87,7 @@ export class RelayFinder {
     this.#addresses = found;
     this.#options.setAddress(found[0]);
     if (this.#isSought) this.#search();
-    if (this.#hasName) this.#setTimer(() => void this.#checkSilence(), SILENCE_MS);
+    this.#setTimer(() => void this.#checkSilence(), SILENCE_MS);
     return undefined;
   }
 
@@ -149,7 +154,10 @@ export class RelayFinder {
     const before = this.#last;
     this.#last = this.#options.contact();
     this.#noteAnswer(this.#last);
-    if (isSilence(before, this.#last)) await this.#searchAgain();
+    this.#silentChecks = isSilence(before, this.#last) ? this.#silentChecks + 1 : 0;
+    if (this.#silentChecks % NEXT_PORT_CHANGE_INTERVALS === PORT_CHANGE_INTERVALS)
+      this.#options.changePort?.();
+    if (this.#silentChecks > 0 && this.#hasName) await this.#searchAgain();
     this.#setTimer(() => void this.#checkSilence(), SILENCE_MS);
   }
 

@@ -3,6 +3,8 @@ import { Endpoint } from '@underpass/protocol';
 import {
   chooseSuite,
   openUdpSocket,
+  RenewableSocket,
+  type SocketKind,
   secureRandom,
   tapped,
   transportOver,
@@ -18,8 +20,10 @@ import type { Client, ClientOptions } from './client-options.js';
 export async function startClient(options: ClientOptions): Promise<Client> {
   const chosen = await chooseSuite({ name: options.suite, log: options.log });
   const suite = options.watch === undefined ? chosen : watchedSuite(chosen, options.watch);
-  const opened = await openUdpSocket({ port: 0, kind: options.socket, log: options.log });
-  const socket = tapped(opened, options.tap);
+  const open = (kind: SocketKind | undefined) => openUdpSocket({ port: 0, kind, log: options.log });
+  const first = await open(options.socket);
+  const renewable = new RenewableSocket(first, () => open(first.kind));
+  const socket = tapped(renewable, options.tap);
   const endpoint = new Endpoint({
     role: 'client',
     privateKey: options.privateKey,
@@ -34,7 +38,13 @@ export async function startClient(options: ClientOptions): Promise<Client> {
     ...(options.presharedKey && { presharedKey: options.presharedKey }),
     persistentKeepaliveMs: options.persistentKeepaliveMs ?? 0,
   });
-  const client = new RunningClient(options, { endpoint, relay, socket, suiteName: suite.name });
+  const client = new RunningClient(options, {
+    endpoint,
+    relay,
+    socket,
+    changePort: () => renewable.renew(),
+    suiteName: suite.name,
+  });
   try {
     for (const forward of options.forwards) await client.addForward(forward);
     await client.findRelay();

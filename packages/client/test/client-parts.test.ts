@@ -43,7 +43,7 @@ beforeEach(() => {
   });
 });
 
-function setUp(more: Partial<ClientOptions> = {}) {
+function setUp(more: Partial<ClientOptions> = {}, changePort = async () => {}) {
   const logged: unknown[] = [];
   const relayState = { connected: false, keypair: undefined as number | undefined };
   const relay = {
@@ -73,7 +73,9 @@ function setUp(more: Partial<ClientOptions> = {}) {
         segments: true,
         coalesces: false,
         sendErrors: { EPERM: 1 },
+        address: { address: '::', port: 40_000 },
       } as unknown as DatagramSocket,
+      changePort,
       suiteName: 'portable',
     } satisfies ClientParts,
   );
@@ -83,6 +85,22 @@ function setUp(more: Partial<ClientOptions> = {}) {
   const contact = () => [carrier.hasContact?.(), carrier.isReachable?.()];
   return { client, contact, relayState, logged };
 }
+
+it('a client that should go on from another port does, and stays where it is if it cannot (spec outage 10)', async () => {
+  const changes: string[] = [];
+  const moved = setUp({}, async () => void changes.push('changed'));
+  optionsOf('finder').changePort?.();
+  await Promise.resolve();
+  expect(changes).toEqual(['changed']);
+  await vi.waitFor(() =>
+    expect(moved.logged).toEqual([[{ port: 40_000 }, 'no answer: going on from UDP port 40000']]),
+  );
+  const stuck = setUp({}, () => Promise.reject(new Error('no descriptors')));
+  optionsOf('finder').changePort?.();
+  await vi.waitFor(() =>
+    expect(stuck.logged).toEqual([[ANY, 'no answer, and no other UDP port can be opened']]),
+  );
+});
 
 const error = (reason: string, code = 3) => ({ reason, code, isRemote: false }) as unknown as ConnectionError;
 

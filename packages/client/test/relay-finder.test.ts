@@ -27,6 +27,8 @@ function setUp(host = 'relay.example', ...answers: readonly (readonly string[] |
     tried: [] as string[],
     unresolved: [] as string[],
     lookups: 0,
+    /** When another port was asked for. */
+    portChanges: [] as number[],
     /** Called while a lookup is under way. */
     duringLookup: () => {},
   };
@@ -41,6 +43,7 @@ function setUp(host = 'relay.example', ...answers: readonly (readonly string[] |
       useAddress(address);
       state.contact = { ...state.contact, datagramsSent: state.contact.datagramsSent + 1 };
     },
+    changePort: () => state.portChanges.push(timers.now),
     contact: () => state.contact,
     onUnresolved: (code) => state.unresolved.push(`${timers.now} ${code}`),
     timers,
@@ -235,6 +238,39 @@ describe('a relay that falls silent', () => {
     finder.seek();
     await finder.start();
     await timers.runTo(10 * SILENCE_MS);
+    finder.stop();
     expect([state.tried, state.lookups, timers.pending]).toEqual([[`0 ${V4}`], 0, 0]);
   });
+
+  it.each([
+    ['a name', 'relay.example'],
+    ['an IP literal', V4],
+  ])(
+    'makes the client go on from another port after 30 s, and then every minute, given %s (spec outage 10)',
+    async (_, host) => {
+      const { finder, timers, state, ask, hear } = setUp(host, [V4]);
+      finder.seek();
+      await finder.start();
+      /** Nothing is heard during so many intervals, while the client keeps asking. */
+      const keepAsking = async (intervals: number) => {
+        const from = timers.now / SILENCE_MS;
+        for (let i = 1; i <= intervals; i++) {
+          ask();
+          await timers.runTo((from + i) * SILENCE_MS);
+        }
+      };
+      hear();
+      await timers.runTo(SILENCE_MS);
+      await keepAsking(1 + 15);
+      expect(state.portChanges).toEqual([50_000, 110_000, 170_000]);
+      // The first interval began before an answer was due.
+      hear();
+      await keepAsking(1 + 2);
+      hear();
+      await keepAsking(1 + 2);
+      expect(state.portChanges).toHaveLength(3);
+      await keepAsking(1);
+      expect(state.portChanges).toHaveLength(4);
+    },
+  );
 });

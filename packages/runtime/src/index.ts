@@ -10,6 +10,7 @@ export { ambiguousAddresses } from './local-sockets.js';
 export * from './log.js';
 export * from './port-probe.js';
 export * from './random.js';
+export * from './renewable-socket.js';
 export { canShareSockets, openSocketGroup, type SocketGroup } from './socket-group.js';
 export * from './socket-kinds.js';
 export type { SharedSocket } from './system-socket.js';

@@ -1,0 +1,114 @@
+/** A socket whose port can be changed while the driver uses it. */
+import type { Address, TransmitBatch } from '@underpass/protocol';
+import type { DatagramListener, DatagramSocket } from './datagram-socket.js';
+import type { SocketKind } from './socket-kinds.js';
+
+/** What a socket hears that was replaced. */
+const NOBODY: DatagramListener = { onDatagram: () => {}, onBatchFree: () => {} };
+
+/** Stands between the driver and a socket, and passes every call on.
+ *
+ *  `renew` opens another socket and puts it in the place of the old one, which is closed. The driver notices nothing: it
+ *  never keeps a batch from one turn to the next, and what the old socket had yet to send is as good as lost on the way.
+ *  Whoever makes it says how sockets are opened, and they must all be of one kind, because a connection has decided by
+ *  the first one what it may send. */
+export class RenewableSocket implements DatagramSocket {
+  readonly #open: () => Promise<DatagramSocket>;
+  #socket: DatagramSocket;
+  #listener: DatagramListener = NOBODY;
+  #isRenewing = false;
+  #isClosed = false;
+  /** Of the sockets that were replaced. */
+  readonly #formerErrors: Record<string, number> = {};
+
+  /** @param open  opens another socket, like the first one */
+  constructor(first: DatagramSocket, open: () => Promise<DatagramSocket>) {
+    this.#socket = first;
+    this.#open = open;
+  }
+
+  /** Goes on from another port, which the system chooses. Does nothing while that is under way already.
+   *  @throws UnderpassError when no socket can be opened. The old one then stays */
+  async renew(): Promise<void> {
+    if (this.#isRenewing || this.#isClosed) return;
+    this.#isRenewing = true;
+    try {
+      const next = await this.#open();
+      if (this.#isClosed) {
+        await next.close();
+        return;
+      }
+      const old = this.#socket;
+      addCounts(this.#formerErrors, old.sendErrors);
+      old.listen(NOBODY);
+      this.#socket = next;
+      next.listen(this.#listener);
+      // The driver may wait for a batch that the old socket has not sent.
+      this.#listener.onBatchFree();
+      await old.close();
+    } finally {
+      this.#isRenewing = false;
+    }
+  }
+
+  get address(): Address {
+    return this.#socket.address;
+  }
+
+  get kind(): SocketKind {
+    return this.#socket.kind;
+  }
+
+  get refusesFragmentation(): boolean {
+    return this.#socket.refusesFragmentation;
+  }
+
+  get segments(): boolean {
+    return this.#socket.segments;
+  }
+
+  get coalesces(): boolean {
+    return this.#socket.coalesces;
+  }
+
+  get mayAnswerFromAnotherAddress(): boolean {
+    return this.#socket.mayAnswerFromAnotherAddress;
+  }
+
+  /** Of all sockets so far. */
+  get sendErrors(): Readonly<Record<string, number>> {
+    const all = { ...this.#formerErrors };
+    addCounts(all, this.#socket.sendErrors);
+    return all;
+  }
+
+  listen(listener: DatagramListener): void {
+    this.#listener = listener;
+    this.#socket.listen(listener);
+  }
+
+  acquireBatch(): TransmitBatch | undefined {
+    return this.#socket.acquireBatch();
+  }
+
+  releaseBatch(batch: TransmitBatch): void {
+    this.#socket.releaseBatch(batch);
+  }
+
+  send(batch: TransmitBatch): void {
+    this.#socket.send(batch);
+  }
+
+  answer(datagram: Uint8Array, to: Address): void {
+    this.#socket.answer(datagram, to);
+  }
+
+  close(): Promise<void> {
+    this.#isClosed = true;
+    return this.#socket.close();
+  }
+}
+
+function addCounts(to: Record<string, number>, from: Readonly<Record<string, number>>): void {
+  for (const [name, count] of Object.entries(from)) to[name] = (to[name] ?? 0) + count;
+}
