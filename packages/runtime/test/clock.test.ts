@@ -39,6 +39,71 @@ describe('the monotonic clock (spec outage 5)', () => {
     }
   });
 
+  it.each([
+    [999, 0],
+    [1_000, 1_000],
+    [1_500, 1_500],
+  ])('counts a sleep of %i ms as %i, even right after the start', (sleepMs, countedMs) => {
+    let awake = 5_000;
+    let uptime = 50_000;
+    const clock = sleepAwareClock(
+      () => awake,
+      () => uptime,
+    );
+    awake += 250;
+    uptime += 250 + sleepMs;
+    expect(clock()).toBe(5_250 + countedMs);
+    awake += 250;
+    uptime += 250;
+    expect(clock()).toBe(5_500 + countedMs);
+  });
+
+  it('adds short sleeps up until they are long enough to be counted', () => {
+    let awake = 0;
+    let uptime = 0;
+    const clock = sleepAwareClock(
+      () => awake,
+      () => uptime,
+    );
+    const times = [600, 600, 600].map((sleepMs) => {
+      awake += 1_000;
+      uptime += 1_000 + sleepMs;
+      return clock();
+    });
+    expect(times).toEqual([1_000, 3_200, 4_200]);
+  });
+
+  it('counts the whole sleep after the two clocks drifted the other way', () => {
+    let awake = 0;
+    let uptime = 10_000;
+    const clock = sleepAwareClock(
+      () => awake,
+      () => uptime,
+    );
+    awake += 1_000;
+    uptime += 100;
+    expect(clock()).toBe(1_000);
+    awake += 1_000;
+    uptime += 1_000 + 1_200;
+    expect(clock()).toBe(3_200);
+  });
+
+  it('reads the uptime at most four times a second', () => {
+    let awake = 0;
+    let reads = 0;
+    const clock = sleepAwareClock(
+      () => awake,
+      () => {
+        reads++;
+        return awake;
+      },
+    );
+    reads = 0;
+    for (; awake < 1_000; awake += 10) clock();
+    clock();
+    expect(reads).toBe(4);
+  });
+
   it('of this system moves forward', () => {
     const first = monotonicMs();
     expect(monotonicMs()).toBeGreaterThanOrEqual(first);

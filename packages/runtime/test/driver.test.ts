@@ -161,6 +161,55 @@ describe('a turn of the driver', () => {
     expect(socket.sent).toBe(6);
   });
 
+  it('counts what has arrived from the last turn on, and answers in between only beyond the limit', () => {
+    const { endpoint, socket, turns } = setUp();
+    const receive = (bytes: number): void =>
+      socket.listener?.onDatagram(new Uint8Array(bytes), { address: '192.0.2.1', port: 1 }, false);
+    for (let i = 0; i < 3; i++) {
+      receive(MAX_UNANSWERED_BYTES - 1);
+      turns.run();
+    }
+    endpoint.toSend = 1;
+    receive(MAX_UNANSWERED_BYTES - 1);
+    expect(socket.sent).toBe(0);
+    receive(1);
+    expect(socket.sent).toBe(1);
+  });
+
+  it('is followed by another one if sending causes events', () => {
+    const seen: string[] = [];
+    const stream = fakeStream();
+    const { endpoint, turns, driver } = setUp();
+    driver.attach(stream, { onReadable: () => seen.push('readable') });
+    const { pollTransmit } = endpoint;
+    endpoint.pollTransmit = (now, batch) => {
+      const isFilled = pollTransmit.call(endpoint, now, batch);
+      if (isFilled) {
+        endpoint.events.push({ type: 'stream-readable', stream }, { type: 'stream-readable', stream });
+      }
+      return isFilled;
+    };
+    endpoint.toSend = 1;
+    driver.wake();
+    expect(turns.run()).toBe(2);
+    expect(seen).toHaveLength(2);
+    driver.wake();
+    expect(turns.run()).toBe(1);
+  });
+
+  it('that fails is reported, and leaves the timer of the next one', () => {
+    const { endpoint, turns, driver, fatal, timers } = setUp();
+    endpoint.deadline = { at: 50, reason: 'loss' };
+    endpoint.pollTransmit = () => {
+      throw new Error('our bug');
+    };
+    driver.wake();
+    turns.run();
+    expect([fatal, timers.pending]).toEqual([[new Error('our bug')], 1]);
+    driver.wake();
+    expect(turns.run()).toBe(1);
+  });
+
   it('gives all datagrams that the system has joined the time at which the first arrived', () => {
     const { endpoint, socket, timers } = setUp();
     const times: number[] = [];
@@ -494,6 +543,22 @@ describe('closing', () => {
       keysWiped: true,
       timers: 0,
     });
+  });
+
+  it('goes on if the endpoint fails, which is reported', async () => {
+    const { endpoint, socket, turns, driver, fatal, timers } = setUp();
+    endpoint.close = () => {
+      throw new Error('our bug');
+    };
+    const closed = driver.close();
+    turns.run();
+    await closed;
+    expect([fatal, socket.closed, endpoint.destroyed, timers.pending]).toEqual([
+      [new Error('our bug')],
+      true,
+      true,
+      0,
+    ]);
   });
 
   it('waits for the kernel when the last messages do not fit into the free batches', async () => {
