@@ -7,6 +7,8 @@ describe('HOST:PORT', () => {
     ['localhost:1', 'localhost', 1],
     ['192.0.2.7:65535', '192.0.2.7', 65535],
     ['[2001:db8::1]:443', '2001:db8::1', 443],
+    [`${'a.'.repeat(126)}b:80`, `${'a.'.repeat(126)}b`, 80], // 253 characters
+    [`${'a'.repeat(63)}.b:80`, `${'a'.repeat(63)}.b`, 80],
   ])('reads %s', (text, host, port) => {
     expect(parseHostPort(text)).toEqual({ host, port });
   });
@@ -25,6 +27,10 @@ describe('HOST:PORT', () => {
     'two words:80',
     '-bad:80',
     `${'a'.repeat(64)}:80`,
+    `a.${'a'.repeat(64)}:80`,
+    `${'a.'.repeat(126)}bc:80`, // 254 characters
+    'good.-bad:80',
+    '-bad.good:80',
   ])('refuses %j', (text) => {
     expect(parseHostPort(text)).toBeUndefined();
   });
@@ -34,6 +40,8 @@ describe('[HOST:]PORT', () => {
   it.each([
     ['51820', { port: 51820 }],
     ['0', { port: 0 }],
+    ['65535', { port: 65535 }],
+    ['localhost:65535', { host: 'localhost', port: 65535 }],
     ['127.0.0.1:0', { host: '127.0.0.1', port: 0 }],
     ['[::1]:10', { host: '::1', port: 10 }],
   ])('reads %s', (text, expected) => {

@@ -1,6 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { clampPrivateKey, decodeKey, decodePublicKey, encodeKey, looksLikeKey } from '../src/key-text.js';
+import {
+  clampPrivateKey,
+  decodeKey,
+  decodePublicKey,
+  encodeKey,
+  isClamped,
+  isSameKey,
+  looksLikeKey,
+} from '../src/key-text.js';
 
 describe.each([
   ['a key', decodeKey],
@@ -43,6 +51,37 @@ describe('the text of a key', () => {
     expect(looksLikeKey(encodeKey(new Uint8Array(32).fill(7)))).toBe(true);
     expect(looksLikeKey('keys/relay.key')).toBe(false);
     expect(looksLikeKey('example.org:51820')).toBe(false);
+  });
+
+  it('is recognised with blanks around it, and by its length', () => {
+    const text = encodeKey(new Uint8Array(32).fill(7));
+    expect(looksLikeKey(` ${text}\n`)).toBe(true);
+    expect([39, 40, 46, 47].map((length) => looksLikeKey('A'.repeat(length)))).toEqual([
+      false,
+      true,
+      true,
+      false,
+    ]);
+  });
+
+  it('is of the same key if all bytes are equal', () => {
+    const key = new Uint8Array(32).fill(7);
+    expect(isSameKey(key, Uint8Array.from(key))).toBe(true);
+    expect(isSameKey(key, key.with(31, 8))).toBe(false);
+    expect(isSameKey(key, key.subarray(1))).toBe(false);
+  });
+
+  it.each([
+    [0, 0x40, true],
+    [0xf8, 0x7f, true],
+    [1, 0x40, false],
+    [4, 0x40, false],
+    [0, 0, false],
+    [0, 0x80, false],
+    [0, 0xc0, false],
+    [1, 0, false],
+  ])('shows whether the key is clamped: %i … %i', (first, last, expected) => {
+    expect(isClamped(new Uint8Array(32).fill(0xff).with(0, first).with(31, last))).toBe(expected);
   });
 
   it('is of a key that keygen clamps as in RFC 7748 section 5', () => {

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import {
   AUDIT_BURST_LINES,
+  AUDIT_LINES_PER_SECOND,
   DEBUG_BURST_LINES,
+  DEBUG_LINES_PER_SECOND,
   LOG_BURST_LINES,
   LOG_LINES_PER_SECOND,
   LogLimiter,
@@ -114,6 +116,40 @@ describe('a log limiter', () => {
     for (let i = 0; i < MAX_LOG_BUCKETS; i++) offer(1, `peer-${i}`);
     advance(60_000);
     offer(1, 'new');
+    expect(limiter.bucketCount).toBe(1);
+  });
+
+  it('says of each window how long it was and how many lines it lacks, and starts from zero', () => {
+    const { offer, advance, stall, suppressions } = setUp();
+    offer(LOG_BURST_LINES + 2);
+    stall(300);
+    offer(3);
+    advance(SUPPRESSION_WINDOW_MS - 300);
+    offer(2 * LOG_BURST_LINES);
+    advance(SUPPRESSION_WINDOW_MS);
+    const perWindow = (SUPPRESSION_WINDOW_MS / 1000) * LOG_LINES_PER_SECOND;
+    expect(suppressions.map(({ lines, windowMs }) => [lines, windowMs])).toEqual([
+      [5, SUPPRESSION_WINDOW_MS],
+      [2 * LOG_BURST_LINES - perWindow, SUPPRESSION_WINDOW_MS],
+    ]);
+  });
+
+  it('admits more at the rates of their kinds: audit and debugging', () => {
+    const { offer, advance } = setUp();
+    for (const event of ['stream-opened', 'visitor-opened']) {
+      expect(offer(AUDIT_BURST_LINES + 1, 'laptop', event, 'info')).toBe(AUDIT_BURST_LINES);
+    }
+    offer(DEBUG_BURST_LINES, 'laptop', 'x', 'debug');
+    advance(1000);
+    expect(offer(1000, 'laptop', 'visitor-opened', 'info')).toBe(AUDIT_LINES_PER_SECOND);
+    expect(offer(1000, 'laptop', 'x', 'debug')).toBe(DEBUG_LINES_PER_SECOND);
+  });
+
+  it('remembers no kind that is quiet at the end of a window, and those that are not', () => {
+    const { limiter, offer, advance } = setUp();
+    offer(1, 'phone');
+    offer(2 * LOG_BURST_LINES, 'laptop');
+    advance(SUPPRESSION_WINDOW_MS);
     expect(limiter.bucketCount).toBe(1);
   });
 

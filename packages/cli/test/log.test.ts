@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { type LogOutput, openLog } from '../src/log.js';
 import { LOG_BURST_LINES } from '../src/log-limiter.js';
 
@@ -67,6 +67,28 @@ describe('the log', () => {
     expect(peers.filter((peer) => peer === 'phone')).toHaveLength(1);
     expect(peers.filter((peer) => peer === 'tablet')).toHaveLength(0);
   });
+
+  it.each([
+    ['warn', { event: 'refused', peer: 'laptop' }, 3, "laptop: 3 more 'refused' lines in 0 s, not shown"],
+    ['error', { event: 'refused' }, 1, "1 more 'refused' line in 0 s, not shown"],
+    ['info', {}, 2, '2 more lines in 0 s, not shown'],
+  ] as const)(
+    'says at the end, at the level %s, what it has not shown: %j',
+    async (level, fields, more, msg) => {
+      vi.spyOn(performance, 'now').mockReturnValue(5000);
+      const once = vi.spyOn(process, 'once');
+      const { stream, text } = output(false);
+      const log = await openLog('info', stream);
+      for (let i = 0; i < LOG_BURST_LINES + more; i++) log[level](fields, 'x');
+      const [, report] = once.mock.calls.find(([event]) => event === 'exit') ?? [];
+      process.off('exit', report as () => void);
+      vi.restoreAllMocks();
+      (report as () => void)();
+      const last = JSON.parse(text().trimEnd().split('\n').at(-1) ?? '');
+      expect(last).toMatchObject({ level, event: 'suppressed', lines: more });
+      expect(last.msg.replace(/in \d+ s/, 'in 0 s')).toBe(msg);
+    },
+  );
 
   it('is quiet below its level', async () => {
     const { stream, text } = output(false);
