@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
-import { describe, expect, it } from 'vitest';
-import { STOP_LIMIT_MS, type StopSignal, untilStopSignal } from '../src/stop-signal.js';
+import { describe, expect, it, vi } from 'vitest';
+import { stderrWriter } from '../src/stderr.js';
+import { isStopping, STOP_LIMIT_MS, type StopSignal, untilStopSignal } from '../src/stop-signal.js';
 
 function setUp() {
   const signals = new EventEmitter();
@@ -40,7 +41,11 @@ describe('a stop signal', () => {
     void untilStopSignal(undefined, host);
     signals.emit('SIGTERM');
     expect(timers.map(({ delayMs }) => delayMs)).toEqual([STOP_LIMIT_MS]);
+    const lines: string[] = [];
+    vi.spyOn(stderrWriter(), 'write').mockImplementation((line) => void lines.push(line));
     timers[0]?.callback();
-    expect(exits).toEqual([1]);
+    vi.restoreAllMocks();
+    expect([exits, lines]).toEqual([[1], ['underpass: did not stop cleanly within 4.5 s: exiting anyway']]);
+    expect(isStopping()).toBe(true);
   });
 });

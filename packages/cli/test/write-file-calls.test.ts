@@ -1,6 +1,6 @@
 /** Checks what writing a file does besides the file: the order in which it reaches the disk, what is closed, and what is
  *  left in memory. The tests record system calls, because nothing else sees them. */
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { beforeEach, expect, it, vi } from 'vitest';
 import { writeKeyFile } from '../src/key-file.js';
@@ -12,6 +12,8 @@ const stage = vi.hoisted(() => ({
   written: [] as Uint8Array[],
   /** The call that fails, or `last` and the one that fails after the file has its name. */
   fails: '',
+  /** The name of its error. */
+  code: 'EIO',
 }));
 vi.mock('node:fs', async (importOriginal) => {
   const fs = await importOriginal<typeof import('node:fs')>();
@@ -20,7 +22,7 @@ vi.mock('node:fs', async (importOriginal) => {
     (...parameters: Parameters): Result => {
       stage.calls.push(name);
       const isLast = name === stage.fails.slice(5) && stage.calls.includes('unlink');
-      if (stage.fails === name || isLast) throw Object.assign(new Error(name), { code: 'EIO' });
+      if (stage.fails === name || isLast) throw Object.assign(new Error(name), { code: stage.code });
       return call(...parameters);
     };
   return {
@@ -43,6 +45,7 @@ beforeEach(() => {
   stage.calls.length = 0;
   stage.written.length = 0;
   stage.fails = '';
+  stage.code = 'EIO';
 });
 
 it.each([
@@ -83,3 +86,18 @@ it('writing a key file leaves no text in memory', () => {
   expect(stage.written.length).toBeGreaterThan(0);
   for (const bytes of stage.written) expect(bytes.every((byte) => byte === 0)).toBe(true);
 });
+
+it.each(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'])(
+  'a file system without links (%s) has new files all the same, and none is replaced',
+  (code) => {
+    const directory = temporaryDirectory();
+    const file = path.join(directory, 'relay.key');
+    Object.assign(stage, { fails: 'link', code });
+    writeFileWhole(file, 'first', { mode: 0o600 });
+    expect([readFileSync(file, 'utf8'), statSync(file).mode & 0o777]).toEqual(['first', 0o600]);
+    expect(() => writeFileWhole(file, 'second', { mode: 0o600 })).toThrow('EEXIST');
+    expect([readFileSync(file, 'utf8'), readdirSync(directory)]).toEqual(['first', ['relay.key']]);
+    const count = (name: string) => stage.calls.filter((call) => call === name).length;
+    expect(count('close')).toBeGreaterThan(3);
+  },
+);
