@@ -1,5 +1,6 @@
 /** Simulations of the protocol: two endpoints, a network, virtual time, a model of what may happen. For tests only. */
 export * from './content.js';
+export * from './draw-named.js';
 export * from './draw-scenario.js';
 export * from './endpoint-pair.js';
 export { measureJitterTable } from './jitter-table.js';

@@ -9,12 +9,13 @@ import {
   type Stream,
   type TransportConfig,
 } from '@underpass/protocol';
+import { type ConnectionRecord, newConnection, type OpenedStream } from './connection-record.js';
 import type { Content } from './content.js';
-import type { StreamPlan } from './scenario.js';
+import type { EndPlan, StreamPlan } from './scenario.js';
 import { BufferLike } from './simulation/buffer-like.js';
 import type { SeededRandom } from './simulation/seeded-random.js';
 import { type NodeName, sideOf } from './simulation/world.js';
-import { type ActorHost, StreamActor } from './stream-actor.js';
+import { type ActorHost, type EndCommand, StreamActor } from './stream-actor.js';
 import { EndModel, type Report } from './stream-model.js';
 
 export interface ProcessOptions {
@@ -33,25 +34,10 @@ export interface ProcessOptions {
   readonly findProcess: (node: NodeName, run: number) => ProcessModel | undefined;
   readonly after: (delayMs: number, action: () => void) => void;
   readonly wake: () => void;
+  readonly dispatch: () => void;
+  readonly onCommand: (peer: NodeName, streamId: number, command: EndCommand) => void;
   readonly report: Report;
   readonly keyLog?: (line: string) => void;
-}
-
-interface OpenedStream {
-  readonly stream: Stream;
-  /** Whether it outlived an earlier connection (spec streams 3.8). */
-  readonly isReopened: boolean;
-  readonly plan: StreamPlan;
-  readonly model: EndModel;
-}
-
-/** The streams of one connection with a peer. */
-interface ConnectionRecord {
-  /** The other side's run, once its HELLO has arrived. */
-  otherRun: number | undefined;
-  readonly opened: Map<number, OpenedStream>;
-  /** This process's end of every stream of the connection. */
-  readonly ends: Map<number, EndModel>;
 }
 
 /** A process with its endpoint, and what its applications did and saw.
@@ -97,6 +83,7 @@ export class ProcessModel {
       now: options.now,
       after: (delayMs, action) => options.after(delayMs, () => this.isAlive && action()),
       wake: options.wake,
+      dispatch: options.dispatch,
     };
     for (const { node: peerNode, options: peerOptions } of options.peers) this.addPeer(peerNode, peerOptions);
   }
@@ -119,7 +106,7 @@ export class ProcessModel {
   }
 
   addPeer(node: NodeName, options: PeerOptions): void {
-    const { findProcess, content, report } = this.#options;
+    const { findProcess, content, report, onCommand } = this.#options;
     const link = new PeerLink({
       process: this,
       node,
@@ -128,6 +115,7 @@ export class ProcessModel {
       content,
       report,
       findProcess,
+      onCommand: (streamId, command) => onCommand(node, streamId, command),
     });
     this.#links.set(node, link);
     this.#noteLinks();
@@ -188,6 +176,7 @@ interface PeerLinkOptions {
   readonly content: Content;
   readonly report: Report;
   readonly findProcess: (node: NodeName, run: number) => ProcessModel | undefined;
+  readonly onCommand: (streamId: number, command: EndCommand) => void;
 }
 
 /** Everything between a process and one of its peers: the connections so far, the streams of each, and the application
@@ -226,7 +215,7 @@ export class PeerLink {
     if (connection.opened.has(stream.id)) this.#fail(`opened stream ${stream.id} twice`);
     connection.opened.set(stream.id, { stream, plan, model, isReopened: false });
     this.opened++;
-    this.#actors.set(stream, new StreamActor(this.#options.host, stream, plan.opener, model));
+    this.#act(stream, plan.opener, model);
     return model;
   }
 
@@ -301,7 +290,7 @@ export class PeerLink {
   }
 
   #onStreamOpened(stream: Stream): void {
-    const { process, findProcess, host } = this.#options;
+    const { process, findProcess } = this.#options;
     const connection = this.#connection;
     const run = connection.otherRun;
     if (run === undefined) {
@@ -320,7 +309,13 @@ export class PeerLink {
     }
     model.peer = opened.model;
     opened.model.peer = model;
-    this.#actors.set(stream, new StreamActor(host, stream, opened.plan.answerer, model));
+    this.#act(stream, opened.plan.answerer, model);
+  }
+
+  #act(stream: Stream, plan: EndPlan, model: EndModel): void {
+    const { host, onCommand } = this.#options;
+    const note = (command: EndCommand) => onCommand(stream.id, command);
+    this.#actors.set(stream, new StreamActor(host, stream, plan, model, note));
   }
 
   #createModel(id: number, contentStart: number, connection: ConnectionRecord): EndModel {
@@ -339,8 +334,4 @@ export class PeerLink {
   #fail(problem: string): void {
     this.#options.report(`${this.#options.process.name} ${problem}`);
   }
-}
-
-function newConnection(): ConnectionRecord {
-  return { otherRun: undefined, opened: new Map(), ends: new Map() };
 }

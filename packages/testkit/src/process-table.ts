@@ -95,6 +95,8 @@ export class ProcessTable {
       findProcess: (other, otherRun) => this.find(other, otherRun),
       after: (delayMs, action) => world.queue.schedule(world.now + delayMs, action),
       wake: () => world.wake(node),
+      dispatch: () => world.dispatchEvents(node),
+      onCommand: (peer, streamId, command) => observer.onCommand(node, peer, streamId, command),
       report,
       ...(onKeyLog && { keyLog: (line) => onKeyLog(node, line) }),
     });

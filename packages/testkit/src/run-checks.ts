@@ -12,6 +12,7 @@ import type { PeerLink, ProcessModel } from './process-model.js';
 import type { Scenario } from './scenario.js';
 import type { SimulatedNetwork } from './simulation/simulated-network.js';
 import type { NodeName } from './simulation/world.js';
+import type { EndModel } from './stream-model.js';
 
 /** The gaps between acknowledged pieces may all be lost, too, and so may the data on both sides of a frame in flight
  *  (spec streams 5.7). */
@@ -59,6 +60,26 @@ export function memoryProblems(process: ProcessModel, transport?: Partial<Transp
     }
   }
   return problems;
+}
+
+/** docs/cli.md, datagrams 2.2, 3: each message that an application wanted to send was sent, or counted as dropped. Call at
+ *  the end, when none waits. */
+export function lostMessages(process: ProcessModel): string[] {
+  return process.peers.flatMap((peer) => {
+    const link = process.link(peer) as PeerLink;
+    const { sent, received, tooLarge, sendQueueFull, expired } = link.stats.flowDatagrams;
+    const sum = (count: (end: EndModel) => number) => link.ends.reduce((total, end) => total + count(end), 0);
+    const asked = sum(({ outcomes }) => outcomes.asked);
+    const refused = sum(({ outcomes }) => outcomes.tooLarge);
+    const read = sum(({ messages }) => messages);
+    const problems: string[] = [];
+    if (asked !== sent + tooLarge + sendQueueFull + expired || tooLarge < refused)
+      problems.push(
+        `counts ${sent} sent, ${tooLarge} too large, ${sendQueueFull} without room and ${expired} expired of ${asked} messages to ${peer}`,
+      );
+    if (received !== read) problems.push(`counts ${received} messages of ${peer}, ${read} were read`);
+    return problems.map((problem) => `${process.node} ${problem}`);
+  });
 }
 
 /** What a process still holds for its peers. */

@@ -1,7 +1,7 @@
 /** Runs a scenario and reports what went wrong. */
 import type { CryptoSuite } from '@underpass/protocol';
 import { Content } from './content.js';
-import { drawScenario } from './draw-scenario.js';
+import { drawNamed } from './draw-named.js';
 import { DEFAULT_MALFORMED_KIND, malform } from './malformed-packets.js';
 import { Observer } from './observer/observer.js';
 import { createInsecureTestSuite } from './plain-suite.js';
@@ -13,7 +13,7 @@ import { FlightModels } from './rules/flight-models.js';
 import { RULES } from './rules/index.js';
 import { Paths } from './rules/path-model.js';
 import { createStage } from './rules/stage.js';
-import { disconnectProblem, leftoversOf, memoryProblems, replayProblem } from './run-checks.js';
+import { disconnectProblem, leftoversOf, lostMessages, memoryProblems, replayProblem } from './run-checks.js';
 import { type RunRecorder, recorded } from './run-recorder.js';
 import { type RunStats, statsOf } from './run-stats.js';
 import type { Flood, Removal, Restart, Scenario, StreamPlan, Violation } from './scenario.js';
@@ -22,7 +22,7 @@ import { RELAY_ADDRESS } from './simulation/network-conditions.js';
 import { SeededRandom } from './simulation/seeded-random.js';
 import { clientName, type NodeName, World } from './simulation/world.js';
 import type { EndModel } from './stream-model.js';
-import { type ScenarioName, TROUBLES } from './troubles.js';
+import type { ScenarioName } from './troubles.js';
 
 export interface RunOptions {
   /** The default is the testkit's insecure suite, which is fast. */
@@ -60,12 +60,6 @@ const STATS_EVERY_EVENTS = 16;
 /** Draws the scenario of a seed and runs it. */
 export function runScenario(seed: number, options: RunOptions = {}): RunResult {
   return runDrawn(seed, drawNamed(seed, options.scenario), options);
-}
-
-/** The scenario that a seed stands for with this code. Another version may draw another one. */
-export function drawNamed(seed: number, name: ScenarioName = 'any'): Scenario {
-  const random = new SeededRandom(seed);
-  return TROUBLES[name](drawScenario(random.derive('scenario')), random.derive('trouble'));
 }
 
 /** Runs a scenario that was drawn before. @param seed for everything that the scenario does not fix */
@@ -333,6 +327,8 @@ class ScenarioRun {
     world.run(world.now + SETTLING_MS, () => this.#leftovers().length === 0);
     for (const leftover of this.#leftovers())
       this.#report(`${leftover} after everything had ended`, 'silence');
+    for (const node of this.#nodes)
+      for (const problem of lostMessages(this.#processes.current(node))) this.#report(problem, 'messages');
     if (this.#scenario.clients.some(({ keepaliveMs }) => keepaliveMs > 0)) return;
     const before = world.datagramsSent;
     world.run(world.now + SILENCE_MS);

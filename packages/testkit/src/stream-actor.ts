@@ -12,7 +12,12 @@ export interface ActorHost {
   after(delayMs: number, action: () => void): void;
   /** Call after commands, which need a turn. */
   wake(): void;
+  /** Has the events that wait handled, before a command that may cross them. */
+  dispatch(): void;
 }
+
+/** How an application ends a direction of a stream. */
+export type EndCommand = 'finish' | 'reset' | 'stop';
 
 /** Writes, reads and ends one stream as its plan says, and records each step in the model.
  *
@@ -23,10 +28,18 @@ export class StreamActor {
   readonly #host: ActorHost;
   readonly #stream: Stream;
   readonly #plan: EndPlan;
+  readonly #onCommand: (command: EndCommand) => void;
   #waitsForRoom = false;
   #waitsToRead = false;
 
-  constructor(host: ActorHost, stream: Stream, plan: EndPlan, model: EndModel) {
+  constructor(
+    host: ActorHost,
+    stream: Stream,
+    plan: EndPlan,
+    model: EndModel,
+    onCommand: (command: EndCommand) => void,
+  ) {
+    this.#onCommand = onCommand;
     this.model = model;
     this.#host = host;
     this.#stream = stream;
@@ -49,13 +62,16 @@ export class StreamActor {
   }
 
   onDatagrams(): void {
+    let count = 0;
     for (let bytes = this.#stream.readDatagram(); bytes !== undefined; bytes = this.#stream.readDatagram()) {
       this.model.onMessage(bytes);
+      count++;
     }
+    this.model.onMessagesRead(count);
   }
 
   onWritable(): void {
-    this.model.onWritable();
+    this.model.onWritable(this.#waitsForRoom);
     this.#waitsForRoom = false;
     this.#write();
   }
@@ -113,6 +129,7 @@ export class StreamActor {
     if (this.#plan.finishAfterRead && !model.isReadingOver) return;
     model.finish();
     this.#stream.finish();
+    this.#onCommand('finish');
     const { resetAfterFinishMs } = this.#plan;
     if (resetAfterFinishMs !== undefined) this.#host.after(resetAfterFinishMs, () => this.#reset());
     this.#host.wake();
@@ -168,13 +185,16 @@ export class StreamActor {
     if (this.model.isClosed || this.model.isLost) return;
     this.model.reset(this.#plan.code);
     this.#stream.reset(this.#plan.code);
+    this.#onCommand('reset');
     this.#host.wake();
   }
 
   #stop(): void {
+    this.#host.dispatch();
     if (this.model.isClosed || this.model.isLost || this.model.isReadingOver) return;
     this.model.stopSending(this.#plan.code);
     this.#stream.stopSending(this.#plan.code);
+    this.#onCommand('stop');
     this.#finishIfDone();
     this.#host.wake();
   }

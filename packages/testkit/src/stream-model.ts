@@ -38,6 +38,10 @@ export class EndModel {
 
   /** How many messages have arrived. */
   messages = 0;
+  /** What became of the messages that the application wanted to send, except after the end. */
+  readonly outcomes = { asked: 0, tooLarge: 0 };
+  /** An event announced messages, and there were none. Only the end of the stream may follow. */
+  #missedMessages = false;
   /** The lengths of the messages that this end has sent, by number. */
   readonly #sentMessages = new Map<number, number>();
   /** The numbers of those that have arrived, by the end that sent them. */
@@ -89,6 +93,8 @@ export class EndModel {
     if (message.length > maxBytes !== (outcome === 'too-large') && outcome !== 'ended') {
       this.#fail(`sent a message of ${message.length} bytes, ${maxBytes} are permitted: ${outcome}`);
     }
+    if (outcome !== 'ended') this.outcomes.asked++;
+    if (outcome === 'too-large') this.outcomes.tooLarge++;
     if (outcome === 'queued') this.#sentMessages.set(number, message.length);
   }
 
@@ -136,6 +142,12 @@ export class EndModel {
     if (difference >= 0) this.#fail(`received message ${number} with a wrong byte at ${difference}`);
   }
 
+  /** All messages that an event announced were read. @param count how many there were */
+  onMessagesRead(count: number): void {
+    this.#expectLife('messages');
+    this.#missedMessages = count === 0;
+  }
+
   onReadFinished(): void {
     this.#expectLife('FIN');
     if (this.hasReadAll) this.#fail('read the FIN twice');
@@ -162,6 +174,7 @@ export class EndModel {
     this.hasHeard = true;
     if (this.sawReset) this.#fail('received a reset twice');
     if (this.hasReadAll) this.#fail('received a reset after the FIN');
+    if (this.stopCode !== undefined) this.#fail('received a reset after it stopped reading');
     this.sawReset = true;
     const writer = this.peer;
     if (writer === undefined) {
@@ -193,8 +206,10 @@ export class EndModel {
     this.#expectLife('readable');
     this.hasHeard = true;
   }
-  onWritable(): void {
+  /** @param isAwaited whether a write took less than it was given */
+  onWritable(isAwaited: boolean): void {
     this.#expectLife('writable');
+    if (!isAwaited) this.#fail('learned of room that it did not wait for');
   }
 
   onClosed(): void {
@@ -238,6 +253,9 @@ export class EndModel {
 
   /** Nothing may follow once the stream is closed, and only that may follow once the connection is lost. */
   #expectLife(what: string): void {
+    const isEnd = what === 'closed' || this.isLost || what === 'reset';
+    if (this.#missedMessages && !isEnd) this.#fail('was told of messages, and could read none');
+    this.#missedMessages &&= isEnd;
     if (this.isClosed) this.#fail(`received ${what} after it was closed`);
     else if (this.isLost && what !== 'closed') this.#fail(`received ${what} after the connection was lost`);
   }

@@ -31,6 +31,8 @@ class Play {
   readonly relay = processOf('relay', 1);
   stats: Record<string, unknown> = {};
   readBytes = 0;
+  view: Record<string, unknown> = { timers: [{ at: START_MS + 50, reason: 'planted' }] };
+  liveStreams: number | undefined;
   troubledAt = Number.POSITIVE_INFINITY;
   transport: Record<string, unknown> = {};
   isSettled = true;
@@ -55,6 +57,8 @@ class Play {
       troubledAt: () => this.troubledAt,
       stats: () => this.stats,
       readBytes: () => this.readBytes,
+      view: () => this.view,
+      liveStreams: () => this.liveStreams,
       path: () => ({
         address: RELAY_AT,
         isSettled: this.isSettled,
@@ -139,6 +143,7 @@ class Play {
       madeKeypair: false,
       dropped: undefined,
       unknown: undefined,
+      known: sent,
     };
     for (const watch of this.#watches)
       watch.onArrived?.({ at: this.now, by, from: CLIENT_AT, bytes, kind, sent, ...state, ...over });
@@ -171,6 +176,12 @@ class Play {
       watch.onEvent?.(process, { peer: {}, ...event } as unknown as EndpointEvent);
   }
 
+  /** The application ends a direction of stream 0. */
+  command(process: ObservedProcess, command: 'finish' | 'reset' | 'stop'): void {
+    const peer = process.node === 'relay' ? 'client' : 'relay';
+    for (const watch of this.#watches) watch.onCommand?.(process, peer, 0, command);
+  }
+
   refuse(process: ObservedProcess, opened: number): void {
     for (const watch of this.#watches) watch.onRefused?.(process, 'relay', opened);
   }
@@ -189,7 +200,6 @@ function processOf(node: 'client' | 'relay', run: number): ObservedProcess {
     crypto,
     peers: [other],
     timesForgotten,
-    endpoint: { peers: [{ view: { timers: [{ at: START_MS + 50, reason: 'planted' }] } }] },
     nodeOf: () => other,
   } as unknown as ObservedProcess;
 }
@@ -793,6 +803,168 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
       play.happen(play.relay, { type: 'disconnected', error });
     },
   },
+  drops: {
+    'a new packet that is dropped as a duplicate': (play, isBroken) => {
+      play.arrive(play.relay, play.send(play.client, { packetNumber: 0 }));
+      play.arrive(play.relay, play.send(play.client, { packetNumber: isBroken ? 1 : 0 }), {
+        dropped: 'duplicate-packet',
+      });
+    },
+    'below what is remembered': (play, isBroken) => {
+      const late = play.send(play.client, { packetNumber: 0 });
+      play.arrive(play.relay, play.send(play.client, { packetNumber: 1 }));
+      const ack = { ranges: [[1, 1]] as const, delayMs: 0 };
+      play.send(play.relay, { packetNumber: 7, ack });
+      const known = { ranges: [[7, 7]] as const, delayMs: 0 };
+      if (!isBroken) play.arrive(play.relay, play.send(play.client, { packetNumber: 2, ack: known }));
+      play.arrive(play.relay, late, { dropped: 'duplicate-packet' });
+    },
+    'an earlier run where nobody has restarted': (play, isBroken) =>
+      play.arrive(play.relay, play.send(play.client), { dropped: isBroken ? 'stale-epoch' : undefined }),
+    'an initiation that is no flood': (play, isBroken) => {
+      const made = { madeKeypair: true, isFresh: false };
+      play.arrive(play.relay, play.handshake(play.client), made);
+      play.wait(isBroken ? 21 : 20);
+      const known = play.handshake(play.client);
+      play.arrive(play.relay, known, { ...made, madeKeypair: false, dropped: 'handshake-flood' });
+    },
+    'a cookie that is asked for without load': (play, isBroken) => {
+      const known = play.handshake(play.client);
+      const dropped = { isFresh: false, dropped: 'cookie-required' as const };
+      if (!isBroken)
+        for (let i = 0; i < 128; i++) play.arrive(play.relay, known, { isFresh: false, dropped: undefined });
+      play.arrive(play.relay, known, dropped);
+    },
+  },
+  congestion: {
+    'a cut without a loss': (play, isBroken) => {
+      cutWindow(play, 'newreno', 0.5, isBroken ? 0 : 1);
+    },
+    'a cut to less than is kept': (play, isBroken) => {
+      cutWindow(play, 'cubic', isBroken ? 0.5 : 0.7, 1);
+    },
+    'a loss without a cut': (play, isBroken) => {
+      cutWindow(play, 'newreno', isBroken ? 1 : 0.5, 1);
+    },
+    'a cut for a probe': (play, isBroken) => {
+      cutWindow(play, 'newreno', isBroken ? 0.5 : 1, 1, { isOnlyPing: true });
+    },
+    'faster than in slow start': (play, isBroken) => {
+      play.transport = { congestion: 'newreno' };
+      for (let i = 0; i < 2; i++) setWindow(play, 12_000, 0);
+      play.send(play.client, { packetNumber: 0 });
+      play.wait(50);
+      play.acknowledge(0);
+      // A datagram more is a step that was almost due.
+      setWindow(play, 12_000 + DATAGRAM_BYTES + 1_152 + (isBroken ? 10 : 0), 0);
+    },
+    'faster than anything was acknowledged': (play, isBroken) => {
+      play.transport = { congestion: 'bbr' };
+      play.send(play.client, { packetNumber: 0 });
+      play.wait(100);
+      play.acknowledge(0);
+      const pacingRate = isBroken ? 1_000 : 500;
+      play.view = { connection: { congestion: { pacingRate } } };
+      play.stats = {};
+      for (let i = 0; i < 16; i++) play.turn(play.client);
+    },
+  },
+  'limits told': {
+    'blocked twice at one limit': (play, isBroken) => {
+      const atOnce = { dataBlocked: 1024 * 1024 };
+      play.send(play.client, atOnce);
+      const maxData = 2 * 1024 * 1024;
+      if (!isBroken) play.arrive(play.client, play.send(play.relay, { maxData }));
+      play.send(play.client, isBroken ? atOnce : { dataBlocked: maxData });
+    },
+    'a stream that is blocked at another limit': (play, isBroken) => {
+      play.arrive(play.client, play.send(play.relay, { streamLimits: [{ streamId: 0, value: 20_000 }] }));
+      play.send(play.client, { streamsBlocked: [{ streamId: 0, value: isBroken ? 16_384 : 20_000 }] });
+    },
+    'credit for a stream whose end is known': (play, isBroken) => {
+      const last = { streamId: 0, offset: 0, length: 100, fin: isBroken };
+      play.arrive(play.relay, play.send(play.client, { pieces: [last] }));
+      play.wait(1_001);
+      play.send(play.relay, { streamLimits: [{ streamId: 0, value: 30_000 }] });
+    },
+    'credit for a stream whose reader has stopped': (play, isBroken) => {
+      if (isBroken) play.send(play.relay, { stops: [{ streamId: 0, value: 0 }] });
+      play.send(play.relay, { streamLimits: [{ streamId: 0, value: 30_000 }] });
+    },
+    'credit in crumbs': (play, isBroken) => {
+      const value = 16_384 + (isBroken ? 1_000 : 1_024);
+      play.send(play.relay, { streamLimits: [{ streamId: 0, value }] });
+    },
+    'too little credit for the connection': (play, isBroken) =>
+      void play.send(play.relay, { maxData: 1024 * 1024 + (isBroken ? 200 : 300) * 1024 }),
+  },
+  'packet statistics': {
+    'a packet that is not counted': (play, isBroken) => judgePackets(play, { packetsSent: isBroken ? 0 : 1 }),
+    'bytes that are not counted': (play, isBroken) =>
+      judgePackets(play, { streamBytesSent: isBroken ? 0 : 100 }),
+    'a stream that is not counted': (play, isBroken) => {
+      play.liveStreams = 1;
+      judgePackets(play, { openStreams: isBroken ? 0 : 1 });
+    },
+    'a handshake that is not counted': (play, isBroken) => {
+      const made = { kind: MessageKind.response, madeKeypair: true, isFresh: false };
+      play.arrive(play.client, play.handshake(play.relay, { kind: MessageKind.response }), made);
+      judgePackets(play, { handshakes: isBroken ? 0 : 1 });
+    },
+    'a message that is not counted': (play, isBroken) => {
+      play.send(play.client, { isAckEliciting: false, messages: [{ streamId: 0, value: 10 }] });
+      judgePackets(play, { flowDatagrams: { sent: isBroken ? 0 : 1 } });
+    },
+  },
+  commands: {
+    'a reset that is not sent': (play, isBroken) => {
+      beFree(play);
+      play.command(play.client, 'reset');
+      if (!isBroken) play.send(play.client, { resets: [{ streamId: 0, value: 0 }] });
+      for (const ms of [0, 2_100]) {
+        play.wait(ms);
+        play.turn(play.client);
+      }
+    },
+    'a FIN that is not sent': (play, isBroken) => {
+      beFree(play);
+      play.command(play.client, 'finish');
+      // The window keeps it back.
+      if (!isBroken) play.stats = { ...play.stats, bytesInFlight: 12_000 };
+      for (const ms of [0, 2_100]) {
+        play.wait(ms);
+        play.turn(play.client);
+      }
+    },
+    'STOP_SENDING without an answer': (play, isBroken) => {
+      beFree(play);
+      play.arrive(play.client, play.send(play.relay, { stops: [{ streamId: 0, value: 1 }] }));
+      if (!isBroken) play.send(play.client, { resets: [{ streamId: 0, value: 0 }] });
+      for (const ms of [0, 2_100]) {
+        play.wait(ms);
+        play.turn(play.client);
+      }
+    },
+  },
+  'handshake copies': {
+    'an initiation that is not repeated': (play, isBroken) => {
+      play.handshake(play.client);
+      play.wait(390);
+      if (!isBroken) play.handshake(play.client, { isCopy: true });
+      play.wait(100);
+      play.turn(play.client);
+    },
+    'a response that is repeated once': (play, isBroken) => {
+      const kind = MessageKind.response;
+      play.handshake(play.relay, { kind });
+      for (const ms of [300, 700]) {
+        play.wait(ms);
+        if (ms === 300 || !isBroken) play.handshake(play.relay, { kind, isCopy: true });
+      }
+      play.wait(50);
+      play.turn(play.relay);
+    },
+  },
   deadlines: {
     'a moment after that of a timer': (play, isBroken) => {
       const nextDue = { at: START_MS + (isBroken ? 51 : 50), reason: 'planted' };
@@ -814,6 +986,62 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
       }),
   },
 };
+
+/** The client states this window. */
+function setWindow(play: Play, congestionWindowBytes: number, packetsLost: number): void {
+  play.stats = { congestionWindowBytes, packetsLost, datagramsReceived: 1, datagramBytes: 1_152 };
+  play.turn(play.client);
+}
+
+/** Packet 0 is overtaken by packet 1, and the window of the client is then this share of what it was. */
+function cutWindow(
+  play: Play,
+  controller: 'newreno' | 'cubic',
+  share: number,
+  packetsLost: number,
+  first: Partial<PacketView> = {},
+): void {
+  play.transport = { congestion: controller };
+  setWindow(play, 20_000, 0);
+  play.wait(1);
+  const bytes = first.isOnlyPing === true ? 1_440 : DATAGRAM_BYTES;
+  for (const packetNumber of [0, 1])
+    play.send(play.client, { packetNumber, ...(packetNumber === 0 && first) }, { bytes });
+  play.wait(50);
+  setWindow(play, 20_000, 0);
+  play.acknowledge(1);
+  setWindow(play, 20_000 * share, packetsLost);
+}
+
+/** The client has sent one packet with 100 bytes of a stream, and states its statistics. */
+function judgePackets(play: Play, wrong: Record<string, unknown>): void {
+  play.send(play.client, data(0, 100));
+  play.arrive(play.client, play.send(play.relay));
+  play.stats = {
+    datagramsReceived: 1,
+    handshakes: 0,
+    heardAt: play.now,
+    packetsSent: 1,
+    streamBytesSent: 100,
+    streamBytesReceived: 0,
+    openStreams: 0,
+    flowDatagrams: { sent: 0 },
+    ...wrong,
+  };
+  play.turn(play.client);
+}
+
+/** Nothing keeps the client from sending. */
+function beFree(play: Play): void {
+  play.stats = {
+    bytesInFlight: 0,
+    congestionWindowBytes: 12_000,
+    datagramBytes: 1_152,
+    unacknowledgedBytes: 0,
+    heardAt: play.now,
+  };
+  play.view = { keypairs: [{ slot: 'current', expiresAt: play.now + 100_000 }] };
+}
 
 test('every rule has a run that breaks it', () => {
   expect(new Set(Object.keys(RUNS))).toEqual(new Set(RULES.map(({ name }) => name)));

@@ -142,7 +142,7 @@ describe('the model of a stream reports', () => {
   test('anything after the end', () => {
     finishBoth();
     reader.onReadable();
-    reader.onWritable();
+    reader.onWritable(true);
     reader.onClosed();
     expect(violations).toHaveLength(3);
   });

@@ -1,5 +1,5 @@
 /** Observes one process at its crypto suite. */
-import type { Aead, CryptoSuite } from '@underpass/protocol';
+import { type Aead, type CryptoSuite, readUint32 } from '@underpass/protocol';
 import { type PacketView, readPacket } from './packet-view.js';
 
 /** A transport message at the moment it was sealed. */
@@ -109,4 +109,16 @@ export class CryptoLog {
 
 function toText(bytes: Uint8Array): string {
   return String.fromCharCode(...bytes);
+}
+
+/** Finds the message in the log. A process seals in the order in which it sends; messages that it did not send are
+ *  skipped. */
+export function takeSealed(crypto: CryptoLog, datagram: Uint8Array): Sealed | undefined {
+  const counter = readUint32(datagram, 8) + readUint32(datagram, 12) * TWO_32;
+  if (crypto.sealed[0]?.counter === counter) return crypto.sealed.shift();
+  const at = crypto.sealed.findIndex((sealed) => sealed.counter === counter);
+  if (at < 0) return undefined;
+  const sealed = crypto.sealed[at];
+  crypto.sealed.splice(0, at + 1);
+  return sealed;
 }

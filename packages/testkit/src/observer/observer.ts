@@ -3,7 +3,8 @@ import type { Address, DropReason, Endpoint, EndpointEvent, Peer } from '@underp
 import { DROP_REASONS, readUint32 } from '@underpass/protocol';
 import type { Turn } from '../simulation/endpoint-driver.js';
 import type { NodeName, Watcher } from '../simulation/world.js';
-import type { CryptoLog, Sealed } from './crypto-log.js';
+import type { EndCommand } from '../stream-actor.js';
+import { type CryptoLog, takeSealed } from './crypto-log.js';
 import type { PacketView } from './packet-view.js';
 
 /** One run of one process, as the rules see it. */
@@ -67,6 +68,8 @@ export interface ArrivedDatagram {
   readonly dropped: DropReason | undefined;
   /** If it was dropped because its index is unknown: the datagram that seems to have been sent with that index. */
   readonly unknown: SentDatagram | undefined;
+  /** The handshake message that it is a copy of, whether it was accepted or not. Its macs may differ. */
+  readonly known: SentDatagram | undefined;
 }
 
 /** The observations of a rule, each of them optional. Rules identify processes and peers by name and must not keep the
@@ -79,6 +82,8 @@ export interface RuleWatch {
   onEvent?(process: ObservedProcess, event: EndpointEvent): void;
   /** A stream could not be opened. `opened` streams were, in this connection. */
   onRefused?(process: ObservedProcess, peer: NodeName, opened: number): void;
+  /** The application ends a direction of a stream. */
+  onCommand?(process: ObservedProcess, peer: NodeName, streamId: number, command: EndCommand): void;
   /** Everything has ended, followed by a long silence. */
   onEnd?(processes: readonly ObservedProcess[]): void;
 }
@@ -171,6 +176,13 @@ export class Observer implements Watcher {
     for (const watch of this.#watches) watch.onRefused?.(process, peer, opened);
   }
 
+  onCommand(node: NodeName, peer: NodeName, streamId: number, command: EndCommand): void {
+    const process = this.#processes.get(node);
+    if (process === undefined) return;
+    this.moment++;
+    for (const watch of this.#watches) watch.onCommand?.(process, peer, streamId, command);
+  }
+
   end(): void {
     const processes = [...this.#processes.values()];
     this.moment++;
@@ -232,12 +244,10 @@ export class Observer implements Watcher {
     const madeKeypair = by.crypto.keys.length > this.#keysBefore;
     const { opened } = by.crypto;
     const record = opened === undefined ? undefined : this.#key(opened.key);
-    const sent =
-      opened === undefined
-        ? madeKeypair
-          ? this.#handshakes.get(handshakeIdentity(datagram))
-          : undefined
-        : record?.sealed[opened.counter];
+    const known =
+      kind === MessageKind.transport ? undefined : this.#handshakes.get(handshakeIdentity(datagram));
+    const made = madeKeypair ? known : undefined;
+    const sent = opened === undefined ? made : record?.sealed[opened.counter];
     const standing =
       record === undefined ? undefined : this.#note(by, record, opened?.counter as number, sent);
     if (madeKeypair && sent !== undefined && this.#forgotten.delete(`${by.name} ${sent.by.node}`)) {
@@ -259,6 +269,7 @@ export class Observer implements Watcher {
       dropped,
       unknown:
         dropped === 'unknown-index' && kind === MessageKind.transport ? this.#sentAs(datagram) : undefined,
+      known,
     };
     this.moment++;
     for (const onArrived of this.#onArrived) onArrived(arrived);
@@ -321,18 +332,6 @@ export class Observer implements Watcher {
     if (isNewest) newestKeys.set(sent?.by.node, record.order);
     return isNewest ? 'newest' : 'fresh';
   }
-}
-
-/** Finds the message in the log. A process seals in the order in which it sends; messages that it did not send are
- *  skipped. */
-function takeSealed(crypto: CryptoLog, datagram: Uint8Array): Sealed | undefined {
-  const counter = readUint32(datagram, 8) + readUint32(datagram, 12) * 2 ** 32;
-  if (crypto.sealed[0]?.counter === counter) return crypto.sealed.shift();
-  const at = crypto.sealed.findIndex((sealed) => sealed.counter === counter);
-  if (at < 0) return undefined;
-  const sealed = crypto.sealed[at];
-  crypto.sealed.splice(0, at + 1);
-  return sealed;
 }
 
 /** A handshake message without its macs. */

@@ -47,6 +47,9 @@ export interface PacketView {
   responses?: string[];
   pieces?: StreamPiece[];
   streamLimits?: StreamValue[];
+  /** The limits at which the sender says that it is blocked. */
+  dataBlocked?: number;
+  streamsBlocked?: StreamValue[];
   resets?: StreamValue[];
   stops?: StreamValue[];
   /** DATAGRAM frames, with the lengths of their messages. */
@@ -124,13 +127,17 @@ function readFrame(packet: PacketView, type: number, cursor: Cursor): void {
     case 0x12:
       packet.maxStreams = cursor.varint();
       return;
-    case 0x14: // DATA_BLOCKED and STREAMS_BLOCKED: advice
-    case 0x16:
+    case 0x14:
+      packet.dataBlocked = cursor.varint();
+      return;
+    case 0x16: // STREAMS_BLOCKED: advice
       cursor.varint();
       return;
     case 0x15:
-      cursor.varint();
-      cursor.varint();
+      packet.streamsBlocked = append(packet.streamsBlocked, {
+        streamId: cursor.varint(),
+        value: cursor.varint(),
+      });
       return;
     case 0x1a:
       packet.challenge = cursor.hex(8);

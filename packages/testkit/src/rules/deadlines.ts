@@ -16,11 +16,10 @@ export const deadlines: Rule = {
         const turn = (turns.get(process) ?? 0) + 1;
         turns.set(process, turn);
         if (turn % TURNS_PER_LOOK !== 0) return;
-        for (const peer of process.endpoint.peers) {
-          const node = process.nodeOf(peer);
+        for (const peer of process.peers) {
           // While the amplification limit holds a connection back, its timers wait for the peer.
-          if (node === undefined || !stage.path(process, node).isSettled) continue;
-          for (const { at, reason } of peer.view.timers) {
+          if (!stage.path(process, peer).isSettled) continue;
+          for (const { at, reason } of stage.view(process, peer)?.timers ?? []) {
             if (nextDue !== undefined && nextDue.at <= at + ROUNDING_MS) continue;
             const named = nextDue === undefined ? 'nothing' : `${nextDue.reason} at ${nextDue.at}`;
             stage.report(`${process.name} names ${named}, but ${reason} of a peer is due at ${at}`);

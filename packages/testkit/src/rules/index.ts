@@ -3,20 +3,26 @@ import { acknowledgements } from './acknowledgements.js';
 import { addressMoves } from './address-moves.js';
 import { amplification } from './amplification.js';
 import { answers } from './answers.js';
+import { commands } from './commands.js';
+import { congestion } from './congestion.js';
 import { credit } from './credit.js';
 import { datagramSizes } from './datagram-sizes.js';
 import { deadlines } from './deadlines.js';
+import { drops } from './drops.js';
 import { farewells } from './farewells.js';
 import { flights } from './flights.js';
 import { formerRuns } from './former-runs.js';
+import { handshakeCopies } from './handshake-copies.js';
 import { handshakePace } from './handshake-pace.js';
 import { helloFirst } from './hello.js';
 import { keepalives } from './keepalives.js';
 import { keypairs } from './keypairs.js';
+import { limitsTold } from './limits-told.js';
 import { malformed } from './malformed.js';
 import { messageForms } from './message-forms.js';
 import { numbers } from './numbers.js';
 import { pacing } from './pacing.js';
+import { packetStatistics } from './packet-statistics.js';
 import { places } from './places.js';
 import { probing } from './probing.js';
 import { repeats } from './repeats.js';
@@ -31,12 +37,14 @@ export const RULES: readonly Rule[] = [
   numbers,
   messageForms,
   malformed,
+  drops,
   addressMoves,
   amplification,
   farewells,
   formerRuns,
   keypairs,
   handshakePace,
+  handshakeCopies,
   keepalives,
   helloFirst,
   acknowledgements,
@@ -44,8 +52,11 @@ export const RULES: readonly Rule[] = [
   repeats,
   sentAgain,
   congestionWindow,
+  congestion,
   pacing,
   credit,
+  limitsTold,
+  commands,
   places,
   datagramSizes,
   wakeUps,
@@ -54,4 +65,5 @@ export const RULES: readonly Rule[] = [
   flights,
   silenceReports,
   statistics,
+  packetStatistics,
 ];

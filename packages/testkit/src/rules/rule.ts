@@ -1,5 +1,5 @@
 /** The interface of rules, which check single sentences of the specification during a simulation. */
-import type { PeerStats, TransportConfig } from '@underpass/protocol';
+import type { Peer, PeerStats, TransportConfig } from '@underpass/protocol';
 import type { ObservedProcess, RuleWatch } from '../observer/observer.js';
 import type { Scenario } from '../scenario.js';
 import type { NodeName } from '../simulation/world.js';
@@ -15,8 +15,12 @@ export interface Stage {
   troubledAt(client: NodeName): number;
   /** The process's statistics for a peer, or undefined if it does not have that peer. */
   stats(process: ObservedProcess, peer: NodeName): PeerStats | undefined;
+  /** The inside of a peer. It looks at every stream, so ask rarely. */
+  view(process: ObservedProcess, peer: NodeName): Peer['view'] | undefined;
   /** How many bytes of that stream the application has read in the present connection. */
   readBytes(process: ObservedProcess, peer: NodeName, streamId: number): number | undefined;
+  /** How many streams the application has open in the present connection: those that have not ended for it. */
+  liveStreams(process: ObservedProcess, peer: NodeName): number | undefined;
   /** The peer's path as the process should see it. */
   path(process: ObservedProcess, peer: NodeName): PathModel;
   /** What the process has in flight to the peer: before the packet that it sends now, and after the ACK that arrives

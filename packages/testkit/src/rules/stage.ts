@@ -1,5 +1,5 @@
 /** Answers the questions of rules about a run, from its scenario, its networks and the statistics of its processes. */
-import { DEFAULT_TRANSPORT, type PeerStats, type TransportConfig } from '@underpass/protocol';
+import { DEFAULT_TRANSPORT, type Peer, type PeerStats, type TransportConfig } from '@underpass/protocol';
 import type { ObservedProcess } from '../observer/observer.js';
 import type { PeerLink } from '../process-model.js';
 import type { ClientPlan, Scenario } from '../scenario.js';
@@ -36,6 +36,10 @@ export function createStage(options: StageOptions): Omit<Stage, 'report'> {
     moment: -1,
     stats: undefined,
   }));
+  const views = new PerPeer<{ moment: number; view: Peer['view'] | undefined }>(() => ({
+    moment: -1,
+    view: undefined,
+  }));
   const transports = new Map<NodeName, TransportConfig>();
   const transportOf = (node: NodeName): TransportConfig => {
     const own = node === 'relay' ? scenario.relayTransport : clientOf(node).transport;
@@ -61,7 +65,16 @@ export function createStage(options: StageOptions): Omit<Stage, 'report'> {
       }
       return last.stats;
     },
+    view(process, peer) {
+      const last = views.of(process, peer);
+      if (last.moment !== moment()) {
+        last.view = linkOf(process, peer)?.peer.view;
+        last.moment = moment();
+      }
+      return last.view;
+    },
     readBytes: (process, peer, streamId) => linkOf(process, peer)?.readBytes(streamId),
+    liveStreams: (process, peer) => linkOf(process, peer)?.liveStreams,
     path: (process, peer) => paths.of(process, peer),
     flight: (process, peer) => flights.of(process, peer),
     transport: ({ node }) => transports.get(node) ?? transportOf(node),
