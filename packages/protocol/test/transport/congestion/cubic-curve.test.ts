@@ -135,6 +135,16 @@ describe('the window of CUBIC (RFC 9438)', () => {
     expect(reachTarget(controller, 93_000)).toBeCloseTo(curve(peak, threshold, 3_000), 3);
   });
 
+  it('begins its curve at its own size if slow start ended below any peak', () => {
+    const controller = new Cubic(SIZE);
+    const threshold = 0.7 * controller.windowBytes;
+    controller.onPersistentCongestion();
+    ack(controller, 1_000, threshold - minimumWindow(SIZE));
+    expect([controller.windowBytes, controller.isInSlowStart]).toEqual([threshold, false]);
+    ack(controller, 2_000, 0);
+    expect(reachTarget(controller, 3_500)).toBeCloseTo(curve(threshold, threshold, 1_500), 3);
+  });
+
   it('keeps what it has gained when a cut is undone, and a packet undoes it only once', () => {
     const { controller, peak } = cut(500, 1_000);
     ack(controller, 2_000, 0);

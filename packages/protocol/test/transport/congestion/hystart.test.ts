@@ -38,6 +38,7 @@ class Rounds {
     return this.#hyStart.onAck({
       ...emptyAckSample(),
       ackedBytes: BYTES,
+      latestRttMs: 230, // the one before
       priorDeliveredBytes: priorDeliveredBytes - BYTES,
       totalDeliveredBytes: this.#delivered,
     });

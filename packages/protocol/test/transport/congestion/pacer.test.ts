@@ -64,6 +64,7 @@ describe('the bucket of the pacer (spec recovery 6)', () => {
     const paced = controller({ pacingRate: SIZE });
     pacer.update(1_000, 0, paced, 50);
     pacer.update(900, 0, paced, 50);
+    expect(pacer.delayMs).toBe(0);
     pacer.update(1_000, 0, paced, 50);
     expect(burst(pacer)).toBe(10 * SIZE);
   });
