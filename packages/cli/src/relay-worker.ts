@@ -4,7 +4,7 @@ import { runWorker, WORKER_PIPE_FD } from '@underpass/relay';
 import { endWithInternalError } from './commands/internal-error.js';
 import { controlSockets } from './control/control-directory.js';
 import { printErrorLine, tolerateFailingOutput } from './terminal.js';
-import { prepareForTraffic } from './v8-flags.js';
+import { prepareForTraffic, prepareToStart } from './v8-flags.js';
 
 tolerateFailingOutput();
 for (const event of ['uncaughtException', 'unhandledRejection'] as const)
@@ -12,10 +12,11 @@ for (const event of ['uncaughtException', 'unhandledRejection'] as const)
 // A terminal or systemd sends these to all processes. The main process decides what follows.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
 
-prepareForTraffic();
+prepareToStart();
 runWorker({
   pipe: pipeToMain(),
   ownSockets: () => controlSockets(),
+  onStarted: prepareForTraffic,
   onFatal: endWithInternalError,
   onEnd: () => process.exit(),
 });

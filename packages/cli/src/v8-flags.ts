@@ -7,6 +7,18 @@ export type Stage = 'starting' | 'traffic';
 
 const [OLDEST_NODE, NEWEST_NODE] = [20, 26];
 
+/** Options of Node with which somebody has decided about V8's compilers. V8 crashes if they are switched on in a process that
+ *  was started without them (`--jitless`). */
+const DECIDES_ABOUT_COMPILERS = /--(no[-_]?)?(jitless|lite[-_]mode|opt\b|turbofan|maglev|max[-_]lazy)/;
+
+/** What V8 is asked for depends on it. */
+export interface Runtime {
+  /** The version of Node. */
+  readonly major: number;
+  /** Those that may be switched off and on again. */
+  readonly compilers: readonly string[];
+}
+
 /** Call it when a relay starts, and when it reads its config again. `prepareForTraffic` ends it.
  *
  *  With thousands of peers, a config keeps V8 busy for long enough that it would optimise what loads it. That code will not
@@ -32,26 +44,31 @@ export function prepareForTraffic(): void {
 }
 
 function setFlags(stage: Stage): void {
-  for (const flag of flagsFor(stage, Number.parseInt(process.versions.node, 10))) setFlagsFromString(flag);
+  for (const flag of flagsFor(stage, thisRuntime())) setFlagsFromString(flag);
 }
 
-/** @param major  the version of Node */
-export function flagsFor(stage: Stage, major: number): readonly string[] {
+/** @param options  with which Node was started */
+export function thisRuntime(
+  options: readonly string[] = [...process.execArgv, process.env.NODE_OPTIONS ?? ''],
+): Runtime {
+  const hasMaglev = (process.config.variables as { v8_enable_maglev?: unknown }).v8_enable_maglev === 1;
+  const isDecided = options.some((option) => DECIDES_ABOUT_COMPILERS.test(option));
+  return {
+    major: Number.parseInt(process.versions.node, 10),
+    compilers: isDecided ? [] : hasMaglev ? ['turbofan', 'maglev'] : ['turbofan'],
+  };
+}
+
+export function flagsFor(stage: Stage, { major, compilers }: Runtime): readonly string[] {
   if (major < OLDEST_NODE || major > NEWEST_NODE) return [];
-  const optimizing = optimizingCompilers(major);
   return stage === 'starting'
-    ? ['--semi-space-growth-factor=1', ...optimizing.map((compiler) => `--no-${compiler}`)]
+    ? ['--semi-space-growth-factor=1', ...compilers.map((compiler) => `--no-${compiler}`)]
     : [
         '--semi-space-growth-factor=2', // V8's own default
         '--heap-growing-percent=300',
-        ...optimizing.map((compiler) => `--${compiler}`),
+        ...compilers.map((compiler) => `--${compiler}`),
         ...compileSooner(major),
       ];
-}
-
-/** Those that are on by default. */
-function optimizingCompilers(major: number): readonly string[] {
-  return major < 24 ? ['turbofan'] : ['turbofan', 'maglev'];
 }
 
 /** Node 21 has neither flag's effect. */

@@ -1,34 +1,67 @@
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { transformWithEsbuild } from 'vite';
 import { describe, expect, it } from 'vitest';
-import { flagsFor, type Stage } from '../src/v8-flags.js';
+import { flagsFor, type Stage, thisRuntime } from '../src/v8-flags.js';
 
+const SOURCE = fileURLToPath(new URL('../src/v8-flags.ts', import.meta.url));
 const STAGES: readonly Stage[] = ['starting', 'traffic'];
-/** Those whose flags are known. */
-const VERSIONS = [20, 21, 22, 23, 24, 25, 26];
+const COMPILERS = ['turbofan', 'maglev'];
 
 describe('flags of V8', () => {
   it('exist in this version of Node', () => {
     const known = execFileSync(process.execPath, ['--v8-options'], { encoding: 'utf8' });
-    const major = Number.parseInt(process.versions.node, 10);
     for (const stage of STAGES) {
-      for (const flag of flagsFor(stage, major))
-        expect(known).toMatch(new RegExp(`^ +--${nameOf(flag)} `, 'm'));
+      for (const flag of flagsFor(stage, thisRuntime([]))) {
+        const name = flag.replace(/^--(?:no-)?/, '').replace(/=.*/, '');
+        expect(known).toMatch(new RegExp(`^ +--${name} `, 'm'));
+      }
     }
   });
 
-  it.each(VERSIONS)('that a start sets are set back for traffic (Node %i)', (major) => {
-    const atStart = flagsFor('starting', major).map(nameOf);
-    const later = flagsFor('traffic', major).map(nameOf);
-    expect(atStart.length).toBeGreaterThan(1);
-    expect(later).toEqual(expect.arrayContaining(atStart));
+  it.each([20, 21, 22, 23, 24, 25, 26])('that a start sets are undone for traffic (Node %i)', (major) => {
+    const runtime = { major, compilers: COMPILERS };
+    expect(flagsFor('starting', runtime)).toEqual([
+      '--semi-space-growth-factor=1',
+      '--no-turbofan',
+      '--no-maglev',
+    ]);
+    const later = flagsFor('traffic', runtime);
+    expect(later).toEqual(expect.arrayContaining(['--semi-space-growth-factor=2', '--turbofan', '--maglev']));
+    expect(later.join(' ')).not.toContain('--no-');
   });
 
   it.each([18, 19, 27])('are left alone in a version that nobody has tried (Node %i)', (major) => {
-    for (const stage of STAGES) expect(flagsFor(stage, major)).toEqual([]);
+    for (const stage of STAGES) expect(flagsFor(stage, { major, compilers: COMPILERS })).toEqual([]);
   });
-});
 
-/** Without the dashes, `no-` and the value. */
-function nameOf(flag: string): string {
-  return flag.replace(/^--(?:no-)?/, '').replace(/=.*/, '');
-}
+  it.each([
+    ['--jitless', []],
+    ['--no-opt', []],
+    ['--no_turbofan', []],
+    ['--no-maglev', []],
+    ['--lite-mode', []],
+    ['--max-old-space-size=64 --jitless', []],
+    ['--import=./optional.js', expect.arrayContaining(['turbofan'])],
+    ['--max-old-space-size=64', expect.arrayContaining(['turbofan'])],
+  ])('leave the compilers to somebody who has started Node with %s', (option, compilers) => {
+    expect(thisRuntime([option]).compilers).toEqual(compilers);
+  });
+
+  it.each(['--jitless', '--no-opt', '--expose-gc'])(
+    'do not crash a busy process that was started with %s',
+    async (option) => {
+      const { code } = await transformWithEsbuild(readFileSync(SOURCE, 'utf8'), SOURCE);
+      const busy = `
+        function hot(n) { let sum = 0; for (let i = 0; i < 500; i++) sum += n ^ i; return sum; }
+        const work = () => { for (let i = 0; i < 20_000; i++) hot(i); };
+        for (let round = 0; round < 3; round++) { prepareToStart(); work(); prepareForTraffic(); work(); }
+        console.log('done');`;
+      const output = execFileSync(process.execPath, [option, '--input-type=module', '--eval', code + busy], {
+        encoding: 'utf8',
+      });
+      expect(output).toBe('done\n');
+    },
+  );
+});

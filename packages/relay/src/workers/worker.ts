@@ -20,6 +20,8 @@ export interface WorkerOptions {
   /** Leads to the main process. */
   readonly pipe: Duplex;
   readonly ownSockets?: () => readonly string[];
+  /** It has its peers, and serves them from now on. */
+  readonly onStarted?: () => void;
   /** Called with a bug of ours, after which the worker is unusable. */
   readonly onFatal: (error: unknown) => void;
   /** The relay is closed, or the main process is gone. */
@@ -28,7 +30,7 @@ export interface WorkerOptions {
 
 /** Serves until the main process ends it. All that a worker knows comes from there; it opens no file and no port of its
  *  own, apart from what its peers ask for. */
-export function runWorker({ pipe, ownSockets, onFatal, onEnd }: WorkerOptions): void {
+export function runWorker({ pipe, ownSockets, onStarted, onFatal, onEnd }: WorkerOptions): void {
   let relay: RelayWorker | undefined;
   let relayName: string | undefined;
   const tellLog =
@@ -75,6 +77,7 @@ export function runWorker({ pipe, ownSockets, onFatal, onEnd }: WorkerOptions): 
     );
     privateKey.fill(0);
     wipe(peers, message);
+    onStarted?.();
   };
 
   const enrol = async (
