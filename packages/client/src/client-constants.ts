@@ -2,8 +2,8 @@
 
 /** How long an answer of the relay may be overdue before its name is looked up again (spec outage 6). */
 export const SILENCE_MS = 10_000;
-/** After how many such intervals the client goes on from another port, and after how many more it does so again (spec outage
- *  10). */
+/** How many such intervals without an answer make the client switch to another port, and how many more make it do so again
+ *  (spec outage 10). */
 export const PORT_CHANGE_INTERVALS = 3;
 export const NEXT_PORT_CHANGE_INTERVALS = 6;
 /** How long to wait before trying the relay's next address (spec outage 7; RFC 8305 §5) ... */

@@ -39,8 +39,8 @@ export interface ClientParts {
   readonly endpoint: Endpoint;
   readonly relay: Peer;
   readonly socket: DatagramSocket;
-  /** Lets the socket go on from another port. */
-  readonly changePort: () => Promise<void>;
+  /** Switches the socket to another port. Says whether it has. */
+  readonly changePort: () => Promise<boolean>;
   readonly suiteName: string;
 }
 
@@ -284,8 +284,11 @@ export class RunningClient implements Client {
     const { log } = this.#options;
     const { changePort, socket } = this.#parts;
     try {
-      await changePort();
-      log.debug({ port: socket.address.port }, `no answer: going on from UDP port ${socket.address.port}`);
+      if (!(await changePort())) return;
+      log.debug(
+        { port: socket.address.port },
+        `no answer: switched to another UDP port, ${socket.address.port}`,
+      );
     } catch (error) {
       log.debug({ error }, 'no answer, and no other UDP port can be opened');
     }

@@ -31,7 +31,7 @@ export interface RelayFinderOptions {
   readonly setAddress: (address: Address) => void;
   /** The same, and sends a handshake message there at once. */
   readonly tryAddress: (address: Address) => void;
-  /** Goes on from another port of this machine. Left out by what gives up before that would help. */
+  /** Switches to another port of this machine. Omitted by callers that give up sooner. */
   readonly changePort?: () => void;
   readonly contact: () => Contact;
   /** Called after each failed lookup while there is no address. */
@@ -46,8 +46,8 @@ export interface RelayFinderOptions {
  *  the finder then tries one address after another, each 250 ms after the one before. An attempt sends a copy of the
  *  same handshake message, and the session itself follows the answer to its source, so on an answer the finder only has
  *  to stop. Every 10 s it checks whether answers are overdue. If they are, it looks up the name again and tries its
- *  addresses, every other time the one that answered last; with an IP literal there is nothing to look up. After 30 s
- *  without an answer it asks for another port, and then once a minute. It never sends anything itself. */
+ *  addresses, every other time the one that answered last; with an IP literal there is nothing to look up. After three
+ *  such checks in a row it asks for another port, and then once a minute. It never sends anything itself. */
 export class RelayFinder {
   readonly #options: RelayFinderOptions;
   readonly #hasName: boolean;
@@ -65,6 +65,7 @@ export class RelayFinder {
   /** The state of contact at the last check, and how many checks in a row have found silence. */
   #last: Contact;
   #silentChecks = 0;
+  #isLookingUp = false;
   /** The address that answered last. Its family is tried first (RFC 8305 §4). */
   #answered: Address | undefined;
 
@@ -87,7 +88,7 @@ export class RelayFinder {
     this.#addresses = found;
     this.#options.setAddress(found[0]);
     if (this.#isSought) this.#search();
-    this.#setTimer(() => void this.#checkSilence(), SILENCE_MS);
+    this.#setTimer(() => this.#checkSilence(), SILENCE_MS);
     return undefined;
   }
 
@@ -150,19 +151,22 @@ export class RelayFinder {
     return true;
   }
 
-  async #checkSilence(): Promise<void> {
+  #checkSilence(): void {
     const before = this.#last;
     this.#last = this.#options.contact();
     this.#noteAnswer(this.#last);
     this.#silentChecks = isSilence(before, this.#last) ? this.#silentChecks + 1 : 0;
-    if (this.#silentChecks % NEXT_PORT_CHANGE_INTERVALS === PORT_CHANGE_INTERVALS)
-      this.#options.changePort?.();
-    if (this.#silentChecks > 0 && this.#hasName) await this.#searchAgain();
-    this.#setTimer(() => void this.#checkSilence(), SILENCE_MS);
+    if (isTimeForAnotherPort(this.#silentChecks)) this.#options.changePort?.();
+    if (this.#silentChecks > 0) void this.#searchAgain();
+    this.#setTimer(() => this.#checkSilence(), SILENCE_MS);
   }
 
+  /** Does nothing while a lookup is under way: the system may take longer for it than from one check to the next. */
   async #searchAgain(): Promise<void> {
+    if (!this.#hasName || this.#isLookingUp) return;
+    this.#isLookingUp = true;
     const found = await this.#lookUp();
+    this.#isLookingUp = false;
     const { address: current, datagramsReceived } = this.#options.contact();
     // Without a network no name resolves: keep the old addresses. If the relay was heard meanwhile there is nothing to
     // do.
@@ -180,6 +184,12 @@ export class RelayFinder {
     this.#addresses = addresses;
     this.#search();
   }
+}
+
+/** @param checks  how many in a row have found silence */
+function isTimeForAnotherPort(checks: number): boolean {
+  const since = checks - PORT_CHANGE_INTERVALS;
+  return since >= 0 && since % NEXT_PORT_CHANGE_INTERVALS === 0;
 }
 
 function isSilence(before: Contact, now: Contact): boolean {

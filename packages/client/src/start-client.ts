@@ -4,7 +4,6 @@ import {
   chooseSuite,
   openUdpSocket,
   RenewableSocket,
-  type SocketKind,
   secureRandom,
   tapped,
   transportOver,
@@ -20,9 +19,9 @@ import type { Client, ClientOptions } from './client-options.js';
 export async function startClient(options: ClientOptions): Promise<Client> {
   const chosen = await chooseSuite({ name: options.suite, log: options.log });
   const suite = options.watch === undefined ? chosen : watchedSuite(chosen, options.watch);
-  const open = (kind: SocketKind | undefined) => openUdpSocket({ port: 0, kind, log: options.log });
-  const first = await open(options.socket);
-  const renewable = new RenewableSocket(first, () => open(first.kind));
+  const first = await openUdpSocket({ port: 0, kind: options.socket, log: options.log });
+  // Those that follow have nothing new to log.
+  const renewable = new RenewableSocket(first, () => openUdpSocket({ port: 0, kind: first.kind }));
   const socket = tapped(renewable, options.tap);
   const endpoint = new Endpoint({
     role: 'client',

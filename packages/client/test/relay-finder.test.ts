@@ -27,6 +27,8 @@ function setUp(host = 'relay.example', ...answers: readonly (readonly string[] |
     tried: [] as string[],
     unresolved: [] as string[],
     lookups: 0,
+    /** Replaces the answers. */
+    lookUp: undefined as (() => Promise<readonly string[]>) | undefined,
     /** When another port was asked for. */
     portChanges: [] as number[],
     /** Called while a lookup is under way. */
@@ -49,6 +51,7 @@ function setUp(host = 'relay.example', ...answers: readonly (readonly string[] |
     timers,
     lookUp: async () => {
       const answer = answers[state.lookups++] ?? answers.at(-1) ?? [];
+      if (state.lookUp !== undefined) return state.lookUp();
       state.duringLookup();
       if (typeof answer === 'string') throw Object.assign(new Error('x'), { code: answer });
       return answer;
@@ -207,7 +210,12 @@ describe('a relay that falls silent', () => {
     // Idle until the keys expire.
     state.contact = { ...state.contact, hasKeys: false };
     await timers.runTo(9 * SILENCE_MS);
-    expect([state.tried, state.lookups]).toEqual([[], 1]);
+    // Two minutes of persistent keepalives.
+    for (let interval = 10; interval <= 22; interval++) {
+      state.contact = { ...state.contact, hasKeys: true, datagramsSent: state.contact.datagramsSent + 1 };
+      await timers.runTo(interval * SILENCE_MS);
+    }
+    expect([state.tried, state.lookups, state.portChanges]).toEqual([[], 1, []]);
   });
 
   it('keeps its address if it is heard during the lookup (spec outage 6)', async () => {
@@ -233,20 +241,31 @@ describe('a relay that falls silent', () => {
     expect(state.unresolved).toEqual([]);
   });
 
+  it('makes the client switch to another port although a lookup does not end (spec outage 10)', async () => {
+    const { timers, state, ask } = await reached();
+    state.lookUp = () => new Promise(() => undefined);
+    for (let interval = 2; interval <= 12; interval++) {
+      ask();
+      await timers.runTo(interval * SILENCE_MS);
+    }
+    expect(state.portChanges).toEqual([50_000, 110_000]);
+    expect(state.lookups).toBe(2);
+  });
+
   it('causes no lookup if it was given as an IP literal', async () => {
     const { finder, timers, state } = setUp(V4);
     finder.seek();
     await finder.start();
     await timers.runTo(10 * SILENCE_MS);
     finder.stop();
-    expect([state.tried, state.lookups, timers.pending]).toEqual([[`0 ${V4}`], 0, 0]);
+    expect([state.tried, state.lookups, state.portChanges, timers.pending]).toEqual([[`0 ${V4}`], 0, [], 0]);
   });
 
   it.each([
     ['a name', 'relay.example'],
     ['an IP literal', V4],
   ])(
-    'makes the client go on from another port after 30 s, and then every minute, given %s (spec outage 10)',
+    'makes the client switch to another port after three checks, and then every minute, given %s (spec outage 10)',
     async (_, host) => {
       const { finder, timers, state, ask, hear } = setUp(host, [V4]);
       finder.seek();

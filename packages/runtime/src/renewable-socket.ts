@@ -3,15 +3,15 @@ import type { Address, TransmitBatch } from '@underpass/protocol';
 import type { DatagramListener, DatagramSocket } from './datagram-socket.js';
 import type { SocketKind } from './socket-kinds.js';
 
-/** What a socket hears that was replaced. */
+/** Ignores what a replaced socket receives. */
 const NOBODY: DatagramListener = { onDatagram: () => {}, onBatchFree: () => {} };
 
 /** Stands between the driver and a socket, and passes every call on.
  *
  *  `renew` opens another socket and puts it in the place of the old one, which is closed. The driver notices nothing: it
  *  never keeps a batch from one turn to the next, and what the old socket had yet to send is as good as lost on the way.
- *  Whoever makes it says how sockets are opened, and they must all be of one kind, because a connection has decided by
- *  the first one what it may send. */
+ *  All sockets must be of one kind, because the first one has decided how large a packet may be and whether the path's
+ *  size is searched for. */
 export class RenewableSocket implements DatagramSocket {
   readonly #open: () => Promise<DatagramSocket>;
   #socket: DatagramSocket;
@@ -27,25 +27,27 @@ export class RenewableSocket implements DatagramSocket {
     this.#open = open;
   }
 
-  /** Goes on from another port, which the system chooses. Does nothing while that is under way already.
+  /** Switches to another port, which the system chooses.
+   *  @returns whether it has: not if that is under way already, or if the socket is closed
    *  @throws UnderpassError when no socket can be opened. The old one then stays */
-  async renew(): Promise<void> {
-    if (this.#isRenewing || this.#isClosed) return;
+  async renew(): Promise<boolean> {
+    if (this.#isRenewing || this.#isClosed) return false;
     this.#isRenewing = true;
     try {
       const next = await this.#open();
       if (this.#isClosed) {
         await next.close();
-        return;
+        return false;
       }
       const old = this.#socket;
-      addCounts(this.#formerErrors, old.sendErrors);
       old.listen(NOBODY);
       this.#socket = next;
       next.listen(this.#listener);
       // The driver may wait for a batch that the old socket has not sent.
       this.#listener.onBatchFree();
       await old.close();
+      addCounts(this.#formerErrors, old.sendErrors);
+      return true;
     } finally {
       this.#isRenewing = false;
     }

@@ -1,15 +1,20 @@
-import type { Address } from '@underpass/protocol';
-import { TransmitBatch } from '@underpass/protocol';
+import { createSocket, type RemoteInfo } from 'node:dgram';
+import { once } from 'node:events';
+import { type Address, TransmitBatch } from '@underpass/protocol';
 import { describe, expect, it } from 'vitest';
+import { cLibrary } from '../src/c-library.js';
 import type { DatagramListener, DatagramSocket } from '../src/datagram-socket.js';
 import { RenewableSocket } from '../src/renewable-socket.js';
+import type { SocketKind } from '../src/socket-kinds.js';
+import { tapped } from '../src/tapped-socket.js';
+import { openUdpSocket } from '../src/udp-socket.js';
 
 const PEER: Address = { address: '192.0.2.1', port: 51820 };
 
 describe('a socket whose port can change', () => {
   it('goes on with the new one: what is sent, what arrives and how it is described', async () => {
     const { socket, opened, heard } = setUp();
-    await socket.renew();
+    expect(await socket.renew()).toBe(true);
     const [old, next] = opened;
     expect(old?.log).toEqual(['listen', 'listen', 'close']);
     const batch = socket.acquireBatch() ?? new TransmitBatch();
@@ -51,16 +56,57 @@ describe('a socket whose port can change', () => {
 
   it('opens one at a time, and none once it is closed', async () => {
     const { socket, opened } = setUp();
-    await Promise.all([socket.renew(), socket.renew()]);
+    expect(await Promise.all([socket.renew(), socket.renew()])).toEqual([true, false]);
     expect(opened).toHaveLength(2);
     const renewing = socket.renew();
     await socket.close();
-    await renewing;
-    await socket.renew();
+    expect(await renewing).toBe(false);
+    expect(await socket.renew()).toBe(false);
     // What was being opened is closed again.
     expect(opened.map(({ log }) => log.at(-1))).toEqual(['close', 'close', 'close']);
     expect(opened).toHaveLength(3);
   });
+});
+
+it.each<SocketKind>(['plain', 'native'])('a %s socket sends and receives on its new port', async (kind) => {
+  if (kind === 'native' && cLibrary() === undefined) return;
+  const open = () => openUdpSocket({ host: '127.0.0.1', port: 0, kind });
+  const socket = new RenewableSocket(await open(), open);
+  const peer = createSocket('udp4').bind(0, '127.0.0.1');
+  await once(peer, 'listening');
+  const to = { address: '127.0.0.1', port: peer.address().port };
+  const captured: string[] = [];
+  const watched = tapped(socket, {
+    onSent: (datagram, from) => captured.push(`${textOf(datagram)} from ${from.port}`),
+    onReceived: (datagram, _from, at) => captured.push(`${textOf(datagram)} at ${at.port}`),
+  });
+  /** Sends a batch, and waits for the peer's answer. */
+  const exchange = async (text: string) => {
+    const arrived = once(peer, 'message');
+    const answered = new Promise<string>((resolve) => {
+      watched.listen({ onDatagram: (datagram) => resolve(textOf(datagram)), onBatchFree: () => {} });
+    });
+    const batch = watched.acquireBatch() ?? new TransmitBatch();
+    batch.buffer.set(Buffer.from(text));
+    Object.assign(batch, { lengthBytes: text.length, segmentBytes: text.length, to });
+    watched.send(batch);
+    const [, from] = (await arrived) as [Buffer, RemoteInfo];
+    peer.send(`${text} back`, from.port, from.address);
+    expect(await answered).toBe(`${text} back`);
+    return from.port;
+  };
+  const before = await exchange('one');
+  await socket.renew();
+  const after = await exchange('two');
+  expect(after).not.toBe(before);
+  expect(captured).toEqual([
+    `one from ${before}`,
+    `one back at ${before}`,
+    `two from ${after}`,
+    `two back at ${after}`,
+  ]);
+  await watched.close();
+  peer.close();
 });
 
 /** Sockets on the ports 1, 2 and so on. */
@@ -127,4 +173,8 @@ class FakeSocket implements DatagramSocket {
   async close(): Promise<void> {
     this.log.push('close');
   }
+}
+
+function textOf(datagram: Uint8Array): string {
+  return Buffer.from(datagram).toString();
 }
