@@ -60,6 +60,7 @@ describe('flags of V8', () => {
         console.log('done');`;
       const output = execFileSync(process.execPath, [option, '--input-type=module', '--eval', code + busy], {
         encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'ignore'],
       });
       expect(output).toBe('done\n');
     },
