@@ -108,7 +108,7 @@ async function enrolWith(link: InviteLink, as: string | undefined, log: Log): Pr
     forgetKeyForEnrolment(link);
     log.info(
       { event: 'enrolled', relay: place, name, peer: peerName, file: saved.file },
-      `enrolled as ${peerName} and saved as ${name}: from now on, underpass client ${name} is enough`,
+      `enrolled as ${peerName} and saved as ${name}: from now on, give that name in place of the link`,
     );
     return saved;
   } finally {
