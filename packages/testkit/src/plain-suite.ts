@@ -135,9 +135,13 @@ class PlainAead implements Aead {
   ): Uint8Array {
     assert(!this.#destroyed, 'the AEAD was destroyed');
     const key = this.#key;
-    // Each step is a bijection of the state, so a difference never disappears.
-    let a = (key[1] as number) ^ low;
-    let b = (key[2] as number) ^ high;
+    // Each step is a bijection of the state, so a single difference never disappears. Both halves of the counter take a
+    // step in both sums, or else the same bit of both and of the first word would cancel out.
+    let a = Math.imul((key[1] as number) ^ low, 0x01000193) ^ high;
+    let b = Math.imul((key[2] as number) ^ low, 0x85ebca6b);
+    a = Math.imul(a, 0x01000193);
+    b = Math.imul(b ^ (b >>> 13) ^ high, 0x85ebca6b);
+    b ^= b >>> 13;
     for (const byte of additional ?? []) {
       a = Math.imul(a ^ byte, 0x01000193);
       b = Math.imul(b ^ byte, 0x85ebca6b);

@@ -52,6 +52,36 @@ describe('the insecure suite', () => {
     }
   });
 
+  test('opens nothing with up to three changed bits, wherever they are (seed 505297)', () => {
+    const aead = suite.aead(random.bytes(32));
+    // As the network may change them: a counter of 8 bytes, a text of 8 and its tag.
+    const message = new Uint8Array(8 + 8 + 16);
+    const view = new DataView(message.buffer);
+    view.setUint32(0, 0x4c5, true);
+    aead.seal(0, 0x4c5, message, 8, 8);
+    const sealed = new Uint8Array(message);
+    const bits = 8 * message.length;
+    const flip = (bit: number): void => {
+      message[bit >>> 3] = (message[bit >>> 3] as number) ^ (1 << (bit & 7));
+    };
+    const opened: number[][] = [];
+    /** Flips one more bit, up to three, in every possible way. */
+    const tryFlips = (flipped: number[], from: number): void => {
+      for (let bit = from; bit < bits; bit++) {
+        flip(bit);
+        if (aead.open(view.getUint32(4, true), view.getUint32(0, true), message, 8, 24)) {
+          opened.push([...flipped, bit]);
+          message.set(sealed);
+          for (const again of [...flipped, bit]) flip(again);
+        }
+        if (flipped.length < 2) tryFlips([...flipped, bit], bit + 1);
+        flip(bit);
+      }
+    };
+    tryFlips([], 0);
+    expect(opened).toEqual([]);
+  });
+
   test('seals a message of no bytes', () => {
     const aead = suite.aead(random.bytes(32));
     const sealed = new Uint8Array(16);
