@@ -16,14 +16,24 @@ import { declaredOptions, environmentOf } from './command-tree.js';
 
 type Seen = Record<string, unknown>;
 
-const stage = vi.hoisted(() => ({ seen: {} as Record<string, unknown>, lines: [] as string[] }));
+const stage = vi.hoisted(() => ({
+  seen: {} as Record<string, unknown>,
+  lines: [] as string[],
+  isOutputAwaited: false,
+}));
 
 vi.mock('../../src/terminal.js', async (importOriginal) => ({
   ...(await importOriginal<typeof import('../../src/terminal.js')>()),
   printLine: (text: string) => void stage.lines.push(text),
   printErrorLine: () => undefined,
-  requireOutput: () => Promise.resolve(),
-  settleOutput: () => Promise.resolve(undefined),
+  requireOutput: () => {
+    stage.isOutputAwaited = true;
+    return Promise.resolve();
+  },
+  settleOutput: () => {
+    stage.isOutputAwaited = true;
+    return Promise.resolve(undefined);
+  },
 }));
 // No relay of this user is asked or told.
 vi.mock('../../src/control/ask-relay.js', () => ({
@@ -130,6 +140,7 @@ afterEach(() => {
 async function run(argv: readonly string[]): Promise<Seen> {
   stage.seen = {};
   stage.lines.length = 0;
+  stage.isOutputAwaited = false;
   const placed = argv.map((text) => text.replace(/<(.*)>/, (_, name: string) => place(name)));
   await buildProgram().parseAsync(placed, { from: 'user' });
   return { ...stage.seen, printed: [...stage.lines], ...stored() };
@@ -326,6 +337,8 @@ describe('the options of the other commands', () => {
     const rest = old < 0 ? base : base.toSpliced(old, 2);
     const seen = await run([...rest, ...given]);
     expect(look(seen)).toEqual(is);
+    // Without that, a command succeeds although nobody can read its result. The watch, which is replaced here, does it.
+    expect(stage.isOutputAwaited).toBe(name !== 'status --watch');
     const variable = environmentOf(name);
     if (variable === undefined) return;
     forgetEffects();
