@@ -169,6 +169,22 @@ describe('an address that a target stands for', () => {
     }
   });
 
+  /** The network twice as large as a block, in the form that a rule has. */
+  function widened(block: string): string {
+    const text = block.replace(/^\[|\]$/g, '');
+    const single = text.includes(':') ? '/128' : '/32';
+    const [base, bits] = ipaddr.parseCIDR(text.includes('/') ? text : text + single);
+    const network = `/${bits - 1}`;
+    return text.includes(':')
+      ? `[${ipaddr.IPv6.networkAddressFromCIDR(base + network)}${network}]`
+      : `${ipaddr.IPv4.networkAddressFromCIDR(base + network)}${network}`;
+  }
+
+  // spec forwarding 3.5: "only by an address rule"
+  it.each(special)('%s is not permitted by a network that exceeds its block', (address, block) => {
+    expect(permits([`${widened(block)}:80`], address)).toBe(false);
+  });
+
   const metadata = [
     '169.254.169.254',
     '169.254.170.2',

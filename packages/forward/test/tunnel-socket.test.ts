@@ -233,11 +233,11 @@ describe('a dialled socket', () => {
     expect(heard.at(-1)).toBe('not clean, 0 out, 0 in');
   });
 
-  it('that is destroyed resets what is open', async () => {
+  it.each(['destroy', 'resetAndDestroy'] as const)('resets what is open on %s', async (method) => {
     const { socket, stream, open, arrive } = dial();
     open();
     arrive(OPENED);
-    socket.destroy();
+    socket[method]();
     await once(socket, 'close');
     expect([stream.resetCode, stream.stopCode]).toEqual([
       StreamErrorCode.cancelled,

@@ -5,6 +5,7 @@ import { Acceptor } from '../src/acceptor.js';
 import { encodeAddressed } from '../src/addressed-message.js';
 import { DescriptorGuard } from '../src/descriptor-guard.js';
 import {
+  DESCRIPTOR_LOOK_MS,
   DIALS_BURST,
   DIALS_PER_SECOND,
   DNS_FLOW_IDLE_MS,
@@ -194,6 +195,22 @@ describe('a flow at the relay', () => {
     expect(slow.stream.written[0]).toBe(byteOf('timed-out'));
   });
 
+  it('asks nothing more about a name once the peer has given up, and opens nothing for its addresses', async () => {
+    const resolver: { answer?: (addresses: string[]) => void } = {};
+    const resolve: NameResolver = () =>
+      new Promise((answer) => {
+        resolver.answer = answer;
+      });
+    const { accept, timers, sockets } = setUp(['*:53/udp'], { resolve });
+    const { handler } = accept('slow.example', 53);
+    const withLookup = timers.pending;
+    handler.onReset?.(StreamErrorCode.cancelled);
+    expect(timers.pending).toBeLessThan(withLookup);
+    resolver.answer?.(['9.9.9.9']);
+    await settled();
+    expect([sockets, timers.pending]).toEqual([[], 0]);
+  });
+
   it.each([
     [123, FLOW_IDLE_MS],
     [53, DNS_FLOW_IDLE_MS],
@@ -326,6 +343,20 @@ describe('a flow at the relay', () => {
   it('is refused when descriptors run out (spec forwarding 2.7)', async () => {
     const { accept } = setUp(['192.0.2.9:53/udp'], { hasDescriptors: () => false });
     expect(accept('192.0.2.9', 53).stream.written[0]).toBe(byteOf('internal-error'));
+  });
+
+  it('is refused for lack of descriptors, and not as an unknown name, if its lookup had none (spec forwarding 2.7)', async () => {
+    const has = { descriptors: true };
+    const resolve = async () => {
+      has.descriptors = false;
+      throw new Error('EMFILE');
+    };
+    const { accept, timers } = setUp(['*:53/udp'], { resolve, hasDescriptors: () => has.descriptors });
+    const { stream } = accept('dns.example', 53);
+    // What was known to be free a moment ago says nothing about now.
+    timers.advance(DESCRIPTOR_LOOK_MS);
+    await settled();
+    expect(stream.written[0]).toBe(byteOf('internal-error'));
   });
 
   it('closes the socket of a peer that gave up while it was opened', async () => {
