@@ -1,6 +1,6 @@
 import { REQUEST_STATUSES } from '@underpass/forward';
 import { describe, expect, it } from 'vitest';
-import { adviceFor, failureAdvice } from '../src/advice.js';
+import { adviceFor, failureAdvice, listenAdvice } from '../src/advice.js';
 
 describe('the advice after a refusal', () => {
   const target = { host: 'db.example', port: 5432 };
@@ -42,5 +42,28 @@ describe('the advice after a refusal', () => {
     expect(adviceFor({ path: '/run/db.sock' }, 'timed-out')).not.toContain('permissions');
     expect(adviceFor(target, 'unreachable')).toContain('no route');
     expect(adviceFor(target, 'address-in-use')).toContain('another program');
+  });
+});
+
+describe('the advice for a reverse forward that the relay does not serve', () => {
+  const place = { bind: 'localhost', port: 8080 };
+  const statuses = [
+    'not-allowed',
+    'address-in-use',
+    'unreachable',
+    'too-many-streams',
+    'malformed-request',
+    'internal-error',
+  ] as const;
+
+  it('is one line for each status that names the place and what to do, and no two are alike', () => {
+    const said = statuses.map((status) => listenAdvice(place, status, false));
+    for (const advice of said) expect(advice).toMatch(/^[^\n]*localhost:8080[^\n]*: [^\n]+$/);
+    expect(new Set(said).size).toBe(statuses.length);
+  });
+
+  it('says whether the relay has listened before, if it may not', () => {
+    expect(listenAdvice(place, 'not-allowed', false)).toContain('does not let this client listen');
+    expect(listenAdvice(place, 'not-allowed', true)).toContain('no longer lets this client listen');
   });
 });
