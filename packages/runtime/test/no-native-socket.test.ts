@@ -1,5 +1,5 @@
 import { expect, it, vi } from 'vitest';
-import { openUdpSocket } from '../src/index.js';
+import { openSocketGroup, openUdpSocket } from '../src/index.js';
 
 vi.mock(import('../src/c-library.js'), async (original) => ({
   ...(await original()),
@@ -10,6 +10,14 @@ it('explains that there is no native socket here, if one is required', async () 
   await expect(openUdpSocket({ port: 0, kind: 'native' })).rejects.toMatchObject({
     code: 'invalid-option',
     hint: 'install koffi, or choose the plain socket',
+  });
+});
+
+it('explains that processes cannot share a port here, and what to do', async () => {
+  await expect(openSocketGroup({ port: 0, count: 2 })).rejects.toMatchObject({
+    code: 'cannot-bind',
+    message: 'this machine cannot divide the datagrams of a port among processes',
+    hint: 'it takes Linux and the package koffi: leave out --workers',
   });
 });
 
