@@ -52,6 +52,14 @@ describe('PendingFrames', () => {
     expect(pending.isWaiting).toBe(false);
   });
 
+  it('answers with the bytes of the challenge, although its datagram is used again', () => {
+    const { pending } = setup();
+    const datagram = new Uint8Array(8).fill(7);
+    pending.respond(datagram);
+    datagram.fill(0);
+    expect(pending.nextResponse).toEqual(new Uint8Array(8).fill(7));
+  });
+
   it('has a challenge until it was sent or its trial is over', () => {
     const { pending } = setup();
     pending.requestChallenge(new Uint8Array(8).fill(7));

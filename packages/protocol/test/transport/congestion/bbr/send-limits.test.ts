@@ -116,6 +116,14 @@ describe('the window (§5.6.4)', () => {
     expect(limits.windowBytes).toBe(2 * FLIGHT);
   });
 
+  it('leaves room for what is acknowledged in bursts, on top of twice what fills the path', () => {
+    const { limits, model, sample } = setUp();
+    model.updateAggregation(sample({ ackedBytes: 40_000 }), BANDWIDTH, FLIGHT, true);
+    limits.windowBytes = 5 * FLIGHT;
+    limits.setWindow('cruise', sample());
+    expect(limits.windowBytes).toBe(2 * FLIGHT + 40_000);
+  });
+
   it('may exceed that until the pipe is full, but does not grow there', () => {
     const { limits, sample } = setUp({ isFull: false });
     limits.windowBytes = 2 * FLIGHT - 1;
