@@ -238,6 +238,7 @@ describe('a dialled socket', () => {
     open();
     arrive(OPENED);
     socket[method]();
+    expect(socket.destroyed).toBe(true);
     await once(socket, 'close');
     expect([stream.resetCode, stream.stopCode]).toEqual([
       StreamErrorCode.cancelled,
