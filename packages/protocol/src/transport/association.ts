@@ -135,9 +135,10 @@ export class Association {
   end(error: ConnectionError): void {
     this.#listener.onEpochEnded();
     this.#epochs = this.#newEpochs();
-    // A peer that stops will come back, so streams that were never sent are kept for it. A peer that closed because of
-    // an error might find the same error again (spec streams 3.8).
-    const isStop = error.by === 'peer' && error.code === ConnectionErrorCode.none;
+    // A peer that stops will come back, so streams that were never sent are kept for it, as for one that has restarted.
+    // A peer that closed because of an error might find the same error again (spec streams 3.8).
+    const { none, peerRestarted } = ConnectionErrorCode;
+    const isStop = error.by === 'peer' && (error.code === none || error.code === peerRestarted);
     this.#replaceConnection(error, isStop ? { keypairId: Infinity, maxStreams: 0 } : undefined);
     this.#isConnected = false;
   }
@@ -208,6 +209,10 @@ export class Association {
     if (meaning === 'violation') {
       return this.#fail(ConnectionErrorCode.protocolViolation, 'epoch changed under one keypair');
     }
+    if (meaning === 'first' && this.#connection.hello.isOpenBeyond(keypairId)) {
+      // A late CLOSE ends nothing (spec streams 8: "MUST ignore the whole packet").
+      if (this.#reader.next() === FrameType.close) return 'stale-epoch';
+    }
     if (hello.version !== PROTOCOL_VERSION) {
       return this.#fail(ConnectionErrorCode.version, `version ${PROTOCOL_VERSION} is spoken here`);
     }
@@ -219,8 +224,14 @@ export class Association {
         code: ConnectionErrorCode.peerRestarted,
         reason: 'peer restarted',
       } as const;
+      // The new run may have taken packets of the connection that ends (spec streams 3.4: "MUST then draw a new epoch").
+      if (this.#connection.hello.isOpen) {
+        this.end(error);
+        return 'stale-epoch';
+      }
       this.#replaceConnection(error, { keypairId, maxStreams: hello.maxStreams });
     }
+    this.#connection.hello.onMet(keypairId);
     if (this.#epochs.bind(keypairId, hello)) this.#listener.onBound();
     if (meaning !== 'known') {
       this.#isConnected = true;

@@ -31,7 +31,7 @@ import type { Hello } from './wire/frames.js';
 export class Connection {
   readonly #parts: ConnectionParts;
   readonly #budgets: PeerBudgets;
-  readonly #hello = new OwnHello();
+  readonly hello = new OwnHello();
   readonly #gate: SendGate;
   readonly #builder: PacketBuilder;
   readonly #feedback: PathFeedback;
@@ -53,9 +53,9 @@ export class Connection {
     this.#budgets = budgets;
     this.#parts = composeParts(role, config, random, budgets, onCommand);
     this.#gate = new SendGate(this.#parts);
-    this.#builder = new PacketBuilder(this.#parts, epochs, this.#hello, this.#gate);
+    this.#builder = new PacketBuilder(this.#parts, epochs, this.hello, this.#gate);
     this.#feedback = new PathFeedback(this.#parts, this.#gate);
-    this.#fate = new PacketFate(this.#parts, this.#hello, this.#feedback);
+    this.#fate = new PacketFate(this.#parts, this.hello, this.#feedback);
     this.#handler = new PacketHandler(this.#parts, this.#fate, budgets);
   }
 
@@ -263,7 +263,7 @@ export class Connection {
   /** Whether packets under this keypair need not start with a HELLO: one was acknowledged, and no other was
    *  requested. */
   isHelloConfirmed(keypairId: number): boolean {
-    return this.#hello.isConfirmed(keypairId) && !this.#parts.pending.hello;
+    return this.hello.isConfirmed(keypairId) && !this.#parts.pending.hello;
   }
 
   /** The size of the MTU probe to send now, if one is due: bytes of UDP payload (spec mtu 2). */

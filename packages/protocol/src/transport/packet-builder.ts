@@ -203,7 +203,7 @@ export class PacketBuilder {
   #addHello(keypairId: number): void {
     const { recovery, pending } = this.#parts;
     this.#writer.addHello(encodeHello(this.helloFor(this.#epochs.expected)));
-    this.#hello.onSent(keypairId);
+    this.#hello.onSent(keypairId, !this.#epochs.isPeerKnown);
     pending.helloSent();
     recovery.log.addHello(keypairId);
   }

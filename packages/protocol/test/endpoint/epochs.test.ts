@@ -1,6 +1,12 @@
 /** Restarts, CLOSE, new keys and silence: which of them end a connection (spec streams 3, 8). */
 import type { Stream } from '@underpass/protocol';
-import { type NetworkConditions, PERFECT_LINK, PERFECT_NETWORK, RELAY_ADDRESS } from '@underpass/testkit';
+import {
+  CLIENT_ADDRESS,
+  type NetworkConditions,
+  PERFECT_LINK,
+  PERFECT_NETWORK,
+  RELAY_ADDRESS,
+} from '@underpass/testkit';
 import { describe, expect, test } from 'vitest';
 import { EPOCHS_BURST, EPOCHS_PER_SECOND } from '../../src/transport/limits.js';
 import { type Transports, World } from './world.js';
@@ -102,7 +108,7 @@ describe('a connection', () => {
     expect(world.take('client')).toEqual([]);
   });
 
-  test('ends on both sides with one CLOSE, and the next contact starts a new one (spec streams 8)', () => {
+  test('ends on both sides with one CLOSE, and the next contact starts a new one (spec streams 8: "MUST discard its state and MUST drop its keypairs")', () => {
     const world = connected();
     const before = world.pair.datagramsSent;
     world.endpoints.client.close();
@@ -150,6 +156,30 @@ describe('a connection', () => {
     world.run(10_000);
     expect(world.take('relay').slice(4)).toEqual(['disconnected peer peer restarted', 'connected']);
     expect(world.take('client').slice(4)).toEqual(['disconnected local closed', 'connected']);
+  });
+
+  test('survives a CLOSE under older keys than it was offered under, although those are dead (spec streams 8)', () => {
+    // Both sides start a handshake at 0 ms. At 20 ms each has its own, and what they send first is lost.
+    const blackouts = [{ from: 19, until: 21 }];
+    const world = new World({
+      ...PERFECT_NETWORK,
+      toRelay: { ...PERFECT_LINK, blackouts },
+      toClient: { ...PERFECT_LINK, blackouts },
+    });
+    world.peers.relay.setAddress(0, CLIENT_ADDRESS);
+    const stream = world.open('relay');
+    world.run(25);
+    // The client closes under its own keypair, and drops the relay's too.
+    world.endpoints.client.close();
+    world.pair.wake('client');
+    world.run(5_000);
+    expect(world.endpoints.relay.drops['stale-epoch']).toBe(1);
+    expect([...world.take('client'), ...world.take('relay')]).toEqual([]);
+    // The next handshake of the relay replaces the dead keys.
+    world.run(1_000);
+    expect(world.take('client')).toEqual(['connected', 'stream-opened 1']);
+    expect(world.take('relay')).toEqual(['connected']);
+    expect(stream.bufferedBytes).toBe(0);
   });
 
   test('waits while the path is dead, and then continues', () => {

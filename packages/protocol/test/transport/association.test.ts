@@ -205,4 +205,68 @@ describe('Association', () => {
       'disconnected: done, 0 streams',
     ]);
   });
+
+  describe('that has spoken first, to a run of the client that it does not know yet', () => {
+    /** A former run of the client, of which packets under keypair 1 come late. The present run has keypair 2. */
+    let former: Process;
+
+    beforeEach(() => {
+      client = new Process('client', 33);
+      relay = new Process('relay', 44);
+      relay.association.openStream()?.write(Uint8Array.of(1));
+      former = new Process('client', 55);
+    });
+
+    it('ignores the CLOSE of a run that is over, and connects with the present one (spec streams 8: "MUST ignore the whole packet")', () => {
+      expect(relay.sendTo(client, 2)).toEqual([]);
+      former.association.close({ code: 0, reason: 'closed' });
+      expect(former.sendTo(relay, 1)).toEqual(['stale-epoch']);
+      expect(relay.reported).toEqual([]);
+      expect(client.sendTo(relay, 2)).toEqual([]);
+      expect(relay.reported).toEqual(['bound', 'connected']);
+      expect(relay.association.stats.openStreams).toBe(1);
+    });
+
+    it('takes the CLOSE of the only run that it has spoken to', () => {
+      relay.packet(1);
+      former.association.close({ code: 0, reason: 'closed' });
+      expect(former.sendTo(relay, 1)).toEqual([]);
+      expect(relay.reported).toContain('disconnected: closed, 1 streams');
+    });
+
+    it('draws a new epoch when it had met a former run, because the present one has taken its packets (spec streams 3.4: "MUST then draw a new epoch")', () => {
+      expect(relay.sendTo(client, 2)).toEqual([]);
+      former.association.connection.requestHello();
+      expect(former.sendTo(relay, 1)).toEqual([]);
+      expect(relay.reported.splice(0)).toEqual(['bound', 'connected']);
+      expect(client.sendTo(relay, 2)).toEqual(['stale-epoch']);
+      const others = relay.reported.filter((report) => !report.startsWith('stream-'));
+      expect(others).toEqual(['epoch ended', 'disconnected: peer restarted, 1 streams']);
+      expect(relay.association.isClosing).toBe(false);
+    });
+
+    it('keeps its epoch if the run that it has met acknowledges its first packets, and restarts later', () => {
+      // Two handshakes at the same time: the relay sends under keypair 2, and the client under keypair 1.
+      expect(relay.sendTo(client, 2)).toEqual([]);
+      expect(client.sendTo(relay, 1)).toEqual([]);
+      expect(relay.reported.splice(0)).toEqual(['bound', 'connected']);
+      client = new Process('client', 66);
+      client.association.connection.requestHello();
+      expect(client.sendTo(relay, 3)).toEqual([]);
+      expect(relay.reported).not.toContain('epoch ended');
+      expect(relay.reported.slice(-2)).toEqual(['bound', 'connected']);
+    });
+
+    it('keeps its epoch if it meets the run under the newer keypair too, and that restarts later', () => {
+      relay.packet(2);
+      client.association.connection.requestHello();
+      expect(client.sendTo(relay, 1)).toEqual([]);
+      client.association.connection.requestHello();
+      expect(client.sendTo(relay, 2)).toEqual([]);
+      client = new Process('client', 66);
+      client.association.connection.requestHello();
+      expect(client.sendTo(relay, 3)).toEqual([]);
+      expect(relay.reported).not.toContain('epoch ended');
+    });
+  });
 });
