@@ -936,6 +936,17 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
         play.turn(play.client);
       }
     },
+    'a stop that is not sent': (play, isBroken) => {
+      beFree(play);
+      // A direction that has ended needs no STOP_SENDING.
+      const piece = { streamId: 0, offset: 0, length: 100, fin: !isBroken };
+      play.arrive(play.client, play.send(play.relay, { pieces: [piece] }));
+      play.command(play.client, 'stop');
+      for (const ms of [0, 2_100]) {
+        play.wait(ms);
+        play.turn(play.client);
+      }
+    },
     'STOP_SENDING without an answer': (play, isBroken) => {
       beFree(play);
       play.arrive(play.client, play.send(play.relay, { stops: [{ streamId: 0, value: 1 }] }));

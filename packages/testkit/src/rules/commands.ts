@@ -14,6 +14,8 @@ interface Due {
   readonly frames: Map<string, { readonly streamId: number; readonly command: EndCommand }>;
   /** The streams of which FIN or RESET_STREAM was sent. */
   readonly ended: Set<number>;
+  /** The streams of which the peer's FIN or RESET_STREAM has arrived. */
+  readonly endedByPeer: Set<number>;
   /** Since when they have been due and nothing has kept them back. */
   freeSince: number | undefined;
 }
@@ -24,21 +26,29 @@ export const commands: Rule = {
     'spec streams 4.2, 4.5: FIN goes out after everything that was written, RESET_STREAM and STOP_SENDING when the application wants them, and RESET_STREAM answers STOP_SENDING: at once, since nothing keeps them back but the congestion window, the pacer, an address that is not proven and a missing key.',
   watch(stage) {
     const slackMs = tardinessMs(stage.scenario);
-    const states = new PerPeer<Due>(() => ({ frames: new Map(), ended: new Set(), freeSince: undefined }));
+    const states = new PerPeer<Due>(() => ({
+      frames: new Map(),
+      ended: new Set(),
+      endedByPeer: new Set(),
+      freeSince: undefined,
+    }));
     const settle = ({ frames }: Due, streamId: number, ...kinds: EndCommand[]): void => {
       for (const kind of kinds) frames.delete(`${kind} ${streamId}`);
     };
     const demand = (state: Due, streamId: number, command: EndCommand): void => {
-      if (command !== 'stop' && state.ended.has(streamId)) return;
+      // What has ended needs no further end.
+      if ((command === 'stop' ? state.endedByPeer : state.ended).has(streamId)) return;
       if (command === 'reset') settle(state, streamId, 'finish');
       state.frames.set(`${command} ${streamId}`, { streamId, command });
     };
 
     const arrive = (state: Due, { sent }: ArrivedDatagram): void => {
       const { pieces = [], resets = [], stops = [] } = sent?.packet ?? {};
-      // What the peer has ended needs no STOP_SENDING.
-      for (const { streamId, fin } of pieces) if (fin) settle(state, streamId, 'stop');
-      for (const { streamId } of resets) settle(state, streamId, 'stop');
+      const ended = [...pieces.filter(({ fin }) => fin), ...resets];
+      for (const { streamId } of ended) {
+        state.endedByPeer.add(streamId);
+        settle(state, streamId, 'stop');
+      }
       for (const { streamId } of stops) demand(state, streamId, 'reset');
     };
 
