@@ -884,7 +884,7 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
     'credit for a stream whose end is known': (play, isBroken) => {
       const last = { streamId: 0, offset: 0, length: 100, fin: isBroken };
       play.arrive(play.relay, play.send(play.client, { pieces: [last] }));
-      play.wait(1_001);
+      play.wait(2_001);
       play.send(play.relay, { streamLimits: [{ streamId: 0, value: 30_000 }] });
     },
     'credit for a stream whose reader has stopped': (play, isBroken) => {

@@ -10,8 +10,9 @@ const INITIAL_MAX_STREAM_DATA = 16 * 1024;
 const LEAST_STEP_BYTES = 1024;
 const LEAST_SHARE = 0.25;
 const ROUNDING = 0.01;
-/** Credit that was due when the size became known may have to wait for the congestion window. */
-const PATIENCE_MS = 1_000;
+/** Credit that was due when the size became known may have to wait for the congestion window, and even for a probe timeout,
+ *  which is a second at first (spec recovery 4). */
+const PATIENCE_MS = 2_000;
 
 /** The limits that one side has set for the other. */
 interface Limits {
