@@ -9,7 +9,7 @@ import {
   type Stream,
   type TransportConfig,
 } from '@underpass/protocol';
-import { type ConnectionRecord, newConnection, type OpenedStream } from './connection-record.js';
+import { type ConnectionRecord, findOpened, newConnection } from './connection-record.js';
 import type { Content } from './content.js';
 import type { EndPlan, StreamPlan } from './scenario.js';
 import { BufferLike } from './simulation/buffer-like.js';
@@ -44,7 +44,7 @@ export interface ProcessOptions {
  *
  *  It owns the endpoint and a `PeerLink` for each peer. The run of a scenario creates it, passes it every event of the
  *  endpoint, and asks it to open streams. To match the two ends of a stream, each process states its run in HELLO's
- *  software name: a connection belongs to one run of each side (spec streams 3). It judges nothing by itself; the
+ *  software name, and an `epochWatch` says which epochs each connection has (spec streams 3). It judges nothing by itself; the
  *  models of its streams do. */
 export class ProcessModel {
   readonly endpoint: Endpoint;
@@ -131,14 +131,10 @@ export class ProcessModel {
     this.#noteLinks();
   }
 
-  /** The stream that this process opened under that id in its connection with that run of that node. */
-  openedFor(node: NodeName, otherRun: number, id: number): OpenedStream | undefined {
-    const links = [...this.#links.values(), ...this.#former].filter((link) => link.node === node);
-    for (const link of links) {
-      const opened = link.openedFor(otherRun, id);
-      if (opened !== undefined) return opened;
-    }
-    return undefined;
+  /** The connections with that node, in order. */
+  connectionsWith(node: NodeName): ConnectionRecord[] {
+    const links = [...this.#former, ...this.#links.values()].filter((link) => link.node === node);
+    return links.flatMap((link) => link.connections);
   }
 
   onEvent(event: EndpointEvent): void {
@@ -188,7 +184,10 @@ export class PeerLink {
   readonly ends: EndModel[] = [];
   readonly #options: PeerLinkOptions;
   readonly #actors = new Map<Stream, StreamActor>();
-  readonly #connections: ConnectionRecord[] = [newConnection()];
+  readonly connections: ConnectionRecord[] = [newConnection()];
+  /** The epochs of the other side that were accepted, and for which the 'connected' event is still to come. */
+  readonly #accepted: string[] = [];
+  #lastAccepted: string | undefined;
   /** How many streams were opened in the present connection. */
   opened = 0;
 
@@ -225,8 +224,10 @@ export class PeerLink {
   }
 
   onEvent(event: Extract<EndpointEvent, { peer: Peer }>): void {
-    if (event.type === 'connected') this.#connection.otherRun = Number(event.software.split('/')[1]);
-    else if (event.type === 'disconnected') {
+    if (event.type === 'connected') {
+      this.#connection.otherRun = Number(event.software.split('/')[1]);
+      this.#connection.otherEpoch = this.#accepted.shift() ?? this.#lastAccepted;
+    } else if (event.type === 'disconnected') {
       this.#beginConnection();
     } else if (event.type === 'stream-opened') this.#onStreamOpened(event.stream);
   }
@@ -263,16 +264,19 @@ export class PeerLink {
     this.#actors.clear();
   }
 
-  /** The stream that this process opened under that id in its connection with that run of the other side. */
-  openedFor(otherRun: number, id: number): OpenedStream | undefined {
-    return this.#connections
-      .filter((connection) => connection.otherRun === undefined || connection.otherRun === otherRun)
-      .findLast((connection) => connection.opened.has(id))
-      ?.opened.get(id);
+  /** A HELLO with this epoch was sent to the other side. */
+  noteStated(epoch: string): void {
+    this.#connection.ownEpochs.add(epoch);
+  }
+
+  /** A HELLO of the other side with this epoch was accepted. */
+  noteAccepted(epoch: string): void {
+    if (epoch !== this.#lastAccepted) this.#accepted.push(epoch);
+    this.#lastAccepted = epoch;
   }
 
   get #connection(): ConnectionRecord {
-    return this.#connections.at(-1) as ConnectionRecord;
+    return this.connections.at(-1) as ConnectionRecord;
   }
 
   /** Streams that outlived the last connection get new ids (spec streams 3.8). */
@@ -285,7 +289,7 @@ export class PeerLink {
       next.opened.set(opened.stream.id, { ...opened, isReopened: true });
       next.ends.set(opened.stream.id, opened.model);
     }
-    this.#connections.push(next);
+    this.connections.push(next);
     this.opened = alive.length;
   }
 
@@ -297,7 +301,8 @@ export class PeerLink {
       this.#fail(`received stream ${stream.id} before it had connected`);
       return;
     }
-    const opened = findProcess(this.node, run)?.openedFor(process.node, process.run, stream.id);
+    const connections = findProcess(this.node, run)?.connectionsWith(process.node) ?? [];
+    const opened = findOpened(connections, stream.id, process.run, connection);
     if (opened === undefined) {
       this.#fail(`received stream ${stream.id}, which nobody opened`);
       return;

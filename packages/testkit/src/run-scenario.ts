@@ -2,8 +2,9 @@
 import type { CryptoSuite } from '@underpass/protocol';
 import { Content } from './content.js';
 import { drawNamed } from './draw-named.js';
+import { epochWatch } from './epoch-watch.js';
 import { DEFAULT_MALFORMED_KIND, malform } from './malformed-packets.js';
-import { Observer } from './observer/observer.js';
+import { type ObservedProcess, Observer } from './observer/observer.js';
 import { createInsecureTestSuite } from './plain-suite.js';
 import type { PeerLink } from './process-model.js';
 import { ProcessTable } from './process-table.js';
@@ -140,6 +141,9 @@ class ScenarioRun {
       ...(recorder && { onKeyLog: (node, line) => recorder.onKeyLog(node, line) }),
     });
     const [paths, flights] = [this.#paths, this.#flights];
+    const linkOf = ({ node, run }: ObservedProcess, peer: NodeName) =>
+      this.#processes.find(node, run)?.link(peer);
+    this.#observer.add(epochWatch(linkOf));
     for (const first of [paths, flights]) this.#observer.add(first.before);
     const stage = createStage({
       scenario,
@@ -148,7 +152,7 @@ class ScenarioRun {
       flights,
       now: () => this.#world.now,
       moment: () => this.#observer.moment,
-      linkOf: (process, peer) => this.#processes.find(process.node, process.run)?.link(peer),
+      linkOf,
     });
     for (const rule of RULES) {
       const report = (violation: string) => this.#report(`${violation} [${rule.name}]`, rule.name);
