@@ -849,6 +849,22 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
     'a cut for a probe': (play, isBroken) => {
       cutWindow(play, 'newreno', isBroken ? 0.5 : 1, 1, { isOnlyPing: true });
     },
+    'a cut long after the loss must have shown': (play, isBroken) => {
+      play.transport = { congestion: 'cubic' };
+      setWindow(play, 20_000, 0);
+      for (const packetNumber of [0, 1]) play.send(play.client, { packetNumber });
+      // The process sleeps, so the round trip becomes as long, and the time threshold with it.
+      play.wait(15_000);
+      play.acknowledge(1);
+      setWindow(play, 20_000, 0);
+      const last = isBroken ? 40 : 2;
+      for (let packetNumber = 2; packetNumber <= last; packetNumber++) {
+        play.send(play.client, { packetNumber });
+        play.wait(10);
+        play.acknowledge(packetNumber);
+        setWindow(play, packetNumber === last ? 14_000 : 20_000, packetNumber === last ? 1 : 0);
+      }
+    },
     'faster than in slow start': (play, isBroken) => {
       play.transport = { congestion: 'newreno' };
       for (let i = 0; i < 2; i++) setWindow(play, 12_000, 0);

@@ -175,6 +175,7 @@ export const congestion: Rule = {
           const state = states.of(process, peer);
           judgeWindow(state, process, peer);
           judgeRate(state, process, peer);
+          state.delivery.forget(stage.now(), stage.flight(process, peer).rttMs);
           state.turnAt = stage.now();
         }
       },

@@ -3,8 +3,11 @@ import type { SentDatagram } from '../observer/observer.js';
 import type { AckView, PacketView } from '../observer/packet-view.js';
 import { Unacknowledged } from './unacknowledged.js';
 
-/** A packet of this age that was overtaken before is forgotten: nothing follows from it any more. */
+/** A packet that was overtaken is remembered until it is older than this, and than this many round trips. The time
+ *  threshold is at most two of them and 1 ms (spec recovery 3.3), but a process that sleeps makes one of them as long as
+ *  its sleep. */
 const MEMORY_MS = 10_000;
+const MEMORY_RTTS = 3;
 
 interface Sent {
   readonly at: number;
@@ -45,6 +48,8 @@ export class DeliveryModel {
   /** The first packet on the present path. */
   #pathFirst = 0;
   #next = 0;
+  /** Whether an ACK has arrived since the last call of `forget`. */
+  #hasAck = false;
 
   onSent({ at, bytes }: Pick<SentDatagram, 'at' | 'bytes'>, packet: PacketView, fullBytes: number): void {
     this.#next = packet.packetNumber + 1;
@@ -73,7 +78,17 @@ export class DeliveryModel {
     news.longestGapMs = Math.max(news.longestGapMs, newestSentAt - lastSentAt);
     this.#newestSentAt = newestSentAt;
     this.#largestAcked = Math.max(before, largest);
-    this.#sent.takeUpTo(before, (_, { at }) => now - at > MEMORY_MS, ignore);
+    this.#hasAck = true;
+  }
+
+  /** Forgets the packets that the sender must have declared lost when it handled the last ACK. Call it once it has been
+   *  judged for them.
+   *  @param rttMs the larger of the smoothed and the latest round trip */
+  forget(now: number, rttMs: number): void {
+    if (!this.#hasAck) return;
+    this.#hasAck = false;
+    const memoryMs = Math.max(MEMORY_MS, MEMORY_RTTS * rttMs);
+    this.#sent.takeUpTo(this.#largestAcked, (_, { at }) => now - at > memoryMs, ignore);
   }
 
   /** Call when later packets take another path (spec path 4). */
