@@ -1,6 +1,6 @@
 /** Each rule sees a run that obeys it and one that breaks it, because a rule that cannot fail proves nothing. */
 
-import { DEFAULT_TRANSPORT, type EndpointEvent } from '@underpass/protocol';
+import { ConnectionErrorCode, DEFAULT_TRANSPORT, type EndpointEvent } from '@underpass/protocol';
 import {
   type ArrivedDatagram,
   drawNamed,
@@ -215,6 +215,9 @@ const TOTALS = {
 const hello = (epoch = 'a', maxStreams = 128) => ({
   hello: { epoch, expectedEpoch: '', maxData: 0, maxStreamData: 0, maxStreams },
 });
+/** All of stream 0. */
+const LAST = { streamId: 0, offset: 0, length: 100, fin: true };
+const RESTARTED = { type: 'disconnected', error: { code: ConnectionErrorCode.peerRestarted } };
 const data = (offset: number, length = 1_000) => ({ pieces: [{ streamId: 0, offset, length, fin: false }] });
 
 /** The client has sent packets 0 to `last`, one each millisecond, with a round trip of 100 ms. */
@@ -898,9 +901,49 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
       play.send(play.client, { streamsBlocked: [{ streamId: 0, value: isBroken ? 16_384 : 20_000 }] });
     },
     'credit for a stream whose end is known': (play, isBroken) => {
+      beFree(play);
       const last = { streamId: 0, offset: 0, length: 100, fin: isBroken };
       play.arrive(play.relay, play.send(play.client, { pieces: [last] }));
-      play.wait(2_001);
+      play.wait(2_100);
+      play.send(play.relay, { streamLimits: [{ streamId: 0, value: 30_000 }] });
+    },
+    'credit that a full window did not keep back until now': (play, isBroken) => {
+      beFree(play);
+      play.arrive(play.relay, play.send(play.client, { pieces: [LAST] }));
+      // It was due before the end, and the peer acknowledges nothing.
+      if (!isBroken) play.stats = { ...play.stats, bytesInFlight: 12_000 };
+      play.turn(play.relay);
+      play.wait(9_000);
+      play.send(play.relay, { streamLimits: [{ streamId: 0, value: 30_000 }] });
+    },
+    'credit long after the window had room again': (play, isBroken) => {
+      beFree(play);
+      const { stats } = play;
+      play.arrive(play.relay, play.send(play.client, { pieces: [LAST] }));
+      play.stats = { ...stats, bytesInFlight: 12_000 };
+      play.turn(play.relay);
+      play.wait(9_000);
+      play.stats = stats;
+      play.turn(play.relay);
+      play.wait(isBroken ? 2_100 : 100);
+      play.send(play.relay, { streamLimits: [{ streamId: 0, value: 30_000 }] });
+    },
+    'credit under a keypair that was there before the end': (play, isBroken) => {
+      beFree(play);
+      play.arrive(play.relay, play.send(play.client, { pieces: [LAST] }));
+      play.wait(2_100);
+      if (!isBroken) play.view = keypairSince(play.now);
+      play.send(play.relay, { streamLimits: [{ streamId: 0, value: 30_000 }] });
+    },
+    'credit for a stream that has ended in this connection': (play, isBroken) => {
+      beFree(play);
+      play.arrive(play.relay, play.send(play.client, { ...hello(), pieces: [LAST] }));
+      if (!isBroken) {
+        // The packet that revealed the restart was dropped.
+        play.arrive(play.relay, play.send(play.client, hello('b')), { dropped: 'stale-epoch' });
+        play.happen(play.relay, RESTARTED);
+      }
+      play.wait(2_100);
       play.send(play.relay, { streamLimits: [{ streamId: 0, value: 30_000 }] });
     },
     'credit for a stream whose reader has stopped': (play, isBroken) => {
@@ -1067,7 +1110,11 @@ function beFree(play: Play): void {
     unacknowledgedBytes: 0,
     heardAt: play.now,
   };
-  play.view = { keypairs: [{ slot: 'current', expiresAt: play.now + 100_000 }] };
+  play.view = keypairSince(play.now);
+}
+
+function keypairSince(createdAt: number): Record<string, unknown> {
+  return { keypairs: [{ slot: 'current', createdAt, expiresAt: createdAt + 100_000 }] };
 }
 
 test('every rule has a run that breaks it', () => {

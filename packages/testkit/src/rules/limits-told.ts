@@ -1,7 +1,9 @@
 import { ConnectionErrorCode } from '@underpass/protocol';
+import type { ObservedProcess } from '../observer/observer.js';
 import type { PacketView } from '../observer/packet-view.js';
+import type { NodeName } from '../simulation/world.js';
 import { PerPeer } from './per-peer.js';
-import type { Rule } from './rule.js';
+import { type Rule, tardinessMs } from './rule.js';
 
 /** spec streams 3.5 */
 const INITIAL_MAX_DATA = 1024 * 1024;
@@ -10,8 +12,8 @@ const INITIAL_MAX_STREAM_DATA = 16 * 1024;
 const LEAST_STEP_BYTES = 1024;
 const LEAST_SHARE = 0.25;
 const ROUNDING = 0.01;
-/** Credit that was due when the size became known may have to wait for the congestion window, and even for a probe timeout,
- *  which is a second at first (spec recovery 4). */
+/** The pacer may hold a packet back for a while at the smallest window, and the first probe timeout is a second (spec
+ *  recovery 4). */
 const PATIENCE_MS = 2_000;
 
 /** The limits that one side has set for the other. */
@@ -34,6 +36,10 @@ interface State {
   arrivedBytes: number;
   /** When FIN or RESET_STREAM of a stream arrived, or its reader stopped. */
   readonly over: Map<number, number>;
+  /** Since when every turn has ended with room in the window: what was due before has been sent. */
+  freeSince: number | undefined;
+  /** How many restarts of the peer a packet has revealed, of which no event has told yet. */
+  restarts: number;
 }
 
 export const limitsTold: Rule = {
@@ -41,6 +47,7 @@ export const limitsTold: Rule = {
   holds:
     'spec streams 5.1: a side that is blocked by a limit says so once for that limit, and states the one that it knows; no credit is sent for a direction whose size is known or whose reader has stopped. 5.2, 5.6: a new limit of a stream adds at least 1 KiB; 5.3: a new MAX_DATA adds a quarter to what the peer may still send.',
   watch(stage) {
+    const slackMs = tardinessMs(stage.scenario);
     const states = new PerPeer<State>(() => ({
       ofPeer: nothingTold(),
       ours: nothingTold(),
@@ -49,7 +56,34 @@ export const limitsTold: Rule = {
       arrived: new Map(),
       arrivedBytes: 0,
       over: new Map(),
+      freeSince: stage.now(),
+      restarts: 0,
     }));
+
+    /** Whether the congestion window and the address let another packet leave. */
+    const isFree = (process: ObservedProcess, peer: NodeName): boolean => {
+      const stats = stage.stats(process, peer);
+      if (stats === undefined || !stage.path(process, peer).isSettled) return false;
+      return stats.bytesInFlight + stats.datagramBytes <= stats.congestionWindowBytes;
+    };
+
+    /** Whether credit for this stream became due only after its end. Credit that was due before is pending until the
+     *  window has room, however long that takes: a peer that has fallen silent leaves it to the probe timeouts. A new
+     *  keypair may have been waited for as well. */
+    const isNeedless = (
+      state: State,
+      streamId: number,
+      process: ObservedProcess,
+      peer: NodeName,
+    ): boolean => {
+      const overAt = state.over.get(streamId);
+      if (overAt === undefined || overAt === Number.NEGATIVE_INFINITY) return overAt !== undefined;
+      if (state.freeSince === undefined) return false;
+      const since = Math.max(overAt, state.freeSince);
+      if (stage.now() - since <= PATIENCE_MS + slackMs || stage.wasFrozen(process, overAt)) return false;
+      const current = stage.view(process, peer)?.keypairs.find(({ slot }) => slot === 'current');
+      return current !== undefined && current.createdAt <= since;
+    };
 
     /** Blocked frames, of which each must be true and new. */
     const judgeBlocked = (state: State, name: string, packet: PacketView): void => {
@@ -73,7 +107,8 @@ export const limitsTold: Rule = {
       }
     };
 
-    const judgeCredit = (state: State, name: string, packet: PacketView): void => {
+    const judgeCredit = (state: State, by: ObservedProcess, towards: NodeName, packet: PacketView): void => {
+      const { name } = by;
       const { ours, over, arrivedBytes } = state;
       const { hello, maxData, streamLimits = [], stops = [] } = packet;
       if (hello !== undefined) ours.maxData = Math.max(ours.maxData, hello.maxData);
@@ -88,7 +123,7 @@ export const limitsTold: Rule = {
       for (const { streamId } of stops) over.set(streamId, Number.NEGATIVE_INFINITY);
       for (const { streamId, value } of streamLimits) {
         const before = ours.streams.get(streamId) ?? ours.maxStreamData;
-        if (stage.now() - (over.get(streamId) ?? Infinity) > PATIENCE_MS)
+        if (isNeedless(state, streamId, by, towards))
           stage.report(`${name} gives credit for stream ${streamId}, which needs none`);
         if (value > before && value < before + LEAST_STEP_BYTES)
           stage.report(`${name} adds ${value - before} bytes to the limit of stream ${streamId}`);
@@ -100,6 +135,7 @@ export const limitsTold: Rule = {
       const { ofPeer, arrived, over } = state;
       const { hello, maxData = 0, streamLimits, pieces, resets } = packet;
       if (hello !== undefined && hello.epoch !== ofPeer.epoch) {
+        if (ofPeer.epoch !== '') state.restarts++;
         Object.assign(ofPeer, nothingTold(), { epoch: hello.epoch });
         arrived.clear();
         over.clear();
@@ -135,19 +171,29 @@ export const limitsTold: Rule = {
         if ((hello ?? maxData ?? streamLimits ?? stops ?? dataBlocked ?? streamsBlocked) === undefined)
           return;
         const state = states.of(by, towards);
-        judgeCredit(state, by.name, packet);
+        judgeCredit(state, by, towards, packet);
         judgeBlocked(state, by.name, packet);
       },
       onArrived({ by, sent, isFresh, dropped }) {
         if (sent?.packet === undefined || !isFresh || dropped !== undefined) return;
         arrive(states.of(by, sent.by.node), sent.packet);
       },
+      onTurn(process) {
+        for (const peer of process.peers) {
+          const state = states.of(process, peer);
+          if (state.over.size === 0) continue;
+          if (!isFree(process, peer)) state.freeSince = undefined;
+          else state.freeSince ??= stage.now();
+        }
+      },
       onEvent(process, event) {
         if (event.type !== 'disconnected') return;
         const peer = process.nodeOf(event.peer);
         if (peer === undefined) return;
-        // A restart was already handled with the packet that revealed it.
-        if (event.error.code !== ConnectionErrorCode.peerRestarted) states.reset(process, peer);
+        // A restart was already handled with the packet that revealed it, unless that was dropped (spec streams 3.4).
+        const state = states.of(process, peer);
+        if (event.error.code === ConnectionErrorCode.peerRestarted && state.restarts > 0) state.restarts--;
+        else states.reset(process, peer);
       },
     };
   },
