@@ -1006,6 +1006,18 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
         play.turn(play.client);
       }
     },
+    'a stop for which the packet that revealed a restart left no need': (play, isBroken) => {
+      beFree(play);
+      play.arrive(play.client, play.send(play.relay, hello('r')));
+      const last = { ...LAST, fin: !isBroken };
+      play.arrive(play.client, play.send(play.relay, { ...hello('s'), pieces: [last] }));
+      play.happen(play.client, RESTARTED);
+      play.command(play.client, 'stop');
+      for (const ms of [0, 2_100]) {
+        play.wait(ms);
+        play.turn(play.client);
+      }
+    },
     'STOP_SENDING without an answer': (play, isBroken) => {
       beFree(play);
       play.arrive(play.client, play.send(play.relay, { stops: [{ streamId: 0, value: 1 }] }));

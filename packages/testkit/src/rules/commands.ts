@@ -1,3 +1,4 @@
+import { ConnectionErrorCode } from '@underpass/protocol';
 import type { ArrivedDatagram, ObservedProcess } from '../observer/observer.js';
 import type { NodeName } from '../simulation/world.js';
 import type { EndCommand } from '../stream-actor.js';
@@ -10,6 +11,10 @@ const PATIENCE_MS = 2_000;
 const HEARD_WITHIN_MS = 900;
 
 interface Due {
+  /** The peer's epoch. */
+  epoch: string;
+  /** How many restarts of the peer a packet has revealed, of which no event has told yet. */
+  restarts: number;
   /** The frames that are due, by kind and stream. */
   readonly frames: Map<string, { readonly streamId: number; readonly command: EndCommand }>;
   /** The streams of which FIN or RESET_STREAM was sent. */
@@ -27,6 +32,8 @@ export const commands: Rule = {
   watch(stage) {
     const slackMs = tardinessMs(stage.scenario);
     const states = new PerPeer<Due>(() => ({
+      epoch: '',
+      restarts: 0,
       frames: new Map(),
       ended: new Set(),
       endedByPeer: new Set(),
@@ -43,7 +50,15 @@ export const commands: Rule = {
     };
 
     const arrive = (state: Due, { sent }: ArrivedDatagram): void => {
-      const { pieces = [], resets = [], stops = [] } = sent?.packet ?? {};
+      const { hello, pieces = [], resets = [], stops = [] } = sent?.packet ?? {};
+      // The event comes after the packet that revealed a restart, and must not forget what that packet brought.
+      if (hello !== undefined && hello.epoch !== state.epoch) {
+        if (state.epoch !== '') {
+          state.restarts++;
+          for (const noted of [state.frames, state.ended, state.endedByPeer]) noted.clear();
+        }
+        state.epoch = hello.epoch;
+      }
       const ended = [...pieces.filter(({ fin }) => fin), ...resets];
       for (const { streamId } of ended) {
         state.endedByPeer.add(streamId);
@@ -119,7 +134,10 @@ export const commands: Rule = {
         }
         if (event.type !== 'disconnected') return;
         const peer = process.nodeOf(event.peer);
-        if (peer !== undefined) states.reset(process, peer);
+        if (peer === undefined) return;
+        const state = states.of(process, peer);
+        if (event.error.code === ConnectionErrorCode.peerRestarted && state.restarts > 0) state.restarts--;
+        else states.reset(process, peer);
       },
     };
   },
