@@ -3,7 +3,7 @@ import { type ConnectionError, ConnectionErrorCode, type DropReason } from '../f
 import type { TransportConfig } from './config.js';
 import { Connection } from './connection.js';
 import type { ConnectionStats, ConnectionTotals } from './connection-stats.js';
-import { Epochs } from './epochs.js';
+import { Epochs, expectsAnEpoch } from './epochs.js';
 import { EPOCH_BYTES, PROTOCOL_VERSION } from './limits.js';
 import { PeerBudgets } from './peer-budgets.js';
 import type { Stream } from './streams/stream.js';
@@ -224,8 +224,9 @@ export class Association {
         code: ConnectionErrorCode.peerRestarted,
         reason: 'peer restarted',
       } as const;
-      // The new run may have taken packets of the connection that ends (spec streams 3.4: "MUST then draw a new epoch").
-      if (this.#connection.hello.isOpen) {
+      // It knows our epoch, so it has taken packets of the connection that ends (spec streams 3.4: "MUST then draw a
+      // new epoch").
+      if (expectsAnEpoch(hello)) {
         this.end(error);
         return 'stale-epoch';
       }

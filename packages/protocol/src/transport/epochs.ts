@@ -60,7 +60,7 @@ export class Epochs {
    *  @param keypairId the keypair that it arrived under */
   judge(keypairId: number, hello: Hello): HelloMeaning {
     // It was meant for an earlier run of our side (spec streams 3.3).
-    if (!same(hello.expectedEpoch, NO_EPOCH) && !same(hello.expectedEpoch, this.own)) return 'not-for-us';
+    if (expectsAnEpoch(hello) && !same(hello.expectedEpoch, this.own)) return 'not-for-us';
     const bound = this.#boundTo(keypairId);
     if (bound !== undefined && !same(bound, hello.epoch)) return 'violation';
     if (this.#peer === undefined) return 'first';
@@ -96,6 +96,11 @@ export class Epochs {
   #boundTo(keypairId: number): Uint8Array | undefined {
     return this.#bound.find((entry) => entry.keypairId === keypairId)?.epoch;
   }
+}
+
+/** Whether the sender of a HELLO knew an epoch of its receiver. */
+export function expectsAnEpoch({ expectedEpoch }: Hello): boolean {
+  return !same(expectedEpoch, NO_EPOCH);
 }
 
 /** An ordinary comparison, because epochs are random labels and not secrets. */

@@ -23,11 +23,6 @@ export class OwnHello {
     return keypairId !== this.#confirmedUnder && keypairId !== this.#sentUnder;
   }
 
-  /** Whether a run of the peer that we do not know may have accepted an open HELLO (spec streams 3.4). */
-  get isOpen(): boolean {
-    return this.#openUnder !== NONE;
-  }
-
   /** Whether an open HELLO was sent under a newer keypair than this one (spec streams 8). */
   isOpenBeyond(keypairId: number): boolean {
     return keypairId < this.#openUnder;

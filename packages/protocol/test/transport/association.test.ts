@@ -245,6 +245,18 @@ describe('Association', () => {
       expect(relay.association.isClosing).toBe(false);
     });
 
+    it('keeps its epoch and keys for a run that has just begun, after it had met a former one (spec streams 3.4)', () => {
+      expect(relay.sendTo(client, 2)).toEqual([]);
+      former.association.connection.requestHello();
+      expect(former.sendTo(relay, 1)).toEqual([]);
+      relay.reported.length = 0;
+      const next = new Process('client', 66);
+      next.association.connection.requestHello();
+      expect(next.sendTo(relay, 3)).toEqual([]);
+      const others = relay.reported.filter((report) => !report.startsWith('stream-'));
+      expect(others).toEqual(['disconnected: peer restarted, 1 streams', 'bound', 'connected']);
+    });
+
     it('keeps its epoch if the run that it has met acknowledges its first packets, and restarts later', () => {
       // Two handshakes at the same time: the relay sends under keypair 2, and the client under keypair 1.
       expect(relay.sendTo(client, 2)).toEqual([]);

@@ -51,12 +51,6 @@ export const keypairs: Rule = {
           for (const pair of pairs) if (pair.key === sent.key) pair.isUsed = true;
         }
       },
-      onEvent(process, event) {
-        // A side that draws a new epoch for a restart drops its keypairs (spec streams 3.4), and nothing outside tells that
-        // from a restart for which it keeps them.
-        const peer = event.type === 'disconnected' ? process.nodeOf(event.peer) : undefined;
-        if (peer !== undefined) made.reset(process, peer);
-      },
       onTurn({ name, peers, crypto }) {
         const most = CIPHERS_PER_PEER * peers.length;
         if (crypto.liveCiphers > most) {
