@@ -130,6 +130,8 @@ export const congestion: Rule = {
       if (++state.turns % TURNS_PER_LOOK !== 0 || !stage.path(process, peer).isSettled) return;
       const { hasSample, minMs } = stage.flight(process, peer);
       const { pacingRate = 0 } = stage.view(process, peer)?.connection?.congestion ?? {};
+      // Before its first sample on a new path, BBR paces by a guess (spec congestion 4.2).
+      if (!Number.isFinite(stage.stats(process, peer)?.minRttMs)) return;
       const { fastest } = state.delivery;
       const first = INITIAL_WINDOW_BYTES / Math.max(minMs - MAX_ACK_DELAY_MS, 1);
       if (!hasSample || pacingRate <= BBR_GAIN * Math.max(fastest, first)) return;

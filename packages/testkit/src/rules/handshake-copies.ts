@@ -38,7 +38,8 @@ export const handshakeCopies: Rule = {
       const dueMs = due[pending?.copies ?? 0];
       if (pending === undefined || dueMs === undefined) return undefined;
       const agoMs = stage.now() - pending.at;
-      if (agoMs <= dueMs + slackMs) return pending;
+      // Each copy is counted from the one before, and each may be a little late.
+      if (agoMs <= dueMs + (pending.copies + 1) * slackMs) return pending;
       say(dueMs, agoMs);
       return undefined;
     };
