@@ -84,7 +84,10 @@ export const congestion: Rule = {
         if (lost > 0 && before > least + ROUNDING_BYTES) {
           const { lost: candidates, hasOfEarlierPath } = delivery.mayBeLost();
           const probes = candidates.filter(({ isProbe }) => isProbe).length;
-          const isFresh = !hasOfEarlierPath && candidates.every(({ at }) => at > state.cutBefore);
+          // If only some of them were lost, it may have been those that call for no cut.
+          const areAllLost = candidates.length - probes <= lost;
+          const isFresh =
+            areAllLost && !hasOfEarlierPath && candidates.every(({ at }) => at > state.cutBefore);
           const most = Math.max(KEPT[name] * before, least) + news.bytes + ROUNDING_BYTES;
           if (isFresh && lost > probes && window > most) say(`and lost ${lost} packets`);
         }
@@ -129,9 +132,10 @@ export const congestion: Rule = {
       if (stage.transport(process).congestion !== 'bbr') return;
       if (++state.turns % TURNS_PER_LOOK !== 0 || !stage.path(process, peer).isSettled) return;
       const { hasSample, minMs } = stage.flight(process, peer);
-      const { pacingRate = 0 } = stage.view(process, peer)?.connection?.congestion ?? {};
-      // Before its first sample on a new path, BBR paces by a guess (spec congestion 4.2).
-      if (!Number.isFinite(stage.stats(process, peer)?.minRttMs)) return;
+      const { pacingRate = 0, windowBytes = Infinity } =
+        stage.view(process, peer)?.connection?.congestion ?? {};
+      // Until its first sample on a path, BBR paces by a guess (spec congestion 4.2), and its window is the first one.
+      if (windowBytes <= INITIAL_WINDOW_BYTES) return;
       const { fastest } = state.delivery;
       const first = INITIAL_WINDOW_BYTES / Math.max(minMs - MAX_ACK_DELAY_MS, 1);
       if (!hasSample || pacingRate <= BBR_GAIN * Math.max(fastest, first)) return;
