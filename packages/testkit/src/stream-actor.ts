@@ -62,12 +62,10 @@ export class StreamActor {
   }
 
   onDatagrams(): void {
-    let count = 0;
     for (let bytes = this.#stream.readDatagram(); bytes !== undefined; bytes = this.#stream.readDatagram()) {
       this.model.onMessage(bytes);
-      count++;
     }
-    this.model.onMessagesRead(count);
+    this.model.onMessagesRead();
   }
 
   onWritable(): void {

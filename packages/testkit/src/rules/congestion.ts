@@ -15,6 +15,8 @@ const INITIAL_WINDOW_BYTES = 14_720;
 /** Looking at the inside of a peer costs more than a turn, so one turn in this many is judged. */
 const TURNS_PER_LOOK = 16;
 const ROUNDING_BYTES = 1;
+/** The model does not know to the millisecond when the window was cut, which is where CUBIC's curve begins. */
+const CURVE_MARGIN = 1.01;
 /** Persistent congestion takes three probe timeouts without an acknowledged packet; the model only estimates them. */
 const OUTAGE_PTOS = 1.5;
 const PAUSE_MS = 5_000;
@@ -122,7 +124,7 @@ export const congestion: Rule = {
       let most = mostOfSlowStart(anchor, bytes, datagramBytes);
       if (anchor.kind === 'cut' && name === 'newreno') most = mostOfReno(anchor, bytes, datagramBytes);
       if (anchor.kind === 'cut' && name === 'cubic')
-        most = mostOfCubic(anchor, bytes, datagramBytes, elapsedMs);
+        most = CURVE_MARGIN * mostOfCubic(anchor, bytes, datagramBytes, elapsedMs);
       if (window <= most + ROUNDING_BYTES) return;
       say(`and from ${anchor.window.toFixed(0)} it may have grown to ${most.toFixed(0)}`);
       state.anchor = undefined;
