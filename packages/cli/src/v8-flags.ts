@@ -2,7 +2,7 @@
  *  versions, so they are set only for versions of Node that are known to accept them and to read them each time. */
 import { setFlagsFromString } from 'node:v8';
 
-/** What a process is about to do. */
+/** The stages of a process. */
 export type Stage = 'starting' | 'traffic';
 
 const [OLDEST_NODE, NEWEST_NODE] = [20, 26];
@@ -11,7 +11,7 @@ const [OLDEST_NODE, NEWEST_NODE] = [20, 26];
  *  was started without them (`--jitless`). */
 const DECIDES_ABOUT_COMPILERS = /--(no[-_]?)?(jitless|lite[-_]mode|opt\b|turbofan|maglev|max[-_]lazy)/;
 
-/** What V8 is asked for depends on it. */
+/** The facts about this process that decide which flags are set. */
 export interface Runtime {
   /** The version of Node. */
   readonly major: number;

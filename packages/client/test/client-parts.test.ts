@@ -81,7 +81,7 @@ function setUp(more: Partial<ClientOptions> = {}, changePort = async () => false
   );
   stage.calls.length = 0;
   const carrier = optionsOf('carrier');
-  /** What the parts learn about the relay when they ask. */
+  /** The parts' view of the relay: whether it was reached, and whether it answers. */
   const contact = () => [carrier.hasContact?.(), carrier.isReachable?.()];
   return { client, contact, relayState, logged };
 }

@@ -29,7 +29,7 @@ allow = [
 deep = true
 `;
 
-/** What few people write, and the parser accepts. */
+/** Rare spellings that the parser accepts. */
 const UNUSUAL = [
   'empty = [ ]', // 1
   "literal = '''", // 2

@@ -1,4 +1,4 @@
-/** What one process has another do over its control socket: try a target, probe the path, carry a connection. */
+/** Requests to a control socket that have the other process do something: try a target, probe the path, carry a connection. */
 import { EventEmitter } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Duplex, PassThrough } from 'node:stream';

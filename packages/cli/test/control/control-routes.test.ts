@@ -1,4 +1,4 @@
-/** What relays and clients answer at their control sockets, and what those who ask make of it. */
+/** The answers of relays and clients at their control sockets, and how callers read them. */
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { request as httpRequest, type IncomingMessage } from 'node:http';

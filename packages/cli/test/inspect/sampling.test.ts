@@ -1,4 +1,4 @@
-/** What the inspector looks at, by its bounds: which datagrams are sampled, which peers are listed and shown, and when.
+/** The bounds of what the inspector looks at: which datagrams are sampled, which peers are listed and shown, and when.
  *  No tunnel runs here. */
 import { HEADER_BYTES, MessageType, TAG_BYTES, TransportOffset } from '@underpass/protocol';
 import type { Snapshot } from '@underpass/trace';
@@ -170,7 +170,7 @@ describe('an inspector', () => {
       { name: 'p0', isConnected: true },
     ]);
     expect(seen[0]?.peersNotListed).toBe(4);
-    // Who has not chosen sees the first that was heard.
+    // A viewer who has not chosen a peer sees the first one that was heard.
     expect(seen[0]?.peer?.name).toBe('off');
   });
 

@@ -94,7 +94,7 @@ function parsed<T extends object>(result: T | { readonly reason: string }): T {
   if ('reason' in result) throw new Error(String(result.reason));
   return result as T;
 }
-/** What is in the store, in which `.changed` says whether a watcher would look again. */
+/** The contents of the store. `.changed` among them means that a watcher would look again. */
 const contents = () => readdirSync(directory, { recursive: true }).sort();
 
 beforeEach(() => {
