@@ -1,20 +1,16 @@
 /** A socket whose port can be changed while the driver uses it. */
-import type { Address, TransmitBatch } from '@underpass/protocol';
 import type { DatagramListener, DatagramSocket } from './datagram-socket.js';
-import type { SocketKind } from './socket-kinds.js';
+import { SocketWrapper } from './socket-wrapper.js';
 
 /** Ignores what a replaced socket receives. */
 const NOBODY: DatagramListener = { onDatagram: () => {}, onBatchFree: () => {} };
 
-/** Stands between the driver and a socket, and passes every call on.
- *
- *  `renew` opens another socket and puts it in the place of the old one, which is closed. The driver notices nothing: it
+/** `renew` opens another socket and puts it in the place of the old one, which is closed. The driver notices nothing: it
  *  never keeps a batch from one turn to the next, and what the old socket had yet to send is as good as lost on the way.
  *  All sockets must be of one kind, because the first one has decided how large a packet may be and whether the path's
  *  size is searched for. */
-export class RenewableSocket implements DatagramSocket {
+export class RenewableSocket extends SocketWrapper {
   readonly #open: () => Promise<DatagramSocket>;
-  #socket: DatagramSocket;
   #listener: DatagramListener = NOBODY;
   #isRenewing = false;
   #isClosed = false;
@@ -23,7 +19,7 @@ export class RenewableSocket implements DatagramSocket {
 
   /** @param open  opens another socket, like the first one */
   constructor(first: DatagramSocket, open: () => Promise<DatagramSocket>) {
-    this.#socket = first;
+    super(first);
     this.#open = open;
   }
 
@@ -39,9 +35,9 @@ export class RenewableSocket implements DatagramSocket {
         await next.close();
         return false;
       }
-      const old = this.#socket;
+      const old = this.socket;
       old.listen(NOBODY);
-      this.#socket = next;
+      this.socket = next;
       next.listen(this.#listener);
       // The driver may wait for a batch that the old socket has not sent.
       this.#listener.onBatchFree();
@@ -53,61 +49,21 @@ export class RenewableSocket implements DatagramSocket {
     }
   }
 
-  get address(): Address {
-    return this.#socket.address;
-  }
-
-  get kind(): SocketKind {
-    return this.#socket.kind;
-  }
-
-  get refusesFragmentation(): boolean {
-    return this.#socket.refusesFragmentation;
-  }
-
-  get segments(): boolean {
-    return this.#socket.segments;
-  }
-
-  get coalesces(): boolean {
-    return this.#socket.coalesces;
-  }
-
-  get mayAnswerFromAnotherAddress(): boolean {
-    return this.#socket.mayAnswerFromAnotherAddress;
-  }
-
   /** Of all sockets so far. */
-  get sendErrors(): Readonly<Record<string, number>> {
+  override get sendErrors(): Readonly<Record<string, number>> {
     const all = { ...this.#formerErrors };
-    addCounts(all, this.#socket.sendErrors);
+    addCounts(all, super.sendErrors);
     return all;
   }
 
-  listen(listener: DatagramListener): void {
+  override listen(listener: DatagramListener): void {
     this.#listener = listener;
-    this.#socket.listen(listener);
+    super.listen(listener);
   }
 
-  acquireBatch(): TransmitBatch | undefined {
-    return this.#socket.acquireBatch();
-  }
-
-  releaseBatch(batch: TransmitBatch): void {
-    this.#socket.releaseBatch(batch);
-  }
-
-  send(batch: TransmitBatch): void {
-    this.#socket.send(batch);
-  }
-
-  answer(datagram: Uint8Array, to: Address): void {
-    this.#socket.answer(datagram, to);
-  }
-
-  close(): Promise<void> {
+  override close(): Promise<void> {
     this.#isClosed = true;
-    return this.#socket.close();
+    return super.close();
   }
 }
 

@@ -2,7 +2,7 @@
  *  nothing when it is off. */
 import { type Address, MessageType, type TransmitBatch } from '@underpass/protocol';
 import type { DatagramListener, DatagramSocket } from './datagram-socket.js';
-import type { SocketKind } from './socket-kinds.js';
+import { SocketWrapper } from './socket-wrapper.js';
 
 /** Sees each datagram by itself, as it is on the wire. The bytes belong to the socket: they change after the call. */
 export interface DatagramTap {
@@ -19,49 +19,20 @@ export function tapped(socket: DatagramSocket, tap: DatagramTap | undefined): Da
   return tap === undefined ? socket : new TappedSocket(socket, tap);
 }
 
-/** Stands between the driver and the socket. It passes every call on, and shows what goes through to the tap: datagrams
- *  that arrive before they are opened in place, and batches cut into their datagrams. */
-class TappedSocket implements DatagramSocket {
-  readonly #socket: DatagramSocket;
+/** Shows what goes through to the tap: datagrams that arrive before they are opened in place, and batches cut into their
+ *  datagrams. */
+class TappedSocket extends SocketWrapper {
   readonly #tap: DatagramTap;
   readonly #onlyHandshakes: boolean;
 
   constructor(socket: DatagramSocket, tap: DatagramTap) {
-    this.#socket = socket;
+    super(socket);
     this.#tap = tap;
     this.#onlyHandshakes = tap.onlyHandshakes === true;
   }
 
-  get address(): Address {
-    return this.#socket.address;
-  }
-
-  get kind(): SocketKind {
-    return this.#socket.kind;
-  }
-
-  get refusesFragmentation(): boolean {
-    return this.#socket.refusesFragmentation;
-  }
-
-  get segments(): boolean {
-    return this.#socket.segments;
-  }
-
-  get coalesces(): boolean {
-    return this.#socket.coalesces;
-  }
-
-  get mayAnswerFromAnotherAddress(): boolean {
-    return this.#socket.mayAnswerFromAnotherAddress;
-  }
-
-  get sendErrors(): Readonly<Record<string, number>> {
-    return this.#socket.sendErrors;
-  }
-
-  listen(listener: DatagramListener): void {
-    this.#socket.listen({
+  override listen(listener: DatagramListener): void {
+    super.listen({
       onDatagram: (datagram, from, isCoalesced) => {
         if (this.#isShown(datagram)) this.#tap.onReceived(datagram, from, this.#nearEnd(from));
         listener.onDatagram(datagram, from, isCoalesced);
@@ -72,15 +43,7 @@ class TappedSocket implements DatagramSocket {
     });
   }
 
-  acquireBatch(): TransmitBatch | undefined {
-    return this.#socket.acquireBatch();
-  }
-
-  releaseBatch(batch: TransmitBatch): void {
-    this.#socket.releaseBatch(batch);
-  }
-
-  send(batch: TransmitBatch): void {
+  override send(batch: TransmitBatch): void {
     const { buffer, lengthBytes, segmentBytes, to } = batch;
     // A batch has either one handshake message or transport messages.
     if (to !== undefined && this.#isShown(buffer)) {
@@ -90,16 +53,12 @@ class TappedSocket implements DatagramSocket {
         this.#tap.onSent(buffer.subarray(offset, end), from, to);
       }
     }
-    this.#socket.send(batch);
+    super.send(batch);
   }
 
-  answer(datagram: Uint8Array, to: Address): void {
+  override answer(datagram: Uint8Array, to: Address): void {
     if (this.#isShown(datagram)) this.#tap.onSent(datagram, this.#nearEnd(to), to);
-    this.#socket.answer(datagram, to);
-  }
-
-  close(): Promise<void> {
-    return this.#socket.close();
+    super.answer(datagram, to);
   }
 
   #isShown(datagram: Uint8Array): boolean {
@@ -107,7 +66,7 @@ class TappedSocket implements DatagramSocket {
   }
 
   #nearEnd({ local }: Address): Address {
-    const { address, port } = this.#socket.address;
+    const { address, port } = this.address;
     return { address: local ?? address, port };
   }
 }
