@@ -32,7 +32,7 @@ interface Destination {
   address: Address | undefined;
   /** The messages that wait for the name, the oldest first. */
   waiting: Uint8Array[];
-  /** When a message was last sent to it. */
+  /** When a message for it was last sent or let wait. */
   usedAt: number;
   readonly isName: boolean;
   cancel: (() => void) | undefined;
@@ -84,7 +84,8 @@ export class UdpDestinations {
       const isStale = known.isName && now - known.usedAt > DESTINATION_NAME_MS;
       this.#known.delete(key);
       if (!isStale) {
-        known.usedAt = now;
+        // Using a name that has failed must not extend it, or the name would never be resolved again.
+        if (known.address !== undefined || known.cancel !== undefined) known.usedAt = now;
         this.#known.set(key, known);
         return known;
       }
@@ -94,11 +95,6 @@ export class UdpDestinations {
   }
 
   #add(key: string, target: UdpTarget): Destination {
-    const [oldest] = this.#known;
-    if (oldest !== undefined && this.#known.size >= MAX_DESTINATIONS) {
-      this.#known.delete(oldest[0]);
-      this.#drop(oldest[1]);
-    }
     const { rules, now } = this.#options;
     const verdict = judgeTarget(rules(), target);
     const isName = verdict.kind === 'lookup';
@@ -109,16 +105,26 @@ export class UdpDestinations {
       isName,
       cancel: undefined,
     };
-    this.#known.set(key, destination);
+    // Forgotten at once, so that the next message can find a place.
+    if (isName && this.#lookups >= MAX_FLOW_LOOKUPS) return destination;
+    this.#remember(key, destination);
     if (verdict.kind === 'refused') this.#options.onRefused(target, 'not-allowed', verdict.advice);
     else if (verdict.kind === 'addresses') this.#choose(destination, target, verdict.addresses);
     else this.#resolve(destination, target, verdict.name);
     return destination;
   }
 
+  #remember(key: string, destination: Destination): void {
+    const [oldest] = this.#known;
+    if (oldest !== undefined && this.#known.size >= MAX_DESTINATIONS) {
+      this.#known.delete(oldest[0]);
+      this.#drop(oldest[1]);
+    }
+    this.#known.set(key, destination);
+  }
+
   #resolve(destination: Destination, target: UdpTarget, name: string): void {
     const { lookups, peer, onRefused } = this.#options;
-    if (this.#lookups >= MAX_FLOW_LOOKUPS) return;
     this.#lookups++;
     const leave = lookups.lookup(peer, name, (outcome) => {
       destination.cancel = undefined;

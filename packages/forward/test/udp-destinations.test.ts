@@ -7,6 +7,7 @@ import {
 } from '../src/forward-constants.js';
 import { formatTarget, type UdpTarget } from '../src/forward-spec.js';
 import { LookupQueue, type NameResolver } from '../src/lookup-queue.js';
+import type { RequestStatus } from '../src/request.js';
 import { UdpDestinations } from '../src/udp-destinations.js';
 import { FakeTimers } from './fake-timers.js';
 import { rules } from './rules.js';
@@ -115,6 +116,57 @@ describe('the destinations of a flow', () => {
     // The peer as a whole has fewer at once.
     expect(resolved.length).toBeLessThanOrEqual(MAX_FLOW_LOOKUPS);
   });
+
+  it('that found no place for their lookup are resolved for the next message, once there is one', async () => {
+    const answers: (() => void)[] = [];
+    const { destinations, sent } = setUp(
+      ['*:53/udp'],
+      (name) =>
+        new Promise((resolve) =>
+          answers.push(() => resolve([name === 'late.example' ? '9.9.9.9' : '8.8.8.8'])),
+        ),
+    );
+    for (let n = 0; n < MAX_FLOW_LOOKUPS; n++) destinations.send(udp(`${n}.example`), bytes('a'));
+    destinations.send(udp('late.example'), bytes('dropped'));
+    for (let n = 0; n < MAX_FLOW_LOOKUPS; n++) {
+      answers[n]?.();
+      await settled();
+    }
+    destinations.send(udp('late.example'), bytes('in time'));
+    await settled();
+    answers.at(-1)?.();
+    await settled();
+    expect(sent.at(-1)).toBe('in time to 9.9.9.9 53');
+    expect(sent).toHaveLength(MAX_FLOW_LOOKUPS + 1);
+  });
+
+  // spec forwarding 5.7
+  it.each<[string, RequestStatus, () => Promise<readonly string[]>]>([
+    ['does not resolve', 'name-not-found', () => Promise.reject(new Error('EAI_AGAIN'))],
+    ['leads to nothing that is permitted', 'not-allowed', async () => ['10.0.0.1']],
+  ])(
+    'whose name %s are resolved again after a minute, though messages never stop',
+    async (_what, status, fail) => {
+      const dns = { works: false };
+      const { destinations, sent, refused, resolved, timers } = setUp(['*:53/udp'], async () =>
+        dns.works ? ['9.9.9.9'] : fail(),
+      );
+      const sendAndWait = async (text: string) => {
+        destinations.send(udp('dns.example'), bytes(text));
+        await settled();
+      };
+      await sendAndWait('a');
+      dns.works = true;
+      for (let ms = 0; ms < DESTINATION_NAME_MS; ms += 1000) {
+        timers.advance(1000);
+        await sendAndWait('b');
+      }
+      expect([resolved.length, sent, refused]).toEqual([1, [], [`dns.example:53/udp ${status}`]]);
+      timers.advance(1);
+      await sendAndWait('c');
+      expect([resolved.length, sent]).toEqual([2, ['c to 9.9.9.9 53']]);
+    },
+  );
 
   it('give back the place of a lookup when it has ended, with or without addresses', async () => {
     const { destinations, sent, timers } = setUp(['*:53/udp'], async (name) => {
