@@ -15,6 +15,8 @@ interface Call {
   readonly from: number;
   readonly bytes: number;
   readonly segmentBytes: number;
+  readonly mayFragment: boolean;
+  readonly to: unknown;
   readonly answer: (code?: string) => void;
 }
 
@@ -29,12 +31,14 @@ class FakeOutlet implements Outlet {
   mayFragment = false;
   readonly socket = {
     send: (...parameters: unknown[]): void => {
-      const [, from, bytes] = parameters as [Uint8Array, number, number];
+      const [, from, bytes, port, address] = parameters as [Uint8Array, number, number, number, string];
       const callback = parameters.at(-1) as (error: Error | null) => void;
       this.calls.push({
         from,
         bytes,
         segmentBytes: this.segmentBytes,
+        mayFragment: this.mayFragment,
+        to: { address, port },
         answer: (code) => callback(code === undefined ? null : Object.assign(new Error(code), { code })),
       });
     },
@@ -44,7 +48,7 @@ class FakeOutlet implements Outlet {
     this.options = canSegment === undefined ? undefined : { canSegment };
   }
   textOf({ address }: Address): string {
-    return address;
+    return `text of ${address}`;
   }
   prepare(mayFragment: boolean | undefined, segmentBytes: number): boolean {
     const fragments = mayFragment ?? this.mayFragment;
@@ -73,7 +77,10 @@ beforeEach(() => {
 
 const recorder: SendQueueEvents = {
   onDone: (batch) => done.push(batch),
-  onRefused: (_to, error, bytes) => events.push(`refused ${bytes}: ${error.message}`),
+  onRefused: (where, error, bytes) => {
+    expect(where).toBe(to);
+    events.push(`refused ${bytes}: ${error.message}`);
+  },
   onSegmentationLost: (code) => events.push(`lost segmentation: ${code}`),
 };
 
@@ -87,7 +94,9 @@ describe('a send queue', () => {
     const queue = new SendQueue(outlet, recorder);
     const batch = batchOf(64_768, 1472);
     queue.send(batch);
-    expect(outlet.calls).toMatchObject([{ from: 0, bytes: 64_768, segmentBytes: 1472 }]);
+    expect(outlet.calls).toMatchObject([
+      { from: 0, bytes: 64_768, segmentBytes: 1472, to: { address: 'text of 192.0.2.1', port: 7 } },
+    ]);
     expect(done).toEqual([]);
     outlet.answerAll();
     expect(done).toEqual([batch]);
@@ -109,6 +118,40 @@ describe('a send queue', () => {
       expect(bytes).toBeLessThanOrEqual(MAX_SEGMENTED_BYTES);
       expect(bytes).toBeLessThanOrEqual(MAX_SEGMENTS * segmentBytes);
     }
+  });
+
+  it.each([
+    ['the most that it cuts by count', 64 * 500, 500, [64 * 500], 500],
+    ['one more', 64 * 500 + 1, 500, [64 * 500, 1], 500],
+    ['the most that it cuts by bytes', 65_000, 1300, [65_000], 1300],
+    ['one byte more', 65_001, 1300, [65_000, 1], 1300],
+    ['two that it cannot cut in one call', 65_002, 32_501, [32_501, 32_501], 0],
+    ['two that it can just cut', 65_000, 32_500, [65_000], 32_500],
+    ['one datagram', 65_507, 65_507, [65_507], 0],
+  ])('has the system cut only what it can: %s', (_what, lengthBytes, segmentBytes, calls, cutInto) => {
+    const outlet = new FakeOutlet(true);
+    new SendQueue(outlet, recorder).send(batchOf(lengthBytes, segmentBytes));
+    expect(outlet.calls.map(({ bytes }) => bytes)).toEqual(calls);
+    expect(outlet.segmentBytes).toBe(cutInto);
+  });
+
+  it('changes whether datagrams may be fragmented only for those that are large enough (spec mtu 1.4)', () => {
+    const outlet = new FakeOutlet(true);
+    const queue = new SendQueue(outlet, recorder);
+    for (const [bytes, mayFragment] of [
+      [548, true],
+      [549, true],
+      [548, false],
+      [549, false],
+    ] as const) {
+      queue.send(batchOf(bytes, bytes, mayFragment));
+    }
+    expect(outlet.calls.map(({ bytes, mayFragment }) => [bytes, mayFragment])).toEqual([
+      [548, false],
+      [549, true],
+      [548, true],
+      [549, false],
+    ]);
   });
 
   it.each([
@@ -188,6 +231,28 @@ describe('a send queue', () => {
     expect(outlet.ranges).toEqual([[64_000, 1000]]);
   });
 
+  it('sends again all from the first part that was refused to the last, before what came later', () => {
+    const outlet = new FakeOutlet(true);
+    const queue = new SendQueue(outlet, recorder);
+    const [batch, later] = [batchOf(65_000, 500), batchOf(2944, 1472)];
+    queue.send(batch);
+    outlet.isBusy = true;
+    queue.send(later);
+    const [first, second, third] = outlet.calls.splice(0);
+    first?.answer();
+    second?.answer('EIO');
+    expect(outlet.calls).toEqual([]);
+    outlet.isBusy = false;
+    third?.answer('EIO');
+    const sizes = outlet.calls.map(({ from, bytes }) => [from, bytes]);
+    expect([sizes.length, sizes[0], sizes.at(-2)]).toEqual([67, [32_000, 500], [64_500, 500]]);
+    // The later batch was to be cut when it was sent, so it is.
+    expect(outlet.calls.at(-1)).toMatchObject({ from: 0, bytes: 2944, segmentBytes: 1472 });
+    expect(done).toEqual([]);
+    outlet.answerAll();
+    expect(done).toEqual([batch, later]);
+  });
+
   it('goes on cutting when single datagrams are too large as well, and reports each (spec mtu 4.4)', () => {
     const outlet = new FakeOutlet(true);
     const queue = new SendQueue(outlet, recorder);
@@ -202,14 +267,54 @@ describe('a send queue', () => {
     expect(done.length).toBe(1);
   });
 
-  it('goes on cutting when single datagrams got through in fragments', () => {
+  // A device that computes no checksums cuts nothing, however the single datagrams get through.
+  it.each([
+    ['EINVAL', true],
+    ['EMSGSIZE', true],
+    ['EIO', false],
+  ])('after %s, single datagrams that got through in fragments leave it cutting: %s', (code, segments) => {
     const outlet = new FakeOutlet(true);
     const queue = new SendQueue(outlet, recorder);
     queue.send(batchOf(3_456, 1152, true));
+    outlet.answerAll(code);
+    outlet.answerAll();
+    expect(queue.segments).toBe(segments);
+    expect(events).toEqual(segments ? [] : ['lost segmentation: EIO']);
+    expect(done.length).toBe(1);
+  });
+
+  it('reports once that nothing is cut, although several batches were refused', () => {
+    const outlet = new FakeOutlet(true);
+    const queue = new SendQueue(outlet, recorder);
+    queue.send(batchOf(2944, 1472));
+    queue.send(batchOf(2944, 1472));
+    const [first, second] = outlet.calls.splice(0);
+    first?.answer('EIO');
+    second?.answer('EIO');
+    outlet.answerAll();
+    expect(events).toEqual(['lost segmentation: EIO']);
+    expect(done.length).toBe(2);
+  });
+
+  it('judges a batch that is used again by its new answers alone', () => {
+    const outlet = new FakeOutlet(true);
+    const queue = new SendQueue(outlet, recorder);
+    const batch = batchOf(3_000, 1472);
+    queue.send(batch);
+    outlet.answerAll('EMSGSIZE');
+    outlet.answerAll('EMSGSIZE');
+    expect(events.splice(0)).toEqual([
+      'refused 1472: EMSGSIZE',
+      'refused 1472: EMSGSIZE',
+      'refused 56: EMSGSIZE',
+    ]);
+    queue.send(batch);
+    outlet.answerAll();
+    expect([events, queue.segments, done.length]).toEqual([[], true, 2]);
+    queue.send(batch);
     outlet.answerAll('EINVAL');
     outlet.answerAll();
-    expect(queue.segments).toBe(true);
-    expect(done.length).toBe(1);
+    expect([events, queue.segments, done.length]).toEqual([['lost segmentation: EINVAL'], false, 3]);
   });
 
   it('reports other errors without sending again', () => {

@@ -1,5 +1,6 @@
 import { createSocket } from 'node:dgram';
 import { readdirSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
   adoptUdpSocket,
@@ -15,6 +16,9 @@ afterEach(async () => {
   for (const each of opened.splice(0)) await each.close();
 });
 
+const hasIpv6Loopback = Object.values(networkInterfaces()).some((list) =>
+  list?.some((entry) => entry.address === '::1'),
+);
 const descriptors = () => readdirSync('/proc/self/fd').length;
 
 /** Sends datagrams of each type with each index from several ports, and returns what each socket received. */
@@ -65,6 +69,31 @@ describe.skipIf(!canShareSockets())('a group of sockets (spec session 3.3)', () 
       }
     }
     expect(seen.size).toBe(3 * 12 + 8);
+  });
+
+  it('is closed by its owner, once, whatever has the numbers of its descriptors since then', async () => {
+    const before = descriptors();
+    const group = await openSocketGroup({ host: '127.0.0.1', port: 0, count: COUNT });
+    expect(group.sockets.map(({ family }) => family)).toEqual(['udp4', 'udp4', 'udp4']);
+    expect(new Set(group.sockets.map(({ fd }) => fd)).size).toBe(COUNT);
+    const { port } = group.address;
+    group.close();
+    expect(descriptors()).toBe(before);
+    const next = await openSocketGroup({ host: '127.0.0.1', port, count: COUNT });
+    opened.push(next);
+    expect(next.address).toEqual({ address: '127.0.0.1', port });
+    const withNext = descriptors();
+    group.close();
+    expect(descriptors()).toBe(withNext);
+  });
+
+  it.runIf(hasIpv6Loopback)('shares a port of every address, or of one IPv6 address', async () => {
+    for (const host of [undefined, '::1']) {
+      const group = await openSocketGroup({ ...(host && { host }), port: 0, count: 2 });
+      opened.push(group);
+      expect(group.sockets.map(({ family }) => family)).toEqual(['udp6', 'udp6']);
+      expect(group.address.address).toBe(host ?? '::');
+    }
   });
 
   it('cannot be opened on a port that is in use, by another group either, and then leaves nothing open', async () => {
