@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { listenRules } from '../../src/commands/relay-files.js';
+import { listenRules, readRelayFiles, requireStored } from '../../src/commands/relay-files.js';
 import { ExitCode } from '../../src/exit-code.js';
+import { NOW } from '../store/invites.js';
+import { temporaryDirectory } from '../temporary-directory.js';
+import { relayFilesWith } from './a-relay.js';
 
 describe('the rules of where a peer may listen', () => {
   it('are none without the option, and all in the order of the command line with it', () => {
@@ -18,5 +21,52 @@ describe('the rules of where a peer may listen', () => {
         }),
       );
     }
+  });
+});
+
+describe('the files of a relay', () => {
+  it('are read together, without a secret left in memory', () => {
+    const file = relayFilesWith(NOW, 'name = "home"\n');
+    const { config, store, stored } = readRelayFiles(file);
+    expect([config.name, store]).toEqual(['home', file.replace(/toml$/, 'd')]);
+    expect(config.peers.map(({ name }) => name)).toEqual(['server', 'phone']);
+    expect(stored.map(({ name, enrolled }) => [name, enrolled !== undefined]).sort()).toEqual([
+      ['laptop', false],
+      ['phone', true],
+    ]);
+    const secrets = [
+      config.privateKey,
+      ...config.peers.map(({ presharedKey }) => presharedKey),
+      ...stored.flatMap(({ invite, enrolled }) => [invite.presharedKey, enrolled?.presharedKey]),
+    ].filter((key) => key !== undefined);
+    expect(secrets).toHaveLength(5);
+    for (const secret of secrets) expect(secret).toEqual(new Uint8Array(32));
+  });
+
+  it('may be missing', () => {
+    const file = `${temporaryDirectory()}/relay.toml`;
+    expect(() => readRelayFiles(file)).toThrow(
+      expect.objectContaining({
+        exitCode: ExitCode.config,
+        message: `this user has no relay: ${file} does not exist`,
+        hint: 'start one with underpass relay, or give its config with --config',
+      }),
+    );
+  });
+
+  it.each([
+    ['server', /^server is a \[\[peer\]\] of .*relay\.toml, which no command changes$/, /^edit the file/],
+    ['lapotp', /^no peer or invite is named lapotp$/, /^did you mean laptop\?$/],
+    ['router', /^no peer or invite is named router$/, /^underpass peers lists them$/],
+  ])('have no %s that a command could change', (name, message, hint) => {
+    const files = readRelayFiles(relayFilesWith(NOW));
+    expect(() => requireStored(files, name)).toThrow(
+      expect.objectContaining({
+        exitCode: ExitCode.failure,
+        message: expect.stringMatching(message),
+        hint: expect.stringMatching(hint),
+      }),
+    );
+    expect(requireStored(files, 'phone').name).toBe('phone');
   });
 });

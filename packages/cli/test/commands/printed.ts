@@ -1,0 +1,27 @@
+/** What commands print in a test, in place of printing it. */
+import { onTestFinished, vi } from 'vitest';
+import { stderrWriter } from '../../src/stderr.js';
+
+/** Records from now on until the test ends.
+ *  @returns takes what was printed since the last call, as `out TEXT` or `err TEXT`. It throws if the command did not wait
+ *    until its output was written */
+export function recordPrinted(): () => string[] {
+  const lines: string[] = [];
+  let isSettled = true;
+  const out = vi.spyOn(process.stdout, 'write').mockImplementation(((text: string, done?: () => void) => {
+    isSettled = text === '';
+    if (text !== '') lines.push(`out ${text.replace(/\n$/, '')}`);
+    done?.();
+    return true;
+  }) as never);
+  const err = vi.spyOn(stderrWriter(), 'write').mockImplementation((text) => void lines.push(`err ${text}`));
+  onTestFinished(() => {
+    out.mockRestore();
+    err.mockRestore();
+  });
+  return () => {
+    const taken = lines.splice(0);
+    if (!isSettled) throw new Error(`nobody waited until this was written: ${taken.join('\n')}`);
+    return taken;
+  };
+}
