@@ -23,6 +23,8 @@ function setUp(addresses: readonly string[]) {
   return { timers, connects, outcomes, callOff };
 }
 
+type SetUp = ReturnType<typeof setUp>;
+
 describe('dialling', () => {
   it('connects to the first address that answers (spec forwarding 2.4)', () => {
     const { connects, outcomes, timers } = setUp(['192.0.2.1', '2001:db8::1', '192.0.2.3']);
@@ -43,6 +45,9 @@ describe('dialling', () => {
     ['EADDRNOTAVAIL', 'unreachable'],
     ['ETIMEDOUT', 'timed-out'],
     ['EMFILE', 'internal-error'],
+    ['ENFILE', 'internal-error'],
+    ['ENOBUFS', 'internal-error'],
+    ['ENOMEM', 'internal-error'],
   ])('reports %s as %s (spec forwarding 2.4)', (code, status) => {
     const { connects, outcomes } = setUp(['192.0.2.1']);
     connects.fail(code);
@@ -58,6 +63,42 @@ describe('dialling', () => {
     const { connects, outcomes } = setUp(['192.0.2.1', '192.0.2.2']);
     for (const code of codes) connects.fail(code);
     expect(outcomes).toEqual([{ ok: false, status }]);
+  });
+
+  it('leaves no listener of its own on the connection that it hands over', () => {
+    const { connects, outcomes } = setUp(['192.0.2.1']);
+    connects.succeed();
+    expect(connects.sockets[0]?.eventNames()).toEqual([]);
+    expect(outcomes).toHaveLength(1);
+  });
+
+  it.each([
+    ['failed', ({ connects }: SetUp) => connects.fail('ECONNREFUSED')],
+    ['been cancelled', ({ callOff }: SetUp) => callOff()],
+    ['not answered in time', ({ timers }: SetUp) => timers.advance(10_000)],
+  ])('ignores whatever becomes of an attempt that has %s', (_what, end) => {
+    const parts = setUp(['192.0.2.1']);
+    const { connects, outcomes, timers } = parts;
+    end(parts);
+    const before = outcomes.length;
+    connects.succeed();
+    connects.fail('EPIPE');
+    timers.advance(20_000);
+    expect([outcomes.length, connects.made.length, timers.pending]).toEqual([before, 1, 0]);
+    expect(connects.sockets[0]?.destroyed).toBe(true);
+  });
+
+  it('gives the next attempt its own 250 ms when one fails early', () => {
+    const { connects, timers } = setUp(['192.0.2.1', '192.0.2.2', '192.0.2.3']);
+    timers.advance(200);
+    connects.fail('ECONNREFUSED');
+    expect(connects.made).toHaveLength(2);
+    timers.advance(249);
+    expect(connects.made).toHaveLength(2);
+    timers.advance(1);
+    expect(connects.made).toHaveLength(3);
+    timers.advance(1000);
+    expect(connects.made).toHaveLength(3);
   });
 
   it('also tries the next address when the first has not answered after 250 ms (spec forwarding 2.4: "MUST NOT wait for an attempt")', () => {

@@ -3,6 +3,7 @@ import { StreamErrorCode } from '@underpass/protocol';
 import { type StreamHandler, systemTimers } from '@underpass/runtime';
 import { describe, expect, it } from 'vitest';
 import { openThroughTunnel } from '../src/opener.js';
+import type { PumpSummary } from '../src/pump.js';
 import { encodeRequest, encodeStatus, type RequestStatus } from '../src/request.js';
 import { SocketWatch } from '../src/socket-watch.js';
 import { FakeStream } from './fake-stream.js';
@@ -15,6 +16,7 @@ async function setUp(stream = new FakeStream()) {
   const { ours, theirs } = await socketPair();
   const heard: string[] = [];
   let handler: StreamHandler = {};
+  let summary: PumpSummary | undefined;
   const end = new Promise<void>((resolve) => {
     openThroughTunnel(
       {
@@ -30,15 +32,16 @@ async function setUp(stream = new FakeStream()) {
         onOpened: () => heard.push('opened'),
         onRefused: (status) => heard.push(status),
         onForbidden: () => heard.push('forbidden'),
-        onEnd: ({ clean }) => {
-          heard.push(clean ? 'clean' : 'not clean');
+        onEnd: (ended) => {
+          summary = ended;
+          heard.push(ended.clean ? 'clean' : 'not clean');
           resolve();
         },
       },
       new SocketWatch(systemTimers),
     );
   });
-  return { ours, theirs, stream, heard, end, handler };
+  return { ours, theirs, stream, heard, end, handler, summary: () => summary };
 }
 
 describe('a connection through the tunnel', () => {
@@ -136,14 +139,52 @@ describe('a connection through the tunnel', () => {
   it('is reset when no stream can be opened (spec forwarding 2.2)', async () => {
     const { ours, theirs } = await socketPair();
     const ending = howItEnds(theirs);
-    const heard: string[] = [];
+    const heard: unknown[] = [];
     const closed = once(ours, 'close');
     const tunnel = { attach: () => undefined, wake: () => undefined };
-    const observer = { onRefused: (status: string) => heard.push(status), onEnd: () => heard.push('end') };
+    const observer = { onRefused: (status: string) => heard.push(status), onEnd: (summary: PumpSummary) => heard.push(summary) };
     openThroughTunnel(tunnel, undefined, ours, TARGET, observer, new SocketWatch(systemTimers));
     expect(await ending).toBe('ECONNRESET');
     await closed;
-    expect(heard).toEqual(['too-many-streams', 'end']);
+    expect(heard).toEqual(['too-many-streams', { bytesSent: 0, bytesReceived: 0, clean: false }]);
+  });
+
+  // spec forwarding 2.8
+  it('sends a header between its request and the bytes of the program', async () => {
+    const { ours, theirs } = await socketPair();
+    const stream = new FakeStream();
+    const tunnel = { attach: () => undefined, wake: () => undefined };
+    const observer = { onRefused: () => undefined, onEnd: () => undefined };
+    const watch = new SocketWatch(systemTimers);
+    openThroughTunnel(tunnel, stream, ours, TARGET, observer, watch, Buffer.from('header '));
+    theirs.end('data');
+    await stream.until(() => stream.finished);
+    expect(stream.written.equals(Buffer.concat([REQUEST, Buffer.from('header data')]))).toBe(true);
+  });
+
+  it('counts only what was carried for the program', async () => {
+    const { theirs, stream, handler, summary, end } = await setUp();
+    stream.arrive(Buffer.concat([encodeStatus('opened'), Buffer.from('answer')]));
+    stream.arriveFin();
+    handler.onReadable?.();
+    theirs.resume();
+    theirs.end('data');
+    await end;
+    expect(summary()).toEqual({ bytesSent: 4, bytesReceived: 6, clean: true });
+  });
+
+  it.each([
+    StreamErrorCode.connectionReset,
+    StreamErrorCode.connectionLost,
+    StreamErrorCode.cancelled,
+  ])('is neither refused nor forbidden when a stream that was opened is reset with %i', async (code) => {
+    const { theirs, stream, handler, heard, end } = await setUp();
+    theirs.on('error', () => undefined);
+    stream.arrive(encodeStatus('opened'));
+    handler.onReadable?.();
+    handler.onReset?.(code);
+    await end;
+    expect(heard).toEqual(['opened', 'not clean']);
   });
 
   it('says so when the relay permits the connection no longer (spec forwarding 3.9)', async () => {

@@ -1,74 +1,14 @@
 import { once } from 'node:events';
 import { StreamErrorCode } from '@underpass/protocol';
-import type { StreamHandler } from '@underpass/runtime';
 import { describe, expect, it } from 'vitest';
-import type { Link, LocalEnd } from '../src/local-end.js';
 import { encodeRequest, encodeStatus, type RequestStatus } from '../src/request.js';
-import { SocketWatch } from '../src/socket-watch.js';
 import type { TunnelError } from '../src/tunnel-error.js';
-import { TunnelSocket, type TunnelSocketOptions } from '../src/tunnel-socket.js';
-import { FakeStream } from './fake-stream.js';
-import { FakeTimers } from './fake-timers.js';
+import type { TunnelSocket } from '../src/tunnel-socket.js';
+import { type Dialled, dial, TARGET } from './dialled-socket.js';
+import type { FakeStream } from './fake-stream.js';
 
-const TARGET = { host: 'example.com', port: 80 };
 const REQUEST = Buffer.from(encodeRequest({ kind: 'tcp', ...TARGET }));
 const OPENED = encodeStatus('opened');
-
-function dial(options: TunnelSocketOptions = {}) {
-  const timers = new FakeTimers();
-  const stream = new FakeStream();
-  const heard: string[] = [];
-  let handler: StreamHandler = {};
-  let end: LocalEnd | undefined;
-  const link: Link = {
-    tunnel: {
-      attach: (_stream, attached) => {
-        handler = attached;
-      },
-      wake: () => undefined,
-    },
-    watch: new SocketWatch(timers),
-    observer: {
-      onOpened: () => heard.push('opened'),
-      onRefused: (status) => heard.push(status),
-      onEnd: ({ clean, bytesSent, bytesReceived }) => {
-        heard.push(`${clean ? 'clean' : 'not clean'}, ${bytesSent} out, ${bytesReceived} in`);
-      },
-    },
-  };
-  const parts = {
-    carry: (carried: LocalEnd) => {
-      end = carried;
-    },
-    explain: (failure: string) => `because: ${failure}`,
-    timers,
-  };
-  const socket = new TunnelSocket(TARGET, parts, options);
-  const open = (given: FakeStream | undefined = stream) => (end as LocalEnd).open(given, link);
-  const refuse = () => (end as LocalEnd).open(undefined, link);
-  const arrive = (bytes: Uint8Array | string) => {
-    stream.arrive(bytes);
-    handler.onReadable?.();
-  };
-  const fin = () => {
-    stream.arriveFin();
-    handler.onReadable?.();
-  };
-  return {
-    socket,
-    stream,
-    open,
-    refuse,
-    arrive,
-    fin,
-    heard,
-    timers,
-    giveUp: () => (end as LocalEnd).giveUp(),
-    handler: () => handler,
-  };
-}
-
-type Dialled = ReturnType<typeof dial>;
 
 /** Notes when a socket has nothing left to send. */
 function watchDelivery({ delivered }: TunnelSocket): { readonly isOver: boolean } {

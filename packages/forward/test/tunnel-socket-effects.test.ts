@@ -1,0 +1,258 @@
+/** What a socket through the tunnel leaves behind, says of itself and does with late events. */
+import { once } from 'node:events';
+import { StreamErrorCode } from '@underpass/protocol';
+import type { StreamHandler } from '@underpass/runtime';
+import { describe, expect, it } from 'vitest';
+import { encodeStatus } from '../src/request.js';
+import { SocketWatch } from '../src/socket-watch.js';
+import { type AcceptedStream, TunnelSocket } from '../src/tunnel-socket.js';
+import { type Dialled, dial } from './dialled-socket.js';
+import { FakeStream } from './fake-stream.js';
+import { FakeTimers } from './fake-timers.js';
+
+const OPENED = encodeStatus('opened');
+
+/** Resolves when the socket is closed, with or without an error. */
+const closed = (socket: TunnelSocket): Promise<void> =>
+  new Promise((resolve) => socket.once('close', () => resolve()));
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** A visitor of this program, on a stream whose request was answered. */
+function accept(accepted: Partial<AcceptedStream> = {}) {
+  const timers = new FakeTimers();
+  const stream = new FakeStream();
+  const heard: string[] = [];
+  let handler: StreamHandler = {};
+  const tunnel = {
+    attach: (_stream: unknown, attached: StreamHandler) => {
+      handler = attached;
+    },
+    wake: () => undefined,
+  };
+  const observer = {
+    onOpened: () => heard.push('opened'),
+    onRefused: (status: string) => heard.push(status),
+    onEnd: ({ clean, bytesSent, bytesReceived }: { clean: boolean; bytesSent: number; bytesReceived: number }) =>
+      heard.push(`${clean ? 'clean' : 'not clean'}, ${bytesSent} out, ${bytesReceived} in`),
+  };
+  const socket = TunnelSocket.accept(
+    {
+      stream,
+      link: { tunnel, watch: new SocketWatch(timers), observer },
+      firstBytes: new Uint8Array(0),
+      isStopped: false,
+      remote: { address: '192.0.2.7', port: 4711 },
+      ...accepted,
+    },
+    { explain: (failure) => `because: ${failure}`, timers },
+    { allowHalfOpen: true },
+  );
+  return { socket, stream, heard, timers, handler };
+}
+
+describe('a socket of a visitor', () => {
+  it('is connected at once, knows where it comes from, and asks for nothing', () => {
+    const { socket, stream } = accept();
+    expect([socket.connecting, socket.pending]).toEqual([false, false]);
+    expect([socket.remoteAddress, socket.remotePort]).toEqual(['192.0.2.7', 4711]);
+    expect(stream.written.length).toBe(0);
+  });
+
+  it('begins with the bytes that came with the request, and counts them', async () => {
+    const { socket, stream, handler, heard } = accept({ firstBytes: Buffer.from('first ') });
+    stream.arrive('second');
+    stream.arriveFin();
+    handler.onReadable?.();
+    const chunks: Buffer[] = [];
+    socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+    await once(socket, 'end');
+    expect(String(Buffer.concat(chunks))).toBe('first second');
+    socket.end('bye');
+    await once(socket, 'close');
+    expect(String(stream.written)).toBe('bye');
+    expect(heard).toEqual(['clean, 3 out, 12 in']);
+  });
+
+  it('sends nothing to a visitor that had stopped reading, and fails behind its last bytes (spec forwarding 4.3)', async () => {
+    const { socket, stream, handler } = accept({ isStopped: true, firstBytes: Buffer.from('last') });
+    socket.write('nobody reads this');
+    const failed = once(socket, 'error');
+    expect(String((await once(socket, 'data'))[0])).toBe('last');
+    stream.arriveFin();
+    handler.onReadable?.();
+    expect((await failed)[0]).toMatchObject({ failure: 'not-read' });
+    expect([stream.written.length, stream.resetCode, stream.finished]).toEqual([0, undefined, false]);
+  });
+
+  it('finishes nothing of a visitor that had stopped reading', async () => {
+    const { socket, stream, handler, heard } = accept({ isStopped: true });
+    socket.end();
+    stream.arriveFin();
+    handler.onReadable?.();
+    socket.resume();
+    await once(socket, 'close');
+    expect([stream.finished, stream.resetCode]).toEqual([false, undefined]);
+    expect(heard).toEqual(['clean, 0 out, 0 in']);
+  });
+});
+
+describe('a dialled socket', () => {
+  it('is pending until it is connected, and is ready at the same time', async () => {
+    const { socket, open, arrive } = dial();
+    open();
+    expect([socket.pending, socket.connecting, socket.remoteAddress]).toEqual([true, true, undefined]);
+    const heard: string[] = [];
+    socket.on('connect', () => heard.push(`connect ${socket.pending}`)).on('ready', () => heard.push('ready'));
+    arrive(OPENED);
+    expect(heard).toEqual(['connect false', 'ready']);
+  });
+
+  it.each<[string, (dialled: Dialled) => void]>([
+    ['destroyed', ({ socket }) => void socket.destroy()],
+    ['refused', ({ arrive }) => arrive(encodeStatus('not-allowed'))],
+    ['given up', ({ giveUp }) => giveUp()],
+  ])('is no longer connecting once it is %s', (_what, end) => {
+    const dialled = dial();
+    dialled.socket.on('error', () => undefined);
+    dialled.open();
+    end(dialled);
+    expect(dialled.socket.connecting).toBe(false);
+  });
+
+  it('ends the write that waits when it is destroyed, with the reason', async () => {
+    const reasons: (string | undefined)[] = [];
+    for (const error of [undefined, new Error('enough')]) {
+      const { socket, stream, open } = dial();
+      open();
+      stream.room = 0;
+      socket.on('error', () => undefined);
+      socket.write('waits', (failure) => reasons.push(failure?.message));
+      socket.destroy(error);
+      await closed(socket);
+    }
+    expect(reasons).toEqual(['because: reset', 'enough']);
+  });
+
+  it('that ends with a failure is never clean, and one that both sides ended is', async () => {
+    const both = dial({ allowHalfOpen: true });
+    both.open();
+    both.arrive(OPENED);
+    both.socket.on('error', () => undefined).end();
+    both.fin();
+    both.socket.destroy(new Error('of the program'));
+    await closed(both.socket);
+    expect(both.heard).toEqual(['opened', 'not clean, 0 out, 0 in']);
+  });
+
+  it('does not mind a reset behind both ends (spec forwarding 4.2)', async () => {
+    const { socket, stream, open, arrive, fin, handler, heard } = dial({ allowHalfOpen: true });
+    open();
+    socket.resume();
+    await settled();
+    arrive(OPENED);
+    arrive('last');
+    await settled();
+    fin();
+    socket.end();
+    await stream.until(({ finished }) => finished);
+    handler().onReset?.(StreamErrorCode.connectionReset);
+    await closed(socket);
+    expect(heard).toEqual(['opened', 'clean, 0 out, 4 in']);
+  });
+
+  it('has its failure of the moment, whatever is reset later', async () => {
+    const { socket, open, arrive, handler, heard } = dial();
+    const errors: string[] = [];
+    socket.on('error', (error) => errors.push(error.message));
+    open();
+    arrive(encodeStatus('unreachable'));
+    handler().onReset?.(StreamErrorCode.refused);
+    arrive('late');
+    await closed(socket);
+    expect(errors).toEqual(['because: unreachable']);
+    expect(heard).toEqual(['unreachable', 'not clean, 0 out, 0 in']);
+  });
+
+  it('is refused with an internal error when its stream is reset before the status', async () => {
+    const { socket, open, handler, heard } = dial();
+    open();
+    const failed = once(socket, 'error');
+    handler().onReset?.(StreamErrorCode.internal);
+    const over = closed(socket);
+    expect((await failed)[0]).toMatchObject({ failure: 'internal-error' });
+    await over;
+    expect(heard).toEqual(['internal-error', 'not clean, 0 out, 0 in']);
+  });
+
+  it('leaves a direction that has ended alone when it is destroyed (spec forwarding 4.2)', async () => {
+    const sent = dial({ allowHalfOpen: true });
+    sent.open();
+    sent.arrive(OPENED);
+    sent.socket.end();
+    await sent.stream.until(({ finished }) => finished);
+    sent.socket.destroy();
+    expect([sent.stream.resetCode, sent.stream.stopCode]).toEqual([undefined, StreamErrorCode.cancelled]);
+
+    const received = dial({ allowHalfOpen: true });
+    received.open();
+    received.arrive(OPENED);
+    received.fin();
+    received.socket.destroy();
+    expect([received.stream.resetCode, received.stream.stopCode]).toEqual([
+      StreamErrorCode.cancelled,
+      undefined,
+    ]);
+  });
+});
+
+describe('the timeout of a dialled socket', () => {
+  function setUp() {
+    const dialled = dial({ allowHalfOpen: true });
+    dialled.open();
+    dialled.arrive(OPENED);
+    dialled.socket.resume();
+    let timeouts = 0;
+    dialled.socket.on('timeout', () => timeouts++);
+    return { ...dialled, timeouts: () => timeouts };
+  }
+
+  it('begins again with every byte in either direction, and comes once for each silence', async () => {
+    const { socket, timers, arrive, timeouts } = setUp();
+    expect(socket.setTimeout(1000)).toBe(socket);
+    expect(socket.timeout).toBe(1000);
+    for (const move of [() => arrive('x'), () => void socket.write('y'), () => arrive('z')]) {
+      timers.advance(999);
+      move();
+      await settled();
+    }
+    timers.advance(999);
+    expect([timeouts(), timers.pending]).toEqual([0, 1]);
+    timers.advance(1);
+    timers.advance(10_000);
+    expect([timeouts(), timers.pending]).toEqual([1, 0]);
+    socket.write('again');
+    timers.advance(1000);
+    expect(timeouts()).toBe(2);
+  });
+
+  it('is turned off by 0, without a listener for it', () => {
+    const { socket, timers, timeouts } = setUp();
+    socket.setTimeout(1000);
+    const before = socket.listenerCount('timeout');
+    socket.setTimeout(0, () => undefined);
+    expect([socket.listenerCount('timeout'), timers.pending]).toEqual([before, 0]);
+    socket.write('x');
+    timers.advance(10_000);
+    expect([timeouts(), timers.pending]).toEqual([0, 0]);
+  });
+
+  it('ends with the socket', () => {
+    const { socket, timers, timeouts } = setUp();
+    socket.setTimeout(1000);
+    socket.destroy();
+    expect(timers.pending).toBe(0);
+    socket.setTimeout(1000);
+    timers.advance(10_000);
+    expect([timeouts(), timers.pending]).toEqual([0, 0]);
+  });
+});
