@@ -142,7 +142,10 @@ describe('a connection through the tunnel', () => {
     const heard: unknown[] = [];
     const closed = once(ours, 'close');
     const tunnel = { attach: () => undefined, wake: () => undefined };
-    const observer = { onRefused: (status: string) => heard.push(status), onEnd: (summary: PumpSummary) => heard.push(summary) };
+    const observer = {
+      onRefused: (status: string) => heard.push(status),
+      onEnd: (summary: PumpSummary) => heard.push(summary),
+    };
     openThroughTunnel(tunnel, undefined, ours, TARGET, observer, new SocketWatch(systemTimers));
     expect(await ending).toBe('ECONNRESET');
     await closed;
@@ -173,19 +176,18 @@ describe('a connection through the tunnel', () => {
     expect(summary()).toEqual({ bytesSent: 4, bytesReceived: 6, clean: true });
   });
 
-  it.each([
-    StreamErrorCode.connectionReset,
-    StreamErrorCode.connectionLost,
-    StreamErrorCode.cancelled,
-  ])('is neither refused nor forbidden when a stream that was opened is reset with %i', async (code) => {
-    const { theirs, stream, handler, heard, end } = await setUp();
-    theirs.on('error', () => undefined);
-    stream.arrive(encodeStatus('opened'));
-    handler.onReadable?.();
-    handler.onReset?.(code);
-    await end;
-    expect(heard).toEqual(['opened', 'not clean']);
-  });
+  it.each([StreamErrorCode.connectionReset, StreamErrorCode.connectionLost, StreamErrorCode.cancelled])(
+    'is neither refused nor forbidden when a stream that was opened is reset with %i',
+    async (code) => {
+      const { theirs, stream, handler, heard, end } = await setUp();
+      theirs.on('error', () => undefined);
+      stream.arrive(encodeStatus('opened'));
+      handler.onReadable?.();
+      handler.onReset?.(code);
+      await end;
+      expect(heard).toEqual(['opened', 'not clean']);
+    },
+  );
 
   it('says so when the relay permits the connection no longer (spec forwarding 3.9)', async () => {
     const { theirs, stream, handler, heard, end } = await setUp();

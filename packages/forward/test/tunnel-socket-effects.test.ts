@@ -32,8 +32,15 @@ function accept(accepted: Partial<AcceptedStream> = {}) {
   const observer = {
     onOpened: () => heard.push('opened'),
     onRefused: (status: string) => heard.push(status),
-    onEnd: ({ clean, bytesSent, bytesReceived }: { clean: boolean; bytesSent: number; bytesReceived: number }) =>
-      heard.push(`${clean ? 'clean' : 'not clean'}, ${bytesSent} out, ${bytesReceived} in`),
+    onEnd: ({
+      clean,
+      bytesSent,
+      bytesReceived,
+    }: {
+      clean: boolean;
+      bytesSent: number;
+      bytesReceived: number;
+    }) => heard.push(`${clean ? 'clean' : 'not clean'}, ${bytesSent} out, ${bytesReceived} in`),
   };
   const socket = TunnelSocket.accept(
     {
@@ -102,7 +109,9 @@ describe('a dialled socket', () => {
     open();
     expect([socket.pending, socket.connecting, socket.remoteAddress]).toEqual([true, true, undefined]);
     const heard: string[] = [];
-    socket.on('connect', () => heard.push(`connect ${socket.pending}`)).on('ready', () => heard.push('ready'));
+    socket
+      .on('connect', () => heard.push(`connect ${socket.pending}`))
+      .on('ready', () => heard.push('ready'));
     arrive(OPENED);
     expect(heard).toEqual(['connect false', 'ready']);
   });
