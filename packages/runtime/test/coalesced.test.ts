@@ -22,6 +22,15 @@ function join(...datagrams: readonly Uint8Array[]): Uint8Array {
   return Uint8Array.from(datagrams.flatMap((datagram) => [...datagram]));
 }
 
+/** Counts how often it is searched. */
+class Observed extends Uint8Array {
+  static searches = 0;
+  override indexOf(value: number, from?: number): number {
+    Observed.searches++;
+    return super.indexOf(value, from);
+  }
+}
+
 describe('the datagrams of a coalesced message', () => {
   it('are one when only one arrived', () => {
     expect(datagramBytesIn(transport(A, 1472))).toBe(1472);
@@ -41,21 +50,14 @@ describe('the datagrams of a coalesced message', () => {
   });
 
   it('are found by looking at the first two, whatever their counters are', () => {
-    let searches = 0;
-    class Observed extends Uint8Array {
-      override indexOf(value: number, from?: number): number {
-        searches++;
-        return super.indexOf(value, from);
-      }
-    }
     for (const counter of [0x01, 0x0100, 0x01_0000, 0x0400_0000]) {
       const datagram = transport(A, 1472);
       new DataView(datagram.buffer).setUint32(8, counter, true);
       datagram.fill(0, 12, 16);
-      searches = 0;
+      Observed.searches = 0;
       expect(datagramBytesIn(new Observed(join(...Array(44).fill(datagram))))).toBe(1472);
       // A few for each of the two headers and counters.
-      expect(searches).toBeLessThan(40);
+      expect(Observed.searches).toBeLessThan(40);
     }
   });
 
@@ -82,6 +84,29 @@ describe('the datagrams of a coalesced message', () => {
     expect(datagramBytesIn(odd)).toBe(1472);
   });
 
+  it.each([
+    ['a handshake message of a wrong size', [1, 0, 0, 0]],
+    ['no type', [0, 0, 0, 0]],
+    ['an unknown type', [5, 0, 0, 0]],
+    ['another first byte behind the type', [4, 1, 0, 0]],
+    ['another second byte', [4, 0, 1, 0]],
+    ['another third byte', [4, 0, 0, 1]],
+  ])('are not divided at %s', (_what, start) => {
+    const message = transport(A, 1472);
+    message.set([...start, ...A], 736);
+    expect(datagramBytesIn(message)).toBe(1472);
+  });
+
+  it('have at least the size of a keepalive, and a cut-off handshake message its own', () => {
+    const message = transport(A, 100);
+    message.set([4, 0, 0, 0, ...A], 20);
+    expect(datagramBytesIn(message)).toBe(100);
+    expect(datagramBytesIn(join(transport(A, 32), transport(A, 32)))).toBe(32);
+    expect(datagramBytesIn(join(transport(A, 96), transport(B, 32)))).toBe(96);
+    expect(datagramBytesIn(join(transport(A, 96), transport(B, 31)))).toBe(127);
+    expect(datagramBytesIn(handshake(1).subarray(0, 100))).toBe(100);
+  });
+
   it('survive a datagram of somebody else among them', () => {
     const forged = new Uint8Array(1472).fill(0xab);
     const genuine = transport(A, 1472);
@@ -100,9 +125,25 @@ describe('the datagrams of a coalesced message', () => {
   });
 
   it('are never more than the system joins, so that a message costs a bounded number of attempts', () => {
-    const hostile = new Uint8Array(65_507);
-    for (let at = 0; at + 8 <= hostile.length; at += 32) hostile.set([4, 0, 0, 0, ...A], at);
-    expect(Math.ceil(hostile.length / datagramBytesIn(hostile))).toBeLessThanOrEqual(MAX_COALESCED);
+    for (const [length, step] of [
+      [65_507, 32],
+      [65_507, 40],
+      [100 * MAX_COALESCED, 100],
+      [100 * MAX_COALESCED + 1, 100],
+    ] as const) {
+      const hostile = new Uint8Array(length);
+      for (let at = 0; at + 8 <= length; at += step) hostile.set([4, 0, 0, 0, ...A], at);
+      expect(Math.ceil(length / datagramBytesIn(hostile))).toBeLessThanOrEqual(MAX_COALESCED);
+    }
+  });
+
+  it('are searched for a bounded number of times, whatever arrives', () => {
+    const hostile = new Observed(65_507).fill(0xee);
+    for (let at = 0; at + 8 <= hostile.length; at += 8) hostile.set([4, 0, 0, 0, ...A], at);
+    Observed.searches = 0;
+    datagramBytesIn(hostile);
+    // Three zeros of each of the sizes that are compared.
+    expect(Observed.searches).toBeLessThan(1600);
   });
 
   it('are found for all sizes and contents', () => {

@@ -221,14 +221,15 @@ describe('a send queue', () => {
     },
   );
 
-  it('sends again only the part that was refused', () => {
+  it.each<[(string | undefined)[], [number, number][]]>([
+    [[undefined, 'EIO'], [[64_000, 1000]]],
+    [['EIO', undefined], Array.from({ length: 64 }, (_, i) => [1000 * i, 1000])],
+  ])('sends again only the part that was refused: %j', (answers, ranges) => {
     const outlet = new FakeOutlet(true);
     const queue = new SendQueue(outlet, recorder);
     queue.send(batchOf(1000 * 65, 1000));
-    const [first, second] = outlet.calls.splice(0);
-    first?.answer();
-    second?.answer('EIO');
-    expect(outlet.ranges).toEqual([[64_000, 1000]]);
+    for (const [i, call] of outlet.calls.splice(0).entries()) call.answer(answers[i]);
+    expect(outlet.ranges).toEqual(ranges);
   });
 
   it('sends again all from the first part that was refused to the last, before what came later', () => {
@@ -332,10 +333,14 @@ describe('a send queue', () => {
     const queue = new SendQueue(outlet, recorder);
     queue.send(batchOf(3_456, 1152));
     outlet.isBusy = true;
-    queue.send(batchOf(1472, 1472));
+    const waiting = [batchOf(1472, 1472), batchOf(1473, 1473), batchOf(1474, 1474)];
+    for (const batch of waiting) queue.send(batch);
     outlet.isClosed = true;
     outlet.answerAll('ECANCELED');
-    expect(done.length).toBe(2);
+    expect(done.slice(1)).toEqual(waiting);
+    expect(done.length).toBe(4);
+    queue.send(batchOf(1472, 1472));
+    expect(done.length).toBe(5);
     expect(outlet.calls).toEqual([]);
   });
 });

@@ -55,6 +55,84 @@ describe('DatagramOpener', () => {
     expect(opener.open(bytes(handshake.message1))).toBeDefined();
   });
 
+  it('opens what the responder sends too, and nothing under the key of the other direction', () => {
+    for (const side of ['initiator', 'responder'] as const) {
+      const opener = new DatagramOpener(suite);
+      for (const line of keyLog(handshake, side)) opener.handleKeyLogLine(line);
+      opener.open(bytes(handshake.message1));
+      opener.open(bytes(handshake.message2));
+      const keys = [
+        handshake.transport_key_responder_to_initiator,
+        handshake.transport_key_initiator_to_responder,
+      ] as const;
+      const [opened, other] = keys.map((key) => opener.open(toInitiator(handshake, key)));
+      expect(opened?.subarray(16, -16)).toEqual(Uint8Array.of(1, 2, 3));
+      expect(other).toBeUndefined();
+    }
+  });
+
+  it('opens message 1 alone with no more than the static key of the responder', () => {
+    const opener = new DatagramOpener(suite);
+    opener.handleKeyLogLine(keyLog(handshake, 'responder')[0] as string);
+    expect(opener.open(bytes(handshake.message1))).toBeDefined();
+    expect(opener.open(bytes(handshake.message2))).toBeUndefined();
+  });
+
+  it('opens no message 1 or 2 whose public key or timestamp was changed', () => {
+    const zeros = (message: string, at: number) => {
+      const copy = bytes(message);
+      copy.fill(0, at, at + 32);
+      return copy;
+    };
+    for (const side of ['initiator', 'responder'] as const) {
+      const opener = new DatagramOpener(suite);
+      for (const line of keyLog(handshake, side)) opener.handleKeyLogLine(line);
+      // No shared secret comes from a key that is all zero.
+      expect(opener.open(zeros(handshake.message1, 8))).toBeUndefined();
+      expect(opener.open(changed(handshake.message1, 90))).toBeUndefined();
+      expect(opener.open(bytes(handshake.message1))).toBeDefined();
+      expect(opener.open(zeros(handshake.message2, 12))).toBeUndefined();
+      expect(opener.open(bytes(handshake.message2))).toBeDefined();
+    }
+  });
+
+  it('needs both static keys before the ephemeral key, and a handshake before the preshared key', () => {
+    const [local, remote, ephemeral, preshared] = keyLog(handshake, 'initiator') as [
+      string,
+      string,
+      string,
+      string,
+    ];
+    const opener = new DatagramOpener(suite);
+    for (const line of [preshared, ephemeral, local, ephemeral, preshared]) opener.handleKeyLogLine(line);
+    expect(opener.open(bytes(handshake.message1))).toBeUndefined();
+    const second = new DatagramOpener(suite);
+    for (const line of [remote, ephemeral, local]) second.handleKeyLogLine(line);
+    expect(second.open(bytes(handshake.message1))).toBeUndefined();
+    second.handleKeyLogLine(ephemeral);
+    expect(second.open(bytes(handshake.message1))).toBeDefined();
+    // A line of another name is no preshared key.
+    second.handleKeyLogLine(preshared);
+    second.handleKeyLogLine(`OTHER_KEY = ${base64(numbered(1))}`);
+    expect(second.open(bytes(handshake.message2))).toBeDefined();
+  });
+
+  it('remembers as many handshakes as the limit says, and one that is stated again for longer', () => {
+    const opener = new DatagramOpener(createFastSuite());
+    const lines = keyLog(handshake, 'initiator');
+    for (const line of lines) opener.handleKeyLogLine(line);
+    const more = (from: number, count: number) => {
+      for (let i = from; i < from + count; i++) {
+        opener.handleKeyLogLine(`LOCAL_EPHEMERAL_PRIVATE_KEY = ${base64(numbered(i))}`);
+      }
+    };
+    more(0, MAX_OBSERVED_HANDSHAKES - 1);
+    expect(opener.open(bytes(handshake.message1))).toBeDefined();
+    for (const line of lines) opener.handleKeyLogLine(line);
+    more(MAX_OBSERVED_HANDSHAKES, MAX_OBSERVED_HANDSHAKES - 1);
+    expect(opener.open(bytes(handshake.message1))).toBeDefined();
+  });
+
   it('forgets the oldest handshake beyond the limit', () => {
     const opener = new DatagramOpener(createFastSuite());
     for (const line of keyLog(handshake, 'initiator')) opener.handleKeyLogLine(line);
@@ -85,6 +163,15 @@ function keyLog(handshake: CapturedHandshake, side: 'initiator' | 'responder'): 
     `LOCAL_EPHEMERAL_PRIVATE_KEY = ${text64(handshake[`${side}_ephemeral_private`])}`,
     `PRESHARED_KEY = ${text64(handshake.preshared_key)}`,
   ];
+}
+
+/** A transport message with the payload 1, 2, 3 to the initiator. */
+function toInitiator(handshake: CapturedHandshake, key: string): Uint8Array {
+  const message = new Uint8Array(16 + 3 + 16);
+  message.set([4, 0, 0, 0, ...bytes(handshake.message1).subarray(4, 8), 5]);
+  message.set([1, 2, 3], 16);
+  suite.aead(bytes(key)).seal(0, 5, message, 16, 3);
+  return message;
 }
 
 function changed(hexText: string, at: number): Uint8Array {

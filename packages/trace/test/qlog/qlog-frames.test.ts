@@ -44,8 +44,13 @@ describe('a frame in a qlog', () => {
   });
 
   it('is logged with all before it, up to one that cannot be parsed', () => {
-    const { frames, isAckEliciting } = logged(FrameType.close, 0, 0, 0x3f, FrameType.ping);
-    expect(frames.map(({ frame_type }) => frame_type)).toEqual(['connection_close']);
+    const { frames, isAckEliciting } = logged(
+      ...[FrameType.ack, 9, 50, 0, 0],
+      ...[FrameType.close, 0, 0],
+      0x3f,
+      1,
+    );
+    expect(frames.map(({ frame_type }) => frame_type)).toEqual(['ack', 'connection_close']);
     expect(isAckEliciting).toBe(false);
   });
 });

@@ -98,6 +98,30 @@ describe('a qlog', () => {
     ]);
   });
 
+  it('logs a packet without frames, and takes only what asks for an acknowledgement for lost', () => {
+    const { qlog, events } = recorded();
+    shakeHands(qlog);
+    qlog.handleDatagram(START + 10, 'sent', RELAY, sent(0, []));
+    qlog.handleDatagram(START + 10, 'sent', RELAY, sent(1, [FrameType.ack, 0, 0, 0, 0]));
+    for (const n of [2, 3]) qlog.handleDatagram(START + 10, 'sent', RELAY, sent(n, [FrameType.ping]));
+    qlog.handleDatagram(START + 50, 'received', RELAY, received(0, [FrameType.ack, 3, 0, 0, 0]));
+    qlog.handleMetrics(START + 51, { ...METRICS, packetsLost: 1 });
+    expect(events().slice(2)).toEqual([
+      ...[0, 1, 2, 3].map((n) => [10, 'transport:packet_sent', '1RTT', n]),
+      [50, 'transport:packet_received', '1RTT', 0],
+      [51, 'recovery:packet_lost', '1RTT', 2],
+      [51, 'recovery:metrics_updated', undefined, undefined],
+    ]);
+  });
+
+  it('logs nothing of a peer without an address, and no round-trip time before there is one', () => {
+    const { qlog, records } = recorded();
+    qlog.handleMetrics(START, { ...METRICS, address: undefined });
+    qlog.handleMetrics(START, { ...METRICS, smoothedRttMs: undefined });
+    expect(records().slice(1)).toMatchObject([{ group_id: '192.0.2.1 51820' }]);
+    expect(records()[1]?.data).toEqual({ congestion_window: 11_520, bytes_in_flight: 0 });
+  });
+
   it('logs whole bytes and microseconds, and nothing that changes less than that', () => {
     const { qlog, records } = recorded();
     qlog.handleMetrics(START, { ...METRICS, congestionWindowBytes: 11_871.546, smoothedRttMs: 27.980458999 });
@@ -125,13 +149,17 @@ describe('a qlog', () => {
 
   it('forgets the peer seen longest ago beyond the limit', () => {
     const { qlog, records } = recorded();
-    for (let port = 1; port <= MAX_QLOG_PEERS + 1; port++)
+    /** @returns whether something is logged: what is unchanged is not, if the peer is remembered */
+    const isLogged = (port: number) => {
+      const before = records().length;
       qlog.handleMetrics(START, { ...METRICS, address: { ...RELAY, port } });
-    const before = records().length;
-    qlog.handleMetrics(START, { ...METRICS, address: { ...RELAY, port: MAX_QLOG_PEERS } });
-    expect(records()).toHaveLength(before); // unchanged, so it was remembered
-    qlog.handleMetrics(START, { ...METRICS, address: { ...RELAY, port: 1 } });
-    expect(records()).toHaveLength(before + 1);
+      return records().length > before;
+    };
+    for (let port = 1; port <= MAX_QLOG_PEERS; port++) isLogged(port);
+    expect(isLogged(1)).toBe(false); // and now the one that was seen longest ago is 2
+    expect(isLogged(MAX_QLOG_PEERS + 1)).toBe(true);
+    expect([3, MAX_QLOG_PEERS, 1].map(isLogged)).toEqual([false, false, false]);
+    expect(isLogged(2)).toBe(true);
   });
 });
 
