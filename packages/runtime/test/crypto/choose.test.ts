@@ -100,6 +100,68 @@ describe('the choice of a suite', () => {
     ]);
   });
 
+  it('says in words what it measured, and measures nothing where there is no choice', async () => {
+    const lines: string[] = [];
+    const note = (_fields: object, text: string): void => void lines.push(text);
+    const log = { debug: note, info: note, warn: note, error: note };
+    const both = makers({ openssl: () => named('openssl'), sodium: () => named('sodium') });
+    await chooseSuite({ makers: both, now: clock(0, 0.032, 1, 1.0176), log });
+    const now = () => expect.unreachable();
+    await chooseSuite({ makers: makers({ node: () => named('node') }), now, log });
+    await chooseSuite({ makers: both, name: 'openssl', now, log });
+    expect(lines).toEqual([
+      'crypto suite: sodium 1.1 µs a packet, openssl 2.0 µs a packet',
+      'crypto suite: node',
+      'crypto suite: openssl',
+    ]);
+  });
+
+  it('seals equally many packets with each suite to measure it, and keeps no key of that', async () => {
+    const counts = new Map<string, number>();
+    const count = (what: string, by = 1): void => void counts.set(what, (counts.get(what) ?? 0) + by);
+    const counted = (name: string): CryptoSuite => ({
+      ...native,
+      name,
+      aead(key) {
+        const real = native.aead(key);
+        count('keys');
+        return {
+          seal: (high, low, buffer, offset, length, additional) => {
+            // The check of known answers seals with additional data.
+            if (additional === undefined) count(`${name}, ${length} bytes`);
+            real.seal(high, low, buffer, offset, length, additional);
+          },
+          open: (...parameters) => real.open(...parameters),
+          destroy: () => {
+            count('keys', -1);
+            real.destroy();
+          },
+        };
+      },
+    });
+    await chooseSuite({
+      makers: makers({ openssl: () => counted('openssl'), sodium: () => counted('sodium') }),
+    });
+    expect(Object.fromEntries(counts)).toEqual({
+      keys: 0,
+      'openssl, 1334 bytes': 128,
+      'sodium, 1334 bytes': 128,
+    });
+  });
+
+  it('says what to do where no suite works, or one that needs no package', async () => {
+    const none = { ...makers({}), portable: broken({ hash: () => new Uint8Array(32) }) };
+    await expect(chooseSuite({ makers: none })).rejects.toMatchObject({
+      code: 'invalid-option',
+      message: 'no crypto suite works on this machine',
+      hint: 'reinstall the program',
+    });
+    await expect(chooseSuite({ name: 'wasm', makers: none })).rejects.toMatchObject({
+      message: "the crypto suite 'wasm' does not work on this machine",
+      hint: 'leave the choice to the program',
+    });
+  });
+
   it('falls back to the portable suite', async () => {
     expect(await chooseSuite({ makers: makers({}) })).toBe(portable);
   });

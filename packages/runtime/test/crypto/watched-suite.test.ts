@@ -27,7 +27,7 @@ function watched(wants: (direction: Direction, index: number) => boolean = () =>
     },
   };
   const suite = watchedSuite(createPortableSuite(), watch);
-  return { aead: suite.aead(KEY), seen, asked };
+  return { suite, aead: suite.aead(KEY), seen, asked };
 }
 
 describe('a watched suite', () => {
@@ -46,6 +46,16 @@ describe('a watched suite', () => {
     watched().aead.seal(0, 5, one.buffer, one.offset, TEXT.length);
     createPortableSuite().aead(KEY).seal(0, 5, other.buffer, other.offset, TEXT.length);
     expect(one.buffer).toEqual(other.buffer);
+  });
+
+  it('is the suite itself in everything else, and destroys its keys', () => {
+    const { suite, aead } = watched();
+    const portable = createPortableSuite();
+    expect(new Set(Object.keys(suite))).toEqual(new Set(Object.keys(portable)));
+    expect(suite.hash(KEY)).toEqual(portable.hash(KEY));
+    aead.destroy();
+    const { buffer, offset } = message();
+    expect(() => aead.seal(0, 5, buffer, offset, TEXT.length)).toThrow();
   });
 
   it('shows nothing that is not wanted', () => {
