@@ -332,5 +332,6 @@ describe('a pump', () => {
     pump.onReadable();
     expect(await ending).toBe('ECONNRESET');
     expect(theirs.bytesRead).toBe(0);
+    expect([stream.resetCode, stream.stopCode]).toEqual([StreamErrorCode.cancelled, undefined]);
   });
 });

@@ -1,6 +1,6 @@
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import { resetSocket, resetSockets } from '../src/reset-socket.js';
+import { type ResettableSocket, resetSocket, resetSockets } from '../src/reset-socket.js';
 import { howItEnds, socketPair } from './sockets.js';
 
 describe('resetting a socket', () => {
@@ -27,6 +27,41 @@ describe('resetting a socket', () => {
     defer(() => resetSocket(ours));
     await closed;
     expect(errors).toEqual([]);
+  });
+
+  // spec forwarding 4.2: a unix socket has no RST
+  it.each([
+    ['TCP', { reset: () => 0 }, 'reset'],
+    ['unix', {}, 'destroyed'],
+    ['a closed one', null, 'reset'],
+    ['one of this program', undefined, 'reset'],
+  ])('resets a socket if its handle can: %s', (_kind, handle, outcome) => {
+    const done: string[] = [];
+    resetSocket({
+      destroyed: false,
+      _handle: handle,
+      destroy: () => done.push('destroyed'),
+      resetAndDestroy: () => done.push('reset'),
+    } as unknown as ResettableSocket);
+    expect(done).toEqual([outcome]);
+  });
+
+  it.each([
+    ['is open', { writableEnded: false, writableFinished: false, writableLength: 0 }, true],
+    ['has bytes before its FIN', { writableEnded: true, writableFinished: false, writableLength: 5 }, true],
+    ['is sending its FIN', { writableEnded: true, writableFinished: false, writableLength: 0 }, false],
+    ['has sent its FIN', { writableEnded: true, writableFinished: true, writableLength: 0 }, true],
+  ])('waits only for a FIN that is being sent: a socket that %s', (_what, state, isNow) => {
+    let resets = 0;
+    const socket = Object.assign(new EventEmitter(), state, {
+      destroyed: false,
+      resetAndDestroy: () => resets++,
+    });
+    resetSocket(socket as unknown as ResettableSocket);
+    expect(resets).toBe(isNow ? 1 : 0);
+    socket.writableFinished = true;
+    socket.emit('finish');
+    expect(resets).toBe(1);
   });
 
   it('resolves for many when all are closed, whatever their state', async () => {
