@@ -41,7 +41,7 @@ class HeldSocket extends Duplex {
     done();
   }
   /** The kernel takes the write that waits. */
-  async take(): Promise<void> {
+  async kernelTakes(): Promise<void> {
     const held = this.#held;
     this.#held = undefined;
     held?.();
@@ -75,9 +75,9 @@ describe('a pump to a slow reader', () => {
     stream.arrive('b');
     pump.onReadable();
     expect([stream.bytesRead, pump.movedBytes]).toEqual([2000, 2000]);
-    await socket.take();
+    await socket.kernelTakes();
     expect(stream.bytesRead).toBe(2001);
-    await socket.take();
+    await socket.kernelTakes();
     expect(text(socket)).toBe(`${'a'.repeat(2000)}b`);
   });
 
@@ -86,7 +86,7 @@ describe('a pump to a slow reader', () => {
     stream.arrive(Buffer.alloc(GATHER_BYTES + 5, 'a'));
     pump.start();
     expect(stream.bytesRead).toBe(GATHER_BYTES);
-    await socket.take();
+    await socket.kernelTakes();
     expect(stream.bytesRead).toBe(GATHER_BYTES + 5);
   });
 
@@ -96,7 +96,7 @@ describe('a pump to a slow reader', () => {
       stream.arrive(String(index).repeat(10));
       pump.start();
     });
-    for (const { socket } of pumps) await socket.take();
+    for (const { socket } of pumps) await socket.kernelTakes();
     expect(pumps.map(({ socket }) => text(socket))).toEqual(['0'.repeat(10), '1'.repeat(10), '2'.repeat(10)]);
   });
 
@@ -110,7 +110,7 @@ describe('a pump to a slow reader', () => {
     pump.onReadable();
     await settled();
     expect([socket.isReset, socket.isFinished]).toEqual([false, false]);
-    await socket.take();
+    await socket.kernelTakes();
     expect([text(socket), socket.isFinished, socket.isReset]).toEqual(['last words', true, true]);
     await settled();
     expect(ends).toEqual([{ bytesSent: 0, bytesReceived: 10, clean: false }]);
@@ -124,7 +124,7 @@ describe('a pump to a slow reader', () => {
     pump.onReadable();
     pump.onStopped();
     expect(socket.isReset).toBe(false);
-    await socket.take();
+    await socket.kernelTakes();
     expect([text(socket), socket.isReset]).toEqual(['last words', true]);
   });
 
@@ -137,7 +137,7 @@ describe('a pump to a slow reader', () => {
     stream.arrive('answer');
     stream.arriveFin();
     pump.onReadable();
-    await socket.take();
+    await socket.kernelTakes();
     await settled();
     expect([text(socket), socket.isReset]).toEqual(['answer', false]);
     expect(ends).toEqual([{ bytesSent: 0, bytesReceived: 6, clean: true }]);
