@@ -2,14 +2,12 @@ import { type Address, StreamErrorCode } from '@underpass/protocol';
 import { describe, expect, it } from 'vitest';
 import {
   Driver,
-  type DriverHandler,
   MAX_ANSWERED_BYTES,
   MAX_BATCHES_PER_TURN,
   MAX_EVENTS_PER_TURN,
-  MAX_TIMER_MS,
   MAX_UNANSWERED_BYTES,
-  MIN_TIMER_MS,
 } from '../src/index.js';
+import { setUpDriver as setUp } from './driver-setup.js';
 import {
   FakeEndpoint,
   FakeSocket,
@@ -19,30 +17,6 @@ import {
   ignoringHandler,
   Turns,
 } from './fake-endpoint.js';
-
-function setUp(handler: DriverHandler = ignoringHandler) {
-  const endpoint = new FakeEndpoint();
-  const socket = new FakeSocket();
-  const timers = new FakeTimers();
-  const turns = new Turns();
-  const fatal: unknown[] = [];
-  const driver = new Driver({
-    endpoint,
-    socket,
-    handler,
-    timers,
-    now: () => timers.now,
-    defer: turns.defer,
-    onFatal: (error) => fatal.push(error),
-  });
-  const receive = (): void =>
-    socket.listener?.onDatagram(new Uint8Array(1), { address: '192.0.2.1', port: 1 }, false);
-  const pass = (ms: number): void => {
-    timers.advance(ms);
-    turns.run();
-  };
-  return { endpoint, socket, timers, turns, fatal, driver, receive, pass };
-}
 
 describe('a turn of the driver', () => {
   it('answers all datagrams of one turn together', () => {
@@ -245,19 +219,40 @@ describe('a turn of the driver', () => {
       passOn: (...what) => passed.push(what),
     });
     const from = { address: '192.0.2.1', port: 1 };
-    endpoint.reaction = { passOnTo: 3 };
-    socket.listener?.onDatagram(Uint8Array.of(7), from, false);
-    expect(passed).toEqual([[3, Uint8Array.of(7), from]]);
-    expect(turns.waiting).toHaveLength(0);
     const handled: unknown[] = [];
     endpoint.handlePassedOn = (...what: unknown[]) => {
       handled.push(what);
       return 'poll';
     };
+    endpoint.reaction = 'none';
+    socket.listener?.onDatagram(Uint8Array.of(6), from, false);
+    endpoint.reaction = { passOnTo: 3 };
+    socket.listener?.onDatagram(Uint8Array.of(7), from, false);
+    expect(passed).toEqual([[3, Uint8Array.of(7), from]]);
+    expect(turns.waiting).toHaveLength(0);
+    expect(handled).toEqual([]);
     timers.now = 20;
     driver.handlePassedOn(Uint8Array.of(8), from);
     expect(handled).toEqual([[20, Uint8Array.of(8), from]]);
     expect(turns.run()).toBe(1);
+  });
+
+  it('dispatches no event while another one is dispatched', () => {
+    let depth = 0;
+    let deepest = 0;
+    const peer = fakePeer();
+    const { endpoint, turns, driver } = setUp({
+      ...ignoringHandler,
+      onStreamsAvailable: () => {
+        deepest = Math.max(deepest, ++depth);
+        driver.handlePassedOn(new Uint8Array(MAX_UNANSWERED_BYTES), { address: '192.0.2.1', port: 1 });
+        depth--;
+      },
+    });
+    for (let i = 0; i < 3; i++) endpoint.events.push({ type: 'streams-available', peer });
+    driver.wake();
+    turns.run();
+    expect([deepest, endpoint.events.length]).toEqual([1, 0]);
   });
 
   it('also sends what the handlers of its events commanded', () => {
@@ -273,103 +268,6 @@ describe('a turn of the driver', () => {
     driver.wake();
     expect(turns.run()).toBe(1);
     expect(socket.sent).toBe(1);
-  });
-});
-
-describe('the timer', () => {
-  it('fires at the deadline and calls the endpoint', () => {
-    const { endpoint, turns, driver, pass } = setUp();
-    endpoint.deadline = { at: 25, reason: 'acknowledge' };
-    driver.wake();
-    turns.run();
-    pass(24);
-    expect(endpoint.timeouts).toBe(0);
-    pass(1);
-    expect(endpoint.timeouts).toBe(1);
-  });
-
-  it('has its turn after what waits in the socket was read (spec recovery 4: "MUST handle the datagrams that wait in its socket")', () => {
-    const { endpoint, timers, turns, driver, receive } = setUp();
-    endpoint.deadline = { at: 25, reason: 'probe timeout' };
-    driver.wake();
-    turns.run();
-    // The process was stopped: when it runs again the timer is the first to know, and the answer waits.
-    timers.advance(60);
-    expect(endpoint.timeouts).toBe(0);
-    receive();
-    endpoint.deadline = { at: 100, reason: 'probe timeout' };
-    turns.run();
-    expect(endpoint.timeouts).toBe(0);
-    expect(endpoint.received).toHaveLength(1);
-  });
-
-  it('is not set again for a deadline that stayed the same or moved away', () => {
-    const { endpoint, timers, turns, driver, pass } = setUp();
-    for (let i = 0; i < 100; i++) {
-      endpoint.deadline = { at: 25 + i, reason: 'loss' };
-      driver.wake();
-      turns.run();
-    }
-    expect(timers.sets).toBe(1);
-    pass(25);
-    expect(endpoint.timeouts).toBe(0);
-    pass(99);
-    expect(endpoint.timeouts).toBe(1);
-  });
-
-  it('is moved forward for an earlier deadline', () => {
-    const { endpoint, timers, turns, driver, pass } = setUp();
-    endpoint.deadline = { at: 1000, reason: 'keepalive' };
-    driver.wake();
-    turns.run();
-    endpoint.deadline = { at: 10, reason: 'loss' };
-    driver.wake();
-    turns.run();
-    expect(timers.pending).toBe(1);
-    pass(10);
-    expect(endpoint.timeouts).toBe(1);
-  });
-
-  it('handles a deadline that a datagram moved into the past', () => {
-    const { endpoint, turns, driver, receive, pass } = setUp();
-    endpoint.deadline = { at: 1000, reason: 'keepalive' };
-    driver.wake();
-    turns.run();
-    pass(20);
-    receive();
-    endpoint.deadline = { at: 10, reason: 'loss' };
-    turns.run();
-    pass(MIN_TIMER_MS);
-    expect(endpoint.timeouts).toBe(1);
-  });
-
-  it('fires at least every 2 s, because timers stop while the machine sleeps (spec outage 5)', () => {
-    const { endpoint, timers, turns, driver, pass } = setUp();
-    const delays: number[] = [];
-    const set = timers.set.bind(timers);
-    timers.set = (callback, delayMs) => {
-      delays.push(delayMs);
-      return set(callback, delayMs);
-    };
-    endpoint.deadline = { at: 100_000, reason: 'keypair-expiry' };
-    driver.wake();
-    turns.run();
-    for (let i = 0; i < 3; i++) pass(MAX_TIMER_MS);
-    expect(MAX_TIMER_MS).toBe(2_000);
-    expect(delays).toEqual([MAX_TIMER_MS, MAX_TIMER_MS, MAX_TIMER_MS, MAX_TIMER_MS]);
-    expect(endpoint.timeouts).toBe(0);
-  });
-
-  it('does not spin when a deadline stays in the past', () => {
-    const { endpoint, turns, driver, pass } = setUp();
-    endpoint.handleTimeout = () => {
-      endpoint.timeouts++;
-    };
-    endpoint.deadline = { at: -5, reason: 'pacing' };
-    driver.wake();
-    expect(turns.run()).toBe(1);
-    for (let i = 0; i < 10; i++) pass(MIN_TIMER_MS);
-    expect(endpoint.timeouts).toBe(11);
   });
 });
 
@@ -460,6 +358,16 @@ describe('dispatching', () => {
     expect(reached).toBe(true);
   });
 
+  it('throws an error again if nobody wants to know', () => {
+    const [endpoint, socket] = [new FakeEndpoint(), new FakeSocket()];
+    new Driver({ endpoint, socket, handler: ignoringHandler });
+    endpoint.handleDatagram = () => {
+      throw new Error('our bug');
+    };
+    const from = { address: '192.0.2.1', port: 1 };
+    expect(() => socket.listener?.onDatagram(new Uint8Array(1), from, false)).toThrow('our bug');
+  });
+
   it('reports an error that the endpoint throws for a datagram', () => {
     const { endpoint, fatal, receive } = setUp();
     endpoint.handleDatagram = () => {
@@ -497,111 +405,5 @@ describe('a datagram that the system refuses to send', () => {
     await closed;
     socket.listener?.onSendError?.(to, 'EPERM');
     expect(seen).toEqual([[to, 'ENETUNREACH']]);
-  });
-});
-
-describe('closing', () => {
-  it('leaves a datagram that arrives afterwards alone: the keys are wiped', async () => {
-    const { endpoint, socket, turns, driver, fatal, receive } = setUp();
-    const closed = driver.close();
-    turns.run();
-    await closed;
-    receive();
-    driver.handlePassedOn(new Uint8Array(1), { address: '192.0.2.1', port: 1 });
-    endpoint.handleTooLarge = () => expect.unreachable('the endpoint is destroyed');
-    socket.listener?.onTooLarge?.({ address: '192.0.2.1', port: 1 }, 1472);
-    expect([endpoint.received.length, turns.waiting.length, fatal.length]).toEqual([0, 0, 0]);
-  });
-
-  it('sends CLOSE, ends the streams, then closes the socket and leaves no timer', async () => {
-    const stream = fakeStream();
-    let lost = false;
-    const { endpoint, socket, timers, turns, driver } = setUp();
-    driver.attach(stream, {
-      onReset: () => {
-        lost = true;
-      },
-    });
-    endpoint.deadline = { at: 1000, reason: 'keepalive' };
-    driver.wake();
-    turns.run();
-    const closed = driver.close();
-    endpoint.events.push({ type: 'stream-reset', stream, code: StreamErrorCode.connectionLost });
-    turns.run();
-    await closed;
-    await driver.close();
-    expect({
-      lost,
-      sent: socket.sent,
-      closed: socket.closed,
-      keysWiped: endpoint.destroyed,
-      timers: timers.pending,
-    }).toEqual({
-      lost: true,
-      sent: 1,
-      closed: true,
-      keysWiped: true,
-      timers: 0,
-    });
-  });
-
-  it('goes on if the endpoint fails, which is reported', async () => {
-    const { endpoint, socket, turns, driver, fatal, timers } = setUp();
-    endpoint.close = () => {
-      throw new Error('our bug');
-    };
-    const closed = driver.close();
-    turns.run();
-    await closed;
-    expect([fatal, socket.closed, endpoint.destroyed, timers.pending]).toEqual([
-      [new Error('our bug')],
-      true,
-      true,
-      0,
-    ]);
-  });
-
-  it('waits for the kernel when the last messages do not fit into the free batches', async () => {
-    const { endpoint, socket, turns, driver } = setUp();
-    socket.instant = false;
-    endpoint.toSend = 4;
-    const closed = driver.close();
-    turns.run();
-    expect([socket.sent, socket.closed]).toEqual([4, false]);
-    socket.free = 2;
-    socket.listener?.onBatchFree();
-    turns.run();
-    await closed;
-    expect([socket.sent, socket.closed]).toEqual([5, true]);
-  });
-
-  it('closes the socket after a second if the endpoint keeps sending', async () => {
-    const { endpoint, socket, timers, turns, driver } = setUp();
-    endpoint.pollTransmit = () => true;
-    const closed = driver.close();
-    turns.run(50);
-    expect(socket.closed).toBe(false);
-    timers.advance(1000);
-    await closed;
-    expect(socket.closed).toBe(true);
-    driver.wake();
-    turns.run();
-    expect(turns.waiting).toHaveLength(0);
-  });
-
-  it('leaves the endpoint and the socket alone afterwards, even in a turn that was due already', async () => {
-    const { endpoint, socket, timers, turns, driver, fatal } = setUp();
-    endpoint.toSend = Number.POSITIVE_INFINITY;
-    const closed = driver.close();
-    turns.run(1);
-    expect(turns.waiting).toHaveLength(1);
-    timers.advance(1000);
-    await closed;
-    const { sent } = socket;
-    for (const method of ['handleTimeout', 'pollTransmit', 'pollEvent', 'pollTimeout'] as const) {
-      endpoint[method] = () => expect.unreachable(`${method} after destroy`);
-    }
-    turns.run();
-    expect([fatal, socket.sent, turns.waiting.length, timers.pending]).toEqual([[], sent, 0, 0]);
   });
 });

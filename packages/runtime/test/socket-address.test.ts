@@ -31,11 +31,24 @@ describe('addresses of a dual-stack socket (spec wire 5)', () => {
     expect(cache.get('2001:db8::1', 2001)).toEqual({ address: '2001:db8::1', port: 2001 });
   });
 
+  it('name the address of this machine that was used, if the socket knows it', () => {
+    const senders = [undefined, '192.0.2.9'].map((local) => new AddressCache(local).get('192.0.2.1', 7));
+    expect(senders[0]).toStrictEqual({ address: '192.0.2.1', port: 7 });
+    expect(senders[1]).toStrictEqual({ address: '192.0.2.1', port: 7, local: '192.0.2.9' });
+  });
+
+  it('differ for two machines that use the same port', () => {
+    const cache = new AddressCache();
+    for (const address of ['192.0.2.1', '192.0.2.2', '192.0.2.1']) {
+      expect(cache.get(address, 7)).toEqual({ address, port: 7 });
+    }
+  });
+
   it('are cached for a bounded number of senders', () => {
     const cache = new AddressCache();
     for (let i = 0; i < MAX_CACHED_ADDRESSES * 3; i++) {
       cache.get(`::ffff:10.0.${i >> 8}.${i & 255}`, 1);
-      expect(cache.size).toBeLessThanOrEqual(MAX_CACHED_ADDRESSES);
+      expect(cache.size).toBe(1 + (i % MAX_CACHED_ADDRESSES));
     }
   });
 });

@@ -47,6 +47,23 @@ describe('a tapped socket', () => {
     expect(heard).toEqual([['sealed', PEER, true], 'batch free', [PEER, 1472], [PEER, 'EPERM']]);
   });
 
+  it('shows every type of message, and passes on a batch that has no destination without showing it', () => {
+    const { socket, seen, arrive } = tap();
+    socket.listen({ onDatagram: () => {}, onBatchFree: () => {} });
+    arrive(Buffer.from('\u0004packet'));
+    const batch = new TransmitBatch();
+    batch.buffer.set(Buffer.from('\u0004sent'));
+    Object.assign(batch, { lengthBytes: 5, segmentBytes: 5, to: undefined });
+    socket.send(batch);
+    socket.send(Object.assign(batch, { to: PEER }));
+    expect(seen).toEqual([
+      'received \u0004packet 192.0.2.1 > ::',
+      'passed on 5',
+      'sent \u0004sent :: > 192.0.2.1',
+      'passed on 5',
+    ]);
+  });
+
   it('shows only handshakes to a tap that wants nothing else', () => {
     const { socket, seen, arrive } = tap(true);
     socket.listen({ onDatagram: () => {}, onBatchFree: () => {} });

@@ -1,4 +1,9 @@
-import { BASE_DATAGRAM_BYTES, MAX_PROBED_DATAGRAM_BYTES } from '@underpass/protocol';
+import {
+  BASE_DATAGRAM_BYTES,
+  DEFAULT_MEMORY_PER_PEER_BYTES,
+  MAX_PROBED_DATAGRAM_BYTES,
+  transportFor,
+} from '@underpass/protocol';
 import { describe, expect, it } from 'vitest';
 import { transportOver } from '../src/transport-tuning.js';
 import { FakeSocket } from './fake-endpoint.js';
@@ -14,4 +19,19 @@ describe('the largest datagram that is sent', () => {
       expect(transportOver(socket, {}).maxDatagramBytes).toBe(bytes);
     },
   );
+});
+
+describe('the other settings', () => {
+  it('are those for the memory of a peer, and the congestion controller if one is named', () => {
+    const { maxDatagramBytes, ...defaults } = transportOver(new FakeSocket(), {});
+    expect(maxDatagramBytes).toBe(BASE_DATAGRAM_BYTES);
+    expect(defaults).toStrictEqual(transportFor(DEFAULT_MEMORY_PER_PEER_BYTES));
+    const memoryPerPeerBytes = DEFAULT_MEMORY_PER_PEER_BYTES / 4;
+    const tuned = transportOver(new FakeSocket(), { congestion: 'cubic', memoryPerPeerBytes });
+    expect(tuned).toStrictEqual({
+      ...transportFor(memoryPerPeerBytes),
+      maxDatagramBytes,
+      congestion: 'cubic',
+    });
+  });
 });
