@@ -1,0 +1,121 @@
+/** What `underpass doctor` prints, and what it refuses before it examines anything. */
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { runDoctor } from '../../src/commands/doctor.js';
+import { DoctorOutput } from '../../src/commands/doctor-output.js';
+import { found, passed } from '../../src/doctor/step.js';
+import { ExitCode } from '../../src/exit-code.js';
+import { temporaryDirectory } from '../temporary-directory.js';
+import { recordPrinted } from './printed.js';
+
+const TERMINAL = { isTTY: true };
+const FILE = { isTTY: false };
+const CLEAR = '\r\u001b[K';
+
+let printed: () => string[];
+beforeEach(() => {
+  printed = recordPrinted(false);
+  vi.stubEnv('TERM', 'xterm');
+  vi.stubEnv('NO_COLOR', undefined);
+  onTestFinished(() => void vi.unstubAllEnvs());
+});
+/** One text of all that was printed. */
+const all = () =>
+  printed()
+    .map((line) => line.slice(4))
+    .join('|');
+
+describe('the output of the doctor', () => {
+  const trouble = found('config', 'config-wrong', 'a.toml:1: wrong\nb.toml:2:\u001b wrong');
+
+  it('has a line for each step, with more lines and the advice below its text', () => {
+    const output = new DoctorOutput(false, FILE);
+    output.progress('looking');
+    output.print(passed('round trip', '5 ms'));
+    output.print(found('loss', 'path-lossy', '3 %', 'warning'));
+    output.print(trouble);
+    output.end(false);
+    expect(printed()).toEqual([
+      'out ok      round trip 5 ms',
+      'out warning loss       The path loses packets: 3 %',
+      expect.stringMatching(/^out {20}What to do: it works, but more slowly/),
+      'out FAILED  config     The config is wrong: a.toml:1: wrong',
+      'out                    b.toml:2:  wrong',
+      'out                    What to do: correct what the lines say',
+    ]);
+  });
+
+  it('shows on a terminal what is under way, in its own line, until something else is printed', () => {
+    vi.stubEnv('NO_COLOR', '1');
+    const output = new DoctorOutput(false, TERMINAL);
+    output.progress('looking\u0007');
+    output.print(passed('clock', 'right'));
+    output.end(true);
+    expect(all()).toBe(`${CLEAR}...     looking |${CLEAR}|ok      clock      right|${CLEAR}`);
+    vi.stubEnv('TERM', 'dumb');
+    const dumb = new DoctorOutput(false, TERMINAL);
+    dumb.progress('looking');
+    dumb.print(passed('clock', 'right'));
+    expect(all()).toBe('ok      clock      right');
+  });
+
+  it('has colours on a terminal', () => {
+    const output = new DoctorOutput(false, TERMINAL);
+    output.print(passed('clock', 'right'));
+    output.print(found('loss', 'path-lossy', '', 'warning'));
+    output.print(found('answer', 'no-answer'));
+    const text = all();
+    for (const sign of ['\u001b[32mok     ', '\u001b[33mwarning', '\u001b[31mFAILED '])
+      expect(text).toContain(sign);
+  });
+
+  it('is a line of JSON for each step and one for the outcome, on a terminal too', () => {
+    const output = new DoctorOutput(true, TERMINAL);
+    output.progress('looking');
+    output.print(passed('clock', 'right'));
+    output.end(true);
+    new DoctorOutput(true, FILE).end(false);
+    expect(printed()).toEqual([
+      'out {"step":"clock","status":"ok","text":"right"}',
+      'out {"outcome":"ok"}',
+      'out {"outcome":"failed"}',
+    ]);
+  });
+});
+
+describe('underpass doctor', () => {
+  it('calls a config wrong with all of its mistakes, and looks no further', async () => {
+    const config = path.join(temporaryDirectory(), 'client.toml');
+    writeFileSync(config, 'relay = 5\nnonsense = 6\n');
+    expect(await runDoctor(undefined, { config, wait: 1, json: true })).toBe(ExitCode.failure);
+    const [step, end, ...more] = printed().map((line) => JSON.parse(line.slice(4)));
+    expect(step).toMatchObject({ step: 'config', status: 'failed', finding: 'config-wrong' });
+    expect(step.text).toMatch(/client\.toml:1: relay: .*\n.*client\.toml:2: nonsense: /);
+    expect([end, more]).toEqual([{ outcome: 'failed' }, []]);
+  });
+
+  it('says what to do about a file that is missing', async () => {
+    expect(await runDoctor(undefined, { config: '/nowhere.toml', wait: 1, json: true })).toBe(
+      ExitCode.failure,
+    );
+    expect(JSON.parse(printed()[0]?.slice(4) ?? '').text).toMatch(
+      /^The config is wrong: .*\/nowhere\.toml.*: /,
+    );
+  });
+
+  it.each([[{ config: 'a.toml' }], [{ relay: { host: 'vps', port: 1 } }], [{ key: 'a.key' }]])(
+    'refuses a name beside %j',
+    async (flags) => {
+      await expect(runDoctor('vps', { ...flags, wait: 1 })).rejects.toMatchObject({
+        exitCode: ExitCode.usage,
+        message: "a relay's name cannot be combined with other options for it",
+      });
+    },
+  );
+
+  it('needs a relay', async () => {
+    await expect(runDoctor(undefined, { wait: 1 })).rejects.toThrow('no relay is given');
+    expect(printed()).toEqual([]);
+  });
+});
