@@ -210,8 +210,8 @@ export class Carrier {
       if (onFailed !== undefined) {
         this.#limit.wait(id, (waitedMs) => {
           emit({ type: 'given-up', id, target, waitedMs });
-          flow.end();
           onFailed('relay-not-reached');
+          flow.end(); // which calls `onEnded`
         });
       }
     }

@@ -141,6 +141,15 @@ describe('a flow', () => {
     expect([calls(), heard]).toEqual([[['flow.end']], ['relay-not-reached']]);
   });
 
+  it('that is given up tells its owner so before it ends', async () => {
+    const { open, events, heard, timers } = setUp({ hasContact: false });
+    stage.answers['flow.end='] = () => observer().onEnd?.({ bytesSent: 0, bytesReceived: 0, clean: false });
+    open();
+    await timers.runTo(LIMIT_MS);
+    expect(heard).toEqual(['relay-not-reached', 'ended']);
+    expect(events.map(({ type }) => type)).toEqual(['stream-opened', 'given-up', 'stream-closed']);
+  });
+
   it.each<[string, (parts: ReturnType<typeof setUp>) => void]>([
     ['nobody waits for it', () => undefined],
     ['the relay is reached', ({ carrier }) => carrier.onContact()],
