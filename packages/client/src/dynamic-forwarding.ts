@@ -34,18 +34,20 @@ export interface DynamicForwardingOptions {
 export class DynamicForwarding implements Forwarding {
   readonly #spec: DynamicForward;
   readonly #options: DynamicForwardingOptions;
+  readonly #listen: typeof listenAt;
   /** Connections whose target is not known yet. */
   readonly #asking = new Set<Socket>();
   #listener: Listener | undefined;
   #associations = 0;
 
-  constructor(spec: DynamicForward, options: DynamicForwardingOptions) {
+  constructor(spec: DynamicForward, options: DynamicForwardingOptions, listen = listenAt) {
     this.#spec = spec;
     this.#options = options;
+    this.#listen = listen;
   }
 
   async start(): Promise<BoundForward> {
-    this.#listener = await listenAt(this.#spec.place, (socket) => {
+    this.#listener = await this.#listen(this.#spec.place, (socket) => {
       if (this.#options.carrier.admit(socket)) this.#ask(socket);
     });
     return boundForward(this.#spec, this.#listener);

@@ -1,35 +1,112 @@
 import { once } from 'node:events';
-import { connect } from 'node:net';
-import { formatTarget, PROXY_REQUEST_TIMEOUT_MS, parseDynamicForward } from '@underpass/forward';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect, Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { Duplex } from 'node:stream';
+import {
+  ANY_UDP_TARGET,
+  formatTarget,
+  type LocalEnd,
+  MAX_FLOWS_PER_FORWARD,
+  MAX_PROXY_DIALOGUES,
+  PROXY_REQUEST_TIMEOUT_MS,
+  parseDynamicForward,
+} from '@underpass/forward';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { Carrier } from '../src/carrier.js';
+import type { Carrier, FlowOptions } from '../src/carrier.js';
 import type { ClientEvent } from '../src/client-options.js';
 import { DynamicForwarding } from '../src/dynamic-forwarding.js';
 import { FakeTimers } from './fake-timers.js';
 
-async function run() {
-  const spec = parseDynamicForward('127.0.0.1:0');
+const GREETING = [5, 1, 0];
+const ASSOCIATE = [5, 3, 0, 1, 0, 0, 0, 0, 0, 0];
+
+class FakeProgram extends Duplex {
+  readonly remoteAddress = '127.0.0.1';
+  readonly localAddress = '127.0.0.1';
+  readonly remotePort = 4711;
+  readonly heard: Buffer[] = [];
+  isReset = false;
+
+  resetAndDestroy(): void {
+    this.isReset = true;
+    this.destroy();
+  }
+  override _read(): void {}
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    this.heard.push(chunk);
+    done();
+  }
+}
+
+/** A forward whose programs are made here, so that there can be many. */
+async function runWithoutPort() {
+  let onConnection: (socket: Socket) => void = () => undefined;
+  const parts = await run('127.0.0.1:1', async (_place, given) => {
+    onConnection = given;
+    return { addresses: [], close: () => undefined };
+  });
+  const accept = (): FakeProgram => {
+    const program = new FakeProgram();
+    onConnection(program as unknown as Socket);
+    return program;
+  };
+  return { ...parts, accept };
+}
+
+async function run(place = '127.0.0.1:0', listen?: ConstructorParameters<typeof DynamicForwarding>[2]) {
+  const spec = parseDynamicForward(place);
   if ('reason' in spec) throw new Error(spec.reason);
   const timers = new FakeTimers();
   const heard: string[] = [];
   let wake = (): void => undefined;
+  const state = { admits: true };
+  const ends: LocalEnd[] = [];
+  const names: string[] = [];
+  const flows: FlowOptions[] = [];
+  const admitted: Socket[] = [];
   const carrier = {
-    admit: () => {
+    admit: (socket) => {
       heard.push('admitted');
+      admitted.push(socket);
+      onTestFinished(() => void socket.destroy());
       wake();
-      return true;
+      return state.admits;
     },
-    carry: (end, target) => {
+    carry: (end, target, nameOf) => {
       heard.push(formatTarget(target));
+      ends.push(end);
+      names.push(nameOf());
       onTestFinished(() => void end.socket.destroy());
       wake();
     },
-  } satisfies Pick<Carrier, 'admit' | 'carry'>;
+    openFlow: (options) => {
+      flows.push(options);
+      heard.push('flow');
+      wake();
+      return {
+        isOver: false,
+        end: () => {
+          heard.push('flow ended');
+          wake();
+        },
+        send: () => undefined,
+      } as never;
+    },
+  } satisfies Pick<Carrier, 'admit' | 'carry' | 'openFlow'>;
   const refused: string[] = [];
+  const refusedFrom: string[] = [];
   const emit = (event: ClientEvent): void => {
-    if (event.type === 'proxy-refused') refused.push(event.reason);
+    if (event.type !== 'proxy-refused') return;
+    refused.push(event.reason);
+    refusedFrom.push(event.from);
   };
-  const forwarding = new DynamicForwarding(spec, { carrier: carrier as unknown as Carrier, emit, timers });
+  const forwarding = new DynamicForwarding(
+    spec,
+    { carrier: carrier as unknown as Carrier, emit, timers },
+    listen,
+  );
   const bound = await forwarding.start();
   onTestFinished(() => forwarding.close());
   const until = async (event: string): Promise<void> => {
@@ -39,10 +116,51 @@ async function run() {
       });
     }
   };
-  const program = connect({ port: bound.addresses[0]?.port ?? 0, host: '127.0.0.1' });
-  onTestFinished(() => void program.destroy());
-  return { timers, program, until, forwarding, refused, port: bound.addresses[0]?.port ?? 0 };
+  const port = bound.addresses[0]?.port ?? 0;
+  const connectOne = (): Socket => {
+    const program = connect(bound.path === undefined ? { port, host: '127.0.0.1' } : { path: bound.path });
+    onTestFinished(() => void program.destroy());
+    return program;
+  };
+  /** Asks for an association, and resolves with the answer behind that to the greeting. */
+  const associate = async (): Promise<{
+    readonly program: Socket;
+    readonly answer: () => Promise<number[]>;
+  }> => {
+    const program = connectOne();
+    const heardBytes: number[] = [];
+    program.on('data', (bytes: Buffer) => heardBytes.push(...bytes));
+    program.on('error', () => undefined);
+    program.write(Uint8Array.from([...GREETING, ...ASSOCIATE]));
+    const answer = async (): Promise<number[]> => {
+      while (heardBytes.length < 4) await new Promise(setImmediate);
+      return heardBytes.slice(2);
+    };
+    return { program, answer };
+  };
+  const count = (event: string): number => heard.filter((one) => one === event).length;
+  return {
+    timers,
+    program: listen === undefined ? connectOne() : new Socket(),
+    until,
+    forwarding,
+    refused,
+    refusedFrom,
+    port,
+    connectOne,
+    associate,
+    count,
+    state,
+    ends,
+    names,
+    flows,
+    admitted,
+  };
 }
+
+const untilMet = async (isMet: () => boolean): Promise<void> => {
+  while (!isMet()) await new Promise(setImmediate);
+};
 
 describe('a program that connects to a dynamic forward', () => {
   it('is reset when it does not ask in time (spec proxy 8: "MUST be complete within 10 s")', async () => {
@@ -84,6 +202,61 @@ describe('a program that connects to a dynamic forward', () => {
     while (timers.pending > 0) await new Promise(setImmediate);
   });
 
+  it('that the carrier does not admit is not asked', async () => {
+    const { connectOne, state, admitted, timers } = await run();
+    await untilMet(() => admitted.length === 1);
+    state.admits = false;
+    connectOne();
+    await untilMet(() => admitted.length === 2);
+    expect(timers.pending).toBe(1);
+    expect(admitted[1]?.listenerCount('data')).toBe(0);
+  });
+
+  // spec proxy 7
+  it('has what follows its request kept for the target, and is called by its address', async () => {
+    const { program, until, ends, names } = await run();
+    program.write('CONNECT example.com:443 HTTP/1.1\r\n\r\nand the first bytes');
+    await until('example.com:443');
+    const { socket } = ends[0] as LocalEnd;
+    expect(socket.isPaused()).toBe(true);
+    expect(['data', 'end', 'close'].map((event) => socket.listenerCount(event))).toEqual([0, 1, 0]);
+    expect(String(socket.read())).toBe('and the first bytes');
+    expect(names).toEqual([`127.0.0.1 port ${program.localPort}`]);
+  });
+
+  it('is answered with the advice for its target when it is given up', async () => {
+    const { program, until, ends } = await run();
+    program.write('CONNECT example.com:443 HTTP/1.1\r\n\r\n');
+    await until('example.com:443');
+    ends[0]?.giveUp();
+    const [answer] = (await once(program, 'data')) as [Buffer];
+    expect(String(answer)).toMatch(/^HTTP\/1\.1 504 [\s\S]*underpass: .*relay/);
+  });
+
+  it('is reset if it speaks another protocol, which is reported with its address', async () => {
+    const { program, until, refused, refusedFrom, timers } = await run();
+    await until('admitted');
+    const failed = once(program, 'error');
+    program.write(Uint8Array.of(0x16, 3, 1));
+    expect(((await failed)[0] as NodeJS.ErrnoException).code).toBe('ECONNRESET');
+    expect(refused).toEqual([expect.stringContaining('TLS')]);
+    expect([refusedFrom, timers.pending]).toEqual([[expect.stringMatching(/^127\.0\.0\.1 port \d+$/)], 0]);
+  });
+
+  // spec proxy 8
+  it('is reset while too many others have not asked yet', async () => {
+    const { accept, timers, count } = await runWithoutPort();
+    const all = Array.from({ length: MAX_PROXY_DIALOGUES }, () => accept());
+    expect([timers.pending, all.some(({ isReset }) => isReset)]).toEqual([MAX_PROXY_DIALOGUES, false]);
+    expect([accept().isReset, timers.pending]).toEqual([true, MAX_PROXY_DIALOGUES]);
+    // One that has gone, and one that has asked, leave their places.
+    all[0]?.destroy();
+    all[1]?.push('CONNECT example.com:443 HTTP/1.1\r\n\r\n');
+    await untilMet(() => timers.pending === MAX_PROXY_DIALOGUES - 2);
+    expect([accept().isReset, accept().isReset, accept().isReset]).toEqual([false, false, true]);
+    expect(count('example.com:443')).toBe(1);
+  });
+
   it('hears why it is refused, which is reported', async () => {
     const { program, until, refused } = await run();
     await until('admitted');
@@ -91,5 +264,59 @@ describe('a program that connects to a dynamic forward', () => {
     const [answer] = (await once(program, 'data')) as [Buffer];
     expect(String(answer)).toMatch(/^HTTP\/1\.1 4\d\d /);
     expect(refused).toHaveLength(1);
+  });
+});
+
+// spec proxy 9
+describe('an association of a dynamic forward', () => {
+  it('opens a flow without a fixed target, in the name of its program', async () => {
+    const { associate, until, flows } = await run();
+    const { program, answer } = await associate();
+    await until('flow');
+    expect(flows[0]).toMatchObject({
+      request: { kind: 'udp-socket' },
+      from: `127.0.0.1 port ${program.localPort}`,
+      target: ANY_UDP_TARGET,
+    });
+    flows[0]?.onOpened?.();
+    expect((await answer()).slice(0, 4)).toEqual([5, 0, 0, 1]);
+  });
+
+  it('that fails is answered', async () => {
+    const { associate, until, flows } = await run();
+    const { answer } = await associate();
+    await until('flow');
+    flows[0]?.onFailed?.('not-allowed');
+    expect((await answer()).slice(0, 2)).toEqual([5, 2]);
+  });
+
+  it('beyond the limit is refused, and one that ends makes room', async () => {
+    const { accept, count, refused } = await runWithoutPort();
+    const ask = (): FakeProgram => {
+      const program = accept();
+      program.push(Uint8Array.from([...GREETING, ...ASSOCIATE]));
+      return program;
+    };
+    const all = Array.from({ length: MAX_FLOWS_PER_FORWARD }, ask);
+    await untilMet(() => count('flow') === MAX_FLOWS_PER_FORWARD);
+    const further = ask();
+    await untilMet(() => further.heard.length > 1);
+    expect(further.heard[1]?.subarray(0, 2)).toEqual(Buffer.of(5, 1));
+    expect(refused).toEqual(['more UDP associations than there may be']);
+    all[0]?.destroy();
+    await untilMet(() => count('flow ended') === 1);
+    ask();
+    await untilMet(() => count('flow') === MAX_FLOWS_PER_FORWARD + 1);
+    expect(refused).toHaveLength(1);
+  });
+
+  it('at a unix socket is refused, because that has no address', async () => {
+    const directory = mkdtempSync(path.join(tmpdir(), 'underpass-'));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const { associate, refused, refusedFrom, flows } = await run(path.join(directory, 'proxy.sock'));
+    const { answer } = await associate();
+    expect((await answer()).slice(0, 2)).toEqual([5, 1]);
+    expect(refused).toEqual(['UDP at a unix socket, which has no address']);
+    expect([refusedFrom, flows.length]).toEqual([[expect.stringContaining('proxy.sock')], 0]);
   });
 });
