@@ -46,4 +46,46 @@ describe('a reporting process', () => {
     await child.stop();
     await child.stop();
   });
+
+  it('that cannot be started says why', async () => {
+    const { execPath } = process;
+    process.execPath = '/nowhere/node';
+    try {
+      await expect(run('').event('listening', LIMIT_MS)).rejects.toThrow(
+        /^the child could not be started: .*ENOENT.* before 'listening'$/,
+      );
+    } finally {
+      process.execPath = execPath;
+    }
+  });
+
+  it.each([
+    ['an error that it reported', `console.error(JSON.stringify({level:'error',msg:'no port'}))`, 'no port'],
+    ['no warning', `console.error(JSON.stringify({level:'warn',msg:'slow'}))`, undefined],
+    ['an error without text', `console.error(JSON.stringify({level:'error',msg:5}))`, undefined],
+    ['a line that is no event', 'console.error(null)', 'null'],
+    ['a list', 'console.error("[1]")', '[1]'],
+    ['a number', 'console.error(5)', '5'],
+  ])('that ends has for its last line %s', async (_what, script, line) => {
+    const child = run(`${script};process.exitCode=2`);
+    const words = line === undefined ? '' : `; its last line: ${line}`;
+    await expect(child.event('listening', LIMIT_MS)).rejects.toThrow(
+      new RegExp(`^the child ended with code 2 before 'listening'${words.replace(/[[\]]/g, '\\$&')}$`),
+    );
+  });
+
+  it('wakes only those that wait for that event', async () => {
+    const child = run(`${say('first')}${say('second')}${STAY}`);
+    const reported = await Promise.all(['second', 'first'].map((event) => child.event(event, LIMIT_MS)));
+    expect(reported.map(({ event }) => event)).toEqual(['second', 'first']);
+  });
+
+  it('keeps the newest thousand events', async () => {
+    const child = run(`${say('old')}for (let i = 0; i < 999; i++) ${say('x')}${say('last')}${STAY}`);
+    await child.event('last', LIMIT_MS);
+    await expect(child.event('old', 1)).rejects.toThrow("did not report 'old'");
+    const kept = run(`${say('old')}for (let i = 0; i < 998; i++) ${say('x')}${say('last')}${STAY}`);
+    await kept.event('last', LIMIT_MS);
+    expect(await kept.event('old', 1)).toMatchObject({ event: 'old' });
+  });
 });
