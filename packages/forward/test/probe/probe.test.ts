@@ -113,7 +113,7 @@ describe('the relay', () => {
   it('sends status, report and the bytes, and finishes behind the FIN of the opener (spec probe 2: "finish its direction before it has read the")', () => {
     const all = shared();
     const { stream, incoming } = serve(100_000, all);
-    expect(stream.written).toEqual(Buffer.concat([head(), new Uint8Array(100_000)]));
+    expect(stream.written.equals(Buffer.concat([head(), new Uint8Array(100_000)]))).toBe(true);
     expect(stream.finished).toBe(false);
     stream.arriveFin();
     incoming.onReadable();

@@ -4,6 +4,7 @@ import type { StreamHandler } from '@underpass/runtime';
 import { describe, expect, it } from 'vitest';
 import { PROXY_LINGER_MS, WATCH_INTERVAL_MS } from '../../src/forward-constants.js';
 import { answerAndClose, ProxyEnd } from '../../src/proxy/proxy-end.js';
+import type { PumpSummary } from '../../src/pump.js';
 import { encodeRequest, encodeStatus } from '../../src/request.js';
 import { SocketWatch } from '../../src/socket-watch.js';
 import { FakeStream } from '../fake-stream.js';
@@ -22,7 +23,14 @@ async function setUp() {
   const timers = new FakeTimers();
   const stream = new FakeStream();
   const heard: string[] = [];
+  const summaries: PumpSummary[] = [];
   let handler: StreamHandler = {};
+  let wakes = 0;
+  const takeWakes = () => {
+    const count = wakes;
+    wakes = 0;
+    return count;
+  };
   const end = new ProxyEnd({
     socket: ours,
     request: {
@@ -39,20 +47,36 @@ async function setUp() {
       attach: (_stream: unknown, attached: StreamHandler) => {
         handler = attached;
       },
-      wake: () => undefined,
+      wake: () => void wakes++,
     },
     watch: new SocketWatch(timers),
     observer: {
       onOpened: () => heard.push('opened'),
       onRefused: (status: string) => heard.push(status),
-      onEnd: ({ clean }: { readonly clean: boolean }) => heard.push(clean ? 'clean' : 'not clean'),
+      onEnd: (summary: PumpSummary) => {
+        summaries.push(summary);
+        heard.push(summary.clean ? 'clean' : 'not clean');
+      },
     },
   };
   const open = () => {
     end.open(stream, link);
     return handler;
   };
-  return { ours, theirs, end, link, stream, heard, timers, open, closed, isClosed: () => isClosed };
+  return {
+    ours,
+    theirs,
+    end,
+    link,
+    stream,
+    heard,
+    timers,
+    open,
+    closed,
+    isClosed: () => isClosed,
+    takeWakes,
+    summaries,
+  };
 }
 
 describe('a request to a dynamic forward', () => {
@@ -146,6 +170,92 @@ describe('a request to a dynamic forward', () => {
     expect(await ending).toBe('ECONNRESET');
   });
 });
+
+describe('a request to a dynamic forward that waits for the relay', () => {
+  // spec forwarding 4.6
+  it.each<[string, (parts: Parts, handler: StreamHandler) => void, number]>([
+    [
+      'the relay has opened it',
+      ({ stream }, handler) => {
+        stream.arrive(encodeStatus('opened'));
+        handler.onReadable?.();
+      },
+      0,
+    ],
+    [
+      'the relay has refused it',
+      ({ stream }, handler) => {
+        stream.arrive(encodeStatus('unreachable'));
+        handler.onReadable?.();
+      },
+      0,
+    ],
+    ['its connection is lost', (_parts, handler) => handler.onReset?.(StreamErrorCode.connectionLost), 0],
+    ['the relay reads no more', (_parts, handler) => handler.onStopped?.(StreamErrorCode.cancelled), 1],
+    ['there is room', (_parts, handler) => handler.onWritable?.(), 1],
+    ['it is given up', ({ end }) => end.giveUp(), 0],
+  ])('has its program watched until %s', async (_what, happen, left) => {
+    const parts = await setUp();
+    const { link, takeWakes } = parts;
+    const handler = parts.open();
+    expect([link.watch.size, takeWakes()]).toEqual([1, 1]);
+    happen(parts, handler);
+    expect(link.watch.size).toBe(left);
+    if (left === 0) expect(takeWakes()).toBeGreaterThan(0);
+  });
+
+  it('has one answer, whatever the relay says later', async () => {
+    const { theirs, stream, heard, open, end } = await setUp();
+    const handler = open();
+    stream.arrive(encodeStatus('timed-out'));
+    handler.onReadable?.();
+    stream.arrive(encodeStatus('opened'));
+    handler.onReadable?.();
+    handler.onReset?.(StreamErrorCode.internal);
+    end.giveUp();
+    expect(String(await readAll(theirs))).toBe('timed-out: advice for timed-out');
+    expect(heard).toEqual(['timed-out']);
+  });
+
+  it('waits for the whole status, and for nothing behind a stop', async () => {
+    const { theirs, ours, stream, heard, open } = await setUp();
+    const handler = open();
+    handler.onReadable?.();
+    expect(heard).toEqual([]);
+    handler.onStopped?.(StreamErrorCode.cancelled);
+    stream.arrive(encodeStatus('opened'));
+    handler.onReadable?.();
+    const request = stream.written.length;
+    theirs.write('nobody reads this');
+    expect(String((await once(theirs, 'data'))[0])).toBe('granted ');
+    await new Promise(setImmediate);
+    expect([heard, stream.written.length, ours.isPaused()]).toEqual([['opened'], request, false]);
+  });
+
+  it('counts what is carried, without the answer', async () => {
+    const { theirs, stream, open, closed, summaries } = await setUp();
+    const handler = open();
+    stream.arrive(Buffer.concat([encodeStatus('opened'), Buffer.from('four')]));
+    stream.arriveFin();
+    handler.onReadable?.();
+    theirs.resume();
+    theirs.end('seven..');
+    await closed;
+    expect(summaries).toEqual([{ bytesSent: 7, bytesReceived: 4, clean: true }]);
+  });
+
+  it('carried nothing when its program gives up', async () => {
+    const { theirs, ours, open, closed, summaries, stream } = await setUp();
+    theirs.on('error', () => undefined);
+    open();
+    ours.destroy();
+    await closed;
+    expect(summaries).toEqual([{ bytesSent: 0, bytesReceived: 0, clean: false }]);
+    expect(stream.resetCode).toBe(StreamErrorCode.cancelled);
+  });
+});
+
+type Parts = Awaited<ReturnType<typeof setUp>>;
 
 describe('a last answer', () => {
   it('closes a connection whose program does not, after a time', async () => {
