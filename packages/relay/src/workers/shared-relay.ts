@@ -104,6 +104,9 @@ function suiteName(name: string): SuiteName {
   return SUITE_NAMES.find((known) => known === name) ?? 'portable';
 }
 
+/** How events change the number of a peer's open streams. */
+const STREAM_CHANGES = { 'stream-opened': 1, 'stream-closed': -1, 'visitor-opened': 1, 'visitor-closed': -1 };
+
 /** A worker that runs, or is about to be started again. */
 interface Worker {
   readonly index: number;
@@ -313,8 +316,12 @@ class RelayOfWorkers implements SharedRelay {
   #onEvent({ connected }: Worker, event: RelayEvent): void {
     if (event.type === 'peer-connected') connected.set(event.peer, 0);
     else if (event.type === 'peer-disconnected') connected.delete(event.peer);
-    else if (event.type === 'stream-opened') connected.set(event.peer, (connected.get(event.peer) ?? 0) + 1);
-    else if (event.type === 'stream-closed') connected.set(event.peer, (connected.get(event.peer) ?? 1) - 1);
+    else if (event.type in STREAM_CHANGES) {
+      // The socket of a stream that was lost closes later. Its connection is not there any more, or is a new one.
+      const { peer, type } = event as { readonly peer: string; readonly type: keyof typeof STREAM_CHANGES };
+      const open = connected.get(peer);
+      if (open !== undefined) connected.set(peer, Math.max(open + STREAM_CHANGES[type], 0));
+    }
     this.#emit(event);
   }
 

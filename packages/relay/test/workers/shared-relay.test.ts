@@ -284,7 +284,8 @@ describe('a worker that ends', () => {
     for (const name of names)
       worker.channel.tell('event', { type: 'peer-connected', peer: name, address: ADDRESS });
   };
-  const stream = (worker: FakeWorker, type: 'stream-opened' | 'stream-closed', name: string) =>
+  type Change = 'stream-opened' | 'stream-closed' | 'visitor-opened' | 'visitor-closed';
+  const stream = (worker: FakeWorker, type: Change, name: string) =>
     worker.channel.tell('event', { type, peer: name });
 
   it('takes the connections of its peers with it, and no others, once', async () => {
@@ -316,6 +317,27 @@ describe('a worker that ends', () => {
     await settle();
     expect(events).toHaveLength(2);
     expect(logged[1]?.text).toContain('worker 0 ended (code 3) with the connections of 0 peers');
+  });
+
+  it('takes the visitors of its peers with it, and nothing of a connection that ended before', async () => {
+    const { worker, events, logged } = await run();
+    connect(worker(0), 'left', 'back');
+    for (const name of ['left', 'back']) {
+      stream(worker(0), 'stream-opened', name);
+      worker(0).channel.tell('event', { type: 'peer-disconnected', peer: name, reason: '', lostStreams: 1 });
+    }
+    connect(worker(0), 'back');
+    // The sockets of lost streams close a little later.
+    for (const name of ['left', 'back']) stream(worker(0), 'stream-closed', name);
+    for (const type of ['visitor-opened', 'visitor-opened', 'visitor-closed'] as const) {
+      stream(worker(0), type, 'back');
+    }
+    await settle();
+    events.length = 0;
+    worker(0).exit(1);
+    await settle();
+    expect(events).toMatchObject([{ type: 'peer-disconnected', peer: 'back', lostStreams: 1 }]);
+    expect(logged).toMatchObject([{ fields: { event: 'worker-ended', peers: 1 } }]);
   });
 
   it('is started again with the lists of the moment, and is told of later ones', async () => {
