@@ -29,8 +29,7 @@ const FILL = 'f';
 /** Measures the memory of an endpoint, in a process of its own. */
 const PEER_MEMORY = fileURLToPath(new URL('measuring/peer-memory.mjs', import.meta.url));
 
-/** Runs in the relay. On SIGUSR2 it logs what the process holds. It asks for the collector only then: with another flag at its
- *  start, Node would compile its own modules again, and occupy more. */
+/** Runs in a relay of its own, because it occupies memory. On SIGUSR2 it logs what the process holds. */
 const MEMORY_PROBE = `
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -84,35 +83,38 @@ function readArguments() {
 // ---- one run ----------------------------------------------------------------------------------------------------
 
 async function measure(count, target) {
-  const clientKey = programs.newKey('client');
+  const client = programs.newKey('client');
   const relayKey = programs.newKey('relay');
   const config = path.join(directory, 'relay.toml');
-  writeFileSync(config, relayConfig(count, clientKey.publicKey, target.port));
-  const startedAt = performance.now();
-  const relay = programs.start(
-    ['relay', '--config', config, '--listen', '127.0.0.1:0'],
-    [`--import=data:text/javascript,${encodeURIComponent(MEMORY_PROBE)}`],
-  );
-  const { port } = await relay.event('listening');
-  const startMs = performance.now() - startedAt;
-  const client = programs.start([
-    ...['client', '--relay', `127.0.0.1:${port}`, '--relay-key', relayKey.publicKey, '--key', clientKey.file],
-    ...['-L', `127.0.0.1:0:127.0.0.1:${target.port}`],
-  ]);
-  const forward = await client.event('listening');
-  await client.event('connected');
-  const idleBytes = residentBytes(relay.child.pid);
-  relay.child.kill('SIGUSR2');
-  const { heldBytes } = await relay.event('memory');
-  const result = {
-    startMs,
-    idleBytes,
-    heldBytes,
-    roundTripMs: await measureRoundTrip(forward.addresses[0].port),
-    bytesPerSecond: await measureBulk(forward.addresses[0].port),
+  writeFileSync(config, relayConfig(count, client.publicKey, target.port));
+  /** @returns a relay and its client, which has connected */
+  const start = async (nodeArguments) => {
+    const startedAt = performance.now();
+    const relay = programs.start(['relay', '--config', config, '--listen', '127.0.0.1:0'], nodeArguments);
+    const { port } = await relay.event('listening');
+    const startMs = performance.now() - startedAt;
+    const tunnel = programs.start([
+      ...['client', '--relay', `127.0.0.1:${port}`, '--relay-key', relayKey.publicKey, '--key', client.file],
+      ...['-L', `127.0.0.1:0:127.0.0.1:${target.port}`],
+    ]);
+    const forward = await tunnel.event('listening');
+    await tunnel.event('connected');
+    const stop = () => Promise.all([tunnel.stop(), relay.stop()]);
+    return { relay, startMs, localPort: forward.addresses[0].port, stop };
   };
-  await Promise.all([client.stop(), relay.stop()]);
-  return result;
+
+  const users = await start([]);
+  const idleBytes = residentBytes(users.relay.child.pid);
+  const { startMs, localPort } = users;
+  const roundTripMs = await measureRoundTrip(localPort);
+  const bytesPerSecond = await measureBulk(localPort);
+  await users.stop();
+
+  const probed = await start([`--import=data:text/javascript,${encodeURIComponent(MEMORY_PROBE)}`]);
+  probed.relay.child.kill('SIGUSR2');
+  const { heldBytes } = await probed.relay.event('memory');
+  await probed.stop();
+  return { startMs, idleBytes, heldBytes, roundTripMs, bytesPerSecond };
 }
 
 function relayConfig(count, clientKey, targetPort) {
