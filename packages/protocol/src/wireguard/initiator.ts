@@ -4,6 +4,7 @@ import { drawSecret, wipe } from '../crypto/bytes.js';
 import { KEY_BYTES } from '../crypto/suite.js';
 import type { DropReason } from '../failure.js';
 import { readUint32 } from '../little-endian.js';
+import { REJECT_AFTER_TIME_MS } from './constants.js';
 import type { IndexEntry, SessionContext } from './context.js';
 import { createInitiation } from './initiation.js';
 import { Keypair } from './keypair.js';
@@ -80,15 +81,16 @@ export class Initiator<S> {
   }
 
   /** Completes the handshake with a message 2 whose length and mac1 were checked and whose receiver index belongs to
-   *  this session.
+   *  this session. The keypair is as old as the initiation, because the responder's may be (spec session 5.1).
    *  @returns the new keypair, and the time in ms since its initiation was first sent; or why the message is dropped. A
-   *  message
-   *    that does not authenticate leaves the handshake waiting (spec handshake 3.5). */
+   *    message that does not authenticate leaves the handshake waiting (spec handshake 3.5). */
   complete(now: number, message: Uint8Array): { keypair: Keypair; roundTripMs: number } | DropReason {
     const pending = this.#pending;
     if (pending?.localIndex !== readUint32(message, ResponseOffset.receiverIndex)) {
       return 'unexpected-handshake';
     }
+    const roundTripMs = now - pending.sentAt;
+    if (roundTripMs >= REJECT_AFTER_TIME_MS) return 'unexpected-handshake';
     const { suite, indices } = this.#context;
     const keys = consumeResponse(pending.state, this.#secrets.presharedKey, message);
     if (keys === undefined) return 'handshake-failed';
@@ -96,14 +98,14 @@ export class Initiator<S> {
     const { localIndex } = pending;
     const keypair = new Keypair(suite, keys, {
       id: this.#context.nextKeypairId(),
-      createdAt: now,
+      createdAt: pending.sentAt,
       isInitiator: true,
       localIndex,
       remoteIndex: readUint32(message, ResponseOffset.senderIndex),
     });
     keypair.reachedAt = pending.to;
     (indices.get(localIndex) as IndexEntry<S>).keypair = keypair;
-    return { keypair, roundTripMs: now - pending.sentAt };
+    return { keypair, roundTripMs };
   }
 
   /** The message 1 that is waiting for its response, if there is one. */

@@ -72,14 +72,17 @@ export class KeypairSlots {
     return true;
   }
 
-  /** Destroys the keypairs that are too old to be used (spec session 5.1, 8.1).
-   *  @returns when the next one will be, or undefined if none is left */
-  destroyExpired(now: number): number | undefined {
+  /** When the first of the keypairs will be too old to be used, if there is one (spec session 5.1). */
+  get nextExpiry(): number | undefined {
+    const all = [this.#previous, this.#current, this.#next].filter((keypair) => keypair !== undefined);
+    return all.length === 0 ? undefined : Math.min(...all.map((keypair) => keypair.expiresAt));
+  }
+
+  /** Destroys the keypairs that are too old to be used (spec session 5.1, 8.1). */
+  destroyExpired(now: number): void {
     if (this.#previous?.isExpired(now) === true) this.#previous = this.#destroy(this.#previous);
     if (this.#current?.isExpired(now) === true) this.#current = this.#destroy(this.#current);
     if (this.#next?.isExpired(now) === true) this.#next = this.#destroy(this.#next);
-    const left = [this.#previous, this.#current, this.#next].filter((keypair) => keypair !== undefined);
-    return left.length === 0 ? undefined : Math.min(...left.map((keypair) => keypair.expiresAt));
   }
 
   /** Destroys the current keypair. The previous one becomes current again, if there is one. */

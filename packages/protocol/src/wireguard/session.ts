@@ -3,7 +3,7 @@ import { assert } from '../assert.js';
 import { PADDING_BYTES } from '../datagram-layout.js';
 import type { Deadline } from '../deadline.js';
 import type { DropReason } from '../failure.js';
-import { REJECT_AFTER_TIME_MS, REKEY_AFTER_TIME_MS, REKEY_ON_RECEIVE_AFTER_MS } from './constants.js';
+import { REKEY_AFTER_TIME_MS, REKEY_ON_RECEIVE_AFTER_MS } from './constants.js';
 import type { SessionContext } from './context.js';
 import { Handshakes, type Initiation } from './handshakes.js';
 import { Keepalive } from './keepalive.js';
@@ -174,7 +174,7 @@ export class Session<Owner = undefined> {
     const keypair = this.#prepareHandshakes().respond(now, message);
     if (typeof keypair === 'string') return keypair;
     this.#keypairs.addResponded(keypair);
-    this.#setExpiryTimer(now);
+    this.#setExpiryTimer();
     this.#noteReceived(now, { from, bytes: message.bytes, isNewest: true });
     keypair.reachedAt = from;
     return undefined;
@@ -186,7 +186,7 @@ export class Session<Owner = undefined> {
     const outcome = this.#prepareHandshakes().handleResponse(now, message);
     if (typeof outcome === 'string') return outcome;
     this.#keypairs.addInitiated(outcome.keypair);
-    this.#setExpiryTimer(now);
+    this.#setExpiryTimer();
     this.#stats.handshakeRttMs = outcome.roundTripMs;
     this.#noteReceived(now, { from, bytes: message.length, isNewest: true });
     this.#noteHandshakeComplete();
@@ -301,17 +301,16 @@ export class Session<Owner = undefined> {
       case Timer.keypairExpiry: {
         // Secrets that are no longer needed are wiped (spec session 8.1).
         this.#handshakes?.wipeIdle();
-        const at = this.#keypairs.destroyExpired(now);
-        if (at !== undefined) this.#timers.set(timer, at);
+        this.#keypairs.destroyExpired(now);
+        this.#setExpiryTimer();
         break;
       }
     }
   }
 
-  /** There is a new keypair. If the timer is set already, an older keypair expires first. */
-  #setExpiryTimer(now: number): void {
-    if (!this.#timers.isSet(Timer.keypairExpiry))
-      this.#timers.set(Timer.keypairExpiry, now + REJECT_AFTER_TIME_MS);
+  #setExpiryTimer(): void {
+    const at = this.#keypairs.nextExpiry;
+    if (at !== undefined) this.#timers.set(Timer.keypairExpiry, at);
   }
 
   #noteHandshakeComplete(): void {

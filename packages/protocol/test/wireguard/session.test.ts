@@ -32,6 +32,37 @@ describe('a handshake', () => {
     expect(pair.b.peer.view.timers).toContainEqual({ at: 181_000, reason: 'keypair-expiry' });
   });
 
+  describe('whose response the initiator reads late', () => {
+    /** A's machine sleeps while the response waits. */
+    function readLate(atMs: number): SessionPair {
+      const pair = new SessionPair();
+      pair.deliver = ({ name }) => name === 'initiation';
+      pair.now = 1_000;
+      pair.connect();
+      const response = pair.sent.find(({ name }) => name === 'response')?.bytes as Uint8Array;
+      pair.now = atMs;
+      pair.receive(pair.a, response.slice(), pair.b.address);
+      return pair;
+    }
+
+    it('gives the initiator keys that are as old as its initiation (spec session 5.1)', () => {
+      const pair = readLate(180_999);
+      expect(pair.a.peer.sendableUntil(pair.now)).toBe(181_000);
+      expect(pair.a.peer.view.timers).toContainEqual({ at: 181_000, reason: 'keypair-expiry' });
+      expect(pair.a.peer.stats.handshakeRttMs).toBe(179_999);
+    });
+
+    it('gives it none after 180 s, and it goes on trying', () => {
+      const pair = readLate(181_000);
+      expect(pair.a.drops).toEqual(['unexpected-handshake']);
+      expect(pair.a.peer.sendableKeypairId(pair.now)).toBeUndefined();
+      pair.deliver = () => true;
+      pair.a.core.handleTimeout(pair.now);
+      pair.exchange();
+      expect(pair.a.peer.sendableUntil(pair.now)).toBe(361_000);
+    });
+  });
+
   it('is not completed by a peer with another preshared key', () => {
     const one = new SessionPair({ presharedKey: new Uint8Array(32).fill(7) });
     const other = new SessionPair({ presharedKey: new Uint8Array(32).fill(8) });

@@ -26,6 +26,7 @@ interface Handshakes {
 }
 
 interface Keypair {
+  /** Since when it counts (spec session 5.1). */
   readonly at: number;
   readonly isInitiator: boolean;
   isConfirmed: boolean;
@@ -66,11 +67,9 @@ export const handshakePace: Rule = {
         if (sent === undefined) return;
         const state = states.of(by, sent.by.node);
         if (madeKeypair) {
-          const pair = {
-            at,
-            isInitiator: kind === MessageKind.response,
-            isConfirmed: kind === MessageKind.response,
-          };
+          const isInitiator = kind === MessageKind.response;
+          const since = isInitiator && Number.isFinite(state.initiatedAt) ? state.initiatedAt : at;
+          const pair = { at: since, isInitiator, isConfirmed: isInitiator };
           for (const { key } of by.crypto.keys.slice(-2)) keypairsOf(by).set(key, pair);
           state.responseCopies = 0;
           if (kind === MessageKind.initiation) accept(by, sent);

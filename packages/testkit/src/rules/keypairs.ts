@@ -11,9 +11,16 @@ const KNOWN_MS = 175_000;
 interface Made {
   /** The key under which the peer sends. */
   readonly key: string;
+  /** Since when it counts (spec session 5.1). */
   readonly at: number;
   readonly isInitiated: boolean;
   isUsed: boolean;
+}
+
+interface Handshakes {
+  readonly pairs: Made[];
+  /** When the last initiation was first sent. */
+  initiatedAt: number | undefined;
 }
 
 export const keypairs: Rule = {
@@ -21,7 +28,7 @@ export const keypairs: Rule = {
   holds:
     'spec session 2.1 to 2.3: a peer has up to three keypairs, and what falls out of a slot is destroyed, and all of it when the peer is removed; a packet under one that is in a slot is not unknown; session 8.1: ephemeral keys are overwritten when the handshake ends, and everything 540 s after the last new keypair.',
   watch(stage) {
-    const made = new PerPeer<{ pairs: Made[] }>(() => ({ pairs: [] }));
+    const made = new PerPeer<Handshakes>(() => ({ pairs: [], initiatedAt: undefined }));
     /** The newest keypair must be known, and the one before it if it was in use or if the newest is one that we
      *  initiated. */
     const check = ({ by, at, unknown }: ArrivedDatagram): void => {
@@ -42,14 +49,19 @@ export const keypairs: Rule = {
         const { by, at, sent, kind, madeKeypair, isFresh } = datagram;
         check(datagram);
         if (sent === undefined) return;
-        const { pairs } = made.of(by, sent.by.node);
+        const { pairs, initiatedAt } = made.of(by, sent.by.node);
         if (madeKeypair) {
           const isInitiated = kind === MessageKind.response;
           // The receiving key is the second of the two.
-          pairs.push({ key: by.crypto.keys.at(-1)?.key ?? '', at, isInitiated, isUsed: isInitiated });
+          const key = by.crypto.keys.at(-1)?.key ?? '';
+          pairs.push({ key, at: isInitiated ? (initiatedAt ?? at) : at, isInitiated, isUsed: isInitiated });
         } else if (isFresh) {
           for (const pair of pairs) if (pair.key === sent.key) pair.isUsed = true;
         }
+      },
+      onSent({ by, towards, kind, at, isCopy }) {
+        if (towards === undefined || kind !== MessageKind.initiation || isCopy) return;
+        made.of(by, towards).initiatedAt = at;
       },
       onTurn({ name, peers, crypto }) {
         const most = CIPHERS_PER_PEER * peers.length;
