@@ -504,6 +504,14 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
       play.wait(isBroken ? 61_000 : 59_000);
       play.send(play.client, data(0));
     },
+    'a minute after the last loss, unless a probe timeout has passed': (play, isBroken) => {
+      play.troubledAt = 0;
+      packets(play, 1);
+      play.wait(70_000);
+      quickRoundTrip(play);
+      play.wait(isBroken ? 40 : 5_000);
+      play.send(play.client, data(7_000));
+    },
     'a minute after the sender noticed the last loss': (play, isBroken) => {
       play.troubledAt = 0;
       play.send(play.client, data(0));

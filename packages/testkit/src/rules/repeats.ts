@@ -10,6 +10,8 @@ const BYTES_PER_MS = 3;
 const BURST_BYTES = 4_800;
 /** The bytes of a packet besides its data. */
 const OVERHEAD_BYTES = 64;
+/** What a probe timeout sends again was sent at most so long ago. */
+const PROBED_MS = 10_000;
 
 interface Flow {
   /** When the first packet was sent, and when the first one was on the present path. */
@@ -23,7 +25,8 @@ interface Flow {
    *  keypairs that may still be in use when both initiate at once (spec session 2.2). The sender learns of a loss from
    *  later packets, so that may be long after the datagram was lost. */
   lostAt: number;
-  readonly sentUpTo: Map<number, number>;
+  /** How far each stream was sent, and when anything of it was sent last. */
+  readonly sentUpTo: Map<number, { end: number; at: number }>;
   sentBytes: number;
   repeatedBytes: number;
 }
@@ -75,11 +78,15 @@ export const repeats: Rule = {
         flow.pathAt = Math.min(flow.pathAt, at);
         flow.firstAt = Math.min(flow.firstAt, at);
         let repeatedBytes = 0;
+        // An acknowledgement that is later than the receiver promised causes a probe timeout, which sends data again.
+        const flight = stage.flight(by, towards);
+        flight.judge(at);
         for (const { streamId, offset, length, fin } of packet.pieces) {
           const end = offset + length + (fin ? 1 : 0);
-          const before = flow.sentUpTo.get(streamId) ?? 0;
-          if (offset < before && length > 0) repeatedBytes += length + OVERHEAD_BYTES;
-          flow.sentUpTo.set(streamId, Math.max(before, end));
+          const before = flow.sentUpTo.get(streamId) ?? { end: 0, at };
+          const isProbe = at === flight.probedAt && at - before.at <= PROBED_MS;
+          if (offset < before.end && length > 0 && !isProbe) repeatedBytes += length + OVERHEAD_BYTES;
+          flow.sentUpTo.set(streamId, { end: Math.max(before.end, end), at });
         }
         if (repeatedBytes > 0) note(flow, by, towards, Math.min(repeatedBytes, bytes));
       },
