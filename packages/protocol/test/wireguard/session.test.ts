@@ -52,6 +52,7 @@ describe('a handshake', () => {
       expect(pair.a.peer.stats.handshakeRttMs).toBe(179_999);
     });
 
+    // spec session 5.1: "MUST drop a response to an initiation that is 180 s old"
     it('gives it none after 180 s, and it goes on trying', () => {
       const pair = readLate(181_000);
       expect(pair.a.drops).toEqual(['unexpected-handshake']);
@@ -310,7 +311,8 @@ describe('a message that arrives', () => {
     expect(pair.b.path.address).toEqual(pair.a.address);
   });
 
-  it('is refused under a keypair that is 180 s old (spec session 5.1)', () => {
+  // spec session 5.1: "MUST NOT be used in either direction"
+  it('is refused under a keypair that is 180 s old', () => {
     const pair = new SessionPair();
     pair.connect();
     pair.deliver = () => false;
