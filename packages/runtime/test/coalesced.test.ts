@@ -131,7 +131,7 @@ describe('the datagrams of a coalesced message', () => {
       [100 * MAX_COALESCED, 100],
       [100 * MAX_COALESCED + 1, 100],
     ] as const) {
-      const hostile = new Uint8Array(length);
+      const hostile = new Uint8Array(length).fill(0xee);
       for (let at = 0; at + 8 <= length; at += step) hostile.set([4, 0, 0, 0, ...A], at);
       expect(Math.ceil(length / datagramBytesIn(hostile))).toBeLessThanOrEqual(MAX_COALESCED);
     }

@@ -39,6 +39,7 @@ export class FakeKernel implements ReadingLibrary {
     for (const [i, { bytes = new Uint8Array(32), name, control }] of taken.entries()) {
       const [header, at] = this.#find(messages + BigInt(64 * i));
       const room = header.getUint32(at + 8, true);
+      expect(room).toBeLessThanOrEqual(64);
       this.#write(header.getBigUint64(at, true), name.subarray(0, room));
       header.setUint32(at + 8, name.length, true);
       expect(header.getBigUint64(at + 24, true)).toBe(1n);
@@ -46,6 +47,7 @@ export class FakeKernel implements ReadingLibrary {
       const bytesRoom = Number(part.getBigUint64(partAt + 8, true));
       this.#write(part.getBigUint64(partAt, true), bytes.subarray(0, bytesRoom));
       const controlRoom = Number(header.getBigUint64(at + 40, true));
+      expect(controlRoom).toBeLessThanOrEqual(64);
       const [controls, controlAt] = this.#find(header.getBigUint64(at + 32, true));
       const hasControl = control !== undefined && controlRoom >= 24;
       if (hasControl) {

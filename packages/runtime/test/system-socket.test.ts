@@ -1,7 +1,7 @@
-import type { Socket } from 'node:dgram';
-import { describe, expect, it } from 'vitest';
+import { Socket } from 'node:dgram';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { NativeOptions } from '../src/native-socket.js';
-import { askForBuffer, type Family, literalLookup, SystemSocket } from '../src/system-socket.js';
+import { askForBuffer, type Family, literalLookup, openPlain, SystemSocket } from '../src/system-socket.js';
 
 /** A socket whose queue the test fills, with a record of what is done to it. */
 function setUp(family: Family = 'udp4', hasOptions = true, local?: string) {
@@ -107,4 +107,26 @@ it('an address is looked up without waiting', () => {
     [null, '192.0.2.1', 4],
     [null, '2001:db8::1', 6],
   ]);
+});
+
+describe('a socket that Node opens', () => {
+  afterEach(() => void vi.restoreAllMocks());
+
+  it('asks for large buffers in both directions, and leaves errors to its owner', async () => {
+    const asked = [
+      vi.spyOn(Socket.prototype, 'setRecvBufferSize'),
+      vi.spyOn(Socket.prototype, 'setSendBufferSize'),
+    ];
+    const system = await openPlain('udp4', '127.0.0.1', 0);
+    for (const calls of asked) expect(calls.mock.calls[0]).toEqual([4 * 1024 * 1024]);
+    expect(system.options).toBeUndefined();
+    expect(system.socket.listenerCount('error')).toBe(0);
+    await system.close();
+  });
+
+  it('is closed again if it cannot be bound', async () => {
+    const closed = vi.spyOn(Socket.prototype, 'close');
+    await expect(openPlain('udp4', '192.0.2.1', 0)).rejects.toMatchObject({ code: 'EADDRNOTAVAIL' });
+    expect(closed).toHaveBeenCalledOnce();
+  });
 });

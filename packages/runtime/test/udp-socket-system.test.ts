@@ -13,20 +13,25 @@ import { MAX_MORE_BYTES } from '../src/udp-socket.js';
 import { FakeKernel, GRO, ipv4 } from './fake-kernel.js';
 
 const stage = vi.hoisted(() => ({
+  now: 0,
   kernel: undefined as unknown,
   /** What opening a socket of each address does: fail with this error, or succeed. */
   errors: {} as Record<string, string>,
   asked: [] as string[],
-  openNative: undefined as unknown as (family: systemSocket.Family) => systemSocket.SystemSocket | undefined,
+  openNative: undefined as unknown as (local?: string) => systemSocket.SystemSocket | undefined,
   openPlain: undefined as unknown as (family: systemSocket.Family) => systemSocket.SystemSocket,
 }));
 vi.mock(import('../src/c-library.js'), async (original) => ({
   ...(await original()),
   cLibrary: () => stage.kernel as CLibrary,
 }));
+vi.mock(import('../src/clock.js'), async (original) => ({
+  ...(await original()),
+  monotonicMs: () => stage.now,
+}));
 vi.mock(import('../src/system-socket.js'), async (original) => ({
   ...(await original()),
-  openNative: ({ family }) => stage.openNative(family),
+  openNative: ({ local }) => stage.openNative(local),
   openPlain: async (family, host, port) => {
     stage.asked.push(`${family} ${host} ${port}`);
     const code = stage.errors[host];
@@ -221,6 +226,22 @@ describe('a UDP socket', () => {
     expect(system.callbacks).toEqual([]);
   });
 
+  it('has a batch back that it cannot send: without a destination, to port 0, or after closing', async () => {
+    const { socket, system } = await setUp();
+    for (let i = 1; i < MAX_BATCHES; i++) socket.acquireBatch();
+    for (const [to, isClosed] of [
+      [undefined, false],
+      [{ address: '192.0.2.1', port: 0 }, false],
+      [{ address: '192.0.2.1', port: 5 }, true],
+    ] as const) {
+      if (isClosed) await socket.close();
+      const batch = socket.acquireBatch() as TransmitBatch;
+      socket.send(Object.assign(batch, { lengthBytes: 1, segmentBytes: 1, to }));
+      expect(system.callbacks).toEqual([]);
+    }
+    expect(socket.acquireBatch()).toBeDefined();
+  });
+
   it('ignores what arrives before anybody listens', async () => {
     const { system } = await setUp();
     const silent = await openUdpSocket({ host: '127.0.0.1', port: 7 });
@@ -312,5 +333,66 @@ describe('what waits behind a message', () => {
       system.arrive(message);
       expect([heard.length, kernel.waiting.splice(0).length]).toEqual([1, 1]);
     }
+  });
+});
+
+describe('the sockets for single addresses (spec path 6)', () => {
+  /** A socket for all addresses, and by address what belongs to each. */
+  async function setUpAddresses(addresses: string[]) {
+    const main = await setUp();
+    const systems = new Map<string | undefined, FakeSystem>();
+    let looks = 0;
+    stage.openNative = (local) => {
+      const system = new FakeSystem();
+      system.options.fd = -1;
+      Object.assign(system, { address: () => ({ address: local ?? '0.0.0.0', port: 7 }) });
+      systems.set(local, system);
+      return new SystemSocket(
+        system as unknown as Socket,
+        'udp4',
+        system.options as unknown as NativeOptions,
+        local,
+      );
+    };
+    const localAddresses = () => {
+      looks++;
+      return addresses;
+    };
+    const socket = await openUdpSocket({ host: '0.0.0.0', port: 7, localAddresses });
+    opened.push(socket, main.socket);
+    socket.listen({ onDatagram: () => {}, onBatchFree: () => {} });
+    return { socket, systems, looks: () => looks };
+  }
+
+  it('are looked for again after 5 s, when the main socket receives and not when they do', async () => {
+    const addresses = ['192.0.2.1', '192.0.2.2'];
+    const { systems, looks } = await setUpAddresses(addresses);
+    stage.now += 5_000;
+    systems.get('192.0.2.1')?.arrive(new Uint8Array(32));
+    expect(looks()).toBe(1);
+    systems.get(undefined)?.arrive(new Uint8Array(32));
+    expect(looks()).toBe(2);
+  });
+
+  it('send what goes to who used them, and the main one does once they are gone', async () => {
+    const addresses = ['192.0.2.1', '192.0.2.2'];
+    const { socket, systems } = await setUpAddresses(addresses);
+    const used = () =>
+      [...systems].filter(([, { callbacks }]) => callbacks.splice(0).length > 0).map(([local]) => local);
+    const to = { address: '198.51.100.1', port: 5, local: '192.0.2.2' };
+    const sendTo = () => {
+      const batch = socket.acquireBatch() as TransmitBatch;
+      socket.send(Object.assign(batch, { lengthBytes: 1, segmentBytes: 1, to }));
+      const [sent] = [used()];
+      socket.answer(new Uint8Array(32), to);
+      return [sent, used()];
+    };
+    expect(sendTo()).toEqual([['192.0.2.2'], ['192.0.2.2']]);
+    addresses.splice(0, 2, '192.0.2.1', '192.0.2.3');
+    stage.now += 5_000;
+    systems.get(undefined)?.arrive(new Uint8Array(32));
+    expect(sendTo()).toEqual([[undefined], [undefined]]);
+    to.local = '192.0.2.3';
+    expect(sendTo()).toEqual([['192.0.2.3'], ['192.0.2.3']]);
   });
 });
