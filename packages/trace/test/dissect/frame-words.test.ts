@@ -186,6 +186,14 @@ describe('a frame at a limit', () => {
     bytes[at] = byte;
     return bytes;
   };
+  /** A HELLO whose name is longer than permitted, so that no encoder writes it. */
+  const longName = () => {
+    const bytes = joined(name(MAX_SOFTWARE_NAME_BYTES), Uint8Array.of(0x78));
+    bytes[2] = (bytes[2] as number) + 1; // of the frame, whose length has two bytes
+    const at = bytes.length - 1 - (MAX_SOFTWARE_NAME_BYTES + 1);
+    bytes[at] = (bytes[at] as number) + 1;
+    return bytes;
+  };
   const NAME_AT = encodeHello(HELLO).length - 1;
   const ROLE_AT = 3 + 8 + 8;
 
@@ -203,6 +211,24 @@ describe('a frame at a limit', () => {
     ['a further range at 0', numbers(FrameType.ack, 2, 0, 1, 0, 0, 0), undefined],
     ['a further range that starts below 0', numbers(FrameType.ack, 1, 0, 1, 0, 0, 0), 'ACK range below zero'],
     ['the reason of a CLOSE', close(MAX_CLOSE_REASON_BYTES), undefined],
+    [
+      'too long a reason of a CLOSE',
+      joined(
+        numbers(FrameType.close, 0, MAX_CLOSE_REASON_BYTES + 1),
+        new Uint8Array(MAX_CLOSE_REASON_BYTES + 1).fill(0x78),
+      ),
+      'CLOSE with too long a reason',
+    ],
+    ['too long a name', longName(), 'HELLO with too long a name'],
+    ['a number that has all its bytes', Uint8Array.of(0x10, 0x40, 9), undefined],
+    ['a number without its second byte', Uint8Array.of(0x10, 0x40), 'truncated frame'],
+    ['a number that is missing', Uint8Array.of(0x10), 'truncated frame'],
+    ['the largest number', numbers(0x10, Number.MAX_SAFE_INTEGER), undefined],
+    ['a number that is larger', Uint8Array.of(0x10, 0xc0, 0x20, 0, 0, 0, 0, 0, 0), 'number above 2^53 - 1'],
+    ['data that are all there', numbers(FrameType.stream, 4, 0, 1, 1), undefined],
+    ['data that are cut off', numbers(FrameType.stream, 4, 0, 2, 1), 'truncated frame'],
+    ['half a challenge', Uint8Array.of(0x1a, 1, 2, 3, 4, 5, 6, 7), 'truncated frame'],
+    ['a HELLO that is cut off', encodeHello(HELLO).subarray(0, -1), 'truncated frame'],
     ['a role', hello(ROLE_AT, 1), undefined],
     ['an unknown role', hello(ROLE_AT, 2), 'HELLO with an unknown role'],
     ['the length of a name', name(MAX_SOFTWARE_NAME_BYTES), undefined],
