@@ -7,6 +7,10 @@ function peer(name: string, key: number) {
   return { name, publicKey: new Uint8Array(32).fill(key), allow: [] };
 }
 
+function invite(name: string, key: number) {
+  return { name, publicKey: new Uint8Array(32).fill(key), presharedKey: new Uint8Array(32) };
+}
+
 describe('a list of peers', () => {
   it('is accepted when names and keys differ', () => {
     expect(() => checkPeers([])).not.toThrow();
@@ -20,6 +24,26 @@ describe('a list of peers', () => {
     const check = () => checkPeers(peers);
     expect(check).toThrow(UnderpassError);
     expect(check).toThrow(message);
+  });
+
+  it('may have invites with the names of peers, but not with a key of anybody', () => {
+    expect(() => checkPeers([peer('a', 1)], [invite('a', 2), invite('b', 3)])).not.toThrow();
+    for (const [peers, invites, message] of [
+      [[peer('a', 1)], [invite('b', 1)], 'the invite b has the same public key as a'],
+      [[], [invite('b', 1), invite('c', 1)], 'the invite c has the same public key as b'],
+    ] as const) {
+      expect(() => checkPeers(peers, invites)).toThrow(message);
+    }
+  });
+
+  it('counts invites too', () => {
+    const peers = Array.from({ length: MAX_PEERS - 1 }, (_, index) => {
+      const publicKey = new Uint8Array(32);
+      new DataView(publicKey.buffer).setUint32(0, index);
+      return { name: `${index}`, publicKey, allow: [] };
+    });
+    expect(() => checkPeers(peers, [invite('a', 250)])).not.toThrow();
+    expect(() => checkPeers(peers, [invite('a', 250), invite('b', 251)])).toThrow('more than the');
   });
 
   it('is limited in length', () => {

@@ -1,6 +1,12 @@
 /** Follows what happens to a relay's peers through its parts: what each of them is told, and which events the program gets.
  *  The parts have tests of their own, so here the test plays them. */
-import { CLIENT_GONE, parseAllowRule, parseListenRule, VISITOR_TIMEOUT_MS } from '@underpass/forward';
+import {
+  CLIENT_GONE,
+  parseAllowRule,
+  parseListenRule,
+  type RateLimit,
+  VISITOR_TIMEOUT_MS,
+} from '@underpass/forward';
 import {
   type ConnectionError,
   ConnectionErrorCode,
@@ -208,6 +214,20 @@ describe('the streams of a peer', () => {
     expect(options('listeners').openStream?.()).toBe('a stream of the relay');
   });
 
+  it('may be probes, which learn what the relay knows about the peer', () => {
+    const { peer } = listening();
+    Object.assign(peer.state, { packetsSent: 7, packetsLost: 2 });
+    const report = () => options('acceptor').probeReport?.();
+    expect(report()).toMatchObject({
+      name: 'laptop',
+      address: '192.0.2.1:5',
+      packetsSent: 7,
+      packetsLost: 2,
+    });
+    peer.state.address = undefined;
+    expect(report()).toMatchObject({ address: '' });
+  });
+
   it('serve several requests to listen by one part', () => {
     listening();
     options('acceptor').listen?.('again', 'incoming');
@@ -357,6 +377,28 @@ describe('new lists of peers', () => {
     expect(relay.status().peers).toMatchObject([
       { name: 'notebook', allow: ['localhost:80'], allowListen: ['8080'] },
     ]);
+  });
+
+  it('apply a new rate to everything of the peer, in both directions (spec forwarding 4.8)', () => {
+    const { relay } = listening();
+    const { limit } = options('acceptor') as unknown as { limit: RateLimit };
+    expect(options('listeners')).toMatchObject({ limit });
+    const carries = () =>
+      [limit.toPeer, limit.fromPeer].map((way) => [way.takeMessage(1e9), way.takeMessage(1)]);
+    const allOf = [true, true];
+    expect(carries()).toEqual([allOf, allOf]);
+    relay.setPeers([{ ...laptop, maxRate: { text: '1 kB/s', bytesPerSecond: 1000 } }]);
+    const one = [true, false];
+    expect(carries()).toEqual([one, one]);
+    relay.setPeers([laptop]);
+    expect(carries()).toEqual([allOf, allOf]);
+  });
+
+  it('find the rate of a peer that has opened nothing yet', () => {
+    const { peer } = setUp([{ ...laptop, maxRate: { text: '1 kB/s', bytesPerSecond: 1000 } }]);
+    fire('onStream', peer, 'a stream');
+    const { limit } = options('acceptor') as unknown as { limit: RateLimit };
+    expect([limit.toPeer.takeMessage(201), limit.toPeer.takeMessage(1)]).toEqual([true, false]);
   });
 
   it.each<[string, readonly RelayPeerOptions[], string, number]>([
