@@ -134,6 +134,45 @@ describe('a flow at the client', () => {
     expect(heard).toEqual(['1041 above 1040', 'ended 0 0 true']);
   });
 
+  it('ends when its stream closes, and is refused if that is all it hears', () => {
+    const first = setUp();
+    first.handler().onClosed?.();
+    expect(first.heard).toEqual(['internal-error', 'ended 0 0 false']);
+    const second = setUp();
+    second.answer('opened');
+    expect([second.flow.isRefused, second.flow.isOver]).toEqual([false, false]);
+    second.handler().onClosed?.();
+    expect(second.heard).toEqual(['ended 0 0 true']);
+  });
+
+  it('reads its status when the relay stops reading, and nothing behind it', () => {
+    const refused = setUp();
+    refused.stream.arrive(encodeStatus('unreachable'));
+    refused.handler().onStopped?.(StreamErrorCode.refused);
+    expect(refused.heard).toEqual(['unreachable', 'ended 0 0 false']);
+    const opened = setUp();
+    opened.answer('opened');
+    opened.answer('not-allowed'); // which no relay should say here
+    expect([opened.heard, opened.flow.isRefused]).toEqual([[], false]);
+  });
+
+  it('passes on nothing that arrives after its end, and sends nothing that waited', () => {
+    const { flow, stream, heard, answer, handler } = setUp();
+    flow.send(bytes('waits'));
+    flow.end();
+    stream.arrivedDatagrams.push(bytes('late'));
+    handler().onDatagrams?.();
+    answer('opened');
+    expect([heard, sent(stream)]).toEqual([['ended 0 0 false'], []]);
+  });
+
+  it('reports a message that is too large once, whatever comes between', () => {
+    const { flow, heard, answer } = setUp();
+    answer('opened');
+    for (const length of [2000, 10, 3000]) flow.send(new Uint8Array(length));
+    expect(heard).toEqual(['2000 above 1040']);
+  });
+
   it('wakes the driver after each thing that it sends, and reports that it was opened', () => {
     const stream = new FakeStream();
     const heard: string[] = [];

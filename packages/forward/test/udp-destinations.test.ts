@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   DESTINATION_NAME_MS,
+  MAX_ANSWER_ADDRESSES,
   MAX_DESTINATIONS,
   MAX_FLOW_LOOKUPS,
   MAX_MESSAGES_FOR_NAME,
@@ -96,6 +97,30 @@ describe('the destinations of a flow', () => {
       await settled();
     }
     expect(resolved).toHaveLength(2);
+  });
+
+  it('that are addresses are judged once, however long ago they were used', () => {
+    const { destinations, refused, sent, timers } = setUp(['9.9.9.9:53/udp']);
+    for (let n = 0; n < 2; n++) {
+      destinations.send(udp('8.8.8.8'), bytes('a'));
+      destinations.send(udp('9.9.9.9'), bytes('a'));
+      timers.advance(10 * DESTINATION_NAME_MS);
+    }
+    expect([refused, sent.length]).toEqual([['8.8.8.8:53/udp not-allowed'], 2]);
+  });
+
+  it('with a name lead only to the first 64 of its addresses', async () => {
+    const many = Array.from({ length: MAX_ANSWER_ADDRESSES }, (_, n) => `10.0.0.${n}`);
+    const answers = [
+      [...many, '9.9.9.9'],
+      [...many.slice(1), '9.9.9.9'],
+    ];
+    const { destinations, sent } = setUp(['*:53/udp'], async () => answers.shift() ?? []);
+    for (const name of ['a.example', 'b.example']) {
+      destinations.send(udp(name), bytes(name));
+      await settled();
+    }
+    expect(sent).toEqual(['b.example to 9.9.9.9 53']);
   });
 
   it('whose name does not resolve, or leads to what no rule permits, get nothing', async () => {
