@@ -158,7 +158,9 @@ describe('the options of a native socket', () => {
 function recorder(set: [number, number][], missing: readonly number[] = []) {
   return {
     ...fake(7).library,
-    setsockopt: (_fd: number, _level: number, name: number, value: Uint8Array) => {
+    setsockopt: (fd: number, level: number, name: number, value: Uint8Array) => {
+      const levels: Record<number, number> = { 2: 1, 10: 0, 103: 17, 104: 17 };
+      expect([fd, level]).toEqual([7, levels[name]]);
       set.push([name, new DataView(value.buffer).getInt32(0, true)]);
       return missing.includes(name) ? -1 : 0;
     },

@@ -11,6 +11,7 @@ import {
 } from '../src/index.js';
 
 const COUNT = 3;
+const SENDERS = 12;
 const opened: { close(): unknown }[] = [];
 afterEach(async () => {
   for (const each of opened.splice(0)) await each.close();
@@ -37,7 +38,7 @@ async function steer(sockets: readonly DatagramSocket[], port: number): Promise<
       });
     }
   });
-  const senders = Array.from({ length: 8 }, () => createSocket('udp4'));
+  const senders = Array.from({ length: SENDERS }, () => createSocket('udp4'));
   opened.push(...senders);
   for (const type of [1, 2, 3, 4]) {
     for (let index = 0; index < 12; index++) {
@@ -55,9 +56,9 @@ async function steer(sockets: readonly DatagramSocket[], port: number): Promise<
 describe.skipIf(!canShareSockets())('a group of sockets (spec session 3.3)', () => {
   it('receives each datagram on the socket that its index names, and initiations by their sender', async () => {
     const group = await openSocketGroup({ host: '127.0.0.1', port: 0, count: COUNT });
-    const sockets = group.sockets.map((socket) => adoptUdpSocket(socket));
-    opened.push(...sockets);
-    const got = await steer(sockets, group.address.port);
+    const adopted = group.sockets.map((socket) => adoptUdpSocket(socket));
+    opened.push(...adopted);
+    const got = await steer(adopted, group.address.port);
     const seen = new Map<string, number>();
     for (const [i, received] of got.entries()) {
       for (const what of received) {
@@ -68,7 +69,10 @@ describe.skipIf(!canShareSockets())('a group of sockets (spec session 3.3)', () 
         seen.set(what, i);
       }
     }
-    expect(seen.size).toBe(3 * 12 + 8);
+    expect(seen.size).toBe(3 * 12 + SENDERS);
+    // Senders are divided too: that all of them meet by chance happens once in 177,147 times.
+    const sockets = [...seen].filter(([what]) => what.startsWith('initiation')).map(([, i]) => i);
+    expect(new Set(sockets).size).toBeGreaterThan(1);
   });
 
   it('is closed by its owner, once, whatever has the numbers of its descriptors since then', async () => {
