@@ -1,11 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { MAX_CHOSEN_PORTS } from '../../src/forward-constants.js';
+import type { ListenPlace } from '../../src/forward-spec.js';
 import {
   isListenPermitted,
   judgeListen,
   type ListenRule,
+  listenRuleFor,
   parseListenRule,
+  type RelayPlace,
+  relayPlaceOf,
 } from '../../src/reverse/listen-rules.js';
+import { MAX_UNIX_PATH_BYTES } from '../../src/unix-path.js';
 
 function listenRules(...texts: readonly string[]): ListenRule[] {
   return texts.map((text) => {
@@ -30,6 +35,12 @@ describe('a listen rule (spec reverse 3)', () => {
     ['[::ffff:192.0.2.1]:443', '192.0.2.1:443'],
     ['127.0.0.1:1-1023', '127.0.0.1:1-1023'],
     ['unix:/run/web.sock', 'unix:/run/web.sock'],
+    ['1024-65534', '1024-65534'],
+    ['1025-65535', '1025-65535'],
+    ['65535', '65535'],
+    ['1', '1'],
+    ['8080-8080', '8080'],
+    [`unix:/${'a'.repeat(MAX_UNIX_PATH_BYTES - 1)}`, `unix:/${'a'.repeat(MAX_UNIX_PATH_BYTES - 1)}`],
   ])('%s is kept as %s, which means the same', (text, canonical) => {
     const [rule] = listenRules(text);
     expect(rule?.text).toBe(canonical);
@@ -47,6 +58,15 @@ describe('a listen rule (spec reverse 3)', () => {
     ['0', "'0' is not a valid port"],
     ['65536', "'65536' is not a valid port"],
     ['9-8', "'9-8' is not a valid port"],
+    ['-8', "'-8' is not a valid port"],
+    ['8-', "'8-' is not a valid port"],
+    ['0-8', "'0-8' is not a valid port"],
+    ['8-65536', "'8-65536' is not a valid port"],
+    ['1-2-3', "'1-2-3' is not a valid port"],
+    ['localhost:127.0.0.1', "'127.0.0.1' is not a valid port"],
+    ['localhost:', "'localhost:' has no port"],
+    ['[::1:80', "'[::1' is not a valid address"],
+    ['::1]:80', "'::1]' is not a valid address"],
     ['http', "'http' is not a valid port"],
     ['http://localhost:80', 'contains http://'],
     ['1'.repeat(113), 'longer than 112 bytes'],
@@ -104,6 +124,36 @@ describe('a place to listen on', () => {
     });
     expect(judge(['*'], 'localhost', 1024).permitted).toBe(true);
     expect(judge(['1-65535'], 'localhost', 80).permitted).toBe(true);
+  });
+
+  it('is refused with that hint only below 1024', () => {
+    const advice = 'no listen rule allows localhost:1024; to allow it, add 1024 to allow_listen';
+    expect(judge([], 'localhost', 1024)).toEqual({ permitted: false, advice });
+    expect(judge(['1024-65535'], 'localhost', 65_535).permitted).toBe(true);
+  });
+
+  it('is permitted by any of several rules, and by no rule for another address', () => {
+    const rules = ['unix:/run/a.sock', '9000-9001', '192.0.2.1:7000', 'unix:/run/b.sock'];
+    const permitted = (bind: string, port: number) => judge(rules, bind, port).permitted;
+    expect([permitted('/run/b.sock', 0), permitted('localhost', 9001)]).toEqual([true, true]);
+    expect([permitted('localhost', 8999), permitted('localhost', 9002)]).toEqual([false, false]);
+    expect([permitted('127.0.0.1', 7000), permitted('192.0.2.1', 9000)]).toEqual([false, false]);
+  });
+
+  it('with port 0 gets one of the ports that the system chooses only if all are permitted', () => {
+    expect(judge(['1024-1025'], 'localhost', 0)).toMatchObject({ ports: [1024, 1025] });
+    expect(judge(['65534-65535'], 'localhost', 0)).toMatchObject({ ports: [65_534, 65_535] });
+  });
+
+  it.each<[ListenPlace, RelayPlace, string]>([
+    [{ bind: { kind: 'loopback' }, port: 80 }, { bind: 'localhost', port: 80 }, '80'],
+    [{ bind: { kind: 'all' }, port: 80 }, { bind: '*', port: 80 }, '*:80'],
+    [{ bind: { kind: 'host', host: '::1' }, port: 0 }, { bind: '::1', port: 0 }, '[::1]:*'],
+    [{ path: '/run/a.sock' }, { bind: '/run/a.sock', port: 0 }, 'unix:/run/a.sock'],
+  ])('of a forward, %j, is asked for as %j and needs the rule %s', (place, asked, rule) => {
+    expect(relayPlaceOf(place)).toEqual(asked);
+    expect(listenRuleFor(asked)).toBe(rule);
+    expect(judgeListen(listenRules(rule), asked).permitted).toBe(true);
   });
 
   it('with port 0 gets a port that a rule permits (spec reverse 3: "MUST choose a port")', () => {
