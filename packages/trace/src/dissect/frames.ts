@@ -13,7 +13,7 @@ import {
   PATH_DATA_BYTES,
 } from '@underpass/protocol';
 import type { FieldReader } from './field-reader.js';
-import { byteCount, codeWords, hex, preview, printable, streamErrorWords } from './words.js';
+import { byteCount, codeWords, counted, hex, preview, printable, streamErrorWords } from './words.js';
 
 export interface FrameLayout {
   readonly name: string;
@@ -60,10 +60,20 @@ const LAYOUTS: Readonly<Record<keyof typeof TYPES, FrameLayout>> = {
     (limit) => `all streams: up to ${byteCount(limit)}`,
   ),
   maxStreamData: streamLimitLayout('MAX_STREAM_DATA', 'streams 5.1', 'maximum', 'up to'),
-  maxStreams: limitLayout('MAX_STREAMS', 'streams 5.1', 'maximum', (limit) => `up to ${limit} streams`),
+  maxStreams: limitLayout(
+    'MAX_STREAMS',
+    'streams 5.1',
+    'maximum',
+    (limit) => `up to ${counted(limit, 'stream')}`,
+  ),
   dataBlocked: limitLayout('DATA_BLOCKED', LAYOUT, 'limit', (limit) => `waits at ${byteCount(limit)}`),
   streamDataBlocked: streamLimitLayout('STREAM_DATA_BLOCKED', LAYOUT, 'limit', 'waits at'),
-  streamsBlocked: limitLayout('STREAMS_BLOCKED', LAYOUT, 'limit', (limit) => `waits at ${limit} streams`),
+  streamsBlocked: limitLayout(
+    'STREAMS_BLOCKED',
+    LAYOUT,
+    'limit',
+    (limit) => `waits at ${counted(limit, 'stream')}`,
+  ),
   pathChallenge: {
     name: 'PATH_CHALLENGE',
     spec: 'path 3',
@@ -130,10 +140,7 @@ function readStream(reader: FieldReader): string {
 function readAck(reader: FieldReader): string {
   let high = reader.varint('largest acknowledged');
   reader.varint('delay', (units) => `${units / ACK_DELAY_UNITS_PER_MS} ms`);
-  const further = reader.varint(
-    'range count',
-    (count) => `${count} further ${count === 1 ? 'range' : 'ranges'}`,
-  );
+  const further = reader.varint('range count', (count) => counted(count, 'further range'));
   let length = reader.varint('first range', (value) => `${high - value} to ${high}`);
   if (further > MAX_ACK_FRAME_RANGES) reader.fail('too many ACK ranges');
   const ranges: string[] = [];
@@ -150,7 +157,7 @@ function readAck(reader: FieldReader): string {
   }
   const listed = ranges.slice(0, LISTED_RANGES).join(', ');
   const more = ranges.length - LISTED_RANGES;
-  return `acknowledges ${listed}${more > 0 ? ` and ${more} more ranges` : ''}`;
+  return `acknowledges ${listed}${more > 0 ? ` and ${counted(more, 'more range')}` : ''}`;
 }
 
 function readHello(reader: FieldReader): string {

@@ -16,7 +16,12 @@ export function uint32(bytes: Uint8Array): string {
 }
 
 export function byteCount(count: number): string {
-  return count === 1 ? '1 byte' : `${count} bytes`;
+  return counted(count, 'byte');
+}
+
+/** Writes a number of things: `1 byte`, `2 bytes`. */
+export function counted(count: number, thing: string): string {
+  return count === 1 ? `1 ${thing}` : `${count} ${thing}s`;
 }
 
 /** Shows contents as text when all of it is printable, and in hexadecimal otherwise. */

@@ -162,9 +162,9 @@ describe('frames', () => {
   });
 
   it('names codes, and never shows control characters', () => {
-    const reason = Uint8Array.of(0x1b, 0x5b, 0x41);
+    const reason = Uint8Array.of(0x1b, 0x5b, 0x41, 0x1f, 0x20, 0x7e, 0x7f);
     const { parts } = open(written((into) => writeClose(into, 0, 7, reason)));
-    expect(parts[2]?.summary).toBe('0x07 frame encoding: ?[A');
+    expect(parts[2]?.summary).toBe('0x07 frame encoding: ?[A? ~?');
     const unknown = open(written((into) => writeClose(into, 0, 99, new Uint8Array(0))));
     expect(unknown.parts[2]?.summary).toBe('0x63');
   });

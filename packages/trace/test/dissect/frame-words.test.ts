@@ -89,6 +89,14 @@ describe('the words for a frame', () => {
       ['MAX_STREAMS: up to 20 streams', 'maximum: 20'],
     ],
     [
+      [0x12, 1],
+      ['MAX_STREAMS: up to 1 stream', 'maximum: 1'],
+    ],
+    [
+      [0x16, 1],
+      ['STREAMS_BLOCKED: waits at 1 stream', 'limit: 1'],
+    ],
+    [
       [0x14, 20],
       ['DATA_BLOCKED: waits at 20 bytes', 'limit: 20'],
     ],
@@ -170,6 +178,7 @@ describe('the words for a frame', () => {
     const summaryOf = (ranges: number) =>
       words(numbers(FrameType.ack, 100, 0, ranges - 1, 0, ...new Array(2 * (ranges - 1)).fill(0)))[0];
     expect(summaryOf(4)).toBe('ACK: acknowledges 100, 98, 96, 94');
+    expect(summaryOf(5)).toBe('ACK: acknowledges 100, 98, 96, 94 and 1 more range');
     expect(summaryOf(6)).toBe('ACK: acknowledges 100, 98, 96, 94 and 2 more ranges');
   });
 });

@@ -165,12 +165,12 @@ function keyLog(handshake: CapturedHandshake, side: 'initiator' | 'responder'): 
   ];
 }
 
-/** A transport message with the payload 1, 2, 3 to the initiator. */
+/** A transport message with the payload 1, 2, 3 to the initiator, whose counter needs more than 32 bits. */
 function toInitiator(handshake: CapturedHandshake, key: string): Uint8Array {
   const message = new Uint8Array(16 + 3 + 16);
-  message.set([4, 0, 0, 0, ...bytes(handshake.message1).subarray(4, 8), 5]);
+  message.set([4, 0, 0, 0, ...bytes(handshake.message1).subarray(4, 8), 5, 0, 0, 0, 9]);
   message.set([1, 2, 3], 16);
-  suite.aead(bytes(key)).seal(0, 5, message, 16, 3);
+  suite.aead(bytes(key)).seal(9, 5, message, 16, 3);
   return message;
 }
 

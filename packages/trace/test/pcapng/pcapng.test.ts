@@ -213,6 +213,7 @@ describe('a capture', () => {
 
   it('has the secrets that have come in front of the next datagram, once', () => {
     const { capture, types, state } = recorded();
+    expect(state.written).toEqual([captureStart('underpass', 'relay')]);
     expect(capture.handleDatagram(datagram)).toBe(true);
     capture.handleKeyLogLine('A = 1');
     capture.handleKeyLogLine('B = 2');
