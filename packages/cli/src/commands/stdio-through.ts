@@ -1,5 +1,5 @@
 /** `underpass client -W` while another process runs a client with the same keys: that one dials the target. */
-import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { formatTarget, type Target } from '@underpass/forward';
 import { CliError } from '../cli-error.js';
 import { readAnswer, requestFailure } from '../control/control-client.js';
@@ -14,18 +14,30 @@ import { openStdio, type Stdio } from './stdio-streams.js';
 export async function runStdioThrough(socket: string, target: Target): Promise<void> {
   const stop = untilStopSignal(['SIGINT', 'SIGTERM', 'SIGHUP']);
   const stdio = openStdio();
+  // Without keep-alive, Node closes the connection when the answer ends, although the request may go on.
+  const agent = new Agent({ keepAlive: true });
   try {
-    await Promise.race([carry(socket, target, stdio), stop]);
+    await Promise.race([carry(socket, agent, target, stdio), stop]);
   } finally {
     stdio.close();
+    agent.destroy();
   }
 }
 
 /** Resolves when both directions have ended, or when nobody reads the output any more. */
-async function carry(socket: string, target: Target, { input, output, settled }: Stdio): Promise<void> {
+async function carry(
+  socket: string,
+  agent: Agent,
+  target: Target,
+  { input, output, settled }: Stdio,
+): Promise<void> {
   const path = `/dial?target=${encodeURIComponent(formatTarget(target))}`;
-  const outgoing = httpRequest({ socketPath: socket, method: 'POST', path, agent: false });
-  const sent = new Promise<void>((resolve) => outgoing.once('finish', resolve));
+  const outgoing = httpRequest({ socketPath: socket, method: 'POST', path, agent });
+  const sent = new Promise<void>((resolve, reject) => {
+    outgoing.once('finish', resolve);
+    outgoing.once('close', () => reject(brokenOff(target)));
+  });
+  sent.catch(() => undefined); // another failure may come first
   const answered = new Promise<IncomingMessage>((resolve, reject) => {
     outgoing.once('response', resolve);
     outgoing.once('error', (error) => reject(requestFailure(socket, error)));
@@ -34,7 +46,7 @@ async function carry(socket: string, target: Target, { input, output, settled }:
   input.once('error', () => outgoing.end());
   input.pipe(outgoing);
   const response = await answered;
-  outgoing.on('error', () => undefined); // the answer breaks off too
+  outgoing.on('error', () => undefined); // `sent` and the answer break off too
   if (response.statusCode !== 200) await readAnswer(response, socket);
   const isRead = await new Promise<boolean>((resolve, reject) => {
     // A reader that stops early is no failure, as in other commands.
@@ -52,7 +64,7 @@ async function carry(socket: string, target: Target, { input, output, settled }:
   else await settled;
 }
 
-function brokenOff(target: Target, cause: Error): CliError {
+function brokenOff(target: Target, cause?: Error): CliError {
   return new CliError(
     ExitCode.failure,
     `the connection to ${formatTarget(target)} broke off`,

@@ -59,7 +59,7 @@ export async function claimClient(facts: ClientFacts, log: Log): Promise<Claim> 
   };
   const dial = async (...[target, request, response, refuse]: DialParameters): Promise<void> => {
     const client = await running;
-    response.once('close', users.enter());
+    request.socket.once('close', users.enter()); // the last of the two directions to end
     dialThrough(client, target, request, response, refuse);
   };
   try {

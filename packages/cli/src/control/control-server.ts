@@ -93,6 +93,8 @@ export async function startControlServer(
     (request, response) => void handle({ routes, dial, requestTimeoutMs }, request, response),
   );
   server.maxConnections = MAX_CONTROL_CONNECTIONS;
+  // It would end a dialled connection whose target has ended its direction while the other process is silent.
+  server.keepAliveTimeout = 0;
   await listenOrReplace(server, file);
   chmodSync(file, 0o600); // the directory already keeps other users out
   server.on('error', () => {}); // accepting fails while descriptors run out, and works again later
@@ -198,7 +200,11 @@ async function serve(service: Service, request: IncomingMessage, response: Serve
   const { routes, dial, requestTimeoutMs } = service;
   const [pathname = '', query] = (request.url ?? '').split('?', 2);
   if (dial !== undefined && request.method === 'POST' && pathname === '/dial') {
-    const refuse = (error: string): void => answer(response, 409, { error, lines: [error] });
+    const refuse = (error: string): void => {
+      response.setHeader('connection', 'close');
+      answer(response, 409, { error, lines: [error] });
+    };
+    response.removeHeader('connection'); // the request may go on when the answer has ended
     await dial(new URLSearchParams(query).get('target') ?? '', request, response, refuse);
     return;
   }

@@ -129,7 +129,8 @@ describe('a connection for another process', () => {
         done();
       },
     });
-    const request = new PassThrough();
+    const exchange = new PassThrough();
+    const request = Object.assign(new PassThrough(), { socket: exchange, complete: false });
     const heads: unknown[] = [];
     const flushed: string[] = [];
     const state = { headersSent: false };
@@ -150,7 +151,7 @@ describe('a connection for another process', () => {
       response as unknown as ServerResponse,
       (error) => void refusals.push(error),
     );
-    return { socket, request, response, heads, flushed, refusals, dial, toTarget };
+    return { socket, request, exchange, response, heads, flushed, refusals, dial, toTarget };
   }
   const settle = () => new Promise(setImmediate);
 
@@ -179,33 +180,37 @@ describe('a connection for another process', () => {
     });
   });
 
-  it('that fails later breaks the answer off, so that it does not look complete', async () => {
-    const { socket, refusals, response } = setUp();
-    response.on('error', () => undefined);
+  it('that fails later breaks the exchange off, so that no direction looks complete', async () => {
+    const { socket, refusals, response, exchange } = setUp();
     socket.emit('connect');
     socket.destroy(new Error('lost'));
     await settle();
-    expect([refusals, response.destroyed, response.writableFinished]).toEqual([[], true, false]);
+    expect([refusals, exchange.destroyed, response.writableFinished]).toEqual([[], true, false]);
   });
 
-  it.each(['request', 'response'] as const)('ends when the other process goes: %s', async (which) => {
-    const parts = setUp();
-    parts.socket.emit('connect');
-    parts[which].on('error', () => undefined);
-    if (which === 'request') parts.request.destroy(new Error('gone'));
-    else parts.response.destroy();
-    await settle();
-    expect(parts.socket.destroyed).toBe(true);
-  });
+  it.each(['request', 'response', 'exchange'] as const)(
+    'ends when the other process goes: %s',
+    async (which) => {
+      const parts = setUp();
+      parts.socket.emit('connect');
+      parts[which].on('error', () => undefined);
+      if (which === 'request') parts.request.destroy(new Error('gone'));
+      else parts[which].destroy();
+      await settle();
+      expect(parts.socket.destroyed).toBe(true);
+    },
+  );
 
   it('whose answer is complete still takes what the other process sends', async () => {
-    const { socket, response } = setUp();
+    const { socket, response, request, exchange } = setUp();
     socket.emit('connect');
     socket.push(null);
     response.resume();
     await settle();
     await settle();
     response.destroy();
+    request.complete = true; // all of it has come, but has not been passed on yet
+    exchange.destroy();
     await settle();
     expect(socket.destroyed).toBe(false);
   });

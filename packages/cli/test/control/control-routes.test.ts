@@ -1,9 +1,9 @@
 /** The answers of relays and clients at their control sockets, and how callers read them. */
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import path from 'node:path';
-import { PassThrough } from 'node:stream';
+import { Duplex, PassThrough } from 'node:stream';
 import type { Client, ClientEvent } from '@underpass/client';
 import type { Relay, RelayEvent } from '@underpass/relay';
 import { monotonicMs } from '@underpass/runtime';
@@ -151,6 +151,37 @@ describe('a client answers', () => {
     dialled.write('echo');
     expect(String((await once(answer, 'data'))[0])).toBe('echo');
     dialled.destroy();
+    await idle;
+  });
+
+  it('with a connection whose target has ended its direction, which is still a use', async () => {
+    const sent: string[] = [];
+    const target = new Duplex({
+      read: () => undefined,
+      write: (chunk, _encoding, done) => {
+        sent.push(String(chunk));
+        done();
+      },
+    });
+    const { socket, control } = await claimed({ dial: () => target });
+    const agent = new Agent({ keepAlive: true });
+    const options = { socketPath: socket, method: 'POST', path: '/dial?target=localhost:80', agent };
+    const dialled = httpRequest(options);
+    dialled.flushHeaders();
+    await vi.waitUntil(() => target.listenerCount('connect') > 0);
+    target.emit('connect');
+    target.push(null);
+    const [answer] = (await once(dialled, 'response')) as [IncomingMessage];
+    answer.resume();
+    await once(answer, 'end');
+    let isIdle = false;
+    const idle = control.idle().then(() => {
+      isIdle = true;
+    });
+    dialled.end('more');
+    await once(target, 'finish');
+    expect([sent, isIdle]).toEqual([['more'], false]);
+    agent.destroy();
     await idle;
   });
 
