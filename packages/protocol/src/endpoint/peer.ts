@@ -33,9 +33,8 @@ export type PeerEvent = EventOf<Peer>;
 /** One peer of an endpoint, where the two halves of the protocol meet.
  *
  *  A peer joins three parts: the session, which owns the keys; the association, which owns the connection; and the path
- *  that both send over. It passes on what one part learns and another has to know: that keys can be used, that an
- *  answer is due and does not come, that an epoch has ended and its keys with it, that an address is proven. It decides
- *  nothing about keys or streams.
+ *  that both send over. It passes on what one part learns and another has to know: that keys can be used, that an answer
+ *  is due, that an epoch has ended and its keys with it, that an address is proven. It decides nothing by itself.
  *
  *  A relay may be configured with thousands of peers that never connect. The association is therefore created at first
  *  contact: when a stream or a connection is asked for, or a datagram authenticates. */
@@ -78,7 +77,7 @@ export class Peer implements AssociationListener {
 
   /** Connects now, instead of with the first stream. */
   connect(now: number): void {
-    this.#associate().connection.requestHello();
+    this.#associate().requestHello();
     this.session.requestHandshake(now);
     this.#touch();
   }
@@ -219,8 +218,8 @@ export class Peer implements AssociationListener {
     // A challenge must not reach any other address than the one on trial (spec path 3).
     connection.discardChallenge(this.#path.challenge);
     if (keypairId === undefined || this.#path.address === undefined) {
-      if (association.isClosing) association.endClosing();
-      else if (connection.wantsToSend(now)) {
+      if (association.isClosing) association.endClosing(); // CLOSE cannot be sent.
+      if (association.connection.wantsToSend(now)) {
         this.session.requestHandshake(now);
         this.#reachability.ask(now);
       }
@@ -229,8 +228,9 @@ export class Peer implements AssociationListener {
     const { handshakeRttMs } = this.session.stats;
     if (handshakeRttMs !== undefined) connection.handleHandshakeRtt(handshakeRttMs);
     if (!this.#sender.isAdmitted(connection, keypairId)) {
-      if (association.isClosing) association.endClosing(); // CLOSE cannot be sent.
-      return false;
+      if (!association.isClosing) return false;
+      association.endClosing(); // CLOSE cannot be sent, and the next connection may have to be asked for.
+      return this.pollTransmit(now, batch);
     }
     const isFilled = this.#sender.fill(now, keypairId, association, batch);
     if (association.connection.isAwaitingAck) this.#reachability.ask(now);

@@ -61,6 +61,8 @@ export class Association {
   #isConnected = false;
   /** CLOSE has to be sent with this error. The connection ends once it was. */
   #closing: StreamError | undefined;
+  /** The connection after the one that is closing is wanted already. */
+  #isWantedAgain = false;
   /** The totals of the connections that have ended. */
   #earlier: ConnectionTotals = {
     streamBytesSent: 0,
@@ -118,6 +120,12 @@ export class Association {
     return this.#connection.openStream();
   }
 
+  /** Has HELLO sent although there is nothing else to send. While the connection is closing, the next one sends it. */
+  requestHello(): void {
+    if (this.isClosing) this.#isWantedAgain = true;
+    else this.#connection.requestHello();
+  }
+
   /** Closes the connection: CLOSE is sent with the next poll. If it is closing already, the first error counts. */
   close(error: StreamError): void {
     this.#closing ??= error;
@@ -128,6 +136,8 @@ export class Association {
     const error = this.#closing as StreamError;
     this.#closing = undefined;
     this.end({ by: 'local', ...error });
+    if (this.#isWantedAgain) this.#connection.requestHello();
+    this.#isWantedAgain = false;
   }
 
   /** Ends the connection and our own epoch. The next contact starts a new connection, under a new keypair

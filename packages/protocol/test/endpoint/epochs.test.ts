@@ -158,6 +158,28 @@ describe('a connection', () => {
     expect(world.take('client').slice(4)).toEqual(['disconnected local closed', 'connected']);
   });
 
+  test.each([
+    ['with keys', {}, 1_000, ['disconnected local closed', 'connected']],
+    [
+      'without keys',
+      { toRelay: { ...PERFECT_LINK, blackouts: [{ from: 0, until: 50 }] } },
+      10,
+      ['connected'],
+    ],
+  ])(
+    'begins again if it is wanted before CLOSE was sent, %s (spec streams 8)',
+    (_name, link, afterMs, events) => {
+      const world = new World({ ...PERFECT_NETWORK, ...link });
+      world.run(afterMs);
+      world.take('client');
+      world.endpoints.client.close();
+      world.peers.client.connect(world.pair.now);
+      world.pair.wake('client');
+      world.run(10_000);
+      expect(world.take('client')).toEqual(events);
+    },
+  );
+
   test('survives a CLOSE under older keys than it was offered under, although those are dead (spec streams 8)', () => {
     // Both sides start a handshake at 0 ms. At 20 ms each has its own, and what they send first is lost.
     const blackouts = [{ from: 19, until: 21 }];
