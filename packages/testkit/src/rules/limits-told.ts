@@ -12,8 +12,8 @@ const INITIAL_MAX_STREAM_DATA = 16 * 1024;
 const LEAST_STEP_BYTES = 1024;
 const LEAST_SHARE = 0.25;
 const ROUNDING = 0.01;
-/** The pacer may hold a packet back for a while at the smallest window, and the first probe timeout is a second (spec
- *  recovery 4). */
+/** The first probe timeout is a second (spec recovery 4). The pacer may hold a packet back for a round trip besides, at the
+ *  smallest window. */
 const PATIENCE_MS = 2_000;
 
 /** The limits that one side has set for the other. */
@@ -80,7 +80,9 @@ export const limitsTold: Rule = {
       if (overAt === undefined || overAt === Number.NEGATIVE_INFINITY) return overAt !== undefined;
       if (state.freeSince === undefined) return false;
       const since = Math.max(overAt, state.freeSince);
-      if (stage.now() - since <= PATIENCE_MS + slackMs || stage.wasFrozen(process, overAt)) return false;
+      const { smoothedRttMs = 0 } = stage.stats(process, peer) ?? {};
+      const patienceMs = PATIENCE_MS + slackMs + smoothedRttMs;
+      if (stage.now() - since <= patienceMs || stage.wasFrozen(process, overAt)) return false;
       const current = stage.view(process, peer)?.keypairs.find(({ slot }) => slot === 'current');
       return current !== undefined && current.createdAt <= since;
     };
