@@ -79,6 +79,11 @@ export const MAX_LATE_RTTS = 2;
 export const GRANULARITY_MS = 1;
 /** The round trip that is assumed before anything is measured (spec recovery 2). */
 export const INITIAL_RTT_MS = 333;
+/** A handshake that took longer says nothing about the path: its response waited while a side slept (spec recovery 2). */
+export const MAX_HANDSHAKE_RTT_MS = 5_000;
+/** A sample of the round trip that lasts as long as both shows that a side slept (spec recovery 2). */
+export const SLEEP_SAMPLE_MS = 1_000;
+export const SLEEP_SAMPLE_PTOS = 8;
 /** Losses over this many probe timeouts are persistent congestion (spec recovery 5.3). */
 export const PERSISTENT_CONGESTION_THRESHOLD = 3;
 /** The longest interval of the probe timer (spec recovery 4). The client has to find the relay, so it probes more

@@ -11,6 +11,9 @@ const MAX_ACK_DELAY_MS = 25;
 const GRANULARITY_MS = 1;
 const ROUNDING_MS = 0.01;
 const PROBE_SHARE = 0.95;
+/** spec recovery 2 */
+const SLEEP_SAMPLE_MS = 1_000;
+const SLEEP_SAMPLE_PTOS = 8;
 /** spec recovery 3.3 */
 const LOST_MEMORY_PTOS = 3;
 
@@ -50,6 +53,9 @@ export class FlightModel {
   /** The earliest time from which the probe timer may run. */
   #probeFrom = Number.NEGATIVE_INFINITY;
   #hasLostSinceAck = false;
+  /** Packets that were sent before this give no sample, because a side slept, and the next one counts. */
+  #sleptUntil = Number.NEGATIVE_INFINITY;
+  #trustsNext = false;
   #next = 0;
   /** The first packet on the present path. */
   #pathFirst = 0;
@@ -116,8 +122,7 @@ export class FlightModel {
     }
     this.largestAcked = Math.max(this.largestAcked, largest);
     if (newest !== undefined && isElicited && largest >= this.#pathFirst) {
-      this.sampleSentAt = newest.at;
-      this.#sample(at - newest.at, ack.delayMs);
+      this.#sample(at, newest.at, ack.delayMs);
     }
     if (isNews || late.length > 0) {
       this.ackedAt = at;
@@ -137,6 +142,8 @@ export class FlightModel {
     this.#pathFirst = this.#next;
     this.hasSample = false;
     this.minMs = Number.POSITIVE_INFINITY;
+    this.#sleptUntil = Number.NEGATIVE_INFINITY;
+    this.#trustsNext = false;
   }
 
   /** Records which packets may be declared lost by now, and whether the probe timer may have expired. */
@@ -204,7 +211,17 @@ export class FlightModel {
   }
 
   /** spec recovery 2 */
-  #sample(sampleMs: number, statedDelayMs: number): void {
+  #sample(now: number, sentAt: number, statedDelayMs: number): void {
+    const sampleMs = now - sentAt;
+    if (sentAt < this.#sleptUntil) return;
+    const longMs = Math.max(SLEEP_SAMPLE_MS, SLEEP_SAMPLE_PTOS * this.probeTimeoutMs);
+    const isOfSleep = this.hasSample && !this.#trustsNext && sampleMs >= longMs;
+    this.#trustsNext = isOfSleep;
+    if (isOfSleep) {
+      this.#sleptUntil = now;
+      return;
+    }
+    this.sampleSentAt = sentAt;
     this.latestMs = sampleMs;
     this.minMs = Math.min(this.minMs, sampleMs);
     if (!this.hasSample) {

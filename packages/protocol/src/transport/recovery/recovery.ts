@@ -161,8 +161,8 @@ export class Recovery {
     }
     if (outcome.acknowledged.length === 0) return outcome;
     if (largestIsNew && ackElicitingAcked && largest >= this.#pathFirst) {
-      this.rtt.update(now, Math.max(0, now - largestSentAt), ack.ackDelayUnits / ACK_DELAY_UNITS_PER_MS);
-      outcome.sampledRtt = true;
+      const ackDelayMs = ack.ackDelayUnits / ACK_DELAY_UNITS_PER_MS;
+      outcome.sampledRtt = this.rtt.update(now, largestSentAt, ackDelayMs);
     }
     this.#probe.onAcknowledged();
     this.#detectLosses(now);

@@ -1,4 +1,11 @@
-import { GRANULARITY_MS, INITIAL_RTT_MS, MAX_ACK_DELAY_MS } from '../limits.js';
+import {
+  GRANULARITY_MS,
+  INITIAL_RTT_MS,
+  MAX_ACK_DELAY_MS,
+  MAX_HANDSHAKE_RTT_MS,
+  SLEEP_SAMPLE_MS,
+  SLEEP_SAMPLE_PTOS,
+} from '../limits.js';
 
 /** No path is faster than this, but a clock may be too coarse to show it. Rates are divided by round trips. */
 const MIN_RTT_MS = 0.01;
@@ -17,12 +24,18 @@ export class RttEstimator {
   hasSample = false;
   /** When the first sample was taken. Earlier packets do not count for persistent congestion (RFC 9002 §7.6.2). */
   firstSampleAt = Number.POSITIVE_INFINITY;
+  /** A side slept until then: packets that were sent before it give no sample. */
+  #sleptUntil = Number.NEGATIVE_INFINITY;
+  /** A sample was left out, so the next one counts, however long it is. */
+  #trustsNext = false;
 
-  /** Takes a sample.
-   *  @param measuredMs from when the packet was sent until it was acknowledged
-   *  @param ackDelayMs how long the peer reports to have waited */
-  update(now: number, measuredMs: number, ackDelayMs: number): void {
-    const sampleMs = Math.max(measuredMs, MIN_RTT_MS);
+  /** Takes a sample, unless it shows that a side slept (spec recovery 2).
+   *  @param sentAt when the packet was sent that is acknowledged now
+   *  @param ackDelayMs how long the peer reports to have waited
+   *  @returns whether the sample counts */
+  update(now: number, sentAt: number, ackDelayMs: number): boolean {
+    const sampleMs = Math.max(now - sentAt, MIN_RTT_MS);
+    if (this.#isOfSleep(now, sentAt, sampleMs)) return false;
     this.latestMs = sampleMs;
     this.latestOfPathMs = sampleMs;
     if (!this.hasSample) {
@@ -31,7 +44,7 @@ export class RttEstimator {
       this.minMs = sampleMs;
       this.smoothedMs = sampleMs;
       this.varianceMs = sampleMs / 2;
-      return;
+      return true;
     }
     if (sampleMs < this.minMs) this.minMs = sampleMs;
     const delay = Math.min(ackDelayMs, MAX_ACK_DELAY_MS);
@@ -40,11 +53,12 @@ export class RttEstimator {
     this.latestOfPathMs = adjusted;
     this.varianceMs = 0.75 * this.varianceMs + 0.25 * Math.abs(this.smoothedMs - adjusted);
     this.smoothedMs = 0.875 * this.smoothedMs + 0.125 * adjusted;
+    return true;
   }
 
   /** Uses the round trip of a handshake until there is a sample (spec recovery 2). */
   seed(roundTripMs: number): void {
-    if (this.hasSample) return;
+    if (this.hasSample || roundTripMs > MAX_HANDSHAKE_RTT_MS) return;
     this.smoothedMs = Math.max(roundTripMs, MIN_RTT_MS);
     this.varianceMs = this.smoothedMs / 2;
   }
@@ -57,5 +71,14 @@ export class RttEstimator {
   /** Forgets the minimum after persistent congestion, because the path may have become another one (RFC 9002 §5.2). */
   forgetMinimum(): void {
     this.minMs = this.latestMs;
+  }
+
+  #isOfSleep(now: number, sentAt: number, sampleMs: number): boolean {
+    if (sentAt < this.#sleptUntil) return true;
+    const longMs = Math.max(SLEEP_SAMPLE_MS, SLEEP_SAMPLE_PTOS * this.probeTimeoutMs);
+    const isOfSleep = this.hasSample && !this.#trustsNext && sampleMs >= longMs;
+    this.#trustsNext = isOfSleep;
+    if (isOfSleep) this.#sleptUntil = now;
+    return isOfSleep;
   }
 }
