@@ -885,6 +885,20 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
       // A datagram more is a step that was almost due.
       setWindow(play, 12_000 + DATAGRAM_BYTES + 1_152 + (isBroken ? 10 : 0), 0);
     },
+    'more losses without a cut than it can know of': (play, isBroken) => {
+      cutWindow(play, 'newreno', 1, isBroken ? 1 : 9);
+    },
+    'faster than after an ACK at an unclear moment': (play, isBroken) => {
+      play.transport = { congestion: 'cubic' };
+      setWindow(play, 12_000, 0);
+      for (let packetNumber = 0; packetNumber < 5; packetNumber++) play.send(play.client, { packetNumber });
+      play.wait(50);
+      play.acknowledge(...(isBroken ? [4] : [0, 1, 2, 3, 4]));
+      // After so long, the model starts over with this window.
+      play.wait(6_000);
+      setWindow(play, 12_000, 0);
+      setWindow(play, 12_000 + DATAGRAM_BYTES + 3_000, 0);
+    },
     'faster than anything was acknowledged': (play, isBroken) => {
       play.transport = { congestion: 'bbr' };
       play.send(play.client, { packetNumber: 0 });

@@ -72,7 +72,9 @@ export const congestion: Rule = {
         stage.wasEnded(process, peer);
       // Persistent congestion, or a loss that was none, sets the window anew.
       if (isUnclear || news.wasLate || news.longestGapMs >= OUTAGE_PTOS * flight.probeTimeoutMs) {
-        state.anchor = undefined;
+        // What is acknowledged now may let the window grow later: CUBIC grows by at most a half with each ACK.
+        const delivered = delivery.delivered - news.bytes;
+        state.anchor = { kind: 'start', window, peak: window, at: stage.now(), delivered };
         state.cutAfter = Number.NEGATIVE_INFINITY;
         state.cutBefore = stage.now();
         return;
@@ -86,8 +88,9 @@ export const congestion: Rule = {
         if (lost > 0 && before > least + ROUNDING_BYTES) {
           const { lost: candidates, hasOfEarlierPath } = delivery.mayBeLost();
           const probes = candidates.filter(({ isProbe }) => isProbe).length;
-          // If only some of them were lost, it may have been those that call for no cut.
-          const areAllLost = candidates.length - probes <= lost;
+          // If only some of them were lost, it may have been those that call for no cut. If more were, the model has
+          // forgotten some.
+          const areAllLost = candidates.length - probes <= lost && candidates.length >= lost;
           const isFresh =
             areAllLost && !hasOfEarlierPath && candidates.every(({ at }) => at > state.cutBefore);
           const most = Math.max(KEPT[name] * before, least) + news.bytes + ROUNDING_BYTES;
