@@ -29,8 +29,14 @@ function flightWithLoss(): FlightModel {
 
 it('takes a sample, but expects nothing of an old one, when a lost packet is acknowledged after all', () => {
   const flight = flightWithLoss();
+  flight.onAck(2_000, { ranges: LATE, delayMs: 0 });
+  expect([flight.latestMs, flight.ackedAt, flight.newlyAcknowledged]).toEqual([2_000, 2_000, [4]]);
+});
+
+it('takes none that is as long as a sleep (spec recovery 2)', () => {
+  const flight = flightWithLoss();
   flight.onAck(3_000, { ranges: LATE, delayMs: 0 });
-  expect([flight.latestMs, flight.ackedAt, flight.newlyAcknowledged]).toEqual([3_000, 3_000, [4]]);
+  expect([flight.latestMs, flight.ackedAt]).toEqual([100, 3_000]);
 });
 
 it('takes none if the sender has forgotten the packet', () => {
