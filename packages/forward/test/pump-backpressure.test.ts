@@ -14,7 +14,7 @@ import { FakeTimers } from './fake-timers.js';
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 class HeldSocket extends Duplex {
-  /** What the kernel has taken. */
+  /** The bytes that the kernel has accepted. */
   readonly taken: Buffer[] = [];
   isFinished = false;
   isReset = false;

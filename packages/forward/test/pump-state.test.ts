@@ -1,4 +1,4 @@
-/** What a pump tells its watches, and what it asks of the kernel. */
+/** The state that a pump reports to its watches, and the socket options that it sets. */
 import { StreamErrorCode } from '@underpass/protocol';
 import { describe, expect, it } from 'vitest';
 import { TCP_KEEPALIVE_MS } from '../src/forward-constants.js';

@@ -1,4 +1,4 @@
-/** What a socket through the tunnel leaves behind, says of itself and does with late events. */
+/** A socket through the tunnel: its addresses and state, late events, and what is left when it closes. */
 import { once } from 'node:events';
 import { StreamErrorCode } from '@underpass/protocol';
 import type { StreamHandler } from '@underpass/runtime';

@@ -60,7 +60,7 @@ vi.mock('../../src/commands/enrol.js', async (original) => {
 const key = (seed: number) => new Uint8Array(32).fill(seed);
 const RELAY_KEY = publicKeyOf(key(0x48));
 const RELAY = { host: 'vpn.example.org', port: 51820 };
-/** What a text without mistakes means. */
+/** The parsed value of a text that must be valid. */
 function valid<T extends object>(parsed: T | { readonly reason: string }): T {
   if ('reason' in parsed) throw new Error(parsed.reason);
   return parsed;

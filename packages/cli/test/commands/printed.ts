@@ -1,4 +1,4 @@
-/** What commands print in a test, in place of printing it. */
+/** Captures what commands print. */
 import { onTestFinished, vi } from 'vitest';
 import { stderrWriter } from '../../src/stderr.js';
 

@@ -44,7 +44,7 @@ beforeEach(() => {
   printed = recordPrinted(false);
 });
 
-/** What came of the only call. */
+/** The result of the only call. */
 function done() {
   const [[what, plan, execution] = [], ...more] = stage.done.splice(0);
   expect(more).toEqual([]);

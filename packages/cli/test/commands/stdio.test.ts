@@ -206,7 +206,7 @@ describe('one connection through standard input and output', () => {
     const run = running();
     await turns();
     happen(run);
-    // What has been read is written to the end, except when it is not wanted any more.
+    // Everything that was read is written, unless nobody wants it any more.
     if (what.startsWith('nobody')) stage.settle();
     await run.ended;
     expect(run.did.slice(1)).toEqual(['close client', 'ended']);

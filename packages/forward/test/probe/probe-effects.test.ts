@@ -1,4 +1,4 @@
-/** What probes count, send at once and leave behind. */
+/** The effects of a probe: its counts, what it sends at once, and what is left when it ends. */
 import type { Stream } from '@underpass/protocol';
 import { StreamErrorCode } from '@underpass/protocol';
 import type { StreamHandler } from '@underpass/runtime';

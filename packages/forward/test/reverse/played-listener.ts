@@ -14,7 +14,7 @@ import { FakeStream } from '../fake-stream.js';
 import { FakeTimers } from '../fake-timers.js';
 
 export const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-/** What a listener does with the socket of a visitor before it is carried. */
+/** A visitor's socket that records what is done with it. */
 class FakeVisitor extends EventEmitter {
   readonly remoteAddress: string | undefined;
   readonly remotePort = 4711;

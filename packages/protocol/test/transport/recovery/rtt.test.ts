@@ -98,7 +98,7 @@ describe('the estimate of the round trip (spec recovery 2; RFC 9002 §5)', () =>
       expect(rtt.update(80_000, 70_000, 0)).toBe(true);
     });
 
-    it('notices each sleep anew', () => {
+    it('notices every later sleep too', () => {
       const rtt = known();
       expect(rtt.update(60_000, 50_000, 0)).toBe(false);
       expect(rtt.update(60_100, 60_000, 0)).toBe(true);
