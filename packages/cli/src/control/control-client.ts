@@ -1,5 +1,6 @@
 /** Asks a running relay or client over its control socket. */
 import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { addAbortSignal } from 'node:stream';
 import { systemCode } from '@underpass/runtime';
 import { CliError } from '../cli-error.js';
 import { ExitCode } from '../exit-code.js';
@@ -26,7 +27,7 @@ export async function askControl<T>(request: ControlRequest): Promise<T> {
   const { socket, timeoutMs = CONTROL_ANSWER_TIMEOUT_MS } = request;
   const signal = AbortSignal.timeout(timeoutMs);
   const response = await openControl(request);
-  signal.addEventListener('abort', () => response.destroy());
+  addAbortSignal(signal, response); // destroys it at once if the time ran out as it began
   try {
     return await readAnswer<T>(response, socket);
   } catch (error) {
