@@ -59,11 +59,11 @@ export class JoinedForwards {
       this.#exchanges.delete(exchange);
       void this.#remove(added);
     };
+    this.#exchanges.add(exchange);
     if (exchange.signal.aborted) leave();
     else exchange.signal.addEventListener('abort', leave);
     for (const line of lines) exchange.send(line);
     exchange.send({ type: 'joined', pid: process.pid } satisfies JoinedLine);
-    this.#exchanges.add(exchange);
   }
 
   /** Reports what happens to the client to every process that joined. */

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { usageError } from '../../src/cli-error.js';
 import type { ControlExchange } from '../../src/control/control-server.js';
 import { JoinedForwards, MAX_JOINED_FORWARDS } from '../../src/control/joined-forwards.js';
+import { ExitCode } from '../../src/exit-code.js';
 
 /** A client that runs forwards in name only. */
 function aClient(refused?: string) {
@@ -15,7 +16,11 @@ function aClient(refused?: string) {
     addForward: (spec: Forward) => {
       if (spec.text === refused) return Promise.reject(usageError('no'));
       running.push(spec);
-      return Promise.resolve({ spec, addresses: [{ address: '127.0.0.1', port: 8080 }] });
+      return Promise.resolve(
+        spec.text.startsWith('/')
+          ? { spec, addresses: [], path: spec.text.split(':')[0] }
+          : { spec, addresses: [{ address: '127.0.0.1', port: 8080 }] },
+      );
     },
     removeForward: (forward: Forward) => {
       const index = running.findIndex(({ text }) => text === forward.text);
@@ -26,11 +31,15 @@ function aClient(refused?: string) {
   return { joined: new JoinedForwards(client as unknown as Client), running };
 }
 
-function anExchange() {
+/** @param takes  how many lines the other process takes before it goes */
+function anExchange(takes = Number.POSITIVE_INFINITY) {
   const controller = new AbortController();
   const lines: unknown[] = [];
   const exchange: ControlExchange = {
-    send: (line) => void lines.push(line),
+    send: (line) => {
+      lines.push(line);
+      if (lines.length === takes) controller.abort();
+    },
     end: () => undefined,
     signal: controller.signal,
   };
@@ -80,25 +89,62 @@ describe('forwards of another process', () => {
 
   it.each([
     [undefined, 'expected'],
+    [null, 'expected'],
     [{ forwards: 'all' }, 'expected'],
     [{ forwards: [{ kind: 'teleport', text: '1:a:1' }] }, 'does not know the forward'],
     [{ forwards: [{ kind: 'toString', text: '1:a:1' }] }, 'does not know the forward'],
+    [{ forwards: [{ kind: 'local', text: 1 }] }, 'does not know the forward'],
     [{ forwards: [null] }, 'does not know the forward'],
     [{ forwards: [local('nonsense')] }, 'nonsense'],
-    [{ forwards: Array.from({ length: MAX_JOINED_FORWARDS + 1 }, () => local('1:a:1')) }, 'too many'],
   ])('are refused if they are wrong (%#)', async (body, reason) => {
     const { joined, running } = aClient();
     await expect(joined.add(body, anExchange().exchange)).rejects.toThrow(reason);
     expect(running).toEqual([]);
   });
 
-  it('of a process that left before they ran are removed', async () => {
+  it('may be so many at once, and no more', async () => {
     const { joined, running } = aClient();
-    const { exchange, leave } = anExchange();
-    leave();
+    const forwards = Array.from({ length: MAX_JOINED_FORWARDS }, () => local('1:a:1'));
+    const { exchange, lines } = anExchange();
+    await joined.add({ forwards }, exchange);
+    expect([running.length, lines.length]).toEqual([1, MAX_JOINED_FORWARDS + 1]);
+    const more = [...forwards, local('2:b:2')];
+    await expect(joined.add({ forwards: more }, anExchange().exchange)).rejects.toMatchObject({
+      message: `${MAX_JOINED_FORWARDS + 1} forwards are too many at once`,
+      hint: `give at most ${MAX_JOINED_FORWARDS}`,
+      exitCode: ExitCode.usage,
+    });
+    expect(running).toHaveLength(1);
+  });
+
+  it('that differ in their kind alone are two', async () => {
+    const { joined, running } = aClient();
+    const forwards = [
+      { kind: 'local', text: '53:a:53' },
+      { kind: 'udp', text: '53:a:53' },
+    ];
+    await joined.add({ forwards }, anExchange().exchange);
+    expect(running.map(({ kind }) => kind)).toEqual(['local', 'udp']);
+  });
+
+  it('at a path are reported with it', async () => {
+    const { joined } = aClient();
+    const { exchange, lines } = anExchange();
+    await joined.add({ forwards: [local('/run/a.sock:b:1'), local('1:b:1')] }, exchange);
+    expect(lines[0]).toMatchObject({ type: 'listening', kind: 'local', addresses: [], path: '/run/a.sock' });
+    expect(lines[1]).not.toHaveProperty('path');
+  });
+
+  it.each([0, 1, 2])('of a process that leaves before it hears of all are removed (%s)', async (takes) => {
+    const { joined, running } = aClient();
+    const { exchange, lines, leave } = anExchange(takes);
+    if (takes === 0) leave();
     await joined.add({ forwards: [local('1:a:1')] }, exchange);
     await Promise.resolve();
     await Promise.resolve();
     expect(running).toEqual([]);
+    const before = lines.length;
+    joined.onEvent({ type: 'resumed', silentMs: 5 });
+    expect(lines).toHaveLength(before);
   });
 });
