@@ -3,15 +3,16 @@ import { rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { RelayPeerOptions } from '@underpass/relay';
 import { silentLog } from '@underpass/runtime';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { CliError } from '../../src/cli-error.js';
-import { type RunningSettings, reloadOnSignal } from '../../src/commands/reload.js';
+import { type RunningSettings, reload, reloadOnSignal } from '../../src/commands/reload.js';
 import { loadRelayConfig, type RelayConfig } from '../../src/config/relay-config.js';
 import { ExitCode } from '../../src/exit-code.js';
 import { writeKeyFile } from '../../src/key-file.js';
 import { encodeKey } from '../../src/key-text.js';
 import { publicKeyOf } from '../../src/public-key.js';
 import { temporaryDirectory } from '../temporary-directory.js';
+import { recordingLog } from './recording-log.js';
 
 const PEER = `
 [[peer]]
@@ -107,5 +108,82 @@ describe('a reload', () => {
     expect(peers).toBeUndefined();
     expect(lines).toMatchObject([{ event: 'reload-failed' }]);
     expect(lines[0]?.message).toContain('relay.toml:3: lisen: unknown key');
+  });
+});
+
+describe('a reload over the control socket', () => {
+  const REFUSED = new CliError(ExitCode.config, 'no', '');
+
+  it('answers with the number of peers and the keys that need a restart', async () => {
+    const log = recordingLog();
+    writeFileSync(file, START + PEER);
+    const relay = { setPeers: () => undefined };
+    expect(await reload(relay, file, settings(), log)).toEqual({ peers: 1, restartNeeded: [] });
+    writeFileSync(file, `${START.replace('51820', '51821')}workers = 2\n`);
+    expect(await reload(relay, file, settings(), log)).toEqual({
+      peers: 0,
+      restartNeeded: ['listen', 'workers'],
+    });
+    expect(log.lines).toEqual([
+      `info reloaded ${file}: 1 peer`,
+      `info reloaded ${file}: 0 peers`,
+      'warn a changed listen, workers take effect only when the relay is restarted',
+    ]);
+    expect(log.fields[0]).toEqual({ event: 'reloaded', peers: 1 });
+  });
+
+  it('passes on what is wrong with the config, in words and in the log', async () => {
+    const log = recordingLog();
+    writeFileSync(file, `${START}lisen = 1\n`);
+    const relay = { setPeers: () => expect.unreachable() };
+    await expect(reload(relay, file, settings(), log)).rejects.toMatchObject({
+      exitCode: ExitCode.config,
+      message: expect.stringContaining('lisen: unknown key'),
+    });
+    expect(log.lines).toEqual([expect.stringMatching(/^error not reloaded: .*lisen: unknown key/)]);
+  });
+
+  it('passes the invites to the relay too', async () => {
+    const setPeers = vi.fn();
+    await reload({ setPeers }, file, settings(), silentLog);
+    expect(setPeers.mock.calls).toEqual([[[], []]]);
+  });
+
+  it('answers when the workers have the peers, and not before', async () => {
+    let haveIt = (): void => undefined;
+    const workers = new Promise<void>((resolve) => {
+      haveIt = resolve;
+    });
+    const log = recordingLog();
+    const reloading = reload({ setPeers: () => workers }, file, settings(), log);
+    await new Promise(setImmediate);
+    expect(log.lines).toEqual([]);
+    haveIt();
+    expect(await reloading).toMatchObject({ peers: 0 });
+    expect(log.lines).toEqual([`info reloaded ${file}: 0 peers`]);
+  });
+
+  it('fails if the workers do', async () => {
+    const log = recordingLog();
+    const reloading = reload({ setPeers: () => Promise.reject(REFUSED) }, file, settings(), log);
+    await expect(reloading).rejects.toBe(REFUSED);
+    expect(log.lines).toEqual(['error not reloaded: underpass: no']);
+    expect(log.fields).toEqual([{ event: 'reload-failed' }]);
+  });
+
+  it('changes the name of the relay, before its workers learn of the peers, unless they are refused', async () => {
+    const names: unknown[] = [];
+    const state = settings();
+    const reloadTo = (name: string, throws: boolean) => {
+      writeFileSync(file, `name = "${name}"\n${START}`);
+      const setPeers = (): void => {
+        names.push(state.name);
+        if (throws) throw REFUSED;
+      };
+      return reload({ setPeers }, file, state, silentLog);
+    };
+    await reloadTo('one', false);
+    await expect(reloadTo('two', true)).rejects.toBe(REFUSED);
+    expect([names, state.name]).toEqual([['one', 'two'], 'one']);
   });
 });

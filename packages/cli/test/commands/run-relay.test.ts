@@ -249,11 +249,14 @@ describe('a relay', () => {
   });
 
   it('has what options ask for, which win over the config', async () => {
-    const config = relayFilesWith(0, 'metrics = 1\n[log]\nlevel = "warn"\n');
+    const more = 'endpoint = "vpn.example.org:1"\nmetrics = 1\n[log]\nlevel = "warn"\n';
+    const config = relayFilesWith(0, more);
     const stop = await started({ config });
     expect(calls()).toEqual(expect.arrayContaining(['log warn', 'metrics 1', 'serve metrics']));
+    expect(seen().control?.endpoint).toBe('vpn.example.org:1');
     await stop();
     const flags = {
+      endpoint: { host: '::1', port: 5 },
       logLevel: 'debug',
       metrics: { port: 2 },
       listen: { port: 3 },
@@ -265,6 +268,7 @@ describe('a relay', () => {
       expect.arrayContaining(['log debug', 'metrics 2', 'serve inspector', 'watch', 'serve metrics']),
     );
     expect(seen().options).toMatchObject({ listen: { port: 3 }, tap: ['a', 'sampler'], watch: 'sampler' });
+    expect(seen().control?.endpoint).toBe('[::1]:5');
     expect(await stopOther()).toContain('close inspector');
   });
 
@@ -332,8 +336,31 @@ describe('a reload', () => {
         'prepare for traffic',
       ]);
     }
-    await seen().control?.reload();
-    expect(calls().slice(0, 3)).toEqual(['store watch is seen', 'config watch is seen', 'reloading']);
+    expect(await seen().control?.reload()).toEqual({ peers: 2, restartNeeded: [] });
+    expect(calls()).toEqual([
+      'store watch is seen',
+      'config watch is seen',
+      'reloading',
+      'prepare to start',
+      'set 2 peers',
+      'prepare for traffic',
+    ]);
+    await stop();
+  });
+
+  it('over the control socket fails with what is wrong with the config, and SIGHUP only logs that', async () => {
+    const config = relayFilesWith(0);
+    const stop = await started({ config });
+    writeFileSync(config, 'lisen = 1\n');
+    calls();
+    await expect(seen().control?.reload()).rejects.toMatchObject({ exitCode: ExitCode.config });
+    expect(calls().slice(-2)).toEqual(['prepare to start', 'prepare for traffic']);
+    const isFailure = (line: string) => line.startsWith('error not reloaded: ');
+    const logged = seen().log?.lines.filter(isFailure).length ?? 0;
+    expect(logged).toBeGreaterThan(0);
+    process.emit('SIGHUP');
+    await settle();
+    expect(seen().log?.lines.filter(isFailure)).toHaveLength(2 * logged);
     await stop();
   });
 
