@@ -59,19 +59,19 @@ export class Invites {
   }
 
   /** Replaces an invite of that name that is over.
-   *  @returns the link */
+   *  @returns the link, and what ends the invite while it is open: true if it was */
   add(
     name: string,
     rules: InviteRules,
     expiresAtMs: number,
     relay: { readonly endpoint: HostPort; readonly publicKey: Uint8Array },
-  ): string {
+  ): { readonly link: string; readonly revoke: () => boolean } {
     const secret = randomBytes(KEY_BYTES);
     const { privateKey, presharedKey } = oneTimeKeys(secret, relay.publicKey);
     const publicKey = publicKeyOf(privateKey);
     privateKey.fill(0);
-    this.delete(name);
-    this.#invites.set(name, {
+    this.#delete(name);
+    const invite: Invite = {
       name,
       publicKey,
       presharedKey,
@@ -79,17 +79,16 @@ export class Invites {
       expiresAtMs,
       enrolled: undefined,
       hasConnected: false,
-    });
+    };
+    this.#invites.set(name, invite);
     const link = formatInviteLink({ endpoint: relay.endpoint, relayPublicKey: relay.publicKey, secret });
     secret.fill(0);
-    return link;
-  }
-
-  delete(name: string): void {
-    const invite = this.#invites.get(name);
-    invite?.presharedKey.fill(0);
-    invite?.enrolled?.presharedKey.fill(0);
-    this.#invites.delete(name);
+    const revoke = (): boolean => {
+      if (this.#invites.get(name) !== invite || !this.isOpen(name)) return false;
+      this.#delete(name);
+      return true;
+    };
+    return { link, revoke };
   }
 
   forRelay(): readonly RelayInviteOptions[] {
@@ -120,9 +119,16 @@ export class Invites {
     return { status: 'opened', peer };
   }
 
+  #delete(name: string): void {
+    const invite = this.#invites.get(name);
+    invite?.presharedKey.fill(0);
+    invite?.enrolled?.presharedKey.fill(0);
+    this.#invites.delete(name);
+  }
+
   #forget(): void {
     for (const [name, { expiresAtMs }] of this.#invites) {
-      if (this.#unixTimeMs() >= expiresAtMs + INVITE_GRACE_MS) this.delete(name);
+      if (this.#unixTimeMs() >= expiresAtMs + INVITE_GRACE_MS) this.#delete(name);
     }
   }
 }

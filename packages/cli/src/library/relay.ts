@@ -114,14 +114,12 @@ class EmbeddedRelay extends EventEmitter<Api.RelayEvents> implements Api.Relay {
     const rules = rulesOf(options, `invite ${name}`);
     const endpoint = this.#endpointOf(options.endpoint);
     const expiresAtMs = unixTimeMs() + expiresInMs;
-    const link = invites.add(name, rules, expiresAtMs, { endpoint, publicKey: this.#publicKey });
+    const added = invites.add(name, rules, expiresAtMs, { endpoint, publicKey: this.#publicKey });
     this.#setPeers(this.#peers);
     const revoke = (): void => {
-      if (!invites.isOpen(name) || this.#closing.hasBegun) return;
-      invites.delete(name);
-      this.#setPeers(this.#peers);
+      if (!this.#closing.hasBegun && added.revoke()) this.#setPeers(this.#peers);
     };
-    return { link, expires: new Date(expiresAtMs), revoke };
+    return { link: added.link, expires: new Date(expiresAtMs), revoke };
   }
 
   status(): Api.RelayStatus {
