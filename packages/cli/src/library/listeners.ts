@@ -28,10 +28,7 @@ export class Listeners {
   ): Promise<TunnelListener> {
     signal?.throwIfAborted();
     const service = typeof target === 'function' ? { serve: target, allowHalfOpen } : undefined;
-    const spec =
-      typeof target === 'function'
-        ? servedAt(place)
-        : specOf(`${place}:${typeof target === 'number' ? `localhost:${target}` : target}`);
+    const spec = typeof target === 'function' ? servedAt(place) : specOf(`${place}:${targetText(target)}`);
     if (
       this.#waiting.has(spec.text) ||
       this.#client.forwards.some((other) => other.spec.text === spec.text)
@@ -81,6 +78,12 @@ export class Listeners {
 function servedAt(place: string | number): ReverseForward {
   const parsed = specOf(`${place}:localhost:1`); // the target only completes the syntax
   return { ...parsed, text: `${place}:this program`, target: THIS_PROGRAM };
+}
+
+/** As it is written in a forward, where a path stands for itself. */
+function targetText(target: string | number): string {
+  if (typeof target === 'number') return `localhost:${target}`;
+  return target.replace(/^unix:(?=\/(?!\/))/, '');
 }
 
 function specOf(text: string): ReverseForward {
