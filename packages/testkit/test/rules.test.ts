@@ -876,6 +876,25 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
         setWindow(play, packetNumber === last ? 14_000 : 20_000, packetNumber === last ? 1 : 0);
       }
     },
+    'a cut that is undone although nothing was late': (play, isBroken) => {
+      play.transport = { congestion: 'cubic' };
+      setWindow(play, 20_000, 0);
+      for (const packetNumber of [0, 1]) play.send(play.client, { packetNumber });
+      play.wait(100);
+      play.acknowledge(1);
+      setWindow(play, 14_000, 1);
+      play.send(play.client, { packetNumber: 2 });
+      // The peer sleeps, and the sender handles other ACKs before the one that was under way all the time.
+      play.wait(15_000);
+      play.acknowledge(2);
+      setWindow(play, 14_000, 0);
+      for (const packetNumber of [3, 4]) {
+        play.send(play.client, { packetNumber });
+        play.wait(100);
+        play.acknowledge(...(packetNumber === 3 || isBroken ? [packetNumber] : [0, packetNumber]));
+        setWindow(play, packetNumber === 3 ? 14_000 : 20_000, 0);
+      }
+    },
     'faster than in slow start': (play, isBroken) => {
       play.transport = { congestion: 'newreno' };
       for (let i = 0; i < 2; i++) setWindow(play, 12_000, 0);

@@ -42,6 +42,9 @@ export class DeliveryModel {
   fastest = 0;
   news = nothingNew();
   readonly #sent = new Unacknowledged<Sent>();
+  /** What the sender has declared lost and may yet see acknowledged, however late: a peer may have slept. All of it was
+   *  sent before the rest. */
+  readonly #forgotten = new Unacknowledged<Sent>();
   #largestAcked = -1;
   /** When the newest acknowledged packet was sent, or the first of all. */
   #newestSentAt: number | undefined;
@@ -64,12 +67,14 @@ export class DeliveryModel {
     const largest = ranges[0]?.[1] ?? -1;
     const before = this.#largestAcked;
     const newest: Sent[] = [];
-    this.#sent.takeRanges(ranges, (n, sent) => {
+    const onTaken = (n: number, sent: Sent): void => {
       news.bytes += sent.bytes;
       this.delivered += sent.bytes;
       news.wasLate ||= n < before;
       if (n >= this.#pathFirst) newest.push(sent);
-    });
+    };
+    this.#forgotten.takeRanges(ranges, onTaken);
+    this.#sent.takeRanges(ranges, onTaken);
     for (const { at, delivered } of newest) {
       if (now > at) this.fastest = Math.max(this.fastest, (this.delivered - delivered) / (now - at));
     }
@@ -81,14 +86,18 @@ export class DeliveryModel {
     this.#hasAck = true;
   }
 
-  /** Forgets the packets that the sender must have declared lost when it handled the last ACK. Call it once it has been
-   *  judged for them.
+  /** No longer counts as possibly lost what the sender must have declared lost when it handled the last ACK. Call it once it
+   *  has been judged for them.
    *  @param rttMs the larger of the smoothed and the latest round trip */
   forget(now: number, rttMs: number): void {
     if (!this.#hasAck) return;
     this.#hasAck = false;
     const memoryMs = Math.max(MEMORY_MS, MEMORY_RTTS * rttMs);
-    this.#sent.takeUpTo(this.#largestAcked, (_, { at }) => now - at > memoryMs, ignore);
+    this.#sent.takeUpTo(
+      this.#largestAcked,
+      (_, { at }) => now - at > memoryMs,
+      (n, sent) => this.#forgotten.add(n, sent),
+    );
   }
 
   /** Call when later packets take another path (spec path 4). */
@@ -110,5 +119,3 @@ export class DeliveryModel {
     return { lost, hasOfEarlierPath };
   }
 }
-
-const ignore = (): void => {};
