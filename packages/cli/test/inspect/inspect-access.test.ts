@@ -54,6 +54,8 @@ describe('the access to the inspector', () => {
     expect(one.admit(path, undefined)).toBeUndefined();
     expect(one.admit(path, `${cookie}x`)).toBeUndefined();
     expect(one.admit(path, `underpass-inspector=${one.token}`)).toBeUndefined();
+    expect(one.admit(path, cookie.replace('underpass-inspector', 'underpass-inspection'))).toBeUndefined();
+    expect(one.admit(path, cookie.replace('underpass-inspector', 'overpasses-inspector'))).toBeUndefined();
     expect(one.admit('/', cookie)).toBeUndefined();
     expect(one.admit('/snapshots', cookie)).toBeUndefined();
     expect(access().admit(path, cookie)).toBeUndefined();

@@ -1,19 +1,28 @@
 import { once } from 'node:events';
-import { request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
+import {
+  request as httpRequest,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  ServerResponse,
+} from 'node:http';
 import { connect } from 'node:net';
-import { silentLog } from '@underpass/runtime';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { type Log, silentLog } from '@underpass/runtime';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import {
   MAX_INSPECT_CONNECTIONS,
   MAX_INSPECT_HEAD_BYTES,
   MAX_INSPECT_VIEWERS,
+  MAX_MISSED_SNAPSHOTS,
+  MAX_SNAPSHOT_BYTES,
 } from '../../src/inspect/inspect-limits.js';
 import { InspectServer } from '../../src/inspect/inspect-server.js';
+import { Inspector, type Viewer } from '../../src/inspect/inspector.js';
+import { recordingLog } from '../commands/recording-log.js';
 import { InspectedPair } from './inspected-pair.js';
 
 const PAGE = { type: 'text/html', bytes: Buffer.from('the page') };
 
-async function open(log = silentLog) {
+async function open(log: Log = silentLog) {
   const server = await InspectServer.open(0, log, (name) => (name === '' ? PAGE : undefined));
   onTestFinished(() => server.close());
   return server;
@@ -55,10 +64,37 @@ async function enter(server: InspectServer) {
   return { path, cookie: { cookie: setCookie.split(';')[0] as string }, setCookie };
 }
 
+/** Why an inspector cannot be opened at that port. */
+const failureAt = (port: number) => InspectServer.open(port, silentLog).catch((error: unknown) => error);
+
+/** Has the test play what makes the snapshots. */
+function playInspector() {
+  const viewers: Viewer[] = [];
+  const ends: unknown[] = [];
+  const add = vi.spyOn(Inspector.prototype, 'add').mockImplementation((viewer) => {
+    viewers.push(viewer);
+    return () => void ends.push(viewer);
+  });
+  onTestFinished(() => add.mockRestore());
+  return { viewers, ends };
+}
+
+/** Shows the next viewer an empty snapshot, with which its answer begins. */
+async function look(viewers: Viewer[], asked: Promise<IncomingMessage>): Promise<[Viewer, IncomingMessage]> {
+  viewers.length = 0;
+  const viewer = await vi.waitUntil(() => viewers[0]);
+  viewer.onSnapshot('{}');
+  return [viewer, await asked];
+}
+
 describe("the inspector's port", () => {
   it('is on loopback only', async () => {
     const server = await open();
     expect(server.link).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/\?token=[\w-]{43}$/);
+    expect(await failureAt(server.port)).toMatchObject({
+      code: 'address-in-use',
+      message: expect.stringContaining(`TCP port 127.0.0.1:${server.port}`),
+    });
     const elsewhere = connect({ host: '::1', port: server.port });
     const [error] = await once(elsewhere, 'error');
     expect(['ECONNREFUSED', 'EADDRNOTAVAIL']).toContain(error.code);
@@ -80,6 +116,72 @@ describe("the inspector's port", () => {
     expect((await get(server, path, cookie)).status).toBe(200);
   });
 
+  it('says in the log where it is', async () => {
+    const log = recordingLog();
+    const server = await open(log);
+    const { link, port } = server;
+    expect(log.lines).toEqual([`info inspector at ${link} (the link works once)`]);
+    expect(log.fields).toEqual([{ event: 'inspect', address: '127.0.0.1', port, link }]);
+  });
+
+  it('serves the files of its page, and no others', async () => {
+    const server = await open();
+    const { path, cookie } = await enter(server);
+    const page = await get(server, path, cookie);
+    expect([page.status, page.headers['content-type'], page.text]).toEqual([200, 'text/html', 'the page']);
+    const other = await get(server, `${path}other.js`, cookie);
+    expect([other.status, other.text]).toEqual([404, 'there is no such page\n']);
+    expect((await get(server, '/?token=x')).text).toContain('this is not the link');
+  });
+
+  it('shows the peer that is asked for, until the page is gone', async () => {
+    const { viewers, ends } = playInspector();
+    const server = await open();
+    const { path, cookie } = await enter(server);
+    server.serve(new InspectedPair().process);
+    const peers: unknown[] = [];
+    for (const query of ['?peer=a%20b', '']) {
+      const own = { ...cookie, 'sec-fetch-site': 'same-origin' };
+      const [viewer, page] = await look(viewers, ask(server, `${path}snapshots${query}`, own));
+      expect(String((await once(page, 'data'))[0])).toBe('data: {}\n\n');
+      peers.push(viewer.peer);
+      page.destroy();
+      await vi.waitUntil(() => ends.includes(viewer));
+    }
+    expect(peers).toEqual(['a b', undefined]);
+  });
+
+  it('leaves out snapshots for a page that does not read, and ends it if that lasts', async () => {
+    const { viewers } = playInspector();
+    const server = await open();
+    const { path, cookie } = await enter(server);
+    server.serve(new InspectedPair().process);
+    const [viewer, page] = await look(viewers, ask(server, `${path}snapshots`, cookie));
+    const texts: string[] = [];
+    page.on('error', () => undefined).on('data', (piece: Buffer) => void texts.push(String(piece)));
+    let waiting = 0;
+    const { prototype } = ServerResponse;
+    Object.defineProperty(prototype, 'writableLength', { configurable: true, get: () => waiting });
+    onTestFinished(() => void Reflect.deleteProperty(prototype, 'writableLength'));
+    const show = (name: string, waitingBytes: number, times = 1) => {
+      waiting = waitingBytes;
+      for (let i = 0; i < times; i++) viewer.onSnapshot(name);
+    };
+    for (const name of ['first', 'second']) {
+      show(`${name} missed`, MAX_SNAPSHOT_BYTES + 1, MAX_MISSED_SNAPSHOTS);
+      show(name, MAX_SNAPSHOT_BYTES);
+    }
+    await vi.waitUntil(() => texts.join('').includes('second'));
+    expect(texts.join('')).toBe('data: {}\n\ndata: first\n\ndata: second\n\n');
+    show('lost', MAX_SNAPSHOT_BYTES + 1, MAX_MISSED_SNAPSHOTS);
+    await new Promise(setImmediate);
+    expect(page.destroyed).toBe(false);
+    const closed = new Promise((resolve) => page.on('close', resolve));
+    show('lost', MAX_SNAPSHOT_BYTES + 1);
+    await closed;
+    expect(texts.join('')).not.toContain('lost');
+  });
+
   it('refuses everything without the session', async () => {
     const server = await open();
     const { path } = await enter(server);
@@ -92,6 +194,8 @@ describe("the inspector's port", () => {
     const server = await open();
     const early = await get(server, tokenPath(server), { 'sec-purpose': 'prefetch;prerender' });
     expect(early.status).toBe(503);
+    const old = await get(server, tokenPath(server), { purpose: 'prefetch' });
+    expect([old.status, old.text]).toEqual([503, 'this link works once, so it is not loaded in advance\n']);
     expect((await enter(server)).path).not.toBe('');
   });
 

@@ -163,6 +163,99 @@ describe('the inspector', () => {
     expect(names).toEqual(['a', 'b', undefined]);
   });
 
+  it('goes on for those who stay, and ends with the last, even while it shows', () => {
+    const pair = new InspectedPair();
+    const { inspector, viewer, texts, timers, fire } = inspect(pair);
+    const [first, second] = [inspector.add(viewer()), inspector.add(viewer())];
+    first();
+    first();
+    expect(timers.size).toBe(1);
+    texts.length = 0;
+    fire();
+    expect(texts).toHaveLength(1);
+    second();
+    expect(timers.size).toBe(0);
+    const end = inspector.add({ peer: undefined, onSnapshot: () => end() });
+    fire();
+    expect(timers.size).toBe(0);
+  });
+
+  it('shows no more and leaves no timer when it is closed', () => {
+    const pair = new InspectedPair();
+    const { inspector, viewer, timers } = inspect(pair);
+    inspector.add(viewer());
+    inspector.add(viewer());
+    inspector.close();
+    expect(timers.size).toBe(0);
+  });
+
+  it('lists the peers that were heard, makes that list no more often than every 2 s, and keeps it bounded', () => {
+    const pair = new InspectedPair();
+    let looks = 0;
+    const stats = (connected: boolean, datagramsReceived: number) => () => {
+      looks++;
+      return { connected, datagramsReceived };
+    };
+    const aPeer = (name: string, ...parameters: Parameters<typeof stats>) =>
+      ({ name, peer: { stats: stats(...parameters) }, targets: () => new Map() }) as unknown as InspectedPeer;
+    const all = [aPeer('silent', false, 0), aPeer('gone', false, 1)];
+    for (let i = 0; i < MAX_INSPECT_PEERS + 2; i++) all.push(aPeer(`p${i}`, true, 1));
+    const { process } = pair.process;
+    const { inspector, viewer, latest, fire } = inspect(pair, { process, peers: () => all });
+    inspector.add(viewer('nobody'));
+    const { peers, peersNotListed } = latest();
+    expect(peers.slice(0, 2)).toEqual([
+      { name: 'gone', isConnected: false },
+      { name: 'p0', isConnected: true },
+    ]);
+    expect([peers.length, peersNotListed]).toEqual([MAX_INSPECT_PEERS, 3]);
+    looks = 0;
+    all.splice(2);
+    for (let ms = INSPECT_INTERVAL_MS; ms < 2_000; ms += INSPECT_INTERVAL_MS) fire();
+    expect([looks, latest().peers.length]).toEqual([0, MAX_INSPECT_PEERS]);
+    fire();
+    expect([looks, latest().peers, latest().peersNotListed]).toEqual([
+      2,
+      [{ name: 'gone', isConnected: false }],
+      0,
+    ]);
+  });
+
+  it('shows those who chose none the first that was heard, else the first, and none if there is none', () => {
+    const pair = new InspectedPair();
+    const { process, peers } = pair.process;
+    const [real] = peers();
+    const silent = { name: 'silent', peer: { stats: () => ({ datagramsReceived: 0 }) } };
+    const shownOf = (...all: readonly unknown[]) => {
+      const { inspector, viewer, latest } = inspect(pair, { process, peers: () => all as InspectedPeer[] });
+      inspector.add(viewer());
+      return latest();
+    };
+    expect(shownOf().peer).toBeUndefined();
+    expect(shownOf().datagrams).toEqual([]);
+    expect(shownOf(real, silent).peer?.name).toBe('vps');
+    pair.peer.connect(0);
+    pair.world.run(50);
+    expect(shownOf(silent, real).peer?.name).toBe('vps');
+  });
+
+  it('reads a peer once for all who look at it', () => {
+    const pair = new InspectedPair();
+    const { process, peers } = pair.process;
+    let reads = 0;
+    const targets = () => {
+      reads++;
+      return new Map([[0, 'localhost:80']]);
+    };
+    const all = peers().map((one) => ({ ...one, targets }));
+    const { inspector, viewer, texts, fire } = inspect(pair, { process, peers: () => all });
+    for (const peer of ['vps', undefined, 'vps']) inspector.add(viewer(peer));
+    texts.length = 0;
+    reads = 0;
+    fire();
+    expect([reads, texts.length, new Set(texts).size]).toEqual([1, 3, 1]);
+  });
+
   it('never makes a snapshot that is longer than the limit', () => {
     const pair = new InspectedPair();
     pair.peer.connect(0);
