@@ -85,6 +85,26 @@ describe('a control socket', () => {
     };
     const { server } = await start(routes);
     await expect(ask(server.file, 'POST', '/reload')).rejects.toThrow('this is wrong: do that');
+    const answer = await raw(server.file, 'POST /reload HTTP/1.1\r\nhost: x\r\n\r\n');
+    expect(answer).toMatch(/^HTTP\/1\.1 409 /);
+    expect(answer).toMatch(/\r\ncontent-type: application\/json\r\n/i);
+    expect(answer).toMatch(/\r\nconnection: close\r\n/i);
+    const lines = ['underpass: this is wrong: do that'];
+    expect(answer).toContain(JSON.stringify({ error: lines[0], lines }));
+  });
+
+  it('writes the keys in events as text', async () => {
+    const { server } = await start({
+      'GET /events': (_body, exchange) => {
+        exchange.send({ publicKey: new Uint8Array(32).fill(1) });
+        exchange.send(1);
+        exchange.end();
+        return undefined;
+      },
+    });
+    const answer = await raw(server.file, 'GET /events HTTP/1.1\r\nhost: x\r\n\r\n');
+    expect(answer).toMatch(/\r\ncontent-type: application\/jsonl\r\n/i);
+    expect(answer).toContain('{"publicKey":"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="}\n');
   });
 
   it('sends an answer line by line, and learns when the caller has gone', async () => {
@@ -183,7 +203,7 @@ describe('a request to a control socket', () => {
     ['GET http://[ HTTP/1.1', 404],
     ['GET /toString HTTP/1.1', 404],
   ])('%s gets the status %i', async (line, status) => {
-    const { server } = await start({ 'GET /status': () => 'never' });
+    const { server } = await start({ 'GET /other': () => 'never', 'GET /status': () => 'never' });
     expect(await raw(server.file, `${line}\r\nhost: x\r\nconnection: close\r\n\r\n`)).toContain(
       ` ${status} `,
     );
@@ -222,6 +242,8 @@ describe('a request to a control socket', () => {
       'GET /status': () => 'still here',
     });
     await expect(ask(server.file, 'GET', '/bug')).rejects.toThrow('internal error');
+    const answer = await raw(server.file, 'GET /bug HTTP/1.1\r\nhost: x\r\n\r\n');
+    expect(answer).toMatch(/^HTTP\/1\.1 500 /);
     expect(await ask(server.file, 'GET', '/status')).toBe('still here');
   });
 

@@ -60,6 +60,34 @@ describe("a relay's report", () => {
     expect(report).toMatchObject({ peersConfigured: 3, peers: [], peersNotListed: 0, socket: 'plain' });
   });
 
+  it.each([
+    ['a handshake', { handshakes: 1 }],
+    ['a datagram', { datagramsReceived: 1 }],
+  ])('lists a peer of which it has %s alone', (_, stats) => {
+    const report = relayReport(FACTS, statusOf(2, 0, { ...silent, ...stats }));
+    expect(report.peers.map(({ name }) => name)).toEqual(['peer0', 'peer1']);
+  });
+
+  it('says who it is and where, and passes on what is known of a peer', () => {
+    const flowDatagrams = { sent: 1, received: 2 };
+    const stats = { ...heard, flowDatagrams, packetsSent: 7, bytesSent: 8, openStreams: 9, software: 'x' };
+    expect(relayReport({ ...FACTS, endpoint: 'a:1' }, statusOf(1, 0, stats))).toMatchObject({
+      ...{ kind: 'relay', name: 'relay', config: '/relay.toml', endpoint: 'a:1', listen: '[::]:51820' },
+      publicKey: `${'A'.repeat(43)}=`,
+      peers: [{ messages: flowDatagrams, packetsSent: 7, bytesSent: 8, openStreams: 9, software: 'x' }],
+    });
+  });
+
+  it('gives the path of a unix socket as its address', () => {
+    const status = statusOf(1, 1, heard);
+    const target = { path: '/run/app.sock' };
+    Object.assign(status.peers[0]?.streams[0] as object, { target, address: '/run/app.sock' });
+    expect(relayReport(FACTS, status).streams[0]).toMatchObject({
+      target: 'unix:/run/app.sock',
+      address: '/run/app.sock',
+    });
+  });
+
   it('lists a limited number of peers, and counts the others', () => {
     const report = relayReport(FACTS, statusOf(MAX_LISTED_PEERS + 2, 0, heard));
     expect(report.peers).toHaveLength(MAX_LISTED_PEERS);
