@@ -25,6 +25,22 @@ describe('a failure', () => {
     });
   });
 
+  it.each([
+    ['invalid-option', ExitCode.config],
+    ['cannot-bind', ExitCode.failure],
+  ] as const)('of the kind %s has the code %i, and no colon where there is no hint', (code, exitCode) => {
+    const lines = ['underpass: it does not work'];
+    expect(failureOf(new UnderpassError(code, 'it does not work', ''), {})).toEqual({ exitCode, lines });
+  });
+
+  it('has no trace if UNDERPASS_DEBUG is empty, or nothing was thrown that has one', () => {
+    expect(failureOf(usageError('x'), { UNDERPASS_DEBUG: '' }).lines).toEqual(['underpass: x']);
+    expect(failureOf('a text', { UNDERPASS_DEBUG: '1' }).lines).toHaveLength(1);
+    const { exitCode, lines } = failureOf(usageError('x'), { UNDERPASS_DEBUG: '1' });
+    expect([exitCode, lines[0]]).toEqual([ExitCode.usage, 'underpass: x']);
+    expect(lines.length).toBeGreaterThan(2);
+  });
+
   it('that is unexpected is reported as a bug, with code 70 and no stack trace', () => {
     const failure = failureOf(new TypeError('x is not a function'), {});
     expect(failure.exitCode).toBe(70);

@@ -44,6 +44,8 @@ describe('[HOST:]PORT', () => {
     ['localhost:65535', { host: 'localhost', port: 65535 }],
     ['127.0.0.1:0', { host: '127.0.0.1', port: 0 }],
     ['[::1]:10', { host: '::1', port: 10 }],
+    ['[::1]:0', { host: '::1', port: 0 }],
+    ['[::1]:51820', { host: '::1', port: 51820 }],
   ])('reads %s', (text, expected) => {
     expect(parseListenAddress(text)).toEqual(expected);
   });
