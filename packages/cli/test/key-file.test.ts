@@ -1,10 +1,10 @@
-import { chmodSync, chownSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { CliError } from '../src/cli-error.js';
 import { ExitCode } from '../src/exit-code.js';
 import { KEY_FILE_LIMIT_BYTES, readKeyFile, readPrivateKeyFile, writeKeyFile } from '../src/key-file.js';
-import { encodeKey } from '../src/key-text.js';
+import { encodeKey, KEY_TEXT_BYTES } from '../src/key-text.js';
 import { publicKeyOf } from '../src/public-key.js';
 import { temporaryDirectory } from './temporary-directory.js';
 
@@ -67,6 +67,19 @@ describe('a key file', () => {
     const file = path.join(temporaryDirectory(), 'relay.key');
     writeFileSync(file, `${encodeKey(KEY)}\n${' '.repeat(KEY_FILE_LIMIT_BYTES)}`, { mode: 0o600 });
     expect(refusal(file).message).toContain('does not hold a key');
+    writeFileSync(file, `${encodeKey(KEY)}${' '.repeat(KEY_FILE_LIMIT_BYTES - KEY_TEXT_BYTES)}`);
+    expect(readKeyFile(file)).toEqual(KEY);
+    writeFileSync(file, `${encodeKey(KEY)}${' '.repeat(KEY_FILE_LIMIT_BYTES - KEY_TEXT_BYTES + 1)}`);
+    expect(refusal(file).message).toContain('does not hold a key');
+  });
+
+  it('that cannot be opened for another reason has other advice', () => {
+    const file = path.join(temporaryDirectory(), 'relay.key');
+    symlinkSync(file, file);
+    expect(refusal(file)).toMatchObject({
+      message: `cannot open the key file ${file}: too many symbolic links`,
+      hint: 'check the path, and run as the owner of the file',
+    });
   });
 
   it('is refused when it is a directory or missing', () => {

@@ -94,10 +94,13 @@ describe('a log limiter', () => {
     expect(offer(AUDIT_BURST_LINES + 1, 'laptop', 'stream-opened', 'info')).toBe(AUDIT_BURST_LINES);
   });
 
-  it('never holds back lines whose number the config bounds', () => {
-    const { offer } = setUp();
-    expect(offer(1000, '', 'listening')).toBe(1000);
-  });
+  it.each(['listening', 'reload-failed', 'summary', 'suppressed'])(
+    'never holds back lines whose number the config bounds: %s',
+    (event) => {
+      const { offer } = setUp();
+      expect(offer(1000, '', event)).toBe(1000);
+    },
+  );
 
   it('tracks a bounded number of kinds, and the others share one bucket', () => {
     const { limiter, offer, suppressions, advance } = setUp();
