@@ -225,7 +225,7 @@ export class Peer implements AssociationListener {
       }
       return false;
     }
-    const { handshakeRttMs } = this.session.stats;
+    const handshakeRttMs = this.session.handshakeRttTo(this.#path.address);
     if (handshakeRttMs !== undefined) connection.handleHandshakeRtt(handshakeRttMs);
     if (!this.#sender.isAdmitted(connection, keypairId)) {
       if (!association.isClosing) return false;

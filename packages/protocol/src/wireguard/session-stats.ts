@@ -11,3 +11,14 @@ export interface SessionStats {
   bytesSent: number;
   bytesReceived: number;
 }
+
+export function newSessionStats(): SessionStats {
+  return {
+    handshakes: 0,
+    handshakeRttMs: undefined,
+    datagramsSent: 0,
+    datagramsReceived: 0,
+    bytesSent: 0,
+    bytesReceived: 0,
+  };
+}

@@ -12,7 +12,7 @@ import { KeypairSlots } from './keypair-slots.js';
 import { MIN_TRANSPORT_BYTES, TransportOffset } from './messages.js';
 import { PeerSecrets } from './peer-secrets.js';
 import type { AuthenticDatagram, SessionPath } from './session-path.js';
-import type { SessionStats } from './session-stats.js';
+import { newSessionStats, type SessionStats } from './session-stats.js';
 import type { SessionView } from './session-view.js';
 import { Timer, Timers } from './timers.js';
 
@@ -47,14 +47,9 @@ export class Session<Owner = undefined> {
   /** Exists once a handshake was wanted or has come: most peers of a large config never connect. */
   #handshakes: Handshakes<Session<Owner>> | undefined;
   readonly #keepalive: Keepalive;
-  readonly #stats: SessionStats = {
-    handshakes: 0,
-    handshakeRttMs: undefined,
-    datagramsSent: 0,
-    datagramsReceived: 0,
-    bytesSent: 0,
-    bytesReceived: 0,
-  };
+  readonly #stats = newSessionStats();
+  /** Where the initiation went whose round trip the statistics have. */
+  #measuredAt: Address | undefined;
   /** The id of the newest keypair under which the peer has sent. */
   #newestReceivedId = -1;
   /** The handshake of spec session 5.3, which happens once per keypair, was requested. */
@@ -134,6 +129,11 @@ export class Session<Owner = undefined> {
     if (!this.#isDestroyed && this.path.address !== undefined) this.#prepareHandshakes().want(now);
   }
 
+  /** How long our last handshake with this IP address took, in ms: another path has another round trip (spec path 4). */
+  handshakeRttTo({ address }: Address): number | undefined {
+    return this.#measuredAt?.address === address ? this.#stats.handshakeRttMs : undefined;
+  }
+
   /** The peer's address is proven: an initiation that was held back is sent with the next poll (spec path 2). */
   releaseInitiation(): void {
     this.#handshakes?.release();
@@ -188,6 +188,7 @@ export class Session<Owner = undefined> {
     this.#keypairs.addInitiated(outcome.keypair);
     this.#setExpiryTimer();
     this.#stats.handshakeRttMs = outcome.roundTripMs;
+    this.#measuredAt = outcome.keypair.reachedAt;
     this.#noteReceived(now, { from, bytes: message.length, isNewest: true });
     this.#noteHandshakeComplete();
     // A keepalive confirms the keypair at once, unless data is sent first (spec session 2.4).

@@ -200,6 +200,21 @@ describe('a peer that moves', () => {
     expect(after.congestionWindowBytes).toBeGreaterThanOrEqual(before.congestionWindowBytes / 2);
   });
 
+  it('to another IP address is not probed as fast as where it was (spec path 4: "MUST NOT count for the new path")', () => {
+    world.clientPeer.setAddress(world.now, { ...RELAY, address: '198.51.100.2' });
+    const probedAt: number[] = [];
+    world.onClientSends = () => {
+      probedAt.push(world.now);
+      return 'withhold';
+    };
+    const movedAt = world.now;
+    upload.write(new Uint8Array(10));
+    world.run(1_500);
+    // At first the data and its copy. The keys were agreed on in 20 ms, so probes would follow after 85 ms there.
+    expect(probedAt.filter((at) => at - movedAt > 50 && at - movedAt < 1_000)).toEqual([]);
+    expect(probedAt.filter((at) => at - movedAt >= 1_000)).not.toEqual([]);
+  });
+
   it('during a download is found because the client asks (spec outage 3)', () => {
     world.download(5_000_000);
     world.run(100);
