@@ -47,6 +47,19 @@ it('takes none if the sender has forgotten the packet', () => {
   expect([flight.latestMs, flight.newlyAcknowledged]).toEqual([100, []]);
 });
 
+it('expects nothing of what was overtaken if the path has changed since', () => {
+  const flight = flightWithLoss();
+  flight.onNewPath();
+  flight.onAck(101, {
+    ranges: [
+      [3, 4],
+      [0, 1],
+    ],
+    delayMs: 0,
+  });
+  expect(flight.newlyAcknowledged).toEqual([4]);
+});
+
 it('counts the late acknowledgement of a lost packet once', () => {
   const flight = flightWithLoss();
   flight.onAck(120, { ranges: [[0, 0]], delayMs: 0 });

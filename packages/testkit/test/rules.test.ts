@@ -346,6 +346,19 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
       play.send(play.client, isBroken ? {} : { closeCode: 14 });
       play.turn(play.client);
     },
+    'no renewal, although nothing has kept the initiation back': (play, isBroken) => {
+      play.client.crypto.keys.push({ key: 'client/1 key', at: play.now } as never);
+      const response = play.handshake(play.relay, { kind: MessageKind.response });
+      play.arrive(play.client, response, { madeKeypair: true });
+      play.wait(130_000);
+      play.isSettled = isBroken;
+      play.turn(play.client);
+      // Too little has come from the new address to send anything for so long.
+      play.wait(6_000);
+      play.isSettled = true;
+      play.send(play.client);
+      play.turn(play.client);
+    },
     'initiations too soon': (play, isBroken) => {
       play.handshake(play.client);
       play.wait(isBroken ? 4_999 : 5_000);

@@ -105,9 +105,11 @@ export class FlightModel {
     let isElicited = false;
     let isNews = false;
     this.newlyAcknowledged = [];
+    // On a path without a sample, the sender may have guessed any round trip: what was overtaken may be forgotten.
+    const rememberedFrom = this.hasSample ? 0 : this.largestAcked;
     this.flying.takeRanges(ack.ranges, (n, flying) => {
       isNews = true;
-      this.newlyAcknowledged.push(n);
+      if (n >= rememberedFrom) this.newlyAcknowledged.push(n);
       isElicited ||= flying.isAckEliciting;
       if (flying.isAckEliciting) this.#elicitingFlying--;
     });
@@ -116,7 +118,7 @@ export class FlightModel {
     // one of this age at any time.
     const lostBefore = at - LOST_MEMORY_PTOS * this.probeTimeoutMs;
     for (const lost of late) {
-      if (lost.at >= lostBefore) this.newlyAcknowledged.push(lost.packetNumber);
+      if (this.hasSample && lost.at >= lostBefore) this.newlyAcknowledged.push(lost.packetNumber);
       isElicited ||= lost.isAckEliciting;
       if (lost.packetNumber === largest) newest = lost;
     }

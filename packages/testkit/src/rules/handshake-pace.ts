@@ -13,9 +13,10 @@ const MAX_COPIES = 8;
 
 interface Handshakes {
   initiatedAt: number;
-  /** When an unproven address last limited what it may send. An initiation that was held back for that reason is tried
-   *  again like a lost one. */
+  /** When an unproven address last limited what it may send, and whether it did at the last turn. An initiation that was
+   *  held back for that reason is tried again like a lost one. */
   limitedAt: number;
+  isLimited: boolean;
   copies: number;
   responseCopies: number;
   receivedAt: number;
@@ -41,6 +42,7 @@ export const handshakePace: Rule = {
     const states = new PerPeer<Handshakes>(() => ({
       initiatedAt: Number.NEGATIVE_INFINITY,
       limitedAt: Number.NEGATIVE_INFINITY,
+      isLimited: false,
       copies: 0,
       responseCopies: 0,
       receivedAt: 0,
@@ -88,7 +90,7 @@ export const handshakePace: Rule = {
       onSent({ by, towards, kind, key, at, isCopy, original, payloadBytes, packet }) {
         if (towards === undefined) return;
         const state = states.of(by, towards);
-        if (!stage.path(by, towards).isSettled) state.limitedAt = at;
+        if (state.isLimited || !stage.path(by, towards).isSettled) state.limitedAt = at;
         if (kind === MessageKind.initiation && isCopy) {
           if (++state.copies > MAX_COPIES)
             stage.report(`${by.name} sent an initiation ${state.copies + 1} times`);
@@ -138,6 +140,7 @@ export const handshakePace: Rule = {
       onTurn(process) {
         for (const peer of process.peers) {
           const state = states.of(process, peer);
+          state.isLimited = !stage.path(process, peer).isSettled;
           if (state.overdue !== undefined) stage.report(state.overdue);
           state.overdue = undefined;
           const silentMs = stage.now() - state.unansweredSince;
