@@ -1,7 +1,7 @@
 /** Listeners on both loopback addresses, with a system that answers as the test says (spec forwarding 1.2). */
 import { UnderpassError } from '@underpass/runtime';
 import { describe, expect, it } from 'vitest';
-import { openOnLoopback } from '../src/both-families.js';
+import { isFamilyMissing, openOnLoopback } from '../src/both-families.js';
 import { MAX_SAME_PORT_TRIES } from '../src/forward-constants.js';
 
 type Outcome = number | 'EADDRINUSE' | 'EAFNOSUPPORT' | 'EADDRNOTAVAIL' | 'EACCES';
@@ -54,6 +54,10 @@ describe('listeners on loopback (spec forwarding 1.2)', () => {
     expect((result as UnderpassError).message).toContain(
       `${taken}:80 is in use by another program; ${free}:80 is free`,
     );
+    expect(result).toMatchObject({
+      code: 'address-in-use',
+      hint: 'choose another port, or stop that program',
+    });
     expect((result as UnderpassError).cause).toMatchObject({ cause: { code: 'EADDRINUSE' } });
     expect(open).toBe(0);
   });
@@ -85,4 +89,18 @@ describe('listeners on loopback (spec forwarding 1.2)', () => {
     expect(open).toBe(0);
     expect((await opening(0, [1, 'EACCES'])).asked).toHaveLength(2);
   });
+});
+
+it.each([
+  [systemError('EAFNOSUPPORT'), true],
+  [systemError('EADDRNOTAVAIL'), true],
+  [systemError('EADDRINUSE'), false],
+  [new Error('without a cause'), false],
+  ['a text', false],
+])('an address family is missing if the system says so: %s, %s', (error, expected) => {
+  expect(isFamilyMissing(error)).toBe(expected);
+});
+
+it('a listener that fails with something else than an error fails with its words', async () => {
+  await expect(openOnLoopback(80, () => Promise.reject('no luck'))).rejects.toThrow('no luck');
 });

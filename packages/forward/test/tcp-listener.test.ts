@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { type ListenOptions, Server, type Socket } from 'node:net';
 import { UnderpassError } from '@underpass/runtime';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { LISTEN_BACKLOG } from '../src/forward-constants.js';
 import type { Bind } from '../src/forward-spec.js';
 import { listenTcp } from '../src/tcp-listener.js';
 import { connectTo, listen } from './sockets.js';
@@ -88,6 +89,30 @@ describe('a listener', () => {
     await once(socket, 'end');
     socket.end('answer');
     expect(String((await answer)[0])).toBe('answer');
+  });
+
+  it('goes on when it cannot accept a connection for lack of descriptors', async () => {
+    const listen = vi.spyOn(Server.prototype, 'listen');
+    onTestFinished(() => listen.mockRestore());
+    await listenAt({ kind: 'loopback' });
+    expect(listen.mock.contexts).toHaveLength(2);
+    for (const server of listen.mock.contexts as Server[]) {
+      expect(() => server.emit('error', Object.assign(new Error(), { code: 'EMFILE' }))).not.toThrow();
+    }
+  });
+
+  it('has its ports alone, also on machines where one for all IPv6 takes those of IPv4', async () => {
+    const listen = vi.spyOn(Server.prototype, 'listen');
+    onTestFinished(() => listen.mockRestore());
+    await listenAt({ kind: 'loopback' });
+    await listenAt({ kind: 'all' });
+    const asked = listen.mock.calls.map(([options]) => options as ListenOptions);
+    expect(asked.map(({ host, ipv6Only, exclusive }) => [host, ipv6Only, exclusive])).toEqual([
+      ['127.0.0.1', undefined, true],
+      ['::1', true, true],
+      ['::', undefined, true],
+    ]);
+    expect(new Set(asked.map(({ backlog }) => backlog))).toEqual(new Set([LISTEN_BACKLOG]));
   });
 
   it('closes every address that it listens on', async () => {

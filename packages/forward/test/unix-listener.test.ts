@@ -1,11 +1,21 @@
-import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
-import { connect, createServer, type Socket } from 'node:net';
+import fs, {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+import { connect, createServer, Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { UnderpassError } from '@underpass/runtime';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { listenUnix } from '../src/unix-listener.js';
 
 function directory(): string {
@@ -24,10 +34,13 @@ async function listenAt(path: string) {
   return { listener, sockets };
 }
 
-/** A socket whose program was killed. */
-function leaveSocketBehind(path: string): void {
-  const program = `require('net').createServer().listen(process.argv[1], () => process.kill(process.pid, 'SIGKILL'))`;
-  spawnSync(process.execPath, ['-e', program, path]);
+/** Leaves a socket behind, as a program does that is killed. */
+async function leaveSocketBehind(path: string): Promise<void> {
+  const killed = createServer().listen(path);
+  await once(killed, 'listening');
+  renameSync(path, `${path}.left`); // so that it does not remove it
+  await new Promise((resolve) => killed.close(resolve));
+  renameSync(`${path}.left`, path);
   expect(statSync(path).isSocket()).toBe(true);
 }
 
@@ -70,7 +83,7 @@ describe('a listener on a unix socket', () => {
 
   it('replaces a socket that a killed program left behind', async () => {
     const path = join(directory(), 'a.sock');
-    leaveSocketBehind(path);
+    await leaveSocketBehind(path);
     await listenAt(path);
     const program = connect({ path });
     onTestFinished(() => void program.destroy());
@@ -108,5 +121,77 @@ describe('a listener on a unix socket', () => {
     chmodSync(closed, 0o500);
     const denied = await errorOf(listenUnix(join(closed, 'a.sock'), () => undefined));
     expect(denied.code).toBe('permission-denied');
+  });
+
+  /** Has another program do something between two looks of the listener at the path. */
+  function atLook(path: string, look: number, act: (stats: Stats) => Stats | undefined): void {
+    const { lstatSync } = fs;
+    let looks = 0;
+    vi.spyOn(fs, 'lstatSync').mockImplementation(((file: string, options: object) => {
+      const stats = lstatSync(file, options) as Stats;
+      return file === path && ++looks === look ? act(stats) : stats;
+    }) as never);
+    syncBuiltinESMExports();
+    onTestFinished(() => {
+      vi.restoreAllMocks();
+      syncBuiltinESMExports();
+    });
+  }
+
+  it('takes the place of a socket that has just gone', async () => {
+    const path = join(directory(), 'a.sock');
+    await leaveSocketBehind(path);
+    atLook(path, 1, () => {
+      rmSync(path);
+      return undefined;
+    });
+    await listenAt(path);
+    expect(statSync(path).isSocket()).toBe(true);
+  });
+
+  it.each(['ino', 'dev'] as const)(
+    'leaves a socket alone that has just been replaced (another %s)',
+    async (what) => {
+      const path = join(directory(), 'a.sock');
+      await leaveSocketBehind(path);
+      atLook(path, 2, (stats) => Object.assign(stats, { [what]: stats[what] + 1 }));
+      const error = await errorOf(listenUnix(path, () => undefined));
+      expect(error.code).toBe('address-in-use');
+      expect(existsSync(path)).toBe(true);
+    },
+  );
+
+  it('is replaced even if it went while it was looked at', async () => {
+    const path = join(directory(), 'a.sock');
+    await leaveSocketBehind(path);
+    atLook(path, 2, () => {
+      rmSync(path);
+      return undefined;
+    });
+    await listenAt(path);
+  });
+
+  it.each(['EACCES', 'EPERM'])('says that this user may not write there (%s)', async (code) => {
+    const listen = vi.spyOn(Server.prototype, 'listen').mockImplementation(function (this: Server) {
+      process.nextTick(() => this.emit('error', Object.assign(new Error(code), { code })));
+      return this;
+    } as never);
+    onTestFinished(() => listen.mockRestore());
+    const path = join(directory(), 'a.sock');
+    expect(await errorOf(listenUnix(path, () => undefined))).toMatchObject({
+      code: 'permission-denied',
+      message: `unix socket ${path} cannot be created: this user may not write to its directory`,
+      cause: { code },
+    });
+    const missing = await errorOf(listenUnix(join(directory(), 'none', 'a.sock'), () => undefined));
+    expect(missing.message).toContain(code === 'EACCES' ? 'does not exist' : 'may not write');
+  });
+
+  it('goes on when it cannot accept a connection for lack of descriptors', async () => {
+    const listen = vi.spyOn(Server.prototype, 'listen');
+    onTestFinished(() => listen.mockRestore());
+    await listenAt(join(directory(), 'a.sock'));
+    const [server] = listen.mock.contexts as [Server];
+    expect(() => server.emit('error', Object.assign(new Error(), { code: 'EMFILE' }))).not.toThrow();
   });
 });

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { linkSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { createServer, type Socket } from 'node:net';
+import { createServer, Socket as NetSocket, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -98,13 +98,71 @@ describe('a route to a unix socket', () => {
     expect(await routeTo(join(folder, 'file', 'x')).outcome).toMatchObject({ status: 'name-not-found' });
   });
 
+  /** A connection that the test completes or fails. */
+  async function played() {
+    const socket = new NetSocket();
+    onTestFinished(() => void socket.destroy());
+    const parts = routeTo('/run/app.sock', { connectUnix: () => socket });
+    await new Promise((resolve) => setImmediate(resolve));
+    return { ...parts, socket };
+  }
+
+  it.each([
+    ['ENOENT', 'name-not-found', 'does not exist on this machine'],
+    ['ENOTDIR', 'name-not-found', 'does not exist on this machine'],
+    ['ECONNREFUSED', 'connection-refused', 'refused the connection: nothing listens there'],
+    ['ENOTSOCK', 'connection-refused', 'refused the connection: nothing listens there'],
+    ['EACCES', 'unreachable', 'may not be opened by this user: check its permissions'],
+    ['EPERM', 'unreachable', 'may not be opened by this user: check its permissions'],
+    ['EMFILE', 'internal-error', 'could not be dialled: this machine is out of sockets or memory'],
+    ['ENFILE', 'internal-error', 'could not be dialled: this machine is out of sockets or memory'],
+    ['ENOMEM', 'internal-error', 'could not be dialled: this machine is out of sockets or memory'],
+    ['EPROTOTYPE', 'unreachable', 'cannot be reached (EPROTOTYPE)'],
+  ])('fails with %s as %s', async (code, status, advice) => {
+    const { socket, outcome, timers } = await played();
+    socket.emit('error', Object.assign(new Error(code), { code }));
+    expect(await outcome).toEqual({ ok: false, status, advice: `unix:/run/app.sock ${advice}` });
+    expect(timers.pending).toBe(0);
+    socket.emit('error', new Error('later')); // is nobody's business any more
+  });
+
+  it('hands over its connection with no listener of its own, and no time limit', async () => {
+    const { socket, outcome, timers } = await played();
+    socket.emit('connect');
+    expect(await outcome).toMatchObject({ ok: true, socket, address: 'unix:/run/app.sock' });
+    expect([timers.pending, socket.listenerCount('error'), socket.listenerCount('connect')]).toEqual([
+      0, 0, 0,
+    ]);
+  });
+
+  it('that is cancelled while it connects closes the attempt', async () => {
+    const { socket, cancel, timers } = await played();
+    cancel();
+    expect([socket.destroyed, timers.pending]).toEqual([true, 0]);
+  });
+
+  it('has no more time than the request, and none if that is over', async () => {
+    const { timers } = routeTo('/run/app.sock');
+    expect(timers.delaysMs).toEqual([DIAL_TIMEOUT_MS]);
+    const late = new FakeTimers();
+    late.advance(5);
+    const options = { rules: () => rules('unix:/run/app.sock') };
+    const route = new UnixRoute({ path: '/run/app.sock' }, options, { timers: late, now: late.now });
+    route.connect(4, () => undefined)();
+    route.connect(7, () => undefined)();
+    expect(late.delaysMs).toEqual([0, 2]);
+  });
+
   it('gives up in time, and closes the attempt', async () => {
-    const { Socket: NetSocket } = await import('node:net');
     const silent = new NetSocket();
     const { outcome, timers } = routeTo('/run/app.sock', { connectUnix: () => silent });
     await new Promise((resolve) => setImmediate(resolve));
     timers.advance(DIAL_TIMEOUT_MS);
-    expect(await outcome).toMatchObject({ status: 'timed-out' });
+    expect(await outcome).toEqual({
+      ok: false,
+      status: 'timed-out',
+      advice: 'unix:/run/app.sock did not accept the connection in time',
+    });
     expect(silent.destroyed).toBe(true);
   });
 
