@@ -58,6 +58,8 @@ export function parseInviteLink(text: string): InviteLink | LinkProblem {
   if (dataText === undefined) return 'truncated';
   if (!/^[A-Za-z0-9_-]*$/.test(dataText)) return 'altered';
   if (dataText.length < DATA_CHARACTERS) return 'truncated';
+  // Bytes never take one character more than a multiple of four. The decoder would leave it out and say nothing.
+  if (dataText.length % 4 === 1) return 'altered';
   const data = Buffer.from(dataText, 'base64url');
   try {
     return parseData(endpointText, data);
@@ -83,9 +85,17 @@ export function looksLikeInviteLink(text: string): boolean {
   return /underpass:\/\//i.test(text);
 }
 
-/** Replaces the secret part of every link. */
+/** Replaces the secret part of every link, and what could be that part of a link whose start is damaged or missing. */
 export function withoutInviteLinks(text: string): string {
-  return text.replace(/(underpass:\/\/[^\s/]*)\/[A-Za-z0-9_-]+/gi, '$1/(not shown)');
+  return text
+    .replace(/(underpass:\/\/[^\s/]*)\/[A-Za-z0-9_-]+/gi, '$1/(not shown)')
+    .replace(/[A-Za-z0-9_-]+/g, (word) => (looksLikeData(word) ? '(not shown)' : word));
+}
+
+/** 65 characters leave at least 15 bytes of the secret unknown, which nobody can guess. Names of peers are shorter, and
+ *  hardly any other long word mixes small letters, capitals and digits. */
+function looksLikeData(word: string): boolean {
+  return word.length > 65 && /[a-z]/.test(word) && /[A-Z]/.test(word) && /[0-9]/.test(word);
 }
 
 function parseEndpoint(text: string): InviteLink['endpoint'] | undefined {

@@ -106,6 +106,12 @@ describe('a damaged link (spec enrolment 1.2: "MUST refuse a link")', () => {
     }
   });
 
+  it('is recognised when something follows it', () => {
+    for (const rest of ['A', 'Ag', 'Agg', 'Aggg', '.', '/', '=', ')', '"']) {
+      expect(typeof parseInviteLink(KNOWN_TEXT + rest), rest).toBe('string');
+    }
+  });
+
   it('gives a reason for any text', () => {
     fc.assert(
       fc.property(fc.string(), (text) => {
@@ -139,6 +145,27 @@ describe('the secret of a link (spec enrolment 1.2: "MUST NOT print the data of 
       'two: underpass://relay.example.org:51820/(not shown), underpass://relay.example.org:51820/(not shown)!',
     );
     expect(withoutInviteLinks('nothing here')).toBe('nothing here');
+  });
+
+  it.each([
+    ['a damaged scheme', KNOWN_TEXT.replace('underpass:', 'undrepass:')],
+    ['no scheme', KNOWN_TEXT.slice('underpass://'.length)],
+    ['nothing before it', KNOWN_TEXT.slice(KNOWN_TEXT.lastIndexOf('/') + 1)],
+    ['nothing before it, and its end missing', KNOWN_TEXT.slice(KNOWN_TEXT.lastIndexOf('/') + 1, -26)],
+  ])('is removed although the link has %s', (_, text) => {
+    const shown = withoutInviteLinks(`'${text}' is not a name`);
+    expect(shown).toContain("(not shown)' is not a name");
+    expect(shown).not.toContain('GhscHR4f');
+  });
+
+  it('is not suspected in names and paths', () => {
+    for (const text of [
+      'aB3'.repeat(21),
+      'a'.repeat(80),
+      `/tmp/${'very-long-name-4'.repeat(8)}/Relay.toml`,
+    ]) {
+      expect(withoutInviteLinks(text)).toBe(text);
+    }
   });
 
   it('is recognised even in a damaged link', () => {
