@@ -50,8 +50,15 @@ async function* steps(
   flags: DoctorFlags,
   output: DoctorOutput,
 ): AsyncGenerator<StepResult> {
-  if (name !== undefined && (flags.config ?? flags.relay ?? flags.key) !== undefined) {
+  const given = flags.config ?? flags.relay ?? flags.relayKey ?? flags.key ?? flags.presharedKey;
+  if (name !== undefined && given !== undefined) {
     throw usageError("a relay's name cannot be combined with other options for it", 'give one or the other');
+  }
+  if (name === undefined && given === undefined) {
+    throw usageError(
+      'no relay is given',
+      "give a saved relay's name, --config FILE, or --relay, --relay-key and --key",
+    );
   }
   const file = name === undefined ? flags.config : savedRelay(name).file;
   let config: ClientConfig;

@@ -2,7 +2,7 @@
 import { createHash, randomFillSync } from 'node:crypto';
 import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { formatTarget, type InviteLink } from '@underpass/forward';
+import { formatTarget, type InviteLink, looksLikeInviteLink } from '@underpass/forward';
 import { CliError, systemReason, usageError } from '../cli-error.js';
 import { ExitCode } from '../exit-code.js';
 import { requireUnchangedByOthers } from '../file-trust.js';
@@ -25,6 +25,12 @@ export interface SavedRelay {
 /** @throws CliError when there is no relay of that name, or it cannot be a name */
 export function savedRelay(name: string, directory = savedRelaysDirectory()): SavedRelay {
   const file = fileOf(directory, name);
+  if (looksLikeInviteLink(name)) {
+    throw usageError(
+      "the link of an invite is given instead of a saved relay's name",
+      'enrol with it first: underpass client LINK',
+    );
+  }
   if (!isPeerName(name)) {
     throw usageError(
       `'${name}' is neither a link nor the name of a saved relay`,

@@ -104,15 +104,29 @@ describe('underpass doctor', () => {
     );
   });
 
-  it.each([[{ config: 'a.toml' }], [{ relay: { host: 'vps', port: 1 } }], [{ key: 'a.key' }]])(
-    'refuses a name beside %j',
-    async (flags) => {
-      await expect(runDoctor('vps', { ...flags, wait: 1 })).rejects.toMatchObject({
-        exitCode: ExitCode.usage,
-        message: "a relay's name cannot be combined with other options for it",
-      });
-    },
-  );
+  it.each([
+    [{ config: 'a.toml' }],
+    [{ relay: { host: 'vps', port: 1 } }],
+    [{ relayKey: new Uint8Array(32) }],
+    [{ key: 'a.key' }],
+    [{ presharedKey: 'a.psk' }],
+  ])('refuses a name beside %j', async (flags) => {
+    await expect(runDoctor('vps', { ...flags, wait: 1 })).rejects.toMatchObject({
+      exitCode: ExitCode.usage,
+      message: "a relay's name cannot be combined with other options for it",
+    });
+  });
+
+  it('takes no link, which it could not use up', async () => {
+    const link = 'underpass://192.0.2.1:51820/AQAB';
+    await expect(runDoctor(link, { wait: 1 })).rejects.toMatchObject({
+      exitCode: ExitCode.usage,
+      hint: 'enrol with it first: underpass client LINK',
+    });
+    await expect(runDoctor(undefined, { wait: 1 })).rejects.toMatchObject({
+      hint: expect.not.stringContaining('link'),
+    });
+  });
 
   it('needs a relay', async () => {
     await expect(runDoctor(undefined, { wait: 1 })).rejects.toThrow('no relay is given');

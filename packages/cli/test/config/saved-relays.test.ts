@@ -120,6 +120,11 @@ describe('a saved relay', () => {
     expect(messageFor('elsewhere')).toBe(
       'this machine knows no relay named elsewhere: it knows vps; underpass client LINK enrols at another',
     );
+    for (const link of ['underpass://192.0.2.1:51820/AQAB', 'UNDERPASS://x']) {
+      expect(messageFor(link)).toBe(
+        "the link of an invite is given instead of a saved relay's name: enrol with it first: underpass client LINK",
+      );
+    }
     for (const text of ['../../etc', 'https://example.org/x']) {
       expect(messageFor(text)).toBe(
         `'${text}' is neither a link nor the name of a saved relay: the link of an invite starts with underpass://`,
