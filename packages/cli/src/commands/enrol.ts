@@ -20,6 +20,7 @@ import {
   saveRelay,
 } from '../config/saved-relays.js';
 import { ExitCode } from '../exit-code.js';
+import { NAME_WORDS } from '../limits.js';
 import { publicKeyOf } from '../public-key.js';
 import { terminalProgress } from '../wait-progress.js';
 import { type EnrolRefusal, enrolFailure, linkFailure } from './enrol-text.js';
@@ -39,10 +40,7 @@ export async function relayOf(
     return savedRelay(argument);
   }
   if (as !== undefined && !isPeerName(as)) {
-    throw usageError(
-      `'${as}' cannot be a relay's name`,
-      'expected 1 to 64 letters, digits, dots, dashes and underscores',
-    );
+    throw usageError(`'${as}' cannot be a relay's name`, `expected ${NAME_WORDS}`);
   }
   hideArguments();
   const link = linkIn(argument === '-' ? await readSecretLine(2 * MAX_LINK_CHARACTERS) : argument);

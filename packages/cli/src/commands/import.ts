@@ -10,6 +10,7 @@ import { requireSecret } from '../file-trust.js';
 import { type ImportPlan, planImport } from '../import/import-plan.js';
 import { parseWireguardFile, wipeWireguardFile } from '../import/wireguard-file.js';
 import { writeKeyFile } from '../key-file.js';
+import { NAME_WORDS } from '../limits.js';
 import { makeDirectory } from '../make-directory.js';
 import { printLine, requireOutput } from '../terminal.js';
 import { writeFileWhole } from '../write-file.js';
@@ -22,10 +23,7 @@ export interface ImportFlags {
 export async function runImport(file: string, flags: ImportFlags): Promise<void> {
   const name = flags.as ?? path.basename(file).replace(/\.conf$/, '');
   if (!isPeerName(name)) {
-    throw usageError(
-      `'${name}' is not a name for a relay`,
-      'give one of 1 to 64 letters, digits, dots, dashes and underscores with --as',
-    );
+    throw usageError(`'${name}' is not a name for a relay`, `give one of ${NAME_WORDS} with --as`);
   }
   const bytes = readSecretFile(file);
   try {

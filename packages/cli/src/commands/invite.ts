@@ -8,7 +8,7 @@ import { type PeerRules, rulesText } from '../config/peer-rules.js';
 import { runningRelay } from '../control/ask-relay.js';
 import { ExitCode } from '../exit-code.js';
 import { type HostPort, parseHostPort, parseListenAddress } from '../host-port.js';
-import { DEFAULT_INVITE_MS, INVITE_GRACE_MS, MAX_INVITES } from '../limits.js';
+import { DEFAULT_INVITE_MS, INVITE_GRACE_MS, MAX_INVITES, NAME_WORDS } from '../limits.js';
 import { publicKeyOf } from '../public-key.js';
 import { addInvite, removeStored, sweepStore } from '../store/store-changes.js';
 import { printErrorLine, printLine, settleOutput, usesColor } from '../terminal.js';
@@ -35,10 +35,7 @@ export async function runInvite(name: string, flags: InviteFlags, nowMs = Date.n
   const { allow = [], expires = DEFAULT_INVITE_MS } = flags;
   const allowListen = listenRules(flags.allowListen, '--allow-listen');
   if (!isPeerName(name)) {
-    throw usageError(
-      `'${name}' cannot be a peer's name`,
-      'expected 1 to 64 letters, digits, dots, dashes and underscores',
-    );
+    throw usageError(`'${name}' cannot be a peer's name`, `expected ${NAME_WORDS}`);
   }
   if (allow.length === 0 && allowListen.length === 0) {
     throw usageError(`nothing is allowed for ${name}`, 'say what it may reach: --allow HOST:PORT');

@@ -34,6 +34,7 @@ import {
   MAX_KEEPALIVE_SECONDS,
   MAX_OUTAGE_HOURS,
   MAX_WORKERS,
+  NAME_WORDS,
 } from '../limits.js';
 import { LOG_LEVELS } from '../log-level.js';
 import type { KeyFiles } from './key-files.js';
@@ -59,9 +60,8 @@ export const publicKeyField = parsedField<Uint8Array>(
   decodePublicKey,
 );
 
-export const peerNameField = parsedField<string>(
-  'a name of 1 to 64 letters, digits, dots, dashes and underscores',
-  (text) => (isPeerName(text) ? text : undefined),
+export const peerNameField = parsedField<string>(`a name of ${NAME_WORDS}`, (text) =>
+  isPeerName(text) ? text : undefined,
 );
 
 export function isPeerName(text: string): boolean {

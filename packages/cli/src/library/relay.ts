@@ -11,7 +11,7 @@ import { type RelayEvent, type RelayPeerOptions, type Relay as Started, startRel
 import { silentLog, UnderpassError, unixTimeMs } from '@underpass/runtime';
 import { type HostPort, parseHostPort, parseListenAddress } from '../host-port.js';
 import { encodeKey } from '../key-text.js';
-import { DEFAULT_INVITE_MS, MAX_INVITE_MS, MAX_INVITES, MIN_INVITE_MS } from '../limits.js';
+import { DEFAULT_INVITE_MS, MAX_INVITE_MS, MAX_INVITES, MIN_INVITE_MS, NAME_WORDS } from '../limits.js';
 import { publicKeyOf } from '../public-key.js';
 import { Closing } from './closing.js';
 import { type EnrolledPeer, type InviteRules, Invites } from './invites.js';
@@ -97,10 +97,7 @@ class EmbeddedRelay extends EventEmitter<Api.RelayEvents> implements Api.Relay {
     const { expiresInMs = DEFAULT_INVITE_MS } = options;
     const refuse = (what: string, hint: string) => new UnderpassError('invalid-option', what, hint);
     if (!NAME_PATTERN.test(name)) {
-      throw refuse(
-        `'${name}' cannot be a peer's name`,
-        'expected 1 to 64 letters, digits, dots, dashes and underscores',
-      );
+      throw refuse(`'${name}' cannot be a peer's name`, `expected ${NAME_WORDS}`);
     }
     if (!(expiresInMs >= MIN_INVITE_MS && expiresInMs <= MAX_INVITE_MS)) {
       throw refuse(`expiresInMs: ${expiresInMs} is not possible`, 'expected a minute to 30 days');

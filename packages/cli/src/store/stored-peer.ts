@@ -9,6 +9,7 @@ import { type PeerRules, peerRulesOf, peerRulesShape } from '../config/peer-rule
 import { problemLines, schemaProblems } from '../config/schema-problems.js';
 import { readTomlDocument } from '../config/toml-document.js';
 import { ExitCode } from '../exit-code.js';
+import { NAME_WORDS } from '../limits.js';
 import { CONNECTED_FILE, ENROLLED_FILE, PEER_FILE } from './store-files.js';
 
 /** One directory of the store. Its preshared keys belong to the caller, who wipes them. */
@@ -69,9 +70,7 @@ export function loadStoredPeer(
   const folder = path.join(directory, name);
   if (!existsSync(folder)) return undefined;
   if (!isPeerName(name)) {
-    throw new ConfigError([
-      `${folder}:1: not a peer's name: expected 1 to 64 letters, digits, dots, dashes and underscores`,
-    ]);
+    throw new ConfigError([`${folder}:1: not a peer's name: expected ${NAME_WORDS}`]);
   }
   try {
     if (!existsSync(path.join(folder, PEER_FILE))) {

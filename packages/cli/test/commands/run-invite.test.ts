@@ -92,6 +92,13 @@ describe('underpass invite', () => {
     expect([storedBy(config, name), printed()]).toEqual([undefined, []]);
   });
 
+  it('says of a name with a wrong start what a name starts with', async () => {
+    const flags = { allow: rules('localhost:80'), endpoint: ENDPOINT, config };
+    await expect(runInvite('.x', flags, NOW)).rejects.toMatchObject({
+      hint: expect.stringContaining('of which the first is a letter or digit'),
+    });
+  });
+
   it('refuses a name that is taken, without telling the relay', async () => {
     await runRelayWith(config, reloads);
     const flags = { allow: rules('localhost:80'), endpoint: ENDPOINT, config };

@@ -234,7 +234,7 @@ metrics = 9100
       'a name with blanks',
       START + peer('my laptop', ALICE),
       [
-        'relay.toml:4: peer.name: found "my laptop", expected a name of 1 to 64 letters, digits, dots, dashes and underscores',
+        'relay.toml:4: peer.name: found "my laptop", expected a name of 1 to 64 letters, digits, dots, dashes and underscores, of which the first is a letter or digit',
       ],
     ],
     [
