@@ -3,9 +3,9 @@ import { existsSync } from 'node:fs';
 import { clientWords, relayWords } from '../check/config-words.js';
 import { CliError, ConfigError } from '../cli-error.js';
 import { loadClientConfig } from '../config/client-config.js';
+import { type ConfigKind, configKind } from '../config/config-kind.js';
 import { defaultConfigDirectory, defaultRelayConfigFile } from '../config/default-paths.js';
 import { savedNames, savedRelay } from '../config/saved-relays.js';
-import { valueAt } from '../config/schema-problems.js';
 import { readTomlDocument } from '../config/toml-document.js';
 import { ExitCode } from '../exit-code.js';
 import { failureOf } from '../failure-lines.js';
@@ -15,10 +15,6 @@ import { readRelayFiles } from './relay-files.js';
 export interface CheckFlags {
   readonly config?: string;
 }
-
-/** Keys that only one kind of config has. */
-const RELAY_KEYS = ['listen', 'peer'];
-const CLIENT_KEYS = ['relay', 'relay_public_key'];
 
 /** @throws CliError if any file has mistakes, after all have been checked */
 export async function runCheck({ config }: CheckFlags): Promise<void> {
@@ -73,11 +69,10 @@ function wordsOf(file: string): string[] {
 }
 
 /** @throws CliError if the file cannot be read, or could be either */
-function kindOf(file: string): 'relay' | 'client' {
-  const { value } = readTomlDocument(file);
-  const has = (keys: readonly string[]): boolean => keys.some((key) => valueAt(value, [key]) !== undefined);
-  const [isRelay, isClient] = [has(RELAY_KEYS), has(CLIENT_KEYS)];
-  if (isRelay !== isClient) return isRelay ? 'relay' : 'client';
-  const found = isRelay ? 'keys of both a relay and a client' : 'no key that tells a relay from a client';
+function kindOf(file: string): ConfigKind {
+  const kind = configKind(readTomlDocument(file));
+  if (kind === 'relay' || kind === 'client') return kind;
+  const found =
+    kind === 'both' ? 'keys of both a relay and a client' : 'no key that tells a relay from a client';
   throw new ConfigError([`${file}:1: found ${found}, expected either listen or relay`]);
 }

@@ -97,6 +97,11 @@ function checked(document: TomlDocument, keyFiles: KeyFiles): ClientConfig {
   };
 }
 
+/** The keys of a client's config. */
+export function clientConfigKeys(): string[] {
+  return Object.keys(clientSchema(new KeyFiles()).shape);
+}
+
 function clientSchema(keyFiles: KeyFiles) {
   return z.strictObject(
     {

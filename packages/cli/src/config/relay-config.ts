@@ -142,6 +142,11 @@ function checked(document: TomlDocument, keyFiles: KeyFiles): RelayConfig {
   };
 }
 
+/** The keys of a relay's config, without those of its tables. */
+export function relayConfigKeys(): string[] {
+  return Object.keys(relaySchema(new KeyFiles()).shape);
+}
+
 function relaySchema(keyFiles: KeyFiles) {
   const peerTable = z.strictObject(
     {

@@ -146,10 +146,36 @@ describe('underpass check of a file', () => {
   });
 
   it.each([
+    ['lisen = "1"\n', 'lisen: unknown key; did you mean listen?'],
+    ['Listen = "1"\n', 'Listen: unknown key; did you mean listen?'],
+    ['[[Peer]]\nname = "a"\n', '[[Peer]]: unknown key; did you mean [[peer]]?'],
+    ['workers = 0\n', 'workers: found 0'],
+    ['realy = "vps:1"\n', 'realy: unknown key; did you mean relay?'],
+    ['relay_pubic_key = "a"\n', 'relay_pubic_key: unknown key; did you mean relay_public_key?'],
+    ['local_forwards = 1\n', 'local_forwards: found 1'],
+  ])('says what a start would, although it has no key that tells what it is: %j', async (text, problem) => {
+    const file = path.join(temporaryDirectory(), 'some.toml');
+    writeFileSync(file, text);
+    await expect(runCheck({ config: file })).rejects.toThrow(problem);
+  });
+
+  it('knows by its place what an empty file is', async () => {
+    mkdirSync(path.join(home, 'relays'), { recursive: true, mode: 0o700 });
+    writeFileSync(path.join(home, 'relay.toml'), '');
+    await expect(runCheck({ config: path.join(home, 'relay.toml') })).rejects.toThrow(
+      'listen: found nothing',
+    );
+    const client = path.join(home, 'relays', 'vps.toml');
+    writeFileSync(client, '');
+    await expect(runCheck({ config: client })).rejects.toThrow('relay: found nothing');
+  });
+
+  it.each([
     ['listen = "1"\nrelay = "vps:1"\n', 'keys of both a relay and a client'],
     ['[[peer]]\nname = "a"\n[x]\nrelay_public_key = "b"\n', undefined],
     ['relay_public_key = "b"\n[[peer]]\nname = "a"\n', 'keys of both a relay and a client'],
     ['metrics = 1\n', 'no key that tells a relay from a client'],
+    ['congestoin = "bbr"\n', 'no key that tells a relay from a client'],
   ])('needs to know which of them it is: %j', async (text, found) => {
     const file = path.join(temporaryDirectory(), 'some.toml');
     writeFileSync(file, text);
