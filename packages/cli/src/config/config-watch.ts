@@ -7,12 +7,15 @@ import { DirectoryWatch } from '../directory-watch.js';
 /** How long a file must stay as it is. Some editors write a file in several steps, or remove it first. */
 export const CONFIG_SETTLE_MS = 500;
 
-/** Stands for one version of a file: it differs once the file has been written or replaced. Undefined for a file that is
+/** Stands for one version of a file: it differs once the file has been written or replaced, or got another mode or
+ *  owner, since a file that others could change is refused until then. Undefined for a file that is
  *  missing at the moment, and for a pipe, which can be read only once. */
 export function configVersion(file: string): string | undefined {
   try {
     const stats = statSync(file, { bigint: true });
-    return stats.isFile() ? `${stats.ino} ${stats.size} ${stats.mtimeNs}` : undefined;
+    return stats.isFile()
+      ? `${stats.ino} ${stats.size} ${stats.mtimeNs} ${stats.mode} ${stats.uid} ${stats.gid}`
+      : undefined;
   } catch {
     return undefined;
   }

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { systemTimers } from '@underpass/runtime';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -50,6 +50,14 @@ describe('the watch of a config', () => {
     timers.settle();
     expect(changes()).toBe(0);
     writeFileSync(file, 'new');
+    timers.look();
+    timers.settle();
+    expect(changes()).toBe(1);
+  });
+
+  it('reports a file that got another mode, because it may have been refused for the old one', () => {
+    const { file, timers, changes } = scene();
+    chmodSync(file, 0o600);
     timers.look();
     timers.settle();
     expect(changes()).toBe(1);
