@@ -5,7 +5,7 @@ import type { Log } from '@underpass/runtime';
 import { systemReason } from '../cli-error.js';
 import { openPrivately } from './private-file.js';
 
-/** Opens or creates the file with mode 0600, and warns that it exposes the traffic.
+/** Opens or creates the file with mode 0600, and warns that it exposes the traffic and this side's private key.
  *
  *  @returns a function that writes one line
  *  @throws CliError if the file cannot be opened, is a link, belongs to another user or is open to others */
@@ -13,7 +13,7 @@ export function openKeyLog(path: string, log: Log): (line: string) => void {
   const file = openPrivately(path, 'the key log', constants.O_APPEND);
   log.warn(
     { event: 'key-log', file: path },
-    `the key log is on: anyone who has ${path} can read this traffic`,
+    `the key log is on: anyone who has ${path} can read this traffic, and pose as this side`,
   );
   let isWorking = true;
   return (line) => {

@@ -26,7 +26,7 @@ describe('a key log', () => {
     openKeyLog(file, log)('LOCAL_STATIC_PRIVATE_KEY = b');
     expect(statSync(file).mode & 0o777).toBe(0o600);
     expect(readFileSync(file, 'utf8')).toBe('LOCAL_STATIC_PRIVATE_KEY = a\nLOCAL_STATIC_PRIVATE_KEY = b\n');
-    expect(warnings[0]).toContain('can read this traffic');
+    expect(warnings[0]).toContain('can read this traffic, and pose as this side');
     expect(warnings.join()).not.toContain('PRIVATE');
   });
 
