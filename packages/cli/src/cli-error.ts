@@ -51,6 +51,8 @@ const SYSTEM_REASONS: Readonly<Record<string, string>> = {
   ELOOP: 'too many symbolic links',
   ENOSPC: 'no space left',
   EROFS: 'the file system is read-only',
+  EMFILE: 'too many files are open',
+  ENFILE: 'too many files are open on this machine',
   EDQUOT: 'the quota is used up',
   EFBIG: 'the file has reached its size limit',
   EIO: 'input/output error',

@@ -61,6 +61,14 @@ export function bindError(what: string, cause: unknown): UnderpassError {
         'ports below 1024 usually need extra rights: choose a higher port',
         { cause },
       );
+    case 'EMFILE':
+    case 'ENFILE':
+      return new UnderpassError(
+        'cannot-bind',
+        `${what} cannot be opened: too many files are open`,
+        'each port takes a file or two: raise the limit (ulimit -n, or LimitNOFILE= in the unit of a service), or open fewer ports',
+        { cause },
+      );
     default:
       return new UnderpassError(
         'cannot-bind',

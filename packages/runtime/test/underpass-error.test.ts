@@ -14,7 +14,9 @@ describe('the explanation of a socket that cannot be bound', () => {
     ],
     ['EACCES', 'permission-denied', 'UDP port 5: the system does not permit this program', 'a higher port'],
     ['EPERM', 'permission-denied', 'UDP port 5: the system does not permit this program', 'a higher port'],
-    ['EMFILE', 'cannot-bind', 'UDP port 5 cannot be opened (EMFILE)', 'check the address and port'],
+    ['EMFILE', 'cannot-bind', 'UDP port 5 cannot be opened: too many files are open', 'ulimit -n'],
+    ['ENFILE', 'cannot-bind', 'UDP port 5 cannot be opened: too many files are open', 'ulimit -n'],
+    ['EINVAL', 'cannot-bind', 'UDP port 5 cannot be opened (EINVAL)', 'check the address and port'],
   ])('%s', (system, code, message, hint) => {
     const cause = failure(system);
     const error = bindError('UDP port 5', cause);
