@@ -14,14 +14,19 @@ const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
   EPERM: 'operation not permitted',
 };
 
+/** `network is unreachable` for ENETUNREACH; the code itself if there are no words for it. */
+export function systemErrorText(code: string): string {
+  return SYSTEM_ERRORS[code] ?? code;
+}
+
 /** For a relay whose system refused to send to a client. */
 export function cannotSendText(host: string, code: string): string {
-  return `this machine cannot send to ${host} (${SYSTEM_ERRORS[code] ?? code}): check its network and its own firewall`;
+  return `this machine cannot send to ${host} (${systemErrorText(code)}): check its network and its own firewall`;
 }
 
 /** What is wrong, without advice: `this machine cannot send to 192.0.2.1 (network is unreachable)`. */
 export function problemText({ kind, host, port, code }: ContactProblem): string {
-  const reason = SYSTEM_ERRORS[code] ?? code;
+  const reason = systemErrorText(code);
   switch (kind) {
     case 'unresolved':
       return code === 'ENOTFOUND' || code === 'ENODATA'

@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { formatTarget } from '@underpass/forward';
 import type { Address } from '@underpass/protocol';
 import { shortKey, systemCode } from '@underpass/runtime';
+import { systemErrorText } from '../commands/contact-text.js';
 import { formatDuration } from '../commands/traffic-totals.js';
 import type { Patient } from './patient.js';
 import { found, passed, type StepResult } from './step.js';
@@ -77,7 +78,9 @@ export async function checkSending(
   const working = addresses.filter((_, index) => !OWN_ERRORS.has(codes[index] ?? ''));
   const [first] = working;
   if (first === undefined) {
-    const places = addresses.map(({ address }, index) => `${address} (${codes[index] ?? ''})`);
+    const places = addresses.map(
+      ({ address }, index) => `${address} (${systemErrorText(codes[index] ?? '')})`,
+    );
     return { result: found('udp', 'cannot-send', places.join(', ')), hint: undefined };
   }
   const hint = codes.find((code) => code !== undefined && !OWN_ERRORS.has(code));
@@ -129,7 +132,7 @@ function silence(
   hint: string | undefined,
 ): StepResult {
   if (hint === 'ECONNREFUSED') return found('answer', 'port-closed', endpoint);
-  if (hint !== undefined) return found('answer', 'unreachable', `${endpoint} (${hint})`);
+  if (hint !== undefined) return found('answer', 'unreachable', `${endpoint} (${systemErrorText(hint)})`);
   const details = `${endpoint} was silent for ${formatDuration(waitedMs)}; this client's public key is ${shortKey(publicKey)}`;
   return found('answer', 'no-answer', details);
 }

@@ -63,7 +63,7 @@ export const FINDINGS = {
   'clocks-differ': {
     title: 'The clocks differ',
     advice:
-      'set the clock that is wrong; the tunnel works, but it would refuse a client whose clock is set back',
+      "set the clock that is wrong; the tunnel works, but a link expires by the relay's clock, and the times of the two logs do not match",
   },
   'relay-too-old': {
     title: 'The relay does not know probes',
