@@ -72,7 +72,8 @@ export class Registrar {
       return enrol?.(name, publicKey) ?? { status: 'not-allowed' };
     } catch (error) {
       // spec enrolment 4.2: a client whose key could not be kept has not enrolled
-      log.error({ event: 'enrol-failed', peer: name }, `${name} cannot enrol: ${String(error)}`);
+      const reason = error instanceof Error ? error.message : String(error);
+      log.error({ event: 'enrol-failed', peer: name }, `${name} cannot enrol: ${reason}`);
       return { status: 'internal-error' };
     }
   }

@@ -131,7 +131,7 @@ describe('a request to enrol (spec enrolment 4)', () => {
     expect(await ask()).toEqual({ status: 'internal-error' });
     expect(effects).toEqual(['enrol-refused']);
     expect(events[0]).toMatchObject({ advice: 'this relay could not keep its key' });
-    const text = 'phone cannot enrol: Error: no space left';
+    const text = 'phone cannot enrol: no space left';
     expect(logged).toEqual([{ event: 'enrol-failed', peer: 'phone', text }]);
   });
 });
