@@ -17,6 +17,11 @@ export function failureOf(error: unknown, environment: NodeJS.ProcessEnv = proce
   return { ...failure, lines: [...failure.lines, ...traceLines(error)] };
 }
 
+/** The same lines for the log, where nobody doubts whose they are. */
+export function failureTexts(error: unknown, environment?: NodeJS.ProcessEnv): string[] {
+  return failureOf(error, environment).lines.map((line) => line.replace(/^underpass: /, ''));
+}
+
 function withoutTrace(error: unknown): Failure {
   if (error instanceof ConfigError) return { exitCode: error.exitCode, lines: error.problems };
   if (error instanceof CliError) return { exitCode: error.exitCode, lines: [lineOf(error)] };

@@ -4,7 +4,7 @@ import type { Forward } from '@underpass/forward';
 import { type Log, systemTimers, type Timers } from '@underpass/runtime';
 import { type ClientConfig, loadClientConfig } from '../config/client-config.js';
 import { ConfigWatch } from '../config/config-watch.js';
-import { failureOf } from '../failure-lines.js';
+import { failureTexts } from '../failure-lines.js';
 import { isSameKey } from '../key-text.js';
 import { logForward } from './client-log.js';
 
@@ -91,7 +91,7 @@ export class ClientConfigFollower {
   }
 
   #logFailure(error: unknown): void {
-    for (const line of failureOf(error).lines) {
+    for (const line of failureTexts(error)) {
       this.#log.error({ event: 'reload-failed' }, `not reloaded: ${line}`);
     }
   }

@@ -6,7 +6,7 @@ import { CliError } from '../cli-error.js';
 import { loadRelayConfig, type RelaySettings, wipeKeys } from '../config/relay-config.js';
 import type { ReloadReport } from '../control/relay-control.js';
 import { ExitCode } from '../exit-code.js';
-import { failureOf } from '../failure-lines.js';
+import { failureTexts } from '../failure-lines.js';
 import type { ListenAddress } from '../host-port.js';
 import { encodeKey } from '../key-text.js';
 import { prepareForTraffic, prepareToStart } from '../v8-flags.js';
@@ -61,7 +61,7 @@ export async function reload(
     }
     return { peers: count, restartNeeded: keys };
   } catch (error) {
-    for (const line of failureOf(error).lines) log.error({ event: 'reload-failed' }, `not reloaded: ${line}`);
+    for (const line of failureTexts(error)) log.error({ event: 'reload-failed' }, `not reloaded: ${line}`);
     throw error;
   } finally {
     prepareForTraffic();

@@ -1,6 +1,6 @@
 /** Opens the control socket of a process that is also useful without one. */
 import type { Log } from '@underpass/runtime';
-import { failureOf } from '../failure-lines.js';
+import { failureTexts } from '../failure-lines.js';
 import {
   type ControlRoutes,
   type ControlServer,
@@ -25,9 +25,7 @@ export async function openControl(
     return server;
   } catch (error) {
     if (dial !== undefined && error instanceof ControlSocketInUse) throw error;
-    const reason = failureOf(error, {})
-      .lines.join('; ')
-      .replace(/^underpass: /, '');
+    const reason = failureTexts(error, {}).join('; ');
     log.warn(
       { event: 'no-control' },
       `underpass status and other commands cannot reach this process: ${reason}`,

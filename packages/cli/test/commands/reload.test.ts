@@ -99,7 +99,7 @@ describe('a reload', () => {
     const { lines, peers } = await reloadWith(undefined);
     expect(peers).toBeUndefined();
     expect(lines[0]?.message).toBe(
-      `not reloaded: underpass: ${file} is a pipe: only a config in a file can be read again`,
+      `not reloaded: ${file} is a pipe: only a config in a file can be read again`,
     );
   });
 
