@@ -55,8 +55,11 @@ function clientLines(report: ClientReport, [relay]: readonly MeasuredPeer[]): st
   ];
 }
 
+/** What the text of a forward does not show. */
+const KIND_TEXTS = { local: '', dynamic: ' (SOCKS and HTTP CONNECT)', udp: ' (UDP)' } as const;
+
 function forwardText({ text, kind, listen }: ForwardReport): string {
-  if (kind !== 'reverse') return `${text} on ${listen.join(' and ')}`;
+  if (kind !== 'reverse') return `${text}${KIND_TEXTS[kind]} on ${listen.join(' and ')}`;
   return listen.length === 0
     ? `${text} (reverse): the relay does not listen`
     : `${text} (reverse) on the relay's ${listen.join(' and ')}`;

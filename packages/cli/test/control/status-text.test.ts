@@ -82,13 +82,14 @@ describe('the status of a relay', () => {
     ]);
   });
 
-  it.each(['local', 'udp', 'dynamic'] as const)(
-    'says where this machine listens for a %s forward',
-    (kind) => {
-      const forwards = [{ kind, text: '1080', listen: ['127.0.0.1:1080', '[::1]:1080'] }];
-      expect(statusLines(aClient({ forwards }))).toContain('  1080 on 127.0.0.1:1080 and [::1]:1080');
-    },
-  );
+  it.each([
+    ['local', ''],
+    ['udp', ' (UDP)'],
+    ['dynamic', ' (SOCKS and HTTP CONNECT)'],
+  ] as const)('says where this machine listens for a %s forward', (kind, what) => {
+    const forwards = [{ kind, text: '1080', listen: ['127.0.0.1:1080', '[::1]:1080'] }];
+    expect(statusLines(aClient({ forwards }))).toContain(`  1080${what} on 127.0.0.1:1080 and [::1]:1080`);
+  });
 
   it('counts those that are connected among those of the config', () => {
     const peers = [aPeer(), aPeer({ name: 'phone', publicKey: 'cGhvbmU=', connected: false })];
