@@ -49,7 +49,7 @@ function enrolledClient(): NodeJS.ProcessEnv {
   mkdirSync(relays, { recursive: true, mode: 0o700 });
   newKey(relays, 'home');
   const { publicKey } = newKey(relays, 'relay');
-  const config = `relay = "192.0.2.1:51820"\nrelay_public_key = "${publicKey}"\nprivate_key_file = "home.key"\n`;
+  const config = `relay = "192.0.2.1:51820"\nrelay_public_key = "${publicKey}"\nprivate_key_file = "home.key"\nlocal_forwards = ["8080:localhost:80"]\n`;
   writeFileSync(path.join(relays, 'home.toml'), config, { mode: 0o600 });
   return { XDG_CONFIG_HOME: home };
 }

@@ -18,11 +18,18 @@ export interface ClientFacts {
 }
 
 /** @param isBeside  whether the key files must be in the config's directory
- *  @throws CliError if the config is wrong, or a key file is elsewhere */
+ *  @throws CliError if the config is wrong or forwards nothing, or a key file is elsewhere */
 export function clientFacts(file: string, isBeside: boolean): ClientFacts {
   const config = loadClientConfig(file);
   config.privateKey.fill(0);
   config.presharedKey?.fill(0);
+  if (config.forwards.length === 0) {
+    throw new CliError(
+      ExitCode.config,
+      `${file} forwards nothing, so its service would end as soon as it starts`,
+      'write the forwards into it, for example: local_forwards = ["8080:localhost:80"]',
+    );
+  }
   const { value, directory } = readTomlDocument(file);
   const secrets = ['private_key_file', 'preshared_key_file']
     .map((key) => valueAt(value, [key]))

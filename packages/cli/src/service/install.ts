@@ -36,6 +36,7 @@ export function uninstall(plan: UninstallPlan, { dryRun, isUser, machine, print 
   const present = plan.files.filter((file) => existsSync(file));
   if (dryRun) {
     for (const file of present) print(`Would remove ${file}`);
+    if (present.length === 0) print(`Would remove nothing: ${plan.unit} is not installed (${placeOf(plan)})`);
     return;
   }
   requireSystemd(machine);
@@ -43,7 +44,7 @@ export function uninstall(plan: UninstallPlan, { dryRun, isUser, machine, print 
   if (present.length === 0) {
     throw new CliError(
       ExitCode.failure,
-      `the service ${plan.unit} is not installed (${path.dirname(plan.files[1] ?? '')})`,
+      `the service ${plan.unit} is not installed (${placeOf(plan)})`,
       isUser
         ? 'if it is a service of the system, run this as root'
         : 'if it is a service of your user, give --user',
@@ -51,6 +52,11 @@ export function uninstall(plan: UninstallPlan, { dryRun, isUser, machine, print 
   }
   for (const file of present) print(remove(file));
   printRest(plan, isUser, print);
+}
+
+/** The directory of the unit. */
+function placeOf({ files }: UninstallPlan): string {
+  return path.dirname(files[1] ?? '');
 }
 
 function printRest(

@@ -16,18 +16,26 @@ beforeEach(() => {
 });
 
 /** Writes a client config that names that key file, and the key. */
-function configWith(keyFile: string): string {
+function configWith(keyFile: string, forwards = 'local_forwards = ["8080:localhost:80"]'): string {
   const file = path.join(directory, 'client.toml');
   const key = path.resolve(directory, keyFile);
   mkdirSync(path.dirname(key), { recursive: true });
   writeKeyFile(key, KEY);
   writeFileSync(
     file,
-    `relay = "vpn.example.org:51820"\nrelay_public_key = "${RELAY}"\nprivate_key_file = "${keyFile}"\n`,
+    `relay = "vpn.example.org:51820"\nrelay_public_key = "${RELAY}"\nprivate_key_file = "${keyFile}"\n${forwards}\n`,
     { mode: 0o600 },
   );
   return file;
 }
+
+it('a service without a forward is refused, because its client would end at once', () => {
+  const empty = { 'a.key': '', 'b.key': 'local_forwards = []' };
+  for (const [keyFile, forwards] of Object.entries(empty)) {
+    expect(() => clientFacts(configWith(keyFile, forwards), false)).toThrow(/client\.toml forwards nothing/);
+  }
+  expect(clientFacts(configWith('c.key'), false)).toMatchObject({ ports: [8080] });
+});
 
 it.each(['keys/client.key', './client.key'])(
   'a key file of a service stands beside its config under its bare name, and not as %s',

@@ -131,6 +131,12 @@ describe('removing a service', () => {
     uninstall(planUninstall(relay, false, machine), { isUser: false, dryRun: true, machine, print });
     expect(printed[0]).toBe(`Would remove ${unit}`);
     expect(existsSync(unit)).toBe(true);
+    rmSync(unit);
+    rmSync(machine.directories.sysusers, { recursive: true });
+    uninstall(planUninstall(relay, false, machine), { isUser: false, dryRun: true, machine, print });
+    expect(printed.at(-1)).toBe(
+      `Would remove nothing: underpass-relay is not installed (${path.dirname(unit)})`,
+    );
   });
 
   it('is an error if it is not installed', () => {
