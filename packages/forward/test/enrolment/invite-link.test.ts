@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import {
   formatInviteLink,
   type InviteLink,
@@ -112,6 +112,44 @@ describe('a damaged link (spec enrolment 1.2: "MUST refuse a link")', () => {
     }
   });
 
+  it('is recognised when it is written with the other digits of base64, or goes on behind its data', () => {
+    const inPlainBase64 = KNOWN_TEXT.replaceAll('_', '/').replaceAll('-', '+');
+    expect(KNOWN_TEXT).toMatch(/_.*-|-.*_/);
+    for (const text of [inPlainBase64, KNOWN_TEXT.replaceAll('-', '+'), `${KNOWN_TEXT}/`, `${KNOWN_TEXT}/a`])
+      expect(parseInviteLink(text)).toBe('altered');
+  });
+
+  it('is recognised when its endpoint is none, although its checksum is right', () => {
+    const linkTo = (endpoint: string): string => {
+      const start = `underpass://${endpoint}/`;
+      const data = Buffer.from(KNOWN_TEXT.split('/').at(-1) ?? '', 'base64url');
+      const hash = createHash('sha256').update(start).update(data.subarray(0, -4)).digest();
+      data.set(hash.subarray(0, 4), data.length - 4);
+      return start + data.toString('base64url');
+    };
+    expect(linkTo('relay.example.org:51820')).toBe(KNOWN_TEXT);
+    expect(parseInviteLink(linkTo('[::1]:1'))).toMatchObject({ endpoint: { host: '::1', port: 1 } });
+    for (const endpoint of [
+      'relay.example',
+      '',
+      ':1',
+      'a:0',
+      'a:65536',
+      '[a]:1',
+      '::1:1',
+      '127.1:1',
+      '[::1:1',
+    ])
+      expect([endpoint, parseInviteLink(linkTo(endpoint))]).toEqual([endpoint, 'altered']);
+  });
+
+  it('is not looked at if it is longer than any link', () => {
+    const start = 'underpass://';
+    const longest = `${start}${'a'.repeat(MAX_LINK_CHARACTERS - start.length)}`;
+    expect(parseInviteLink(longest)).toBe('truncated');
+    expect(parseInviteLink(`${longest}a`)).toBe('not-a-link');
+  });
+
   it('gives a reason for any text', () => {
     fc.assert(
       fc.property(fc.string(), (text) => {
@@ -166,6 +204,25 @@ describe('the secret of a link (spec enrolment 1.2: "MUST NOT print the data of 
     ]) {
       expect(withoutInviteLinks(text)).toBe(text);
     }
+  });
+
+  it('stays nowhere but in the link, and in what is read of it', () => {
+    const held: Buffer[] = [];
+    const { alloc, from } = Buffer;
+    const noting = (call: (...parameters: never[]) => Buffer) =>
+      ((...parameters: never[]) => {
+        const made = call(...parameters);
+        held.push(made);
+        return made;
+      }) as never;
+    vi.spyOn(Buffer, 'alloc').mockImplementation(noting(alloc.bind(Buffer)));
+    vi.spyOn(Buffer, 'from').mockImplementation(noting(from.bind(Buffer)));
+    const damaged = KNOWN_TEXT.replace('AQAB', 'AQAC');
+    const outcomes = [formatInviteLink(KNOWN), parseInviteLink(KNOWN_TEXT), parseInviteLink(damaged)];
+    vi.restoreAllMocks();
+    expect(outcomes).toEqual([KNOWN_TEXT, KNOWN, 'altered']);
+    expect(held.length).toBeGreaterThanOrEqual(3);
+    for (const data of held) expect(data.every((byte) => byte === 0)).toBe(true);
   });
 
   it('is recognised even in a damaged link', () => {

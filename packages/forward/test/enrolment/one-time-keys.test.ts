@@ -21,6 +21,14 @@ describe('the one-time keys (spec enrolment 2.1)', () => {
     expect(privateKey).toEqual(clamped);
   });
 
+  it('are clamped whatever the secret is (RFC 7748 §5)', () => {
+    for (let i = 0; i < 64; i++) {
+      const { privateKey } = oneTimeKeys(new Uint8Array(32).fill(i), relay);
+      const [first, last] = [privateKey[0] as number, privateKey[31] as number];
+      expect([first & 7, last & 0xc0]).toEqual([0, 0x40]);
+    }
+  });
+
   it('differ for another secret and for another relay', () => {
     const all = [oneTimeKeys(secret, relay), oneTimeKeys(relay, relay), oneTimeKeys(secret, secret)].flatMap(
       ({ privateKey, presharedKey }) => [privateKey, presharedKey],
