@@ -4,6 +4,7 @@ import { type Bind, formatTarget, type LocalForward, type ReverseForward } from 
 import {
   formatPlace,
   MAX_RANGE_PORTS,
+  parseAnyTarget,
   parseDynamicForward,
   parseLocalForwards,
   parseReverseForwards,
@@ -113,6 +114,11 @@ describe('a forward specification', () => {
     for (const forward of forwards) expect(parseLocalForwards(forward.text)).toEqual([forward]);
     const most = parseLocalForwards(`1-${MAX_RANGE_PORTS}:a:1-${MAX_RANGE_PORTS}`);
     expect(most).toHaveLength(MAX_RANGE_PORTS);
+    const more = MAX_RANGE_PORTS + 1;
+    expect(parseLocalForwards(`1-${more}:a:1-${more}`)).toEqual({
+      reason: `'1-${more}' has more than ${MAX_RANGE_PORTS} ports: write several ranges`,
+    });
+    expect(parseLocalForwards('7-7:a:9-9')).toMatchObject([{ text: '7-7:a:9-9', target: { port: 9 } }]);
   });
 
   it('takes ,proxy-protocol behind it, and keeps it in the text', () => {
@@ -196,6 +202,30 @@ describe('a target', () => {
     ['ssh://example.com:22', 'contains ssh:// as in a URL'],
   ])('refuses %j and names the faulty part', (text, reason) => {
     expect(parseTarget(text)).toEqual({ reason: expect.stringContaining(reason) });
+  });
+});
+
+describe('a target of any kind', () => {
+  it.each([
+    ['example.com:22', { host: 'example.com', port: 22 }],
+    ['example.com:53/udp', { host: 'example.com', port: 53, protocol: 'udp' }],
+    ['[::1]:53/udp', { host: '::1', port: 53, protocol: 'udp' }],
+    ['unix:/run/udp', { path: '/run/udp' }],
+    ['unix:/run/a/udp', { path: '/run/a/udp' }],
+  ])('reads %s', (text, target) => {
+    expect(parseAnyTarget(text)).toEqual(target);
+  });
+
+  it.each([
+    ['example.com/udp', 'expected host:port'],
+    ['/udp', 'expected host:port'],
+    ['example.com:53/tcp', "'53/tcp' is not a valid port"],
+    ['example.com:0/udp', "'0' is not a valid port for example.com"],
+    ['udp://example.com:53', 'contains udp:// as in a URL: write example.com:53'],
+    ['unix:///run/app.sock', 'contains unix:// as in a URL: write unix:/run/app.sock'],
+    ['x unix://run/app.sock', 'contains unix:// as in a URL: write unix:/run/app.sock'],
+  ])('refuses %s', (text, reason) => {
+    expect(parseAnyTarget(text)).toEqual({ reason: expect.stringContaining(reason) });
   });
 });
 

@@ -13,7 +13,7 @@ function setUp(...arrived: Uint8Array[]) {
   const timers = new FakeTimers();
   const stream = new FakeStream(4);
   for (const bytes of arrived) stream.arrive(bytes);
-  const heard: unknown[] = [];
+  const heard: unknown[][] = [];
   const note =
     (what: string) =>
     (...details: unknown[]) => {
@@ -137,5 +137,56 @@ describe('a request', () => {
     const { request, timers } = setUp(REQUEST);
     request.start();
     expect(timers.delaysMs).toEqual([]);
+  });
+
+  it('may arrive in pieces, within a limited time that ends when it is there', () => {
+    const { request, stream, timers, take } = setUp(REQUEST.subarray(0, 3));
+    request.start();
+    stream.arrive(REQUEST.subarray(3, 5));
+    request.onReadable();
+    expect([take(), timers.pending]).toEqual([[], 1]);
+    stream.arrive(REQUEST.subarray(5));
+    request.onReadable();
+    expect([take(), timers.pending]).toEqual([[['start']], 0]);
+  });
+
+  it('that does not arrive in time is refused, once', () => {
+    const { request, stream, timers, take } = setUp(REQUEST.subarray(0, 3));
+    request.start();
+    timers.advance(REQUEST_TIMEOUT_MS - 1);
+    expect(take()).toEqual([]);
+    timers.advance(1);
+    const why = 'the request was not complete within 10 s';
+    const refused = ['refused', 4, undefined, 'malformed-request', why];
+    expect(take()).toEqual([['decided'], refused, ['wake']]);
+    stream.arrive(REQUEST.subarray(3));
+    request.onReadable();
+    request.onClosed();
+    expect([take(), timers.pending]).toEqual([[], 0]);
+    expect([...stream.written]).toEqual([...encodeStatus('malformed-request')]);
+  });
+
+  it.each<[string, Uint8Array, boolean, string]>([
+    ['is nonsense', Uint8Array.of(0xff), false, 'the request could not be read'],
+    ['ends too soon', REQUEST.subarray(0, 3), true, 'the stream ended before the request was complete'],
+    ['is empty', new Uint8Array(), true, 'the stream ended before the request was complete'],
+  ])('that %s is refused at once, and nothing behind it is read', (_, bytes, isFinished, why) => {
+    const { request, stream, timers, take } = setUp(bytes);
+    if (isFinished) stream.arriveFin();
+    request.start();
+    const refused = ['refused', 4, undefined, 'malformed-request', why];
+    expect(take()).toEqual([['decided'], refused, ['wake']]);
+    expect([timers.delaysMs, [...stream.written]]).toEqual([[], [...encodeStatus('malformed-request')]]);
+    stream.arrive(REQUEST);
+    request.onReadable();
+    expect([take(), stream.written.length]).toEqual([[], 1]);
+  });
+
+  it('that its service decides is decided once', () => {
+    const { request, take } = setUp(REQUEST);
+    request.start();
+    request.open();
+    request.refuse('internal-error', 'late');
+    expect(take().filter(([what]) => what === 'decided')).toHaveLength(1);
   });
 });

@@ -1,12 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { MAX_PROBE_BYTES } from '../src/probe/probe-limits.js';
 import {
   decodeRequest,
   decodeStatus,
   encodeRequest,
   encodeStatus,
+  isRequestable,
   MAX_REQUEST_BYTES,
   REQUEST_STATUSES,
+  requestFor,
   type StreamRequest,
 } from '../src/request.js';
 import { decodeListenAnswer, encodeListenAnswer } from '../src/reverse/reverse-requests.js';
@@ -175,6 +178,94 @@ describe('a request (spec streams 6.1)', () => {
     expect(() => encodeRequest({ kind: 'incoming', listener: 0, host: 'fe80::1%2', port: 80 })).toThrow(
       RangeError,
     );
+  });
+});
+
+describe('a target that a request can carry (spec streams 6.1)', () => {
+  it.each<[string, number, boolean]>([
+    ['a', 1, true],
+    ['a', 65_535, true],
+    ['a', 0, false],
+    ['a', 65_536, false],
+    ['a', 1.5, false],
+    ['a', Number.NaN, false],
+    ['', 1, false],
+    ['a'.repeat(255), 1, true],
+    ['a'.repeat(256), 1, false],
+    ['2001:db8::1', 1, true],
+    ['a/b', 1, false],
+    ['ä', 1, false],
+  ])('is %s with the port %d: %s', (name, port, expected) => {
+    expect(isRequestable(name, port)).toBe(expected);
+    const encode = () => encodeRequest({ kind: 'tcp', host: name, port });
+    if (expected) expect(decodeRequest(encode())).toMatchObject({ ok: true, value: { host: name, port } });
+    else expect(encode).toThrow(RangeError);
+  });
+
+  it.each([
+    [{ path: '/a' }, { kind: 'unix', path: '/a' }],
+    [
+      { host: 'a', port: 1 },
+      { kind: 'tcp', host: 'a', port: 1 },
+    ],
+    [
+      { host: 'a', port: 1, protocol: 'udp' },
+      { kind: 'udp', host: 'a', port: 1 },
+    ],
+  ] as const)('is asked for by its kind: %j', (target, expected) => {
+    expect(requestFor(target)).toEqual(expected);
+  });
+
+  it.each([
+    ['a host without a length', [1, 0, 0, 80], 'malformed'],
+    ['port 0', [1, 1, 0x61, 0, 0], 'malformed'],
+    ['a host that is none', [1, 1, 0x20, 0, 80], 'malformed'],
+    ['half a port', [1, 1, 0x61, 0x12], 'incomplete'],
+    ['a path without a length', [2, 0, 0x2f], 'malformed'],
+    ['a path that is too long', [2, MAX_UNIX_PATH_BYTES + 1], 'malformed'],
+    ['half a path', [2, 3, 0x2f, 0x61], 'incomplete'],
+    ['a path that is none', [2, 1, 0x61], 'malformed'],
+    ['a kind that is none', [0], 'malformed'],
+    ['nothing', [], 'incomplete'],
+  ])('is not there in %s', (_, bytes, reason) => {
+    expect(decodeRequest(Uint8Array.from(bytes))).toEqual({ ok: false, reason });
+  });
+
+  it('has a port of two bytes, and what is behind it is not part of it', () => {
+    expect(decodeRequest(Uint8Array.of(3, 1, 0x61, 0x12, 0x34, 0xff))).toEqual({
+      ok: true,
+      value: { kind: 'udp', host: 'a', port: 0x1234 },
+      bytesRead: 5,
+    });
+    expect(decodeRequest(Uint8Array.of(2, 2, 0x2f, 0x61, 0xff))).toEqual({
+      ok: true,
+      value: { kind: 'unix', path: '/a' },
+      bytesRead: 4,
+    });
+  });
+});
+
+describe('a request to probe (spec probe 1)', () => {
+  const probe = (downloadBytes: number) => encodeRequest({ kind: 'probe', downloadBytes });
+
+  it('has a number of bytes up to the limit', () => {
+    expect([...probe(0x1234)]).toEqual([7, 0, 0, 0x12, 0x34]);
+    for (const downloadBytes of [0, 1, MAX_PROBE_BYTES]) {
+      const bytes = Uint8Array.of(99, ...probe(downloadBytes), 99).subarray(1);
+      expect(decodeRequest(bytes)).toEqual({
+        ok: true,
+        value: { kind: 'probe', downloadBytes },
+        bytesRead: 5,
+      });
+    }
+    for (const downloadBytes of [-1, MAX_PROBE_BYTES + 1, Number.NaN])
+      expect(() => probe(downloadBytes)).toThrow(RangeError);
+    expect(decodeRequest(Uint8Array.of(7, 4, 0, 0, 1))).toEqual({ ok: false, reason: 'malformed' });
+  });
+
+  it('is incomplete at every truncation', () => {
+    for (let length = 0; length < 5; length++)
+      expect(decodeRequest(probe(9).subarray(0, length))).toEqual({ ok: false, reason: 'incomplete' });
   });
 });
 
