@@ -54,6 +54,20 @@ describe.each(EVERY_SUITE)('the %s suite', (name, create) => {
     expect(() => aead.open(0, 0, new Uint8Array(32), 0, 32)).toThrow(AssertionError);
   });
 
+  it('takes only keys of 32 bytes', () => {
+    const suite = create();
+    const key = new Uint8Array(32).fill(9);
+    for (const other of [new Uint8Array(31).fill(9), new Uint8Array(33).fill(9)]) {
+      expect(() => suite.x25519(other, key)).toThrow();
+      expect(() => suite.x25519(key, other)).toThrow();
+      expect(() => suite.x25519PublicKey(other)).toThrow();
+      expect(() => suite.aead(other)).toThrow(AssertionError);
+      const [nonce, sealed] = [new Uint8Array(24), new Uint8Array(20)];
+      expect(() => suite.xaeadSeal(other, nonce, sealed, nonce)).toThrow();
+      expect(() => suite.xaeadOpen(other, nonce, sealed, nonce)).toThrow();
+    }
+  });
+
   it('keeps the keys of many ciphers apart', () => {
     const suite = create();
     const aeads = Array.from({ length: 40 }, (_, i) => suite.aead(new Uint8Array(32).fill(i)));
@@ -72,6 +86,31 @@ describe.each(EVERY_SUITE)('the %s suite', (name, create) => {
 });
 
 describe('the sodium suite', () => {
+  it('leaves the curve, packets and cookies to its library', () => {
+    const calls: string[] = [];
+    const noting = (name: string) => () => calls.push(name) > 0;
+    const cipher = (name: string) => ({ encrypt: noting(`${name} seals`), decrypt: noting(`${name} opens`) });
+    const suite = createSodiumSuite({
+      aead: cipher('aead'),
+      xaead: cipher('xaead'),
+      scalarmult: (shared: Uint8Array) => {
+        shared.fill(1);
+        return calls.push('curve') > 0;
+      },
+      scalarmultBase: noting('public key'),
+    } as unknown as Sodium);
+    const key = new Uint8Array(32).fill(9);
+    const nonce = key.subarray(0, 24);
+    expect(suite.x25519(key, key)).toEqual(new Uint8Array(32).fill(1));
+    suite.x25519PublicKey(key);
+    suite.aead(key).seal(0, 0, new Uint8Array(20), 0, 4);
+    suite.aead(key).open(0, 0, new Uint8Array(20), 0, 20);
+    suite.xaeadSeal(key, nonce, key, key);
+    suite.xaeadOpen(key, nonce, key, key);
+    const ciphers = ['aead seals', 'aead opens', 'xaead seals', 'xaead opens'];
+    expect(calls).toEqual(['curve', 'public key', ...ciphers]);
+  });
+
   it('wipes the key of a destroyed cipher', () => {
     const keys: Uint8Array[] = [];
     const suite = createSodiumSuite({
