@@ -74,6 +74,33 @@ describe('a file that grants access', () => {
   });
 });
 
+describe('the directories above a file', () => {
+  it('are checked up to the home directory: those above belong to the system', () => {
+    const { directory, check } = setUp();
+    const above = path.dirname(directory);
+    chmodSync(above, 0o777);
+    expect(check()).toThrow('can be changed by other users');
+    vi.stubEnv('HOME', directory);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    expect(check()).not.toThrow();
+    chmodSync(directory, 0o777);
+    expect(check()).toThrow('can be changed by other users');
+  });
+});
+
+it('nothing is refused where users have no numbers, as on Windows', () => {
+  const { file, check } = setUp();
+  chmodSync(file, 0o666);
+  const secret = () => requireSecret(file, statSync(file), 'the key file');
+  expect(check()).toThrow();
+  expect(secret).toThrow();
+  const { geteuid } = process;
+  Object.assign(process, { geteuid: undefined });
+  onTestFinished(() => void Object.assign(process, { geteuid }));
+  expect(check()).not.toThrow();
+  expect(secret).not.toThrow();
+});
+
 describe('a file with a secret', () => {
   it.runIf(isRoot)('is refused unless the user owns it', () => {
     const { file } = setUp();
@@ -106,6 +133,14 @@ describe.skipIf(process.platform === 'win32')('a secret that systemd hands to a 
 
   it.runIf(isRoot)("may belong to root, with an access list for the service's user", () => {
     expect(credential(0o440).check).not.toThrow();
+  });
+
+  it.runIf(isRoot)("may belong to the service's user, and to no other", () => {
+    const { file, check } = credential(0o400);
+    chownSync(file, service.uid, service.gid);
+    expect(check).not.toThrow();
+    chownSync(file, service.uid + 1, service.gid);
+    expect(check).toThrow('belongs to another user');
   });
 
   it('is refused if others can read it, or the group can change it', () => {
