@@ -143,6 +143,8 @@ async function start(file: string, flags: RelayFlags): Promise<StartedRelay> {
   const config = loadRelayConfig(file);
   const settings: RunningSettings = { atStart: settingsOf(config), name: config.name };
   const { atStart } = settings;
+  const workers = flags.workers ?? atStart.workers ?? 1;
+  if (workers > 1) refuseBesideWorkers(flags);
   const log = await openLog(flags.logLevel ?? atStart.logLevel ?? 'info');
   const recordings = openRecordings(flags, 'relay', log);
   const metricsAt = flags.metrics ?? atStart.metrics;
@@ -176,7 +178,6 @@ async function start(file: string, flags: RelayFlags): Promise<StartedRelay> {
     tap: joinTaps(recordings.tap, inspect?.sampler),
     watch: inspect?.sampler,
   };
-  const workers = flags.workers ?? atStart.workers ?? 1;
   const facts = relayFacts(file, atStart.publicKey);
   const relay =
     workers === 1
@@ -196,25 +197,21 @@ async function startWatched(
   name: string,
 ): Promise<Relay> {
   const relay = await startRelay(options);
-  recordings.watch(() => relay.status().peers.map(({ stats }) => stats));
+  recordings.begin(() => relay.status().peers.map(({ stats }) => stats));
   inspect?.serve(inspectedRelay(name, relay));
   return relay;
 }
 
-/** Divides the peers among processes.
- *  @throws CliError if they cannot be recorded or inspected */
-async function startWorkers(
-  { tap, watch, socket, onFatal: _, ...options }: RelayOptions,
-  workers: number,
-): Promise<SharedRelay> {
-  if (watch !== undefined) {
+/** @throws CliError for what several processes cannot do, before a file or a port is opened for it */
+function refuseBesideWorkers({ inspect, capture, qlog, socket }: RelayFlags): void {
+  if (inspect !== undefined) {
     throw new CliError(
       ExitCode.usage,
       'the inspector shows one process, and cannot show a relay of several workers',
       'leave out --workers, or --inspect',
     );
   }
-  if (tap !== undefined) {
+  if (capture !== undefined || qlog !== undefined) {
     throw new CliError(
       ExitCode.usage,
       'the traffic of several workers cannot be recorded',
@@ -228,6 +225,13 @@ async function startWorkers(
       'leave out --workers, or --socket',
     );
   }
+}
+
+/** Divides the peers among processes. */
+async function startWorkers(
+  { tap: _tap, watch: _watch, socket: _socket, onFatal: _, ...options }: RelayOptions,
+  workers: number,
+): Promise<SharedRelay> {
   const { spawnRelayWorker } = await import('./spawn-relay-worker.js');
   return startSharedRelay({ ...options, workers, spawn: spawnRelayWorker });
 }

@@ -204,7 +204,7 @@ async function start(
     // The endpoint has its own copies.
     config.privateKey.fill(0);
     config.presharedKey?.fill(0);
-    recordings.watch(() => [client.status().relay]);
+    recordings.begin(() => [client.status().relay]);
     inspect?.serve(inspectedClient(name, client));
     control.serve(client);
     return client;

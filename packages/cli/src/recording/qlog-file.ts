@@ -1,5 +1,5 @@
 /** `--qlog FILE`: writes packets, losses and the congestion window as events, for qvis. */
-import { fstatSync, ftruncateSync } from 'node:fs';
+import { fstatSync } from 'node:fs';
 import { createPortableSuite } from '@underpass/protocol';
 import { type DatagramTap, type Log, monotonicMs, unixTimeMs } from '@underpass/runtime';
 import { type PeerMetrics, Qlog } from '@underpass/trace';
@@ -16,13 +16,15 @@ const METRICS_INTERVAL_MS = 5;
 export interface RunningQlog {
   readonly tap: DatagramTap;
   readonly keyLog: (line: string) => void;
+  /** Empties the file and writes it from now on, with what was recorded so far. */
+  begin(): void;
   /** Sets where the statistics of the peers come from. */
   watch(peers: () => readonly PeerMetrics[]): void;
   /** Resolves when everything is on the disk. */
   close(): Promise<void>;
 }
 
-/** Opens or empties the file, with mode 0600. It will contain no secrets, but who talks to whom, when and how much.
+/** Opens or creates the file, with mode 0600. It will contain no secrets, but who talks to whom, when and how much.
  *
  *  @throws CliError if the file cannot be opened, is no regular file, is a link, belongs to another user or is open to
  *    others */
@@ -31,9 +33,9 @@ export function openQlog(path: string, place: 'client' | 'relay', log: Log): Run
   if (!fstatSync(file).isFile()) {
     throw new CliError(ExitCode.config, `the qlog ${path} is not a regular file`, 'choose another file');
   }
-  ftruncateSync(file);
   const output = new RecordingFile({
     file,
+    isHeld: true,
     onStopped: (error) => {
       const reason = error === undefined ? 'it has reached its largest size' : systemReason(error);
       log.warn({ event: 'qlog-stopped' }, `the qlog ${path} stops here (${reason})`);
@@ -68,6 +70,7 @@ export function openQlog(path: string, place: 'client' | 'relay', log: Log): Run
       },
     },
     keyLog: (line) => qlog.handleKeyLogLine(line),
+    begin: () => output.begin(),
     watch(source) {
       peers = source;
     },

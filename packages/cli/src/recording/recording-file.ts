@@ -1,4 +1,4 @@
-import { close, ftruncate, write } from 'node:fs';
+import { close, ftruncate, ftruncateSync, write } from 'node:fs';
 
 /** The largest file, 1 GiB: about a million datagrams. */
 export const MAX_RECORDING_BYTES = 2 ** 30;
@@ -8,6 +8,8 @@ export const MAX_WAITING_BYTES = 16 * 2 ** 20;
 export interface RecordingFileOptions {
   /** A descriptor that is open for writing. This object closes it. */
   readonly file: number;
+  /** Keeps the file as it is until `begin` is called. */
+  readonly isHeld?: boolean;
   /** Called once when nothing more is written: with an error of the system, or undefined when the file has reached its
    *  limit. */
   readonly onStopped: (error: Error | undefined) => void;
@@ -20,7 +22,9 @@ export interface RecordingFileOptions {
  *  The pieces are written in their order, one system call at a time; what comes meanwhile waits. Three things are
  *  bounded. When too many bytes wait, because the disk is slower than the tunnel, further pieces are refused until some
  *  have been written. When the file reaches its limit, or the system reports an error such as a full disk, the file ends
- *  for good, behind a whole piece. */
+ *  for good, behind a whole piece.
+ *
+ *  A held file may have an older recording, or be that of another process. Nothing touches it until `begin`. */
 export class RecordingFile {
   readonly #options: RecordingFileOptions;
   readonly #limitBytes: number;
@@ -32,14 +36,24 @@ export class RecordingFile {
   /** Including what waits. */
   #totalBytes = 0;
   #isWriting = false;
+  #isHeld: boolean;
   #isStopped = false;
   #isClosing = false;
   #onIdle: (() => void) | undefined;
 
   constructor(options: RecordingFileOptions) {
     this.#options = options;
+    this.#isHeld = options.isHeld ?? false;
     this.#limitBytes = options.limitBytes ?? MAX_RECORDING_BYTES;
     this.#waitingLimitBytes = options.waitingLimitBytes ?? MAX_WAITING_BYTES;
+  }
+
+  /** Empties a held file, and writes what waits.
+   *  @throws the system's error */
+  begin(): void {
+    ftruncateSync(this.#options.file);
+    this.#isHeld = false;
+    this.#writeNext();
   }
 
   /** Takes a piece, which must not change any more.
@@ -58,7 +72,7 @@ export class RecordingFile {
     return true;
   }
 
-  /** Resolves when everything is written, or has failed, and the file is closed. Nothing may be appended after it. If
+  /** Resolves when everything is written, or has failed, and the file is closed. A held file stays as it is. Nothing may be appended after it. If
    *  the last pieces cannot be written, `onStopped` is called first. */
   async close(): Promise<void> {
     this.#isClosing = true;
@@ -71,7 +85,7 @@ export class RecordingFile {
   }
 
   #writeNext(): void {
-    if (this.#isWriting) return;
+    if (this.#isWriting || this.#isHeld) return;
     if (this.#waiting.length === 0) {
       this.#onIdle?.();
       return;

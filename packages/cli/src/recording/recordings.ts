@@ -16,8 +16,9 @@ export interface RecordingFlags {
 export interface Recordings {
   readonly keyLog: ((line: string) => void) | undefined;
   readonly tap: DatagramTap | undefined;
-  /** Sets where the statistics of the peers come from. */
-  watch(peers: () => readonly PeerMetrics[]): void;
+  /** Call it once the process has started: a start that fails must not empty a file, which another process may be writing.
+   *  @param peers  where the statistics of the peers come from */
+  begin(peers: () => readonly PeerMetrics[]): void;
   /** Completes the files. Call it last. */
   close(): Promise<void>;
 }
@@ -32,7 +33,11 @@ export function openRecordings(flags: RecordingFlags, place: 'client' | 'relay',
   return {
     keyLog: keyLogs.length === 0 ? undefined : (line) => keyLogs.forEach((write) => void write(line)),
     tap: joinTaps(capture?.tap, qlog?.tap),
-    watch: (peers) => qlog?.watch(peers),
+    begin(peers) {
+      qlog?.watch(peers);
+      capture?.begin();
+      qlog?.begin();
+    },
     close: async () => void (await Promise.all([capture?.close(), qlog?.close()])),
   };
 }

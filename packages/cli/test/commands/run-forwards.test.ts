@@ -161,7 +161,7 @@ function aRun(changes: Partial<ClientRun> = {}, config: Partial<ClientConfig> = 
       return {
         tap: 'tap',
         keyLog: undefined,
-        watch: () => did('watch'),
+        begin: () => did('begin recordings'),
         close: async () => did('close recordings'),
       } as never;
     },
@@ -191,7 +191,7 @@ describe('a client that runs forwards', () => {
       'record',
       'start',
       'prepare',
-      'watch',
+      'begin recordings',
       'serve control',
       'connect',
       'wait waiting for the relay',
@@ -339,7 +339,7 @@ describe('one connection', () => {
       'record',
       'start',
       'prepare',
-      'watch',
+      'begin recordings',
       'serve control',
       'idle',
       'stdio',

@@ -165,7 +165,7 @@ vi.mock('../../src/recording/recordings.js', () => ({
     did(`record ${role}`);
     return {
       tap: capture,
-      watch: () => did('watch'),
+      begin: () => did('begin recordings'),
       close: async () => did('close recordings'),
     };
   },
@@ -213,7 +213,7 @@ describe('a relay', () => {
       'log info',
       'record relay',
       'start',
-      'watch',
+      'begin recordings',
       'sweep now',
       'control',
       'ready listening on UDP port 4242',
@@ -265,7 +265,13 @@ describe('a relay', () => {
     } as const;
     const stopOther = await started({ config, ...flags });
     expect(calls()).toEqual(
-      expect.arrayContaining(['log debug', 'metrics 2', 'serve inspector', 'watch', 'serve metrics']),
+      expect.arrayContaining([
+        'log debug',
+        'metrics 2',
+        'serve inspector',
+        'begin recordings',
+        'serve metrics',
+      ]),
     );
     expect(seen().options).toMatchObject({ listen: { port: 3 }, tap: ['a', 'sampler'], watch: 'sampler' });
     expect(seen().control?.endpoint).toBe('[::1]:5');
@@ -444,5 +450,6 @@ describe('a relay of several workers', () => {
       message: expect.stringContaining(message),
       hint: expect.stringContaining(hint),
     });
+    expect(stage.calls.filter((call) => /record|inspector|metrics/.test(call))).toEqual([]);
   });
 });

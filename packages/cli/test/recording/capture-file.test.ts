@@ -16,6 +16,7 @@ describe('a capture', () => {
     const lines: string[] = [];
     const note = (_fields: object, message: string) => lines.push(message);
     const capture = openCapture(file, 'client', { ...silentLog, warn: note, info: note });
+    capture.begin();
     capture.keyLog('LOCAL_STATIC_PRIVATE_KEY = secret');
     capture.tap.onSent(Buffer.from('hello'), HERE, RELAY);
     capture.tap.onReceived(Buffer.from('world'), RELAY, HERE);

@@ -194,6 +194,7 @@ describe('the log', () => {
     Object.assign(stage, system);
     const { file, log, of } = setUp();
     const capture = openCapture(file, 'client', log);
+    capture.begin();
     capture.tap.onSent(Buffer.alloc(100), HERE, RELAY);
     for (let n = 0; n < 9; n++) {
       await expect.poll(() => stage.writing).toBe(0);
@@ -217,6 +218,7 @@ describe('the log', () => {
     Object.assign(stage, { ...system, [Object.keys(system)[0] as string]: 10 });
     const { file, log, of } = setUp();
     const qlog = openQlog(file, 'client', log); // the header alone is longer
+    qlog.begin();
     await qlog.close();
     expect(of('qlog-stopped').map(({ text }) => text)).toEqual([`the qlog ${file} stops here (${reason})`]);
     expect(statSync(file).size).toBe(0);

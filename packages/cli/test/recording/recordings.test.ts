@@ -96,7 +96,7 @@ describe('recordings', () => {
         chosen.length > 0,
         chosen.some((option) => option !== 'keyLog'),
       ]);
-      recordings.watch(() => [metrics(0)]);
+      recordings.begin(() => [metrics(0)]);
       shakeHands(recordings.tap, recordings.keyLog);
       await recordings.close();
       if (flags.keyLog) expect(readFileSync(flags.keyLog, 'utf8')).toBe(`${LINES.join('\n')}\n`);
@@ -116,6 +116,29 @@ describe('recordings', () => {
       }
     },
   );
+});
+
+it('recordings of a start that fails leave the files as they are', async () => {
+  const directory = temporaryDirectory();
+  const flags = { capture: path.join(directory, 'c'), qlog: path.join(directory, 'q') };
+  for (const file of Object.values(flags)) writeFileSync(file, 'of another process', { mode: 0o600 });
+  const lines: string[] = [];
+  const log = { ...silentLog, info: (_fields: object, text: string) => void lines.push(text) };
+  const recordings = openRecordings(flags, 'client', log);
+  recordings.keyLog?.(LINES[0] as string);
+  await recordings.close();
+  expect(lines).toEqual([]);
+  for (const file of Object.values(flags)) expect(readFileSync(file, 'utf8')).toBe('of another process');
+});
+
+it('recordings have what was recorded before they began', async () => {
+  const flags = { capture: path.join(temporaryDirectory(), 'c') };
+  const recordings = openRecordings(flags, 'client', silentLog);
+  shakeHands(recordings.tap, recordings.keyLog);
+  recordings.begin(() => []);
+  await recordings.close();
+  const bytes = readFileSync(flags.capture);
+  for (const part of [LINES[0] as string, INITIATION, RESPONSE]) expect(bytes.includes(part)).toBe(true);
 });
 
 describe('joined taps', () => {
@@ -163,6 +186,7 @@ describe('a qlog', () => {
     writeFileSync(file, 'x'.repeat(100_000), { mode: 0o600 });
     vi.mocked(unixTimeMs).mockImplementation(() => START_UNIX_MS + 0.75);
     const qlog = openQlog(file, place, silentLog);
+    qlog.begin();
     now += 250;
     vi.mocked(unixTimeMs).mockImplementation(() => 0); // somebody sets the clock
     shakeHands(qlog.tap, qlog.keyLog);
@@ -180,6 +204,7 @@ describe('a qlog', () => {
   it('looks at the peers before what is sent and after what arrives, at most every 5 ms', async () => {
     const file = path.join(temporaryDirectory(), 'q.sqlog');
     const qlog = openQlog(file, 'client', silentLog);
+    qlog.begin();
     let looks = 0;
     qlog.watch(() => [metrics(looks++)]);
     for (const line of LINES) qlog.keyLog(line);
@@ -205,6 +230,7 @@ describe('a qlog', () => {
   it('looks after what arrives, so that a loss is logged behind the packet that showed it', async () => {
     const file = path.join(temporaryDirectory(), 'q.sqlog');
     const qlog = openQlog(file, 'client', silentLog);
+    qlog.begin();
     for (const line of LINES) qlog.keyLog(line);
     qlog.tap.onSent(INITIATION, HERE, RELAY);
     qlog.watch(() => [metrics(0)]);
@@ -219,6 +245,7 @@ describe('a capture', () => {
   it('has times that do not jump when the clock is set', async () => {
     const file = path.join(temporaryDirectory(), 'c.pcapng');
     const capture = openCapture(file, 'client', silentLog);
+    capture.begin();
     now += 250;
     vi.mocked(unixTimeMs).mockImplementation(() => 0);
     shakeHands(capture.tap, capture.keyLog);
