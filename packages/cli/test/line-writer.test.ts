@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { LineWriter, MAX_PENDING_LOG_BYTES } from '../src/line-writer.js';
+import { LineWriter, LOG_RETRY_MS, MAX_PENDING_LOG_BYTES } from '../src/line-writer.js';
 
 /** A descriptor that accepts `roomBytes` more bytes, then fails with `code`. */
 class Descriptor {
@@ -18,15 +18,19 @@ class Descriptor {
 function setUp() {
   const descriptor = new Descriptor();
   const timers: (() => void)[] = [];
+  const delaysMs: number[] = [];
   const writer = new LineWriter({
     write: descriptor.write,
-    schedule: (_delayMs, callback) => timers.push(callback),
+    schedule: (delayMs, callback) => {
+      delaysMs.push(delayMs);
+      timers.push(callback);
+    },
     describeLoss: (lines, cause) => `${lines} lost: ${cause instanceof Error ? cause.message : '?'}`,
   });
   const runTimers = (): void => {
     for (const callback of timers.splice(0)) callback();
   };
-  return { descriptor, writer, timers, runTimers };
+  return { descriptor, writer, timers, delaysMs, runTimers };
 }
 
 describe('a line writer', () => {
@@ -86,5 +90,41 @@ describe('a line writer', () => {
     descriptor.roomBytes = 0;
     for (let i = 0; i < 100; i++) writer.write('x');
     expect(timers).toHaveLength(1);
+  });
+
+  it('tries again and again while nothing is taken, and no more when all is written', () => {
+    const { descriptor, writer, timers, delaysMs, runTimers } = setUp();
+    descriptor.roomBytes = 0;
+    writer.write('x');
+    for (let i = 0; i < 3; i++) runTimers();
+    expect(delaysMs).toEqual([LOG_RETRY_MS, LOG_RETRY_MS, LOG_RETRY_MS, LOG_RETRY_MS]);
+    descriptor.roomBytes = Number.POSITIVE_INFINITY;
+    runTimers();
+    expect([descriptor.text, timers, writer.flush()]).toEqual(['x\n', [], true]);
+  });
+
+  it('waits if a call takes nothing without an error', () => {
+    const { descriptor, timers } = setUp();
+    const writer = new LineWriter({
+      write: () => 0,
+      schedule: (_delayMs, callback) => timers.push(callback),
+      describeLoss: () => 'lost',
+    });
+    writer.write('x');
+    expect([writer.flush(), writer.pendingBytes, timers.length, descriptor.text]).toEqual([false, 2, 1, '']);
+  });
+
+  it('holds exactly as much as the limit, and reports every loss with its own number and cause', () => {
+    const { descriptor, writer, runTimers } = setUp();
+    for (const code of ['ENOSPC', 'EIO']) {
+      Object.assign(descriptor, { roomBytes: 0, code, text: '' });
+      writer.write('x'.repeat(MAX_PENDING_LOG_BYTES - 1));
+      expect(writer.pendingBytes).toBe(MAX_PENDING_LOG_BYTES);
+      writer.write('');
+      expect(writer.pendingBytes).toBe(MAX_PENDING_LOG_BYTES);
+      descriptor.roomBytes = Number.POSITIVE_INFINITY;
+      runTimers();
+      expect(descriptor.text.slice(MAX_PENDING_LOG_BYTES)).toBe(`1 lost: ${code}\n`);
+    }
   });
 });

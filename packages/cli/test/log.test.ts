@@ -1,6 +1,8 @@
-import { describe, expect, it, vi } from 'vitest';
+import { isatty } from 'node:tty';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type LogOutput, openLog } from '../src/log.js';
 import { LOG_BURST_LINES } from '../src/log-limiter.js';
+import { stderrWriter } from '../src/stderr.js';
 
 /** A stand-in for stderr. */
 function output(isTTY: boolean): { stream: LogOutput; text: () => string } {
@@ -95,5 +97,26 @@ describe('the log', () => {
     (await openLog('warn', stream)).info({}, 'x');
     (await openLog('silent', stream)).error({}, 'x');
     expect(text()).toBe('');
+  });
+
+  it('goes to standard error line by line, and says there in the same form that lines were lost', async () => {
+    const written: string[] = [];
+    const write = vi.spyOn(stderrWriter(), 'write').mockImplementation((line) => void written.push(line));
+    onTestFinished(() => write.mockRestore());
+    (await openLog('info')).error({ event: 'x' }, 'no');
+    expect(written).toHaveLength(1);
+    expect(written[0]).not.toContain('\n');
+    if (isatty(2)) expect(written[0]).toContain('no');
+    else expect(JSON.parse(written[0] ?? '')).toMatchObject({ level: 'error', event: 'x', msg: 'no' });
+  });
+
+  it('takes lines without fields, and fields that are no text', async () => {
+    const { stream, text } = output(false);
+    const log = await openLog('info', stream);
+    for (let i = 0; i <= LOG_BURST_LINES; i++) log.info({ event: 7, peer: ['a'] }, 'numbers');
+    (log as unknown as { info(text: string): void }).info('only a text');
+    const lines = text().trim().split('\n');
+    expect(lines).toHaveLength(LOG_BURST_LINES); // they are of one kind, which has no name
+    expect(JSON.parse(lines[0] ?? '')).toMatchObject({ event: 7, msg: 'numbers' });
   });
 });
