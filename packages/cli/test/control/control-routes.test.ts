@@ -204,6 +204,56 @@ describe('a client answers', () => {
   });
 });
 
+describe('a client that starts', () => {
+  const body = { forwards: [{ kind: 'local', text: '8080:localhost:80' }] };
+  const aClient = (calls: string[]) => ({
+    forwards: [],
+    addForward: async (spec: object) => {
+      calls.push('add');
+      return { spec, addresses: [] };
+    },
+    removeForward: async () => calls.push('remove') > 0,
+    status: aStatus,
+  });
+
+  async function claimedEarly() {
+    const claim = await claimClient(FACTS, recordingLog());
+    const second = await claimClient(FACTS, recordingLog());
+    if (claim.kind !== 'claimed' || second.kind !== 'taken') throw new Error('the keys were taken');
+    onTestFinished(() => claim.control.close());
+    const { socket } = second;
+    return { control: claim.control, socket };
+  }
+
+  it('answers as soon as it runs, whatever was asked before', async () => {
+    const { control, socket } = await claimedEarly();
+    const calls: string[] = [];
+    const report = askControl<ClientReport>({ socket, method: 'GET', path: '/status' });
+    const answer = ask({ socket, method: 'POST', path: '/forwards', body });
+    // What happens is told at once, so by then the requests before it have arrived.
+    const events = await ask({ socket, method: 'GET', path: '/events' });
+    await nextLine(events);
+    events.destroy();
+    expect(calls).toEqual([]);
+    control.serve(aClient(calls) as unknown as Client);
+    expect(await report).toMatchObject({ kind: 'client', name: 'vps' });
+    const joined = await answer;
+    expect(await nextLine(joined)).toMatchObject({ type: 'listening' });
+    joined.destroy();
+    await control.idle();
+    await vi.waitUntil(() => calls.includes('remove'));
+    expect(calls).toEqual(['add', 'remove']);
+  });
+
+  it('gives its keys to another when it is closed', async () => {
+    const { control } = await claimedEarly();
+    control.close();
+    const next = await claimClient(FACTS, recordingLog());
+    if (next.kind !== 'claimed') throw new Error('the keys are still taken');
+    next.control.close();
+  });
+});
+
 describe('a relay answers', () => {
   async function start(config: string) {
     const feed = new EventFeed<RelayEvent>();
