@@ -1,6 +1,8 @@
 /** The invites of a relay in a program, from the link to the end (spec enrolment 4). */
+import crypto from 'node:crypto';
+import { syncBuiltinESMExports } from 'node:module';
 import { oneTimeKeys, parseInviteLink } from '@underpass/forward';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type EnrolledPeer, Invites } from '../../src/library/invites.js';
 import { INVITE_GRACE_MS } from '../../src/limits.js';
 import { publicKeyOf } from '../../src/public-key.js';
@@ -132,6 +134,54 @@ describe('an invite', () => {
     expect([invites.size, invites.isOpen('laptop')]).toEqual([1, true]);
     expect(isWiped(kept[0]?.presharedKey)).toBe(false); // the program's own copy
     expect(invites.enrol('laptop', OTHER).status).toBe('opened');
+  });
+});
+
+describe('the secrets of an invite', () => {
+  /** Records what is drawn, derived and copied from now on. */
+  function record() {
+    const { randomBytes, hkdfSync } = crypto;
+    const { from } = Uint8Array;
+    const [drawn, derived, copied]: Uint8Array[][] = [[], [], []];
+    vi.spyOn(crypto, 'randomBytes').mockImplementation(((length: number) => {
+      const bytes = randomBytes(length);
+      drawn?.push(bytes);
+      return bytes;
+    }) as never);
+    vi.spyOn(crypto, 'hkdfSync').mockImplementation(((...parameters: Parameters<typeof hkdfSync>) => {
+      const bytes = hkdfSync(...parameters);
+      derived?.push(new Uint8Array(bytes));
+      return bytes;
+    }) as never);
+    vi.spyOn(Uint8Array, 'from').mockImplementation(((elements: Iterable<number>) => {
+      const bytes = from.call(Uint8Array, elements);
+      copied?.push(bytes);
+      return bytes;
+    }) as never);
+    syncBuiltinESMExports();
+    onTestFinished(() => {
+      vi.restoreAllMocks();
+      syncBuiltinESMExports();
+    });
+    return { drawn: drawn ?? [], derived: derived ?? [], copied: copied ?? [] };
+  }
+
+  it('are wiped: that of the link and its private key at once, the others with the invite', () => {
+    const { invites, clock, kept, add } = setUp();
+    const { drawn, derived, copied } = record();
+    add('laptop');
+    const [privateKey, presharedKey] = derived;
+    expect([drawn.map(isWiped), isWiped(privateKey), isWiped(presharedKey)]).toEqual([[true], true, false]);
+    copied.length = 0;
+    invites.enrol('laptop', OWN);
+    expect(drawn.map(isWiped)).toEqual([true, true]);
+    const [own, secret, forPeer, ...others] = copied;
+    expect([own, others]).toEqual([OWN, []]);
+    expect([secret, isWiped(secret)]).toEqual([forPeer, false]);
+    clock.nowMs = EXPIRES_AT_MS + INVITE_GRACE_MS;
+    expect(invites.size).toBe(0);
+    expect([isWiped(presharedKey), isWiped(secret)]).toEqual([true, true]);
+    expect(isWiped(kept[0]?.presharedKey)).toBe(false); // the program's own copy
   });
 });
 
