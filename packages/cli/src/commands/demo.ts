@@ -23,6 +23,7 @@ export function demoCommand(): Command {
 }
 
 async function rejectWhenStopped(): Promise<never> {
-  const signal = await untilStopSignal();
+  // SIGHUP too: the relay of the demo takes it for 'reload', and would go on without its terminal.
+  const signal = await untilStopSignal(['SIGINT', 'SIGTERM', 'SIGHUP']);
   throw new CliError(ExitCode.failure, `the demo was stopped by ${signal}`);
 }
