@@ -89,7 +89,7 @@ describe('underpass client -W', () => {
     expect(await ended).toEqual({
       code: 1,
       errors:
-        'underpass: the relay does not allow 127.0.0.1:9: its log names the rule to add to your allow list there\n',
+        'underpass: the relay does not allow 127.0.0.1:9: its log names the missing rule, and underpass allow NAME RULE adds it there\n',
     });
   });
 

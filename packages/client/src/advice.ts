@@ -18,7 +18,7 @@ export function adviceFor(target: Target, status: RequestStatus): string {
   }
   switch (status) {
     case 'not-allowed':
-      return `the relay does not allow ${where}: its log names the rule to add to your allow list there`;
+      return `the relay does not allow ${where}: its log names the missing rule, and underpass allow NAME RULE adds it there`;
     case 'name-not-found':
       return isUnix(target)
         ? `there is no ${where} on the relay's machine: check the path`
@@ -89,7 +89,7 @@ export function listenAdvice(place: RelayPlace, status: RequestStatus, wasListen
           ? `; its log says whether the rule or the system's permission for ports below ${LOWEST_COMMON_PORT} is missing`
           : '';
       const what = wasListening ? 'no longer lets' : 'does not let';
-      return `the relay ${what} this client listen on ${where}: add "${rule}" to its allow_listen there${hint}`;
+      return `the relay ${what} this client listen on ${where}: run there: underpass allow NAME --listen "${rule}"${hint}`;
     }
     case 'address-in-use':
       return `the relay cannot listen on ${where}, which is in use there: choose another port, or see its log for who has it`;

@@ -110,7 +110,7 @@ describe('a reverse forward', () => {
         place: { bind: 'localhost', port: 8080 },
         status: 'not-allowed',
         advice:
-          'the relay does not let this client listen on localhost:8080: add "8080" to its allow_listen there',
+          'the relay does not let this client listen on localhost:8080: run there: underpass allow NAME --listen "8080"',
         retryMs: MIN_LISTEN_RETRY_MS,
       },
     ]);

@@ -88,7 +88,8 @@ describe('a dialled connection', () => {
       name: 'TunnelError',
       failure: 'not-allowed',
       code: 'EACCES',
-      message: 'the relay does not allow 127.0.0.1:9: its log names the rule to add to your allow list there',
+      message:
+        'the relay does not allow 127.0.0.1:9: its log names the missing rule, and underpass allow NAME RULE adds it there',
     });
   });
 

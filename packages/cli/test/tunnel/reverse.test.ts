@@ -203,7 +203,8 @@ describe('a reverse forward', () => {
     await client.client.addForward(forward as ReverseForward);
     expect(await client.heard.next('reverse-refused')).toMatchObject({
       status: 'not-allowed',
-      advice: 'the relay does not let this client listen on *:8080: add "*:8080" to its allow_listen there',
+      advice:
+        'the relay does not let this client listen on *:8080: run there: underpass allow NAME --listen "*:8080"',
     });
     expect((await relay.heard.next('listen-refused')).advice).toContain('add *:8080 to allow_listen');
   });

@@ -107,7 +107,7 @@ describe('a connection that is refused', () => {
       id: 1,
       target: { host: '127.0.0.1', port },
       status: 'not-allowed',
-      advice: `the relay does not allow 127.0.0.1:${port}: its log names the rule to add to your allow list there`,
+      advice: `the relay does not allow 127.0.0.1:${port}: its log names the missing rule, and underpass allow NAME RULE adds it there`,
     });
     expect(await tunnel.relay.heard.next('refused')).toEqual({
       type: 'refused',

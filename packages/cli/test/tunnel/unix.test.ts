@@ -84,7 +84,7 @@ describe('a forward', () => {
     expect(await howItEnds(startConnecting(port))).toBe('ECONNRESET');
     expect(await client.heard.next('refused')).toMatchObject({
       status: 'not-allowed',
-      advice: `the relay does not allow unix:${target}: its log names the rule to add to your allow list there`,
+      advice: `the relay does not allow unix:${target}: its log names the missing rule, and underpass allow NAME RULE adds it there`,
     });
   });
 
