@@ -1,9 +1,13 @@
 /** What becomes of each kind of request: who serves it, and what its refusal is reported as (spec forwarding 2.3). */
+import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { Acceptor, type AcceptorOptions } from '../src/acceptor.js';
 import { encodeRequest, encodeStatus, type StreamRequest } from '../src/request.js';
+import { SocketWatch } from '../src/socket-watch.js';
 import { FakeStream } from './fake-stream.js';
 import { FakeTimers } from './fake-timers.js';
+import { rules } from './rules.js';
+import { socketPair } from './sockets.js';
 
 /** A peer without any rules asks. @returns every call to the observer */
 function reportsOf(request: StreamRequest, more: Partial<AcceptorOptions> = {}) {
@@ -94,4 +98,26 @@ it('a request to listen is served by the listeners of the peer, if it has any', 
   );
   expect(asked).toMatchObject([{ bind: 'localhost', port: 81 }]);
   expect([reports, acceptor.underWay]).toEqual([[], 1]);
+});
+
+it('a connection takes a descriptor, and gives it back when it ends', async () => {
+  const { ours } = await socketPair();
+  const held: string[] = [];
+  const { acceptor } = reportsOf(
+    { kind: 'tcp', host: '192.0.43.8', port: 80 },
+    {
+      rules: () => rules('192.0.43.8:80'),
+      connectTcp: () => ours,
+      watch: new SocketWatch(new FakeTimers()),
+      descriptors: {
+        hasRoom: () => held.push('taken') > 0,
+        release: () => held.push('given back'),
+      } as never,
+    },
+  );
+  ours.emit('connect');
+  expect([acceptor.connections, held]).toEqual([1, ['taken']]);
+  ours.destroy();
+  await once(ours, 'close');
+  expect([acceptor.connections, held]).toEqual([0, ['taken', 'given back']]);
 });

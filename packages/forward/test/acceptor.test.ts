@@ -482,12 +482,15 @@ describe('a peer that', () => {
       },
     });
     ours.setMaxListeners(0);
-    for (let i = 0; i < MAX_CONNECTIONS; i++) {
+    for (let i = 0; i < MAX_CONNECTIONS - 1; i++) {
       accept(request('192.0.43.8'));
       ours.emit('connect');
     }
-    expect(acceptor.connections).toBe(MAX_CONNECTIONS);
+    accept(request('192.0.43.8')); // is under way, which counts as well
     const { stream } = accept(request('192.0.43.8'));
+    expect([acceptor.connections, connects.made.length]).toEqual([MAX_CONNECTIONS - 1, MAX_CONNECTIONS]);
+    ours.emit('connect');
+    expect(acceptor.connections).toBe(MAX_CONNECTIONS);
     expect([refusalOf(stream), connects.made.length]).toEqual([undefined, MAX_CONNECTIONS]);
     timers.advance(1000 / DIALS_PER_SECOND);
     ours.destroy();

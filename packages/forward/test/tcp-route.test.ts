@@ -17,6 +17,7 @@ import { rules } from './rules.js';
 
 function setUp(host: string, ...allowed: string[]) {
   const timers = new FakeTimers();
+  timers.advance(5);
   const connects = new FakeConnects();
   const state = { rules: rules(...allowed), hasRoom: true };
   const lookups: { name: string; owner: object; done: (outcome: LookupOutcome) => void }[] = [];
