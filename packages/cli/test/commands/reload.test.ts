@@ -167,7 +167,7 @@ describe('a reload over the control socket', () => {
     const log = recordingLog();
     const reloading = reload({ setPeers: () => Promise.reject(REFUSED) }, file, settings(), log);
     await expect(reloading).rejects.toBe(REFUSED);
-    expect(log.lines).toEqual(['error not reloaded: underpass: no']);
+    expect(log.lines).toEqual(['error not reloaded: no']);
     expect(log.fields).toEqual([{ event: 'reload-failed' }]);
   });
 
