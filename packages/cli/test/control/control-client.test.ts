@@ -167,8 +167,10 @@ describe('the answer of a control socket', () => {
   it('may have a number of bytes, and no more', async () => {
     const mebibyte = Buffer.alloc(1024 * 1024, '!');
     const chunks = Array.from({ length: MAX_CONTROL_ANSWER_BYTES / mebibyte.length }, () => mebibyte);
-    const outcome = (...more: Buffer[]) =>
-      readAnswer(Readable.from([...chunks, ...more]) as IncomingMessage, socket);
+    const outcome = (...more: Buffer[]) => {
+      const answer = Object.assign(Readable.from([...chunks, ...more]), { statusCode: 200 });
+      return readAnswer(answer as unknown as IncomingMessage, socket);
+    };
     const concat = vi.spyOn(Buffer, 'concat').mockReturnValue(Buffer.from('"all of it"')); // saves the copy
     onTestFinished(() => concat.mockRestore());
     expect(await outcome()).toBe('all of it');
