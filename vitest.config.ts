@@ -8,6 +8,10 @@ import { sourcesByName } from './scripts/sources.mjs';
  *  also matches the start of a longer name. */
 const alias = Object.fromEntries([...sourcesByName()].sort(([a], [b]) => b.length - a.length));
 
+/** Starting a process and loading modules takes longer than many files of tests, so files share processes, in each of
+ *  which one file runs after another. */
+const sharesProcesses = { isolate: false, setupFiles: ['scripts/shared-process.mjs'] };
+
 /** Tests of one package that replace modules. A module that is loaded already cannot be replaced, so each of these files
  *  runs in a process of its own. */
 const packagesAlone = {
@@ -15,14 +19,12 @@ const packagesAlone = {
   include: readdirSync('packages').flatMap(testsOf).filter(replacesModules),
 };
 
-/** The other tests of one package. Starting a process and loading modules takes longer than most of these files, so they
- *  share processes, in each of which one file runs after another. */
+/** The other tests of one package. */
 const packages = {
   name: 'packages',
   include: ['packages/*/test/**/*.test.ts'],
   exclude: packagesAlone.include,
-  isolate: false,
-  setupFiles: ['scripts/shared-process.mjs'],
+  ...sharesProcesses,
 };
 
 /** Tests of the whole program run what users run: the bundle, which is made from the sources first. */
@@ -30,6 +32,7 @@ const program = {
   name: 'program',
   include: ['test/**/*.test.ts'],
   globalSetup: ['scripts/bundle-for-tests.mjs'],
+  ...sharesProcesses,
 };
 
 /** The order in which projects start. The tests of the whole program take longest, so short files come last and keep all
@@ -39,19 +42,19 @@ const PROJECTS = [program, packagesAlone, packages];
 /** The files that take longest, which start first within their project. */
 const LONGEST = [
   'test/interop/wireguard-go.test.ts',
-  'test/e2e/join.test.ts',
+  'test/e2e/enrolment.test.ts',
   'test/e2e/doctor.test.ts',
   'test/e2e/long-transfer.test.ts',
-  'test/e2e/stderr-trouble.test.ts',
-  'test/e2e/stdio.test.ts',
-  'test/e2e/status.test.ts',
-  'test/e2e/stopping.test.ts',
+  'test/e2e/workers.test.ts',
+  'test/e2e/wrong-inputs.test.ts',
+  'test/e2e/ssh.test.ts',
+  'test/e2e/wrong-usage.test.ts',
+  'test/e2e/join.test.ts',
+  'test/e2e/playground.test.ts',
+  'test/e2e/hostile-datagrams.test.ts',
   'test/e2e/inspector.test.ts',
-  'test/interop/tshark.test.ts',
-  'packages/protocol/test/transport/blocked-streams.test.ts',
   'packages/protocol/test/endpoint/pair.test.ts',
-  'packages/playground/test/experiments.test.ts',
-  'packages/cli/test/tunnel/tunnel.test.ts',
+  'packages/protocol/test/transport/blocked-streams.test.ts',
 ];
 
 class LongestFirst extends BaseSequencer {
@@ -73,8 +76,8 @@ export default defineConfig({
     testTimeout: 180_000,
     hookTimeout: 180_000,
     pool: 'forks',
-    // One more than there are cores: at nearly all times one of the files waits for another program or a timer.
-    maxWorkers: availableParallelism() + 1,
+    // Two more than there are cores: at nearly all times one or two of the files wait for another program or a timer.
+    maxWorkers: availableParallelism() + 2,
     sequence: { sequencer: LongestFirst },
     projects: PROJECTS.map((test) => ({ extends: true as const, test })),
   },
