@@ -1,7 +1,7 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
+import { replacesModules } from './scripts/replaces-modules.mjs';
 import { sourcesByName } from './scripts/sources.mjs';
 
 /** Tests run against the sources, so that a failing line is a line in `src`. Longer names come first, because an alias
@@ -12,20 +12,8 @@ const alias = Object.fromEntries([...sourcesByName()].sort(([a], [b]) => b.lengt
  *  which one file runs after another. */
 const sharesProcesses = { isolate: false, setupFiles: ['scripts/shared-process.mjs'] };
 
-/** Tests of one package that replace modules. A module that is loaded already cannot be replaced, so each of these files
- *  runs in a process of its own. */
-const packagesAlone = {
-  name: 'packages alone',
-  include: readdirSync('packages').flatMap(testsOf).filter(replacesModules),
-};
-
-/** The other tests of one package. */
-const packages = {
-  name: 'packages',
-  include: ['packages/*/test/**/*.test.ts'],
-  exclude: packagesAlone.include,
-  ...sharesProcesses,
-};
+/** Tests of one package. */
+const packages = { name: 'packages', include: ['packages/*/test/**/*.test.ts'], ...sharesProcesses };
 
 /** Tests of the whole program run what users run: the bundle, which is made from the sources first. */
 const program = {
@@ -37,7 +25,7 @@ const program = {
 
 /** The order in which projects start. The tests of the whole program take longest, so short files come last and keep all
  *  cores busy until the end. */
-const PROJECTS = [program, packagesAlone, packages];
+const PROJECTS = [program, packages];
 
 /** The files that take longest, which start first within their project. */
 const LONGEST = [
@@ -61,9 +49,11 @@ class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files);
     const project = (file: TestSpecification) => PROJECTS.findIndex(({ name }) => name === file.project.name);
+    // Whatever runs after a file that replaces modules has to load its own again, so these come last.
     const place = ({ moduleId }: TestSpecification) => {
       const index = LONGEST.findIndex((file) => moduleId.endsWith(`/${file}`));
-      return index < 0 ? LONGEST.length : index;
+      if (index >= 0) return index;
+      return LONGEST.length + (replacesModules(moduleId) ? 1 : 0);
     };
     return sorted.sort((a, b) => project(a) - project(b) || place(a) - place(b));
   }
@@ -82,14 +72,3 @@ export default defineConfig({
     projects: PROJECTS.map((test) => ({ extends: true as const, test })),
   },
 });
-
-function testsOf(name: string): string[] {
-  const folder = `packages/${name}/test`;
-  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.test.ts'))
-    .map((file) => `${folder}/${file}`);
-}
-
-function replacesModules(file: string): boolean {
-  return readFileSync(file, 'utf8').includes('vi.mock(');
-}

@@ -1,8 +1,14 @@
-// A setup file of vitest for tests that share a process: a file fails if it leaves the process different from how it
-// found it, because the files that follow would depend on it.
+// A setup file of vitest for tests that share a process. A file fails if it leaves the process different from how it found
+// it, because the files that follow would depend on it.
 
 import process from 'node:process';
 import { afterAll, expect, vi } from 'vitest';
+import { replacesModules } from './replaces-modules.mjs';
+
+// A module that is loaded already cannot be replaced, and one that has loaded a replacement is of no use to others.
+const replaces = replacesModules(expect.getState().testPath);
+if (replaces || globalThis.hasReplacedModules) vi.resetModules();
+globalThis.hasReplacedModules = replaces;
 
 const before = stateOfProcess();
 // Hooks run in reverse order, so this one comes after those of the test file.
