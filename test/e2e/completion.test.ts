@@ -3,8 +3,9 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { DEADLINE_MS } from './deadline.js';
 import { installed, outputOf } from './installed.js';
-import { DEADLINE_MS, PROGRAM } from './running-program.js';
+import { PROGRAM } from './running-program.js';
 import { temporaryDirectory } from './temporary-directory.js';
 
 const SHELLS = ['bash', 'zsh', 'fish'] as const;

@@ -1,7 +1,7 @@
 /** A connection through a tunnel that is busy in both directions for as long as a test needs it. */
 import { createCipheriv, createHash } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { DEADLINE_MS } from './running-program.js';
+import { startDeadline } from './deadline.js';
 import { connect, startTarget } from './tcp.js';
 
 /** Each end sends at least this much. */
@@ -73,10 +73,7 @@ class End {
   #receive(text: (length: number) => Buffer): Promise<Outcome> {
     const socket = this.#socket;
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(
-        () => reject(new Error(`nothing came after ${this.receivedBytes} bytes`)),
-        DEADLINE_MS,
-      );
+      const timer = startDeadline(() => reject(new Error(`nothing came after ${this.receivedBytes} bytes`)));
       const wake = (): void => {
         for (const waiting of this.#waiting) waiting();
         this.#waiting.clear();

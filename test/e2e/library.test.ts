@@ -13,7 +13,7 @@ import { generateKeyPair } from '../../packages/cli/src/library/index.js';
 import { createRelay } from '../../packages/cli/src/library/relay.js';
 import { newKeys, rules, runRelay } from '../../packages/cli/test/tunnel/in-process.js';
 import { parseListenRule } from '../../packages/forward/src/reverse/listen-rules.js';
-import { DEADLINE_MS } from './running-program.js';
+import { DEADLINE_MS } from './deadline.js';
 import { temporaryDirectory } from './temporary-directory.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));

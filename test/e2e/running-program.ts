@@ -3,12 +3,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
+import { DEADLINE_MS, startDeadline } from './deadline.js';
 import { temporaryDirectory } from './temporary-directory.js';
 
 export const PROGRAM = fileURLToPath(new URL('../../packages/cli/bin/underpass.js', import.meta.url));
-
-/** Long enough for a busy machine. A test that passes never waits that long. */
-export const DEADLINE_MS = 60_000;
 
 export interface Exit {
   readonly code: number | null;
@@ -87,7 +85,7 @@ export class RunningProgram {
           resolve();
         },
       };
-      const timer = setTimeout(() => {
+      const timer = startDeadline(() => {
         this.#waiters.delete(waiter);
         reject(new Error(`waited ${deadlineMs} ms for ${what}\n${this.transcript()}`));
       }, deadlineMs);

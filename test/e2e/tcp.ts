@@ -3,7 +3,7 @@ import { createCipheriv, createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, connect as netConnect, type Server, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
-import { DEADLINE_MS } from './running-program.js';
+import { DEADLINE_MS, startDeadline } from './deadline.js';
 
 export interface Target {
   readonly port: number;
@@ -77,7 +77,7 @@ function readUntil(socket: Socket, length: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let total = 0;
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => finish(new Error('nothing more came')), DEADLINE_MS);
+    const timer = startDeadline(() => finish(new Error('nothing more came')));
     const finish = (error?: Error): void => {
       clearTimeout(timer);
       socket.pause().off('data', onData).off('end', finish).off('error', finish);
@@ -98,7 +98,7 @@ function readUntil(socket: Socket, length: number): Promise<Buffer> {
 export async function howItEnds(socket: Socket): Promise<string> {
   socket.resume();
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error('the connection did not end')), DEADLINE_MS);
+    const timer = startDeadline(() => reject(new Error('the connection did not end')));
     const finish = (how: string): void => {
       clearTimeout(timer);
       resolve(how);

@@ -11,7 +11,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { DEADLINE_MS } from './running-program.js';
+import { DEADLINE_MS } from './deadline.js';
 import { body, sha256 } from './tcp.js';
 import { setUpRelay, startClient, startRelay, startTunnel } from './tunnel.js';
 
