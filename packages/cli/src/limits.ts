@@ -16,7 +16,7 @@ export const MAX_CONNECT_TIMEOUT_SECONDS = 86_400;
 /** How long a target may take for TLS when undici connects through the library. */
 export const TLS_HANDSHAKE_LIMIT_MS = 30_000;
 
-/** What the name of a peer or of a saved relay can be. */
+/** The rule for names of peers and saved relays, for messages. */
 export const NAME_WORDS =
   '1 to 64 letters, digits, dots, dashes and underscores, of which the first is a letter or digit';
 

@@ -7,9 +7,9 @@ import { DirectoryWatch } from '../directory-watch.js';
 /** How long a file must stay as it is. Some editors write a file in several steps, or remove it first. */
 export const CONFIG_SETTLE_MS = 500;
 
-/** Stands for one version of a file: it differs once the file has been written or replaced, or got another mode or
- *  owner, since a file that others could change is refused until then. Undefined for a file that is
- *  missing at the moment, and for a pipe, which can be read only once. */
+/** Stands for one version of a file. It differs once the file has been written or replaced, and also once its mode or owner
+ *  has changed, because a file that others can change is refused until then. Undefined for a file that is missing at the
+ *  moment, and for a pipe, which can be read only once. */
 export function configVersion(file: string): string | undefined {
   try {
     const stats = statSync(file, { bigint: true });

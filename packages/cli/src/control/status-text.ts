@@ -55,7 +55,7 @@ function clientLines(report: ClientReport, [relay]: readonly MeasuredPeer[]): st
   ];
 }
 
-/** What the text of a forward does not show. */
+/** Added to the text of a forward, which does not say what kind it is. */
 const KIND_TEXTS = { local: '', dynamic: ' (SOCKS and HTTP CONNECT)', udp: ' (UDP)' } as const;
 
 function forwardText({ text, kind, listen }: ForwardReport): string {

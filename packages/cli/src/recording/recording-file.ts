@@ -72,8 +72,8 @@ export class RecordingFile {
     return true;
   }
 
-  /** Resolves when everything is written, or has failed, and the file is closed. A held file stays as it is. Nothing may be appended after it. If
-   *  the last pieces cannot be written, `onStopped` is called first. */
+  /** Resolves when everything is written, or has failed, and the file is closed. Nothing may be appended after it. If the
+   *  last pieces cannot be written, `onStopped` is called first. A held file stays as it is. */
   async close(): Promise<void> {
     this.#isClosing = true;
     if (this.#isWriting) {

@@ -230,7 +230,7 @@ describe('a client that starts', () => {
     const calls: string[] = [];
     const report = askControl<ClientReport>({ socket, method: 'GET', path: '/status' });
     const answer = ask({ socket, method: 'POST', path: '/forwards', body });
-    // What happens is told at once, so by then the requests before it have arrived.
+    // Events are sent at once, so when the first is here, the earlier requests have arrived too.
     const events = await ask({ socket, method: 'GET', path: '/events' });
     await nextLine(events);
     events.destroy();

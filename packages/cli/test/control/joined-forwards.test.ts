@@ -102,7 +102,7 @@ describe('forwards of another process', () => {
     expect(running).toEqual([]);
   });
 
-  it('may be so many at once, and no more', async () => {
+  it('are accepted up to the limit of one request, and refused beyond it', async () => {
     const { joined, running } = aClient();
     const forwards = Array.from({ length: MAX_JOINED_FORWARDS }, () => local('1:a:1'));
     const { exchange, lines } = anExchange();

@@ -1,4 +1,4 @@
-/** What the inspector reads of a client and of a relay, and when it is opened at all. */
+/** What the inspector shows of a client and of a relay, and when it opens. */
 import type { Client } from '@underpass/client';
 import type { Relay } from '@underpass/relay';
 import { describe, expect, it, onTestFinished } from 'vitest';

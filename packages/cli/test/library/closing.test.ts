@@ -1,4 +1,4 @@
-/** What a tunnel and a relay have in common when they are closed. */
+/** How a tunnel and a relay are closed. */
 import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { Closing } from '../../src/library/closing.js';

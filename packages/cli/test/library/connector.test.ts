@@ -1,4 +1,4 @@
-/** What the connector for undici and the agents of `node:http` do with a connection, which the tests play. */
+/** How the connector for undici and the agents of `node:http` treat a connection, which the tests play. */
 import { getEventListeners } from 'node:events';
 import type { Agent } from 'node:http';
 import { Duplex } from 'node:stream';

@@ -3,13 +3,13 @@ import type { BoundForward, Client } from '@underpass/client';
 import type { Forward, Target, TunnelSocketOptions } from '@underpass/forward';
 import { type Mock, vi } from 'vitest';
 
-/** What tests replace or look at, beside the calls. */
+/** The client, the calls made on it, and the answers that a test may replace. */
 export interface PlayedClient {
   readonly asClient: Client;
-  /** What was done, in order. */
+  /** The calls, in order. */
   readonly calls: string[];
   readonly forwards: BoundForward[];
-  /** What was given with each forward. */
+  /** The service passed with each forward, if any. */
   readonly services: unknown[];
   /** Where the relay listens for a forward. */
   readonly addressesOf: (text: string) => { address: string; port: number }[];
