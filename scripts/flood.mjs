@@ -104,7 +104,7 @@ function openLibrary() {
 }
 
 function readArguments() {
-  if (!existsSync(PROTOCOL)) fail('packages/protocol is not built: run npm run build first');
+  if (!existsSync(PROTOCOL)) fail('packages/protocol is not built: run npm run setup first');
   let values;
   try {
     ({ values } = parseArgs({

@@ -28,7 +28,7 @@ const MAX_KILL_MS = 1000;
 const MAX_CLOSE_MS = 40;
 const HOUR_MS = 3_600_000;
 
-if (!existsSync(new URL('main.js', CLI))) fail('the program is not built: run npm run build first');
+if (!existsSync(new URL('main.js', CLI))) fail('the program is not built: run npm run setup first');
 const { rounds, seed } = readArguments();
 const { enrol, startClient } = await import(new URL('../packages/client/dist/index.js', import.meta.url));
 const { oneTimeKeys, parseAllowRule } = await import(

@@ -41,7 +41,7 @@ process.on('SIGUSR2', () => {
   console.error(JSON.stringify({ event: 'memory', heldBytes: heapUsed + external }));
 })`;
 
-if (!existsSync(BUILT)) fail('the program is not built: run npm run build first');
+if (!existsSync(BUILT)) fail('the program is not built: run npm run setup first');
 const { peers: counts, runs, seconds } = readArguments();
 const directory = mkdtempSync(path.join(tmpdir(), 'underpass-peers-'));
 const programs = new TunnelPrograms(directory);

@@ -11,7 +11,7 @@ import { existsSync } from 'node:fs';
 
 const TESTKIT = new URL('../packages/testkit/dist/index.js', import.meta.url);
 
-if (!existsSync(TESTKIT)) fail('packages/testkit is not built: run npm run build first');
+if (!existsSync(TESTKIT)) fail('packages/testkit is not built: run npm run setup first');
 const testkit = await import(TESTKIT);
 const TABLES = {
   loss: () => testkit.formatLossTable(testkit.measureLossTable()),

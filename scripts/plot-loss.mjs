@@ -13,7 +13,7 @@ const PROTOCOL = new URL('../packages/protocol/dist/index.js', import.meta.url);
 const IMAGES = new URL('../docs/images/', import.meta.url);
 
 if (!existsSync(TESTKIT)) {
-  process.stderr.write('plot-loss: packages/testkit is not built: run npm run build first\n');
+  process.stderr.write('plot-loss: packages/testkit is not built: run npm run setup first\n');
   process.exit(2);
 }
 const { measureTransfer, TABLE_LINK, TABLE_LOSSES } = await import(TESTKIT);

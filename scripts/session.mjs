@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 const OUTPUT = new URL('../docs/session/', import.meta.url);
 
 if (!existsSync(new URL('../packages/trace/dist/index.js', import.meta.url))) {
-  process.stderr.write('session: packages/trace is not built: run npm run build first\n');
+  process.stderr.write('session: packages/trace is not built: run npm run setup first\n');
   process.exit(2);
 }
 const { captureSession } = await import('./session/capture.mjs');

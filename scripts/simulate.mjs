@@ -42,7 +42,7 @@ else await work();
 
 async function main() {
   const options = readArguments();
-  if (!existsSync(TESTKIT)) fail('packages/testkit is not built: run npm run build first');
+  if (!existsSync(TESTKIT)) fail('packages/testkit is not built: run npm run setup first');
   const { SCENARIO_NAMES } = await import(TESTKIT);
   if (options.scenario === 'list') {
     process.stdout.write(`${SCENARIO_NAMES.join('\n')}\n`);
