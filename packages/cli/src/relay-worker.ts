@@ -1,6 +1,7 @@
 /** The entry of a relay's worker process, which bin/underpass.js loads instead of the command line. */
 import { Socket } from 'node:net';
 import { runWorker, WORKER_PIPE_FD } from '@underpass/relay';
+import { collectGarbageOfStart } from './collect-garbage.js';
 import { endWithInternalError } from './commands/internal-error.js';
 import { controlSockets } from './control/control-directory.js';
 import { printErrorLine, tolerateFailingOutput } from './terminal.js';
@@ -16,7 +17,10 @@ prepareToStart();
 runWorker({
   pipe: pipeToMain(),
   ownSockets: () => controlSockets(),
-  onStarted: prepareForTraffic,
+  onStarted: () => {
+    collectGarbageOfStart();
+    prepareForTraffic();
+  },
   onFatal: endWithInternalError,
   onEnd: () => process.exit(),
 });

@@ -59,8 +59,13 @@ export function thisRuntime(
   };
 }
 
+/** Whether this version of Node is one in which the flags of this program have been tried. */
+export function areFlagsKnown({ major }: Pick<Runtime, 'major'>): boolean {
+  return major >= OLDEST_NODE && major <= NEWEST_NODE;
+}
+
 export function flagsFor(stage: Stage, { major, compilers }: Runtime): readonly string[] {
-  if (major < OLDEST_NODE || major > NEWEST_NODE) return [];
+  if (!areFlagsKnown({ major })) return [];
   return stage === 'starting'
     ? ['--semi-space-growth-factor=1', ...compilers.map((compiler) => `--no-${compiler}`)]
     : [

@@ -18,6 +18,7 @@ import {
   systemTimers,
 } from '@underpass/runtime';
 import { CliError, systemReason } from '../cli-error.js';
+import { collectGarbageOfStart } from '../collect-garbage.js';
 import { ConfigWatch, configVersion } from '../config/config-watch.js';
 import { defaultRelayConfigFile } from '../config/default-paths.js';
 import { writeFirstRelayConfig } from '../config/first-relay-config.js';
@@ -113,6 +114,7 @@ export async function runRelay(flags: RelayFlags): Promise<void> {
     configWatch.noteSeen();
     void manager.reloading(() => reloadOnSignal(relay, file, settings, log));
   });
+  collectGarbageOfStart();
   prepareForTraffic();
   returnFreedMemory(); // of the compilers, above all
   const signal = await stop;

@@ -83,6 +83,7 @@ vi.mock('../../src/stop-signal.js', () => ({
       stage.stop = resolve;
     }),
 }));
+vi.mock('../../src/collect-garbage.js', () => ({ collectGarbageOfStart: () => did('collect garbage') }));
 vi.mock('../../src/v8-flags.js', () => ({
   prepareToStart: () => did('prepare to start'),
   prepareForTraffic: () => did('prepare for traffic'),
@@ -217,6 +218,7 @@ describe('a relay', () => {
       'sweep now',
       'control',
       'ready listening on UDP port 4242',
+      'collect garbage',
       'prepare for traffic',
     ]);
     const { options, log } = seen();
