@@ -8,6 +8,7 @@ import {
   type MaxRate,
   oneTimeKeys,
 } from '@underpass/forward';
+import { copySecret, drawSecret } from '@underpass/protocol';
 import type { EnrolOutcome, RelayInviteOptions, RelayPeerOptions } from '@underpass/relay';
 import type { HostPort } from '../host-port.js';
 import { isSameKey, KEY_BYTES } from '../key-text.js';
@@ -112,7 +113,7 @@ export class Invites {
       return mayAskAgain ? { status: 'opened', peer: peerOf(invite, enrolled) } : { status: 'invite-used' };
     }
     if (isExpired) return { status: 'invite-expired' };
-    const drawn = { publicKey: Uint8Array.from(publicKey), presharedKey: drawKey() };
+    const drawn = { publicKey: Uint8Array.from(publicKey), presharedKey: drawSecret(randomBytes, KEY_BYTES) };
     const peer = peerOf(invite, drawn);
     this.#onEnrol(peer); // spec enrolment 4.2: kept, then answered
     invite.enrolled = drawn;
@@ -136,12 +137,5 @@ export class Invites {
 /** With a copy of the preshared key, because the relay wipes what it gets. */
 function peerOf({ name, rules }: Invite, keys: NonNullable<Invite['enrolled']>): EnrolledPeer {
   const { publicKey, presharedKey } = keys;
-  return { name, publicKey, presharedKey: Uint8Array.from(presharedKey), ...rules };
-}
-
-function drawKey(): Uint8Array {
-  const drawn = randomBytes(KEY_BYTES);
-  const key = Uint8Array.from(drawn);
-  drawn.fill(0);
-  return key;
+  return { name, publicKey, presharedKey: copySecret(presharedKey), ...rules };
 }

@@ -7,6 +7,7 @@ import {
   parseListenRule,
   parseMaxRate,
 } from '@underpass/forward';
+import { copySecret } from '@underpass/protocol';
 import { type RelayEvent, type RelayPeerOptions, type Relay as Started, startRelay } from '@underpass/relay';
 import { silentLog, UnderpassError, unixTimeMs } from '@underpass/runtime';
 import { type HostPort, parseHostPort, parseListenAddress } from '../host-port.js';
@@ -149,7 +150,7 @@ class EmbeddedRelay extends EventEmitter<Api.RelayEvents> implements Api.Relay {
   onEnrolled(peer: EnrolledPeer): void {
     const { presharedKey } = peer;
     // The relay wipes what it was given.
-    this.#peers = [...this.#peers, { ...peer, presharedKey: Uint8Array.from(presharedKey) }];
+    this.#peers = [...this.#peers, { ...peer, presharedKey: copySecret(presharedKey) }];
   }
 
   /** @throws UnderpassError; nothing has changed then */

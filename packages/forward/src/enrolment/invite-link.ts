@@ -1,5 +1,6 @@
 /** The text of an invite, which a relay's owner hands to one client (spec enrolment 1). */
 import { createHash } from 'node:crypto';
+import { copySecret } from '@underpass/protocol';
 import { formatTarget, parsePort } from '../forward-spec.js';
 import { parseHost } from '../host.js';
 
@@ -76,7 +77,7 @@ function parseData(endpointText: string, data: Buffer): InviteLink | LinkProblem
   return {
     endpoint,
     relayPublicKey: Uint8Array.from(data.subarray(1, 1 + KEY_BYTES)),
-    secret: Uint8Array.from(data.subarray(1 + KEY_BYTES, 1 + 2 * KEY_BYTES)),
+    secret: copySecret(data.subarray(1 + KEY_BYTES, 1 + 2 * KEY_BYTES)),
   };
 }
 

@@ -1,4 +1,5 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
+import { canSearchMemory, copiesInMemory, keyToLookFor, moveYoungObjects } from '@underpass/testkit/crypto';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import {
@@ -229,4 +230,16 @@ describe('the secret of a link (spec enrolment 1.2: "MUST NOT print the data of 
     expect(looksLikeInviteLink(KNOWN_TEXT.toUpperCase())).toBe(true);
     expect(looksLikeInviteLink('vps')).toBe(false);
   });
+});
+
+it.skipIf(!canSearchMemory)('the secret of a link that was read can be wiped', () => {
+  const secret = randomBytes(32);
+  const key = keyToLookFor(secret);
+  const parsed = parseInviteLink(formatInviteLink({ ...KNOWN, secret }));
+  secret.fill(0);
+  moveYoungObjects();
+  expect(copiesInMemory(key)).toBeGreaterThan(0);
+  if (typeof parsed === 'string') throw new Error(parsed);
+  parsed.secret.fill(0);
+  expect(copiesInMemory(key)).toBe(0);
 });
