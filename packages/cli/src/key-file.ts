@@ -3,12 +3,14 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { CliError, systemReason } from './cli-error.js';
 import { ExitCode } from './exit-code.js';
 import { quoteArgument, requireSecret } from './file-trust.js';
-import { decodeKeyBytes, encodeKey, isClamped, KEY_TEXT_BYTES } from './key-text.js';
+import { decodeKeyBytes, encodeKeyBytes, isClamped, KEY_TEXT_BYTES } from './key-text.js';
 import { asciiOf } from './text-encoding.js';
 import { writeFileWhole } from './write-file.js';
 
 /** A key, its newline and some stray blanks. A larger file does not hold a key. */
 export const KEY_FILE_LIMIT_BYTES = 1024;
+
+const NEWLINE = 0x0a;
 
 /** A new preshared key would fit nothing that the other side has. */
 const HINT_IF_MISSING = 'check the path, or copy the key from the other side: both need the same one';
@@ -66,9 +68,25 @@ export function readPrivateKeyFile(path: string): Uint8Array {
  *  @throws CliError if the file exists or cannot be written; nothing is left behind */
 export function writeKeyFile(path: string, key: Uint8Array): void {
   try {
-    writeFileWhole(path, `${encodeKey(key)}\n`, { mode: 0o600 });
+    writeKeyWhole(path, key);
   } catch (error) {
     throw keyFileError(`cannot write the key file ${path}: ${systemReason(error)}`, '', error);
+  }
+}
+
+/** The same for callers that say themselves what could not be written. The text of the key never is a string, which
+ *  could not be wiped.
+ *  @throws the system's error; EEXIST if the file exists and must not be replaced. Nothing is left behind */
+export function writeKeyWhole(path: string, key: Uint8Array, { replace = false } = {}): void {
+  const line = new Uint8Array(new ArrayBuffer(KEY_TEXT_BYTES + 1));
+  const text = encodeKeyBytes(key);
+  line.set(text);
+  line[KEY_TEXT_BYTES] = NEWLINE;
+  try {
+    writeFileWhole(path, line, { mode: 0o600, replace });
+  } finally {
+    text.fill(0);
+    line.fill(0);
   }
 }
 

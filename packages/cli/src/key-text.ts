@@ -6,6 +6,8 @@ export const KEY_BYTES = 32;
 /** 43 digits and one '='. */
 export const KEY_TEXT_BYTES = 44;
 
+const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+
 /** @param text  44 bytes of canonical base64, in which the unused bits of the last digit are zero
  *  @returns the key, or undefined when the text does not have that form */
 export function decodeKeyBytes(text: Uint8Array): Uint8Array | undefined {
@@ -48,6 +50,24 @@ export function decodePublicKey(text: string): Uint8Array | undefined {
   if (text.length !== KEY_TEXT_BYTES || decoded.write(text, 'base64') !== KEY_BYTES) return undefined;
   // Buffer accepts more forms than the canonical one.
   return encodeKey(decoded) === text ? new Uint8Array(decoded) : undefined;
+}
+
+/** The same as bytes, for secrets: the caller wipes them. */
+export function encodeKeyBytes(key: Uint8Array): Uint8Array {
+  const text = new Uint8Array(new ArrayBuffer(KEY_TEXT_BYTES)).fill(0x3d);
+  let bits = 0;
+  let bitCount = 0;
+  let at = 0;
+  for (const byte of key) {
+    bits = ((bits << 8) | byte) & 0xfff;
+    bitCount += 8;
+    while (bitCount >= 6) {
+      bitCount -= 6;
+      text[at++] = DIGITS.charCodeAt((bits >>> bitCount) & 63);
+    }
+  }
+  text[at] = DIGITS.charCodeAt((bits << (6 - bitCount)) & 63);
+  return text;
 }
 
 export function encodeKey(key: Uint8Array): string {

@@ -13,16 +13,17 @@ export interface WriteFileOptions {
 const WITHOUT_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']);
 
 /** Writes a temporary file beside `file`, flushes it to the disk, and then renames it.
+ *  @param content  a text, or the bytes of a secret, which the caller wipes
  *  @throws the system's error; EEXIST if the file exists and must not be replaced. Nothing is left behind */
 export function writeFileWhole(
   file: string,
-  text: string,
+  content: string | Uint8Array,
   { mode, replace = false }: WriteFileOptions,
 ): void {
   const directory = path.dirname(file);
   const temporary = path.join(directory, `.${path.basename(file)}.${randomBytes(6).toString('hex')}.tmp`);
   try {
-    writeAndSync(temporary, text, mode);
+    writeAndSync(temporary, content, mode);
     if (replace) renameSync(temporary, file);
     else giveNewName(temporary, file, mode);
   } finally {
@@ -43,16 +44,15 @@ function giveNewName(temporary: string, file: string, mode: number): void {
   }
 }
 
-function writeAndSync(file: string, text: string, mode: number): void {
+function writeAndSync(file: string, content: string | Uint8Array, mode: number): void {
   const descriptor = openSync(file, 'wx', mode);
-  const bytes = Buffer.from(text);
+  const bytes = typeof content === 'string' ? Buffer.from(content) : content;
   try {
     for (let written = 0; written < bytes.length; ) {
       written += writeSync(descriptor, bytes, written);
     }
     fsyncSync(descriptor);
   } finally {
-    bytes.fill(0);
     closeSync(descriptor);
   }
 }

@@ -5,6 +5,7 @@ import {
   decodeKey,
   decodePublicKey,
   encodeKey,
+  encodeKeyBytes,
   isClamped,
   isSameKey,
   looksLikeKey,
@@ -44,6 +45,14 @@ describe.each([
   ])('refuses %s', (_what, text) => {
     expect(decode(text)).toBeUndefined();
   });
+});
+
+it('the text of a key as bytes is the same as the string', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: 32, maxLength: 32 }), (key) => {
+      expect(Buffer.from(encodeKeyBytes(key)).toString()).toBe(encodeKey(key));
+    }),
+  );
 });
 
 describe('the text of a key', () => {

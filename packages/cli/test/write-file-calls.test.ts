@@ -63,11 +63,12 @@ it.each([
 });
 
 it.each(['write', 'fsync', 'link'])(
-  'if %s fails, nothing is left: no file, no descriptor, no text',
+  'if %s fails, nothing is left: no file, no descriptor, no text of a key',
   (call) => {
     const directory = temporaryDirectory();
     stage.fails = call;
-    expect(() => writeFileWhole(path.join(directory, 'relay.key'), 'secret', { mode: 0o600 })).toThrow(call);
+    const key = new Uint8Array(32).fill(9);
+    expect(() => writeKeyFile(path.join(directory, 'relay.key'), key)).toThrow('cannot write');
     const count = (name: string) => stage.calls.filter((other) => other === name).length;
     expect([count('close'), readdirSync(directory)]).toEqual([count('open'), []]);
     for (const bytes of stage.written) expect(bytes.every((byte) => byte === 0)).toBe(true);

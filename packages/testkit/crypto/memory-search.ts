@@ -14,10 +14,11 @@ const PREFIX_BYTES = 8;
 const CHUNK_BYTES = 1 << 20;
 const MASK = 0x5a;
 
-/** How often this process has the key in memory that it may write to (proc(5)). */
-export function copiesInMemory(keyByte: KeyBytes): number {
+/** How often this process has the key, or its text, in memory that it may write to (proc(5)).
+ *  @param length  how many bytes it has, at least 8 */
+export function copiesInMemory(keyByte: KeyBytes, length = KEY_BYTES): number {
   const prefix = Buffer.from(new ArrayBuffer(PREFIX_BYTES)).map((_, i) => keyByte(i));
-  const chunk = Buffer.from(new ArrayBuffer(CHUNK_BYTES + KEY_BYTES));
+  const chunk = Buffer.from(new ArrayBuffer(CHUNK_BYTES + length));
   const memory = openSync('/proc/self/mem', 'r');
   let copies = 0;
   for (const line of readFileSync('/proc/self/maps', 'latin1').split('\n')) {
@@ -29,8 +30,8 @@ export function copiesInMemory(keyByte: KeyBytes): number {
       const read = chunk.subarray(0, bytes);
       for (let found = read.indexOf(prefix); found >= 0; found = read.indexOf(prefix, found + 1)) {
         let i = PREFIX_BYTES;
-        while (i < KEY_BYTES && read[found + i] === keyByte(i)) i++;
-        if (i === KEY_BYTES) copies++;
+        while (i < length && read[found + i] === keyByte(i)) i++;
+        if (i === length) copies++;
       }
       // The chunk is memory of this process too.
       chunk.fill(0);

@@ -6,7 +6,7 @@ import { formatTarget, type InviteLink, looksLikeInviteLink } from '@underpass/f
 import { CliError, systemReason, usageError } from '../cli-error.js';
 import { ExitCode } from '../exit-code.js';
 import { requireUnchangedByOthers } from '../file-trust.js';
-import { readPrivateKeyFile, writeKeyFile } from '../key-file.js';
+import { readPrivateKeyFile, writeKeyFile, writeKeyWhole } from '../key-file.js';
 import { clampPrivateKey, decodeKey, encodeKey, isSameKey, KEY_BYTES } from '../key-text.js';
 import { makeDirectory } from '../make-directory.js';
 import { writeFileWhole } from '../write-file.js';
@@ -105,10 +105,9 @@ export function saveRelay(
 ): SavedRelay | undefined {
   const file = fileOf(directory, name);
   if (existsSync(file)) return undefined;
-  const secrets = { mode: 0o600, replace: true };
   try {
-    writeFileWhole(path.join(directory, `${name}.key`), `${encodeKey(privateKey)}\n`, secrets);
-    writeFileWhole(path.join(directory, `${name}.psk`), `${encodeKey(presharedKey)}\n`, secrets);
+    writeKeyWhole(path.join(directory, `${name}.key`), privateKey, { replace: true });
+    writeKeyWhole(path.join(directory, `${name}.psk`), presharedKey, { replace: true });
     writeFileWhole(file, configText(name, link), { mode: 0o600 });
   } catch (error) {
     throw cannotWrite(file, error);

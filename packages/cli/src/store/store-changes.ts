@@ -7,7 +7,7 @@ import { stringify } from 'smol-toml';
 import { CliError, systemReason } from '../cli-error.js';
 import { type PeerRules, peerRulesTable } from '../config/peer-rules.js';
 import { ExitCode } from '../exit-code.js';
-import { writeKeyFile } from '../key-file.js';
+import { writeKeyFile, writeKeyWhole } from '../key-file.js';
 import { encodeKey } from '../key-text.js';
 import { makeDirectory } from '../make-directory.js';
 import { syncDirectory, writeFileWhole } from '../write-file.js';
@@ -91,7 +91,7 @@ export function addEnrolled(directory: string, name: string, keys: EnrolledKeys)
   const file = path.join(folder, ENROLLED_FILE);
   try {
     if (isEmpty(file)) rmSync(file); // see readEnrolled
-    writeFileWhole(path.join(folder, keyFile), `${encodeKey(keys.presharedKey)}\n`, { mode: 0o600 });
+    writeKeyWhole(path.join(folder, keyFile), keys.presharedKey);
     writeFileWhole(file, stringify(enrolled), { mode: 0o600 });
     return true;
   } catch (error) {
