@@ -1,6 +1,5 @@
 /** The text of an invite, which a relay's owner hands to one client (spec enrolment 1). */
 import { createHash } from 'node:crypto';
-import { copySecret } from '@underpass/protocol';
 import { formatTarget, parsePort } from '../forward-spec.js';
 import { parseHost } from '../host.js';
 
@@ -74,10 +73,13 @@ function parseData(endpointText: string, data: Buffer): InviteLink | LinkProblem
   if (data.length !== DATA_BYTES || data[0] !== VERSION || !isIntact(endpointText, data)) return 'altered';
   const endpoint = parseEndpoint(endpointText);
   if (endpoint === undefined) return 'altered';
+  // V8 would move a small array in its own heap, and leave the bytes behind.
+  const secret = new Uint8Array(new ArrayBuffer(KEY_BYTES));
+  secret.set(data.subarray(1 + KEY_BYTES, 1 + 2 * KEY_BYTES));
   return {
     endpoint,
     relayPublicKey: Uint8Array.from(data.subarray(1, 1 + KEY_BYTES)),
-    secret: copySecret(data.subarray(1 + KEY_BYTES, 1 + 2 * KEY_BYTES)),
+    secret,
   };
 }
 
