@@ -9,6 +9,7 @@ import { CliError } from '../../src/cli-error.js';
 import { askControl, NobodyListens, openControl, readAnswer } from '../../src/control/control-client.js';
 import { CONTROL_ANSWER_TIMEOUT_MS, MAX_CONTROL_ANSWER_BYTES } from '../../src/control/control-limits.js';
 import { ExitCode } from '../../src/exit-code.js';
+import { useFakeTimers } from '../fake-timers.js';
 import { temporaryDirectory } from '../temporary-directory.js';
 
 let socket = '';
@@ -36,11 +37,6 @@ async function listening(): Promise<() => Promise<Asked>> {
   };
 }
 
-function fakeTimers(): void {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-  onTestFinished(() => void vi.useRealTimers());
-}
-
 /** The outcome of a promise, once it has one. */
 function outcomeOf(promise: Promise<unknown>): { value?: unknown; error?: unknown } {
   const outcome: { value?: unknown; error?: unknown } = {};
@@ -53,21 +49,21 @@ function outcomeOf(promise: Promise<unknown>): { value?: unknown; error?: unknow
 
 describe('a request to a control socket', () => {
   it('leaves no timer behind, so that the program can end', async () => {
-    fakeTimers();
+    const pendingTimers = useFakeTimers();
     await expect(openControl({ socket, method: 'GET', path: '/status' })).rejects.toThrow(
       `nobody answers at ${socket}`,
     );
-    expect(vi.getTimerCount()).toBe(0);
+    expect(pendingTimers(CONTROL_ANSWER_TIMEOUT_MS)).toBe(0);
     const asked = await listening();
     const opening = openControl({ socket, method: 'GET', path: '/events' });
     (await asked()).response.flushHeaders();
     const answer = await opening;
-    expect(vi.getTimerCount()).toBe(0);
+    expect(pendingTimers(CONTROL_ANSWER_TIMEOUT_MS)).toBe(0);
     answer.destroy();
   });
 
   it.each([undefined, 2_500])('waits so long for the first byte of an answer (%s)', async (timeoutMs) => {
-    fakeTimers();
+    useFakeTimers();
     const limitMs = timeoutMs ?? CONTROL_ANSWER_TIMEOUT_MS;
     const asked = await listening();
     const outcome = outcomeOf(

@@ -1,13 +1,14 @@
 /** What the library makes of a client and a relay once they are started, which both play here. */
 import type { Client, ClientEvent, ClientOptions } from '@underpass/client';
 import type { EnrolOutcome, RelayEvent, RelayOptions, RelayPeerOptions } from '@underpass/relay';
-import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Access } from '../../src/library/access.js';
 import { connect } from '../../src/library/connect.js';
 import { generateKeyPair } from '../../src/library/keys.js';
 import { createRelay } from '../../src/library/relay.js';
 import type { RelayOptions as Given, Relay } from '../../src/library/relay-api.js';
 import { MAX_INVITE_MS, MIN_INVITE_MS } from '../../src/limits.js';
+import { useFakeTimers } from '../fake-timers.js';
 import { publicKey } from '../store/invites.js';
 import { playedClient } from './played-client.js';
 
@@ -121,8 +122,7 @@ describe('connect', () => {
       '192.0.2.1 answers, but nothing listens on UDP 1',
     ],
   ])('that does not reach the relay in time says what is known about it (%#)', async (problems, hint) => {
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-    onTestFinished(() => void vi.useRealTimers());
+    const pendingTimers = useFakeTimers();
     client.connected.mockReturnValue(new Promise(() => undefined));
     const connecting = connect(access, { connectTimeoutMs: 2_500 });
     const failure = expect(connecting).rejects.toMatchObject({
@@ -137,7 +137,7 @@ describe('connect', () => {
     expect(client.calls).toEqual(['connect']);
     await vi.advanceTimersByTimeAsync(1);
     await failure;
-    expect([client.calls, vi.getTimerCount()]).toEqual([['connect', 'close'], 0]);
+    expect([client.calls, pendingTimers(2_500)]).toEqual([['connect', 'close'], 0]);
   });
 
   it('passes what happens to the tunnel', async () => {
