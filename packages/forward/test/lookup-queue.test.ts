@@ -147,11 +147,53 @@ describe('the queue of names', () => {
       timers.advance(SLOW_LOOKUP_MS);
       await resolver.answer(`slow${i}`, []);
     }
-    // The first name was forgotten, so it takes a quick place.
+    // The first name was forgotten, so it takes a quick place. The second one takes a slow place.
     for (let i = 0; i < MAX_LOOKUPS_PER_PEER - 1; i++) look(peer, `new${i}`);
+    look(peer, 'slow1');
     look(peer, 'slow0');
     look(peer, 'late');
     expect(resolver.asked.at(-1)).toBe('slow0');
+  });
+
+  it('lets names that are known to be slow wait for the slow places of their peer', async () => {
+    const { resolver, queue, look, lookMany, timers } = setUp();
+    const peer = {};
+    for (let i = 0; i <= MAX_SLOW_LOOKUPS_PER_PEER; i++) {
+      look(peer, `slow${i}`);
+      timers.advance(SLOW_LOOKUP_MS);
+      await resolver.answer(`slow${i}`, []);
+    }
+    lookMany(peer, 'slow', MAX_SLOW_LOOKUPS_PER_PEER + 1);
+    expect([queue.running, queue.waiting]).toEqual([MAX_SLOW_LOOKUPS_PER_PEER, 1]);
+    look(peer, 'quick');
+    expect(resolver.asked.at(-1)).toBe('quick');
+  });
+
+  it('lets slow names of many peers leave places for quick ones of others', () => {
+    const { resolver, queue, look, lookMany, timers } = setUp();
+    for (let i = 0; i < MAX_SLOW_LOOKUPS / MAX_LOOKUPS_PER_PEER; i++) {
+      lookMany({}, `slow${i}-`, MAX_LOOKUPS_PER_PEER);
+      timers.advance(SLOW_LOOKUP_MS);
+    }
+    const late = {};
+    lookMany(late, 'late', MAX_LOOKUPS_PER_PEER);
+    timers.advance(SLOW_LOOKUP_MS);
+    // All slow places are taken, so these overdue names keep the quick places of their peer.
+    look(late, 'waits');
+    expect([queue.running, queue.waiting]).toEqual([MAX_SLOW_LOOKUPS + MAX_LOOKUPS_PER_PEER, 1]);
+    look({}, 'quick');
+    expect(resolver.asked.at(-1)).toBe('quick');
+  });
+
+  it('keeps a waiting name when one of its two requests is cancelled', async () => {
+    const { resolver, outcomes, look, lookMany } = setUp();
+    const peer = {};
+    lookMany(peer, 'name', MAX_LOOKUPS_PER_PEER);
+    look(peer, 'late');
+    look(peer, 'late')();
+    await resolver.answer('name0', []);
+    await resolver.answer('late', ['192.0.2.2']);
+    expect(outcomes.at(-1)).toEqual(['late', { ok: true, addresses: ['192.0.2.2'] }]);
   });
 
   it('forgets a waiting name when its request is cancelled', () => {

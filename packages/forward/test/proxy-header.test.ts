@@ -28,6 +28,9 @@ describe('a PROXY header', () => {
     expect(hex(encodeProxyHeader(mapped, { address: '::1', port: 2 }))).toBe(
       `${START}21002400000000000000000000ffffc000020700000000000000000000000000000001${'00010002'}`,
     );
+    expect(hex(encodeProxyHeader({ address: '::1', port: 2 }, mapped))).toBe(
+      `${START}21002400000000000000000000000000000001${'00000000000000000000ffffc000020700020001'}`,
+    );
   });
 
   it.each([
