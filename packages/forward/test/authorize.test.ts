@@ -32,6 +32,7 @@ describe('a target as the peer wrote it', () => {
     [['*.example.com:80'], 'a.b.example.com', 'lookup'],
     [['*.example.com:80'], 'example.com', 'refused'],
     [['*.example.com:80'], 'badexample.com', 'refused'],
+    [['*.example.com:80'], 'www.example.com.evil.example', 'refused'],
     [['*:80'], 'anything.example', 'lookup'],
     [['*:443'], 'anything.example', 'refused'],
     [['10.0.0.0/8:80', '*.internal:80'], 'db.internal', 'lookup'],
@@ -300,15 +301,17 @@ describe('an address that a target stands for', () => {
     expect(advice(['*:80'], 'evil.example', '127.0.0.1')).toBe(
       'evil.example resolves to 127.0.0.1, which is a loopback address and needs an address rule within that block; to allow it, add the rule 127.0.0.1:80',
     );
-    expect(advice([], 'localhost', '127.0.0.1')).toBe(
-      'no rule allows localhost:80; to allow it, add the rule localhost:80',
-    );
+    for (const host of ['localhost', 'LocalHost.']) {
+      expect(advice([], host, '127.0.0.1')).toBe(
+        'no rule allows localhost:80; to allow it, add the rule localhost:80',
+      );
+    }
     expect(advice(['*:80'], '::1')).toContain('to allow it, add the rule [::1]:80');
     expect(advice([], '192.0.43.8')).toBe(
       'no rule allows 192.0.43.8:80; to allow it, add the rule 192.0.43.8:80',
     );
     for (const address of ['192.0.43.8', '10.1.2.3']) {
-      expect(advice(['10.0.0.0/8:80'], 'a.example', address)).toBe(
+      expect(advice(['10.0.0.0/8:80'], 'A.Example.', address)).toBe(
         'no rule allows a.example:80; to allow it, add the rule a.example:80',
       );
     }
