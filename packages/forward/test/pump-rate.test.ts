@@ -34,6 +34,15 @@ describe('a pump whose peer has had its share', () => {
     expect(await end).toEqual({ bytesSent: 6, bytesReceived: 8, clean: true });
   });
 
+  it('does not read its program when its turn comes after the other side has stopped reading', async () => {
+    const { ours, theirs, pump, timers } = await setUpInDebt();
+    pump.start();
+    theirs.write('answer');
+    pump.onStopped();
+    timers.advance(20_000);
+    expect(ours.isPaused()).toBe(true);
+  });
+
   it('goes on at once when the limit is taken away (spec forwarding 4.8: "MUST take effect at once")', async () => {
     const { theirs, stream, pump, limit } = await setUpInDebt();
     stream.arrive('question');
