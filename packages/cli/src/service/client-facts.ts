@@ -17,8 +17,11 @@ export interface ClientFacts {
   readonly ports: readonly number[];
 }
 
-/** @param isBeside  whether the key files must be in the config's directory
- *  @throws CliError if the config is wrong or forwards nothing, or a key file is elsewhere */
+/** Names that a unit can contain as they are. systemd has no name with a colon or beyond ASCII for a file that it hands on. */
+const NAME_IN_UNIT = /^[\w@+=,.-]+$/;
+
+/** @param isBeside  whether the key files must be in the config's directory, and have names that a unit can contain
+ *  @throws CliError if the config is wrong or forwards nothing, a key file is elsewhere, or a name is impossible */
 export function clientFacts(file: string, isBeside: boolean): ClientFacts {
   const config = loadClientConfig(file);
   config.privateKey.fill(0);
@@ -43,6 +46,14 @@ export function clientFacts(file: string, isBeside: boolean): ClientFacts {
         `move it beside the config and write only its name, ${path.basename(secret)}`,
       );
     });
+  for (const { base } of isBeside ? [file, ...secrets].map(path.parse) : []) {
+    if (NAME_IN_UNIT.test(base)) continue;
+    throw new CliError(
+      ExitCode.config,
+      `systemd cannot hand a service a file with the name '${base}'`,
+      'use only letters, digits and .-_+=,@ in the names of the config and of its key files',
+    );
+  }
   return {
     file: path.resolve(file),
     secrets,

@@ -130,7 +130,9 @@ function planClient(
       'DynamicUser=yes',
       `RuntimeDirectory=${unit}`,
       'RuntimeDirectoryMode=0700',
-      ...[client.file, ...client.secrets].map((file) => `LoadCredential=${path.basename(file)}:${file}`),
+      ...[client.file, ...client.secrets].map(
+        (file) => `LoadCredential=${path.basename(file)}:${file.replaceAll('%', '%%')}`,
+      ),
     ],
     sandbox: systemSandbox(client.ports.some(isLow)),
     wantedBy: 'multi-user.target',

@@ -16,8 +16,12 @@ beforeEach(() => {
 });
 
 /** Writes a client config that names that key file, and the key. */
-function configWith(keyFile: string, forwards = 'local_forwards = ["8080:localhost:80"]'): string {
-  const file = path.join(directory, 'client.toml');
+function configWith(
+  keyFile: string,
+  forwards = 'local_forwards = ["8080:localhost:80"]',
+  name = 'client.toml',
+): string {
+  const file = path.join(directory, name);
   const key = path.resolve(directory, keyFile);
   mkdirSync(path.dirname(key), { recursive: true });
   writeKeyFile(key, KEY);
@@ -48,3 +52,17 @@ it.each(['keys/client.key', './client.key'])(
     expect(() => clientFacts(configWith('client2.key'), true)).not.toThrow();
   },
 );
+
+it.each([
+  ['my client.toml', 'a.key'],
+  ['50%.toml', 'a.key'],
+  ['client.toml', 'a:b.key'],
+  ['client.toml', 'schlüssel.key'],
+])('the files of a service have names that its unit can contain, and not %s and %s', (name, keyFile) => {
+  const file = configWith(keyFile, undefined, name);
+  const odd = name === 'client.toml' ? keyFile : name;
+  expect(() => clientFacts(file, true)).toThrow(
+    `systemd cannot hand a service a file with the name '${odd}'`,
+  );
+  expect(() => clientFacts(file, false)).not.toThrow();
+});

@@ -74,6 +74,12 @@ describe("the system's client", () => {
     expect(lines.find((line) => line.startsWith('ExecStart='))).toMatch(/ client --config %d\/home\.toml$/);
   });
 
+  it('may have its files in a directory with any name', () => {
+    const client50 = { ...client.client, file: '/c 50%h/home.toml', secrets: [] };
+    const lines = unitOf(planInstall({ ...client, client: client50 }, false, machine));
+    expect(lines).toContain('LoadCredential=home.toml:/c 50%%h/home.toml');
+  });
+
   it('has the capability for a forward on a port below 1024', () => {
     const low = { ...client, client: { ...client.client, ports: [0, 8080, 80] } };
     expect(unitOf(planInstall(low, false, machine))).toContain('AmbientCapabilities=CAP_NET_BIND_SERVICE');
