@@ -9,6 +9,9 @@ describe('an allow rule', () => {
     ['EXAMPLE.Com.:443', 'example.com:443'],
     ['my_db-1.internal:1-65535', 'my_db-1.internal:*'],
     ['*.Example.com:80-90', '*.example.com:80-90'],
+    ['example.com:1024-65535', 'example.com:1024-65535'],
+    ['example.com:1-1023', 'example.com:1-1023'],
+    ['DNS.example.com:53-53/udp', 'dns.example.com:53/udp'],
     ['*:443', '*:443'],
     ['*:*', '*:*'],
     ['localhost:8080', 'localhost:8080'],
@@ -56,6 +59,8 @@ describe('an allow rule', () => {
     ['[fd00::/8]/8:443', 'is not a valid IPv6 address'],
     ['[fe80::1%eth0]:443', 'is not a valid network'],
     ['10.0.0.1/8:22', 'write 10.0.0.0/8'],
+    ['0.0.0.1/0:22', 'write 0.0.0.0/0'],
+    ['[::1/0]:22', 'write ::/0'],
     ['[fd00::1/8]:22', 'write fd00::/8'],
     ['[::ffff:10.0.0.0/90]:22', 'expected a number from 96 to 128'],
     // Bits after the prefix, within the byte that it covers in part.

@@ -5,6 +5,7 @@ import { Duplex } from 'node:stream';
 import { StreamErrorCode } from '@underpass/protocol';
 import { describe, expect, it } from 'vitest';
 import { GATHER_BYTES } from '../src/forward-constants.js';
+import { gatherBuffer } from '../src/gather-buffer.js';
 import { Pump, type PumpSummary } from '../src/pump.js';
 import { RateLimit } from '../src/rate-limit.js';
 import { SocketWatch } from '../src/socket-watch.js';
@@ -49,8 +50,14 @@ class HeldSocket extends Duplex {
   }
 }
 
-function setUp(limit?: RateLimit) {
-  const socket = new HeldSocket();
+class EagerSocket extends HeldSocket {
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    this.taken.push(Buffer.from(chunk));
+    done();
+  }
+}
+
+function setUp(limit?: RateLimit, socket = new HeldSocket()) {
   const stream = new FakeStream();
   const ends: PumpSummary[] = [];
   const pump = new Pump({
@@ -98,6 +105,18 @@ describe('a pump to a slow reader', () => {
     });
     for (const { socket } of pumps) await socket.kernelTakes();
     expect(pumps.map(({ socket }) => text(socket))).toEqual(['0'.repeat(10), '1'.repeat(10), '2'.repeat(10)]);
+  });
+
+  it('leaves its buffer to the next pump when the kernel has taken the bytes at once', () => {
+    const buffer = gatherBuffer.take();
+    gatherBuffer.giveBack(buffer);
+    for (let i = 0; i < 3; i++) {
+      const { socket, stream, pump } = setUp(undefined, new EagerSocket());
+      stream.arrive('abc');
+      pump.start();
+      expect(text(socket)).toBe('abc');
+    }
+    expect(gatherBuffer.take()).toBe(buffer);
   });
 
   // spec forwarding 4.3
