@@ -130,7 +130,6 @@ export function formatRelayPlace(bind: string, port: number | string): string {
 
 /** `::` listens on IPv4 too, so it means every interface. */
 function inOneForm(bind: string): string {
-  if (bind === 'localhost' || bind === '*' || isPath(bind)) return bind;
   const address = parseAddress(bind);
   const text = address === undefined ? bind : formatAddress(address);
   return text === '::' ? '*' : text;
