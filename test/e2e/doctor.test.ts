@@ -185,8 +185,8 @@ describe('underpass doctor', () => {
     await program.event('connected');
     const { steps } = await examine(config, '--target', '127.0.0.1:54/udp');
     expect(steps.filter(({ step }) => step === 'target')).toMatchObject([
-      { status: 'ok', text: known },
       { status: 'failed', finding: 'target-not-allowed', text: expect.stringContaining('127.0.0.1:54/udp') },
+      { status: 'ok', text: known },
     ]);
   });
 

@@ -89,7 +89,7 @@ async function* steps(
   });
 }
 
-/** Those of the forwards whose target is known beforehand, and those on the command line. */
+/** Those on the command line, and then those of the forwards whose target is known beforehand. */
 export function targetsOf(
   { forwards }: Pick<ClientConfig, 'forwards'>,
   { target = [] }: Pick<DoctorFlags, 'target'>,
@@ -97,7 +97,7 @@ export function targetsOf(
   const ofForwards = forwards.flatMap((forward) =>
     forward.kind === 'local' || forward.kind === 'udp' ? [forward.target] : [],
   );
-  const all: readonly Target[] = [...ofForwards, ...target];
+  const all: readonly Target[] = [...target, ...ofForwards];
   const different = new Map(all.map((each) => [JSON.stringify(each), each]));
   return [...different.values()].slice(0, MAX_DOCTOR_TARGETS);
 }

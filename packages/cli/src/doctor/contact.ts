@@ -100,8 +100,12 @@ export async function checkAnswer(
   onWait: (waitedMs: number) => void = () => undefined,
 ): Promise<StepResult> {
   const startedAt = now();
+  /** Handshakes of a running client that had failed before, perhaps days ago. */
+  let earlierFailures: number | undefined;
   for (;;) {
     const { relay, drops, endpoint } = await patient.status();
+    const failures = drops['handshake-failed'] ?? 0;
+    earlierFailures ??= patient.pid === undefined ? 0 : failures;
     const waitedMs = now() - startedAt;
     if (relay.connected && relay.waitingMs === undefined) {
       const time =
@@ -110,7 +114,7 @@ export async function checkAnswer(
       return passed('answer', `the relay answers and accepts this client's key${time}${by}`);
     }
     if (patient.lastEnd !== undefined) return endedEarly(patient.lastEnd);
-    if ((drops['handshake-failed'] ?? 0) > 0) {
+    if (failures > earlierFailures) {
       return found('answer', 'preshared-keys-differ', 'the relay answers, but with another key');
     }
     if (waitedMs >= waitMs) return silence(endpoint, waitedMs, publicKey, hint);

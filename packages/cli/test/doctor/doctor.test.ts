@@ -149,6 +149,16 @@ describe('an answer of the relay', () => {
     expect(now).toBe(0);
   });
 
+  it('of a running client has not failed because an earlier handshake did', async () => {
+    const old = { 'handshake-failed': 1 };
+    const running = { ...aPatient({ drops: old }), pid: 42 };
+    expect((await answerOf(running)).result).toMatchObject({ finding: 'no-answer' });
+    let asked = 0;
+    const status = () => aPatient({ drops: { 'handshake-failed': ++asked < 3 ? 1 : 2 } }).status();
+    const { result } = await answerOf({ ...running, status });
+    expect([asked, result.finding]).toEqual([3, 'preshared-keys-differ']);
+  });
+
   it.each([
     ['removed', 'client-removed'],
     ['superseded', 'key-shared'],
@@ -221,12 +231,15 @@ describe('a UDP target', () => {
 describe('the targets', () => {
   const target = (port: number) => ({ host: 'db', port });
 
-  it('are those of the forwards and of the command line, each once', () => {
-    const forwards = [1, 2].map((port) => {
+  const forwardsTo = (ports: readonly number[]) =>
+    ports.map((port) => {
       const place = { bind: { kind: 'loopback' }, port: 0 } as const;
       return { kind: 'local', text: `0:db:${port}`, place, target: target(port) } as const;
     });
-    expect(targetsOf({ forwards }, { target: [target(2), target(3)] })).toEqual([1, 2, 3].map(target));
+
+  it('are those of the command line and of the forwards, each once', () => {
+    const forwards = forwardsTo([1, 2]);
+    expect(targetsOf({ forwards }, { target: [target(2), target(3)] })).toEqual([2, 3, 1].map(target));
   });
 
   it('include those of UDP forwards', () => {
@@ -234,12 +247,14 @@ describe('the targets', () => {
     const udp = { host: 'dns', port: 53, protocol: 'udp' } as const;
     const forward = { kind: 'udp', text: '0:dns:53', place, target: udp } as const;
     const tcp = { host: 'dns', port: 53 };
-    expect(targetsOf({ forwards: [forward] }, { target: [tcp, udp] })).toEqual([udp, tcp]);
+    expect(targetsOf({ forwards: [forward] }, { target: [tcp, udp] })).toEqual([tcp, udp]);
   });
 
-  it('are limited', () => {
+  it('are limited, and those of the command line are among them', () => {
     const many = Array.from({ length: MAX_DOCTOR_TARGETS + 1 }, (_, i) => target(i + 1));
     expect(targetsOf({ forwards: [] }, { target: many })).toHaveLength(MAX_DOCTOR_TARGETS);
+    const forwards = forwardsTo(many.map(({ port }) => port));
+    expect(targetsOf({ forwards }, { target: [target(9999)] })[0]).toEqual(target(9999));
   });
 });
 
