@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { Socket } from 'node:net';
 import { type LocalEnd, MAX_CONNECTIONS, type PumpSummary } from '@underpass/forward';
 import type { Stream } from '@underpass/protocol';
 import { describe, expect, it } from 'vitest';
@@ -17,6 +19,7 @@ interface Observer {
 function setUp() {
   const timers = new FakeTimers();
   const events: string[] = [];
+  const emitted: ClientEvent[] = [];
   const state = { hasContact: false, isReachable: false, places: 0, sought: 0 };
   const carrier = new Carrier({
     tunnel: { attach: () => undefined, wake: () => undefined },
@@ -26,7 +29,10 @@ function setUp() {
     seek: () => {
       state.sought++;
     },
-    emit: (event: ClientEvent) => events.push(`${timers.now} ${event.type}`),
+    emit: (event: ClientEvent) => {
+      emitted.push(event);
+      events.push(`${timers.now} ${event.type}`);
+    },
     contactLimitMs: LIMIT_MS,
     log: { warn: () => {} } as unknown as ConstructorParameters<typeof Carrier>[0]['log'],
     now: () => timers.now,
@@ -52,7 +58,7 @@ function setUp() {
     );
     return seen;
   };
-  return { carrier, carry, timers, events, state, sockets };
+  return { carrier, carry, timers, events, emitted, state, sockets };
 }
 
 /** A socket on which nothing happens. */
@@ -169,6 +175,23 @@ describe('the local connections of a client', () => {
     carry((ends) => ends());
     expect(events.at(-1)).toContain('stream-closed');
     expect(timers.pending).toBe(before);
+  });
+
+  it('that end while they wait for a place have carried nothing, and not ended well', async () => {
+    const { carrier, emitted } = setUp();
+    const socket = new Socket();
+    carrier.carry({ socket } as unknown as LocalEnd, TARGET, () => 'here');
+    socket.destroy();
+    await once(socket, 'close');
+    expect(emitted.at(-1)).toEqual({
+      type: 'stream-closed',
+      id: 1,
+      target: TARGET,
+      bytesSent: 0,
+      bytesReceived: 0,
+      clean: false,
+    });
+    expect([carrier.connections, carrier.streams()]).toEqual([0, []]);
   });
 
   it('count once, also when they were admitted before they asked for a target', () => {

@@ -109,6 +109,24 @@ describe('the first contact', () => {
     expect(state.tried).toHaveLength(2);
   });
 
+  it('passes over an address that the system refuses, but not because of a late report about an earlier one', async () => {
+    const { finder, state } = setUp('relay.example', [V6, V4, OTHER_V4]);
+    finder.seek();
+    await finder.start();
+    finder.onSendError({ address: V6, port: 51_820 });
+    finder.onSendError({ address: V6, port: 51_820 });
+    expect(state.tried).toEqual([`0 ${V6}`, `0 ${V4}`]);
+  });
+
+  it('is one search, however many connections need the relay', async () => {
+    const { finder, timers, state } = setUp('relay.example', [V6, V4]);
+    finder.seek();
+    await finder.start();
+    await timers.runTo(ATTEMPT_DELAY_MS - 1);
+    finder.seek();
+    expect(state.tried).toEqual([`0 ${V6}`]);
+  });
+
   it('stops at the address that answered, which need not be the one tried last (spec outage 7)', async () => {
     const { finder, timers, state, hear, ask } = setUp('relay.example', [V6, V4]);
     finder.seek();
@@ -126,6 +144,16 @@ describe('the first contact', () => {
       `${4 * SILENCE_MS} ${V4}`,
       `${4 * SILENCE_MS + ATTEMPT_DELAY_MS} ${V6}`,
     ]);
+  });
+
+  it('stops at an answer also while packets are on their way to the address that answered', async () => {
+    const { finder, timers, state, hear, ask } = setUp('relay.example', [V6, V4]);
+    finder.seek();
+    await finder.start();
+    hear();
+    ask();
+    await timers.runTo(SILENCE_MS - 1);
+    expect(state.tried).toEqual([`0 ${V6}`]);
   });
 
   it('waits for a name that does not resolve yet, and reports each failed lookup (spec outage 6)', async () => {
@@ -179,6 +207,53 @@ describe('a relay that falls silent', () => {
     ask();
     await timers.runTo(3 * SILENCE_MS + 3 * ATTEMPT_DELAY_MS);
     expect(state.tried.map((text) => text.split(' ')[1])).toEqual([V6, V4, OTHER_V4, V4]);
+  });
+
+  it('is searched for again although its name has the same addresses as in the first search', async () => {
+    const { finder, timers, state, hear, ask } = setUp('relay.example', [V6, V4]);
+    finder.seek();
+    await finder.start();
+    await timers.runTo(ATTEMPT_DELAY_MS);
+    hear();
+    await timers.runTo(SILENCE_MS);
+    state.tried.length = 0;
+    for (const checks of [2, 3]) {
+      ask();
+      await timers.runTo(checks * SILENCE_MS);
+    }
+    expect(state.tried).toEqual([`${3 * SILENCE_MS} ${V6}`]);
+  });
+
+  describe('while a search for it is running', () => {
+    /** The relay answered at V6. It has been searched for at V4 and V6 since then, until its name is looked up again.
+     *  @returns the first address that is tried from then on, and when */
+    async function nextTry(...found: readonly string[]): Promise<string | undefined> {
+      const { finder, timers, state, hear, ask } = setUp('relay.example', [V6, V4], [V6, V4], found);
+      finder.seek();
+      await finder.start();
+      hear();
+      for (const checks of [1, 2, 3]) {
+        await timers.runTo(checks * SILENCE_MS);
+        ask();
+      }
+      expect(state.tried.at(-1)).toBe(`${3 * SILENCE_MS} ${V4}`);
+      await timers.runTo(4 * SILENCE_MS - 1);
+      state.tried.length = 0;
+      await timers.runTo(5 * SILENCE_MS - 1);
+      return state.tried[0];
+    }
+
+    it('continues the search if the name still has the same addresses', async () => {
+      expect(await nextTry(V6, V4)).toBe(`${4 * SILENCE_MS + ATTEMPT_DELAY_MS} ${V6}`);
+    });
+
+    it('searches at the new addresses at once if it has others', async () => {
+      expect(await nextTry(V6, OTHER_V4)).toBe(`${4 * SILENCE_MS} ${OTHER_V4}`);
+    });
+
+    it('returns to the address that answered last if no other is left', async () => {
+      expect(await nextTry(V6)).toBe(`${4 * SILENCE_MS} ${V6}`);
+    });
   });
 
   it('is searched for from the first of its new addresses on, wherever the last search ended', async () => {
