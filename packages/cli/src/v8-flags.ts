@@ -80,5 +80,9 @@ export function flagsFor(stage: Stage, { major, compilers }: Runtime): readonly 
 function compileSooner(major: number): readonly string[] {
   if (major === 20) return ['--interrupt-budget=5000'];
   if (major < 22) return [];
-  return ['--invocation-count-for-maglev=100', '--minimum-invocations-after-ic-update=100'];
+  return [
+    '--invocation-count-for-maglev=100',
+    '--minimum-invocations-after-ic-update=100',
+    '--invocation-count-for-turbofan=1500',
+  ];
 }
