@@ -41,5 +41,7 @@ export const MAX_LISTEN_RETRY_MS = 60_000;
 /** The same after the relay has removed this client, or given its place to another one with the same key ... */
 export const MIN_UNWELCOME_MS = 60_000;
 export const MAX_UNWELCOME_MS = 600_000;
-/** ... and how long each of these attempts lasts. */
+/** ... how long each of these attempts lasts ... */
 export const UNWELCOME_ATTEMPT_MS = 30_000;
+/** ... and how long a listener has to last until this is forgotten. Another client with the same key has asked by then. */
+export const WELCOME_MS = 2 * MAX_UNWELCOME_MS;

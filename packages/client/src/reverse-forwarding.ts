@@ -18,6 +18,7 @@ import {
   MIN_LISTEN_RETRY_MS,
   MIN_UNWELCOME_MS,
   UNWELCOME_ATTEMPT_MS,
+  WELCOME_MS,
 } from './client-constants.js';
 import type { BoundForward, ClientEvent, DisconnectCause, VisitorService } from './client-options.js';
 import type { Forwarding } from './forwarding.js';
@@ -58,7 +59,7 @@ export class ReverseForwarding implements Forwarding, Listening {
   /** What was reported last. */
   #reported: RequestStatus | undefined;
   #retryMs = MIN_LISTEN_RETRY_MS;
-  /** How long to wait after the relay has turned this client away; 0 until it did. */
+  /** How long to wait after the relay has turned this client away; 0 while it has not. */
   #unwelcomeMs = 0;
   #timer: object | undefined;
   #isClosed = false;
@@ -113,7 +114,7 @@ export class ReverseForwarding implements Forwarding, Listening {
 
   /** The relay was reached. */
   onContact(): void {
-    if (this.#stream === undefined) this.#ask();
+    this.#ask();
   }
 
   /** The connection ended; its streams have been reported as lost before. */
@@ -179,10 +180,16 @@ export class ReverseForwarding implements Forwarding, Listening {
 
   #giveUp(): void {
     const stream = this.#stream;
-    this.#stream = undefined;
-    this.#port = undefined;
+    this.#forgetListener();
     stream?.reset(StreamErrorCode.cancelled);
     stream?.stopSending(StreamErrorCode.cancelled);
+  }
+
+  #forgetListener(): void {
+    const isWelcome = this.#port !== undefined && this.#options.now() - this.#askedAt >= WELCOME_MS;
+    if (isWelcome) this.#unwelcomeMs = 0;
+    this.#stream = undefined;
+    this.#port = undefined;
   }
 
   #clearTimer(): void {
@@ -243,8 +250,7 @@ export class ReverseForwarding implements Forwarding, Listening {
   #onLost(stream: Stream): void {
     if (stream !== this.#stream) return;
     this.#wasLost = true;
-    this.#stream = undefined;
-    this.#port = undefined;
+    this.#forgetListener();
     // Ask at once, unless the connections end as fast as they begin.
     if (this.#options.now() - this.#askedAt >= MIN_LISTEN_RETRY_MS) this.#askIn(0);
     else this.#askLater();

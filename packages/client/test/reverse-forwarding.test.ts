@@ -7,6 +7,7 @@ import {
   MIN_LISTEN_RETRY_MS,
   MIN_UNWELCOME_MS,
   UNWELCOME_ATTEMPT_MS,
+  WELCOME_MS,
 } from '../src/client-constants.js';
 import type { BoundForward, ClientEvent } from '../src/client-options.js';
 import { ReverseForwarding } from '../src/reverse-forwarding.js';
@@ -130,6 +131,28 @@ describe('a reverse forward', () => {
     expect(streams).toHaveLength(3);
   });
 
+  it('reports each change, also back to what was reported before', async () => {
+    const { bound, events, refuse, open, lose, advance } = await setUp();
+    refuse('not-allowed');
+    await advance(MIN_LISTEN_RETRY_MS);
+    open(8080);
+    await advance(MIN_LISTEN_RETRY_MS);
+    lose();
+    expect(bound.addresses).toEqual([]);
+    await advance(0);
+    open(8081);
+    expect(bound.addresses).toMatchObject([{ port: 8081 }]);
+    lose();
+    await advance(MIN_LISTEN_RETRY_MS);
+    refuse('not-allowed');
+    expect(events).toMatchObject([
+      { type: 'reverse-refused' },
+      { type: 'reverse-listening', place: { port: 8080 } },
+      { type: 'reverse-listening', place: { port: 8081 } },
+      { type: 'reverse-refused' },
+    ]);
+  });
+
   it('reports that the relay has ended the listener', async () => {
     const { bound, last, events, open, forwarding } = await setUp();
     open(8080);
@@ -219,6 +242,48 @@ describe('a reverse forward', () => {
       expect(last().resetCode).toBeUndefined();
     },
   );
+
+  it('forgets that it was turned away when its listener has lasted (spec reverse 2: "MUST forget that it was turned away")', async () => {
+    for (const lastedMs of [WELCOME_MS - 1, WELCOME_MS]) {
+      const { forwarding, streams, relay, open, lose, advance } = await setUp();
+      forwarding.onDisconnected('superseded');
+      await advance(MIN_UNWELCOME_MS);
+      open(8080);
+      await advance(lastedMs);
+      relay.hasContact = false;
+      lose();
+      forwarding.onDisconnected('relay-stopped');
+      await advance(MAX_UNWELCOME_MS);
+      // The last attempt lasts until the relay is back, unless it turned this client away.
+      const isGivenUp = streams.at(-1)?.resetCode !== undefined;
+      expect([streams.length, isGivenUp]).toEqual(lastedMs === WELCOME_MS ? [3, false] : [5, true]);
+    }
+  });
+
+  it('asks after a minute again if it is turned away after its listener has lasted', async () => {
+    const { forwarding, streams, open, lose, advance } = await setUp();
+    for (let times = 0; times < 3; times++) {
+      open(8080);
+      await advance(WELCOME_MS);
+      lose();
+      forwarding.onDisconnected('superseded');
+      const before = streams.length;
+      await advance(MIN_UNWELCOME_MS - 1);
+      expect(streams.length).toBe(before);
+      await advance(1);
+      expect(streams.length).toBe(before + 1);
+    }
+  });
+
+  it('has no path before the relay listens there, and none for a port', async () => {
+    const { bound, open } = await setUp({ place: { path: '/run/a.sock' } });
+    expect(bound.path).toBeUndefined();
+    open(0);
+    expect([bound.path, bound.addresses]).toEqual(['/run/a.sock', []]);
+    const other = await setUp();
+    other.open(8080);
+    expect(other.bound.path).toBeUndefined();
+  });
 
   it('ends with its stream, and asks no more', async () => {
     const { forwarding, last, open, streams, advance, registered } = await setUp();
