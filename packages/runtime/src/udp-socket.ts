@@ -46,13 +46,13 @@ export interface UdpSocketOptions {
 /** @throws UnderpassError when the socket cannot be bound, or is required to be native and cannot be */
 export async function openUdpSocket(options: UdpSocketOptions): Promise<DatagramSocket> {
   const { host, port, kind, localAddresses, log = silentLog } = options;
-  if (kind === 'native' && cLibrary() === undefined) throw nativeError();
+  if (kind === 'native' && cLibrary() === undefined) throw missingError();
   const open = async (family: Family, at: string): Promise<DatagramSocket> => {
     const native = kind === 'plain' ? undefined : openNative({ family, host: at, port });
     const system = native ?? (await openPlain(family, at, port));
     if (kind === 'native' && native === undefined) {
       await system.close();
-      throw nativeError();
+      throw refusedError();
     }
     const isForAll = at === '::' || at === '0.0.0.0';
     const socket = new UdpSocket(system, isForAll ? localAddresses : undefined, log);
@@ -81,11 +81,19 @@ export function adoptUdpSocket(shared: SharedSocket, log: Log = silentLog): Data
   return new UdpSocket(adoptShared(shared), undefined, log);
 }
 
-function nativeError(): UnderpassError {
+function missingError(): UnderpassError {
   return new UnderpassError(
     'invalid-option',
     `the native UDP socket cannot be used here (${cLibraryProblem()}): it takes Linux on x64 or arm64, and the package koffi`,
     'install koffi, or choose the plain socket',
+  );
+}
+
+function refusedError(): UnderpassError {
+  return new UnderpassError(
+    'invalid-option',
+    'the native UDP socket cannot be used here: the system opens only a plain one',
+    'choose the plain socket',
   );
 }
 

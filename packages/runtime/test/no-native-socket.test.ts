@@ -4,11 +4,14 @@ import { openSocketGroup, openUdpSocket } from '../src/index.js';
 vi.mock(import('../src/c-library.js'), async (original) => ({
   ...(await original()),
   cLibrary: () => undefined,
+  cLibraryProblem: () => 'openbsd on arm64',
 }));
 
-it('explains that there is no native socket here, if one is required', async () => {
+it('explains why there is no native socket here, if one is required', async () => {
   await expect(openUdpSocket({ port: 0, kind: 'native' })).rejects.toMatchObject({
     code: 'invalid-option',
+    message:
+      'the native UDP socket cannot be used here (openbsd on arm64): it takes Linux on x64 or arm64, and the package koffi',
     hint: 'install koffi, or choose the plain socket',
   });
 });

@@ -12,6 +12,14 @@ vi.mock(import('../src/system-socket.js'), async (original) => ({
   openNative: () => undefined,
 }));
 
+it('says that the system refuses a native socket, and not that something is missing', async () => {
+  await expect(openUdpSocket({ port: 0, kind: 'native' })).rejects.toMatchObject({
+    code: 'invalid-option',
+    message: 'the native UDP socket cannot be used here: the system opens only a plain one',
+    hint: 'choose the plain socket',
+  });
+});
+
 it('leaves the port free if a native socket is required and the system refuses it', async () => {
   const free = await openUdpSocket({ host: '127.0.0.1', port: 0, kind: 'plain' });
   const options = { host: '127.0.0.1', port: free.address.port };
