@@ -127,7 +127,7 @@ describe('a turn of the driver', () => {
     socket.instant = false;
     endpoint.toSend = 6;
     driver.wake();
-    turns.run();
+    expect(turns.run()).toBe(1);
     expect(socket.sent).toBe(4);
     socket.free = 4;
     socket.listener?.onBatchFree();
