@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { decodeEnrolAnswer, oneTimeKeys } from '@underpass/forward';
-import { ConnectionErrorCode } from '@underpass/protocol';
-import { chooseSuite, silentLog } from '@underpass/runtime';
+import { decodeEnrolAnswer, encodeRequest, oneTimeKeys } from '@underpass/forward';
+import { ConnectionErrorCode, type Endpoint, type Peer, type Stream } from '@underpass/protocol';
+import { chooseSuite, silentLog, systemTimers } from '@underpass/runtime';
 import { describe, expect, it } from 'vitest';
-import { MAX_ENROL_REQUESTS } from '../src/enrolment.js';
+import { Invitations, MAX_ENROL_REQUESTS } from '../src/enrolment.js';
 import type { EnrolOutcome, RelayOptions, RelayPeerOptions } from '../src/index.js';
 import { type Answer, BareClient, type Keys, newKeys, rules, runRelay } from './bare-client.js';
 
@@ -54,6 +54,39 @@ it('wipes the preshared key of a new peer when the answer is written', async () 
   const answer = await enrol(holder, newKeys());
   expect(decodeEnrolAnswer(answer.bytes())?.presharedKey).toEqual(drawn);
   expect(presharedKey.every((byte) => byte === 0)).toBe(true);
+});
+
+it('has an answer sent at once, although it is ready only after the turn of the request', async () => {
+  const { invite } = newInvite();
+  const { publicKey } = newKeys();
+  const peer = { publicKey: invite.publicKey, stats: () => ({}) } as unknown as Peer;
+  const done: string[] = [];
+  let request = encodeRequest({ kind: 'enrol', publicKey });
+  const stream = {
+    readInto: (target: Uint8Array) => {
+      const { length } = request;
+      target.set(request);
+      request = new Uint8Array(0);
+      return length;
+    },
+    read: () => undefined,
+    write: ({ length }: Uint8Array) => done.push('write') && length,
+    finish: () => done.push('finish'),
+  } as unknown as Stream;
+  const enrolled: Enrolled = { name: 'laptop', publicKey, presharedKey: new Uint8Array(32), allow: [] };
+  const invitations = new Invitations({
+    endpoint: { addPeer: () => peer } as unknown as Endpoint,
+    tunnel: { attach: () => {}, wake: () => done.push('wake') },
+    timers: systemTimers,
+    now: () => 0,
+    enrol: () => Promise.resolve({ status: 'opened', peer: enrolled }),
+    name: undefined,
+  });
+  invitations.set([invite]);
+  expect(invitations.accept(peer, stream)).toBe(true);
+  expect(done).toEqual([]);
+  await new Promise(setImmediate);
+  expect(done).toEqual(['write', 'write', 'finish', 'wake']);
 });
 
 describe('a client with a link', () => {
@@ -166,6 +199,15 @@ describe('a client with a link', () => {
     relay.relay.setPeers([], [invite]);
     expect((await enrol(holder, newKeys())).status()).toBe('opened');
     expect(holder.disconnects).toEqual([]);
+  });
+
+  it('enrols under the new name after a reload that renames the invite', async () => {
+    const { relay, holder, keys, invite } = await runInviting(inMemory());
+    await holder.until(({ isConnected }) => isConnected);
+    relay.relay.setPeers([], [{ ...invite, name: 'desk' }]);
+    await holder.until(({ disconnects }) => disconnects.length > 0);
+    const again = await BareClient.connect(relay, keys, invite.presharedKey);
+    expect(decodeEnrolAnswer((await enrol(again, newKeys())).bytes())?.peerName).toBe('desk');
   });
 });
 

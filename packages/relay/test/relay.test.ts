@@ -47,6 +47,14 @@ describe('a relay', () => {
     });
   });
 
+  it('has its own copy of the key of a peer', async () => {
+    const publicKey = Uint8Array.from(newKeys().publicKey);
+    const before = publicKey.slice();
+    const { relay } = await runRelay([{ name: 'laptop', publicKey, allow: [] }]);
+    publicKey.fill(0);
+    expect(relay.status().peers[0]?.publicKey).toEqual(before);
+  });
+
   it('refuses other targets, and reports the peer, the target and the rule that would allow it (spec forwarding 3.2)', async () => {
     const keys = newKeys();
     const relay = await runRelay([{ name: 'laptop', publicKey: keys.publicKey, allow: [] }]);
