@@ -1,6 +1,6 @@
 /** The forwards of a client: which are started, found and ended. The classes that run them are played. */
 import { type Forward, parseLocalForwards, parseReverseForwards } from '@underpass/forward';
-import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Forwards } from '../src/forwards.js';
 import { calls, reset, stage } from './played-part.js';
 
@@ -49,6 +49,16 @@ describe('the forwards of a client', () => {
     expect(await forwards.add(bound.spec)).toBe(bound);
     expect(calls()).toEqual([[`${kind}.start`]]);
     expect(forwards.bound).toEqual([bound]);
+  });
+
+  it('measure the idleness of UDP flows on a clock that nobody sets', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    onTestFinished(() => void vi.useRealTimers());
+    await run(ofKind('udp'));
+    const [, , , now] = stage.parameters.udp as [unknown, unknown, unknown, () => number];
+    const before = now();
+    vi.setSystemTime(0);
+    expect(now()).toBeGreaterThanOrEqual(before);
   });
 
   it('that cannot start are not among them', async () => {

@@ -6,6 +6,8 @@ export const stage = {
   now: 0,
   /** What each part was made with, by its name. */
   options: {} as Record<string, unknown>,
+  /** All that it was made with. */
+  parameters: {} as Record<string, readonly unknown[]>,
   /** `part.method` and its parameters. */
   calls: [] as unknown[][],
   /** What `part.method` returns; the value of `part.property=`. */
@@ -21,6 +23,7 @@ export function played(name: string, values: object = {}) {
   return class {
     constructor(...parameters: unknown[]) {
       stage.options[name] = parameters[0];
+      stage.parameters[name] = parameters;
       // biome-ignore lint/correctness/noConstructorReturn: nothing else can have every method
       return new Proxy(this, {
         get: (_target, key) => {
@@ -51,6 +54,6 @@ export function fire(event: string, ...parameters: unknown[]): void {
 export const calls = (): unknown[][] => stage.calls.splice(0);
 
 export function reset(answers: Record<string, unknown> = {}): void {
-  Object.assign(stage, { now: 1000, options: {}, answers });
+  Object.assign(stage, { now: 1000, options: {}, parameters: {}, answers });
   stage.calls.length = 0;
 }

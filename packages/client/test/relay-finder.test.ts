@@ -101,6 +101,7 @@ describe('the first contact', () => {
     finder.seek();
     await finder.start();
     finder.onSendError({ address: V4, port: 51_820 });
+    expect(state.tried).toEqual([`0 ${V6}`]);
     finder.onSendError({ address: V6, port: 51_820 });
     expect(state.tried).toEqual([`0 ${V6}`, `0 ${V4}`]);
     // If the system refuses all of them, the interval applies again.
