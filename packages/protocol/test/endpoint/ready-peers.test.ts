@@ -171,4 +171,16 @@ describe('ReadyPeers', () => {
     ready.touch(peer);
     expect(ready.pollTimeout()).toEqual({ at: 5, reason: 'a' });
   });
+
+  it('has the deadline of the others when a touched peer no longer has one', () => {
+    const ready = new ReadyPeers<string>();
+    const [early, late] = [new FakePeer('early'), new FakePeer('late')] as const;
+    early.dueAt = 10;
+    late.dueAt = 20;
+    for (const peer of [early, late]) ready.touch(peer);
+    expect(ready.pollTimeout()).toEqual({ at: 10, reason: 'early' });
+    early.dueAt = Number.POSITIVE_INFINITY;
+    ready.touch(early);
+    expect(ready.pollTimeout()).toEqual({ at: 20, reason: 'late' });
+  });
 });
