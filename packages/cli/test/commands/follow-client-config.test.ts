@@ -13,16 +13,16 @@ import { temporaryDirectory } from '../temporary-directory.js';
 import { recordingLog } from './recording-log.js';
 
 /** A client that follows a config with these forwards. It records what it is asked for. */
-function scene(forwards: readonly string[], { cannotOpen = '' } = {}) {
+function scene(forwards: readonly string[], { cannotOpen = '', more = '' } = {}) {
   const directory = temporaryDirectory();
   const file = path.join(directory, 'client.toml');
   writeKeyFile(path.join(directory, 'client.key'), new Uint8Array(32).fill(0x48));
-  const write = (list: readonly string[], more = ''): void =>
+  const write = (list: readonly string[], rest = ''): void =>
     writeFileSync(
       file,
-      `relay = "192.0.2.1:51820"\nrelay_public_key = "${encodeKey(new Uint8Array(32).fill(0x21))}"\nprivate_key_file = "client.key"\nlocal_forwards = ${JSON.stringify(list)}\n${more}`,
+      `relay = "192.0.2.1:51820"\nrelay_public_key = "${encodeKey(new Uint8Array(32).fill(0x21))}"\nprivate_key_file = "client.key"\nlocal_forwards = ${JSON.stringify(list)}\n${rest}`,
     );
-  write(forwards);
+  write(forwards, more);
   const calls: string[] = [];
   const client = {
     addForward: async (spec: Forward): Promise<BoundForward> => {
@@ -93,5 +93,16 @@ describe('a client that follows its config', () => {
       event: 'restart-needed',
       keys: ['connect_timeout_seconds', 'congestion'],
     });
+  });
+
+  it('does not name a key whose value is the same as before', async () => {
+    const metrics = 'metrics = "127.0.0.1:9100"\n';
+    const { write, log, follower } = scene([], { more: metrics });
+    write(['8080:localhost:80'], metrics);
+    await follower.reload();
+    expect(log.fields.map((fields) => Reflect.get(fields, 'event'))).toEqual(['reloaded', 'listening']);
+    write(['8080:localhost:80'], metrics.replace('9100', '9101'));
+    await follower.reload();
+    expect(log.fields.at(-1)).toEqual({ event: 'restart-needed', keys: ['metrics'] });
   });
 });

@@ -28,6 +28,15 @@ describe('what is inspected', () => {
     ]);
   });
 
+  it('of a client are the streams that it has at the time', () => {
+    let streams: unknown[] = [];
+    const client = { peer: 'the peer', status: () => ({ ...ABOUT, streams }) } as unknown as Client;
+    const [peer] = inspectedClient('home', client).peers();
+    expect([...(peer?.targets() ?? [])]).toEqual([]);
+    streams = [{ id: 1, streamId: 8, target: { host: 'db', port: 5432 } }];
+    expect([...(peer?.targets() ?? [])]).toEqual([[8, 'db:5432']]);
+  });
+
   it('of a relay is each of its peers, as they are now', () => {
     const members = new Set([
       { name: 'phone', peer: 'a', streams: [{ id: 8, target: { host: 'db', port: 1 } }] },

@@ -25,6 +25,25 @@ describe('the manual', () => {
     expect(page('underpass-service')).toContain('.SH "SERVICE UNINSTALL"');
   });
 
+  it('names the commands that have the option which a variable stands for', () => {
+    const having = (variable: string, flag: string) =>
+      allCommands(tree)
+        .filter(({ options }) =>
+          options.some(({ environment, flags }) => environment === variable && flags.includes(flag)),
+        )
+        .map(({ path }) => `underpass ${path}`);
+    const described = SECTIONS.environment.flatMap(([variable, text]) => {
+      const [, flag, commands] = /^As (--[a-z-]+)(?: of (.*))?\.$/.exec(text) ?? [];
+      return flag === undefined ? [] : [{ variable, flag, commands: commands?.split(' and ') }];
+    });
+    expect(described.map(({ variable }) => variable)).toContain('UNDERPASS_LISTEN');
+    for (const { variable, flag, commands } of described) {
+      const all = having(variable, flag);
+      expect(all).not.toEqual([]);
+      expect({ variable, commands: new Set(commands ?? all) }).toEqual({ variable, commands: new Set(all) });
+    }
+  });
+
   it('escapes what the format would interpret', () => {
     const program = { ...tree, description: ".dot, 'quote' and back\\slash", commands: [] };
     const text = manPages(program, '1.2-rc', { exitStatus: [], environment: [['A', '.start']], files: [] })[0]
