@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import type { Relay, SharedRelay } from '@underpass/relay';
 import type { Log } from '@underpass/runtime';
 import { CliError } from '../cli-error.js';
-import { loadRelayConfig, type RelaySettings, wipeKeys } from '../config/relay-config.js';
+import { loadRelayConfig, type RelayConfig, type RelaySettings, wipeKeys } from '../config/relay-config.js';
 import type { ReloadReport } from '../control/relay-control.js';
 import { ExitCode } from '../exit-code.js';
 import { failureTexts } from '../failure-lines.js';
@@ -36,16 +36,12 @@ export async function reload(
     const config = loadRelayConfig(file);
     const oldName = running.name;
     running.name = config.name; // workers learn it together with their peers
-    let isApplied: void | Promise<void>;
     try {
-      isApplied = relay.setPeers(config.peers, config.invites);
+      await apply(relay, config);
     } catch (error) {
       running.name = oldName;
       throw error;
-    } finally {
-      wipeKeys(config);
     }
-    await isApplied;
     const count = config.peers.length;
     log.info(
       { event: 'reloaded', peers: count },
@@ -74,6 +70,15 @@ export async function reloadOnSignal(...parameters: Parameters<typeof reload>): 
     await reload(...parameters);
   } catch {
     // It is in the log.
+  }
+}
+
+/** Hands the lists over, and wipes their keys as soon as the relay has its own copies. */
+function apply(relay: Pick<Relay | SharedRelay, 'setPeers'>, config: RelayConfig): void | Promise<void> {
+  try {
+    return relay.setPeers(config.peers, config.invites);
+  } finally {
+    wipeKeys(config);
   }
 }
 

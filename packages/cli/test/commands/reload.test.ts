@@ -174,16 +174,21 @@ describe('a reload over the control socket', () => {
   it('changes the name of the relay, before its workers learn of the peers, unless they are refused', async () => {
     const names: unknown[] = [];
     const state = settings();
-    const reloadTo = (name: string, throws: boolean) => {
+    const reloadTo = (name: string, accept: () => void | Promise<void>) => {
       writeFileSync(file, `name = "${name}"\n${START}`);
-      const setPeers = (): void => {
+      const setPeers = () => {
         names.push(state.name);
-        if (throws) throw REFUSED;
+        return accept();
       };
       return reload({ setPeers }, file, state, silentLog);
     };
-    await reloadTo('one', false);
-    await expect(reloadTo('two', true)).rejects.toBe(REFUSED);
-    expect([names, state.name]).toEqual([['one', 'two'], 'one']);
+    const refuse = () => {
+      throw REFUSED;
+    };
+    await reloadTo('one', () => undefined);
+    await expect(reloadTo('two', refuse)).rejects.toBe(REFUSED);
+    expect(state.name).toBe('one');
+    await expect(reloadTo('three', () => Promise.reject(REFUSED))).rejects.toBe(REFUSED);
+    expect([names, state.name]).toEqual([['one', 'two', 'three'], 'one']);
   });
 });
