@@ -35,6 +35,7 @@ beforeEach(() => {
   directory = temporaryDirectory();
   vi.stubEnv('RUNTIME_DIRECTORY', undefined);
   vi.stubEnv('XDG_RUNTIME_DIR', directory);
+  vi.stubEnv('XDG_STATE_HOME', directory); // a relay of this user may be running
   onTestFinished(() => void vi.unstubAllEnvs());
 });
 
