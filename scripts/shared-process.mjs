@@ -10,6 +10,15 @@ const replaces = replacesModules(expect.getState().testPath);
 if (replaces || globalThis.hasReplacedModules) vi.resetModules();
 globalThis.hasReplacedModules = replaces;
 
+// These give up after a second, which a busy machine exceeds. A test that waits in vain ends by its own limit.
+if (!globalThis.waitsPatiently) {
+  for (const name of ['waitFor', 'waitUntil']) {
+    const wait = vi[name];
+    vi[name] = (condition, options) => wait(condition, options ?? { timeout: 120_000 });
+  }
+  globalThis.waitsPatiently = true;
+}
+
 const before = stateOfProcess();
 // Hooks run in reverse order, so this one comes after those of the test file.
 afterAll(() => expect(stateOfProcess(), 'the process after this file').toEqual(before));
