@@ -16,7 +16,7 @@ import {
 } from '@underpass/protocol';
 import { type DatagramSocket, silentLog } from '@underpass/runtime';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import type { RelayEvent, RelayPeerOptions } from '../src/index.js';
+import type { RelayEvent, RelayInviteOptions, RelayPeerOptions } from '../src/index.js';
 import { RunningRelay } from '../src/running-relay.js';
 import { SEND_ERROR_INTERVAL_MS } from '../src/send-error-pace.js';
 
@@ -377,6 +377,13 @@ describe('new lists of peers', () => {
     expect(relay.status().peers).toMatchObject([
       { name: 'notebook', allow: ['localhost:80'], allowListen: ['8080'] },
     ]);
+  });
+
+  it('change nothing if an invite has the key of a peer', () => {
+    const { relay } = setUp();
+    const invite = { name: 'other', publicKey: laptop.publicKey } as unknown as RelayInviteOptions;
+    expect(() => relay.setPeers([laptop], [invite])).toThrow('has the same public key as laptop');
+    expect(calls()).toEqual([]);
   });
 
   it('apply a new rate to everything of the peer, in both directions (spec forwarding 4.8)', () => {
