@@ -236,10 +236,10 @@ function aboutOf({ id, forward: { spec }, from }: Visit) {
 }
 
 /** The PROXY header for a target. The relay does not say to which of its addresses the visitor connected, so the header
- *  has the one that was asked for, or the unspecified one (spec forwarding 2.8). */
+ *  has the one that was asked for, or the unspecified one (spec forwarding 2.8). Without an address, as of a unix socket,
+ *  it has none of either end. */
 function headerFor({ forward, source }: Visit): Uint8Array {
   const { bind } = relayPlaceOf(forward.spec.place);
-  if (isUnix(forward.spec.place)) return encodeProxyHeader(undefined, undefined);
   const isIp6 = source.address.includes(':');
   const anyAddress = isIp6 ? '::' : '0.0.0.0';
   const loopback = isIp6 ? '::1' : '127.0.0.1';

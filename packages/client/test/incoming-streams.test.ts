@@ -1,15 +1,18 @@
-import { once } from 'node:events';
-import { createServer, type Socket } from 'node:net';
+import { EventEmitter, once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
 import {
+  type ConnectionEnd,
   DescriptorGuard,
   encodeProxyHeader,
   encodeRequest,
   encodeStatus,
+  type ListenPlace,
   MAX_CONNECTIONS,
   type RequestStatus,
   type ReverseForward,
   SocketWatch,
   type StreamRequest,
+  type TunnelSocket,
 } from '@underpass/forward';
 import { StreamErrorCode } from '@underpass/protocol';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -90,6 +93,7 @@ function setUp(port = 9) {
   return { incoming, forward, open, visit, events, until, hasRoom, timers };
 }
 
+const end = (address: string, port: number): ConnectionEnd => ({ address, port });
 const statusOf = (stream: FakeStream): number | undefined => stream.written[0];
 const byteOf = (status: RequestStatus): number | undefined => encodeStatus(status)[0];
 
@@ -169,23 +173,47 @@ describe('a stream that the relay opens', () => {
     expect([incoming.connections, incoming.streams()]).toEqual([0, []]);
   });
 
-  it('gives the target a header with the address of the visitor, if the forward says so (spec forwarding 2.8)', async () => {
-    let received = Buffer.alloc(0);
-    const port = await startTarget((socket) => {
-      socket.on('data', (chunk) => {
-        received = Buffer.concat([received, chunk]);
+  it.each<[string, ListenPlace, string, number | undefined, ConnectionEnd | undefined]>([
+    ['loopback', { bind: { kind: 'loopback' }, port: 8080 }, '192.0.2.1', 8080, end('127.0.0.1', 8080)],
+    ['loopback', { bind: { kind: 'loopback' }, port: 0 }, '2001:db8::1', 9000, end('::1', 9000)],
+    ['every interface', { bind: { kind: 'all' }, port: 8080 }, '192.0.2.1', 8080, end('0.0.0.0', 8080)],
+    ['every interface', { bind: { kind: 'all' }, port: 8080 }, '2001:db8::1', 8080, end('::', 8080)],
+    [
+      'an address',
+      { bind: { kind: 'host', host: '203.0.113.7' }, port: 80 },
+      '192.0.2.1',
+      80,
+      end('203.0.113.7', 80),
+    ],
+    [
+      'a port not known yet',
+      { bind: { kind: 'loopback' }, port: 0 },
+      '192.0.2.1',
+      undefined,
+      end('127.0.0.1', 0),
+    ],
+    ['a unix socket', { path: '/run/a.sock' }, '0.0.0.0', 0, undefined],
+  ])(
+    'through %s gives the target a header with the address of the visitor, if the forward says so (spec forwarding 2.8): %j, %s',
+    async (_, place, host, listensOn, destination) => {
+      let received = Buffer.alloc(0);
+      const port = await startTarget((socket) => {
+        socket.on('data', (chunk) => {
+          received = Buffer.concat([received, chunk]);
+        });
+        socket.on('end', () => socket.end());
       });
-      socket.on('end', () => socket.end());
-    });
-    const { incoming, forward, visit, until } = setUp(port);
-    incoming.add({ ...forward, spec: { ...forward.spec, proxyProtocol: true } });
-    const stream = visit();
-    stream.arrive(Buffer.from('hello'));
-    stream.arriveFin();
-    await until('visitor-closed');
-    const header = encodeProxyHeader({ address: '192.0.2.1', port: 5 }, { address: '127.0.0.1', port: 8080 });
-    expect(received).toEqual(Buffer.concat([header, Buffer.from('hello')]));
-  });
+      const { incoming, forward, open, until } = setUp(port);
+      incoming.add({ ...forward, spec: { ...forward.spec, place, proxyProtocol: true }, port: listensOn });
+      const visitorPort = destination === undefined ? 0 : 5;
+      const stream = open({ kind: 'incoming', listener: LISTEN_ID, host, port: visitorPort });
+      stream.arrive(Buffer.from('hello'));
+      stream.arriveFin();
+      await until('visitor-closed');
+      const header = encodeProxyHeader(destination && end(host, visitorPort), destination);
+      expect(received).toEqual(Buffer.concat([header, Buffer.from('hello')]));
+    },
+  );
 
   it('is refused with the reason when the target cannot be reached', async () => {
     const port = await startTarget();
@@ -212,11 +240,22 @@ describe('a stream that the relay opens', () => {
   });
 
   it('is limited in number: a relay cannot make the client hold more connections (spec reverse 7)', async () => {
-    const port = await startTarget();
+    let accepted = 0;
+    const target = new EventEmitter();
+    const port = await startTarget(({ remotePort }) => {
+      accepted++;
+      target.emit(String(remotePort));
+    });
     const { incoming, forward, visit, until, timers } = setUp(port);
     incoming.add(forward);
     const visitors = Array.from({ length: MAX_CONNECTIONS + 3 }, () => visit());
     await until('visitor-opened', MAX_CONNECTIONS);
+    // The target accepts in order, so before this one it has accepted whatever the client has tried to connect.
+    const last = connect(port, '127.0.0.1');
+    onTestFinished(() => void last.destroy());
+    await once(last, 'connect');
+    await once(target, String(last.localPort));
+    expect(accepted).toBe(MAX_CONNECTIONS + 1);
     expect(incoming.connections).toBe(MAX_CONNECTIONS);
     expect(visitors.filter((stream) => stream.written.length === 0)).toHaveLength(3);
     timers.now += 1000; // so that one more may start
@@ -225,3 +264,76 @@ describe('a stream that the relay opens', () => {
     expect(visitors.filter((stream) => stream.written.length === 0)).toHaveLength(2);
   });
 });
+
+describe('a visitor of a forward that this program serves', () => {
+  const WHOLE = { bytesSent: 4, bytesReceived: 8, clean: true };
+
+  it('is handed to it when it is open, and reported as any other', async () => {
+    const { incoming, forward, visit, events, until } = setUp();
+    const visitors: TunnelSocket[] = [];
+    incoming.add({ ...forward, service: { serve: (visitor) => void visitors.push(visitor) } });
+    const stream = visit();
+    expect([statusOf(stream), visitors, incoming.connections]).toEqual([byteOf('opened'), [], 1]);
+    expect(incoming.streams()).toMatchObject([
+      { id: 1, target: forward.spec.target, from: '192.0.2.1 port 5', streamId: stream.id },
+    ]);
+    await settled();
+    const [visitor] = visitors as [TunnelSocket];
+    visitor.end('fine');
+    stream.arrive(Buffer.from('question'));
+    stream.arriveFin();
+    expect(String(Buffer.concat(await visitor.toArray()))).toBe('question');
+    await until('visitor-closed');
+    expect(String(stream.written.subarray(1))).toBe('fine');
+    const about = {
+      id: 1,
+      forward: forward.spec.text,
+      target: forward.spec.target,
+      from: '192.0.2.1 port 5',
+    };
+    expect(events).toEqual([
+      { type: 'visitor-opened', ...about },
+      { type: 'visitor-closed', ...about, ...WHOLE },
+    ]);
+    expect([incoming.connections, incoming.streams()]).toEqual([0, []]);
+  });
+
+  it.each([undefined, false, true])(
+    'is half open after its end only if that is allowed: %s',
+    async (allows) => {
+      const { incoming, forward, visit } = setUp();
+      incoming.add({
+        ...forward,
+        service: {
+          serve: (visitor) => void visitor.resume(),
+          ...(allows !== undefined && { allowHalfOpen: allows }),
+        },
+      });
+      const stream = visit();
+      await settled();
+      stream.arriveFin();
+      await settled();
+      expect(stream.finished).toBe(allows !== true);
+    },
+  );
+
+  it('is limited in number together with all others (spec reverse 7)', async () => {
+    const { incoming, forward, visit, events } = setUp();
+    incoming.add({ ...forward, service: { serve: (visitor) => void visitor.on('error', () => {}) } });
+    const visitors = Array.from({ length: MAX_CONNECTIONS }, () => visit());
+    expect(visitors.map(statusOf)).not.toContainEqual(byteOf('too-many-streams'));
+    expect(incoming.connections).toBe(MAX_CONNECTIONS);
+    const refused = visit();
+    expect(statusOf(refused)).toBe(byteOf('too-many-streams'));
+    expect(events.at(-1)).toMatchObject({ type: 'visitor-refused', status: 'too-many-streams' });
+    await settled();
+    visitors[0]?.handler.onReset?.(StreamErrorCode.cancelled);
+    await settled();
+    expect(statusOf(visit())).toBe(byteOf('opened'));
+  });
+});
+
+/** Resolves when everything that was caused has happened. */
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
