@@ -32,6 +32,7 @@ export interface WorkerOptions {
  *  own, apart from what its peers ask for. */
 export function runWorker({ pipe, ownSockets, onStarted, onFatal, onEnd }: WorkerOptions): void {
   let relay: RelayWorker | undefined;
+  let starting: Promise<void> | undefined;
   let relayName: string | undefined;
   const tellLog =
     (level: LogMessage['level']) =>
@@ -102,14 +103,20 @@ export function runWorker({ pipe, ownSockets, onStarted, onFatal, onEnd }: Worke
   const channel = new Channel(
     pipe,
     {
-      start,
-      'set-peers': (message: PeersMessage) => {
+      start: (message: StartMessage) => {
+        starting = start(message);
+        return starting;
+      },
+      // These may arrive while it starts. If they were lost, a peer that was revoked could still connect.
+      'set-peers': async (message: PeersMessage) => {
+        await starting;
         relayName = message.relayName;
         const peers = message.peers.map(peerFromMessage);
         relay?.setPeers(peers, message.invites);
         wipe(peers, message);
       },
-      'add-peer': (message: PeerMessage) => {
+      'add-peer': async (message: PeerMessage) => {
+        await starting;
         const peer = peerFromMessage(message);
         relay?.addPeer(peer);
         peer.presharedKey?.fill(0);

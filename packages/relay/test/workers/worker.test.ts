@@ -48,8 +48,12 @@ interface TestWorker extends Reachable {
 
 const enrolled = { name: 'phone', ...newKeys(), presharedKey: new Uint8Array(32).fill(9), allow: [] };
 
-/** Starts a worker that has the only socket of its port. */
-async function start(more: Partial<StartMessage> = {}): Promise<TestWorker> {
+/** Starts a worker that has the only socket of its port.
+ *  @param meanwhile  called while it starts */
+async function start(
+  more: Partial<StartMessage> = {},
+  meanwhile: (channel: Channel) => void = () => undefined,
+): Promise<TestWorker> {
   // The worker takes over the descriptor, and closes it.
   const { address, sockets } = await openSocketGroup({ host: '127.0.0.1', port: 0, count: 1 });
   const { privateKey, publicKey } = newKeys();
@@ -79,7 +83,7 @@ async function start(more: Partial<StartMessage> = {}): Promise<TestWorker> {
   });
   const [socket] = sockets;
   if (socket === undefined) throw new Error('no socket');
-  await channel.ask('start', {
+  const starting = channel.ask('start', {
     relayName: undefined,
     peers: [],
     invites: [],
@@ -92,6 +96,8 @@ async function start(more: Partial<StartMessage> = {}): Promise<TestWorker> {
     hasKeyLog: false,
     ...more,
   } satisfies StartMessage);
+  meanwhile(channel);
+  await starting;
   return { relay: { address }, publicKey, channel, events, datagrams, keyLog, enrols };
 }
 
@@ -195,4 +201,14 @@ const EFFECTS: { readonly [Part in keyof StartMessage]-?: () => Promise<void> } 
 
 describe.skipIf(!canShareSockets())('a worker of a relay (spec session 3.3)', () => {
   it.each(Object.entries(EFFECTS))('obeys %s of its first message', (_part, check) => check());
+
+  it('has the lists that change while it starts', async () => {
+    const [revoked, kept, added] = ['revoked', 'kept', 'added'].map((name) => peerOf(newKeys(), { name }));
+    const worker = await start({ peers: [revoked, kept] as PeerMessage[] }, (channel) => {
+      void channel.ask('set-peers', { relayName: undefined, peers: [kept], invites: [] });
+      void channel.ask('add-peer', added);
+    });
+    const { status } = await worker.channel.ask<StatusMessage>('status');
+    expect(status.peers.map(({ name }) => name)).toEqual(['kept', 'added']);
+  });
 });
