@@ -281,7 +281,7 @@ class RelayOfWorkers implements SharedRelay {
     await started.channel.ask('start', message);
   }
 
-  #onEnd(worker: Worker, ended: WorkerProcess, { code, signal }: WorkerEnd): void {
+  #onEnd(worker: Worker, ended: WorkerProcess, { text, ...end }: WorkerEnd): void {
     if (worker.process !== ended) return;
     worker.process = undefined;
     ended.channel.close();
@@ -293,12 +293,11 @@ class RelayOfWorkers implements SharedRelay {
       {
         event: 'worker-ended',
         worker: index,
-        code,
-        signal,
+        ...end,
         peers: connected.size,
         restartMs: worker.restartMs,
       },
-      `worker ${index} ended (${signal ?? `code ${code ?? '?'}`}) with the connections of ${connected.size} peers; it is started again`,
+      `worker ${index} ended (${text}) with the connections of ${connected.size} peers; it is started again`,
     );
     for (const [peer, lostStreams] of connected) {
       this.#emit({ type: 'peer-disconnected', peer, reason: 'its worker process ended', lostStreams });

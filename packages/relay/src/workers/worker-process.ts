@@ -1,7 +1,7 @@
 /** One worker process, as the main process of a relay sees it. */
 import type { ChildProcess } from 'node:child_process';
-import type { Duplex } from 'node:stream';
-import { type SharedSocket, systemTimers } from '@underpass/runtime';
+import { Duplex } from 'node:stream';
+import { type SharedSocket, systemCode, systemTimers } from '@underpass/runtime';
 import { Channel, type Handlers } from './channel.js';
 
 /** The descriptors that a worker inherits. */
@@ -18,31 +18,37 @@ export type SpawnWorker = (socketFd: number) => ChildProcess;
 export interface WorkerEnd {
   readonly code: number | null;
   readonly signal: string | null;
+  /** Why the system did not start it at all. */
+  readonly error?: string;
+  /** The one of these that says most. */
+  readonly text: string;
 }
 
-/** Owns one process from its start to its end, and the channel to it. */
+/** Owns one process from its start to its end, and the channel to it. One that the system does not start ends at once. */
 export class WorkerProcess {
   readonly channel: Channel;
   readonly ended: Promise<WorkerEnd>;
-  readonly #child: ChildProcess;
+  readonly #child: ChildProcess | undefined;
 
   constructor(spawn: SpawnWorker, socket: SharedSocket, handlers: Handlers) {
-    this.#child = spawn(socket.fd);
-    const child = this.#child;
+    let child: ChildProcess | undefined;
     this.ended = new Promise((resolve) => {
-      child.once('error', () => resolve({ code: null, signal: null }));
-      child.once('exit', (code, signal) => resolve({ code, signal }));
+      child = start(spawn, socket.fd, resolve);
     });
-    this.channel = new Channel(child.stdio[WORKER_PIPE_FD] as Duplex, handlers, () => {});
+    this.#child = child;
+    // Without descriptors Node makes no pipes, whatever its types say.
+    const pipes = this.#child?.stdio as readonly unknown[] | undefined;
+    const pipe = (pipes?.[WORKER_PIPE_FD] ?? new Duplex().destroy()) as Duplex;
+    this.channel = new Channel(pipe, handlers, () => {});
   }
 
   get pid(): number | undefined {
-    return this.#child.pid;
+    return this.#child?.pid;
   }
 
   /** Closes its relay politely, or kills it. */
   async close(): Promise<void> {
-    const kill = systemTimers.set(() => this.#child.kill('SIGKILL'), CLOSE_TIMEOUT_MS);
+    const kill = systemTimers.set(() => this.kill(), CLOSE_TIMEOUT_MS);
     await this.channel.ask('close').catch(() => {});
     this.channel.close();
     await this.ended;
@@ -50,6 +56,23 @@ export class WorkerProcess {
   }
 
   kill(): void {
-    this.#child.kill('SIGKILL');
+    this.#child?.kill('SIGKILL');
+  }
+}
+
+/** @returns undefined if the system has refused at once; it may also refuse later */
+function start(spawn: SpawnWorker, fd: number, onEnd: (end: WorkerEnd) => void): ChildProcess | undefined {
+  const onError = (cause: unknown): void => {
+    const error = systemCode(cause);
+    onEnd({ code: null, signal: null, error, text: error });
+  };
+  try {
+    const child = spawn(fd);
+    child.once('error', onError);
+    child.once('exit', (code, signal) => onEnd({ code, signal, text: signal ?? `code ${code}` }));
+    return child;
+  } catch (error) {
+    onError(error);
+    return undefined;
   }
 }

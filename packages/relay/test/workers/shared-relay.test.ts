@@ -1,6 +1,7 @@
 /** Tests the main process of a relay with workers. The workers are played by the test, over the channel that real ones
  *  use. */
 import type { ChildProcess } from 'node:child_process';
+import { EventEmitter } from 'node:events';
 import { type Address, createPortableSuite, type PeerStats, shardOfKey } from '@underpass/protocol';
 import { type Log, systemTimers } from '@underpass/runtime';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
@@ -27,6 +28,7 @@ import {
 } from '../../src/workers/shared-relay.js';
 import { newKeys, rules } from '../bare-client.js';
 import { FakeWorker, settle } from './fake-worker.js';
+import { pipes } from './pipes.js';
 
 const stage = vi.hoisted(() => ({
   now: 0,
@@ -76,7 +78,7 @@ interface TestRelay {
   worker(index: number): FakeWorker;
   readonly events: RelayEvent[];
   readonly logged: { readonly level: string; readonly fields: object; readonly text: string }[];
-  readonly behaviour: { startsWell: boolean; closesWell: boolean };
+  readonly behaviour: { startsWell: boolean; closesWell: boolean; spawn?: (() => unknown) | undefined };
 }
 
 const timers = new Set<Timer>();
@@ -103,7 +105,7 @@ async function fire(): Promise<void> {
 
 async function start(
   more: Partial<SharedRelayOptions> = {},
-  behaviour = { startsWell: true, closesWell: true },
+  behaviour: TestRelay['behaviour'] = { startsWell: true, closesWell: true },
 ) {
   const workers: FakeWorker[] = [];
   const events: RelayEvent[] = [];
@@ -122,6 +124,7 @@ async function start(
     log,
     onEvent: (event) => events.push(event),
     spawn: (fd) => {
+      if (behaviour.spawn !== undefined) return behaviour.spawn() as ChildProcess;
       const worker = new FakeWorker(fd, {
         startsWell: () => behaviour.startsWell,
         closesWell: () => behaviour.closesWell,
@@ -374,6 +377,47 @@ describe('a worker that ends', () => {
     behaviour.startsWell = false;
     await end(0);
     expect(delays()).toEqual([8 * MIN_RESTART_MS]);
+  });
+
+  it.each<[code: string, spawn: (fail: (child: object) => object, error: Error) => object]>([
+    ['EAGAIN', (fail) => fail({ stdio: [null, null, null, pipes()[0]] })],
+    ['EMFILE', (fail) => fail({})], // Node makes no pipes then
+    [
+      'ENOMEM',
+      (_, error) => {
+        throw error;
+      },
+    ],
+  ])('that the system does not start for %s is tried again, which is logged', async (code, spawn) => {
+    const { worker, workers, behaviour, logged } = await run();
+    const error = Object.assign(new Error('spawn'), { code });
+    const fail = (parts: object): object => {
+      const child = Object.assign(new EventEmitter(), { kill: () => false }, parts);
+      process.nextTick(() => child.emit('error', error));
+      return child;
+    };
+    behaviour.spawn = () => spawn(fail, error);
+    worker(0).exit(1);
+    await settle();
+    await fire();
+    expect(logged.at(-1)).toEqual({
+      level: 'error',
+      fields: {
+        event: 'worker-ended',
+        worker: 0,
+        code: null,
+        signal: null,
+        error: code,
+        peers: 0,
+        restartMs: 4 * MIN_RESTART_MS,
+      },
+      text: `worker 0 ended (${code}) with the connections of 0 peers; it is started again`,
+    });
+    expect([delays(), workers.length]).toEqual([[4 * MIN_RESTART_MS], WORKERS]);
+    behaviour.spawn = undefined;
+    await fire();
+    expect(worker(0).all('start')).toHaveLength(1);
+    expect(workers).toHaveLength(WORKERS + 1);
   });
 
   it('is not started again once the relay closes', async () => {
