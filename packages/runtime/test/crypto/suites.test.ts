@@ -178,6 +178,21 @@ describe.skipIf(loadOpenSsl() === undefined)('the openssl suite', () => {
     expect(calls).toEqual(['key', 'key', 'free']);
   });
 
+  it('wipes the copies of private keys that it gives to OpenSSL', () => {
+    const copies: Uint8Array[] = [];
+    const openssl = watched((real) => ({
+      EVP_PKEY_new_raw_private_key: (...parameters) => {
+        copies.push(parameters[2]);
+        return real.EVP_PKEY_new_raw_private_key(...parameters);
+      },
+    }));
+    const { x25519, x25519PublicKey } = createOpenSslSuite(openssl);
+    const key = new Uint8Array(32).fill(9);
+    x25519(key, x25519PublicKey(key));
+    expect(copies).toEqual([new Uint8Array(32), new Uint8Array(32)]);
+    expect(key).toEqual(new Uint8Array(32).fill(9));
+  });
+
   it('frees every key and context of the curve, also when it refuses a point', () => {
     let held = 0;
     const made = (pointer: number): number => {
