@@ -1,6 +1,6 @@
 import { decodeRequest, encodeStatus, type RequestStatus, type ReverseForward } from '@underpass/forward';
 import { StreamErrorCode } from '@underpass/protocol';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import {
   MAX_LISTEN_RETRY_MS,
   MAX_UNWELCOME_MS,
@@ -88,7 +88,10 @@ describe('a reverse forward', () => {
   it('reads an answer that arrives byte by byte, and keeps nothing that follows it', async () => {
     const { last, events } = await setUp();
     for (const byte of [0, 0x1f, 0x90]) last().arrive(Uint8Array.of(byte));
+    const concat = vi.spyOn(Buffer, 'concat');
+    onTestFinished(() => concat.mockRestore());
     last().arrive(new Uint8Array(100_000));
+    expect(concat).not.toHaveBeenCalled();
     expect(events).toMatchObject([{ type: 'reverse-listening', place: { bind: 'localhost', port: 8080 } }]);
   });
 
