@@ -27,6 +27,7 @@ async function setUp(port = SPEC.target.port) {
   const flows: FakeFlow[] = [];
   const answers: string[] = [];
   let isFull = false;
+  let isListening = false;
   let receive: (message: Uint8Array, from: Address, via: FlowSocket) => void = () => {};
   const via: FlowSocket = {
     address: { address: '127.0.0.1', port: 5353 },
@@ -60,7 +61,11 @@ async function setUp(port = SPEC.target.port) {
     () => timers.now,
     async (_place, onMessage) => {
       receive = onMessage;
-      return { addresses: [via.address], close: () => {} };
+      isListening = true;
+      const close = () => {
+        isListening = false;
+      };
+      return { addresses: [via.address], close };
     },
   );
   await forwarding.start();
@@ -68,7 +73,7 @@ async function setUp(port = SPEC.target.port) {
   const setFull = (full: boolean) => {
     isFull = full;
   };
-  return { forwarding, timers, flows, answers, send, setFull };
+  return { forwarding, timers, flows, answers, send, setFull, isListening: () => isListening };
 }
 
 describe('a UDP forward', () => {
@@ -122,17 +127,31 @@ describe('a UDP forward', () => {
     expect(flows.map(({ sent }) => sent)).toEqual([['a'], ['b', 'c']]);
   });
 
+  it('gives a flow that follows another its own idle time', async () => {
+    const { send, flows, timers } = await setUp();
+    send(1001, 'a');
+    await timers.runTo(timers.now + 119_999);
+    (flows[0] as FakeFlow).isOver = true;
+    send(1001, 'b');
+    await timers.runTo(timers.now + 119_999);
+    expect(flows[1]?.isOver).toBe(false);
+    await timers.runTo(timers.now + 1);
+    expect([flows[1]?.isOver, timers.pending]).toEqual([true, 0]);
+  });
+
   it('does not ask again for a flow that was refused until it is idle (spec forwarding 5.6: "MUST NOT ask the relay again")', async () => {
     const { send, flows, timers, setFull } = await setUp();
     send(1001, 'a');
     Object.assign(flows[0] as FakeFlow, { isOver: true, isRefused: true });
-    send(1001, 'b');
     setFull(true);
     send(1002, 'c');
     setFull(false);
+    await timers.runTo(timers.now + 119_999);
+    send(1001, 'b');
     send(1002, 'd');
-    expect(flows).toHaveLength(1);
-    await timers.runTo(timers.now + 120_000);
+    expect(flows.map(({ sent }) => sent)).toEqual([['a']]);
+    // Messages that are dropped do not put it off.
+    await timers.runTo(timers.now + 1);
     send(1001, 'e');
     send(1002, 'f');
     expect(flows.slice(1).map(({ sent }) => sent)).toEqual([['e'], ['f']]);
@@ -157,11 +176,29 @@ describe('a UDP forward', () => {
     },
   );
 
-  it('ends every flow with itself', async () => {
-    const { send, flows, forwarding, timers } = await setUp();
+  it('makes room by ending the flow that was idle for longest of several', async () => {
+    const { send, flows, timers } = await setUp();
+    for (let n = 0; n < MAX_FLOWS_PER_FORWARD; n++) send(1000 + n, 'x');
+    for (const busy of [1000, 1001, 1003]) {
+      await timers.runTo(timers.now + 1);
+      for (let n = 0; n < MAX_FLOWS_PER_FORWARD; n++) if (n !== 2 && 1000 + n >= busy) send(1000 + n, 'y');
+    }
+    await timers.runTo(timers.now + 5_000);
+    const ended: (string | undefined)[] = [];
+    for (let n = 0; n < 4; n++) {
+      const before = flows.filter(({ isOver }) => !isOver);
+      send(9990 + n, 'new');
+      ended.push(...before.filter(({ isOver }) => isOver).map(({ from }) => from.split(' ').at(-1)));
+    }
+    expect(ended).toEqual(['1002', '1000', '1001', '1003']);
+    expect(flows.slice(-4).map(({ isOver }) => isOver)).toEqual([false, false, false, false]);
+  });
+
+  it('gives up the port, and ends every flow, with itself', async () => {
+    const { send, flows, forwarding, timers, isListening } = await setUp();
     for (let n = 0; n < 3; n++) send(1000 + n, 'x');
     forwarding.close();
     expect(flows.map(({ isOver }) => isOver)).toEqual([true, true, true]);
-    expect(timers.pending).toBe(0);
+    expect([timers.pending, isListening()]).toEqual([0, false]);
   });
 });
