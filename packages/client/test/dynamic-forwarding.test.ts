@@ -189,6 +189,14 @@ describe('a program that connects to a dynamic forward', () => {
     while (timers.pending > 0) await new Promise(setImmediate);
   });
 
+  it('may reset its connection before it has asked, and leaves nothing behind', async () => {
+    const { accept, timers } = await runWithoutPort();
+    const program = accept();
+    program.destroy(Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }));
+    await untilMet(() => timers.pending === 0);
+    expect([program.closed, program.errored]).toEqual([true, expect.any(Error)]);
+  });
+
   it('is answered step by step, and reset when it ends before it has asked', async () => {
     const { timers, program, until } = await run();
     await until('admitted');
