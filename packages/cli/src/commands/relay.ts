@@ -47,7 +47,7 @@ import { printLine } from '../terminal.js';
 import { prepareForTraffic, prepareToStart } from '../v8-flags.js';
 import { endWithInternalError } from './internal-error.js';
 import { logRelayEvent, logRelaySummary } from './relay-log.js';
-import { type RunningSettings, reload, reloadOnSignal } from './reload.js';
+import { clientsText, type RunningSettings, reload, reloadOnSignal } from './reload.js';
 import { ReloadRequests } from './reload-requests.js';
 
 /** The options of the command line. */
@@ -269,7 +269,7 @@ function announce(file: string, { relay, peers, invites, log, settings }: Starte
   const publicKey = shortKey(settings.atStart.publicKey);
   log.info(
     { event: 'listening', address: relay.address.address, port: relay.address.port, publicKey, peers },
-    `listening on UDP ${place} as ${publicKey} for ${count(peers, 'peer')} (to reload ${file}: ${reloadCommand()})`,
+    `listening on UDP ${place} as ${publicKey} for ${clientsText(peers, invites)} (to reload ${file}: ${reloadCommand()})`,
   );
   if (peers === 0 && invites === 0) {
     log.warn(
@@ -303,8 +303,4 @@ function listenText(listen: ListenAddress): string {
   return listen.host === undefined
     ? String(listen.port)
     : formatTarget({ host: listen.host, port: listen.port });
-}
-
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }

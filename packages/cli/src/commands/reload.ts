@@ -45,7 +45,7 @@ export async function reload(
     const count = config.peers.length;
     log.info(
       { event: 'reloaded', peers: count },
-      `reloaded ${file}: ${count} ${count === 1 ? 'peer' : 'peers'}`,
+      `reloaded ${file}: ${clientsText(count, config.invites.length)}`,
     );
     const keys = changedForRestart(running.atStart, config);
     if (keys.length > 0) {
@@ -71,6 +71,15 @@ export async function reloadOnSignal(...parameters: Parameters<typeof reload>): 
   } catch {
     // It is in the log.
   }
+}
+
+/** Who may connect. An invite has just been made, perhaps, so it is named beside the peers. */
+export function clientsText(peers: number, invites: number): string {
+  return [counted(peers, 'peer'), ...(invites > 0 ? [counted(invites, 'invite')] : [])].join(' and ');
+}
+
+function counted(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }
 
 /** Hands the lists over, and wipes their keys as soon as the relay has its own copies. */

@@ -11,6 +11,8 @@ import { ExitCode } from '../../src/exit-code.js';
 import { writeKeyFile } from '../../src/key-file.js';
 import { encodeKey } from '../../src/key-text.js';
 import { publicKeyOf } from '../../src/public-key.js';
+import { addInvite } from '../../src/store/store-changes.js';
+import { invite, rules } from '../store/invites.js';
 import { temporaryDirectory } from '../temporary-directory.js';
 import { recordingLog } from './recording-log.js';
 
@@ -169,6 +171,14 @@ describe('a reload over the control socket', () => {
     await expect(reloading).rejects.toBe(REFUSED);
     expect(log.lines).toEqual(['error not reloaded: no']);
     expect(log.fields).toEqual([{ event: 'reload-failed' }]);
+  });
+
+  it('names the invites beside the peers', async () => {
+    const log = recordingLog();
+    const store = path.join(path.dirname(file), 'relay.d');
+    addInvite(store, 'laptop', { allow: rules('localhost:80') }, invite(Date.now() + 3_600_000));
+    await reload({ setPeers: () => undefined }, file, settings(), log);
+    expect(log.lines).toEqual([`info reloaded ${file}: 0 peers and 1 invite`]);
   });
 
   it('changes the name of the relay, before its workers learn of the peers, unless they are refused', async () => {
