@@ -6,10 +6,11 @@ import type { ServiceFlags } from './service.js';
 export function serviceCommand(): Command {
   return new Command('service')
     .description('Install or remove a systemd service that runs a relay or a client.')
+    .addHelpText('after', '\nExample:\n  sudo underpass service install relay')
     .addCommand(
       withTarget(new Command('install'))
         .description('Write the unit, and say what to run next.')
-        .addOption(fileOption('--config <file>', 'a config file', 'the config file of a service with --user'))
+        .addOption(fileOption('--config <file>', 'a config file', 'the config file of a client, or of a relay with --user'))
         .addHelpText(
           'after',
           '\nExamples:\n  sudo underpass service install relay\n  underpass service install client home',

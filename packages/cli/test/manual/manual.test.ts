@@ -25,6 +25,11 @@ describe('the manual', () => {
     expect(page('underpass-service')).toContain('.SH "SERVICE UNINSTALL"');
   });
 
+  it('has an example in the help of every command', () => {
+    const without = allCommands(tree).filter(({ name, afterHelp }) => name !== 'help' && !/^Examples?:$/m.test(afterHelp));
+    expect(without.map(({ path }) => path)).toEqual([]);
+  });
+
   it('names the commands that have the option which a variable stands for', () => {
     const having = (variable: string, flag: string) =>
       allCommands(tree)
