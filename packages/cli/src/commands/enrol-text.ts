@@ -26,7 +26,7 @@ const LINK_PROBLEMS: Readonly<Record<LinkProblem, readonly [string, string]>> = 
     'the end of the link is missing',
     'copy it whole: 92 letters, digits, dashes and underscores follow the last slash',
   ],
-  altered: ['the link was altered: a character is wrong, missing or too much', 'copy it again'],
+  altered: ['the link was altered: a character is wrong, missing or extra', 'copy it again'],
   version: ['this link is for a newer version of underpass', 'update the program on this machine'],
 };
 
@@ -59,7 +59,7 @@ export function enrolFailure(outcome: EnrolRefusal, place: string): EnrolFailure
   }
   return failure(
     'relay-not-reached',
-    `no answer from ${place}: the relay does not run, UDP does not reach it, or it does not know this link (revoked, over for a week, or for another relay)`,
+    `no answer from ${place}: the relay does not run, UDP does not reach it, or it does not know this link (revoked, used or expired over a week ago, or for another relay)`,
     'check the relay, its firewall and its log, then try again with the same link',
   );
 }

@@ -82,7 +82,7 @@ describe('the message of an enrolment that failed', () => {
     ],
     [
       { kind: 'no-answer', wasReached: false, problem: undefined },
-      `no answer from ${PLACE}: the relay does not run, UDP does not reach it, or it does not know this link (revoked, over for a week, or for another relay): check the relay, its firewall and its log, then try again with the same link`,
+      `no answer from ${PLACE}: the relay does not run, UDP does not reach it, or it does not know this link (revoked, used or expired over a week ago, or for another relay): check the relay, its firewall and its log, then try again with the same link`,
     ],
     [
       {
