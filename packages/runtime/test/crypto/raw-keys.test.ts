@@ -58,7 +58,7 @@ describe('X25519 of node:crypto', () => {
   it('gets private keys as bytes where it takes them, and never as a string', async () => {
     Object.assign(stage, { takesRawKeys: true, formats: [] });
     await compute();
-    expect([...new Set(stage.formats)].sort()).toEqual(['raw-private', 'raw-public']);
+    expect(new Set(stage.formats)).toEqual(new Set(['raw-private', 'raw-public']));
   });
 
   // Node 26 takes raw keys, and only a JWK whose halves belong together.
