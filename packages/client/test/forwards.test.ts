@@ -83,6 +83,25 @@ describe('the forwards of a client', () => {
     expect(forwards.bound.map(({ spec }) => spec.kind)).toEqual(['local', 'udp']);
   });
 
+  it('are removed alone, wherever they are in the list, and have ended then', async () => {
+    const forwards = await run(ofKind('local', '1'), ofKind('local', '2'), ofKind('local', '3'));
+    let ended = (): void => undefined;
+    stage.answers['local.close'] = new Promise<void>((resolve) => {
+      ended = resolve;
+    });
+    let isRemoved = false;
+    const removal = forwards.remove(ofKind('local', '3')).then(() => {
+      isRemoved = true;
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(isRemoved).toBe(false);
+    ended();
+    await removal;
+    expect(forwards.bound.map(({ spec }) => spec.text)).toEqual(['1', '2']);
+    await forwards.remove(ofKind('local', '1'));
+    expect(forwards.bound.map(({ spec }) => spec.text)).toEqual(['2']);
+  });
+
   it('all learn of contact and of its end, and say which of them lost a stream', async () => {
     const forwards = await run(ofKind('reverse'), ofKind('reverse', '2'), ofKind('local'));
     forwards.onContact();
