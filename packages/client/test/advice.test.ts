@@ -1,6 +1,6 @@
 import { REQUEST_STATUSES } from '@underpass/forward';
 import { describe, expect, it } from 'vitest';
-import { adviceFor, failureAdvice, listenAdvice } from '../src/advice.js';
+import { adviceFor, failureAdvice, listenAdvice, visitorAdvice } from '../src/advice.js';
 
 describe('the advice after a refusal', () => {
   const target = { host: 'db.example', port: 5432 };
@@ -62,8 +62,29 @@ describe('the advice for a reverse forward that the relay does not serve', () =>
     expect(new Set(said).size).toBe(statuses.length);
   });
 
+  it.each([
+    [0, false],
+    [1, true],
+    [1023, true],
+    [1024, false],
+  ])('may miss a permission of the system for port %i: %s', (port, mayMiss) => {
+    const advice = listenAdvice({ bind: 'localhost', port }, 'not-allowed', false);
+    expect(advice.includes("the system's permission for ports below 1024")).toBe(mayMiss);
+  });
+
   it('says whether the relay has listened before, if it may not', () => {
     expect(listenAdvice(place, 'not-allowed', false)).toContain('does not let this client listen');
     expect(listenAdvice(place, 'not-allowed', true)).toContain('no longer lets this client listen');
   });
+});
+
+it('a visitor of this program is said to be lost, to have left, or to have reset its connection', () => {
+  const said = (['connection-lost', 'not-read', 'reset'] as const).map((failure) =>
+    visitorAdvice('192.0.2.1 port 5', failure),
+  );
+  expect(said).toEqual([
+    'the visitor from 192.0.2.1 port 5 was lost with the connection to the relay',
+    'the visitor from 192.0.2.1 port 5 closed the connection before it had read everything',
+    'the visitor from 192.0.2.1 port 5 reset the connection',
+  ]);
 });
