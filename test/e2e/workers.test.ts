@@ -5,6 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { createPortableSuite, shardOfKey } from '@underpass/protocol';
 import { canShareSockets } from '@underpass/runtime';
+import { canSearchMemory, copiesInMemory, keyToLookFor } from '@underpass/testkit/crypto';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Machine, startRelay as startMachineRelay } from './machine.js';
 import { type RunningProgram, runUnderpass, startUnderpass } from './running-program.js';
@@ -199,6 +200,28 @@ describe.skipIf(!canShareSockets())('a relay with two workers', () => {
     };
     await Promise.all(['one', 'two', 'three', 'four'].map(useTwice));
   }, 240_000);
+
+  it.skipIf(!canSearchMemory)('holds a key once where it is needed, also after a reload', async () => {
+    const setup = setUp([]);
+    const presharedKey = newKey(path.dirname(setup.config), 'preshared').file;
+    const config = readFileSync(setup.config, 'utf8');
+    writeFileSync(
+      setup.config,
+      config.replace('name = "peer1"', 'name = "peer1"\npreshared_key_file = "preshared.key"'),
+    );
+    const { program } = await startRelay(setup);
+    const processes = [program.child.pid as number, ...workersOf(program)];
+    const copies = (file: string) => {
+      const sought = keyToLookFor(Buffer.from(readFileSync(file, 'utf8'), 'base64'));
+      return processes.map((pid) => copiesInMemory(sought, 32, pid));
+    };
+    const once = { privateKey: [1, 1, 1], presharedKey: [1, 0, 1] };
+    const found = () => ({ privateKey: copies(setup.relayKey.file), presharedKey: copies(presharedKey) });
+    expect(found()).toEqual(once);
+    program.child.kill('SIGHUP');
+    await program.event('reloaded');
+    expect(found()).toEqual(once);
+  });
 
   it('ends with its main process, however that ends', async () => {
     const setup = setUp([]);

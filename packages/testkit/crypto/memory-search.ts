@@ -1,4 +1,4 @@
-/** Looks for a key in the memory of this process. Only Linux lets it read that. */
+/** Looks for a key in the memory of this process, or of one that it has started. Only Linux lets it read that. */
 import { closeSync, existsSync, openSync, readFileSync, readSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -14,14 +14,18 @@ const PREFIX_BYTES = 8;
 const CHUNK_BYTES = 1 << 20;
 const MASK = 0x5a;
 
-/** How often this process has the key, or its text, in memory that it may write to (proc(5)).
+/** How often a process has the key, or its text, in memory that it may write to (proc(5)).
  *  @param length  how many bytes it has, at least 8 */
-export function copiesInMemory(keyByte: KeyBytes, length = KEY_BYTES): number {
+export function copiesInMemory(
+  keyByte: KeyBytes,
+  length = KEY_BYTES,
+  process: number | 'self' = 'self',
+): number {
   const prefix = Buffer.from(new ArrayBuffer(PREFIX_BYTES)).map((_, i) => keyByte(i));
   const chunk = Buffer.from(new ArrayBuffer(CHUNK_BYTES + length));
-  const memory = openSync('/proc/self/mem', 'r');
+  const memory = openSync(`/proc/${process}/mem`, 'r');
   let copies = 0;
-  for (const line of readFileSync('/proc/self/maps', 'latin1').split('\n')) {
+  for (const line of readFileSync(`/proc/${process}/maps`, 'latin1').split('\n')) {
     const [, from, to] = /^([0-9a-f]+)-([0-9a-f]+) rw.p/.exec(line) ?? [];
     if (from === undefined || to === undefined) continue;
     const end = Number.parseInt(to, 16);

@@ -1,10 +1,10 @@
 /** Messages between the main process of a relay and one of its workers. */
 import type { Duplex } from 'node:stream';
-import { deserialize, serialize } from 'node:v8';
 import { assert } from '@underpass/protocol';
+import { decodeMessage, encodeMessage } from './message-bytes.js';
 
-/** Before each message: its length. */
-const HEADER_BYTES = 4;
+/** Before each message: the length of its values, and that of its byte arrays. */
+const HEADER_BYTES = 8;
 /** More than the largest list of peers takes. */
 const MAX_MESSAGE_BYTES = 256 * 1024 * 1024;
 /** How much may wait for a process that does not read, before what can be dropped is dropped. */
@@ -23,8 +23,8 @@ export type Handlers = Readonly<Record<string, (body: never) => unknown>>;
 
 /** Both directions of a pipe between two processes, as messages in order.
  *
- *  Values are serialized as V8 does it. Messages contain keys, so the bytes are wiped as soon as they are written or
- *  decoded. A side trusts the other: they are the same program and the same user. */
+ *  Messages contain keys. What is written is wiped at once, and the arrays of a message that was read are the only copy.
+ *  A side trusts the other: they are the same program and the same user. */
 export class Channel {
   readonly #pipe: Duplex;
   readonly #handlers: Handlers;
@@ -75,11 +75,18 @@ export class Channel {
 
   #write(message: Message): void {
     if (this.#isClosed) return;
-    const body = serialize(message);
-    const frame = Buffer.from(new ArrayBuffer(HEADER_BYTES + body.length));
-    frame.writeUInt32LE(body.length);
-    frame.set(body, HEADER_BYTES);
-    body.fill(0);
+    const { values, arrays } = encodeMessage(message);
+    const start = HEADER_BYTES + values.length;
+    const length = arrays.reduce((sum, array) => sum + array.length, start);
+    const frame = Buffer.from(new ArrayBuffer(length));
+    frame.writeUInt32LE(values.length);
+    frame.writeUInt32LE(length - start, HEADER_BYTES / 2);
+    frame.set(values, HEADER_BYTES);
+    let at = start;
+    for (const array of arrays) {
+      frame.set(array, at);
+      at += array.length;
+    }
     this.#pipe.write(frame, () => frame.fill(0));
   }
 
@@ -93,7 +100,7 @@ export class Channel {
       if (this.#filled < into.length) break;
       this.#filled = 0;
       if (this.#message === undefined) {
-        const length = this.#header.readUInt32LE();
+        const length = this.#header.readUInt32LE() + this.#header.readUInt32LE(HEADER_BYTES / 2);
         assert(
           length > 0 && length <= MAX_MESSAGE_BYTES,
           'a message between processes has a possible length',
@@ -102,7 +109,8 @@ export class Channel {
         continue;
       }
       this.#message = undefined;
-      void this.#handle(deserialize(into) as Message);
+      const start = this.#header.readUInt32LE();
+      void this.#handle(decodeMessage(into.subarray(0, start), into.subarray(start)) as Message);
     }
     chunk.fill(0);
   }
