@@ -99,13 +99,15 @@ function parsed<Rule extends object>(rule: Rule | { readonly reason: string }): 
 /** The status of a worker, on the clock of this process. */
 export function statusFromMessage({ status, nowMs }: StatusMessage, ownNowMs: number): RelayStatus {
   const shift = ownNowMs - nowMs;
+  const shifted = (at: number | undefined): number | undefined => (at === undefined ? undefined : at + shift);
   return {
     ...status,
     peers: status.peers.map((peer) => ({
       ...peer,
       stats: {
         ...peer.stats,
-        waitingSince: peer.stats.waitingSince === undefined ? undefined : peer.stats.waitingSince + shift,
+        heardAt: shifted(peer.stats.heardAt),
+        waitingSince: shifted(peer.stats.waitingSince),
       },
       streams: peer.streams.map((stream) => ({ ...stream, openedAt: stream.openedAt + shift })),
     })),

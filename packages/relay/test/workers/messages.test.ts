@@ -21,7 +21,7 @@ const status = (name: string, over: object = {}) =>
     coalesces: true,
     drops: { malformed: 1 },
     sendErrors: { EPERM: 2 },
-    peers: [{ name, stats: { waitingSince: 90 }, streams: [{ id: 1, openedAt: 50 }], listeners: [] }],
+    peers: [{ name, stats: { heardAt: 80, waitingSince: 90 }, streams: [{ id: 1, openedAt: 50 }], listeners: [] }],
     ...over,
   }) as never;
 
@@ -51,8 +51,15 @@ describe('messages to workers', () => {
 describe('the status of workers', () => {
   it('is on the clock of the main process', () => {
     const [peer] = statusFromMessage({ status: status('a'), nowMs: 100 }, 1_100).peers;
-    expect(peer?.stats.waitingSince).toBe(1_090);
+    expect(peer?.stats).toEqual({ heardAt: 1_080, waitingSince: 1_090 });
     expect(peer?.streams[0]?.openedAt).toBe(1_050);
+  });
+
+  it('leaves out what has not happened', () => {
+    const stats = { heardAt: undefined, waitingSince: undefined };
+    const peers = [{ name: 'a', stats, streams: [], listeners: [] }];
+    const [peer] = statusFromMessage({ status: status('a', { peers }), nowMs: 100 }, 1_100).peers;
+    expect(peer?.stats).toEqual(stats);
   });
 
   it('is joined: peers in the order of the config, and counts added up', () => {
