@@ -10,7 +10,13 @@ export function serviceCommand(): Command {
     .addCommand(
       withTarget(new Command('install'))
         .description('Write the unit, and say what to run next.')
-        .addOption(fileOption('--config <file>', 'a config file', 'the config file of a client, or of a relay with --user'))
+        .addOption(
+          fileOption(
+            '--config <file>',
+            'a config file',
+            'the config file of a client, or of a relay with --user',
+          ),
+        )
         .addHelpText(
           'after',
           '\nExamples:\n  sudo underpass service install relay\n  underpass service install client home',

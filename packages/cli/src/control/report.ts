@@ -115,12 +115,13 @@ function sinceMs(at: number | undefined): number | undefined {
   return at === undefined ? undefined : Math.round(monotonicMs() - at);
 }
 
-/** @param streams  the oldest first */
+/** Lists the newest of them, the oldest first. */
 export function streamsReport(
   streams: readonly (Omit<StreamReport, 'openMs'> & { readonly openedAt: number })[],
 ): StreamsReport {
   const now = monotonicMs();
-  const listed = streams.slice(0, MAX_LISTED_STREAMS).map(({ peer, id, target, address, openedAt }) => {
+  const newest = streams.toSorted((a, b) => a.openedAt - b.openedAt).slice(-MAX_LISTED_STREAMS);
+  const listed = newest.map(({ peer, id, target, address, openedAt }) => {
     return { peer, id, target, address, openMs: Math.round(now - openedAt) };
   });
   return { streams: listed, streamsNotListed: streams.length - listed.length };

@@ -99,10 +99,30 @@ describe("a relay's report", () => {
     expect(report.streams).toHaveLength(MAX_LISTED_STREAMS);
     expect(report.streamsNotListed).toBe(MAX_LISTED_STREAMS / 4);
     expect(report.streams[0]).toMatchObject({
-      peer: 'peer0',
+      peer: 'peer1', // the oldest are those of the first peer
       target: 'localhost:80',
       address: '127.0.0.1:80',
     });
+  });
+
+  it('lists the streams of all peers together, the newest last', () => {
+    const status = statusOf(2, 2, heard);
+    const openedAt = [
+      [-1, -3],
+      [-4, -2],
+    ] as const;
+    for (const [i, { streams }] of status.peers.entries()) {
+      for (const [id, stream] of streams.entries()) {
+        Object.assign(stream, { openedAt: monotonicMs() + 1000 * (openedAt[i]?.[id] ?? 0) });
+      }
+    }
+    const { streams } = relayReport(FACTS, status);
+    expect(streams.map(({ peer, id }) => `${peer} ${id}`)).toEqual([
+      'peer1 0',
+      'peer0 1',
+      'peer1 1',
+      'peer0 0',
+    ]);
   });
 
   it('lists a limited number of listeners, and counts the others', () => {

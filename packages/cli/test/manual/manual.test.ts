@@ -26,7 +26,9 @@ describe('the manual', () => {
   });
 
   it('has an example in the help of every command', () => {
-    const without = allCommands(tree).filter(({ name, afterHelp }) => name !== 'help' && !/^Examples?:$/m.test(afterHelp));
+    const without = allCommands(tree).filter(
+      ({ name, afterHelp }) => name !== 'help' && !/^Examples?:$/m.test(afterHelp),
+    );
     expect(without.map(({ path }) => path)).toEqual([]);
   });
 

@@ -21,7 +21,9 @@ const status = (name: string, over: object = {}) =>
     coalesces: true,
     drops: { malformed: 1 },
     sendErrors: { EPERM: 2 },
-    peers: [{ name, stats: { heardAt: 80, waitingSince: 90 }, streams: [{ id: 1, openedAt: 50 }], listeners: [] }],
+    peers: [
+      { name, stats: { heardAt: 80, waitingSince: 90 }, streams: [{ id: 1, openedAt: 50 }], listeners: [] },
+    ],
     ...over,
   }) as never;
 
