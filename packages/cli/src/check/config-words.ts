@@ -119,6 +119,8 @@ function metricsLines(metrics: ListenAddress | undefined): string[] {
 }
 
 function listenText({ host, port }: ListenAddress): string {
-  const what = port === 0 ? 'a UDP port that the system chooses' : `UDP port ${port}`;
-  return host === undefined ? `${what}, on every address of this machine` : `${what} of ${host}`;
+  const name = port === 0 ? 'a UDP port' : `UDP port ${port}`;
+  const where = host === undefined ? '' : ` of ${host}`;
+  const choice = port === 0 ? ' that the system chooses' : '';
+  return `${name}${where}${choice}${host === undefined ? ', on every address of this machine' : ''}`;
 }

@@ -23,7 +23,7 @@ const STOP_LIMIT_SECONDS = 10;
 
 export function unitText(options: UnitOptions): string {
   const { description, manual, command, canReload, identity, sandbox, wantedBy } = options;
-  return `# Written by underpass service install. Changes belong into a drop-in: systemctl edit NAME
+  return `# Written by underpass service install. Changes belong in a drop-in: systemctl edit NAME
 [Unit]
 Description=${description}
 Documentation=man:${manual}

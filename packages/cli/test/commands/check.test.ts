@@ -84,6 +84,8 @@ describe('underpass check of a relay', () => {
     expect(lines.slice(3)).toEqual(['It serves metrics at 127.0.0.1:9586.', 'Nobody can connect.']);
     const [, free] = await listening('0');
     expect(free).toMatch(/on a UDP port that the system chooses, on every address of this machine\. /);
+    const [, local] = await listening('127.0.0.1:0');
+    expect(local).toMatch(/on a UDP port of 127\.0\.0\.1 that the system chooses\. /);
   });
 
   it('says where a peer may have it listen', async () => {
