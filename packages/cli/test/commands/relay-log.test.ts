@@ -177,23 +177,6 @@ describe("a relay's log, for each other event", () => {
   });
 });
 
-it('has the fields of each event for programs: the target of a refusal only if it could be read', () => {
-  const log = recordingLog();
-  const refused = {
-    type: 'refused',
-    peer: 'laptop',
-    id: 1,
-    status: 'not-allowed',
-    advice: 'what to do',
-  } as const;
-  logRelayEvent(log, { ...refused, target: { host: 'db', port: 5432 } });
-  logRelayEvent(log, { ...refused, target: undefined });
-  expect(log.fields).toEqual([
-    { event: 'refused', peer: 'laptop', id: 1, target: 'db:5432', status: 'not-allowed' },
-    { event: 'refused', peer: 'laptop', id: 1, target: undefined, status: 'not-allowed' },
-  ]);
-});
-
 it('ends with the totals of each peer that has connected, and of no other', () => {
   const log = recordingLog();
   const stats = {
