@@ -120,6 +120,11 @@ export class Invites {
     return { status: 'opened', peer };
   }
 
+  /** Forgets all, and wipes their keys. */
+  clear(): void {
+    for (const name of this.#invites.keys()) this.#delete(name);
+  }
+
   #delete(name: string): void {
     const invite = this.#invites.get(name);
     invite?.presharedKey.fill(0);

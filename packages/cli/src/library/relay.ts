@@ -50,6 +50,9 @@ export const createRelay: typeof Api.createRelay = async (options) => {
       ...(options.resolve && { resolve: options.resolve }),
     });
     relay = new EmbeddedRelay(started, publicKeyOf(privateKey), peers, invites);
+  } catch (error) {
+    wipeKeys(peers);
+    throw error;
   } finally {
     privateKey.fill(0);
   }
@@ -155,12 +158,20 @@ class EmbeddedRelay extends EventEmitter<Api.RelayEvents> implements Api.Relay {
 
   /** @throws UnderpassError; nothing has changed then */
   #setPeers(peers: readonly RelayPeerOptions[]): void {
-    this.#relay.setPeers(peers, this.#invites?.forRelay());
-    this.#peers = peers;
+    let unused = peers;
+    try {
+      this.#relay.setPeers(peers, this.#invites?.forRelay());
+      unused = this.#peers;
+      this.#peers = peers;
+    } finally {
+      if (unused !== this.#peers) wipeKeys(unused);
+    }
   }
 
   async #close(): Promise<void> {
     await this.#relay.close();
+    wipeKeys(this.#peers);
+    this.#invites?.clear();
     this.emit('close');
   }
 
@@ -209,6 +220,11 @@ class EmbeddedRelay extends EventEmitter<Api.RelayEvents> implements Api.Relay {
       default:
     }
   }
+}
+
+/** The relay has its own copies. */
+function wipeKeys(peers: readonly RelayPeerOptions[]): void {
+  for (const { presharedKey } of peers) presharedKey?.fill(0);
 }
 
 /** @throws UnderpassError */

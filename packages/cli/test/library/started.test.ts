@@ -270,6 +270,32 @@ describe('a relay', () => {
     expect(() => relay.invite('laptop', { allow: [] })).not.toThrow(); // it is no peer any more
   });
 
+  it('wipes the preshared keys of peers that it has replaced or could not take, and all when it closes', async () => {
+    const { relay, setPeers } = await start({ onEnrol: () => undefined });
+    const isWiped = ([list, invites]: (typeof setPeers.mock.calls)[number]) =>
+      [...list, ...((invites ?? []) as PeerList)].map((one) => one.presharedKey?.every((byte) => byte === 0));
+    const presharedKey = new Uint8Array(32).fill(5);
+    relay.setPeers([{ ...peer, presharedKey }]);
+    relay.invite('laptop', { allow: [] });
+    enrol('laptop', publicKey(8));
+    relay.invite('tv', { allow: [] });
+    setPeers.mockImplementationOnce(() => {
+      throw new Error('refused');
+    });
+    expect(() => relay.setPeers([{ ...peer, presharedKey }])).toThrow('refused');
+    const wiped = () => setPeers.mock.calls.map(isWiped);
+    expect(wiped()).toEqual([[false], [false, false], [false, false, false, false], [true, false, false]]);
+    relay.setPeers([{ ...peer, presharedKey }]);
+    expect(wiped().slice(2)).toEqual([
+      [true, true, false, false],
+      [true, false, false],
+      [false, false, false],
+    ]);
+    await relay.close();
+    expect(wiped().flat()).not.toContain(false);
+    expect(presharedKey).toEqual(new Uint8Array(32).fill(5));
+  });
+
   it('gives no name to two, and a name again whose invite is over', async () => {
     const { relay } = await start({ peers: [peer], onEnrol: () => undefined });
     relay.invite('laptop', { allow: [] });
