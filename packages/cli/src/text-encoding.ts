@@ -10,7 +10,8 @@ export function asciiOf(bytes: Uint8Array): Uint8Array {
   const isLittleEndian = bytes[0] === 0xff && bytes[1] === 0xfe;
   const isBigEndian = bytes[0] === 0xfe && bytes[1] === 0xff;
   if (!isLittleEndian && !isBigEndian) return bytes;
-  const ascii = new Uint8Array((bytes.length - 2) >> 1);
+  // V8 would move a small array in its own heap, and leave the bytes behind.
+  const ascii = new Uint8Array(new ArrayBuffer((bytes.length - 2) >> 1));
   for (let i = 0; i < ascii.length; i++) {
     const first = bytes[2 + 2 * i] ?? 0;
     const second = bytes[3 + 2 * i] ?? 0;

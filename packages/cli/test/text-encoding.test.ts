@@ -1,5 +1,8 @@
 /** Text as other systems save it. */
+import { randomFillSync } from 'node:crypto';
+import { canSearchMemory, copiesInMemory, keyToLookFor, moveYoungObjects } from '@underpass/testkit/crypto';
 import { describe, expect, it } from 'vitest';
+import { KEY_TEXT_BYTES } from '../src/key-text.js';
 import { asciiOf, textOf } from '../src/text-encoding.js';
 
 const utf16 = (text: string, isLittleEndian: boolean) => {
@@ -34,6 +37,20 @@ describe('the ASCII bytes of a text', () => {
       expect(wide.every((byte) => byte === 0)).toBe(true);
     }
   });
+});
+
+it.skipIf(!canSearchMemory)('the ASCII bytes of a key in UTF-16 can be wiped', () => {
+  const wide = new Uint8Array(new ArrayBuffer(2 + 2 * KEY_TEXT_BYTES));
+  const text = wide.subarray(2, 2 + KEY_TEXT_BYTES);
+  randomFillSync(text);
+  const sought = keyToLookFor(text);
+  for (let i = KEY_TEXT_BYTES - 1; i >= 0; i--) wide.set([text[i] as number, 0], 2 + 2 * i);
+  wide.set([0xff, 0xfe]);
+  const ascii = asciiOf(wide);
+  moveYoungObjects();
+  expect(copiesInMemory(sought, KEY_TEXT_BYTES)).toBeGreaterThan(0);
+  ascii.fill(0);
+  expect(copiesInMemory(sought, KEY_TEXT_BYTES)).toBe(0);
 });
 
 it.each<[string, Uint8Array]>([
