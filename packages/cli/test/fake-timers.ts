@@ -2,7 +2,7 @@
  *  long as the one it means. */
 import { onTestFinished, vi } from 'vitest';
 
-/** @returns how many timers of that duration were set and not cleared */
+/** @returns how many timers of that duration were set and not cleared. One that has fired counts until it is cleared */
 export function useFakeTimers(): (durationMs: number) => number {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   const set = vi.spyOn(globalThis, 'setTimeout');

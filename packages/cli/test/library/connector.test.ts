@@ -7,6 +7,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { httpAgentOf, httpsAgentOf } from '../../src/library/agents.js';
 import type { ConnectorOptions, DialTarget, TunnelSocket } from '../../src/library/api.js';
 import { connectorOf } from '../../src/library/connector.js';
+import { useFakeTimers } from '../fake-timers.js';
 
 /** @returns what was dialled, and what is dialled next */
 function aDial() {
@@ -117,21 +118,20 @@ describe('the connector', () => {
   });
 
   it.each(['secureConnect', 'close'])('limits TLS from the connection on, until %s', async (end) => {
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-    onTestFinished(() => void vi.useRealTimers());
+    const pendingTimers = useFakeTimers();
     const start = () => {
       const { dial, dialled } = aDial();
       const { socket } = playTls();
       const destroy = vi.spyOn(socket, 'destroy').mockReturnValue(socket);
       connectorOf(dial, 1_500)({ ...HTTP, protocol: 'https:' }, () => undefined);
-      expect(vi.getTimerCount()).toBe(0); // the relay limits the way to the target
+      expect(pendingTimers(1_500)).toBe(0); // the relay limits the way to the target
       dialled.emit('connect');
-      expect(vi.getTimerCount()).toBe(1);
+      expect(pendingTimers(1_500)).toBe(1);
       return { socket, destroy };
     };
     const { socket } = start();
     socket.emit(end);
-    expect(vi.getTimerCount()).toBe(0);
+    expect(pendingTimers(1_500)).toBe(0);
     const { destroy } = start();
     vi.advanceTimersByTime(1_499);
     expect(destroy).not.toHaveBeenCalled();
@@ -143,12 +143,11 @@ describe('the connector', () => {
   });
 
   it('does not limit a connection without TLS', () => {
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-    onTestFinished(() => void vi.useRealTimers());
+    const pendingTimers = useFakeTimers();
     const { dial, dialled } = aDial();
-    connectorOf(dial)(HTTP, () => undefined);
+    connectorOf(dial, 1_500)(HTTP, () => undefined);
     dialled.emit('connect');
-    expect([vi.getTimerCount(), getEventListeners(dialled, 'secureConnect')]).toEqual([0, []]);
+    expect([pendingTimers(1_500), getEventListeners(dialled, 'secureConnect')]).toEqual([0, []]);
   });
 });
 
