@@ -1,9 +1,11 @@
 import { once } from 'node:events';
+import { request } from 'node:http';
 import type { BoundForward, Client } from '@underpass/client';
 import type { Forward } from '@underpass/forward';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { usageError } from '../../src/cli-error.js';
 import { claimClient } from '../../src/control/claim-client.js';
-import { openControl } from '../../src/control/control-client.js';
+import { openControl, readAnswer } from '../../src/control/control-client.js';
 import { recordingLog } from '../commands/recording-log.js';
 import { temporaryDirectory } from '../temporary-directory.js';
 
@@ -71,4 +73,74 @@ describe('the claim to the keys of a client', () => {
       { type: 'event', event: { type: 'resumed' } },
     ]);
   });
+
+  /** Asks for a forward that `addForward` starts. */
+  async function join(addForward: () => Promise<BoundForward>) {
+    const control = await claimed();
+    const client = { forwards: [], addForward, removeForward: () => Promise.resolve(true) };
+    control.serve(client as unknown as Client);
+    const answering = openControl({
+      socket: await socketOfTaken(),
+      method: 'POST',
+      path: '/forwards',
+      body: { forwards: [{ kind: 'local', text: '8080:localhost:80' }] },
+    });
+    return { control, answering };
+  }
+
+  it('answers a second process whose forward cannot start with the reason, and is not used by it', async () => {
+    const { control, answering } = await join(() => Promise.reject(usageError('port 8080 is in use')));
+    const answer = await answering;
+    expect(answer.statusCode).toBe(409);
+    await expect(readAnswer(answer, '')).rejects.toThrow('port 8080 is in use');
+    await control.idle();
+  });
+
+  it('is used by a second process until that goes', async () => {
+    const { control, answering } = await join(() => Promise.resolve(BOUND));
+    const answer = await answering;
+    await once(answer, 'data');
+    let isIdle = false;
+    const idle = control.idle().then(() => {
+      isIdle = true;
+    });
+    await settled();
+    expect(isIdle).toBe(false);
+    answer.destroy();
+    await idle;
+  });
+
+  it('is not used by a second process that goes before its forward has started', async () => {
+    let bind: (bound: BoundForward) => void = () => undefined;
+    const binding = new Promise<BoundForward>((resolve) => {
+      bind = resolve;
+    });
+    let isAsked = false;
+    const control = await claimed();
+    const client = {
+      forwards: [],
+      addForward: () => {
+        isAsked = true;
+        return binding;
+      },
+      removeForward: () => Promise.resolve(true),
+    };
+    control.serve(client as unknown as Client);
+    const left = request({ socketPath: await socketOfTaken(), method: 'POST', path: '/forwards' });
+    left.on('error', () => undefined);
+    left.end(JSON.stringify({ forwards: [{ kind: 'local', text: '8080:localhost:80' }] }));
+    await vi.waitUntil(() => isAsked);
+    left.destroy();
+    await settled();
+    bind(BOUND);
+    await settled();
+    await control.idle();
+  });
 });
+
+const BOUND = { spec: { text: '8080:localhost:80' }, addresses: [] } as unknown as BoundForward;
+
+/** Lets what happens on a local socket arrive. */
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
