@@ -42,7 +42,7 @@ export const FINDINGS = {
   'no-answer': {
     title: 'The relay does not answer',
     advice:
-      "on the relay's machine, run underpass status and read the relay's log: a line unknown-key or clock-behind means that it hears this client; without one, open the UDP port in every firewall, including the provider's, and compare relay_public_key with what the relay prints",
+      "on the relay's machine, run underpass status and read the relay's log: a line about an unknown key or this client's clock means that it hears this client; without one, open the UDP port in every firewall, including the provider's, and compare relay_public_key with what the relay prints",
   },
   'preshared-keys-differ': {
     title: 'The preshared keys differ',
