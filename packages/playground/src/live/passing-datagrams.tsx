@@ -14,7 +14,7 @@ export function PassingDatagrams({ history }: { readonly history: LiveHistory })
           {history.shown} of {history.passed} looked at
         </span>
       </h2>
-      {rows.length === 0 && <p class="hint">None since this page looks.</p>}
+      {rows.length === 0 && <p class="hint">None since this page was opened.</p>}
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and some browsers give no focus to what scrolls */}
       <ol tabIndex={0} aria-labelledby="list-title">
         {rows.map(({ id, at, direction, bytes, look, label, packetNumber }) => (
