@@ -55,12 +55,21 @@ try {
 }
 
 function readArguments() {
-  const { values } = parseArgs({
-    options: { seconds: { type: 'string', default: '60' }, upload: { type: 'boolean', default: false } },
+  const values = parsedOptions({
+    seconds: { type: 'string', default: '60' },
+    upload: { type: 'boolean', default: false },
   });
   const seconds = Number(values.seconds);
   if (!(seconds > WARM_UP_SECONDS)) fail(`seconds is a number above ${WARM_UP_SECONDS}`);
   return { seconds, upload: values.upload };
+}
+
+function parsedOptions(options) {
+  try {
+    return parseArgs({ options }).values;
+  } catch (error) {
+    return fail(error.message);
+  }
 }
 
 async function main() {
