@@ -72,6 +72,19 @@ describe('a client that joins another', () => {
     ]);
   });
 
+  it('tells a forward from one of another kind with the same text', async () => {
+    const { file } = await otherClient((exchange) => {
+      exchange.send({ ...listening('53:dns:53'), kind: 'udp' });
+      exchange.end();
+    });
+    const log = recordingLog();
+    const place = { bind: { kind: 'loopback' }, port: 53 } as const;
+    const local = { kind: 'local', text: '53:dns:53', place, target: { host: 'dns', port: 53 } } as const;
+    const udp = { ...local, kind: 'udp', target: { ...local.target, protocol: 'udp' } } as const;
+    await joinClient(file, [local, udp], log, NEVER);
+    expect(log.fields[0]).toMatchObject({ event: 'listening', kind: 'udp', target: 'dns:53/udp' });
+  });
+
   it('is a mistake if all forwards are running already', async () => {
     const { file } = await otherClient((exchange) => {
       for (const { text } of FORWARDS) exchange.send({ type: 'running', kind: 'local', text });

@@ -203,9 +203,17 @@ describe('a client that runs forwards', () => {
       publicKey: key(3),
       relayPublicKey: key(1),
     });
+    const logged = (run.log as ReturnType<typeof recordingLog>).fields;
+    expect(logged).toContainEqual({
+      event: 'connecting',
+      relay: '192.0.2.1:51820',
+      publicKey: 'AwMDAwMD…',
+      relayKey: 'AQEBAQEB…',
+    });
     stage.stop('SIGTERM');
     await ended;
     expect(calls()).toEqual(['waited', 'stopping', 'close client', 'close recordings', 'close control']);
+    expect(logged.at(-1)).toEqual({ event: 'stopped', signal: 'SIGTERM' });
     expect(linesOf(run)).toEqual([
       'info listening on unix:/run/a.sock for db:1',
       'info connecting to 192.0.2.1:51820 as AwMDAwMD…',
@@ -249,6 +257,15 @@ describe('a client that runs forwards', () => {
     });
     expect(stage.options).not.toHaveProperty('keyLog');
     expect([run.config.privateKey, run.config.presharedKey]).toEqual([key(0), key(0)]);
+    stage.stop('SIGTERM');
+  });
+
+  it('gives the key log what it asked for', async () => {
+    const keyLog = () => undefined;
+    const close = async () => undefined;
+    void runForwards(aRun({ record: () => ({ keyLog, begin: () => undefined, close }) as never }));
+    await settle();
+    expect(stage.options).toMatchObject({ keyLog });
     stage.stop('SIGTERM');
   });
 
@@ -346,6 +363,22 @@ describe('one connection', () => {
       'close control',
       'close recordings',
     ]);
+  });
+
+  it('ends when its recordings are complete', async () => {
+    let complete = (): void => undefined;
+    const closing = new Promise<void>((resolve) => {
+      complete = resolve;
+    });
+    let hasEnded = false;
+    const record = () => ({ tap: 'tap', begin: () => undefined, close: () => closing }) as never;
+    const ended = runOneConnection(TARGET, aRun({ record })).then(() => {
+      hasEnded = true;
+    });
+    await settle();
+    expect([hasEnded, calls().at(-1)]).toEqual([false, 'close control']);
+    complete();
+    await ended;
   });
 
   it.each(['record', 'start', 'stdio'])('closes what it has opened if %s fails', async (what) => {
