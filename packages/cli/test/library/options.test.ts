@@ -30,7 +30,7 @@ vi.mock('@underpass/client', async (importOriginal) => ({
 vi.mock('@underpass/relay', async (importOriginal) => ({
   ...(await importOriginal<object>()),
   startRelay: (options: RelayOptions) => {
-    stage.relay = copied(options);
+    stage.relay = { ...copied(options), peers: options.peers.map(copied) };
     return Promise.reject(new Error('not started'));
   },
 }));
