@@ -82,6 +82,14 @@ describe('sending', () => {
     );
   });
 
+  it.each(['EACCES', 'EADDRNOTAVAIL', 'EAFNOSUPPORT', 'ENETDOWN', 'ENETUNREACH', 'ENOBUFS', 'EPERM'])(
+    'fails with %s, which only this system reports',
+    async (code) => {
+      const { result, hint } = await checkSending(addresses, { probePort: () => Promise.resolve(code) });
+      expect([result.status, result.finding, hint]).toEqual(['failed', 'cannot-send', undefined]);
+    },
+  );
+
   it('never fails because of what the network says, which may be forged (spec outage 9)', async () => {
     const { result, hint } = await checkSending(addresses, probing({ '192.0.2.1': 'ECONNREFUSED' }));
     expect([result.status, hint]).toEqual(['ok', 'ECONNREFUSED']);
@@ -207,6 +215,13 @@ describe('a target', () => {
     ['timed-out', 'target-silent'],
     ['too-many-streams', 'relay-busy'],
     ['internal-error', 'target-failed'],
+    ['malformed-request', 'target-failed'],
+    ['address-in-use', 'target-failed'],
+    ['invite-used', 'target-failed'],
+    ['invite-expired', 'target-failed'],
+    ['reset', 'target-failed'],
+    ['not-read', 'target-failed'],
+    ['relay-not-reached', 'connection-lost'],
     ['connection-lost', 'connection-lost'],
   ] as const)('that was %s is %s', (outcome, finding) => {
     const result = judgeTarget({ host: 'db', port: 5432 }, outcome);

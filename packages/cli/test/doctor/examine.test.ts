@@ -156,6 +156,12 @@ describe('an examination', () => {
       [...CONTACT, 'relay ok', 'throughput failed'],
       true,
     ],
+    ...([2, 3] as const).map((which): [string, World, readonly string[], boolean] => [
+      `the path dies for the probe ${which}`,
+      { probe: (n) => (n === which ? failure('connection-lost') : answered()) },
+      [...CONTACT, 'relay ok', 'throughput failed'],
+      true,
+    ]),
     [
       'the path dies after that',
       { probe: (n) => (n < 4 ? answered() : failure('connection-lost')) },
@@ -175,6 +181,14 @@ describe('an examination', () => {
 });
 
 describe('the path', () => {
+  it('has a throughput in each direction', async () => {
+    const probe = (_n: number, { uploadBytes }: ProbeOptions): ProbeOutcome =>
+      ({ ...answered(), transferMs: uploadBytes > 0 ? 1000 : 2000 }) as ProbeOutcome;
+    expect(await last({ probe }, 'throughput')).toBe(
+      'throughput ok: 64.0 KiB/s to the relay, 32.0 KiB/s from it',
+    );
+  });
+
   const last = async (world: World, step: string) =>
     (await run(world)).steps.find((text) => text.startsWith(step));
 
