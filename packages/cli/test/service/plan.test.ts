@@ -27,7 +27,21 @@ describe("the system's relay", () => {
     ]);
     expect(plan.files[0]?.text).toContain('u underpass - "Underpass relay" /var/lib/underpass');
     expect(unitOf(plan)).toContain('User=underpass');
-    expect(plan.commands[0]).toBe('systemd-sysusers underpass.conf');
+    expect(plan.commands).toEqual([
+      'systemd-sysusers underpass.conf',
+      'systemctl daemon-reload',
+      'systemctl enable --now underpass-relay',
+      expect.stringMatching(/^journalctl -u underpass-relay /),
+    ]);
+    expect(unitOf(plan)).toEqual(
+      expect.arrayContaining([
+        'StateDirectory=underpass',
+        'StateDirectoryMode=0700',
+        'RuntimeDirectory=underpass',
+        'RuntimeDirectoryMode=0700',
+        'WantedBy=multi-user.target',
+      ]),
+    );
   });
 
   it('tells systemd when it is ready, reloads by SIGHUP, and is not restarted with a wrong config', () => {
@@ -74,6 +88,27 @@ describe("the system's client", () => {
     expect(lines.find((line) => line.startsWith('ExecStart='))).toMatch(/ client --config %d\/home\.toml$/);
   });
 
+  it('is a unit of the system, whose start the user asks for', () => {
+    const plan = planInstall(client, false, machine);
+    expect(plan.files.map(({ path }) => path)).toEqual(['/m/system/underpass-client-home.service']);
+    expect(plan.commands).toEqual([
+      'systemctl daemon-reload',
+      'systemctl enable --now underpass-client-home',
+      expect.stringMatching(/^journalctl -u underpass-client-home /),
+    ]);
+    expect(plan.notes).toEqual([expect.stringContaining('copies of /c/relays/home.*')]);
+    const lines = unitOf(plan);
+    const service = lines.slice(lines.indexOf('[Service]'), lines.indexOf('ProtectHome=yes'));
+    expect(service).toEqual(
+      expect.arrayContaining([
+        'DynamicUser=yes',
+        'RuntimeDirectory=underpass-client-home',
+        'RuntimeDirectoryMode=0700',
+      ]),
+    );
+    expect(lines).toContain('WantedBy=multi-user.target');
+  });
+
   it('may have its files in a directory with any name', () => {
     const client50 = { ...client.client, file: '/c 50%h/home.toml', secrets: [] };
     const lines = unitOf(planInstall({ ...client, client: client50 }, false, machine));
@@ -92,9 +127,13 @@ describe("a user's service", () => {
     expect(plan.files.map(({ path }) => path)).toEqual(['/m/user/underpass-client-home.service']);
     const lines = unitOf(plan);
     expect(lines.find((line) => line.startsWith('ExecStart='))).toMatch(/ client home$/);
-    expect(lines).toContain('NoNewPrivileges=yes');
+    expect(lines).toEqual(expect.arrayContaining(['NoNewPrivileges=yes', 'WantedBy=default.target']));
     expect(lines.join('\n')).not.toMatch(/^(?:User|DynamicUser|Protect|Private|Capability|Ambient)/m);
-    expect(plan.commands.join('\n')).toContain('loginctl enable-linger');
+    expect(plan.commands).toEqual([
+      'systemctl --user daemon-reload',
+      'systemctl --user enable --now underpass-client-home',
+      expect.stringMatching(/^loginctl enable-linger /),
+    ]);
   });
 
   it('may have its config elsewhere', () => {
