@@ -5,6 +5,7 @@ import http from 'node:http';
 import https from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import path from 'node:path';
+import { Agent, fetch } from 'undici';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { installed, outputOf } from '../../../../test/e2e/installed.js';
 import {
@@ -35,11 +36,7 @@ async function startWebServer(): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-/** The class of Node's own dispatcher, which it does not export: undici's Agent. */
-async function dispatcherFor(connector: Connector): Promise<object> {
-  await fetch('data:,').then((response) => response.text()); // loads it
-  const global = (globalThis as Record<symbol, unknown>)[Symbol.for('undici.globalDispatcher.1')];
-  const Agent = (global as object).constructor as new (options: object) => { destroy(): Promise<void> };
+function dispatcherFor(connector: Connector): Agent {
   const agent = new Agent({ connect: connector });
   onTestFinished(() => agent.destroy());
   return agent;
@@ -98,8 +95,8 @@ describe('a tunnel', () => {
   it('serves fetch through its connector', async () => {
     const port = await startWebServer();
     const { tunnel } = await open({ allow: [`127.0.0.1:${port}`] });
-    const dispatcher = await dispatcherFor(tunnel.connector);
-    const get = (url: string) => fetch(url, { dispatcher } as RequestInit);
+    const dispatcher = dispatcherFor(tunnel.connector);
+    const get = (url: string) => fetch(url, { dispatcher });
     const response = await get(`http://127.0.0.1:${port}/page`);
     expect(await response.text()).toBe('GET /page');
     await expect(get('http://127.0.0.1:65000/')).rejects.toMatchObject({ cause: { failure: 'not-allowed' } });
@@ -129,12 +126,12 @@ describe('a tunnel', () => {
     const [response] = await once(https.get({ agent, host: '127.0.0.1', port, path: '/agent' }), 'response');
     expect(String(await readAll(response))).toBe('/agent');
 
-    const trusting = await dispatcherFor((options, done) => tunnel.connector({ ...options, ca }, done));
-    const get = (dispatcher: object) =>
-      fetch(`https://127.0.0.1:${port}/fetch`, { dispatcher } as RequestInit).then((got) => got.text());
+    const trusting = dispatcherFor((options, done) => tunnel.connector({ ...options, ca }, done));
+    const get = (dispatcher: Agent) =>
+      fetch(`https://127.0.0.1:${port}/fetch`, { dispatcher }).then((got) => got.text());
     expect(await get(trusting)).toBe('/fetch');
     // The certificate is checked: without the authority, no request is sent.
-    await expect(get(await dispatcherFor(tunnel.connector))).rejects.toMatchObject({
+    await expect(get(dispatcherFor(tunnel.connector))).rejects.toMatchObject({
       cause: { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' },
     });
   });
