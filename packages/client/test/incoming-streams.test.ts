@@ -192,7 +192,7 @@ describe('a stream that the relay opens', () => {
       undefined,
       end('127.0.0.1', 0),
     ],
-    ['a unix socket', { path: '/run/a.sock' }, '0.0.0.0', 0, undefined],
+    ['a unix socket', { path: '/run/a.sock' }, 'unix', 0, undefined],
   ])(
     'through %s gives the target a header with the address of the visitor, if the forward says so (spec forwarding 2.8): %j, %s',
     async (_, place, host, listensOn, destination) => {
