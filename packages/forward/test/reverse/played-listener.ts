@@ -88,7 +88,8 @@ export function setUp(...allowListen: readonly string[]) {
     listen: async (place, onConnection) => {
       places.push(place);
       const failure = failures.shift();
-      if (failure === 'later') await new Promise<void>((resolve) => (bound = resolve));
+      if (failure instanceof Promise) await failure;
+      else if (failure === 'later') await new Promise<void>((resolve) => (bound = resolve));
       else if (failure !== undefined) throw failure;
       accept = onConnection;
       const close = (): void => {

@@ -49,6 +49,42 @@ describe('a listener', () => {
     expect(refused).toEqual(['address-in-use: 127.0.0.1:8000 is in use by the peer bob']);
   });
 
+  it('does not name that peer when the port is not what is wrong', async () => {
+    const { ask, failures } = setUp('*:*');
+    failures.push(error('address-not-available'));
+    const { refused } = await ask('192.0.2.9', 8000);
+    expect(refused).toEqual([expect.stringMatching(/^unreachable: (?!.*bob)/)]);
+  });
+
+  it('is not refused any more once the client has given up', async () => {
+    const { request, failures } = setUp('*');
+    let fail: (why: Error) => void = () => undefined;
+    failures.push(
+      new Promise((_resolve, reject) => {
+        fail = reject;
+      }),
+    );
+    const { refused, stream, handler } = request('localhost', 8001);
+    await settled();
+    handler.onReset?.(StreamErrorCode.cancelled);
+    fail(error('address-in-use'));
+    await settled();
+    expect([refused, stream.written.length]).toEqual([[], 0]);
+  });
+
+  it('discards what its client sends, and still notices the end', async () => {
+    const { ask, listeners } = setUp('*');
+    const { stream, handler } = await ask('localhost', 8001);
+    const before = stream.bytesRead;
+    for (const noise of ['noise', 'more']) stream.arrive(noise);
+    handler.onReadable?.();
+    expect([stream.bytesRead - before, listeners.open.length]).toEqual([9, 1]);
+    stream.arrive('last');
+    stream.arriveFin();
+    handler.onReadable?.();
+    expect(listeners.open).toEqual([]);
+  });
+
   it('tries the next port only when one is in use', async () => {
     const { ask, failures, places } = setUp('8000-8003');
     failures.push(error('address-in-use'), error('permission-denied'));
