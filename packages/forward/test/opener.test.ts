@@ -2,11 +2,13 @@ import { once } from 'node:events';
 import { StreamErrorCode } from '@underpass/protocol';
 import { type StreamHandler, systemTimers } from '@underpass/runtime';
 import { describe, expect, it } from 'vitest';
-import { openThroughTunnel } from '../src/opener.js';
+import { openThroughTunnel, requestThroughTunnel } from '../src/opener.js';
 import type { PumpSummary } from '../src/pump.js';
+import { RateLimit } from '../src/rate-limit.js';
 import { encodeRequest, encodeStatus, type RequestStatus } from '../src/request.js';
 import { SocketWatch } from '../src/socket-watch.js';
 import { FakeStream } from './fake-stream.js';
+import { FakeTimers } from './fake-timers.js';
 import { howItEnds, readAll, socketPair } from './sockets.js';
 
 const TARGET = { host: 'example.com', port: 80 };
@@ -107,13 +109,32 @@ describe('a connection through the tunnel', () => {
     expect(heard).toEqual(['internal-error', 'not clean']);
   });
 
-  it('is reset when the stream is reset before the status (spec forwarding 2.2)', async () => {
-    const { theirs, handler, heard, end } = await setUp();
-    const ending = howItEnds(theirs);
-    handler.onReset?.(StreamErrorCode.internal);
-    expect(await ending).toBe('ECONNRESET');
-    await end;
-    expect(heard).toEqual(['internal-error', 'not clean']);
+  it.each(['internal', 'refused'] as const)(
+    'is reset when the stream is reset before the status (spec forwarding 2.2): %s',
+    async (code) => {
+      const { theirs, handler, heard, end } = await setUp();
+      const ending = howItEnds(theirs);
+      handler.onReset?.(StreamErrorCode[code]);
+      expect(await ending).toBe('ECONNRESET');
+      await end;
+      expect(heard).toEqual(['internal-error', 'not clean']);
+    },
+  );
+
+  it('of a peer with a limit waits for its turn (spec forwarding 4.8)', async () => {
+    const timers = new FakeTimers();
+    const limit = new RateLimit({ timers, now: timers.now });
+    limit.set(1000);
+    limit.toPeer.take(10_000);
+    const { ours } = await socketPair();
+    const stream = new FakeStream();
+    const tunnel = { attach: () => undefined, wake: () => undefined };
+    const request = { kind: 'incoming', listener: 0, host: '192.0.2.1', port: 5 } as const;
+    const observer = { onRefused: () => undefined, onEnd: () => undefined };
+    requestThroughTunnel(tunnel, stream, ours, request, observer, new SocketWatch(timers), { limit });
+    expect([stream.written.equals(encodeRequest(request)), ours.isPaused()]).toEqual([true, true]);
+    limit.set(undefined);
+    expect(ours.isPaused()).toBe(false);
   });
 
   it('is reset without a refusal when the connection to the relay is lost', async () => {
