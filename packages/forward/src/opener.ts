@@ -61,6 +61,7 @@ export function requestThroughTunnel(
   { header, limit }: { readonly header?: Uint8Array; readonly limit?: RateLimit | undefined } = {},
 ): void {
   let status: RequestStatus | undefined;
+  let lost = false;
   const pump = new Pump({
     socket,
     stream,
@@ -93,10 +94,10 @@ export function requestThroughTunnel(
     onWritable: () => pump.onWritable(),
     onStopped: () => pump.onStopped(),
     onReset: (code) => {
+      lost = code === StreamErrorCode.connectionLost;
       pump.onReset();
       if (status === 'opened' && code === StreamErrorCode.refused) observer.onForbidden?.();
-      const isLost = code === StreamErrorCode.connectionLost;
-      if (status === undefined && !isLost) observer.onRefused('internal-error');
+      if (status === undefined && !lost) observer.onRefused('internal-error');
     },
   });
   pump.start();
