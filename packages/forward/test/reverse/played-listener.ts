@@ -5,6 +5,7 @@ import type { StreamHandler } from '@underpass/runtime';
 import { DescriptorGuard } from '../../src/descriptor-guard.js';
 import type { ListenPlace } from '../../src/forward-spec.js';
 import { IncomingRequest } from '../../src/incoming-request.js';
+import { RateLimit } from '../../src/rate-limit.js';
 import { encodeRequest } from '../../src/request.js';
 import { type ListenRule, parseListenRule } from '../../src/reverse/listen-rules.js';
 import type { ListenerInfo } from '../../src/reverse/listener-parts.js';
@@ -37,8 +38,13 @@ class FakeVisitor extends EventEmitter {
   }
   setNoDelay(): void {}
   setKeepAlive(): void {}
-  pause(): void {}
-  resume(): void {}
+  isPaused = false;
+  pause(): void {
+    this.isPaused = true;
+  }
+  resume(): void {
+    this.isPaused = false;
+  }
   write(bytes: Uint8Array): void {
     this.written.push(String(Buffer.from(bytes)));
   }
@@ -65,6 +71,7 @@ export function setUp(...allowListen: readonly string[]) {
   const shown = ({ place, addresses, visitors }: ListenerInfo) =>
     `${place.bind} ${place.port}, ${addresses.map(({ address }) => address)}, ${visitors}`;
   const looks = { count: 0 };
+  const limit = new RateLimit({ timers, now: timers.now });
   const listeners = new PeerListeners({
     tunnel,
     openStream: () => {
@@ -85,6 +92,7 @@ export function setUp(...allowListen: readonly string[]) {
       },
     }),
     timers,
+    limit,
     listen: async (place, onConnection) => {
       places.push(place);
       const failure = failures.shift();
@@ -150,6 +158,7 @@ export function setUp(...allowListen: readonly string[]) {
     failures,
     free,
     looks,
+    limit,
     request,
     ask,
     visit,

@@ -1,6 +1,7 @@
 import { StreamErrorCode } from '@underpass/protocol';
 import { describe, expect, it } from 'vitest';
 import {
+  MAX_VISITORS_PER_PEER,
   MAX_WAITING_VISITORS,
   RESERVED_DESCRIPTORS,
   VISITOR_TIMEOUT_MS,
@@ -86,6 +87,37 @@ describe('a visitor', () => {
     free.streams = true;
     listeners.startWaiting();
     expect([opened.length, waiting.isReset]).toEqual([1, true]);
+  });
+
+  it('leaves its place to the next one at its end', async () => {
+    const { ask, visit, opened, handlers } = setUp('*');
+    await ask('localhost', 8001);
+    const visitors = Array.from({ length: MAX_VISITORS_PER_PEER + 1 }, () => visit());
+    const carried = opened.length;
+    expect(carried).toBeLessThan(visitors.length);
+    handlers.get(opened[0] as FakeStream)?.onReset?.(StreamErrorCode.cancelled);
+    visitors[0]?.close();
+    expect(opened).toHaveLength(carried + 1);
+  });
+
+  it('is not read while its peer has had its share (spec forwarding 4.8)', async () => {
+    const { ask, visit, limit } = setUp('*');
+    await ask('localhost', 8001);
+    limit.set(1000);
+    limit.toPeer.take(10_000);
+    const visitor = visit();
+    expect(visitor.isPaused).toBe(true);
+    limit.set(undefined);
+    expect(visitor.isPaused).toBe(false);
+  });
+
+  it('that was refused when its time was over is not refused again by a late answer', async () => {
+    const { ask, visit, answer, heard, timers } = setUp('*');
+    await ask('localhost', 8001);
+    visit();
+    timers.advance(VISITOR_TIMEOUT_MS);
+    answer(encodeStatus('connection-refused'));
+    expect(heard.slice(1)).toEqual([expect.stringContaining('timed-out')]);
   });
 
   it('that gives up while it waits is forgotten without a word', async () => {
