@@ -108,9 +108,9 @@ export class ProxyEnd implements LocalEnd, Watched {
     });
     link.observer.onOpened?.();
     socket.write(this.#options.request.granted);
+    socket.resume(); // first, because the pump may have to pause it again
     this.#pump.start(firstBytes);
     if (this.#isStopped) this.#pump.onStopped();
-    socket.resume();
   }
 
   #refuse(status: RequestStatus): void {

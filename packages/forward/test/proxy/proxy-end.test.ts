@@ -229,7 +229,18 @@ describe('a request to a dynamic forward that waits for the relay', () => {
     theirs.write('nobody reads this');
     expect(String((await once(theirs, 'data'))[0])).toBe('granted ');
     await new Promise(setImmediate);
-    expect([heard, stream.written.length, ours.isPaused()]).toEqual([['opened'], request, false]);
+    // spec forwarding 4.3: "The side stops reading it"
+    expect([heard, stream.written.length, ours.isPaused()]).toEqual([['opened'], request, true]);
+  });
+
+  it('stops reading its program when the relay does, behind the status too (spec forwarding 4.3)', async () => {
+    const { ours, stream, open } = await setUp();
+    const handler = open();
+    stream.arrive(encodeStatus('opened'));
+    handler.onReadable?.();
+    expect(ours.isPaused()).toBe(false);
+    handler.onStopped?.(StreamErrorCode.cancelled);
+    expect(ours.isPaused()).toBe(true);
   });
 
   it('counts what is carried, without the answer', async () => {
