@@ -74,12 +74,12 @@ async function setUp(fromPort = 0) {
   return { ours, theirs, timers, flows, ends: () => ends, heard, answered, grant };
 }
 
-/** A UDP socket of the program. */
-async function program() {
+/** A UDP socket of the program, or of another machine. */
+async function program(address = '127.0.0.1') {
   const heard: string[] = [];
   let next: (() => void) | undefined;
   const socket: FlowSocket = await bindFlowSocket(
-    { address: '127.0.0.1', port: 0 },
+    { address, port: 0 },
     {
       onMessage: (message) => {
         heard.push(Buffer.from(message).toString('latin1'));
@@ -131,6 +131,22 @@ describe('an association', () => {
     await until(() => flows[0]?.sent.length === 2);
     expect(flows[0]?.sent).toEqual(['one', '']);
   });
+
+  // Only Linux has the rest of 127.0.0.0/8 without being told.
+  it.skipIf(process.platform !== 'linux')(
+    'takes no message from another address than that of its program (needs Linux)',
+    async () => {
+      const { flows, grant } = await setUp();
+      const at = await grant();
+      const [stranger, own] = [await program('127.0.0.2'), await program()];
+      stranger.send('\0\0\0forged', at);
+      own.send('\0\0\0question', at);
+      stranger.send('\0\0\0forged again', at);
+      own.send('\0\0\0more', at);
+      await until(() => flows[0]?.sent.includes('more') === true);
+      expect(flows[0]?.sent).toEqual(['question', 'more']);
+    },
+  );
 
   it('takes messages from the port that the program announced, and sends there at once', async () => {
     const [announced, other] = [await program(), await program()];
