@@ -33,6 +33,7 @@ const addressIn = (text: string): Address => {
 
 async function setUp(fromPort = 0) {
   const { ours, theirs } = await socketPair();
+  ours.pause(); // as the dynamic forward leaves it
   const timers = new FakeTimers();
   const flows: FakeFlow[] = [];
   let ends = 0;
