@@ -56,6 +56,16 @@ describe('a channel between two processes', () => {
     expect(ended).toBe(1);
   });
 
+  it('ends when its pipe fails, as when the other process has crashed', async () => {
+    const [a] = pipes();
+    const ended = new Promise<void>((resolve) => {
+      const channel = new Channel(a, {}, resolve);
+      channel.tell('anything', 1);
+    });
+    a.destroy(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }));
+    await ended;
+  });
+
   it('leaves no key in what it has written, and lets the receiver wipe what it got', async () => {
     const secret = new Uint8Array(32).fill(0x5a);
     let received: Uint8Array | undefined;
