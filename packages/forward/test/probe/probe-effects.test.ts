@@ -97,6 +97,24 @@ describe('a probe at the relay', () => {
     },
   );
 
+  it('finishes when its last bytes find room, although the opener has long finished (spec probe 2)', () => {
+    const { start, stream, incoming, shared } = serve(1000);
+    stream.arriveFin();
+    stream.room = HEAD_BYTES + 400;
+    start();
+    expect([stream.finished, shared.underWay]).toEqual([false, 1]);
+    stream.room = 1000;
+    incoming.onWritable();
+    expect([stream.written.length, stream.finished, shared.underWay]).toEqual([HEAD_BYTES + 1000, true, 0]);
+  });
+
+  it('finishes at once if the opener has finished behind its request', () => {
+    const { start, stream, shared } = serve(1000);
+    stream.arriveFin();
+    start();
+    expect([stream.finished, shared.underWay]).toEqual([true, 0]);
+  });
+
   it('wakes the driver for what it sends, for the credit of what it reads, and at its end', () => {
     const { start, stream, incoming, takeWakes, timers } = serve(10);
     start();
