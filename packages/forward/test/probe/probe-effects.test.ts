@@ -1,4 +1,5 @@
 /** The effects of a probe: its counts, what it sends at once, and what is left when it ends. */
+import { getEventListeners } from 'node:events';
 import type { Stream } from '@underpass/protocol';
 import { StreamErrorCode } from '@underpass/protocol';
 import type { StreamHandler } from '@underpass/runtime';
@@ -166,6 +167,7 @@ function open(uploadBytes: number, { room = Number.POSITIVE_INFINITY, signal }: 
   const stream = new FakeStream();
   stream.room = room;
   const timers = new FakeTimers();
+  timers.advance(1000); // the process has run for a while
   const outcomes: ProbeOutcome[] = [];
   let handler: StreamHandler = {};
   let wakes = 0;
@@ -230,6 +232,15 @@ describe('a probe of the client', () => {
       StreamErrorCode.cancelled,
       StreamErrorCode.cancelled,
     ]);
+  });
+
+  it('leaves nothing at its signal when it is over', async () => {
+    const { signal } = new AbortController();
+    const { probe, arrive } = open(10, { signal });
+    expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+    arrive(encodeStatus('too-many-streams'));
+    await probe;
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
   });
 
   it('measures the transfer from the report on, however the report is split', async () => {
