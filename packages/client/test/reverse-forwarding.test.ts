@@ -278,6 +278,15 @@ describe('a reverse forward', () => {
     }
   });
 
+  it('asks at least every ten minutes, however often it was turned away', async () => {
+    const { forwarding, streams, advance } = await setUp();
+    for (let times = 0; times < 6; times++) forwarding.onDisconnected('superseded');
+    await advance(MAX_UNWELCOME_MS - 1);
+    expect(streams).toHaveLength(1);
+    await advance(1);
+    expect(streams).toHaveLength(2);
+  });
+
   it('has no path before the relay listens there, and none for a port', async () => {
     const { bound, open } = await setUp({ place: { path: '/run/a.sock' } });
     expect(bound.path).toBeUndefined();
