@@ -233,6 +233,17 @@ describe('a request to a dynamic forward that waits for the relay', () => {
     expect([heard, stream.written.length, ours.isPaused()]).toEqual([['opened'], request, true]);
   });
 
+  it('has its answer once it is carried, whatever ends the wait for the relay', async () => {
+    const { theirs, stream, open, end } = await setUp();
+    const handler = open();
+    stream.arrive(encodeStatus('opened'));
+    handler.onReadable?.();
+    end.giveUp();
+    stream.arriveFin();
+    handler.onReadable?.();
+    expect([stream.resetCode, String(await readAll(theirs))]).toEqual([undefined, 'granted ']);
+  });
+
   it('stops reading its program when the relay does, behind the status too (spec forwarding 4.3)', async () => {
     const { ours, stream, open } = await setUp();
     const handler = open();
