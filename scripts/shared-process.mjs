@@ -19,6 +19,12 @@ if (!globalThis.waitsPatiently) {
   globalThis.waitsPatiently = true;
 }
 
+// vitest takes spies off after all hooks of a file. If one covers a fake timer, the fake one is left to the next file, whose
+// timers would never fire.
+const timers = [setTimeout, clearTimeout, setInterval, clearInterval, setImmediate, clearImmediate, Date];
+globalThis.timersOfProcess ??= timers;
+expect(timers, 'the timers that the file before has left').toEqual(globalThis.timersOfProcess);
+
 const before = stateOfProcess();
 // Hooks run in reverse order, so this one comes after those of the test file.
 afterAll(() => expect(stateOfProcess(), 'the process after this file').toEqual(before));
