@@ -12,8 +12,8 @@ type Collect = (options?: {
 
 /** Call it when a relay is ready, before `prepareForTraffic`, and not again: the process stands still for about 20 ms.
  *
- *  What a start leaves behind would stay for good in a process that allocates little after it. An ordinary collection frees
- *  it too, but keeps the pages. That of the last resort gives them back and shrinks the young generation, which is
+ *  A process that allocates little after its start would keep that garbage for good. An ordinary collection frees it too,
+ *  but keeps the pages. That of the last resort gives them back and shrinks the young generation, which is
  *  4 to 6 MB of an idle relay (docs/adr/0028-idle-peers.md). Node 20 has no such option, and there nothing happens. */
 export function collectGarbageOfStart(runtime = thisRuntime()): void {
   if (runtime.major < 22 || !areFlagsKnown(runtime)) return;

@@ -45,7 +45,7 @@ export function copiesInMemory(
   return copies;
 }
 
-/** What is needed to look for a key after it has been wiped. */
+/** Remembers a key in another form, so that it can be looked for after it has been wiped. */
 export function keyToLookFor(key: Uint8Array): KeyBytes {
   const masked = Array.from(key, (byte) => byte ^ MASK);
   return (index) => (masked[index] as number) ^ MASK;

@@ -73,7 +73,7 @@ export async function reloadOnSignal(...parameters: Parameters<typeof reload>): 
   }
 }
 
-/** Who may connect. An invite has just been made, perhaps, so it is named beside the peers. */
+/** Who may connect. Invites count too: a reload often follows a new one. */
 export function clientsText(peers: number, invites: number): string {
   return [counted(peers, 'peer'), ...(invites > 0 ? [counted(invites, 'invite')] : [])].join(' and ');
 }
