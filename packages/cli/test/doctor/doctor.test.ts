@@ -93,7 +93,7 @@ describe('sending', () => {
   it('never fails because of what the network says, which may be forged (spec outage 9)', async () => {
     const { result, hint } = await checkSending(addresses, probing({ '192.0.2.1': 'ECONNREFUSED' }));
     expect([result.status, hint]).toEqual(['ok', 'ECONNREFUSED']);
-    // What this system says about another address explains nothing about this one.
+    // An error about another address says nothing about this one.
     const codes = { '2001:db8::1': 'ENETUNREACH', '192.0.2.1': 'EHOSTUNREACH' };
     expect((await checkSending(addresses, probing(codes))).hint).toBe('EHOSTUNREACH');
     expect((await checkSending(addresses, probing({ '2001:db8::1': 'ENETUNREACH' }))).hint).toBeUndefined();

@@ -32,7 +32,7 @@ describe.skipIf(!canSearchMemory).each(EVERY_SUITE)('after a cipher is destroyed
     const aead = useKey(suite, 1);
     expect(copiesInMemory(keyOf(1))).toBeGreaterThan(0);
     aead.destroy();
-    // What the library left on the stack is overwritten by its next call.
+    // The next call of the library overwrites what it left on the stack.
     useKey(suite, 2).destroy();
     expect(copiesInMemory(keyOf(1))).toBe(0);
   });
