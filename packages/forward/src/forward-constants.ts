@@ -84,6 +84,11 @@ export const GATHER_BYTES = 128 * 1024;
 const SOCKET_HIGH_WATER_BYTES = 64 * 1024;
 /** After this long without traffic the kernel probes whether the other end still exists. */
 export const TCP_KEEPALIVE_MS = 60_000;
+/** How old a connection becomes, at most, before the kernel is told so; how many are told in one turn, which takes less
+ *  than a millisecond, and when the next turn follows. */
+export const KEEPALIVE_DELAY_MS = 5_000;
+export const KEEPALIVES_PER_TURN = 128;
+export const KEEPALIVE_TURN_MS = 100;
 /** How many descriptors must be free before one is used for a connection; half of them stay in reserve (spec forwarding
  *  2.7). */
 export const RESERVED_DESCRIPTORS = 16;
@@ -102,6 +107,8 @@ export const IDLE_CHECK_MS = 60_000;
 export const RATE_BURST_MS = 200;
 /** ... and one that has to wait, waits for this much more than it must (spec forwarding 4.8). */
 export const RATE_TURN_MS = 5;
+/** What fits into one TCP segment on any path (RFC 9293 §3.7.1). */
+export const SMALLEST_SEGMENT_BYTES = 536;
 /** How many connections may wait in a listener's kernel queue. */
 export const LISTEN_BACKLOG = 511;
 /** How often to look for a port that is free for both IPv4 and IPv6 when the system chooses it. */

@@ -5,6 +5,7 @@ import { getSystemErrorName } from 'node:util';
 import type { Timers } from '@underpass/runtime';
 import { WATCH_INTERVAL_MS, WATCHED_PER_TURN } from './forward-constants.js';
 import type { IdleWatch } from './idle-watch.js';
+import { TcpKeepalive } from './tcp-keepalive.js';
 
 /** A connection whose socket Node does not poll at present. */
 export interface Watched {
@@ -25,14 +26,16 @@ export interface Watched {
  *  bytes still move, so that what arrived before the reset is carried to the end. */
 export class SocketWatch {
   readonly idle: IdleWatch | undefined;
+  readonly keepalive: TcpKeepalive;
   readonly #timers: Timers;
   /** The bytes moved at the last check, in order of that check, the oldest first. */
   readonly #watched = new Map<Watched, number>();
   #timer: object | undefined;
 
-  /** @param idle  the pumps that use this watch add themselves to it too */
+  /** The pumps that use this watch add themselves to `idle` too, and their sockets to `keepalive`. */
   constructor(timers: Timers, idle?: IdleWatch) {
     this.idle = idle;
+    this.keepalive = new TcpKeepalive(timers);
     this.#timers = timers;
   }
 

@@ -1,11 +1,11 @@
 /** The state that a pump reports to its watches, and the socket options that it sets. */
 import { StreamErrorCode } from '@underpass/protocol';
 import { describe, expect, it } from 'vitest';
-import { TCP_KEEPALIVE_MS } from '../src/forward-constants.js';
+import { KEEPALIVE_DELAY_MS, SMALLEST_SEGMENT_BYTES, TCP_KEEPALIVE_MS } from '../src/forward-constants.js';
 import { RateLimit } from '../src/rate-limit.js';
 import { FakeStream } from './fake-stream.js';
 import { FakeTimers } from './fake-timers.js';
-import { setUp } from './running-pump.js';
+import { setUp, written } from './running-pump.js';
 
 /** A stream whose bytes are acknowledged at once, or at the test's word. */
 class CountedStream extends FakeStream {
@@ -16,22 +16,59 @@ class CountedStream extends FakeStream {
 }
 
 describe('a pump', () => {
-  it('asks the kernel to send at once, and to notice a program that has gone silently', async () => {
-    const { ours, pump } = await setUp();
+  /** What the pump asks of its socket, in order. */
+  async function setUpAsked() {
+    const started = await setUp();
+    const { ours } = started;
     const asked: unknown[] = [];
-    ours.setNoDelay = (...args) => {
-      asked.push(['noDelay', ...args]);
-      return ours;
+    const note = <T extends 'setNoDelay' | 'setKeepAlive' | 'write'>(method: T): void => {
+      const real = ours[method].bind(ours) as (...args: unknown[]) => unknown;
+      ours[method] = ((...args: unknown[]) => {
+        asked.push(method === 'write' ? method : [method, ...args]);
+        return real(...args);
+      }) as never;
     };
-    ours.setKeepAlive = (...args) => {
-      asked.push(['keepAlive', ...args]);
-      return ours;
-    };
+    note('setNoDelay');
+    note('setKeepAlive');
+    note('write');
+    return { ...started, asked };
+  }
+  const arrives = ({ stream, pump }: Awaited<ReturnType<typeof setUpAsked>>, bytes: string): void => {
+    stream.arrive(bytes);
+    pump.onReadable();
+  };
+
+  it('tells the kernel once to send at once, before the second bytes that it could delay', async () => {
+    const started = await setUpAsked();
+    started.pump.start();
+    for (const bytes of ['first', 'second', 'third']) arrives(started, bytes);
+    expect(started.asked).toEqual(['write', ['setNoDelay', true], 'write', 'write']);
+  });
+
+  it('tells it before the first bytes if these take more than one segment', async () => {
+    const started = await setUpAsked();
+    started.pump.start(Buffer.alloc(SMALLEST_SEGMENT_BYTES + 1));
+    expect(started.asked).toEqual([['setNoDelay', true], 'write']);
+    const fitting = await setUpAsked();
+    fitting.pump.start(Buffer.alloc(SMALLEST_SEGMENT_BYTES));
+    expect(fitting.asked).toEqual(['write']);
+  });
+
+  it('tells it before its first bytes if others have written before', async () => {
+    const started = await setUpAsked();
+    await written(started.ours, 'an answer of the proxy');
+    started.pump.start();
+    arrives(started, 'a greeting');
+    expect(started.asked).toEqual(['write', ['setNoDelay', true], 'write']);
+  });
+
+  it('lets the kernel notice that a program has silently gone, if the connection lasts', async () => {
+    const { pump, asked, timers } = await setUpAsked();
     pump.start();
-    expect(asked).toEqual([
-      ['noDelay', true],
-      ['keepAlive', true, TCP_KEEPALIVE_MS],
-    ]);
+    timers.advance(KEEPALIVE_DELAY_MS - 1);
+    expect(asked).toEqual([]);
+    timers.advance(1);
+    expect(asked).toEqual([['setKeepAlive', true, TCP_KEEPALIVE_MS]]);
   });
 
   it('has moved the bytes of both directions', async () => {
