@@ -58,8 +58,9 @@ export async function claimClient(facts: ClientFacts, log: Log): Promise<Claim> 
     'POST /probe': async (body) => probePath(await running, probeOptionsIn(body)),
   };
   const dial = async (...[target, request, response, refuse]: DialParameters): Promise<void> => {
-    const client = await running;
     request.socket.once('close', users.enter()); // the last of the two directions to end
+    const client = await running;
+    if (request.socket.destroyed) return; // it did not wait
     dialThrough(client, target, request, response, refuse);
   };
   try {

@@ -246,6 +246,23 @@ describe('a client that starts', () => {
     expect(calls).toEqual(['add', 'remove']);
   });
 
+  it('dials nothing for a process that has gone by then, and is not used by it', async () => {
+    const { control, socket } = await claimedEarly();
+    const dialled = httpRequest({ socketPath: socket, method: 'POST', path: '/dial?target=localhost:80' });
+    dialled.on('error', () => undefined);
+    dialled.flushHeaders();
+    const events = await ask({ socket, method: 'GET', path: '/events' });
+    await nextLine(events);
+    dialled.destroy();
+    events.destroy();
+    for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+    const dial = vi.fn(() => new PassThrough());
+    control.serve({ forwards: [], dial } as unknown as Client);
+    for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+    expect(dial).not.toHaveBeenCalled();
+    await control.idle();
+  });
+
   it('gives its keys to another when it is closed', async () => {
     const { control } = await claimedEarly();
     control.close();
