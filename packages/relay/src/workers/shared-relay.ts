@@ -39,7 +39,6 @@ import {
   type PeersMessage,
   peerMessage,
   type StartMessage,
-  type StatusMessage,
   statusFromMessage,
 } from './messages.js';
 import { type SpawnWorker, WORKER_SOCKET_FD, type WorkerEnd, WorkerProcess } from './worker-process.js';
@@ -174,9 +173,7 @@ class RelayOfWorkers implements SharedRelay {
   async status(): Promise<RelayStatus> {
     const reports = await Promise.all(
       this.#workers.map(async ({ process }) => {
-        const message = await process?.channel
-          .ask<StatusMessage | undefined>('status')
-          .catch(() => undefined);
+        const message = await process?.status();
         return message && statusFromMessage(message, monotonicMs());
       }),
     );

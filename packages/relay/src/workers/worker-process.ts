@@ -3,6 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { Duplex } from 'node:stream';
 import { type SharedSocket, systemCode, systemTimers } from '@underpass/runtime';
 import { Channel, type Handlers } from './channel.js';
+import type { StatusMessage } from './messages.js';
 
 /** The descriptors that a worker inherits. */
 export const WORKER_PIPE_FD = 3;
@@ -10,6 +11,8 @@ export const WORKER_SOCKET_FD = 4;
 
 /** How long a worker may take to close its relay before it is killed. */
 const CLOSE_TIMEOUT_MS = 5_000;
+/** How long a worker may take to say how it is. A relay asks before it stops, and must stop even if a worker hangs. */
+const STATUS_TIMEOUT_MS = 2_000;
 
 /** Starts a process that calls `runWorker`. WORKER_PIPE_FD has to be a pipe, and WORKER_SOCKET_FD a copy of `socketFd`. */
 export type SpawnWorker = (socketFd: number) => ChildProcess;
@@ -44,6 +47,15 @@ export class WorkerProcess {
 
   get pid(): number | undefined {
     return this.#child?.pid;
+  }
+
+  /** @returns undefined if its relay has not started, or if it ends or does not answer in time */
+  status(): Promise<StatusMessage | undefined> {
+    return new Promise((resolve) => {
+      const giveUp = systemTimers.set(() => resolve(undefined), STATUS_TIMEOUT_MS);
+      const answer = this.channel.ask<StatusMessage | undefined>('status').catch(() => undefined);
+      void answer.finally(() => systemTimers.clear(giveUp)).then(resolve);
+    });
   }
 
   /** Closes its relay politely, or kills it. */

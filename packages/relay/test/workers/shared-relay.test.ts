@@ -615,6 +615,20 @@ describe('the status of a relay with workers', () => {
     expect(second.peers.map(({ name }) => name)).toEqual(['a', 'c']);
     expect(second).toMatchObject({ segments: true, coalesces: false });
   });
+
+  it('leaves out a worker that hangs, so that the relay can still be asked and stopped', async () => {
+    const { relay, worker } = await run({ peers: [peer('a', 0), peer('b', 1)] });
+    const names = async () => (await relay.status()).peers.map(({ name }) => name);
+    worker(0).status = report(['a']);
+    worker(1).status = new Promise(() => undefined) as never;
+    const asked = names();
+    await settle();
+    await fire();
+    expect(await asked).toEqual(['a']);
+    worker(1).status = report(['b']);
+    expect(await names()).toEqual(['a', 'b']);
+    expect(delays()).toEqual([]);
+  });
 });
 
 describe('a relay with workers on every address', () => {
