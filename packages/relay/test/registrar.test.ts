@@ -18,7 +18,7 @@ function setUp({
   readonly holder?: string;
   readonly isInvite?: boolean;
   readonly count?: number;
-  readonly enrol?: () => EnrolOutcome;
+  readonly enrol?: (invite: string, publicKey: Uint8Array) => EnrolOutcome;
 }) {
   const effects: string[] = [];
   const events: RelayEvent[] = [];
@@ -26,8 +26,8 @@ function setUp({
   const registrar = new Registrar({
     publicKey: OWN,
     everybody: {
-      nameOf: () => holder,
-      isInvite: () => isInvite,
+      nameOf: (publicKey) => (publicKey === KEY ? holder : undefined),
+      isInvite: (publicKey) => publicKey === KEY && isInvite,
       count: () => count,
       add: async ({ name }) => {
         await Promise.resolve();
@@ -47,9 +47,9 @@ function setUp({
   return { ask, effects, events, logged };
 }
 
-const opened = (): EnrolOutcome => ({
+const opened = (name: string, publicKey: Uint8Array): EnrolOutcome => ({
   status: 'opened',
-  peer: { name: 'phone', publicKey: KEY, presharedKey: new Uint8Array(32), allow: [] },
+  peer: { name, publicKey, presharedKey: new Uint8Array(32), allow: [] },
 });
 const answer = (status: 'invite-used' | 'invite-expired' | 'not-allowed') => (): EnrolOutcome => ({ status });
 
@@ -109,7 +109,9 @@ describe('a request to enrol (spec enrolment 4)', () => {
     ],
   ])('%s', async (_what, parts, status, effects, advice) => {
     const { ask, effects: seen, events } = setUp(parts);
-    expect((await ask()).status).toBe(status);
+    const outcome = await ask();
+    expect(outcome.status).toBe(status);
+    if (outcome.status === 'opened') expect(outcome.peer).toMatchObject({ name: 'phone', publicKey: KEY });
     expect(seen).toEqual(advice === undefined ? effects : ['enrol-refused']);
     const about = { peer: 'phone', publicKey: KEY, address: ADDRESS };
     expect(events.at(-1)).toMatchObject(advice === undefined ? about : { ...about, status });
