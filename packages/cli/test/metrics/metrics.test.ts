@@ -1,8 +1,10 @@
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { connect, type Socket } from 'node:net';
-import { silentLog } from '@underpass/runtime';
+import { type Log, silentLog } from '@underpass/runtime';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import type { ListenAddress } from '../../src/host-port.js';
 import {
   MAX_METRIC_ERROR_CODES,
   MAX_METRIC_PEERS,
@@ -11,6 +13,7 @@ import {
 import { MetricsRegistry, OTHER_PEERS } from '../../src/metrics/metrics-registry.js';
 import { MetricsServer } from '../../src/metrics/metrics-server.js';
 import { StreamCounts } from '../../src/metrics/stream-counts.js';
+import { recordingLog } from '../commands/recording-log.js';
 import { aClient, aPeer, aRelay } from '../control/reports.js';
 
 /** The lines of our own metrics. */
@@ -117,6 +120,65 @@ describe('the metrics', () => {
     ]);
   });
 
+  it('add up each fact about the peers without series of their own, and take none of the others for them', async () => {
+    const own = Array.from({ length: MAX_METRIC_PEERS }, (_, i) => aPeer({ name: `peer${i}` }));
+    const about = (first: number) => {
+      const numbers = Array.from({ length: 17 }, (_, i) => first + i);
+      const take = () => numbers.shift() as number;
+      return aPeer({
+        ...{ openStreams: take(), handshakes: take(), datagramsSent: take(), datagramsReceived: take() },
+        ...{ bytesSent: take(), bytesReceived: take(), streamBytesSent: take(), streamBytesReceived: take() },
+        ...{ packetsSent: take(), packetsLost: take() },
+        messages: {
+          ...{ sent: take(), received: take(), tooLarge: take(), sendQueueFull: take(), expired: take() },
+          ...{ withoutFlow: take(), receiveQueueFull: take() },
+        },
+        waitingMs: 5000,
+      });
+    };
+    const lines = await linesOf(aRelay({ peers: [...own, about(100), about(1000)] }));
+    const others = lines.filter((line) => line.includes(OTHER_PEERS));
+    expect(
+      others.map((line) => line.replace(/^underpass_peer_|peer="[^"]*",?/g, '').replace('{}', '')),
+    ).toEqual([
+      'connected 1',
+      'waiting_seconds 0',
+      'open_streams 1100',
+      'handshakes_total 1102',
+      'datagrams_sent_total 1104',
+      'datagrams_received_total 1106',
+      'bytes_sent_total 1108',
+      'bytes_received_total 1110',
+      'stream_bytes_sent_total 1112',
+      'stream_bytes_received_total 1114',
+      'packets_sent_total 1116',
+      'packets_lost_total 1118',
+      'messages_total{how="sent"} 1120',
+      'messages_total{how="received"} 1122',
+      'messages_total{how="tooLarge"} 1124',
+      'messages_total{how="sendQueueFull"} 1126',
+      'messages_total{how="expired"} 1128',
+      'messages_total{how="withoutFlow"} 1130',
+      'messages_total{how="receiveQueueFull"} 1132',
+    ]);
+  });
+
+  it('are what the manual lists, those that only grow are counters, and each is explained', async () => {
+    const manual = readFileSync(new URL('../../../../docs/cli.md', import.meta.url), 'utf8');
+    const listed = new Set(manual.match(/(?<=`)underpass_\w+(?=`)/g));
+    const text = await new MetricsRegistry({ report: () => aRelay(), counts: new StreamCounts() }).render();
+    const types = [...text.matchAll(/^# TYPE (underpass_\w+) (\w+)$/gm)].map(([, name, type]) => [
+      name,
+      type,
+    ]);
+    expect(types.map(([name]) => name).sort()).toEqual([...listed].sort());
+    for (const [name = '', type] of types) {
+      expect([name, type]).toEqual([name, name.endsWith('_total') ? 'counter' : 'gauge']);
+    }
+    const helps = [...text.matchAll(/^# HELP underpass_\w+ (.+)$/gm)].map(([, help]) => help);
+    expect([helps.length, new Set(helps).size]).toEqual([types.length, types.length]);
+  });
+
   it('count every peer by its state, also those without series of their own', async () => {
     const peers = Array.from({ length: MAX_METRIC_PEERS + 4 }, (_, i) =>
       aPeer({ name: `peer${i}`, connected: i % 2 === 1, waitingMs: i % 4 === 3 ? 0 : undefined }),
@@ -160,8 +222,8 @@ describe('the metrics', () => {
   });
 });
 
-async function open(): Promise<MetricsServer> {
-  const server = await MetricsServer.open({ port: 0 }, silentLog);
+async function open(listen: ListenAddress = { port: 0 }, log: Log = silentLog): Promise<MetricsServer> {
+  const server = await MetricsServer.open(listen, log);
   onTestFinished(() => server.close());
   return server;
 }
@@ -195,6 +257,39 @@ describe('the metrics port', () => {
     expect(await get(server, '/healthz')).toEqual({ status: 200, text: 'ok\n' });
     expect((await get(server, '/')).status).toBe(404);
     expect((await get(server, '/metrics', { method: 'POST' })).status).toBe(405);
+    expect(await get(server, '/healthz?from=probe', { method: 'HEAD' })).toEqual({ status: 200, text: '' });
+  });
+
+  it('is in the log, so that a port of the system can be found', async () => {
+    const log = recordingLog();
+    const { address, port } = (await open({ port: 0 }, log)).address;
+    expect(log.lines).toEqual([`info metrics at http://127.0.0.1:${port}/metrics`]);
+    expect(log.fields).toEqual([{ event: 'metrics', address, port }]);
+  });
+
+  it('is reached by the name that it listens on, and by no other', async () => {
+    const server = await open({ host: 'LOCALHOST', port: 0 });
+    expect((await get(server, '/', { host: 'LOCALHOST' })).status).toBe(404);
+    const refused = await get(server, '/metrics', { host: 'localhost.attacker.example' });
+    expect(refused).toEqual({ status: 403, text: 'use the address and not a name\n' });
+  });
+
+  it('ends what is connected to it when it closes, so that nothing keeps the process alive', async () => {
+    const server = await open();
+    const socket = connect(server.address.port, '127.0.0.1');
+    onTestFinished(() => void socket.destroy());
+    await once(socket, 'connect');
+    socket.write('GET /metrics HTTP/1.1\r\n');
+    const ended = new Promise((resolve) => socket.on('error', () => undefined).on('close', resolve));
+    socket.resume();
+    server.close();
+    await ended;
+  });
+
+  it('keeps no connection after an answer, because there are few', async () => {
+    const server = await open();
+    const { headers } = await fetch(`http://127.0.0.1:${server.address.port}/metrics`);
+    expect(headers.get('connection')).toBe('close');
   });
 
   it('says which format the metrics have, as scrapers ask for', async () => {
@@ -224,14 +319,18 @@ describe('the metrics port', () => {
   });
 
   it('reports a bug of ours as a failure, and goes on', async () => {
-    const server = await open();
+    const log = recordingLog();
+    const server = await open({ port: 0 }, log);
     let isBroken = true;
     await server.serve(() => {
       if (isBroken) throw new Error('a bug');
       return aRelay();
     });
-    expect((await get(server, '/metrics')).status).toBe(500);
+    const failure = { status: 500, text: 'the metrics cannot be read: see the log\n' };
+    expect(await get(server, '/metrics')).toEqual(failure);
     expect((await get(server, '/healthz')).status).toBe(500);
+    expect(log.lines[1]).toBe('error the metrics cannot be read: Error: a bug');
+    expect(log.fields[1]).toEqual({ event: 'metrics-failed' });
     isBroken = false;
     expect((await get(server, '/metrics')).status).toBe(200);
   });
