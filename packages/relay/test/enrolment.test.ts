@@ -196,9 +196,17 @@ describe('a client with a link', () => {
 
   it('keeps its connection through a reload that keeps the invite', async () => {
     const { relay, holder, invite } = await runInviting(inMemory());
+    await holder.until(({ isConnected }) => isConnected);
     relay.relay.setPeers([], [invite]);
     expect((await enrol(holder, newKeys())).status()).toBe('opened');
     expect(holder.disconnects).toEqual([]);
+  });
+
+  it('loses its connection through a reload that gives the invite another preshared key', async () => {
+    const { relay, holder, invite } = await runInviting(inMemory());
+    await holder.until(({ isConnected }) => isConnected);
+    relay.relay.setPeers([], [{ ...invite, presharedKey: new Uint8Array(32).fill(1) }]);
+    await holder.until(({ disconnects }) => disconnects.length > 0);
   });
 
   it('enrols under the new name after a reload that renames the invite', async () => {

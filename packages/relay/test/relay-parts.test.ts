@@ -347,7 +347,9 @@ describe('the listeners of a peer', () => {
   });
 
   it('hold their port against other peers', () => {
-    listening();
+    const { known } = setUp([{ name: 'idle', publicKey: key(4), allow: [] }, laptop]);
+    fire('onStream', known[1], 'a stream');
+    options('acceptor').listen?.('request', 'incoming');
     stage.answers['listeners0.open='] = [listener];
     const { holderOf } = options('listeners') as unknown as { holderOf: Call };
     expect([holderOf(8080), holderOf(8081)]).toEqual(['laptop', undefined]);
