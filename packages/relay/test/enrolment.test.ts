@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { decodeEnrolAnswer, encodeRequest, oneTimeKeys } from '@underpass/forward';
 import { ConnectionErrorCode, type Endpoint, type Peer, type Stream } from '@underpass/protocol';
-import { chooseSuite, silentLog, systemTimers } from '@underpass/runtime';
+import { chooseSuite, type StreamHandler, silentLog, systemTimers } from '@underpass/runtime';
 import { describe, expect, it } from 'vitest';
 import { Invitations, MAX_ENROL_REQUESTS } from '../src/enrolment.js';
 import type { EnrolOutcome, RelayOptions, RelayPeerOptions } from '../src/index.js';
@@ -56,37 +56,66 @@ it('wipes the preshared key of a new peer when the answer is written', async () 
   expect(presharedKey.every((byte) => byte === 0)).toBe(true);
 });
 
-it('has an answer sent at once, although it is ready only after the turn of the request', async () => {
-  const { invite } = newInvite();
-  const { publicKey } = newKeys();
-  const peer = { publicKey: invite.publicKey, stats: () => ({}) } as unknown as Peer;
-  const done: string[] = [];
-  let request = encodeRequest({ kind: 'enrol', publicKey });
-  const stream = {
-    readInto: (target: Uint8Array) => {
-      const { length } = request;
-      target.set(request);
-      request = new Uint8Array(0);
-      return length;
-    },
-    read: () => undefined,
-    write: ({ length }: Uint8Array) => done.push('write') && length,
-    finish: () => done.push('finish'),
-  } as unknown as Stream;
-  const enrolled: Enrolled = { name: 'laptop', publicKey, presharedKey: new Uint8Array(32), allow: [] };
-  const invitations = new Invitations({
-    endpoint: { addPeer: () => peer } as unknown as Endpoint,
-    tunnel: { attach: () => {}, wake: () => done.push('wake') },
-    timers: systemTimers,
-    now: () => 0,
-    enrol: () => Promise.resolve({ status: 'opened', peer: enrolled }),
-    name: undefined,
+describe('a stream of a client with a link', () => {
+  /** Invitations on an endpoint and a stream that the test plays. */
+  function setUp() {
+    const { invite } = newInvite();
+    const { publicKey } = newKeys();
+    const peer = { publicKey: invite.publicKey, stats: () => ({}) } as unknown as Peer;
+    const done: string[] = [];
+    const arrived: Uint8Array[] = [];
+    const attached: StreamHandler[] = [];
+    const stream = {
+      readInto: (target: Uint8Array) => {
+        const bytes = arrived.shift();
+        target.set(bytes ?? []);
+        return bytes?.length ?? 0;
+      },
+      read: () => arrived.shift(),
+      write: ({ length }: Uint8Array) => done.push('write') && length,
+      finish: () => done.push('finish'),
+    } as unknown as Stream;
+    const enrolled: Enrolled = { name: 'laptop', publicKey, presharedKey: new Uint8Array(32), allow: [] };
+    const invitations = new Invitations({
+      endpoint: { addPeer: () => peer } as unknown as Endpoint,
+      tunnel: { attach: (_stream, handler) => attached.push(handler), wake: () => done.push('wake') },
+      timers: systemTimers,
+      now: () => 0,
+      enrol: () => Promise.resolve({ status: 'opened', peer: enrolled }),
+      name: undefined,
+    });
+    invitations.set([invite]);
+    const request = encodeRequest({ kind: 'enrol', publicKey });
+    return { invitations, peer, stream, request, arrived, attached, done };
+  }
+
+  it('has its answer sent at once, although that is ready only after the turn of the request', async () => {
+    const { invitations, peer, stream, request, arrived, done } = setUp();
+    arrived.push(request, new Uint8Array(3), new Uint8Array(3));
+    expect(invitations.accept(peer, stream)).toBe(true);
+    expect(done).toEqual([]);
+    await new Promise(setImmediate);
+    expect(done).toEqual(['write', 'write', 'finish', 'wake']);
+    expect(arrived).toEqual([]); // else the stream would never end
   });
-  invitations.set([invite]);
-  expect(invitations.accept(peer, stream)).toBe(true);
-  expect(done).toEqual([]);
-  await new Promise(setImmediate);
-  expect(done).toEqual(['write', 'write', 'finish', 'wake']);
+
+  it('may bring its request in pieces', async () => {
+    const { invitations, peer, stream, request, arrived, attached, done } = setUp();
+    arrived.push(request.slice(0, 5));
+    invitations.accept(peer, stream);
+    await new Promise(setImmediate);
+    expect(done).toEqual([]);
+    arrived.push(request.slice(5));
+    attached[0]?.onReadable?.();
+    await new Promise(setImmediate);
+    expect(done.at(-1)).toBe('wake');
+  });
+
+  it('is not accepted from a peer that only had the key before: its invite was replaced', () => {
+    const { invitations, peer, stream } = setUp();
+    expect(invitations.accept({ ...peer } as Peer, stream)).toBe(false);
+    expect(invitations.accept({ ...peer, publicKey: newKeys().publicKey } as Peer, stream)).toBe(false);
+  });
 });
 
 describe('a client with a link', () => {
