@@ -2,11 +2,16 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { transformWithEsbuild } from 'vite';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { flagsFor, type Stage, thisRuntime } from '../src/v8-flags.js';
 
 const SOURCE = fileURLToPath(new URL('../src/v8-flags.ts', import.meta.url));
 const STAGES: readonly Stage[] = ['starting', 'traffic'];
+const LATER_DEFAULTS = {
+  'invocation-count-for-maglev': 400,
+  'minimum-invocations-after-ic-update': 500,
+  'invocation-count-for-turbofan': 3000,
+};
 const COMPILERS = ['turbofan', 'maglev'];
 
 describe('flags of V8', () => {
@@ -47,6 +52,38 @@ describe('flags of V8', () => {
     ['--max-old-space-size=64', expect.arrayContaining(['turbofan'])],
   ])('leave the compilers to somebody who has started Node with %s', (option, compilers) => {
     expect(thisRuntime([option]).compilers).toEqual(compilers);
+  });
+
+  it('are decided by how this process was started', () => {
+    const [execArgv, major] = [process.execArgv, Number(process.versions.node.split('.')[0])];
+    onTestFinished(() => {
+      process.execArgv = execArgv;
+      vi.unstubAllEnvs();
+    });
+    vi.stubEnv('NODE_OPTIONS', undefined);
+    process.execArgv = [];
+    expect(thisRuntime()).toEqual({ major, compilers: expect.arrayContaining(['turbofan']) });
+    process.execArgv = ['--no-opt'];
+    expect(thisRuntime()).toEqual({ major, compilers: [] });
+    process.execArgv = [];
+    vi.stubEnv('NODE_OPTIONS', '--enable-source-maps --jitless');
+    expect(thisRuntime()).toEqual({ major, compilers: [] });
+  });
+
+  // With the defaults of V8 (docs/adr/0008-compile-sooner.md).
+  it.each<[number, Readonly<Record<string, number>>]>([
+    [20, { 'interrupt-budget': 67_584 }],
+    [21, {}],
+    [22, LATER_DEFAULTS],
+    [26, LATER_DEFAULTS],
+  ])('have code compiled sooner than by default, and let a small heap grow (Node %i)', (major, defaults) => {
+    const values = flagsFor('traffic', { major, compilers: [] })
+      .slice(1)
+      .map((flag) => flag.slice(2).split('='));
+    expect(values[0]).toEqual(['heap-growing-percent', '300']); // docs/adr/0035-heap-growth.md
+    const sooner = values.slice(1);
+    expect(sooner.map(([name]) => name)).toEqual(Object.keys(defaults));
+    for (const [name = '', value] of sooner) expect(Number(value)).toBeLessThan(defaults[name] ?? 0);
   });
 
   it.each(['--jitless', '--no-opt', '--expose-gc'])(
