@@ -286,9 +286,7 @@ export class Pump implements StreamHandler, Watched, IdleWatched {
       return;
     }
     this.#receivingOver = true;
-    // To close a socket sends FIN too, if nothing is left to read.
-    if (this.#socketEnded && this.socket.writableLength === 0) this.socket.destroy();
-    else this.socket.end();
+    this.socket.end();
     if (this.#sendingOver && !this.#socketEnded) this.#resetWhenFlushed();
   }
 
