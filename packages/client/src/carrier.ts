@@ -19,7 +19,7 @@ import {
   type UdpSocketRequest,
   type UdpTarget,
 } from '@underpass/forward';
-import type { Stream } from '@underpass/protocol';
+import { type Stream, TurnoverMap, TurnoverSet } from '@underpass/protocol';
 import type { Log, Timers } from '@underpass/runtime';
 import { adviceFor, forbiddenAdvice } from './advice.js';
 import type { ClientEvent, StreamStatus } from './client-options.js';
@@ -80,9 +80,9 @@ export class Carrier {
   readonly #places: PlaceQueue;
   readonly #limit: ContactLimit;
   readonly #descriptors: DescriptorGuard;
-  readonly #sockets = new Set<ResettableSocket>();
+  readonly #sockets = new TurnoverSet<ResettableSocket>();
   /** By the id that the events use. */
-  readonly #carried = new Map<number, Carried>();
+  readonly #carried = new TurnoverMap<number, Carried>();
   #lastId = 0;
 
   constructor(options: CarrierOptions) {
@@ -153,14 +153,7 @@ export class Carrier {
     const { emit, hasContact, seek } = this.#options;
     this.#own(end.socket);
     this.#carried.set(id, { target, nameOf, openedAt: this.#options.now() });
-    emit({
-      type: 'stream-opened',
-      id,
-      target,
-      get from() {
-        return nameOf();
-      },
-    });
+    emit(new StreamOpened(id, target, nameOf));
     if (!hasContact()) {
       seek();
       this.#limit.wait(id, (waitedMs) => {
@@ -274,5 +267,24 @@ export class Carrier {
     this.#carried.delete(id);
     this.#limit.leave(id);
     this.#options.emit({ type: 'stream-closed', id, target, ...summary });
+  }
+}
+
+/** The event of a connection. Most of them go unread, so the name is asked for only when it is read. A literal with a
+ *  getter would do, but V8 keeps what its getter refers to until the next full garbage collection. */
+class StreamOpened {
+  readonly type = 'stream-opened';
+  readonly id: number;
+  readonly target: Target;
+  readonly #nameOf: () => string;
+
+  constructor(id: number, target: Target, nameOf: () => string) {
+    this.id = id;
+    this.target = target;
+    this.#nameOf = nameOf;
+  }
+
+  get from(): string {
+    return this.#nameOf();
   }
 }
