@@ -27,7 +27,7 @@ import {
   TunnelSocket,
   UnixRoute,
 } from '@underpass/forward';
-import { type Stream, StreamErrorCode } from '@underpass/protocol';
+import { type Stream, StreamErrorCode, TurnoverMap, TurnoverSet } from '@underpass/protocol';
 import type { Timers } from '@underpass/runtime';
 import { visitorAdvice } from './advice.js';
 import type { ClientEvent, StreamStatus, VisitorService } from './client-options.js';
@@ -66,9 +66,9 @@ export interface IncomingStreamsOptions {
 export class IncomingStreams {
   readonly #options: IncomingStreamsOptions;
   readonly #forwards = new Set<Listening>();
-  readonly #sockets = new Set<ResettableSocket>();
-  readonly #open = new Set<DialService>();
-  readonly #visits = new Map<number, StreamStatus>();
+  readonly #sockets = new TurnoverSet<ResettableSocket>();
+  readonly #open = new TurnoverSet<DialService>();
+  readonly #visits = new TurnoverMap<number, StreamStatus>();
   readonly #queue: DialQueue;
   readonly #families: FamilyMemory;
   readonly #lookups: LookupQueue;

@@ -1,6 +1,6 @@
 /** The relay's side of one peer's streams (spec forwarding 2.3 to 2.6). */
 import type { Socket } from 'node:net';
-import type { Stream } from '@underpass/protocol';
+import { type Stream, TurnoverSet } from '@underpass/protocol';
 import { monotonicMs, systemTimers, type Timers } from '@underpass/runtime';
 import type { AllowRule } from './allow-rules.js';
 import { FamilyMemory } from './dial-order.js';
@@ -61,7 +61,7 @@ export interface AcceptorOptions extends DialServiceOptions, TcpRouteOptions, Un
  *  knows nothing of other peers. */
 export class Acceptor {
   readonly #options: AcceptorOptions;
-  readonly #sockets = new Set<Socket>();
+  readonly #sockets = new TurnoverSet<Socket>();
   readonly #requests: IncomingRequestOptions;
   readonly #dials: SharedByDials;
   readonly #routes: SharedByRoutes;
@@ -92,7 +92,7 @@ export class Acceptor {
       timers,
       now,
       limit,
-      open: new Set(),
+      open: new TurnoverSet(),
       onForbidden: (id, target, advice) => observer.onForbidden?.(id, target, advice),
       onOpened: (id, target, address) => observer.onOpened(id, target, address),
       onConnected: (socket) => this.#sockets.add(socket),
@@ -106,7 +106,7 @@ export class Acceptor {
     this.#probes = { tunnel, timers, limit, report: options.probeReport, underWay: 0 };
     this.#flows = {
       ...this.#dials,
-      flows: new Set(),
+      flows: new TurnoverSet(),
       onRefused: (id, target, status, advice) => observer.onRefused(id, target, status, advice),
       onTooLarge: (id, target, bytes, maxBytes) => observer.onTooLarge(id, target, bytes, maxBytes),
     };

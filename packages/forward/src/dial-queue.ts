@@ -1,5 +1,5 @@
 /** Decides which of a peer's requests may resolve and dial now (spec forwarding 2.5). */
-import { TokenBucket } from '@underpass/protocol';
+import { TokenBucket, TurnoverMap } from '@underpass/protocol';
 import type { Timers } from '@underpass/runtime';
 import { DIALS_BURST, DIALS_PER_SECOND, MAX_DIALS_PER_PEER, MAX_WAITING_DIALS } from './forward-constants.js';
 
@@ -28,7 +28,7 @@ export class DialQueue {
   /** Has a token for each flow that starts, and for each connection that starts and is not accepted. */
   readonly #rate = new TokenBucket(DIALS_BURST, DIALS_PER_SECOND);
   /** Targets with a dial or a waiting request, in the order of their next turn. */
-  readonly #targets = new Map<string, TargetQueue>();
+  readonly #targets = new TurnoverMap<string, TargetQueue>();
   #dials = 0;
   #waiting = 0;
   #isStarting = false;

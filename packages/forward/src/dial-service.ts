@@ -1,6 +1,6 @@
 /** Serves a request for a target: judges it, dials it and carries its bytes (spec forwarding 2.4 to 2.6). */
 import type { Socket } from 'node:net';
-import { StreamErrorCode } from '@underpass/protocol';
+import { StreamErrorCode, type TurnoverSet } from '@underpass/protocol';
 import type { Timers } from '@underpass/runtime';
 import { type DescriptorGuard, OUT_OF_DESCRIPTORS } from './descriptor-guard.js';
 import type { DialQueue } from './dial-queue.js';
@@ -51,7 +51,7 @@ export interface SharedByDials {
   /** That of the peer; by default there is none. */
   readonly limit?: RateLimit | undefined;
   /** The services whose targets are connected. */
-  readonly open: Set<DialService>;
+  readonly open: TurnoverSet<DialService>;
   /** The rules do not permit an open connection any more, so it is being reset. */
   onForbidden(id: number, target: Target, advice: string): void;
   /** @param address  what the relay connected to */

@@ -1,5 +1,5 @@
 /** What the services for both kinds of UDP request have in common (spec forwarding 5). */
-import { StreamErrorCode } from '@underpass/protocol';
+import { StreamErrorCode, type TurnoverSet } from '@underpass/protocol';
 import type { AllowRule } from './allow-rules.js';
 import { OUT_OF_DESCRIPTORS } from './descriptor-guard.js';
 import type { DialServiceOptions, SharedByDials } from './dial-service.js';
@@ -21,7 +21,7 @@ export interface FlowServiceOptions
 export interface SharedByFlows
   extends Pick<SharedByDials, 'queue' | 'timers' | 'now' | 'limit' | 'onOpened' | 'onForbidden' | 'onEnd'> {
   /** Those that are opening or open. */
-  readonly flows: Set<FlowService>;
+  readonly flows: TurnoverSet<FlowService>;
   /** A message of the target was larger than the path to the peer carries. Called once for each flow. */
   onTooLarge(id: number, target: Target, bytes: number, maxBytes: number): void;
   /** A flow without a fixed target asked for one that is not permitted, or cannot be found. */

@@ -1,4 +1,5 @@
 /** Ends connections in which nothing has moved for too long (spec forwarding 4.7). */
+import { TurnoverMap } from '@underpass/protocol';
 import type { Timers } from '@underpass/runtime';
 import { HALF_CLOSED_IDLE_MS, IDLE_CHECK_MS } from './forward-constants.js';
 
@@ -35,7 +36,7 @@ interface Seen {
  *  peer, as in an outage, a connection is not idle. The watch never touches a socket: it calls `onIdle`, once. */
 export class IdleWatch {
   readonly #options: IdleWatchOptions;
-  readonly #connections = new Map<IdleWatched, Seen>();
+  readonly #connections = new TurnoverMap<IdleWatched, Seen>();
   #timer: object | undefined;
 
   constructor(options: IdleWatchOptions) {

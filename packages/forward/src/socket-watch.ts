@@ -2,6 +2,7 @@
  *  docs/adr/0010-vanished-programs.md). */
 import type { Duplex } from 'node:stream';
 import { getSystemErrorName } from 'node:util';
+import { TurnoverMap } from '@underpass/protocol';
 import type { Timers } from '@underpass/runtime';
 import { WATCH_INTERVAL_MS, WATCHED_PER_TURN } from './forward-constants.js';
 import type { IdleWatch } from './idle-watch.js';
@@ -29,7 +30,7 @@ export class SocketWatch {
   readonly keepalive: TcpKeepalive;
   readonly #timers: Timers;
   /** The bytes moved at the last check, in order of that check, the oldest first. */
-  readonly #watched = new Map<Watched, number>();
+  readonly #watched = new TurnoverMap<Watched, number>();
   #timer: object | undefined;
 
   /** The pumps that use this watch add themselves to `idle` too, and their sockets to `keepalive`. */

@@ -1,5 +1,6 @@
 /** Lets the kernel find out that the other end of a TCP connection has silently gone (spec forwarding 4.6). */
 import type { Socket } from 'node:net';
+import { TurnoverSet } from '@underpass/protocol';
 import type { Timers } from '@underpass/runtime';
 import {
   KEEPALIVE_DELAY_MS,
@@ -16,7 +17,7 @@ import {
 export class TcpKeepalive {
   readonly #timers: Timers;
   /** Open connections that do not have it yet, the oldest first. */
-  readonly #waiting = new Set<Socket>();
+  readonly #waiting = new TurnoverSet<Socket>();
   #timer: object | undefined;
 
   constructor(timers: Timers) {

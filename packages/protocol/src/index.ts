@@ -33,6 +33,7 @@ export { type StreamView, viewStream } from './transport/streams/stream-view.js'
 export { END, FrameReader, MALFORMED } from './transport/wire/frame-reader.js';
 export * from './transport/wire/frames.js';
 export { announcedVarintLength, readVarint, varintLength, writeVarint } from './transport/wire/varint.js';
+export { TurnoverMap, TurnoverSet } from './turnover.js';
 export { CONSTRUCTION, IDENTIFIER, MAX_PEERS, MAX_SHARDS } from './wireguard/constants.js';
 export type { HandshakeNewsEvent } from './wireguard/handshake-news.js';
 export {

@@ -17,7 +17,7 @@ import {
   type Tunnel,
   VISITOR_TIMEOUT_MS,
 } from '@underpass/forward';
-import type { Peer, Stream } from '@underpass/protocol';
+import { type Peer, type Stream, TurnoverMap } from '@underpass/protocol';
 import { systemTimers } from '@underpass/runtime';
 import { probeReport } from './probe-report.js';
 import type { RelayEvent, RelayListener, RelayPeerOptions, RelayStream } from './relay-options.js';
@@ -54,7 +54,7 @@ export class Member {
   #acceptor: Acceptor | undefined;
   #listeners: PeerListeners | undefined;
   /** The connected targets, by stream id. The acceptor's limit bounds them. */
-  #streams: Map<number, RelayStream> | undefined;
+  #streams: TurnoverMap<number, RelayStream> | undefined;
 
   constructor(options: RelayPeerOptions, peer: Peer, shared: SharedByMembers) {
     this.#options = kept(options, peer);
@@ -124,7 +124,7 @@ export class Member {
 
   #newAcceptor(): Acceptor {
     const { emit, now, ...shared } = this.#shared;
-    const streams = new Map<number, RelayStream>();
+    const streams = new TurnoverMap<number, RelayStream>();
     this.#streams = streams;
     return new Acceptor({
       ...shared,

@@ -6,6 +6,7 @@ import {
   type Peer,
   type Stream,
   StreamErrorCode,
+  TurnoverMap,
 } from '@underpass/protocol';
 
 /** Receives the events of one stream. `onClosed` is the last. */
@@ -49,7 +50,7 @@ export interface DriverHandler {
  *  handler when the stream is closed, and does nothing else. */
 export class EventDispatcher {
   readonly #handler: DriverHandler;
-  readonly #streams = new Map<Stream, StreamHandler>();
+  readonly #streams = new TurnoverMap<Stream, StreamHandler>();
 
   constructor(handler: DriverHandler) {
     this.#handler = handler;

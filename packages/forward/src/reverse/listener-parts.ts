@@ -1,6 +1,6 @@
 /** What the listeners of one peer have in common. */
 import type { Socket } from 'node:net';
-import type { Stream } from '@underpass/protocol';
+import type { Stream, TurnoverSet } from '@underpass/protocol';
 import type { Timers } from '@underpass/runtime';
 import type { DescriptorGuard } from '../descriptor-guard.js';
 import type { listenAt } from '../listener.js';
@@ -73,7 +73,7 @@ export interface SharedByListeners extends PeerListenersOptions {
   readonly listen: typeof listenAt;
   readonly queue: VisitorQueue;
   /** The sockets of all visitors. */
-  readonly sockets: Set<Socket>;
+  readonly sockets: TurnoverSet<Socket>;
   /** Counts a listener. @returns why there can be no more, or undefined */
   enter(listener: Listener): string | undefined;
   leave(listener: Listener): void;

@@ -1,4 +1,5 @@
 /** The listeners of one peer on a relay (spec reverse). */
+import { TurnoverSet } from '@underpass/protocol';
 import { MAX_LISTENERS_PER_PEER } from '../forward-constants.js';
 import type { IncomingRequest, RequestService } from '../incoming-request.js';
 import { listenAt } from '../listener.js';
@@ -24,7 +25,7 @@ export class PeerListeners {
       ...options,
       listen: options.listen ?? listenAt,
       queue: new VisitorQueue(options),
-      sockets: new Set(),
+      sockets: new TurnoverSet(),
       enter: (listener) => {
         if (this.#listeners.size >= MAX_LISTENERS_PER_PEER) {
           return `a peer can have at most ${MAX_LISTENERS_PER_PEER} listeners`;

@@ -1,6 +1,6 @@
 /** One listener of a relay, from the LISTEN request to its end (spec reverse 2, 5 to 8). */
 import type { Socket } from 'node:net';
-import { StreamErrorCode } from '@underpass/protocol';
+import { StreamErrorCode, TurnoverSet } from '@underpass/protocol';
 import { UnderpassError } from '@underpass/runtime';
 import type { ListenPlace } from '../forward-spec.js';
 import { formatAddress, parseAddress } from '../host.js';
@@ -26,7 +26,7 @@ export class ReverseListener implements RequestService, Listener {
   readonly #request: IncomingRequest;
   readonly #asked: RelayPlace;
   readonly #shared: SharedByListeners;
-  readonly #visitors = new Set<Socket>();
+  readonly #visitors = new TurnoverSet<Socket>();
   #listener: PlaceListener | undefined;
   #place: RelayPlace | undefined;
   #isOver = false;

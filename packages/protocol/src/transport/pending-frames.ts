@@ -1,4 +1,5 @@
 import { copyBytes } from '../copy-bytes.js';
+import { TurnoverMap } from '../turnover.js';
 import { MAX_PATH_RESPONSES } from './limits.js';
 import type { FrameRequests, StreamControl } from './streams/frame-requests.js';
 import type { ConnectionStream } from './streams/stream.js';
@@ -22,7 +23,7 @@ export class PendingFrames implements FrameRequests {
   #maxStreams = false;
   readonly #responses: Uint8Array[] = [];
   /** Which frames of each stream are due, as bits of `StreamControl`; never 0. */
-  readonly #control = new Map<ConnectionStream, number>();
+  readonly #control = new TurnoverMap<ConnectionStream, number>();
 
   /** Whether there is a frame for which a packet is sent even if the congestion window is full. */
   get isUrgent(): boolean {

@@ -1,4 +1,5 @@
 import { copyBytes } from '../../copy-bytes.js';
+import { TurnoverMap } from '../../turnover.js';
 import {
   DATAGRAM_HEADROOM_BYTES,
   DATAGRAM_RECEIVE_QUEUE_BYTES,
@@ -56,7 +57,7 @@ export class FlowDatagrams {
   isKnownToPeer = false;
   readonly #fullDatagramBytes: () => number;
   readonly #onCommand: () => void;
-  readonly #flows = new Map<FlowStream, Flow>();
+  readonly #flows = new TurnoverMap<FlowStream, Flow>();
   /** The flows with something to send now, in the order of their turns. */
   readonly #turns = new Set<FlowStream>();
   readonly #sendMemory: SharedMemory = { limitBytes: DATAGRAM_SEND_QUEUE_BYTES, usedBytes: 0 };

@@ -1,3 +1,4 @@
+import { TurnoverSet } from '../../turnover.js';
 import { INITIAL_MAX_STREAM_DATA_BYTES, OPENING_BYTES } from '../limits.js';
 import type { BlockPool } from './block-pool.js';
 import type { ConnectionCredit } from './connection-credit.js';
@@ -18,7 +19,7 @@ export class ReceiveWindows {
   readonly #requests: FrameRequests;
   readonly #blocks: BlockPool;
   /** Streams that were read since the last `replenish`. */
-  readonly #read = new Set<ConnectionStream>();
+  readonly #read = new TurnoverSet<ConnectionStream>();
 
   /** @param blocks where the blocks of receive buffers come from */
   constructor(limits: WindowLimits, blocks: BlockPool, credit: ConnectionCredit, requests: FrameRequests) {
@@ -65,7 +66,7 @@ export class ReceiveWindows {
 
   /** Gives the peer credit for what was read since the last call (spec streams 5.2). */
   replenish(now: number, roundTripMs: number): void {
-    // It is called for each packet that is sent, and clearing a set allocates a new one.
+    // It is called for each packet that is sent.
     if (this.#read.size === 0) return;
     for (const stream of this.#read) {
       const { receiving } = stream;

@@ -1,5 +1,6 @@
 import { assert } from '../../assert.js';
 import { ConnectionErrorCode } from '../../failure.js';
+import { TurnoverMap } from '../../turnover.js';
 import { INITIAL_MAX_STREAMS } from '../limits.js';
 import type { PeerPlaces } from './peer-places.js';
 import type { ConnectionStream } from './stream.js';
@@ -23,7 +24,7 @@ export class StreamTable {
   readonly #create: (id: number, incoming: boolean) => ConnectionStream;
   /** 0 for the client's ids, 1 for the relay's. */
   readonly #ownBit: number;
-  readonly #streams = new Map<number, ConnectionStream>();
+  readonly #streams = new TurnoverMap<number, ConnectionStream>();
   /** How many streams we have opened. */
   #openedByUs = 0;
   /** How many of them are not over. */
