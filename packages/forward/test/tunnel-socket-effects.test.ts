@@ -23,11 +23,12 @@ function accept(accepted: Partial<AcceptedStream> = {}) {
   const stream = new FakeStream();
   const heard: string[] = [];
   let handler: StreamHandler = {};
+  let wakes = 0;
   const tunnel = {
     attach: (_stream: unknown, attached: StreamHandler) => {
       handler = attached;
     },
-    wake: () => undefined,
+    wake: () => void wakes++,
   };
   const observer = {
     onOpened: () => heard.push('opened'),
@@ -54,7 +55,7 @@ function accept(accepted: Partial<AcceptedStream> = {}) {
     { explain: (failure) => `because: ${failure}`, timers },
     { allowHalfOpen: true },
   );
-  return { socket, stream, heard, timers, handler };
+  return { socket, stream, heard, timers, handler, wakes: () => wakes };
 }
 
 describe('a socket of a visitor', () => {
@@ -214,7 +215,127 @@ describe('a dialled socket', () => {
   });
 });
 
+describe('a socket that has something to say before or after it can', () => {
+  it('is finished as soon as it has a stream if it was ended without a byte', async () => {
+    const { socket, stream, open } = dial();
+    socket.end();
+    await settled();
+    expect(stream.finished).toBe(false);
+    open();
+    expect(stream.finished).toBe(true);
+  });
+
+  it('counts what came together with the status, and not the status', async () => {
+    const { socket, open, arrive, heard } = dial();
+    open();
+    arrive(Buffer.concat([OPENED, Buffer.from('answer')]));
+    expect(socket.bytesRead).toBe(6);
+    socket.destroy();
+    await closed(socket);
+    expect(heard).toEqual(['opened', 'not clean, 0 out, 6 in']);
+  });
+
+  it('lets a program go on that writes to a target that does not read (spec forwarding 4.3)', async () => {
+    const { socket, stream, open, arrive, handler } = dial({ allowHalfOpen: true });
+    const errors: unknown[] = [];
+    socket.on('error', (error) => errors.push(error));
+    open();
+    arrive(OPENED);
+    stream.room = 0;
+    const done: string[] = [];
+    socket.write('waits', () => done.push('waits'));
+    handler().onStopped?.(StreamErrorCode.connectionReset);
+    socket.write('comes later', () => done.push('comes later'));
+    await settled();
+    expect([done, stream.written.length > 0]).toEqual([['waits', 'comes later'], true]);
+    socket.destroy();
+    await closed(socket);
+    expect(errors).toEqual([]);
+  });
+
+  it('fails at once if the target that does not read has said everything before', async () => {
+    const { socket, open, arrive, fin, handler } = dial({ allowHalfOpen: true });
+    open();
+    arrive(OPENED);
+    socket.resume();
+    fin();
+    await settled();
+    handler().onStopped?.(StreamErrorCode.connectionReset);
+    const failed = once(socket, 'error');
+    socket.write('nobody reads this');
+    expect((await failed)[0]).toMatchObject({ failure: 'not-read' });
+  });
+
+  it('fails when the connection is lost although the target has said everything before', async () => {
+    const { socket, open, arrive, fin, handler } = dial({ allowHalfOpen: true });
+    open();
+    arrive(OPENED);
+    socket.resume();
+    fin();
+    const failed = once(socket, 'error');
+    handler().onReset?.(StreamErrorCode.connectionLost);
+    expect((await failed)[0]).toMatchObject({ failure: 'connection-lost' });
+  });
+
+  it('sends what a visitor is answered at once', async () => {
+    const { socket, wakes } = accept();
+    const before = wakes();
+    socket.write('answer');
+    expect(wakes()).toBeGreaterThan(before);
+  });
+});
+
+describe('a socket that is destroyed', () => {
+  it('before the status cancels its request, and after an end without a status refuses the rest', async () => {
+    const cancelled = dial();
+    cancelled.open();
+    cancelled.socket.destroy();
+    expect(cancelled.stream.resetCode).toBe(StreamErrorCode.cancelled);
+    const refused = dial();
+    refused.open();
+    refused.socket.on('error', () => undefined);
+    refused.fin();
+    expect(refused.stream.resetCode).toBe(StreamErrorCode.refused);
+  });
+
+  it('by a reset of the target does not ask it to stop', () => {
+    const { socket, stream, open, arrive, handler } = dial();
+    socket.on('error', () => undefined);
+    open();
+    arrive(OPENED);
+    handler().onReset?.(StreamErrorCode.connectionReset);
+    expect([stream.resetCode, stream.stopCode]).toEqual([StreamErrorCode.cancelled, undefined]);
+  });
+
+  it.each<[string, (dialled: Dialled) => unknown]>([
+    [
+      'only it has ended',
+      ({ socket, stream }) => {
+        socket.end();
+        return stream.until(({ finished }) => finished);
+      },
+    ],
+    ['only the target has ended', ({ fin }) => fin()],
+  ])('has not ended cleanly when %s', async (_what, end) => {
+    const dialled = dial({ allowHalfOpen: true });
+    dialled.open();
+    dialled.arrive(OPENED);
+    await end(dialled);
+    dialled.socket.destroy();
+    await closed(dialled.socket);
+    expect(dialled.heard).toEqual(['opened', 'not clean, 0 out, 0 in']);
+  });
+});
+
 describe('the timeout of a dialled socket', () => {
+  it('is off until it is set', async () => {
+    const { socket, open, arrive, timers } = dial();
+    open();
+    arrive(OPENED);
+    socket.write('x');
+    expect([socket.timeout, timers.pending]).toEqual([0, 0]);
+  });
+
   function setUp() {
     const dialled = dial({ allowHalfOpen: true });
     dialled.open();
