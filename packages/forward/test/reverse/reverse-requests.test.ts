@@ -43,7 +43,9 @@ describe('the request LISTEN (spec streams 6.3)', () => {
     [`${LONGEST_PATH}a`, 0],
     ['', 80],
   ])('may not ask for %s and port %i', (bind, port) => {
-    expect(() => encodeListen({ kind: 'listen', bind, port })).toThrow(RangeError);
+    expect(() => encodeListen({ kind: 'listen', bind, port })).toThrow(
+      new RangeError(`not a place to listen on: ${bind} ${port}`),
+    );
     expect(decodeListen(fields(bind, port))).toEqual({ ok: false, reason: 'malformed' });
   });
 
@@ -87,7 +89,14 @@ describe('the request INCOMING (spec streams 6.3)', () => {
     ['fe80::1%eth0', 80],
     ['', 80],
   ])('may not name the source %s %i', (host, port) => {
-    expect(() => encodeIncoming({ kind: 'incoming', listener: 0, host, port })).toThrow(RangeError);
+    expect(() => encodeIncoming({ kind: 'incoming', listener: 0, host, port })).toThrow(
+      new RangeError(`not a source: ${host} ${port}`),
+    );
     expect(decodeIncoming(fields(host, port, [0]))).toEqual({ ok: false, reason: 'malformed' });
+  });
+
+  it.each([-1, 65_536, 80.5, Number.NaN])('may not name port %d', (port) => {
+    const request = { kind: 'incoming', listener: 0, host: '192.0.2.1', port } as const;
+    expect(() => encodeIncoming(request)).toThrow(RangeError);
   });
 });
