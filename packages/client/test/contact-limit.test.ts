@@ -4,8 +4,16 @@ import { FakeTimers } from './fake-timers.js';
 
 const LIMIT_MS = 30_000;
 
-function setUp(limitMs = LIMIT_MS) {
-  const timers = new FakeTimers();
+/** Timers of which each may be cleared once, and only until it fires. */
+class StrictTimers extends FakeTimers {
+  override clear(timer: object): void {
+    const before = this.pending;
+    super.clear(timer);
+    expect(this.pending).toBe(before - 1);
+  }
+}
+
+function setUp(limitMs = LIMIT_MS, timers = new FakeTimers()) {
   const givenUp: string[] = [];
   const limit = new ContactLimit(limitMs, timers);
   const wait = (id: number): void =>
@@ -51,5 +59,20 @@ describe('local connections before first contact (spec outage 8)', () => {
     wait(2);
     limit.leave(1);
     expect([givenUp.length, timers.pending]).toEqual([1, 1]);
+  });
+
+  it('are forgotten when they are given up, end, or need not wait any more', async () => {
+    const { timers, limit, wait } = setUp(LIMIT_MS, new StrictTimers());
+    for (const id of [1, 2, 3]) wait(id);
+    limit.leave(1);
+    limit.leave(1);
+    limit.end();
+    limit.end();
+    limit.leave(2);
+    wait(4);
+    await timers.runTo(LIMIT_MS);
+    limit.leave(4);
+    limit.end();
+    expect(timers.pending).toBe(0);
   });
 });
