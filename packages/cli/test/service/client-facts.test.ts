@@ -66,3 +66,28 @@ it.each([
   );
   expect(() => clientFacts(file, false)).not.toThrow();
 });
+
+it('a service knows the ports on which its client listens, and none of the relay', () => {
+  const forwards = [
+    'local_forwards = ["8080:localhost:80", "/run/app.sock:localhost:80"]',
+    'dynamic_forwards = ["1080"]',
+    'udp_forwards = ["53:localhost:53"]',
+    'reverse_forwards = ["443:localhost:80"]',
+  ];
+  const file = configWith('client.key', forwards.join('\n'));
+  const { ports, secrets, file: named } = clientFacts(file, true);
+  expect(ports.toSorted((a, b) => a - b)).toEqual([53, 1080, 8080]);
+  expect([named, secrets]).toEqual([file, [path.join(directory, 'client.key')]]);
+});
+
+it('a service knows both key files of its client, wherever they are', () => {
+  const file = configWith(
+    'client.key',
+    'preshared_key_file = "keys/client.psk"\ndynamic_forwards = ["1080"]',
+  );
+  mkdirSync(path.join(directory, 'keys'));
+  writeKeyFile(path.join(directory, 'keys', 'client.psk'), KEY);
+  expect(clientFacts(file, false).secrets).toEqual(
+    ['client.key', 'keys/client.psk'].map((name) => path.join(directory, name)),
+  );
+});

@@ -91,6 +91,39 @@ describe('installing a service', () => {
     expect(hint({ script: '/root/underpass.js' })).toContain('sudo npm install -g');
   });
 
+  it.each([
+    '/home/ada/underpass.js',
+    '/root/underpass.js',
+    '/run/user/1000/u.js',
+    '/tmp/u.js',
+    '/var/tmp/u.js',
+  ])('is refused for %s, which is in a directory that the sandbox empties', (script) => {
+    expect(scene({ script }).install).toThrow(
+      `underpass is at ${script}, which a service of the system cannot read`,
+    );
+  });
+
+  it('is refused if nobody else may enter a directory above the program', () => {
+    const above = mkdtempSync(path.join(process.cwd(), 'node_modules', '.underpass-'));
+    onTestFinished(() => rmSync(above, { recursive: true }));
+    const script = path.join(above, 'bin', 'underpass.js');
+    mkdirSync(path.dirname(script));
+    writeFileSync(script, '');
+    chmodSync(above, 0o700);
+    expect(scene({ script }).install).toThrow(`underpass is at ${script}`);
+  });
+
+  it('says which file cannot be written or removed, and why', () => {
+    const { install, unit } = scene();
+    mkdirSync(unit, { recursive: true });
+    expect(install).toThrow(`cannot write ${unit}: `);
+    const own = scene();
+    own.install();
+    rmSync(own.unit);
+    mkdirSync(own.unit);
+    expect(own.uninstall).toThrow(`cannot remove ${own.unit}: `);
+  });
+
   it('is refused if the sandbox or the mode hides the program from the service', () => {
     const hidden = '/root/.nvm/versions/node/v24/bin/node';
     expect(scene({ node: hidden }).install).toThrow(

@@ -19,6 +19,81 @@ const client = {
 const unitOf = (plan: ReturnType<typeof planInstall>) => plan.files.at(-1)?.text.split('\n') ?? [];
 
 describe("the system's relay", () => {
+  // Each line grants or refuses the service something, and a unit that lacks one still works.
+  it('has exactly this unit', () => {
+    expect(planInstall(relay, false, machine).files.at(-1)?.text).toBe(`\
+# Written by underpass service install. Changes belong in a drop-in: systemctl edit NAME
+[Unit]
+Description=Underpass relay
+Documentation=man:underpass-relay(1)
+Wants=network-online.target
+After=network-online.target
+
+[Service]
+Type=notify
+# Without the optional package koffi, systemd-notify reports for the program, as a process of its own.
+NotifyAccess=all
+ExecStart=/usr/bin/node "/opt/under pass/underpass.js" relay
+ExecReload=/bin/kill -HUP $MAINPID
+WatchdogSec=60
+TimeoutStopSec=10
+Restart=on-failure
+RestartSec=2
+# A wrong config stays wrong: don't restart.
+RestartPreventExitStatus=2 3
+LimitNOFILE=65536
+SyslogIdentifier=underpass
+User=underpass
+StateDirectory=underpass
+StateDirectoryMode=0700
+RuntimeDirectory=underpass
+RuntimeDirectoryMode=0700
+
+AmbientCapabilities=
+CapabilityBoundingSet=
+DevicePolicy=closed
+KeyringMode=private
+PrivateDevices=yes
+PrivateMounts=yes
+PrivateTmp=yes
+PrivateUsers=yes
+ProcSubset=pid
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHome=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectProc=invisible
+ProtectSystem=strict
+RemoveIPC=yes
+NoNewPrivileges=yes
+LockPersonality=yes
+RestrictAddressFamilies=AF_INET AF_INET6 AF_NETLINK AF_UNIX
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged @resources
+SystemCallErrorNumber=EPERM
+UMask=0077
+
+[Install]
+WantedBy=multi-user.target
+`);
+  });
+
+  it('has its files described to the user: whose they are, where, and how to work on them', () => {
+    const { unit, notes } = planInstall(relay, false, machine);
+    expect([unit, ...notes]).toEqual([
+      'underpass-relay',
+      'The relay runs as the user underpass. Its files are in /var/lib/underpass/.config/underpass.',
+      'Run commands on them as that user: sudo -u underpass underpass …',
+    ]);
+  });
+
   it('runs as a user of its own, whom systemd-sysusers creates first', () => {
     const plan = planInstall(relay, false, machine);
     expect(plan.files.map(({ path }) => path)).toEqual([
@@ -68,7 +143,10 @@ describe("the system's relay", () => {
 
   it('cannot have its config elsewhere', () => {
     expect(() => planInstall({ ...relay, config: '/etc/relay.toml' }, false, machine)).toThrow(
-      'has its config in /var/lib/underpass',
+      expect.objectContaining({
+        message: expect.stringContaining('has its config in /var/lib/underpass'),
+        hint: expect.stringMatching(/leave --config out .* --user/),
+      }),
     );
   });
 });
@@ -85,7 +163,9 @@ describe("the system's client", () => {
         'CapabilityBoundingSet=',
       ]),
     );
-    expect(lines.find((line) => line.startsWith('ExecStart='))).toMatch(/ client --config %d\/home\.toml$/);
+    expect(lines).toContain(
+      'ExecStart=/usr/bin/node "/opt/under pass/underpass.js" client --config %d/home.toml',
+    );
   });
 
   it('is a unit of the system, whose start the user asks for', () => {
@@ -197,7 +277,9 @@ it.each([
     expect(notes.length > 0).toBe(isLeft);
     expect(commands.some((command) => command.startsWith('rm -r /var/lib/underpass'))).toBe(isLeft);
     expect(files.some((file) => file.endsWith('sysusers.d/underpass.conf'))).toBe(isLeft);
-    expect(commands[0]).toMatch(isUser ? /^systemctl --user stop / : /^systemctl stop /);
+    const unit = `underpass-${role.kind === 'relay' ? 'relay' : 'client-home'}`;
+    const systemctl = isUser ? 'systemctl --user' : 'systemctl';
+    expect(commands.slice(0, 2)).toEqual([`${systemctl} stop ${unit}`, `${systemctl} daemon-reload`]);
   },
 );
 
