@@ -1,20 +1,31 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { request as httpRequest } from 'node:http';
+import { request as httpRequest, type RequestListener, type ServerOptions } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { type Log, silentLog } from '@underpass/runtime';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { ListenAddress } from '../../src/host-port.js';
 import {
   MAX_METRIC_ERROR_CODES,
   MAX_METRIC_PEERS,
   MAX_METRICS_CONNECTIONS,
+  METRICS_REQUEST_TIMEOUT_MS,
 } from '../../src/metrics/metrics-limits.js';
 import { MetricsRegistry, OTHER_PEERS } from '../../src/metrics/metrics-registry.js';
 import { MetricsServer } from '../../src/metrics/metrics-server.js';
 import { StreamCounts } from '../../src/metrics/stream-counts.js';
 import { recordingLog } from '../commands/recording-log.js';
 import { aClient, aPeer, aRelay } from '../control/reports.js';
+
+const settings = vi.hoisted((): object[] => []);
+vi.mock('node:http', async (original) => {
+  const http = await original<typeof import('node:http')>();
+  const createServer = (options: ServerOptions, listener: RequestListener) => {
+    settings.push(options);
+    return http.createServer(options, listener);
+  };
+  return { ...http, createServer };
+});
 
 /** The lines of our own metrics. */
 async function linesOf(report = aRelay(), counts = new StreamCounts()): Promise<string[]> {
@@ -284,6 +295,23 @@ describe('the metrics port', () => {
     socket.resume();
     server.close();
     await ended;
+  });
+
+  it('does not keep the process alive', async () => {
+    const servers = () => process.getActiveResourcesInfo().filter((name) => name === 'TCPServerWrap').length;
+    const before = servers();
+    await open();
+    expect(servers()).toBe(before);
+  });
+
+  it('gives a request a limited time, so that nobody keeps one of the few connections', async () => {
+    await open();
+    const { connectionsCheckingInterval = 0, ...limits } = settings.at(-1) as ServerOptions;
+    expect(limits).toEqual({
+      headersTimeout: METRICS_REQUEST_TIMEOUT_MS,
+      requestTimeout: METRICS_REQUEST_TIMEOUT_MS,
+    });
+    expect(connectionsCheckingInterval).toBeLessThan(METRICS_REQUEST_TIMEOUT_MS);
   });
 
   it('keeps no connection after an answer, because there are few', async () => {
