@@ -2,10 +2,11 @@
 //
 //   node scripts/measure-bulk.mjs [--seconds 60] [--upload]
 //
-// One client downloads through a relay over loopback. After ten seconds everything that can go is collected in both, and at
-// the end again: 'held' is the memory that is left, of the heap and of buffers. 'Late' is by how much a timer of a
-// millisecond comes too late, between the two. Needs a machine with nothing else to do. Exit code: 0 printed, 2 not
-// built or wrong arguments.
+// One client downloads through a relay over loopback. Every ten seconds everything that can go is collected in both: what
+// is left is the heap, and buffers beside it. Buffers hold what is under way at that moment, so they come and go; a heap
+// that stands still after the first ten seconds is one that nothing leaks into. 'Late' is by how much a timer of a
+// millisecond comes too late, after the first ten seconds. Needs a machine with nothing else to do. Exit code: 0 printed,
+// 2 not built or wrong arguments.
 
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -19,10 +20,11 @@ import { TunnelPrograms } from './measuring/tunnel-programs.mjs';
 
 const BUNDLE = fileURLToPath(new URL('../packages/cli/bundle/main-relay.cjs', import.meta.url));
 const BLOCK = Buffer.alloc(256 * 1024);
-const WARM_UP_SECONDS = 10;
+/** Between two readings; the first of them ends the warm-up. */
+const READING_SECONDS = 10;
 const MEBIBYTE = 1024 * 1024;
 
-/** On SIGUSR2 a process says how late its event loop was since the last time, and what it holds. */
+/** On SIGUSR2 a process says how late its event loop was since the first time, and what it holds. */
 const PROBE = `
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setFlagsFromString } from 'node:v8';
@@ -30,6 +32,7 @@ import { runInNewContext } from 'node:vm';
 const RESOLUTION_MS = 1;
 const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
 delay.enable();
+let warm = false;
 process.on('SIGUSR2', () => {
   const late = (percentile) => Math.max(0, delay.percentile(percentile) / 1e6 - RESOLUTION_MS);
   const [p50, p99, most] = [late(50), late(99), late(100)];
@@ -37,8 +40,9 @@ process.on('SIGUSR2', () => {
   const collect = runInNewContext('gc');
   for (let i = 0; i < 5; i++) collect();
   const { heapUsed, external } = process.memoryUsage();
-  console.error(JSON.stringify({ event: 'probe', heldBytes: heapUsed + external, p50, p99, most }));
-  delay.reset();
+  console.error(JSON.stringify({ event: 'probe', heapUsed, external, p50, p99, most }));
+  if (!warm) delay.reset();
+  warm = true;
 });`;
 
 if (!existsSync(BUNDLE)) fail('the program is not built: run npm run build first');
@@ -60,7 +64,7 @@ function readArguments() {
     upload: { type: 'boolean', default: false },
   });
   const seconds = Number(values.seconds);
-  if (!(seconds > WARM_UP_SECONDS)) fail(`seconds is a number above ${WARM_UP_SECONDS}`);
+  if (!(seconds >= 2 * READING_SECONDS)) fail(`seconds is a number, at least ${2 * READING_SECONDS}`);
   return { seconds, upload: values.upload };
 }
 
@@ -81,24 +85,31 @@ async function main() {
   const socket = connect({ port: tunnel.port, host: '127.0.0.1' });
   carry(socket, upload ? 'write' : 'read', counted);
 
-  await pause(WARM_UP_SECONDS * 1000);
-  const first = await probeAll(tunnel.processes);
-  const [bytes, from] = [counted.bytes, performance.now()];
-  await pause((seconds - WARM_UP_SECONDS) * 1000);
+  const readings = [];
+  let [bytes, from] = [0, 0];
+  for (let at = READING_SECONDS; at <= seconds; at += READING_SECONDS) {
+    await pause(READING_SECONDS * 1000);
+    readings.push(await probeAll(tunnel.processes));
+    if (readings.length === 1) [bytes, from] = [counted.bytes, performance.now()];
+  }
   const rate = ((counted.bytes - bytes) * 1000) / (performance.now() - from);
-  const last = await probeAll(tunnel.processes);
   socket.destroy();
   target.close();
 
   process.stdout.write(`${(rate / 1e6).toFixed(0)} MB/s ${upload ? 'up' : 'down'}\n`);
-  for (const name of Object.keys(last)) {
-    const { heldBytes, p50, p99, most } = last[name];
-    const held = [first[name].heldBytes, heldBytes].map((bytes) => (bytes / MEBIBYTE).toFixed(1));
-    const late = `late p50 ${p50.toFixed(1)}, p99 ${p99.toFixed(1)}, at most ${most.toFixed(1)} ms`;
+  for (const name of Object.keys(tunnel.processes)) {
+    const ofProcess = readings.map((reading) => reading[name]);
+    const [heap, buffers] = ['heapUsed', 'external'].map((kind) => mebibytes(ofProcess, kind));
+    const { p50, p99, most } = ofProcess.at(-1);
+    process.stdout.write(`${name}, every ${READING_SECONDS} s: heap ${heap} MiB; buffers ${buffers} MiB\n`);
     process.stdout.write(
-      `${name}: held ${held[0]} MiB after ${WARM_UP_SECONDS} s, ${held[1]} at the end; ${late}\n`,
+      `${name}: late p50 ${p50.toFixed(1)}, p99 ${p99.toFixed(1)}, at most ${most.toFixed(1)} ms\n`,
     );
   }
+}
+
+function mebibytes(readings, kind) {
+  return readings.map((reading) => (reading[kind] / MEBIBYTE).toFixed(1)).join(' ');
 }
 
 async function startTunnel(targetPort) {
