@@ -46,7 +46,8 @@ describe.each(KINDS)('a flow %s', (kind, begin) => {
     await settled();
     expect(stream.written[0]).toBe(byteOf('not-allowed'));
     expect(parts.sockets.map(({ isClosed }) => isClosed)).toEqual([true]);
-    expect([parts.heard.length, parts.timers.pending]).toEqual([1, 0]);
+    expect(parts.heard).toEqual([expect.stringMatching(/^not-allowed: .* rule/)]);
+    expect(parts.timers.pending).toBe(0);
   });
 
   it('whose peer gives up meanwhile is over, and its socket is closed', async () => {
@@ -93,6 +94,35 @@ describe('a flow to a name', () => {
       "timed-out: slow.example did not resolve within 10 s: check this machine's DNS",
     ]);
     expect(parts.timers.pending).toBe(0);
+  });
+
+  it('is refused once, with the reason, when its name leads nowhere or where no rule permits (spec forwarding 3.4)', async () => {
+    const answers: Record<string, readonly string[]> = { 'no.example': [], 'db.example': ['10.0.0.1'] };
+    const parts = setUp(['*:53/udp'], { resolve: async (name) => answers[name] ?? [] });
+    for (const name of Object.keys(answers)) {
+      const { stream } = parts.accept(name, 53);
+      await settled();
+      await settled();
+      expect(stream.written.length).toBe(1);
+    }
+    expect(parts.heard).toEqual([
+      "name-not-found: no.example does not resolve here: check the name and this machine's DNS",
+      expect.stringMatching('^not-allowed: db.example resolves to 10.0.0.1'),
+    ]);
+  });
+
+  it('tries six of its addresses, the families in turn (spec forwarding 2.4)', async () => {
+    const tried: string[] = [];
+    const failure = (address: string) => {
+      tried.push(address);
+      return Object.assign(new Error('no route'), { code: 'ENETUNREACH' });
+    };
+    const ip6 = [1, 2, 3, 4].map((n) => `2600::${n}`);
+    const ip4 = [1, 2, 3, 4].map((n) => `9.9.9.${n}`);
+    const parts = setUp(['*:53/udp'], { failure, resolve: async () => [...ip6, ...ip4] });
+    parts.accept('dns.example', 53);
+    for (let turn = 0; turn < 10; turn++) await settled();
+    expect(tried).toEqual(['2600::1', '9.9.9.1', '2600::2', '9.9.9.2', '2600::3', '9.9.9.3']);
   });
 
   it('stops waiting when the name is known, with or without addresses', async () => {

@@ -55,9 +55,26 @@ describe('a flow at the client', () => {
   it('sends them with the request if the relay has sent messages before', () => {
     const known = new FakeStream();
     known.peerKnowsDatagrams = true;
-    const { flow, stream } = setUp(known);
+    const { flow, stream, answer } = setUp(known);
     flow.send(bytes('one'));
     expect(sent(stream)).toEqual(['one']);
+    answer('opened');
+    expect(sent(stream)).toEqual(['one']);
+  });
+
+  it('sends each message at the time of now, also one that has waited', () => {
+    const { flow, stream, answer, clock } = setUp();
+    const times: number[] = [];
+    stream.sendDatagram = (now) => {
+      times.push(now);
+      return 'queued';
+    };
+    flow.send(bytes('waits'));
+    clock.now += 100;
+    answer('opened');
+    clock.now += 100;
+    flow.send(bytes('more'));
+    expect(times).toEqual([clock.now - 100, clock.now]);
   });
 
   it('keeps the newest messages while it waits, and none for too long', () => {

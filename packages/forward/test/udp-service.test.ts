@@ -168,6 +168,20 @@ describe('a flow at the relay', () => {
     expect(takeWakes()).toBe(0);
   });
 
+  it('sends each message to the peer at the time at which it arrives', async () => {
+    const { accept, sockets, timers } = setUp(['192.0.2.9:53/udp']);
+    const { stream } = accept('192.0.2.9', 53);
+    await settled();
+    const times: number[] = [];
+    stream.sendDatagram = (now) => {
+      times.push(now);
+      return 'queued';
+    };
+    timers.advance(70);
+    sockets[0]?.arrive('answer');
+    expect(times).toEqual([70]);
+  });
+
   it('drops what exceeds the limit of its peer, in each direction, and counts it in neither', async () => {
     const upTo = (limit: number) => ({ takeMessage: (length: number) => length <= limit });
     const limit = { fromPeer: upTo(3), toPeer: upTo(5) } as unknown as RateLimit;
