@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
-import { StreamErrorCode } from '@underpass/protocol';
+import { StreamErrorCode, TurnoverSet } from '@underpass/protocol';
 import { describe, expect, it } from 'vitest';
 import { DescriptorGuard } from '../src/descriptor-guard.js';
 import { DialQueue } from '../src/dial-queue.js';
@@ -47,7 +47,7 @@ function setUp({ hasRoom = true, mayDial = true } = {}) {
       canOpen: () => hasRoom,
     }),
   };
-  const open = new Set<DialService>();
+  const open = new TurnoverSet<DialService>();
   const shared = {
     queue,
     timers,
