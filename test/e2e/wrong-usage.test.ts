@@ -25,7 +25,7 @@ describe('an invalid command line causes code 2 and one line', () => {
     ],
     [
       ['client'],
-      "underpass: no relay is given: give the link of an invite, a saved relay's name, --config FILE, or --relay, --relay-key and --key",
+      'underpass: no relay is given: give the name of a saved relay, the link of an invite, --config FILE, or --relay, --relay-key and --key',
     ],
     [
       ['client', '--relay', 'localhost:1', '--key', 'x'],

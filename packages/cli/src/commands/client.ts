@@ -13,7 +13,7 @@ import type { Log, SocketKind, SuiteName } from '@underpass/runtime';
 import { usageError } from '../cli-error.js';
 import { type ClientConfig, loadClientConfig } from '../config/client-config.js';
 import { configVersion } from '../config/config-watch.js';
-import type { SavedRelay } from '../config/saved-relays.js';
+import { noRelayGiven, type SavedRelay } from '../config/saved-relays.js';
 import { requireDistinctPlaces } from '../distinct-places.js';
 import type { HostPort, ListenAddress } from '../host-port.js';
 import type { InspectPort } from '../inspect/open-inspector.js';
@@ -147,14 +147,12 @@ export function clientConfigFrom(flags: ClientFlags, fromFile?: ClientConfig): C
     const missing = Object.entries({ '--relay': relay, '--relay-key': relayKey, '--key': key })
       .filter(([, value]) => value === undefined)
       .map(([name]) => name);
-    const isBare = missing.length === 3;
+    if (missing.length === 3) {
+      throw noRelayGiven('the link of an invite, --config FILE, or --relay, --relay-key and --key');
+    }
     throw usageError(
-      isBare
-        ? 'no relay is given'
-        : `${missing.join(' and ')} ${missing.length === 1 ? 'is' : 'are'} missing`,
-      isBare
-        ? "give the link of an invite, a saved relay's name, --config FILE, or --relay, --relay-key and --key"
-        : 'give --config FILE, or --relay HOST:PORT, --relay-key PUBLIC_KEY and --key FILE',
+      `${missing.join(' and ')} ${missing.length === 1 ? 'is' : 'are'} missing`,
+      'give --config FILE, or --relay HOST:PORT, --relay-key PUBLIC_KEY and --key FILE',
     );
   }
   const privateKey = readPrivateKeyFile(key);

@@ -6,7 +6,7 @@ import type { Target } from '@underpass/forward';
 import { monotonicMs, probePort, unixTimeMs } from '@underpass/runtime';
 import { CliError, usageError } from '../cli-error.js';
 import type { ClientConfig } from '../config/client-config.js';
-import { savedRelay } from '../config/saved-relays.js';
+import { noRelayGiven, savedRelay } from '../config/saved-relays.js';
 import { examine } from '../doctor/examine.js';
 import { openPatient } from '../doctor/patient.js';
 import { found, passed, type StepResult } from '../doctor/step.js';
@@ -55,10 +55,7 @@ async function* steps(
     throw usageError("a relay's name cannot be combined with other options for it", 'give one or the other');
   }
   if (name === undefined && given === undefined) {
-    throw usageError(
-      'no relay is given',
-      "give a saved relay's name, --config FILE, or --relay, --relay-key and --key",
-    );
+    throw noRelayGiven('--config FILE, or --relay, --relay-key and --key');
   }
   const file = name === undefined ? flags.config : savedRelay(name).file;
   let config: ClientConfig;

@@ -128,6 +128,20 @@ preshared_key_file = "${name}.psk"
 `;
 }
 
+/** How many names a message lists. */
+const MAX_NAMED = 8;
+
+/** A command needs a relay, and none is given.
+ *  @param others  the other ways to give one */
+export function noRelayGiven(others: string, directory = savedRelaysDirectory()): CliError {
+  const names = savedNames(directory);
+  const named = [...names.slice(0, MAX_NAMED), ...(names.length > MAX_NAMED ? ['…'] : [])].join(', ');
+  return usageError(
+    'no relay is given',
+    `give the name of a saved relay${names.length === 0 ? '' : ` (${named})`}, ${others}`,
+  );
+}
+
 /** The names of all saved relays, in order. */
 export function savedNames(directory = savedRelaysDirectory()): string[] {
   if (!existsSync(directory)) return [];

@@ -25,7 +25,7 @@ function relayLines(report: RelayReport, peers: readonly MeasuredPeer[]): string
   const others =
     peersNotListed === 0 ? [] : [`  and ${peersNotListed} more peers (underpass status --json lists 1024)`];
   return [
-    `relay ${name}: listening on UDP ${listen}, ${connected} of ${peersConfigured} peers connected`,
+    `${name === 'relay' ? '' : 'relay '}${name}: listening on UDP ${listen}, ${connected} of ${peersConfigured} peers connected`,
     `  config ${config}, ${processText(report)}`,
     ...table(peers.map((peer) => [peer.name, ...peerCells(peer)])),
     ...others,

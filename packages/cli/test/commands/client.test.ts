@@ -322,7 +322,7 @@ describe('a client without a config file', () => {
   });
 
   it.each<[string, () => ClientFlags, string, string]>([
-    ['nothing', () => ({}), 'no relay is given', 'give the link of an invite'],
+    ['nothing', () => ({}), 'no relay is given', 'the link of an invite'],
     [
       'no --key',
       () => ({ ...byOptions(), key: undefined as never }),

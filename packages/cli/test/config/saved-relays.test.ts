@@ -6,6 +6,7 @@ import { loadClientConfig } from '../../src/config/client-config.js';
 import {
   forgetKeyForEnrolment,
   keyForEnrolment,
+  noRelayGiven,
   savedRelay,
   savedRelayWithKey,
   saveRelay,
@@ -100,6 +101,17 @@ describe('a saved relay', () => {
     writeFileSync(path.join(directory, 'other.toml'), 'relay_public_key = "x"\n');
     expect(savedRelayWithKey(link.relayPublicKey, directory)?.name).toBe('vps');
     expect(savedRelayWithKey(new Uint8Array(32), directory)).toBeUndefined();
+  });
+
+  it('is listed, with the first others, when none is given', () => {
+    const hint = () => noRelayGiven('or --config FILE', directory).hint;
+    expect(hint()).toBe('give the name of a saved relay, or --config FILE');
+    save('vps');
+    expect(hint()).toBe('give the name of a saved relay (vps), or --config FILE');
+    for (let i = 1; i < 8; i++) save(`other-${i}`);
+    expect(hint()).toContain(' (other-1, other-2, other-3, other-4, other-5, other-6, other-7, vps), ');
+    save('zoo');
+    expect(hint()).toContain(', vps, …), ');
   });
 
   it('that is not known is refused, with those that are', () => {

@@ -30,12 +30,16 @@ describe('the status of a relay', () => {
       }),
     ];
     expect(statusLines(aRelay({ peers, streams: [stream(1)] }), before)).toEqual([
-      'relay relay: listening on UDP 0.0.0.0:51820, 2 of 2 peers connected',
+      'relay: listening on UDP 0.0.0.0:51820, 2 of 2 peers connected',
       '  config /etc/underpass/relay.toml, pid 4242, up 60 min, native socket, suite sodium, version 0.1.0',
       '  laptop  connected            203.0.113.7:4242  12 ms  0.5 % lost  out 2.0 MiB/s  in 200 B/s  1 stream',
       '  phone   no answer for 3 min  203.0.113.7:4242  20 ms  0.5 % lost                             0 streams',
       '  laptop → localhost:80 (127.0.0.1:80)  open 5.0 s',
     ]);
+  });
+
+  it('says the kind before a name, unless the name says it', () => {
+    expect(statusLines(aRelay({ name: 'vps' }))[0]).toMatch(/^relay vps: listening/);
   });
 
   it.each([

@@ -91,7 +91,7 @@ describe('the view of status --watch', () => {
     history.add([now], [before]);
     const lines = watchLines({ reports: [now], problems: [] }, [before], history, '12:00:00', size);
     expect(lines[0]).toBe('underpass status, 12:00:00 (q quits)');
-    expect(lines[2]).toMatch(/^relay relay: listening/);
+    expect(lines[2]).toMatch(/^relay: listening/);
     expect(lines[3]).toMatch(/^ {2}out +█ 2\.0 KiB\/s$/);
     expect(lines[4]).toMatch(/^ {2}in {2} +▁ 0 B\/s$/);
   });
