@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { encodeProxyHeader, type LocalEnd, type LocalForward, SocketWatch } from '@underpass/forward';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import type { Carrier } from '../src/carrier.js';
 import { LocalForwarding } from '../src/local-forwarding.js';
 import { FakeStream } from './fake-stream.js';
@@ -66,7 +66,7 @@ it('a local forward has each program carried to its target, under the name of th
     addresses: [{ address: '127.0.0.1', port: expect.any(Number) }],
   });
   const { localPort } = await program();
-  await expect.poll(() => carried).toHaveLength(1);
+  await vi.waitFor(() => expect(carried).toHaveLength(1));
   const [first] = carried as [Carried];
   expect([first.end.socket, first.target]).toEqual([admitted[0], SPEC.target]);
   expect(first.nameOf()).toBe(`127.0.0.1 port ${localPort}`);
@@ -76,7 +76,7 @@ it('a local forward has each program carried to its target, under the name of th
 it('a local forward sends the header with the address of the program only if it says so (spec forwarding 2.8)', async () => {
   const { bound, carried, program } = await setUp({ proxyProtocol: true });
   const { localPort } = await program();
-  await expect.poll(() => carried).toHaveLength(1);
+  await vi.waitFor(() => expect(carried).toHaveLength(1));
   const from = { address: '127.0.0.1', port: localPort as number };
   const header = encodeProxyHeader(from, bound.addresses[0]);
   expect(firstBytesOf(carried[0] as Carried).subarray(-header.length)).toEqual(Buffer.from(header));
@@ -96,14 +96,14 @@ it('a local forward of a unix socket calls its programs by it', async () => {
   const { bound, carried, program } = await setUp({ place: { path: file } });
   expect(bound).toMatchObject({ addresses: [], path: file });
   await program();
-  await expect.poll(() => carried).toHaveLength(1);
+  await vi.waitFor(() => expect(carried).toHaveLength(1));
   expect(carried[0]?.nameOf()).toBe(`unix:${file}`);
 });
 
 it('a local forward that is closed accepts no more programs, and leaves those it has alone', async () => {
   const { forwarding, carried, program } = await setUp();
   const socket = await program();
-  await expect.poll(() => carried).toHaveLength(1);
+  await vi.waitFor(() => expect(carried).toHaveLength(1));
   forwarding.close();
   await expect(program()).rejects.toMatchObject({ code: 'ECONNREFUSED' });
   expect(socket.destroyed).toBe(false);

@@ -27,6 +27,7 @@ vi.mock('@underpass/runtime', async (importOriginal) => {
   };
 });
 vi.mock('../src/client.js', async () => ({
+  // biome-ignore lint/suspicious/noThenProperty: what has every method must not look like a promise
   RunningClient: (await import('./played-part.js')).played('client', { then: undefined }),
 }));
 
