@@ -82,6 +82,29 @@ describe('the report of a probe (spec probe 2)', () => {
   it('shows nothing that a terminal would obey', () => {
     const bytes = encodeProbeReport({ ...REPORT, name: 'a\u001b[2J' });
     expect(decodeProbeReport(bytes)).toMatchObject({ value: { name: 'a?[2J' } });
+    const edges = encodeProbeReport({ ...REPORT, name: '\u001f ~\u007f' });
+    expect(decodeProbeReport(edges)).toMatchObject({ value: { name: '? ~?' } });
+  });
+
+  it('has whole numbers and texts of at most 255 bytes, whatever the relay is called', () => {
+    const long = { address: 'a'.repeat(256), name: 'n'.repeat(300) };
+    const bytes = encodeProbeReport({ ...REPORT, clockMs: 1.6, ...long });
+    expect(bytes.length).toBe(MAX_REPORT_BYTES);
+    expect(decodeProbeReport(bytes)).toMatchObject({
+      value: { clockMs: 2, address: 'a'.repeat(255), name: 'n'.repeat(255) },
+    });
+    const foreign = decodeProbeReport(encodeProbeReport({ ...REPORT, name: 'Zoë' }));
+    expect(foreign).toMatchObject({ value: { name: expect.stringMatching(/^Zo[ -~]$/) } });
+  });
+
+  it('is read from within a larger buffer', () => {
+    const bytes = encodeProbeReport(REPORT);
+    const buffer = Uint8Array.of(1, 2, 3, ...bytes);
+    expect(decodeProbeReport(buffer.subarray(3))).toEqual({
+      ok: true,
+      value: REPORT,
+      bytesRead: bytes.length,
+    });
   });
 });
 
