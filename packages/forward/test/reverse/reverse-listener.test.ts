@@ -85,6 +85,33 @@ describe('a listener', () => {
     expect(listeners.open).toEqual([]);
   });
 
+  it('waits for the ports that were asked for before, whatever becomes of them (spec reverse 4)', async () => {
+    const { request, failures, places, bind, heard } = setUp('*');
+    failures.push('later', error('cannot-bind'));
+    for (const port of [8001, 8002, 8003]) request('localhost', port);
+    await settled();
+    expect(places.map((place) => 'port' in place && place.port)).toEqual([8001]);
+    bind();
+    for (let turns = 0; turns < 5; turns++) await settled();
+    expect(places.map((place) => 'port' in place && place.port)).toEqual([8001, 8002, 8003]);
+    expect(heard).toEqual([
+      'listening: localhost 8001, 127.0.0.1, 0',
+      'listening: localhost 8003, 127.0.0.1, 0',
+    ]);
+  });
+
+  it('is closed as soon as it listens if its peer has ended meanwhile', async () => {
+    const { request, failures, listeners, bind, isClosed, heard } = setUp('*');
+    failures.push('later');
+    const { stream } = request('localhost', 8001);
+    await settled();
+    await listeners.close('the relay stops');
+    expect(isClosed()).toBe(false);
+    bind();
+    for (let turns = 0; turns < 5; turns++) await settled();
+    expect([isClosed(), heard, listeners.open, stream.written.length]).toEqual([true, [], [], 0]);
+  });
+
   it('tries the next port only when one is in use', async () => {
     const { ask, failures, places } = setUp('8000-8003');
     failures.push(error('address-in-use'), error('permission-denied'));
