@@ -66,7 +66,7 @@ async function removeStale(path: string, cause: unknown): Promise<void> {
       { cause },
     );
   }
-  if (await answers(path)) throw bindError(`unix socket ${path}`, cause);
+  if (await answers(path)) throw openError(path, cause);
   // Another program may have replaced it while we asked.
   const after = lstatSync(path, { throwIfNoEntry: false });
   if (after !== undefined && after.ino === before.ino && after.dev === before.dev) unlinkSync(path);
@@ -89,6 +89,13 @@ function answers(path: string): Promise<boolean> {
 
 function openError(path: string, cause: unknown): UnderpassError {
   switch (codeOf(path, cause)) {
+    case 'EADDRINUSE':
+      return new UnderpassError(
+        'address-in-use',
+        `unix socket ${path} is in use by another program`,
+        'choose another path, or stop that program',
+        { cause },
+      );
     case 'ENOENT':
     case 'ENOTDIR':
       return new UnderpassError(
@@ -99,6 +106,7 @@ function openError(path: string, cause: unknown): UnderpassError {
       );
     case 'EACCES':
     case 'EPERM':
+    case 'EROFS':
       return new UnderpassError(
         'permission-denied',
         `unix socket ${path} cannot be created: this user may not write to its directory`,

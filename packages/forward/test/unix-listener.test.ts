@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import fs, {
   chmodSync,
   existsSync,
+  lstatSync,
   mkdtempSync,
   renameSync,
   rmSync,
@@ -96,10 +97,12 @@ describe('a listener on a unix socket', () => {
     onTestFinished(() => void other.close());
     await once(other, 'listening');
     const error = await errorOf(listenUnix(path, () => undefined));
-    expect([error.code, error.message]).toEqual([
-      'address-in-use',
-      `unix socket ${path} is in use by another program`,
-    ]);
+    expect(error).toMatchObject({
+      code: 'address-in-use',
+      message: `unix socket ${path} is in use by another program`,
+      hint: 'choose another path, or stop that program',
+      cause: { code: 'EADDRINUSE' },
+    });
     expect(existsSync(path)).toBe(true);
   });
 
@@ -110,12 +113,26 @@ describe('a listener on a unix socket', () => {
     const path = join(directory(), 'a.sock');
     create(path);
     const error = await errorOf(listenUnix(path, () => undefined));
-    expect(error.message).toBe(`${path} exists and is not a socket`);
+    expect(error).toMatchObject({
+      code: 'address-in-use',
+      message: `${path} exists and is not a socket`,
+      hint: 'choose another path, or remove it',
+      cause: { code: 'EADDRINUSE' },
+    });
+    expect(lstatSync(path).isSocket()).toBe(false);
   });
 
   it('says what is wrong with the directory', async () => {
-    const missing = await errorOf(listenUnix(join(directory(), 'none', 'a.sock'), () => undefined));
-    expect(missing.message).toContain('its directory does not exist');
+    const file = join(directory(), 'file');
+    writeFileSync(file, '');
+    for (const path of [join(directory(), 'none', 'a.sock'), join(file, 'a.sock')]) {
+      expect(await errorOf(listenUnix(path, () => undefined))).toMatchObject({
+        code: 'cannot-bind',
+        message: `unix socket ${path} cannot be created: its directory does not exist`,
+        hint: 'create the directory first',
+        cause: { code: expect.stringMatching(/^(EACCES|ENOTDIR)$/) },
+      });
+    }
     if (process.getuid?.() === 0) return; // root may write everywhere
     const closed = directory();
     chmodSync(closed, 0o500);
@@ -171,7 +188,7 @@ describe('a listener on a unix socket', () => {
     await listenAt(path);
   });
 
-  it.each(['EACCES', 'EPERM'])('says that this user may not write there (%s)', async (code) => {
+  it.each(['EACCES', 'EPERM', 'EROFS'])('says that this user may not write there (%s)', async (code) => {
     const listen = vi.spyOn(Server.prototype, 'listen').mockImplementation(function (this: Server) {
       process.nextTick(() => this.emit('error', Object.assign(new Error(code), { code })));
       return this;
@@ -181,6 +198,7 @@ describe('a listener on a unix socket', () => {
     expect(await errorOf(listenUnix(path, () => undefined))).toMatchObject({
       code: 'permission-denied',
       message: `unix socket ${path} cannot be created: this user may not write to its directory`,
+      hint: 'choose another directory',
       cause: { code },
     });
     const missing = await errorOf(listenUnix(join(directory(), 'none', 'a.sock'), () => undefined));
