@@ -313,6 +313,24 @@ describe('closing a client', () => {
     await client.connected();
   });
 
+  it('waits for each part before the next, so that a listener at the relay still learns of its end', async () => {
+    const { client } = setUp();
+    const steps = ['forwards.close', 'driver.close', 'carrier.close'];
+    for (const [index, step] of steps.entries()) {
+      let finish = (): void => undefined;
+      stage.answers[step] = new Promise<void>((resolve) => {
+        finish = resolve;
+      });
+      if (index === 0) void client.close();
+      await vi.waitFor(() => expect(stage.calls.flat()).toContain(step));
+      const later = steps[index + 1];
+      await new Promise(setImmediate);
+      if (later !== undefined) expect(stage.calls.flat()).not.toContain(later);
+      finish();
+    }
+    await client.close();
+  });
+
   it('opens streams before it', () => {
     setUp();
     for (const part of ['carrier', 'incoming', 'forwards']) {
@@ -367,7 +385,10 @@ describe('a client', () => {
     const { client } = setUp();
     const tried = client.tryFlow({ host: 'localhost', port: 53, protocol: 'udp' });
     const [[, options]] = calls() as [[string, PlayedOptions]];
-    expect(options).toMatchObject({ request: { kind: 'udp', host: 'localhost', port: 53 } });
+    expect(options).toMatchObject({
+      request: { kind: 'udp', host: 'localhost', port: 53 },
+      from: 'this program',
+    });
     act(options);
     expect([await tried, ended]).toEqual([outcome, outcome === 'opened' ? ['ended'] : []]);
   });

@@ -325,7 +325,11 @@ describe('a visitor of a forward that this program serves', () => {
     expect(incoming.connections).toBe(MAX_CONNECTIONS);
     const refused = visit();
     expect(statusOf(refused)).toBe(byteOf('too-many-streams'));
-    expect(events.at(-1)).toMatchObject({ type: 'visitor-refused', status: 'too-many-streams' });
+    expect(events.at(-1)).toMatchObject({
+      type: 'visitor-refused',
+      status: 'too-many-streams',
+      advice: 'a visitor from 192.0.2.1 port 5 was reset: more than 1024 visitors are connected',
+    });
     await settled();
     visitors[0]?.handler.onReset?.(StreamErrorCode.cancelled);
     await settled();

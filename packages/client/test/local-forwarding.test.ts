@@ -89,6 +89,27 @@ it('a local forward does not carry a program that was not admitted', async () =>
   expect([admitted.length, carried.length]).toEqual([1, 0]);
 });
 
+it('a local forward resets a program for which the relay was not reached, or permits no stream', async () => {
+  const { carried, program } = await setUp();
+  const refused: string[] = [];
+  const link = {
+    tunnel: { attach: () => undefined, wake: () => undefined },
+    watch: new SocketWatch(new FakeTimers()),
+    observer: { onRefused: (status: string) => refused.push(status), onEnd: () => undefined },
+  };
+  const ends: ((end: LocalEnd) => void)[] = [(end) => end.giveUp(), (end) => end.open(undefined, link)];
+  for (const [index, fail] of ends.entries()) {
+    const socket = await program();
+    const failure = new Promise((resolve) => {
+      socket.on('error', ({ code }: NodeJS.ErrnoException) => resolve(code));
+    });
+    await vi.waitFor(() => expect(carried).toHaveLength(index + 1));
+    fail((carried[index] as Carried).end);
+    expect(await failure).toBe('ECONNRESET');
+  }
+  expect(refused).toEqual(['too-many-streams']);
+});
+
 it('a local forward of a unix socket calls its programs by it', async () => {
   const directory = mkdtempSync(path.join(tmpdir(), 'underpass-'));
   onTestFinished(() => rmSync(directory, { recursive: true }));
