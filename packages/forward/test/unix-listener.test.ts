@@ -141,12 +141,12 @@ describe('a listener on a unix socket', () => {
   });
 
   /** Has another program do something between two looks of the listener at the path. */
-  function atLook(path: string, look: number, act: (stats: Stats) => Stats | undefined): void {
+  function atLook(path: string, number: number, act: (look: () => Stats) => Stats): void {
     const { lstatSync } = fs;
     let looks = 0;
     vi.spyOn(fs, 'lstatSync').mockImplementation(((file: string, options: object) => {
-      const stats = lstatSync(file, options) as Stats;
-      return file === path && ++looks === look ? act(stats) : stats;
+      const look = () => lstatSync(file, options) as Stats;
+      return file === path && ++looks === number ? act(look) : look();
     }) as never);
     syncBuiltinESMExports();
     onTestFinished(() => {
@@ -155,13 +155,36 @@ describe('a listener on a unix socket', () => {
     });
   }
 
-  it('takes the place of a socket that has just gone', async () => {
+  it.each<[string, number, (path: string, look: () => Stats) => Stats]>([
+    [
+      'before it is looked at',
+      1,
+      (path, look) => {
+        rmSync(path);
+        return look();
+      },
+    ],
+    [
+      'before it is asked whether it answers',
+      1,
+      (path, look) => {
+        const stats = look();
+        rmSync(path);
+        return stats;
+      },
+    ],
+    [
+      'before it is removed',
+      2,
+      (path, look) => {
+        rmSync(path);
+        return look();
+      },
+    ],
+  ])('takes the place of a socket that goes %s', async (_when, number, act) => {
     const path = join(directory(), 'a.sock');
     await leaveSocketBehind(path);
-    atLook(path, 1, () => {
-      rmSync(path);
-      return undefined;
-    });
+    atLook(path, number, (look) => act(path, look));
     await listenAt(path);
     expect(statSync(path).isSocket()).toBe(true);
   });
@@ -171,22 +194,15 @@ describe('a listener on a unix socket', () => {
     async (what) => {
       const path = join(directory(), 'a.sock');
       await leaveSocketBehind(path);
-      atLook(path, 2, (stats) => Object.assign(stats, { [what]: stats[what] + 1 }));
+      atLook(path, 2, (look) => {
+        const stats = look();
+        return Object.assign(stats, { [what]: stats[what] + 1 });
+      });
       const error = await errorOf(listenUnix(path, () => undefined));
       expect(error.code).toBe('address-in-use');
       expect(existsSync(path)).toBe(true);
     },
   );
-
-  it('is replaced even if it went while it was looked at', async () => {
-    const path = join(directory(), 'a.sock');
-    await leaveSocketBehind(path);
-    atLook(path, 2, () => {
-      rmSync(path);
-      return undefined;
-    });
-    await listenAt(path);
-  });
 
   it.each(['EACCES', 'EPERM', 'EROFS'])('says that this user may not write there (%s)', async (code) => {
     const listen = vi.spyOn(Server.prototype, 'listen').mockImplementation(function (this: Server) {
