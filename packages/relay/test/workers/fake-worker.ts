@@ -18,6 +18,7 @@ export class FakeWorker extends EventEmitter {
   readonly heard: [name: string, body: unknown][] = [];
   readonly kills: unknown[] = [];
   readonly #end: Pipe;
+  #hasExited = false;
   status: StatusMessage | undefined;
 
   constructor(fd: number, behaviour: Behaviour) {
@@ -35,14 +36,15 @@ export class FakeWorker extends EventEmitter {
       'add-peer': hear('add-peer', () => undefined),
       datagram: hear('datagram', () => undefined),
       status: () => this.status,
-      close: hear('close', () =>
-        behaviour.closesWell() ? void setImmediate(() => this.exit(0)) : undefined,
-      ),
+      close: hear('close', () => undefined),
     };
-    this.channel = new Channel(this.#end, handlers, () => undefined);
+    // A process ends with its pipe.
+    this.channel = new Channel(this.#end, handlers, () => behaviour.closesWell() && this.exit(0));
   }
 
   exit(code: number | null, signal: string | null = null): void {
+    if (this.#hasExited) return;
+    this.#hasExited = true;
     this.#end.destroy();
     this.emit('exit', code, signal);
   }
