@@ -1,6 +1,28 @@
-import { describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type NotifyHost, serviceManager } from '../../src/service/notify.js';
 import { recordingLog } from '../commands/recording-log.js';
+
+const stage = vi.hoisted(() => ({
+  datagrams: [] as (readonly [socket: string, text: string])[],
+  runs: [] as unknown[][],
+  canSend: true,
+  failure: null as Error | null,
+}));
+vi.mock('@underpass/runtime', async (original) => ({
+  ...(await original<object>()),
+  sendUnixDatagram: (socket: string, bytes: Uint8Array) => {
+    if (stage.canSend) stage.datagrams.push([socket, new TextDecoder().decode(bytes)]);
+    return stage.canSend;
+  },
+}));
+vi.mock('node:child_process', async (original) => ({
+  ...(await original<object>()),
+  execFile: (...call: unknown[]) => {
+    const done = call.pop() as (error: Error | null) => void;
+    stage.runs.push(call);
+    done(stage.failure);
+  },
+}));
 
 interface Scene extends NotifyHost {
   readonly datagrams: string[];
@@ -37,6 +59,21 @@ describe('a process that systemd started', () => {
       '/run/notify STOPPING=1\nSTATUS=stopping',
     ]);
     expect(host.intervals).toEqual([]);
+  });
+
+  it('is not ready again before the reload has ended', async () => {
+    const host = scene();
+    const manager = serviceManager(recordingLog(), { NOTIFY_SOCKET: '/run/notify' }, host);
+    let end = (): void => undefined;
+    const reloaded = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    const reloading = manager.reloading(() => reloaded);
+    await new Promise(setImmediate);
+    expect(host.datagrams).toHaveLength(1);
+    end();
+    await reloading;
+    expect(host.datagrams.at(-1)).toBe('/run/notify READY=1');
   });
 
   it('is ready again when a reload fails', async () => {
@@ -100,7 +137,8 @@ describe('a process that systemd started', () => {
     manager.ready('');
     manager.stopping();
     await new Promise(setImmediate);
-    expect(log.lines).toEqual([expect.stringContaining('install systemd-notify')]);
+    expect(log.lines).toEqual([expect.stringMatching(/^warn .* 'READY=1' .*: install systemd-notify/)]);
+    expect(log.fields).toEqual([{ event: 'notify-failed' }]);
   });
 });
 
@@ -113,4 +151,57 @@ describe('a process that systemd did not start', () => {
     manager.stopping();
     expect(host.datagrams).toEqual([]);
   });
+});
+
+describe('what this process reports with', () => {
+  const manager = (log = recordingLog()) => serviceManager(log);
+  beforeEach(() => {
+    Object.assign(stage, { datagrams: [], runs: [], canSend: true, failure: null });
+    vi.stubEnv('NOTIFY_SOCKET', '/run/notify');
+    vi.stubEnv('WATCHDOG_USEC', undefined);
+    vi.stubEnv('WATCHDOG_PID', undefined);
+    onTestFinished(() => void vi.unstubAllEnvs());
+  });
+
+  it('is the socket that systemd named, and the monotonic clock in microseconds', async () => {
+    const now = () => process.hrtime.bigint() / 1000n;
+    const before = now();
+    await manager().reloading(() => Promise.resolve());
+    const [reloading, ready] = stage.datagrams;
+    expect(ready).toEqual(['/run/notify', 'READY=1']);
+    const [, time = ''] = /^RELOADING=1\nMONOTONIC_USEC=(\d+)$/.exec(reloading?.[1] ?? '') ?? [];
+    expect(BigInt(time)).toBeGreaterThanOrEqual(before);
+    expect(BigInt(time)).toBeLessThanOrEqual(now());
+  });
+
+  it('is an interval that does not keep the process alive', () => {
+    const unref = vi.fn();
+    const every = vi.spyOn(globalThis, 'setInterval').mockReturnValue({ unref } as never);
+    onTestFinished(() => every.mockRestore());
+    vi.stubEnv('WATCHDOG_USEC', '60000000');
+    vi.stubEnv('WATCHDOG_PID', String(process.pid));
+    manager().ready('');
+    expect(every.mock.calls.map(([, ms]) => ms)).toEqual([30_000]);
+    expect(unref).toHaveBeenCalledOnce();
+    every.mock.calls[0]?.[0]();
+    expect(stage.datagrams.at(-1)).toEqual(['/run/notify', 'WATCHDOG=1']);
+  });
+
+  it.each([
+    [null, 0],
+    [new Error('ENOENT'), 1],
+  ])(
+    'is systemd-notify, for a limited time, where no datagram can be sent (%s)',
+    async (failure, warnings) => {
+      Object.assign(stage, { canSend: false, failure });
+      const log = recordingLog();
+      manager(log).ready('listening');
+      await vi.waitUntil(() => stage.runs.length > 0);
+      await new Promise(setImmediate);
+      expect(stage.runs).toEqual([
+        ['systemd-notify', ['READY=1', 'STATUS=listening'], { timeout: expect.any(Number) }],
+      ]);
+      expect(log.lines).toHaveLength(warnings);
+    },
+  );
 });
