@@ -84,9 +84,23 @@ describe('a channel between two processes', () => {
     }
   });
 
-  it('says when the other process is behind', () => {
+  it('ends at both sides when one closes it, and fails what waits once', async () => {
+    const [a, b] = pipes();
+    const ends: string[] = [];
+    const closing = new Channel(a, {}, () => ends.push('a'));
+    new Channel(b, {}, () => ends.push('b'));
+    const waiting = closing.ask('never');
+    closing.close();
+    await expect(waiting).rejects.toThrow('the other process has ended');
+    for (let n = 0; n < 5; n++) await new Promise(setImmediate);
+    expect(ends).toEqual(['a', 'b']);
+  });
+
+  it('says when the other process is behind, which a few batches of datagrams are not', () => {
     const stalled = new Duplex({ read() {}, write() {} });
     const channel = new Channel(stalled, {}, nothing);
+    expect(channel.isBehind).toBe(false);
+    for (let n = 0; n < 4; n++) channel.tell('batch', new Uint8Array(65_536));
     expect(channel.isBehind).toBe(false);
     channel.tell('much', new Uint8Array(MAX_CHANNEL_BACKLOG_BYTES));
     expect(channel.isBehind).toBe(true);

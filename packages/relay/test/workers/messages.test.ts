@@ -68,8 +68,16 @@ describe('the status of workers', () => {
     const facts = { address: { address: '::', port: 51_820 }, suite: 'openssl' };
     const joined = mergedStatus(facts, [status('b'), status('a', { segments: false })], ['a', 'gone', 'b']);
     expect(joined).toMatchObject({ ...facts, segments: false, coalesces: true });
+    // It can only do what all of them can.
+    const halves = [status('b'), status('a', { coalesces: false })];
+    expect(mergedStatus(facts, halves, ['a', 'b'])).toMatchObject({ segments: true, coalesces: false });
     expect(joined.peers.map(({ name }) => name)).toEqual(['a', 'b']);
     expect(joined.drops.malformed).toBe(2);
     expect(joined.sendErrors).toEqual({ EPERM: 4 });
+  });
+
+  it('has no peers while no worker answers', () => {
+    const facts = { address: { address: '::', port: 51_820 }, suite: 'openssl' };
+    expect(mergedStatus(facts, [], ['a'])).toMatchObject({ ...facts, socket: 'native', peers: [] });
   });
 });
