@@ -166,6 +166,14 @@ describe('the choice of a suite', () => {
     expect(await chooseSuite({ makers: makers({}) })).toBe(portable);
   });
 
+  it('counts a suite whose library fails to load, sooner or later, as missing', async () => {
+    const wasm = () => Promise.reject(new Error('no WebAssembly'));
+    expect(await chooseSuite({ makers: makers({ wasm }) })).toBe(portable);
+    await expect(chooseSuite({ name: 'wasm', makers: makers({ wasm }) })).rejects.toThrow(
+      "the crypto suite 'wasm' does not work on this machine",
+    );
+  });
+
   it('takes the suite of a given name', async () => {
     for (const name of ['node', 'wasm', 'portable'] as const) {
       expect((await chooseSuite({ name })).name).toBe(name);
