@@ -63,6 +63,20 @@ describe('the control directory', () => {
     expect(controlDirectory(inSession)).toBe(path.join(session, 'underpass'));
     expect(controlDirectory({ ...inSession, XDG_RUNTIME_DIR: '/does/not/exist' })).toBe('/state/underpass');
     expect(controlDirectory({ ...inSession, XDG_RUNTIME_DIR: 'relative' })).toBe('/state/underpass');
+    const here = path.relative(process.cwd(), session);
+    expect(controlDirectory({ ...inSession, XDG_RUNTIME_DIR: here })).toBe('/state/underpass');
+  });
+
+  it('is told by the environment of this process', async () => {
+    const session = temporaryDirectory();
+    vi.stubEnv('RUNTIME_DIRECTORY', undefined);
+    vi.stubEnv('XDG_RUNTIME_DIR', session);
+    vi.stubEnv('XDG_STATE_HOME', session);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const directory = path.join(session, 'underpass');
+    expect([controlDirectory(), openControlDirectory()]).toEqual([directory, directory]);
+    const socket = await socketAt(path.join(directory, 'relay-0123456789ab.sock'));
+    expect(controlSockets()).toContain(socket);
   });
 
   it('is created for its owner alone', () => {
@@ -163,8 +177,11 @@ describe('the control directory', () => {
 
   it('takes paths that the kernel takes, and says what to do about longer ones', () => {
     expect(() => requireShortEnough('/'.padEnd(MAX_SOCKET_PATH_BYTES, 'x'))).not.toThrow();
-    expect(() => requireShortEnough('/'.padEnd(MAX_SOCKET_PATH_BYTES + 1, 'x'))).toThrow(
-      `has ${MAX_SOCKET_PATH_BYTES + 1} bytes, and the system permits ${MAX_SOCKET_PATH_BYTES}`,
+    const long = '/'.padEnd(MAX_SOCKET_PATH_BYTES + 1, 'x');
+    expectRefusal(
+      () => requireShortEnough(long),
+      `the path of the control socket ${long} has ${MAX_SOCKET_PATH_BYTES + 1} bytes, and the system permits ${MAX_SOCKET_PATH_BYTES}`,
+      'set XDG_RUNTIME_DIR to a directory with a shorter path',
     );
     expect(() => requireShortEnough(`/${'é'.repeat(MAX_SOCKET_PATH_BYTES / 2)}`)).not.toThrow();
     expect(() => requireShortEnough(`/${'é'.repeat(MAX_SOCKET_PATH_BYTES / 2 + 1)}`)).toThrow('bytes');

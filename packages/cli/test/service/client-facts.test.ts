@@ -36,7 +36,12 @@ function configWith(
 it('a service without a forward is refused, because its client would end at once', () => {
   const empty = { 'a.key': '', 'b.key': 'local_forwards = []' };
   for (const [keyFile, forwards] of Object.entries(empty)) {
-    expect(() => clientFacts(configWith(keyFile, forwards), false)).toThrow(/client\.toml forwards nothing/);
+    expect(() => clientFacts(configWith(keyFile, forwards), false)).toThrow(
+      expect.objectContaining({
+        message: expect.stringMatching(/client\.toml forwards nothing/),
+        hint: expect.stringContaining('local_forwards = ["8080:localhost:80"]'),
+      }),
+    );
   }
   expect(clientFacts(configWith('c.key'), false)).toMatchObject({ ports: [8080] });
 });
@@ -46,7 +51,10 @@ it.each(['keys/client.key', './client.key'])(
   (keyFile) => {
     const file = configWith(keyFile);
     expect(() => clientFacts(file, true)).toThrow(
-      `${file} names the key file ${keyFile}, but systemd hands a service files of one directory`,
+      expect.objectContaining({
+        message: `${file} names the key file ${keyFile}, but systemd hands a service files of one directory`,
+        hint: 'move it beside the config and write only its name, client.key',
+      }),
     );
     expect(() => clientFacts(file, false)).not.toThrow();
     expect(() => clientFacts(configWith('client2.key'), true)).not.toThrow();
@@ -62,7 +70,10 @@ it.each([
   const file = configWith(keyFile, undefined, name);
   const odd = name === 'client.toml' ? keyFile : name;
   expect(() => clientFacts(file, true)).toThrow(
-    `systemd cannot hand a service a file with the name '${odd}'`,
+    expect.objectContaining({
+      message: `systemd cannot hand a service a file with the name '${odd}'`,
+      hint: expect.stringMatching(/^use only letters, digits and /),
+    }),
   );
   expect(() => clientFacts(file, false)).not.toThrow();
 });
@@ -75,7 +86,7 @@ it('a service knows the ports on which its client listens, and none of the relay
     'reverse_forwards = ["443:localhost:80"]',
   ];
   const file = configWith('client.key', forwards.join('\n'));
-  const { ports, secrets, file: named } = clientFacts(file, true);
+  const { ports, secrets, file: named } = clientFacts(path.relative(process.cwd(), file), true);
   expect(ports.toSorted((a, b) => a - b)).toEqual([53, 1080, 8080]);
   expect([named, secrets]).toEqual([file, [path.join(directory, 'client.key')]]);
 });

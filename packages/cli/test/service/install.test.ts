@@ -47,7 +47,9 @@ describe('installing a service', () => {
     install();
     expect(statSync(unit).mode & 0o777).toBe(0o644);
     expect(printed[1]).toBe(`Wrote ${unit}`);
-    expect(printed.at(-1)).toContain('sudo systemctl enable --now underpass-relay');
+    expect(printed.at(-1)).toMatch(
+      /^\nNow run:\n {2}sudo systemd-sysusers underpass\.conf\n {2}sudo systemctl daemon-reload\n {2}sudo systemctl enable --now underpass-relay\n/,
+    );
   });
 
   it('leaves what is already right alone, and replaces what is not', () => {
@@ -68,11 +70,21 @@ describe('installing a service', () => {
   });
 
   it('is refused where there is no systemd', () => {
-    expect(scene({ runsSystemd: false }).install).toThrow('does not run systemd');
+    expect(scene({ runsSystemd: false }).install).toThrow(
+      expect.objectContaining({
+        message: 'this machine does not run systemd, so it has no services to install',
+        hint: expect.stringMatching(/--dry-run prints the unit; in a container, run underpass relay itself/),
+      }),
+    );
   });
 
   it("is refused to everyone but root, unless it is the user's own", () => {
-    expect(scene({ isRoot: false }).install).toThrow('only root');
+    expect(scene({ isRoot: false }).install).toThrow(
+      expect.objectContaining({
+        message: 'only root can change the services of the system',
+        hint: 'run: sudo underpass service install …, or give --user for a service of your own user',
+      }),
+    );
     const own = scene({ isRoot: false }, { isUser: true });
     own.install();
     expect(own.printed.at(-1)).toContain('  systemctl --user enable --now underpass-relay');
@@ -116,12 +128,17 @@ describe('installing a service', () => {
   it('says which file cannot be written or removed, and why', () => {
     const { install, unit } = scene();
     mkdirSync(unit, { recursive: true });
-    expect(install).toThrow(`cannot write ${unit}: `);
+    expect(install).toThrow(`cannot write ${unit}: it is a directory`);
     const own = scene();
     own.install();
     rmSync(own.unit);
     mkdirSync(own.unit);
-    expect(own.uninstall).toThrow(`cannot remove ${own.unit}: `);
+    expect(own.uninstall).toThrow(
+      expect.objectContaining({
+        message: expect.stringMatching(new RegExp(`^cannot remove ${own.unit}: (?!${own.unit})`)),
+        cause: expect.objectContaining({ path: own.unit }),
+      }),
+    );
   });
 
   it('is refused if the sandbox or the mode hides the program from the service', () => {

@@ -261,6 +261,11 @@ it('names the role in the description of the unit, and only a relay can reload',
   expect(ofClient).toEqual(
     expect.arrayContaining(['Description=Underpass client of home', 'Documentation=man:underpass-client(1)']),
   );
+  expect(unitOf(planInstall(client, false, machine))).toContain('Description=Underpass client of home');
+  const units = [relay, client].flatMap((role) =>
+    [true, false].map((isUser) => planInstall(role, isUser, machine).unit),
+  );
+  expect(new Set(units)).toEqual(new Set(['underpass-relay', 'underpass-client-home']));
   const reloads = (lines: readonly string[] = []) => lines.some((line) => line.startsWith('ExecReload='));
   expect([reloads(ofRelay), reloads(ofClient)]).toEqual([true, false]);
 });
