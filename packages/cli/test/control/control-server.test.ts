@@ -162,6 +162,12 @@ describe('a control socket', () => {
     for (const text of lines) expect(JSON.parse(text)).toEqual(line);
   });
 
+  it('cannot have a path that is too long, and says what to do about that', async () => {
+    const runtime = path.join(temporaryDirectory(), 'x'.repeat(100));
+    mkdirSync(runtime);
+    await expect(start({}, runtime)).rejects.toThrow(/^the path of the control socket .* bytes/);
+  });
+
   it('replaces one that a killed process left behind', async () => {
     const runtime = temporaryDirectory();
     const directory = path.join(runtime, 'underpass');
@@ -173,7 +179,13 @@ describe('a control socket', () => {
 
   it('is left alone while its process answers', async () => {
     const { server, runtime } = await start({ 'GET /status': () => 'first' });
-    await expect(start({}, runtime)).rejects.toBeInstanceOf(ControlSocketInUse);
+    const refused = start({}, runtime);
+    await expect(refused).rejects.toBeInstanceOf(ControlSocketInUse);
+    await expect(refused).rejects.toMatchObject({
+      message: `another process answers at the control socket ${server.file}`,
+      hint: 'it was started with the same config or keys: stop one of them',
+      file: server.file,
+    });
     expect(await ask(server.file, 'GET', '/status')).toBe('first');
   });
 
@@ -190,8 +202,12 @@ describe('a control socket', () => {
     const runtime = temporaryDirectory();
     const directory = path.join(runtime, 'underpass');
     mkdirSync(directory, { mode: 0o700 });
-    writeFileSync(path.join(directory, NAME), 'precious');
-    await expect(start({}, runtime)).rejects.toThrow('is not a socket');
+    const file = path.join(directory, NAME);
+    writeFileSync(file, 'precious');
+    await expect(start({}, runtime)).rejects.toMatchObject({
+      message: `${file} is not a socket`,
+      hint: `remove ${file}`,
+    });
   });
 });
 

@@ -1,0 +1,79 @@
+/** What a control socket costs its process: the test looks at the HTTP server behind it. */
+import type { RequestListener, Server, ServerOptions } from 'node:http';
+import path from 'node:path';
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import {
+  CONTROL_REQUEST_TIMEOUT_MS,
+  MAX_CONTROL_CONNECTIONS,
+  MAX_CONTROL_HEAD_BYTES,
+} from '../../src/control/control-limits.js';
+import { startControlServer } from '../../src/control/control-server.js';
+import { temporaryDirectory } from '../temporary-directory.js';
+
+const stage = vi.hoisted(() => ({
+  options: undefined as unknown,
+  server: undefined as unknown,
+  /** Why the next server cannot listen. */
+  fails: undefined as string | undefined,
+}));
+vi.mock('node:http', async (original) => {
+  const http = await original<typeof import('node:http')>();
+  const createServer = (options: ServerOptions, listener: RequestListener) => {
+    const server = http.createServer(options, listener);
+    const { fails } = stage;
+    Object.assign(stage, { options, server, fails: undefined });
+    if (fails !== undefined) {
+      const fail = () => server.emit('error', Object.assign(new Error(fails), { code: fails }));
+      vi.spyOn(server, 'listen').mockImplementation(() => {
+        process.nextTick(fail);
+        return server;
+      });
+    }
+    return server;
+  };
+  return { ...http, createServer };
+});
+const server = () => stage.server as Server;
+const listening = () => process.getActiveResourcesInfo().filter((name) => /ServerWrap/.test(name)).length;
+
+let before = 0;
+beforeEach(async () => {
+  before = listening();
+  const environment = { XDG_RUNTIME_DIR: temporaryDirectory() };
+  const control = await startControlServer('relay-0123456789ab.sock', {}, { environment });
+  onTestFinished(() => control.close());
+});
+
+describe('a control socket', () => {
+  it('does not keep its process alive', () => {
+    expect(listening()).toBe(before);
+  });
+
+  it('gives heads of requests a limited time and length, and connections that go on no limit', () => {
+    const { connectionsCheckingInterval = 0, ...limits } = stage.options as ServerOptions;
+    expect(limits).toEqual({
+      maxHeaderSize: MAX_CONTROL_HEAD_BYTES,
+      headersTimeout: CONTROL_REQUEST_TIMEOUT_MS,
+      requestTimeout: 0,
+    });
+    expect(connectionsCheckingInterval).toBeLessThan(CONTROL_REQUEST_TIMEOUT_MS);
+    const { maxConnections, keepAliveTimeout, timeout } = server();
+    expect([maxConnections, keepAliveTimeout, timeout]).toEqual([MAX_CONTROL_CONNECTIONS, 0, 0]);
+  });
+
+  it('lets its process go on when a connection cannot be accepted', () => {
+    expect(() => server().emit('error', new Error('accept EMFILE'))).not.toThrow();
+  });
+
+  it('that cannot be opened says where, why, and what to look at', async () => {
+    stage.fails = 'ENOSPC';
+    const directory = temporaryDirectory();
+    const environment = { XDG_RUNTIME_DIR: directory };
+    const name = 'relay-0123456789ab.sock';
+    await expect(startControlServer(name, {}, { environment })).rejects.toMatchObject({
+      message: `cannot open the control socket ${path.join(directory, 'underpass', name)} (ENOSPC)`,
+      hint: 'check the directory and the disk',
+      cause: { code: 'ENOSPC' },
+    });
+  });
+});
