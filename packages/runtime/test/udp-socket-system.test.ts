@@ -374,6 +374,19 @@ describe('the sockets for single addresses (spec path 6)', () => {
     expect(looks()).toBe(2);
   });
 
+  it('are not opened beside a socket of Node, which says that it may answer from another one', async () => {
+    opened.push((await setUp({ native: false })).socket);
+    const asked: unknown[] = [];
+    stage.openNative = (local) => {
+      asked.push(local);
+      return undefined;
+    };
+    const localAddresses = () => ['192.0.2.1', '192.0.2.2'];
+    const socket = await openUdpSocket({ host: '0.0.0.0', port: 7, kind: 'plain', localAddresses });
+    opened.push(socket);
+    expect([asked, socket.mayAnswerFromAnotherAddress]).toEqual([[], true]);
+  });
+
   it('send what goes to who used them, and the main one does once they are gone', async () => {
     const addresses = ['192.0.2.1', '192.0.2.2'];
     const { socket, systems } = await setUpAddresses(addresses);
