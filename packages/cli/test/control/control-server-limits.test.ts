@@ -7,7 +7,7 @@ import {
   MAX_CONTROL_CONNECTIONS,
   MAX_CONTROL_HEAD_BYTES,
 } from '../../src/control/control-limits.js';
-import { startControlServer } from '../../src/control/control-server.js';
+import { ControlSocketInUse, startControlServer } from '../../src/control/control-server.js';
 import { temporaryDirectory } from '../temporary-directory.js';
 
 const stage = vi.hoisted(() => ({
@@ -36,11 +36,14 @@ vi.mock('node:http', async (original) => {
 const server = () => stage.server as Server;
 const listening = () => process.getActiveResourcesInfo().filter((name) => /ServerWrap/.test(name)).length;
 
+const NAME = 'relay-0123456789ab.sock';
 let before = 0;
+let directory = '';
 beforeEach(async () => {
   before = listening();
-  const environment = { XDG_RUNTIME_DIR: temporaryDirectory() };
-  const control = await startControlServer('relay-0123456789ab.sock', {}, { environment });
+  directory = temporaryDirectory();
+  const environment = { XDG_RUNTIME_DIR: directory };
+  const control = await startControlServer(NAME, {}, { environment });
   onTestFinished(() => control.close());
 });
 
@@ -65,13 +68,23 @@ describe('a control socket', () => {
     expect(() => server().emit('error', new Error('accept EMFILE'))).not.toThrow();
   });
 
+  it('is left without a connection by a process that looks whether anybody answers', async () => {
+    const [first, environment] = [server(), { XDG_RUNTIME_DIR: directory }];
+    await expect(startControlServer(NAME, {}, { environment })).rejects.toBeInstanceOf(ControlSocketInUse);
+    // It arrives, and is gone again.
+    for (let turn = 0; turn < 50; turn++) await new Promise(setImmediate);
+    const count = new Promise((resolve) =>
+      first.getConnections((_error, connections) => resolve(connections)),
+    );
+    expect(await count).toBe(0);
+  });
+
   it('that cannot be opened says where, why, and what to look at', async () => {
     stage.fails = 'ENOSPC';
-    const directory = temporaryDirectory();
-    const environment = { XDG_RUNTIME_DIR: directory };
-    const name = 'relay-0123456789ab.sock';
-    await expect(startControlServer(name, {}, { environment })).rejects.toMatchObject({
-      message: `cannot open the control socket ${path.join(directory, 'underpass', name)} (ENOSPC)`,
+    const elsewhere = temporaryDirectory();
+    const environment = { XDG_RUNTIME_DIR: elsewhere };
+    await expect(startControlServer(NAME, {}, { environment })).rejects.toMatchObject({
+      message: `cannot open the control socket ${path.join(elsewhere, 'underpass', NAME)} (ENOSPC)`,
       hint: 'check the directory and the disk',
       cause: { code: 'ENOSPC' },
     });
