@@ -51,6 +51,12 @@ vi.mock('@underpass/runtime', async (importOriginal) => ({
     };
   },
 }));
+/** How many peers and invites a relay of these tests can have. */
+const MOST = vi.hoisted(() => 8);
+vi.mock('@underpass/protocol', async (importOriginal) => ({
+  ...(await importOriginal<object>()),
+  MAX_PEERS: MOST,
+}));
 vi.mock('../../src/this-machine.js', () => ({ ownAddresses: () => stage.own }));
 
 const WORKERS = 2;
@@ -440,6 +446,20 @@ describe('a worker that ends', () => {
     });
     expect([stage.groups[0]?.isClosed, delays(), workers.length]).toEqual([true, [], WORKERS]);
   });
+
+  it('at the start ends the relay when the other workers have ended', async () => {
+    let starts = 0;
+    const behaviour = {
+      get startsWell() {
+        return starts++ > 0;
+      },
+      closesWell: true,
+    };
+    const { started, worker } = await start({}, behaviour);
+    await expect(started).rejects.toThrow('a worker of the relay could not be started');
+    expect(worker(1).all('close')).toHaveLength(1);
+    expect([stage.groups[0]?.isClosed, delays()]).toEqual([true, []]);
+  });
 });
 
 describe('closing a relay with workers', () => {
@@ -551,6 +571,25 @@ describe('enrolling at a relay with workers', () => {
     expect(worker(1).all<StartMessage>('start')[0]?.peers).toMatchObject([{ presharedKey: secret(9) }]);
     await relay.close();
   });
+
+  it.each([
+    [MOST - 2, 'opened'],
+    [MOST - 1, 'internal-error'],
+  ])(
+    `at one that can have ${MOST} peers and invites, with an invite and %i peers, is answered with %s`,
+    async (count, status) => {
+      const peers = Array.from({ length: count }, (_, i) => peer(`peer${i}`, i % WORKERS));
+      const { worker } = await run({
+        peers,
+        invites: [invite('phone', 0)],
+        enrol: (name, publicKey) => ({
+          status: 'opened',
+          peer: { name, publicKey, presharedKey: secret(9), allow: [] },
+        }),
+      });
+      expect(await ask(worker(0), keyOfShard(1))).toMatchObject({ status });
+    },
+  );
 
   it('is refused for a key that has an owner, and for the key of an invite', async () => {
     const owned = peer('laptop', 1);
