@@ -225,6 +225,17 @@ describe('a request to a control socket', () => {
     );
   });
 
+  it('for something else says what there is', async () => {
+    const { server } = await start({ 'GET /other': () => 'never', 'GET /status': () => 'never' });
+    for (const line of ['POST /status', 'GET /nothing']) {
+      const answer = await raw(server.file, `${line} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`);
+      expect(JSON.parse(answer.slice(answer.indexOf('{'), answer.lastIndexOf('}') + 1))).toEqual({
+        error: `${line} is not supported here`,
+        supported: ['GET /other', 'GET /status'],
+      });
+    }
+  });
+
   it('that is not HTTP is refused', async () => {
     const { server } = await start();
     expect(await raw(server.file, '\0\u0001\u0002nonsense\r\n\r\n')).toContain(' 400 ');
@@ -240,6 +251,11 @@ describe('a request to a control socket', () => {
     const text = 'x'.repeat(MAX_CONTROL_REQUEST_BYTES - 2);
     expect(await ask(server.file, 'POST', '/echo', text)).toBe(text.length);
     await expect(ask(server.file, 'POST', '/echo', `${text}x`)).rejects.toThrow('413');
+    const length = MAX_CONTROL_REQUEST_BYTES + 1;
+    const head = `POST /echo HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: ${length}\r\n\r\n`;
+    expect(await raw(server.file, head + 'x'.repeat(length))).toContain(
+      `{"error":"a request has at most ${MAX_CONTROL_REQUEST_BYTES} bytes"}`,
+    );
   });
 
   it.each([
@@ -266,7 +282,9 @@ describe('a request to a control socket', () => {
   it('whose body is not JSON is refused', async () => {
     const { server } = await start({ 'POST /echo': (body) => ({ body }) });
     const text = 'POST /echo HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 3\r\n\r\n{"a';
-    expect(await raw(server.file, text)).toContain(' 400 ');
+    const answer = await raw(server.file, text);
+    expect(answer).toContain(' 400 ');
+    expect(answer).toContain('{"error":"the body of a request is JSON"}');
   });
 
   it('beyond the limit on connections is refused, and served once another has ended', async () => {
