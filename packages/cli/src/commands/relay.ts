@@ -92,7 +92,7 @@ export async function runRelay(flags: RelayFlags): Promise<void> {
   const endpoint = flags.endpoint ?? settings.atStart.endpoint;
   const stop = untilStopSignal();
   const manager = serviceManager(log);
-  if (isFirstRun) printNextSteps(file, publicKey);
+  if (isFirstRun) printNextSteps(file, publicKey, relay.address.port);
   const watch = new StoreWatch(storeDirectoryOf(file), () => reloads.request(), systemTimers);
   const configWatch = new ConfigWatch(file, version, () => reloads.request(), systemTimers);
   const control = await openRelayControl({
@@ -279,16 +279,17 @@ function announce(file: string, { relay, peers, invites, log, settings }: Starte
   }
 }
 
-function printNextSteps(file: string, publicKey: Uint8Array): void {
+function printNextSteps(file: string, publicKey: Uint8Array, port: number): void {
   printLine(`Wrote ${file} and a private key beside it, relay.key.
 
 This relay's public key:
   ${encodeKey(publicKey)}
 
 What to do next, while this relay runs:
-  1. Here, in another terminal, make a link for a client, and say what it may reach:
+  1. Let UDP port ${port} through this machine's firewall and its provider's, if they have one.
+  2. Here, in another terminal, make a link for a client, and say what it may reach:
        underpass invite laptop --allow localhost:8000
-  2. On the client, enrol with that link:
+  3. On the client, enrol with that link:
        underpass client LINK -L 8080:localhost:8000
 
 Later starts need no options: underpass relay

@@ -394,6 +394,7 @@ describe('the first start', () => {
     const text = printed().join('\n');
     expect(text).toContain(`out Wrote ${file()} and a private key beside it, relay.key.`);
     expect(text).toContain(`This relay's public key:\n  ${encodeKey(key)}\n`);
+    expect(text).toContain('\n  1. Let UDP port 4242 through ');
     expect(seen().control?.endpoint).toBe('vpn.example.org:4001');
     expect(seen().log?.lines[1]).toMatch(/^warn nobody can connect yet/);
     await stop();
