@@ -1,9 +1,13 @@
 /** A relay from its start to its end: its first config, what runs beside it, what its events lead to, and how it ends. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import path from 'node:path';
 import type { RelayEvent, RelayOptions } from '@underpass/relay';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { endWithInternalError } from '../../src/commands/internal-error.js';
 import { type RelayFlags, runRelay } from '../../src/commands/relay.js';
+import type { ControlExchange } from '../../src/control/control-server.js';
+import type { EventFeed } from '../../src/control/event-feed.js';
 import { ExitCode } from '../../src/exit-code.js';
 import { readPrivateKeyFile } from '../../src/key-file.js';
 import { encodeKey } from '../../src/key-text.js';
@@ -17,7 +21,16 @@ import type { recordingLog } from './recording-log.js';
 type Seen = {
   options?: RelayOptions;
   workers?: number;
-  control?: { readonly endpoint: string | undefined; readonly reload: () => Promise<unknown> };
+  control?: {
+    readonly endpoint: string | undefined;
+    readonly config: string;
+    readonly publicKey: Uint8Array;
+    readonly feed: EventFeed<RelayEvent>;
+    readonly reload: () => Promise<unknown>;
+  };
+  report?: () => Promise<unknown>;
+  recorded?: () => readonly unknown[];
+  inspected?: unknown;
   log?: ReturnType<typeof recordingLog>;
 };
 const stage = vi.hoisted(() => ({
@@ -26,6 +39,8 @@ const stage = vi.hoisted(() => ({
   fails: '',
   brokenStore: false,
   changed: [] as (() => void)[],
+  /** What is watched, with its place and the version that is known. */
+  watched: [] as unknown[][],
   stop: (_signal: 'SIGTERM'): void => undefined,
 }));
 const did = vi.hoisted(() => (what: string) => {
@@ -38,12 +53,14 @@ vi.mock('@underpass/relay', async (original) => {
     address: { address: '0.0.0.0', port: 4242 },
     setPeers: (peers: readonly object[]) => did(`set ${peers.length} peers`),
     status: () => ({
+      address: { address: '0.0.0.0', port: 4242 },
       suite: 'sodium',
+      drops: {},
       peers: [
         {
           name: 'phone',
           publicKey: new Uint8Array(32),
-          stats: { handshakes: 1, streamBytesSent: 5 },
+          stats: { handshakes: 1, streamBytesSent: 5, flowDatagrams: {} },
           streams: [],
           listeners: [],
         },
@@ -103,6 +120,7 @@ const watch = vi.hoisted(
     class {
       constructor(...parameters: (() => void)[]) {
         stage.changed.push(parameters[change] as () => void);
+        stage.watched.push([name, ...parameters.slice(0, change)]);
       }
       noteSeen(): void {
         did(`${name} is seen`);
@@ -149,7 +167,10 @@ vi.mock('../../src/metrics/metrics-server.js', () => ({
       did(`metrics ${port}`);
       return {
         counts: { onEvent: ({ type }: { readonly type: string }) => did(`count ${type}`) },
-        serve: async () => did('serve metrics'),
+        serve: async (report: unknown) => {
+          did('serve metrics');
+          Object.assign(stage.seen, { report });
+        },
       };
     },
   },
@@ -158,7 +179,14 @@ vi.mock('../../src/inspect/open-inspector.js', () => ({
   openInspector: async (port: number | undefined) =>
     port === undefined
       ? undefined
-      : { sampler: 'sampler', serve: () => did('serve inspector'), close: () => did('close inspector') },
+      : {
+          sampler: 'sampler',
+          serve: (inspected: unknown) => {
+            did('serve inspector');
+            Object.assign(stage.seen, { inspected });
+          },
+          close: () => did('close inspector'),
+        },
 }));
 vi.mock('../../src/recording/recordings.js', () => ({
   joinTaps: (...taps: readonly unknown[]) => (taps.some((tap) => tap !== undefined) ? taps : undefined),
@@ -166,7 +194,10 @@ vi.mock('../../src/recording/recordings.js', () => ({
     did(`record ${role}`);
     return {
       tap: capture,
-      begin: () => did('begin recordings'),
+      begin: (recorded: unknown) => {
+        did('begin recordings');
+        Object.assign(stage.seen, { recorded });
+      },
       close: async () => did('close recordings'),
     };
   },
@@ -180,7 +211,7 @@ let directory = '';
 let printed: () => string[];
 beforeEach(() => {
   directory = temporaryDirectory();
-  for (const list of [stage.calls, stage.changed]) list.length = 0;
+  for (const list of [stage.calls, stage.changed, stage.watched]) list.length = 0;
   Object.assign(stage, { seen: {}, fails: '', brokenStore: false });
   vi.stubEnv('XDG_CONFIG_HOME', directory);
   printed = recordPrinted(false);
@@ -224,6 +255,10 @@ describe('a relay', () => {
     const { options, log } = seen();
     expect(options).toMatchObject({ listen: { port: 51820 }, privateKey: RELAY_KEY, tap: undefined });
     expect(options?.peers.map(({ name }) => name)).toEqual(['server', 'phone']);
+    expect(stage.watched).toEqual([
+      ['store watch', config.replace(/toml$/, 'd')],
+      ['config watch', config, 'version'],
+    ]);
     expect(log?.lines).toEqual([
       `info listening on UDP 0.0.0.0:4242 as ${encodeKey(publicKeyOf(RELAY_KEY)).slice(0, 8)}… for 2 peers (to reload ${config}: kill -HUP ${process.pid})`,
     ]);
@@ -278,6 +313,54 @@ describe('a relay', () => {
     expect(seen().options).toMatchObject({ listen: { port: 3 }, tap: ['a', 'sampler'], watch: 'sampler' });
     expect(seen().control?.endpoint).toBe('[::1]:5');
     expect(await stopOther()).toContain('close inspector');
+  });
+
+  it('hands what asks about it, or records it, what it knows', async () => {
+    const config = relayFilesWith(Date.now() + 3_600_000, 'name = "home"\nmetrics = 1\n');
+    const stop = await started({ config, inspect: 4 });
+    const publicKey = publicKeyOf(RELAY_KEY);
+    const { options, control, report, recorded, inspected } = seen();
+    expect([options?.name?.(), options?.onFatal]).toEqual(['home', endWithInternalError]);
+    expect(control).toMatchObject({ config, publicKey });
+    const facts = { kind: 'relay', name: 'relay', config, publicKey: encodeKey(publicKey) };
+    expect(await report?.()).toMatchObject({ ...facts, suite: 'sodium', peers: [{ name: 'phone' }] });
+    expect(recorded?.()).toMatchObject([{ handshakes: 1, streamBytesSent: 5 }]);
+    expect(inspected).toMatchObject({ process: { kind: 'relay', name: 'relay', suite: 'sodium' } });
+    const sent: unknown[] = [];
+    const exchange = { send: (value: unknown) => sent.push(value), signal: new AbortController().signal };
+    control?.feed.add(exchange as unknown as ControlExchange);
+    const event: RelayEvent = { type: 'resumed', peer: 'phone', silentMs: 5000 };
+    options?.onEvent?.(event);
+    expect(sent[1]).toEqual(event);
+    await stop();
+  });
+
+  it('lets the holder of an open invite enrol, and keeps that in its store', async () => {
+    const config = relayFilesWith(Date.now() + 3_600_000);
+    const stop = await started({ config });
+    const key = publicKeyOf(new Uint8Array(32).fill(0x60));
+    expect(seen().options?.enrol?.('laptop', key)).toMatchObject({
+      status: 'opened',
+      peer: { name: 'laptop' },
+    });
+    expect(storedBy(config, 'laptop')?.enrolled?.publicKey).toEqual(key);
+    await stop();
+    const stopLate = await started({ config: relayFilesWith(Date.now() - 1) });
+    expect(seen().options?.enrol?.('laptop', key)).toEqual({ status: 'invite-expired' });
+    await stopLate();
+  });
+
+  it('protects the control sockets of its user from its peers', async () => {
+    vi.stubEnv('XDG_RUNTIME_DIR', directory);
+    const control = path.join(directory, 'underpass');
+    mkdirSync(control, { recursive: true, mode: 0o700 });
+    const server = createServer();
+    onTestFinished(() => void server.close());
+    const socket = path.join(control, 'relay-0123456789ab.sock');
+    await new Promise<void>((resolve) => server.listen(socket, resolve));
+    const stop = await started({ config: relayFilesWith(0) });
+    expect(seen().options?.ownSockets?.()).toContain(socket);
+    await stop();
   });
 
   it('warns as long as nobody can connect', async () => {
