@@ -1,7 +1,8 @@
 /** The flows that a client opens, the sockets that it admits, and what becomes of them. */
-import type { LocalEnd, UdpTarget } from '@underpass/forward';
+import type { Link, LocalEnd, RequestStatus, UdpTarget } from '@underpass/forward';
 import type { Stream } from '@underpass/protocol';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { adviceFor, forbiddenAdvice } from '../src/advice.js';
 import { Carrier, type FlowOptions } from '../src/carrier.js';
 import type { ClientEvent } from '../src/client-options.js';
 import { FakeTimers } from './fake-timers.js';
@@ -33,8 +34,9 @@ function setUp({ hasContact = true, hasPlace = true } = {}) {
   const events: ClientEvent[] = [];
   const warnings: unknown[] = [];
   const state = { sought: 0, hasContact, hasPlace };
+  const tunnel = { attach: () => undefined, wake: () => undefined };
   const carrier = new Carrier({
-    tunnel: { attach: () => undefined, wake: () => undefined },
+    tunnel,
     openStream: () => (state.hasPlace ? ({ id: 12 } as Stream) : undefined),
     hasContact: () => state.hasContact,
     isReachable: () => state.hasContact,
@@ -59,7 +61,7 @@ function setUp({ hasContact = true, hasPlace = true } = {}) {
       onEnded: () => heard.push('ended'),
       ...more,
     });
-  return { carrier, events, warnings, state, timers, open, heard };
+  return { carrier, tunnel, events, warnings, state, timers, open, heard };
 }
 
 const observer = () => optionsOf('flow').observer as unknown as ReturnType<typeof optionsOf>;
@@ -81,6 +83,18 @@ describe('a flow', () => {
     expect([heard, carrier.streams(), state.sought, timers.pending]).toEqual([['opened', 'ended'], [], 0, 0]);
   });
 
+  it('has the tunnel and the clock of the client, and gives what arrives to its owner', () => {
+    const { open, tunnel, timers } = setUp();
+    const arrived: Uint8Array[] = [];
+    open({ onMessage: (message) => arrived.push(message) });
+    const flow = optionsOf('flow');
+    timers.now = 9;
+    expect(flow.now?.()).toBe(9);
+    expect(flow.tunnel).toBe(tunnel);
+    flow.onMessage?.(Buffer.from('answer'));
+    expect(arrived.map(String)).toEqual(['answer']);
+  });
+
   it('without anybody who waits for it to open or to end is one all the same', () => {
     const { open, events } = setUp();
     open({ onOpened: undefined, onFailed: undefined, onEnded: undefined } as never);
@@ -90,7 +104,7 @@ describe('a flow', () => {
     expect(events.map(({ type }) => type)).toEqual(['stream-opened', 'refused', 'stream-closed']);
   });
 
-  it.each([
+  it.each<[RequestStatus, string]>([
     ['not-allowed', 'not-allowed'],
     ['opened', 'internal-error'], // which no relay should say here
   ])('that is refused with %s says so to the user and to its owner', (status, failure) => {
@@ -102,7 +116,7 @@ describe('a flow', () => {
       id: 1,
       target: TARGET,
       status,
-      advice: expect.any(String),
+      advice: adviceFor(TARGET, status),
     });
     expect(heard).toEqual([failure]);
   });
@@ -222,14 +236,16 @@ describe('a local connection', () => {
   function carry(parts: ReturnType<typeof setUp>) {
     const { socket, emit } = fakeSocket();
     let observed: ReturnType<typeof optionsOf> | undefined;
+    let link: Link | undefined;
     const end = {
       socket,
-      open: (_stream: unknown, { observer: given }: { observer: never }) => {
-        observed = given;
+      open: (_stream: unknown, given: Link) => {
+        link = given;
+        observed = given.observer as never;
       },
     };
     parts.carrier.carry(end as unknown as LocalEnd, TCP, () => 'here');
-    return { emit, observed: () => observed };
+    return { emit, observed: () => observed, link: () => link };
   }
 
   it('that is refused says why, by the relay or because the target is forbidden', () => {
@@ -238,9 +254,22 @@ describe('a local connection', () => {
     observed()?.onRefused?.('name-not-found');
     observed()?.onForbidden?.();
     expect(parts.events.slice(1)).toMatchObject([
-      { type: 'refused', id: 1, target: TCP, status: 'name-not-found', advice: expect.any(String) },
-      { type: 'refused', id: 1, target: TCP, status: 'not-allowed', advice: expect.any(String) },
+      {
+        type: 'refused',
+        id: 1,
+        target: TCP,
+        status: 'name-not-found',
+        advice: adviceFor(TCP, 'name-not-found'),
+      },
+      { type: 'refused', id: 1, target: TCP, status: 'not-allowed', advice: forbiddenAdvice(TCP) },
     ]);
+  });
+
+  it('is carried through the tunnel of the client, and watched together with its visitors', () => {
+    const parts = setUp();
+    const link = carry(parts).link();
+    expect(link?.tunnel).toBe(parts.tunnel);
+    expect(link?.watch).toBe(parts.carrier.shared.watch);
   });
 
   it('starts when the relay permits one more stream', () => {

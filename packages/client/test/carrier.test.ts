@@ -4,7 +4,7 @@ import { type LocalEnd, MAX_CONNECTIONS, type PumpSummary } from '@underpass/for
 import type { Stream } from '@underpass/protocol';
 import { describe, expect, it } from 'vitest';
 import { Carrier } from '../src/carrier.js';
-import { MAX_WAITING_PROGRAMS } from '../src/client-constants.js';
+import { MAX_WAITING_PROGRAMS, PLACE_TIMEOUT_MS } from '../src/client-constants.js';
 import type { ClientEvent } from '../src/client-options.js';
 import { FakeTimers } from './fake-timers.js';
 
@@ -144,11 +144,33 @@ describe('a local connection without a place (spec forwarding 2.5)', () => {
     ends[0]?.();
     expect(opened()).toBe(MAX_CONNECTIONS + 1);
   });
+
+  it('is refused after 10 s, but only while the relay answers', async () => {
+    const { carry, state, timers } = setUp();
+    Object.assign(state, { hasContact: true, isReachable: false });
+    const seen = carry();
+    await timers.runTo(3 * PLACE_TIMEOUT_MS);
+    expect(seen).toEqual([]);
+    state.isReachable = true;
+    await timers.runTo(4 * PLACE_TIMEOUT_MS);
+    expect(seen).toEqual(['refused']);
+  });
 });
 
 describe('the local connections of a client', () => {
+  it('that outlive their streams are reset when the client closes', async () => {
+    const { carrier } = setUp();
+    const socket = new Socket().on('error', () => undefined);
+    carrier.admit(socket);
+    const closed = carrier.close();
+    expect(socket.destroyed).toBe(true);
+    await closed;
+    expect(carrier.connections).toBe(0);
+  });
+
   it('are listed while they last, each under its own id, with the stream that carries it', () => {
     const { carrier, carry, state, sockets, events, timers } = setUp();
+    timers.now = 7;
     Object.assign(state, { hasContact: true, isReachable: true, places: 1 });
     let end = (): void => undefined;
     carry((ends) => {
@@ -156,8 +178,8 @@ describe('the local connections of a client', () => {
     });
     carry();
     expect(carrier.streams()).toEqual([
-      { id: 1, target: TARGET, from: 'here', openedAt: timers.now, streamId: 0 },
-      { id: 2, target: TARGET, from: 'here', openedAt: timers.now, streamId: undefined },
+      { id: 1, target: TARGET, from: 'here', openedAt: 7, streamId: 0 },
+      { id: 2, target: TARGET, from: 'here', openedAt: 7, streamId: undefined },
     ]);
     expect([carrier.connections, carrier.newId()]).toEqual([2, 3]);
     end();

@@ -1,5 +1,8 @@
 import { EventEmitter, once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import {
   type ConnectionEnd,
   DescriptorGuard,
@@ -8,6 +11,7 @@ import {
   encodeStatus,
   type ListenPlace,
   MAX_CONNECTIONS,
+  type NameResolver,
   type RequestStatus,
   type ReverseForward,
   SocketWatch,
@@ -15,7 +19,7 @@ import {
   type TunnelSocket,
 } from '@underpass/forward';
 import { StreamErrorCode } from '@underpass/protocol';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { ClientEvent } from '../src/client-options.js';
 import { IncomingStreams } from '../src/incoming-streams.js';
 import { FakeStream } from './fake-stream.js';
@@ -38,7 +42,7 @@ async function startTarget(onConnection: (socket: Socket) => void = () => undefi
   return (server.address() as { readonly port: number }).port;
 }
 
-function setUp(port = 9) {
+function setUp(port = 9, resolve: NameResolver = () => Promise.reject(new Error('no name is looked up'))) {
   const timers = new FakeTimers();
   const events: ClientEvent[] = [];
   let changed: () => void = () => undefined;
@@ -58,7 +62,7 @@ function setUp(port = 9) {
       now: () => timers.now,
       canOpen: () => hasRoom.now,
     }),
-    resolve: () => Promise.reject(new Error('no name is looked up')),
+    resolve,
     newId: () => ++lastId,
     emit: (event) => {
       events.push(event);
@@ -239,6 +243,53 @@ describe('a stream that the relay opens', () => {
     expect(statusOf(visit())).toBe(byteOf('internal-error'));
   });
 
+  it('leads to a unix socket if the user wrote one', async () => {
+    const directory = mkdtempSync(path.join(tmpdir(), 'underpass-'));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const file = path.join(directory, 'web.sock');
+    const server = createServer((socket) => void socket.end('answer')).listen(file);
+    onTestFinished(() => void server.close());
+    await once(server, 'listening');
+    const { incoming, forward, visit, until } = setUp();
+    incoming.add({ ...forward, spec: { ...forward.spec, target: { path: file } } });
+    const stream = visit();
+    stream.arriveFin();
+    await until('visitor-closed');
+    expect(String(stream.written)).toBe('\0answer');
+  });
+
+  it('looks up the name that the user wrote, which no rule restricts', async () => {
+    const asked: string[] = [];
+    const port = await startTarget((socket) => void socket.end());
+    const { incoming, forward, visit, until } = setUp(port, async (name) => {
+      asked.push(name);
+      return ['127.0.0.1'];
+    });
+    incoming.add({ ...forward, spec: { ...forward.spec, target: { host: 'web.internal', port } } });
+    visit();
+    await until('visitor-opened');
+    expect(asked).toEqual(['web.internal']);
+  });
+
+  it('is reset at its target when the client closes', async () => {
+    let code: string | undefined;
+    const port = await startTarget((socket) => {
+      socket.on('error', (error: NodeJS.ErrnoException) => {
+        code = error.code;
+      });
+    });
+    const { incoming, forward, visit, until, timers } = setUp(port);
+    timers.now = 3_600_000;
+    incoming.add(forward);
+    visit(0);
+    const stream = visit();
+    await until('visitor-opened');
+    expect(incoming.streams()).toMatchObject([{ id: 1, openedAt: timers.now, streamId: stream.id }]);
+    await incoming.close();
+    expect(incoming.connections).toBe(0);
+    await vi.waitFor(() => expect(code).toBe('ECONNRESET'));
+  });
+
   it('is limited in number: a relay cannot make the client hold more connections (spec reverse 7)', async () => {
     let accepted = 0;
     const target = new EventEmitter();
@@ -269,16 +320,19 @@ describe('a visitor of a forward that this program serves', () => {
   const WHOLE = { bytesSent: 4, bytesReceived: 8, clean: true };
 
   it('is handed to it when it is open, and reported as any other', async () => {
-    const { incoming, forward, visit, events, until } = setUp();
+    const { incoming, forward, visit, events, until, timers } = setUp();
     const visitors: TunnelSocket[] = [];
     incoming.add({ ...forward, service: { serve: (visitor) => void visitors.push(visitor) } });
+    visit(0); // which names no listener, and gets no id
+    timers.now = 7;
     const stream = visit();
     expect([statusOf(stream), visitors, incoming.connections]).toEqual([byteOf('opened'), [], 1]);
     expect(incoming.streams()).toMatchObject([
-      { id: 1, target: forward.spec.target, from: '192.0.2.1 port 5', streamId: stream.id },
+      { id: 1, target: forward.spec.target, from: '192.0.2.1 port 5', openedAt: 7, streamId: stream.id },
     ]);
     await settled();
     const [visitor] = visitors as [TunnelSocket];
+    expect([stream.id, visitor.remoteAddress, visitor.remotePort]).toEqual([3, '192.0.2.1', 5]);
     visitor.end('fine');
     stream.arrive(Buffer.from('question'));
     stream.arriveFin();
@@ -316,6 +370,63 @@ describe('a visitor of a forward that this program serves', () => {
       expect(stream.finished).toBe(allows !== true);
     },
   );
+
+  it('finds the bytes that came with its request, and learns whether anybody reads', async () => {
+    const { incoming, forward, open } = setUp();
+    const visitors: TunnelSocket[] = [];
+    incoming.add({ ...forward, service: { serve: (visitor) => void visitors.push(visitor) } });
+    const request = encodeRequest({ kind: 'incoming', listener: LISTEN_ID, host: '192.0.2.1', port: 5 });
+    const stream = open(request.subarray(0, 4));
+    stream.handler.onStopped?.(StreamErrorCode.cancelled);
+    stream.arrive(Buffer.concat([request.subarray(4), Buffer.from('first')]));
+    await settled();
+    const [visitor] = visitors as [TunnelSocket];
+    expect(String(visitor.read())).toBe('first');
+    visitor.on('error', () => undefined).write('nobody reads this');
+    expect(stream.written.length).toBe(1);
+  });
+
+  it('has a timeout, and an end that says who ended it', async () => {
+    const { incoming, forward, visit, timers } = setUp();
+    const visitors: TunnelSocket[] = [];
+    incoming.add({ ...forward, service: { serve: (visitor) => void visitors.push(visitor) } });
+    const stream = visit();
+    await settled();
+    const [visitor] = visitors as [TunnelSocket];
+    const timedOut = once(visitor, 'timeout');
+    visitor.setTimeout(1000);
+    await timers.runTo(1000);
+    await timedOut;
+    const failed = once(visitor, 'error');
+    stream.handler.onReset?.(StreamErrorCode.connectionReset);
+    expect((await failed)[0]).toMatchObject({
+      message: 'the visitor from 192.0.2.1 port 5 reset the connection',
+    });
+  });
+
+  it('counts together with those that are being connected (spec reverse 7)', async () => {
+    const { incoming, forward, visit } = setUp(9, () => new Promise(() => undefined));
+    incoming.add({ ...forward, service: { serve: (visitor) => void visitor.on('error', () => {}) } });
+    const target = { host: 'slow.example', port: 80 };
+    incoming.add({ ...forward, streamId: 8, spec: { ...forward.spec, target } });
+    for (let n = 0; n < 3; n++) visit(8);
+    const visitors = Array.from({ length: MAX_CONNECTIONS - 2 }, () => visit());
+    expect(visitors.filter((stream) => statusOf(stream) === byteOf('opened'))).toHaveLength(
+      MAX_CONNECTIONS - 3,
+    );
+    expect(statusOf(visitors.at(-1) as FakeStream)).toBe(byteOf('too-many-streams'));
+  });
+
+  it('leaves no place for one that has to be connected, which is refused after 10 s', async () => {
+    const { incoming, forward, visit, timers, events } = setUp();
+    incoming.add({ ...forward, service: { serve: (visitor) => void visitor.on('error', () => {}) } });
+    incoming.add({ ...forward, streamId: 8 });
+    for (let n = 0; n < MAX_CONNECTIONS; n++) visit();
+    const waiting = visit(8);
+    await timers.runTo(10_000);
+    expect(statusOf(waiting)).toBe(byteOf('timed-out'));
+    expect(events.at(-1)).toMatchObject({ type: 'visitor-refused', status: 'timed-out' });
+  });
 
   it('is limited in number together with all others (spec reverse 7)', async () => {
     const { incoming, forward, visit, events } = setUp();
