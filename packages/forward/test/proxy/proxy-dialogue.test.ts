@@ -79,6 +79,24 @@ const REQUESTS: readonly [string, Buffer, { host: string; port: number }, number
   ],
   ['SOCKS 4', bytes([4, 1, 0, 80, 192, 0, 2, 7], 'ann\0'), { host: '192.0.2.7', port: 80 }, []],
   [
+    'SOCKS 4, an address without a name',
+    bytes([4, 1, 0, 80, 0, 0, 0, 0], 'ann\0'),
+    { host: '0.0.0.0', port: 80 },
+    [],
+  ],
+  [
+    'SOCKS 4, an address that ends like one of 4a',
+    bytes([4, 1, 0, 80, 7, 0, 0, 1], '\0'),
+    { host: '7.0.0.1', port: 80 },
+    [],
+  ],
+  [
+    'SOCKS 4, an address that begins like one of 4a',
+    bytes([4, 1, 0, 80, 0, 0, 7, 1], '\0'),
+    { host: '0.0.7.1', port: 80 },
+    [],
+  ],
+  [
     'SOCKS 4a',
     bytes([4, 1, 0, 80, 0, 0, 0, 1], 'ann\0', 'db.internal\0'),
     { host: 'db.internal', port: 80 },
@@ -209,6 +227,8 @@ describe('a dialogue with a program', () => {
     ['CONNECT http://example.com:80 HTTP/1.1\r\n', 400, NO_TARGET],
     ['CONNECT unix:/run/app.sock HTTP/1.1\r\n', 400, NO_TARGET],
     ['CONNECT example.com:0 HTTP/1.1\r\n', 400, NO_TARGET],
+    ['CONNECT 127.1:80 HTTP/1.1\r\n', 400, NO_TARGET],
+    [`CONNECT ${'a.'.repeat(130)}example:80 HTTP/1.1\r\n`, 400, NO_TARGET],
     ['hello\r\n', 400, NO_HTTP],
     ['GET  / HTTP/1.1\r\n', 400, NO_HTTP],
     ['CONNECT a:1 HTTP/1.1 \r\n', 405, ONLY_CONNECT],
@@ -233,6 +253,17 @@ describe('a dialogue with a program', () => {
     const { outcome, replies } = say(start, filler, Buffer.from('x'));
     expect(outcome).toMatchObject({ kind: 'refused', reason: 'a request of more than 8192 bytes' });
     expect(replies.length).toBe(0);
+  });
+
+  it('reads no request behind the limit, also one that arrives at once (spec proxy 8)', () => {
+    const head = (length: number) => {
+      const start = 'CONNECT example.com:443 HTTP/1.1\r\nX: ';
+      return bytes(`${start.padEnd(length - 4, 'x')}\r\n\r\n`);
+    };
+    const longest = say(Buffer.concat([head(MAX_PROXY_REQUEST_BYTES), Buffer.from('for the target')]));
+    expect(requestOf(longest).target).toEqual({ host: 'example.com', port: 443 });
+    expect(String(longest.rest)).toBe('for the target');
+    expect(say(head(MAX_PROXY_REQUEST_BYTES + 1)).outcome).toMatchObject({ kind: 'refused' });
   });
 });
 
