@@ -221,6 +221,19 @@ describe('a listener on a unix socket', () => {
     expect(missing.message).toContain(code === 'EACCES' ? 'does not exist' : 'may not write');
   });
 
+  it('says which socket cannot be opened for another reason', async () => {
+    const listen = vi.spyOn(Server.prototype, 'listen').mockImplementation(function (this: Server) {
+      process.nextTick(() => this.emit('error', Object.assign(new Error(), { code: 'EMFILE' })));
+      return this;
+    } as never);
+    onTestFinished(() => listen.mockRestore());
+    const path = join(directory(), 'a.sock');
+    expect(await errorOf(listenUnix(path, () => undefined))).toMatchObject({
+      code: 'cannot-bind',
+      message: `unix socket ${path} cannot be opened: too many files are open`,
+    });
+  });
+
   it('goes on when it cannot accept a connection for lack of descriptors', async () => {
     const listen = vi.spyOn(Server.prototype, 'listen');
     onTestFinished(() => listen.mockRestore());

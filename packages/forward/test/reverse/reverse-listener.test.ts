@@ -86,10 +86,11 @@ describe('a listener', () => {
   });
 
   it('waits for the ports that were asked for before, whatever becomes of them (spec reverse 4)', async () => {
-    const { request, failures, places, bind, heard } = setUp('*');
+    const { request, failures, places, bind, heard, listeners } = setUp('*');
     failures.push('later', error('cannot-bind'));
     for (const port of [8001, 8002, 8003]) request('localhost', port);
     await settled();
+    expect(listeners.open).toEqual([]);
     expect(places.map((place) => 'port' in place && place.port)).toEqual([8001]);
     bind();
     for (let turns = 0; turns < 5; turns++) await settled();

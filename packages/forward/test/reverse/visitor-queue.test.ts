@@ -1,13 +1,13 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import {
   MAX_VISITORS_PER_PEER,
   MAX_WAITING_VISITORS,
   WATCH_INTERVAL_MS,
 } from '../../src/forward-constants.js';
 import { VisitorQueue } from '../../src/reverse/visitor-queue.js';
-import { SocketWatch } from '../../src/socket-watch.js';
+import { SocketWatch, type Watched } from '../../src/socket-watch.js';
 import { FakeStream } from '../fake-stream.js';
 import { FakeTimers } from '../fake-timers.js';
 import { socketPair } from '../sockets.js';
@@ -148,6 +148,20 @@ describe('the queue of visitors (spec reverse 7)', () => {
     queue.release(listener);
     queue.release(listener);
     expect(queue.carried).toBe(0);
+  });
+
+  it('survives an error of a waiting visitor, and ends one whose other end has vanished', async () => {
+    const { enter, permitted, watch } = setUp();
+    const added = vi.spyOn(watch, 'add');
+    permitted.streams = 0;
+    const { ours } = await socketPair();
+    const { isGone } = enter({}, '', ours);
+    expect(() => ours.emit('error', new Error('reset'))).not.toThrow();
+    expect(isGone()).toBe(false);
+    const [[watched]] = added.mock.calls as [[Watched]];
+    watched.onVanished();
+    await once(ours, 'close');
+    expect(isGone()).toBe(true);
   });
 
   it('notices a visitor that gives up, also by a reset (spec forwarding 4.6)', async () => {

@@ -122,6 +122,18 @@ describe('a visitor', () => {
     expect(heard.slice(1)).toEqual([expect.stringContaining('timed-out')]);
   });
 
+  it('that waits for a stream starts as soon as the client permits one (spec reverse 7)', async () => {
+    const { ask, visit, free, opened, listeners } = setUp('*');
+    await ask('localhost', 8001);
+    free.streams = false;
+    visit();
+    listeners.startWaiting();
+    expect(opened.length).toBe(0);
+    free.streams = true;
+    listeners.startWaiting();
+    expect(opened.length).toBe(1);
+  });
+
   it('that gives up while it waits is forgotten without a word', async () => {
     const { ask, visit, heard, timers, free, listeners } = setUp('*');
     await ask('localhost', 8001);
