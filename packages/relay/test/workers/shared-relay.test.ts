@@ -34,6 +34,8 @@ const stage = vi.hoisted(() => ({
   now: 0,
   groups: [] as { readonly options: object; isClosed: boolean }[],
   own: ['192.0.2.7'] as readonly string[],
+  /** The copies of keys that the relay keeps. */
+  copies: [] as Uint8Array[],
 }));
 
 vi.mock('@underpass/runtime', async (importOriginal) => ({
@@ -53,10 +55,15 @@ vi.mock('@underpass/runtime', async (importOriginal) => ({
 }));
 /** How many peers and invites a relay of these tests can have. */
 const MOST = vi.hoisted(() => 8);
-vi.mock('@underpass/protocol', async (importOriginal) => ({
-  ...(await importOriginal<object>()),
-  MAX_PEERS: MOST,
-}));
+vi.mock('@underpass/protocol', async (importOriginal) => {
+  const protocol = await importOriginal<typeof import('@underpass/protocol')>();
+  const copySecret: typeof protocol.copySecret = (bytes) => {
+    const copy = protocol.copySecret(bytes);
+    stage.copies.push(copy);
+    return copy;
+  };
+  return { ...protocol, MAX_PEERS: MOST, copySecret };
+});
 vi.mock('../../src/this-machine.js', () => ({ ownAddresses: () => stage.own }));
 
 const WORKERS = 2;
@@ -91,6 +98,7 @@ const timers = new Set<Timer>();
 beforeEach(() => {
   Object.assign(stage, { now: 1000, own: ['192.0.2.7'] });
   stage.groups.length = 0;
+  stage.copies.length = 0;
   timers.clear();
   vi.spyOn(systemTimers, 'set').mockImplementation((callback, delayMs) => {
     const timer = { callback, delayMs };
@@ -285,6 +293,22 @@ describe('the lists of a relay with workers', () => {
     const [first, second] = [0, 1].map((index) => worker(index).all<StartMessage>('start')[0]);
     expect(first).toMatchObject({ privateKey: secret(1), peers: [{ presharedKey: secret(3) }, {}] });
     expect(second?.invites).toMatchObject([{ presharedKey: secret(4) }]);
+  });
+});
+
+describe('the keys of a relay with workers', () => {
+  it('are wiped with the lists that they belong to, and all of them when it closes', async () => {
+    const presharedKey = secret(7);
+    const { relay } = await run({
+      peers: [peer('laptop', 0, { presharedKey }), peer('desk', 1)],
+      invites: [invite('phone', 1)],
+    });
+    const held = () => stage.copies.map((key) => key[0]);
+    expect(held()).toEqual([1, 7, 4]);
+    await relay.setPeers([peer('laptop', 0, { presharedKey })]);
+    expect(held()).toEqual([1, 0, 0, 7]);
+    await relay.close();
+    expect(stage.copies.every(isWiped)).toBe(true);
   });
 });
 
