@@ -66,7 +66,10 @@ vi.mock('@underpass/relay', async (original) => {
         },
       ],
     }),
-    close: async () => did('close relay'),
+    close: async () => {
+      await new Promise(setImmediate);
+      did('close relay');
+    },
   };
   return {
     ...(await original<object>()),
@@ -83,6 +86,10 @@ vi.mock('@underpass/relay', async (original) => {
     },
   };
 });
+vi.mock('@underpass/runtime', async (original) => ({
+  ...(await original<object>()),
+  returnFreedMemory: () => did('return freed memory'),
+}));
 vi.mock('../../src/log.js', async () => {
   const { recordingLog } = await import('./recording-log.js');
   return {
@@ -198,7 +205,10 @@ vi.mock('../../src/recording/recordings.js', () => ({
         did('begin recordings');
         Object.assign(stage.seen, { recorded });
       },
-      close: async () => did('close recordings'),
+      close: async () => {
+        await new Promise(setImmediate);
+        did('close recordings');
+      },
     };
   },
 }));
@@ -251,6 +261,7 @@ describe('a relay', () => {
       'ready listening on UDP port 4242',
       'collect garbage',
       'prepare for traffic',
+      'return freed memory',
     ]);
     const { options, log } = seen();
     expect(options).toMatchObject({ listen: { port: 51820 }, privateKey: RELAY_KEY, tap: undefined });
