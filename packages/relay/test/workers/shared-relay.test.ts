@@ -280,6 +280,16 @@ describe('the lists of a relay with workers', () => {
     );
   });
 
+  it('are set when every worker has them, or has ended', async () => {
+    const { relay, worker } = await run();
+    await relay.setPeers([peer('a', 0)]);
+    expect([0, 1].map((index) => worker(index).all('set-peers').length)).toEqual([1, 1]);
+    const setting = relay.setPeers([peer('b', 0)]);
+    worker(0).exit(1);
+    await setting;
+    expect(worker(1).all('set-peers')).toHaveLength(2);
+  });
+
   it('belong to the relay: those of the caller may be wiped', async () => {
     const { peers, invites } = everybody();
     const privateKey = secret(1);
@@ -691,6 +701,16 @@ describe('the status of a relay with workers', () => {
     worker(1).status = report(['b']);
     expect(await names()).toEqual(['a', 'b']);
     expect(delays()).toEqual([]);
+  });
+
+  it('leaves out a worker that ends before it answers', async () => {
+    const { relay, worker } = await run({ peers: [peer('a', 0), peer('b', 1)] });
+    worker(0).status = report(['a']);
+    worker(1).status = new Promise(() => undefined) as never;
+    const asked = relay.status();
+    await settle();
+    worker(1).exit(1);
+    expect((await asked).peers.map(({ name }) => name)).toEqual(['a']);
   });
 });
 
