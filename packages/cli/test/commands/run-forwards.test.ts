@@ -14,6 +14,9 @@ const stage = vi.hoisted(() => ({
   joins: [] as unknown[],
   options: undefined as unknown,
   served: undefined as unknown,
+  recorded: undefined as (() => unknown) | undefined,
+  followed: undefined as unknown,
+  inspected: undefined as unknown,
   fails: '',
   stop: (_signal: 'SIGTERM'): void => undefined,
 }));
@@ -32,7 +35,10 @@ vi.mock('@underpass/client', async (original) => ({
         { spec: { kind: 'local', text: '8080:db:1', target: { host: 'db', port: 1 } }, path: '/run/a.sock' },
       ],
       connect: () => did('connect'),
-      close: async () => did('close client'),
+      close: async () => {
+        await new Promise(setImmediate);
+        did('close client');
+      },
       status: () => ({
         suite: 'sodium',
         relay: { streamBytesSent: 1 },
@@ -84,8 +90,9 @@ vi.mock('../../src/commands/stdio.js', () => ({
 }));
 vi.mock('../../src/commands/follow-client-config.js', () => ({
   ClientConfigFollower: class {
-    constructor() {
+    constructor(...parameters: unknown[]) {
       did('follow');
+      stage.followed = parameters;
     }
     close(): void {
       did('close follower');
@@ -108,7 +115,14 @@ vi.mock('../../src/inspect/open-inspector.js', () => ({
   openInspector: async (port: number | undefined) => {
     if (port === undefined) return undefined;
     did(`inspector ${port}`);
-    return { sampler: 'sampler', serve: () => did('serve inspector'), close: () => did('close inspector') };
+    return {
+      sampler: 'sampler',
+      serve: (inspected: unknown) => {
+        did('serve inspector');
+        stage.inspected = inspected;
+      },
+      close: () => did('close inspector'),
+    };
   },
 }));
 vi.mock('../../src/recording/recordings.js', () => ({
@@ -161,8 +175,14 @@ function aRun(changes: Partial<ClientRun> = {}, config: Partial<ClientConfig> = 
       return {
         tap: 'tap',
         keyLog: undefined,
-        begin: () => did('begin recordings'),
-        close: async () => did('close recordings'),
+        begin: (peers: () => unknown) => {
+          did('begin recordings');
+          stage.recorded = peers;
+        },
+        close: async () => {
+          await settle();
+          did('close recordings');
+        },
       } as never;
     },
     ...changes,
@@ -223,10 +243,18 @@ describe('a client that runs forwards', () => {
   });
 
   it('opens metrics, the inspector and recordings first, and closes all of them', async () => {
-    const run = aRun({ inspect: 7, loaded: {} as never }, { metrics: { port: 9 } });
+    const loaded = {} as never;
+    const run = aRun({ inspect: 7, loaded }, { metrics: { port: 9 } });
     const ended = runForwards(run);
     await settle();
     const started = calls();
+    expect(stage.followed).toEqual([
+      loaded,
+      expect.objectContaining({ forwards: expect.anything() }),
+      run.log,
+    ]);
+    expect(stage.recorded?.()).toEqual([{ streamBytesSent: 1 }]);
+    expect(stage.inspected).toMatchObject({ process: { kind: 'client', name: 'vps', suite: 'sodium' } });
     expect(started.slice(2, 6)).toEqual(['metrics 9', 'inspector 7', 'record', 'start']);
     for (const what of ['serve inspector', 'serve metrics of vps', 'follow']) expect(started).toContain(what);
     stage.stop('SIGTERM');
