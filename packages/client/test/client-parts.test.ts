@@ -362,6 +362,19 @@ describe('a client', () => {
     });
   });
 
+  it('leaves its forwards to the part that runs them', async () => {
+    const { client } = setUp();
+    const [forward, service] = [{ text: 'a forward' }, { serve: () => undefined }] as never[];
+    stage.answers['forwards.add'] = 'bound';
+    stage.answers['forwards.remove'] = 'removed';
+    expect(client.addForward(forward as never, service)).toBe('bound');
+    expect(client.removeForward(forward as never)).toBe('removed');
+    expect(calls()).toEqual([
+      ['forwards.add', forward, service],
+      ['forwards.remove', forward],
+    ]);
+  });
+
   it('dials targets of streams, and refuses others before anything happens', () => {
     const { client } = setUp();
     expect(() => client.dial('nowhere')).toThrow('expected host:port');

@@ -1,3 +1,4 @@
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, Socket } from 'node:net';
@@ -65,6 +66,7 @@ async function run(place = '127.0.0.1:0', listen?: ConstructorParameters<typeof 
   const ends: LocalEnd[] = [];
   const names: string[] = [];
   const flows: FlowOptions[] = [];
+  const sent: Buffer[] = [];
   const admitted: Socket[] = [];
   const carrier = {
     admit: (socket) => {
@@ -91,7 +93,7 @@ async function run(place = '127.0.0.1:0', listen?: ConstructorParameters<typeof 
           heard.push('flow ended');
           wake();
         },
-        send: () => undefined,
+        send: (message: Uint8Array) => void sent.push(Buffer.from(message)),
       } as never;
     },
   } satisfies Pick<Carrier, 'admit' | 'carry' | 'openFlow'>;
@@ -154,6 +156,7 @@ async function run(place = '127.0.0.1:0', listen?: ConstructorParameters<typeof 
     ends,
     names,
     flows,
+    sent,
     admitted,
   };
 }
@@ -288,6 +291,25 @@ describe('an association of a dynamic forward', () => {
     });
     flows[0]?.onOpened?.();
     expect((await answer()).slice(0, 4)).toEqual([5, 0, 0, 1]);
+  });
+
+  it('passes messages on between its program and its flow', async () => {
+    const { associate, until, flows, sent } = await run();
+    const { answer } = await associate();
+    await until('flow');
+    flows[0]?.onOpened?.();
+    const reply = await answer();
+    const port = (reply[8] as number) * 256 + (reply[9] as number);
+    const program = createSocket('udp4');
+    onTestFinished(() => void program.close());
+    const destination = [1, 192, 0, 2, 7, 0, 53];
+    program.send(Buffer.from([0, 0, 0, ...destination, ...Buffer.from('question')]), port, '127.0.0.1');
+    await untilMet(() => sent.length === 1);
+    expect(String(sent[0])).toContain('question');
+    const answered = once(program, 'message');
+    // The source in a flow's message is written as the destination was.
+    flows[0]?.onMessage(Buffer.concat([(sent[0] as Buffer).subarray(0, -8), Buffer.from('answer')]));
+    expect((await answered)[0]).toEqual(Buffer.from([0, 0, 0, ...destination, ...Buffer.from('answer')]));
   });
 
   it('that fails is answered', async () => {

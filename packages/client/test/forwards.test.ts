@@ -1,5 +1,6 @@
 /** The forwards of a client: which are started, found and ended. The classes that run them are played. */
 import { type Forward, parseLocalForwards, parseReverseForwards } from '@underpass/forward';
+import { systemTimers } from '@underpass/runtime';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Forwards } from '../src/forwards.js';
 import { calls, reset, stage } from './played-part.js';
@@ -49,6 +50,21 @@ describe('the forwards of a client', () => {
     expect(await forwards.add(bound.spec)).toBe(bound);
     expect(calls()).toEqual([[`${kind}.start`]]);
     expect(forwards.bound).toEqual([bound]);
+  });
+
+  it('are handed what serves them', async () => {
+    const forwards = new Forwards({ carrier: 'carrier' } as never);
+    const service = { serve: () => undefined };
+    for (const kind of KINDS) {
+      stage.answers[`${kind}.start`] = Promise.resolve({ spec: ofKind(kind), addresses: [] });
+      await forwards.add(ofKind(kind), service);
+    }
+    expect(KINDS.map((kind) => stage.parameters[kind]?.slice(0, 3))).toEqual([
+      [ofKind('local'), 'carrier'],
+      [ofKind('dynamic'), { carrier: 'carrier' }],
+      [ofKind('udp'), 'carrier', systemTimers],
+      [ofKind('reverse'), { carrier: 'carrier' }, service],
+    ]);
   });
 
   it('measure the idleness of UDP flows on a clock that nobody sets', async () => {
@@ -125,9 +141,19 @@ describe('the forwards of a client', () => {
     const added = forwards.add(ofKind('dynamic'));
     await forwards.close();
     expect(calls()).toEqual([['dynamic.start'], ['local.close'], ['udp.close']]);
+    let ended = (): void => undefined;
+    stage.answers['dynamic.close'] = new Promise<void>((resolve) => {
+      ended = resolve;
+    });
+    let isAdded = false;
+    const adding = added.then(() => {
+      isAdded = true;
+    });
     start({ spec: ofKind('dynamic'), addresses: [] });
-    await added;
-    expect([calls(), forwards.bound]).toEqual([[['dynamic.close']], []]);
+    await new Promise(setImmediate);
+    expect([calls(), forwards.bound, isAdded]).toEqual([[['dynamic.close']], [], false]);
+    ended();
+    await adding;
   });
 
   it.each<[string, string, string, string | undefined]>([

@@ -192,6 +192,16 @@ describe('a reverse forward', () => {
     expect(streams).toHaveLength(3);
   });
 
+  it('asks again when its stream closes without another sign', async () => {
+    const { bound, streams, open, advance, last } = await setUp();
+    open(8080);
+    await advance(MIN_LISTEN_RETRY_MS);
+    last().handler.onClosed?.();
+    expect(bound.addresses).toEqual([]);
+    await advance(0);
+    expect(streams).toHaveLength(2);
+  });
+
   it('asks at once on contact with the relay (spec reverse 2)', async () => {
     const { forwarding, streams, open, lose } = await setUp();
     open(8080);
@@ -298,11 +308,12 @@ describe('a reverse forward', () => {
   });
 
   it('ends with its stream, and asks no more', async () => {
-    const { forwarding, last, open, streams, advance, registered } = await setUp();
+    const { forwarding, last, open, streams, advance, registered, timers } = await setUp();
     open(8080);
     forwarding.close();
     expect([last().finished, registered.size]).toEqual([true, 0]);
     last().handler.onClosed?.();
+    expect(timers.pending).toBe(0);
     forwarding.onContact();
     await advance(MAX_UNWELCOME_MS);
     expect(streams).toHaveLength(1);

@@ -29,13 +29,16 @@ async function setUp(port = SPEC.target.port) {
   let isFull = false;
   let isListening = false;
   let receive: (message: Uint8Array, from: Address, via: FlowSocket) => void = () => {};
-  const via: FlowSocket = {
-    address: { address: '127.0.0.1', port: 5353 },
-    send: (message, to) => answers.push(`${Buffer.from(message)} to ${to?.port}`),
+  const at = (address: string, name = ''): FlowSocket => ({
+    address: { address, port: 5353 },
+    send: (message, to) => answers.push(`${Buffer.from(message)} to ${to?.port}${name}`),
     close: () => {},
-  };
+  });
+  const via = at('127.0.0.1');
+  const asked: unknown[] = [];
   const carrier = {
-    openFlow: ({ from, onMessage }: FlowOptions) => {
+    openFlow: ({ from, onMessage, target, request }: FlowOptions) => {
+      asked.push({ target, request });
       if (isFull) return undefined;
       const sent: string[] = [];
       const flow = {
@@ -69,11 +72,12 @@ async function setUp(port = SPEC.target.port) {
     },
   );
   await forwarding.start();
-  const send = (port: number, text: string) => receive(bytes(text), { address: '127.0.0.1', port }, via);
+  const send = (port: number, text: string, socket = via) =>
+    receive(bytes(text), { address: '127.0.0.1', port }, socket);
   const setFull = (full: boolean) => {
     isFull = full;
   };
-  return { forwarding, timers, flows, answers, send, setFull, isListening: () => isListening };
+  return { forwarding, timers, flows, answers, asked, at, send, setFull, isListening: () => isListening };
 }
 
 describe('a UDP forward', () => {
@@ -88,6 +92,22 @@ describe('a UDP forward', () => {
       ['127.0.0.1 port 1002', ['b']],
     ]);
     expect(answers).toEqual(['reply to 1002']);
+  });
+
+  it('asks for its target, whatever the port of the program', async () => {
+    const { send, asked } = await setUp();
+    send(1001, 'a');
+    expect(asked).toEqual([
+      { target: SPEC.target, request: { kind: 'udp', host: 'dns.example', port: 123 } },
+    ]);
+  });
+
+  it('answers from the address to which the program has sent', async () => {
+    const { send, flows, answers, at } = await setUp();
+    send(1001, 'a');
+    send(1001, 'b', at('::1', ' over IPv6'));
+    for (const flow of flows) flow.answer('reply');
+    expect(answers).toEqual(['reply to 1001', 'reply to 1001 over IPv6']);
   });
 
   it('ends a flow that is idle, and opens another for the next message (spec forwarding 5.3)', async () => {
