@@ -1,5 +1,5 @@
 import { expect, it, vi } from 'vitest';
-import { openSocketGroup, openUdpSocket } from '../src/index.js';
+import { canShareSockets, openSocketGroup, openUdpSocket } from '../src/index.js';
 
 vi.mock(import('../src/c-library.js'), async (original) => ({
   ...(await original()),
@@ -17,6 +17,7 @@ it('explains why there is no native socket here, if one is required', async () =
 });
 
 it('explains that processes cannot share a port here, and what to do', async () => {
+  expect(canShareSockets()).toBe(false);
   await expect(openSocketGroup({ port: 0, count: 2 })).rejects.toMatchObject({
     code: 'cannot-bind',
     message: 'this machine cannot divide the datagrams of a port among processes',
