@@ -1,5 +1,5 @@
-import { describe, expect, it } from 'vitest';
-import { monotonicMs, sleepAwareClock } from '../src/clock.js';
+import { describe, expect, it, vi } from 'vitest';
+import { monotonicMs, sleepAwareClock, systemTimers } from '../src/clock.js';
 
 describe('the monotonic clock (spec outage 5)', () => {
   it('counts the time for which the machine slept', () => {
@@ -108,4 +108,19 @@ describe('the monotonic clock (spec outage 5)', () => {
     const first = monotonicMs();
     expect(monotonicMs()).toBeGreaterThanOrEqual(first);
   });
+});
+
+it("the system's timers are those of Node, with the delay that is asked for", () => {
+  const timer = {} as NodeJS.Timeout;
+  const set = vi.spyOn(globalThis, 'setTimeout').mockReturnValue(timer);
+  const clear = vi.spyOn(globalThis, 'clearTimeout').mockReturnValue(undefined);
+  const callback = () => undefined;
+  try {
+    expect(systemTimers.set(callback, 5_000)).toBe(timer);
+    systemTimers.clear(timer);
+    expect([set.mock.calls, clear.mock.calls]).toEqual([[[callback, 5_000]], [[timer]]]);
+  } finally {
+    set.mockRestore();
+    clear.mockRestore();
+  }
 });
