@@ -2,6 +2,7 @@
  *  The parts have tests of their own, so here the test plays them. */
 import {
   CLIENT_GONE,
+  OUT_OF_DESCRIPTORS,
   parseAllowRule,
   parseListenRule,
   type RateLimit,
@@ -14,10 +15,10 @@ import {
   type Peer,
   type Stream,
 } from '@underpass/protocol';
-import { type DatagramSocket, silentLog } from '@underpass/runtime';
+import { type DatagramSocket, type Log, silentLog } from '@underpass/runtime';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import type { RelayEvent, RelayInviteOptions, RelayPeerOptions } from '../src/index.js';
-import { RunningRelay } from '../src/running-relay.js';
+import type { RelayEvent, RelayInviteOptions, RelayOptions, RelayPeerOptions } from '../src/index.js';
+import { RunningRelay, type WorkerRole } from '../src/running-relay.js';
 import { SEND_ERROR_INTERVAL_MS } from '../src/send-error-pace.js';
 
 type Call = (...parameters: unknown[]) => unknown;
@@ -67,6 +68,7 @@ vi.mock('@underpass/protocol', async (importOriginal) => ({
 vi.mock('@underpass/forward', async (importOriginal) => ({
   ...(await importOriginal<object>()),
   Acceptor: played('acceptor'),
+  DescriptorGuard: played('guard'),
   PeerListeners: played('listeners'),
 }));
 vi.mock('../src/enrolment.js', () => ({ Invitations: played('invitations') }));
@@ -84,7 +86,11 @@ interface FakePeer {
   readonly state: { connected: boolean; openStreams: number; address: object | undefined };
 }
 
-function setUp(peers: readonly RelayPeerOptions[] = [laptop]) {
+function setUp(
+  peers: readonly RelayPeerOptions[] = [laptop],
+  more: Partial<RelayOptions> = {},
+  role?: WorkerRole,
+) {
   const events: RelayEvent[] = [];
   const known: FakePeer[] = [];
   stage.answers['endpoint.addPeer'] = ({ publicKey, presharedKey }: FakePeer) => {
@@ -102,9 +108,10 @@ function setUp(peers: readonly RelayPeerOptions[] = [laptop]) {
   };
   const socket = { address: HERE, kind: 'plain', segments: true, coalesces: false, sendErrors: { EPERM: 1 } };
   const relay = new RunningRelay(
-    { privateKey: key(1), log: silentLog, onEvent: (event) => events.push(event) },
+    { privateKey: key(1), log: silentLog, onEvent: (event) => events.push(event), ...more },
     socket as unknown as DatagramSocket,
     { name: 'portable' } as CryptoSuite,
+    role,
   );
   relay.setPeers(peers);
   stage.calls.length = 0;
@@ -458,8 +465,53 @@ describe('new lists of peers', () => {
 describe('a relay', () => {
   it('closes its driver first, and then what its peers have open', async () => {
     const { relay } = listening();
+    stage.answers['driver.close'] = async () => {
+      await new Promise(setImmediate);
+      stage.calls.push(['driver is closed']);
+    };
     await relay.close();
-    expect(calls()).toEqual([['driver.close'], ['acceptor0.close'], ['listeners0.close', 'the relay stops']]);
+    expect(calls()).toEqual([
+      ['driver.close'],
+      ['driver is closed'],
+      ['acceptor0.close'],
+      ['listeners0.close', 'the relay stops'],
+    ]);
+  });
+
+  it('warns when requests are refused because the system gives it no more files', () => {
+    const lines: unknown[] = [];
+    const log: Log = { ...silentLog, warn: (fields, text) => lines.push([fields, text]) };
+    setUp([laptop], { log });
+    options('guard').onShortage?.(3);
+    expect(lines).toEqual([
+      [{ event: 'out-of-descriptors', refused: 3 }, `${OUT_OF_DESCRIPTORS}; requests are refused`],
+    ]);
+    expect(options('guard').now?.()).toBe(stage.now);
+  });
+
+  it('hands its parts what they are told from outside', () => {
+    const onFatal = () => undefined;
+    const ownSockets = () => ['/run/control.sock'];
+    const { peer } = setUp([laptop], { onFatal, ownSockets });
+    fire('onStream', peer, 'a stream');
+    expect(options('driver')).toMatchObject({ onFatal });
+    expect(options('acceptor')).toMatchObject({ ownSockets });
+  });
+
+  it('as one of several processes serves its shard, and has the others do the rest', async () => {
+    const role: WorkerRole = {
+      shard: { index: 1, count: 2 },
+      socket: { fd: 4, family: 'udp6' },
+      passOn: () => undefined,
+      enrol: async () => ({ status: 'not-allowed' }),
+    };
+    const { relay } = setUp([laptop], {}, role);
+    expect(options('endpoint')).toMatchObject({ shard: role.shard });
+    expect(options('driver')).toMatchObject({ passOn: role.passOn });
+    expect(options('invitations')).toMatchObject({ enrol: role.enrol });
+    const datagram = new Uint8Array(3);
+    relay.handlePassedOn(datagram, ADDRESS);
+    expect(calls()).toEqual([['driver.handlePassedOn', datagram, ADDRESS]]);
   });
 
   it('adds a peer once', () => {

@@ -162,7 +162,8 @@ describe('a worker that starts', () => {
 describe('a worker', () => {
   it('has everything written by the main process: events, and lines with their level', async () => {
     const { heard } = await started();
-    for (const level of ['debug', 'info', 'warn', 'error'] as const) made().log[level]({ n: 1 }, `to ${level}`);
+    for (const level of ['debug', 'info', 'warn', 'error'] as const)
+      made().log[level]({ n: 1 }, `to ${level}`);
     made().onEvent?.({ type: 'resumed', peer: 'laptop', silentMs: 5 });
     await settle();
     const line = (level: string) => ['log', { level, fields: { n: 1 }, text: `to ${level}` }];
