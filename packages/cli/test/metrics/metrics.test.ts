@@ -50,6 +50,7 @@ describe('the metrics', () => {
     const text = await new MetricsRegistry({ report: () => aClient(), counts: new StreamCounts() }).render();
     expect(text).toContain('underpass_info{kind="client"');
     expect(text).toContain('underpass_peer_connected{peer="vps"} 1');
+    expect(text).toContain('underpass_peers{state="configured"} 1\n');
   });
 
   it('include those of the Node process', async () => {
