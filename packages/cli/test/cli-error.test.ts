@@ -19,10 +19,34 @@ const FILE_ERRORS = [
   'EAGAIN',
 ];
 
+/** Each is a reason of its own. */
+const WORDS = {
+  ENOENT: 'no such file',
+  EACCES: 'permission denied',
+  EPERM: 'not permitted',
+  EISDIR: 'it is a directory',
+  ENOTDIR: 'not a directory',
+  EEXIST: 'already exists',
+  ELOOP: 'symbolic links',
+  ENOSPC: 'no space left',
+  EROFS: 'read-only',
+  EMFILE: 'too many files are open',
+  ENFILE: 'on this machine',
+  EDQUOT: 'quota',
+  EFBIG: 'size limit',
+  EIO: 'input/output error',
+  EPIPE: 'the reader has gone',
+  EAGAIN: 'the reader is too slow',
+};
+
 describe("the system's reason", () => {
   it.each(FILE_ERRORS)('%s is told in words', (code) => {
     const reason = systemReason(Object.assign(new Error(`${code}: raw text`), { code }));
     expect(reason).toMatch(/^[a-z][a-z,/ -]+$/);
+  });
+
+  it.each(Object.entries(WORDS))('for %s speaks of: %s', (code, words) => {
+    expect(systemReason(Object.assign(new Error(), { code }))).toContain(words);
   });
 
   it('is the code if there are no words, and the message if there is no code', () => {

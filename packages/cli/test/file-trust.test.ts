@@ -55,7 +55,12 @@ describe('a file that grants access', () => {
   it.runIf(isRoot)('is refused when it or its directory belongs to another user', () => {
     const { directory, file, check } = setUp();
     chownSync(file, 4711, 4711);
-    expect(check()).toThrow('belongs to another user (uid 4711)');
+    expect(check()).toThrow(
+      expect.objectContaining({
+        message: `the config file ${file} belongs to another user (uid 4711), who could change what it grants`,
+        hint: `run as its owner, or: chown 0 ${file}`,
+      }),
+    );
     chownSync(file, 0, 0);
     chownSync(directory, 4711, 4711);
     expect(check()).toThrow(`the directory of the config file ${directory} belongs to another user`);
@@ -107,7 +112,12 @@ describe('a file with a secret', () => {
     chmodSync(file, 0o600);
     const stats = statSync(file);
     expect(() => requireSecret(file, stats, 'the key file', { uid: 0, gid: 0 })).not.toThrow();
-    expect(() => requireSecret(file, stats, 'the key file', { uid: 1, gid: 0 })).toThrow('another user');
+    expect(() => requireSecret(file, stats, 'the key file', { uid: 1, gid: 0 })).toThrow(
+      expect.objectContaining({
+        message: `the key file ${file} belongs to another user (uid 0, this program runs as 1)`,
+        hint: `run as its owner, or: chown 1 ${file}`,
+      }),
+    );
   });
 });
 

@@ -55,7 +55,11 @@ describe('the files of a relay', () => {
   });
 
   it.each([
-    ['server', /^server is a \[\[peer\]\] of .*relay\.toml, which no command changes$/, /^edit the file/],
+    [
+      'server',
+      /^server is a \[\[peer\]\] of .*relay\.toml, which no command changes$/,
+      /^edit the file and reload the relay: kill -HUP/,
+    ],
     ['lapotp', /^no peer or invite is named lapotp$/, /^did you mean laptop\?$/],
     ['router', /^no peer or invite is named router$/, /^underpass peers lists them$/],
   ])('have no %s that a command could change', (name, message, hint) => {

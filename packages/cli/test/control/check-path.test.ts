@@ -104,7 +104,9 @@ describe('a probe', () => {
     ['too much to send', { uploadBytes: MAX_BYTES + 1, downloadBytes: 1 }],
     ['too much to receive', { uploadBytes: 1, downloadBytes: MAX_BYTES + 1 }],
   ])('is refused with %s', (_what, body) => {
-    expect(() => probeOptionsIn(body)).toThrow(`each at most ${MAX_BYTES}`);
+    expect(() => probeOptionsIn(body)).toThrow(
+      `expected {"uploadBytes", "downloadBytes"}, each at most ${MAX_BYTES}`,
+    );
   });
 
   it('has a limited time', async () => {

@@ -88,8 +88,8 @@ describe('forwards of another process', () => {
   });
 
   it.each([
-    [undefined, 'expected'],
-    [null, 'expected'],
+    [undefined, 'expected {"forwards": ['],
+    [null, 'expected {"forwards": ['],
     [{ forwards: 'all' }, 'expected'],
     [{ forwards: [{ kind: 'teleport', text: '1:a:1' }] }, 'does not know the forward'],
     [{ forwards: [{ kind: 'toString', text: '1:a:1' }] }, 'does not know the forward'],

@@ -267,7 +267,7 @@ describe('the metrics port', () => {
     await server.serve(() => aRelay());
     expect((await get(server, '/metrics')).text).toContain('underpass_peers{state="configured"} 2');
     expect(await get(server, '/healthz')).toEqual({ status: 200, text: 'ok\n' });
-    expect((await get(server, '/')).status).toBe(404);
+    expect(await get(server, '/')).toEqual({ status: 404, text: 'there are /metrics and /healthz\n' });
     expect((await get(server, '/metrics', { method: 'POST' })).status).toBe(405);
     expect(await get(server, '/healthz?from=probe', { method: 'HEAD' })).toEqual({ status: 200, text: '' });
   });
