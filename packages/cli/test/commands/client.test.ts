@@ -81,6 +81,10 @@ beforeEach(() => {
   onTestFinished(() => void vi.unstubAllEnvs());
 });
 
+/** What to do about options that do not go together. */
+const ADVICE =
+  /leave .*out|give one or the other|enrol first, without -W|^put it into the config file|proxy-protocol behind the forward/;
+
 const byOptions = (): ClientFlags => ({ relay: RELAY, relayKey: RELAY_KEY, key: keyFile });
 
 /** Writes a client config. @returns its path */
@@ -290,6 +294,7 @@ describe('the forwards of the command line', () => {
     await expect(runClient(relay, flags())).rejects.toMatchObject({
       exitCode: ExitCode.usage,
       message: expect.stringContaining(message),
+      hint: expect.stringMatching(ADVICE),
     });
     expect(stage.runs).toEqual([]);
   });

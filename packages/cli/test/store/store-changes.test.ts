@@ -130,8 +130,13 @@ describe('a store', () => {
   it('says why it cannot be written', () => {
     const file = path.join(directory, 'file');
     writeFileSync(file, '');
-    expect(() => addInvite(path.join(file, 'relay.d'), 'x', { allow: [] }, invite())).toThrow(
-      'it is not a directory, or something above it is not',
+    const store = path.join(file, 'relay.d');
+    expect(() => addInvite(store, 'x', { allow: [] }, invite())).toThrow(
+      expect.objectContaining({
+        message: `cannot write in ${store}: it is not a directory, or something above it is not`,
+        hint: 'run the command as the user who runs the relay',
+        cause: expect.objectContaining({ code: 'ENOTDIR' }),
+      }),
     );
   });
 });

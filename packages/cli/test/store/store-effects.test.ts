@@ -122,9 +122,11 @@ describe('a change of a store', () => {
 
   it.each(CHANGES.slice(1))('that comes too late changes nothing and wakes no watcher: %s', (_what, make) => {
     rmSync(path.join(directory, '.changed'));
-    stage.fails = 'ENOENT';
-    expect(make()).toBe(false);
-    expect(contents()).toEqual(['laptop', 'laptop/invite.psk', 'laptop/peer.toml']);
+    for (const code of ['ENOENT', 'ENOTDIR']) {
+      stage.fails = code;
+      expect(make()).toBe(false);
+      expect(contents()).toEqual(['laptop', 'laptop/invite.psk', 'laptop/peer.toml']);
+    }
   });
 
   it('that finds the name of its invite taken wakes no watcher', () => {
