@@ -20,6 +20,8 @@ export class FakeWorker extends EventEmitter {
   readonly #end: Pipe;
   #hasExited = false;
   status: StatusMessage | undefined;
+  /** When it has applied new lists. */
+  applied: Promise<void> | undefined;
 
   constructor(fd: number, behaviour: Behaviour) {
     super();
@@ -32,7 +34,7 @@ export class FakeWorker extends EventEmitter {
     };
     const handlers = {
       start: hear('start', () => (behaviour.startsWell() ? undefined : this.exit(1))),
-      'set-peers': hear('set-peers', () => undefined),
+      'set-peers': hear('set-peers', () => this.applied),
       'add-peer': hear('add-peer', () => undefined),
       datagram: hear('datagram', () => undefined),
       status: () => this.status,

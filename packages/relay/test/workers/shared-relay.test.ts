@@ -3,7 +3,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { EventEmitter } from 'node:events';
 import { type Address, createPortableSuite, type PeerStats, shardOfKey } from '@underpass/protocol';
-import { type Log, systemTimers } from '@underpass/runtime';
+import { type Log, silentLog, systemTimers } from '@underpass/runtime';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type {
   EnrolOutcome,
@@ -270,6 +270,11 @@ describe('the lists of a relay with workers', () => {
   it('are refused as a whole, at the start before anything is opened', async () => {
     const twins = [peer('a', 0), peer('a', 1)];
     await expect((await start({ peers: twins })).started).rejects.toThrow('two peers are named a');
+    const [taken] = twins;
+    const open = { ...invite('x', 0), publicKey: taken?.publicKey as Uint8Array };
+    await expect((await start({ peers: twins.slice(0, 1), invites: [open] })).started).rejects.toThrow(
+      'the invite x has the same public key',
+    );
     expect(stage.groups).toEqual([]);
     const { relay, worker } = await run();
     await expect(relay.setPeers(twins)).rejects.toThrow('two peers are named a');
@@ -282,8 +287,19 @@ describe('the lists of a relay with workers', () => {
 
   it('are set when every worker has them, or has ended', async () => {
     const { relay, worker } = await run();
-    await relay.setPeers([peer('a', 0)]);
+    let apply = (): void => undefined;
+    worker(1).applied = new Promise((resolve) => {
+      apply = resolve;
+    });
+    let isSet = false;
+    const first = relay.setPeers([peer('a', 0)]).then(() => {
+      isSet = true;
+    });
+    await settle();
     expect([0, 1].map((index) => worker(index).all('set-peers').length)).toEqual([1, 1]);
+    expect(isSet).toBe(false);
+    apply();
+    await first;
     const setting = relay.setPeers([peer('b', 0)]);
     worker(0).exit(1);
     await setting;
@@ -714,6 +730,12 @@ describe('the status of a relay with workers', () => {
   });
 });
 
+it('a relay with workers logs which suite they use', async () => {
+  const debug = vi.fn();
+  await run({ log: { ...silentLog, debug } });
+  expect(debug.mock.calls).toContainEqual([expect.objectContaining({ event: 'suite' }), expect.any(String)]);
+});
+
 describe('a relay with workers on every address', () => {
   it.each<[string, readonly string[], boolean]>([
     ['several addresses', ['192.0.2.7', '192.0.2.8'], true],
@@ -722,7 +744,14 @@ describe('a relay with workers on every address', () => {
     stage.own = own;
     const { logged } = await run({ listen: { port: 0 } });
     const warnings = logged.filter(({ fields }) => 'event' in fields && fields.event === 'several-addresses');
-    expect(warnings.length).toBe(warns ? 1 : 0);
+    const warning = {
+      level: 'warn',
+      fields: { event: 'several-addresses' },
+      text: expect.stringMatching(
+        /several addresses.*: set 'listen' to one address, or leave out --workers$/,
+      ),
+    };
+    expect(warnings).toEqual(warns ? [warning] : []);
     const chosen = await run({ listen: { host: '192.0.2.7', port: 0 } });
     expect(chosen.logged).toEqual([]);
   });
