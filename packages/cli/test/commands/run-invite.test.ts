@@ -1,7 +1,7 @@
 /** `underpass invite` as a whole: what is stored, told and printed. */
 import { rmSync, writeFileSync } from 'node:fs';
 import { oneTimeKeys, parseInviteLink, parseListenRule } from '@underpass/forward';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { runInvite } from '../../src/commands/invite.js';
 import { runPeers } from '../../src/commands/peers.js';
 import { ExitCode } from '../../src/exit-code.js';
@@ -10,6 +10,16 @@ import { aPeer } from '../control/reports.js';
 import { NOW, rules } from '../store/invites.js';
 import { nobodyRuns, RELAY_KEY, relayFilesWith, runRelayWith, storedBy } from './a-relay.js';
 import { recordPrinted } from './printed.js';
+
+const stage = vi.hoisted(() => ({ outputFailure: undefined as Error | undefined }));
+vi.mock('../../src/terminal.js', async (original) => {
+  const terminal = await original<typeof import('../../src/terminal.js')>();
+  const settleOutput: typeof terminal.settleOutput = async () => {
+    await new Promise(setImmediate);
+    return stage.outputFailure ?? terminal.settleOutput();
+  };
+  return { ...terminal, settleOutput };
+});
 
 const HOUR_MS = 3_600_000;
 const ENDPOINT = { host: 'vpn.example.org', port: 4242 };
@@ -104,6 +114,20 @@ describe('underpass invite', () => {
     const flags = { allow: rules('localhost:80'), endpoint: ENDPOINT, config };
     await expect(runInvite('phone', flags, NOW)).rejects.toThrow('phone is taken: it is enrolled');
     expect([reloads, printed()]).toEqual([[], []]);
+  });
+
+  it('withdraws the invite if its link cannot be written, because nobody has it then', async () => {
+    stage.outputFailure = Object.assign(new Error('full'), { code: 'ENOSPC' });
+    onTestFinished(() => {
+      stage.outputFailure = undefined;
+    });
+    const flags = { allow: rules('localhost:80'), endpoint: ENDPOINT, config };
+    await expect(runInvite('tablet', flags, NOW)).rejects.toMatchObject({
+      message: 'cannot write the link to standard output: no space left',
+      hint: 'the invite was withdrawn: run the command again where its output can be written',
+      cause: { code: 'ENOSPC' },
+    });
+    expect(storedBy(config, 'tablet')).toBeUndefined();
   });
 
   it('withdraws the invite if the relay does not take it', async () => {
