@@ -10,7 +10,7 @@ import {
   WELCOME_MS,
 } from '../src/client-constants.js';
 import type { BoundForward, ClientEvent } from '../src/client-options.js';
-import { ReverseForwarding } from '../src/reverse-forwarding.js';
+import { ReverseForwarding, type ReverseForwardingOptions } from '../src/reverse-forwarding.js';
 import { FakeStream } from './fake-stream.js';
 import { FakeTimers } from './fake-timers.js';
 
@@ -203,12 +203,12 @@ describe('a reverse forward', () => {
   });
 
   it('asks at once on contact with the relay (spec reverse 2)', async () => {
-    const { forwarding, streams, open, lose } = await setUp();
+    const { forwarding, streams, open, lose, timers } = await setUp();
     open(8080);
     lose();
     forwarding.onContact();
     forwarding.onContact();
-    expect(streams).toHaveLength(2);
+    expect([streams.length, timers.pending]).toEqual([2, 0]);
   });
 
   it('waits for a stream while the relay permits none', async () => {
@@ -286,6 +286,26 @@ describe('a reverse forward', () => {
       await advance(1);
       expect(streams.length).toBe(before + 1);
     }
+  });
+
+  it('waits twice as long each time that it is turned away in a row (spec reverse 2)', async () => {
+    const { forwarding, streams, advance } = await setUp();
+    for (const delayMs of [MIN_UNWELCOME_MS, 2 * MIN_UNWELCOME_MS, 4 * MIN_UNWELCOME_MS]) {
+      forwarding.onDisconnected('superseded');
+      const before = streams.length;
+      await advance(delayMs - 1);
+      expect(streams.length).toBe(before);
+      await advance(1);
+      expect(streams.length).toBe(before + 1);
+    }
+  });
+
+  it('has the service of its visitors, if there is one', () => {
+    const service = { serve: () => undefined };
+    const forwardings = [undefined, service].map(
+      (given) => new ReverseForwarding(SPEC, {} as ReverseForwardingOptions, given),
+    );
+    expect(forwardings.map((forwarding) => forwarding.service)).toEqual([undefined, service]);
   });
 
   it('asks at least every ten minutes, however often it was turned away', async () => {
