@@ -11,7 +11,20 @@ import { NOW, rules } from '../store/invites.js';
 import { nobodyRuns, RELAY_KEY, relayFilesWith, runRelayWith, storedBy } from './a-relay.js';
 import { recordPrinted } from './printed.js';
 
-const stage = vi.hoisted(() => ({ outputFailure: undefined as Error | undefined }));
+const stage = vi.hoisted(() => ({
+  outputFailure: undefined as Error | undefined,
+  /** What links were made of, and the keys that follow from it. */
+  secrets: [] as Uint8Array[],
+}));
+vi.mock('@underpass/forward', async (original) => {
+  const forward = await original<typeof import('@underpass/forward')>();
+  const keysOf: typeof forward.oneTimeKeys = (secret, relayPublicKey) => {
+    const keys = forward.oneTimeKeys(secret, relayPublicKey);
+    stage.secrets.push(secret, keys.privateKey, keys.presharedKey);
+    return keys;
+  };
+  return { ...forward, oneTimeKeys: keysOf };
+});
 vi.mock('../../src/terminal.js', async (original) => {
   const terminal = await original<typeof import('../../src/terminal.js')>();
   const settleOutput: typeof terminal.settleOutput = async () => {
@@ -21,6 +34,7 @@ vi.mock('../../src/terminal.js', async (original) => {
   return { ...terminal, settleOutput };
 });
 
+const isWiped = (bytes: Uint8Array) => bytes.length === 32 && bytes.every((byte) => byte === 0);
 const HOUR_MS = 3_600_000;
 const ENDPOINT = { host: 'vpn.example.org', port: 4242 };
 
@@ -114,6 +128,13 @@ describe('underpass invite', () => {
     const flags = { allow: rules('localhost:80'), endpoint: ENDPOINT, config };
     await expect(runInvite('phone', flags, NOW)).rejects.toThrow('phone is taken: it is enrolled');
     expect([reloads, printed()]).toEqual([[], []]);
+  });
+
+  it('keeps no secret of a link', async () => {
+    stage.secrets.length = 0;
+    await runInvite('tablet', { allow: rules('localhost:80'), endpoint: ENDPOINT, config }, NOW);
+    expect(stage.secrets).toEqual(Array(3).fill(expect.toSatisfy(isWiped)));
+    printed();
   });
 
   it('withdraws the invite if its link cannot be written, because nobody has it then', async () => {
