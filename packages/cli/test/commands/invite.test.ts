@@ -76,6 +76,10 @@ describe('a new invite', () => {
     expect(() => makeRoom(files(many), 'laptop', NOW)).toThrow(
       `there are ${MAX_INVITES} invites, and a relay keeps at most ${MAX_INVITES}`,
     );
+    const more = [...many, stored('one more', NOW + 1)];
+    expect(() => makeRoom(files(more), 'laptop', NOW)).toThrow(
+      `there are ${MAX_INVITES + 1} invites, and a relay keeps at most ${MAX_INVITES}`,
+    );
     expect(() => makeRoom(files(many.slice(1)), 'laptop', NOW)).not.toThrow();
     const forgotten = many.map((peer) => stored(peer.name, NOW - INVITE_GRACE_MS, true));
     expect(() => makeRoom(files(forgotten), 'laptop', NOW)).not.toThrow();
@@ -104,7 +108,10 @@ describe('a QR code', () => {
   it('shows the link to a camera', () => {
     const lines = qrText(link, false).split('\n');
     expect(new Set(lines.map(({ length }) => length)).size).toBe(1);
-    expect(lines[0]).toMatch(/^█+$/);
+    // Scanners need a light border of four modules on each side, which is two lines (ISO/IEC 18004 §5.3.8).
+    for (const line of [...lines.slice(0, 2), lines.at(-2)]) expect(line).toMatch(/^█+$/);
+    expect(lines.at(-1)).toMatch(/^[█▀]+$/);
+    for (const line of lines.slice(0, -1)) expect(line).toMatch(/^████.*████$/);
     expect(decodeQr(seen(lines, 4))).toBe(link);
   });
 
