@@ -60,6 +60,15 @@ describe('the report of silence (spec outage 9)', () => {
     expect(state.events).toEqual(['360000 no answer for 180000, 0 wait, undefined']);
   });
 
+  it('names the last refusal of the system, also after one for an address that was tried before', async () => {
+    const { report, timers, state } = setUp('ECONNREFUSED');
+    report.begin();
+    report.onSendError(SOMEWHERE_ELSE, 'ENETUNREACH');
+    report.onSendError(ADDRESS, 'EPERM');
+    await timers.runTo(FIND_CAUSE_MS);
+    expect([state.events, state.asked]).toEqual([[`${FIND_CAUSE_MS} cannot-send EPERM`], 0]);
+  });
+
   it('says once, early on, that this system refuses to send', async () => {
     const { report, timers, state } = setUp();
     report.begin();
