@@ -101,6 +101,14 @@ describe('dialling', () => {
     expect(connects.made).toHaveLength(3);
   });
 
+  it('tries the next address as soon as one fails, also while an earlier one is silent', () => {
+    const { connects, timers } = setUp(['192.0.2.1', '192.0.2.2', '192.0.2.3']);
+    timers.advance(250);
+    connects.fail('ENETUNREACH');
+    expect(connects.made).toEqual(['192.0.2.1 80', '192.0.2.2 80', '192.0.2.3 80']);
+    expect(connects.sockets[0]?.destroyed).toBe(false);
+  });
+
   it('also tries the next address when the first has not answered after 250 ms (spec forwarding 2.4: "MUST NOT wait for an attempt")', () => {
     const { connects, outcomes, timers } = setUp(['2001:db8::1', '192.0.2.1', '192.0.2.2']);
     timers.advance(249);
