@@ -149,9 +149,33 @@ describe('a probe at the relay', () => {
     expect([stream.finished, timers.pending]).toEqual([true, 0]);
   });
 
+  it('finishes by itself when the last bytes have had their turn', () => {
+    const { start, stream, timers, shared, takeWakes } = serve(100_000, { bytesPerSecond: 100_000 });
+    stream.arriveFin();
+    const finish = stream.finish.bind(stream);
+    stream.finish = () => {
+      finish();
+      takeWakes();
+    };
+    start();
+    expect([stream.finished, shared.underWay]).toEqual([false, 1]);
+    timers.advance(2000);
+    expect(takeWakes()).toBeGreaterThan(0);
+    expect([stream.written.length, stream.finished]).toEqual([HEAD_BYTES + 100_000, true]);
+    expect([shared.underWay, timers.pending]).toEqual([0, 0]);
+  });
+
+  it('uses no more of the rate of its peer than the stream has taken', () => {
+    const { start, stream, limit } = serve(100_000, { bytesPerSecond: 100_000 });
+    stream.room = HEAD_BYTES + 1000;
+    start();
+    expect(stream.written.length).toBe(HEAD_BYTES + 1000);
+    expect(limit.toPeer.admits({ onTurn: () => undefined })).toBe(true);
+  });
+
   it('leaves its turns to others when it ends', () => {
     const { start, incoming, timers, limit, stream } = serve(200_000, { bytesPerSecond: 100_000 });
-    limit.fromPeer.take(65_000);
+    limit.fromPeer.take(64 * 1024); // as much as it sends at once
     start();
     incoming.onReset(0);
     expect(stream.resetCode).toBe(StreamErrorCode.cancelled);
