@@ -76,10 +76,16 @@ async function claimed(client: object) {
   return { control: claim.control, socket: second.socket };
 }
 
-/** The next line of an answer. */
+/** What has arrived of an answer behind the lines that were taken. */
+const rest = new WeakMap<IncomingMessage, string>();
+
+/** The next line of an answer. Several may arrive together. */
 async function nextLine(answer: IncomingMessage): Promise<unknown> {
-  const [chunk] = (await once(answer, 'data')) as [Buffer];
-  return JSON.parse(String(chunk));
+  let text = rest.get(answer) ?? '';
+  while (!text.includes('\n')) text += String((await once(answer, 'data'))[0]);
+  const end = text.indexOf('\n');
+  rest.set(answer, text.slice(end + 1));
+  return JSON.parse(text.slice(0, end));
 }
 
 describe('a client answers', () => {
