@@ -1,5 +1,5 @@
 /** A relay's config together with the store beside it. */
-import { appendFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { ConfigError } from '../../src/cli-error.js';
@@ -118,7 +118,15 @@ describe('the config of a relay', () => {
     expect(problems()).toEqual([
       'laptop/peer.toml:8: invite.more: unknown key; known keys: public_key, preshared_key_file, expires',
     ]);
-    rmSync(path.join(store, 'laptop', 'peer.toml'));
+    const peerFile = path.join(store, 'laptop', 'peer.toml');
+    const text = readFileSync(peerFile, 'utf8').replace('more = 1\n', '');
+    writeFileSync(peerFile, text.replace(/^expires = .*$/m, 'expires = "soon"'));
+    expect(problems()).toEqual([
+      expect.stringMatching(
+        /^laptop\/peer\.toml:\d: invite\.expires: found "soon", expected a date and time, for example 2026-/,
+      ),
+    ]);
+    rmSync(peerFile);
     expect(problems()).toEqual([
       'laptop:1: found no peer.toml in it: restore that file, or remove the directory',
     ]);
@@ -128,7 +136,11 @@ describe('the config of a relay', () => {
     rmSync(store, { recursive: true });
     writeFileSync(store, '');
     expect(() => loadRelayConfig(file, NOW)).toThrow(
-      `cannot read the relay's store ${store}: it is not a directory, or something above it is not`,
+      expect.objectContaining({
+        message: `cannot read the relay's store ${store}: it is not a directory, or something above it is not`,
+        hint: 'it must be a directory that the relay may read, or not exist',
+        cause: expect.objectContaining({ code: 'ENOTDIR' }),
+      }),
     );
   });
 });
