@@ -18,7 +18,9 @@ describe('the advice after a refusal', () => {
 
   it('covers what the relay does not report', () => {
     for (const failure of ['relay-not-reached', 'connection-lost', 'reset', 'not-read'] as const) {
-      expect(failureAdvice(target, failure)).toMatch(/^[^\n]{20,160}$/);
+      const advice = failureAdvice(target, failure);
+      expect(advice).toContain('db.example:5432');
+      expect(advice).toMatch(/^[^\n]{20,160}$/);
     }
     expect(failureAdvice(target, 'timed-out')).toBe(adviceFor(target, 'timed-out'));
   });
@@ -39,6 +41,9 @@ describe('the advice after a refusal', () => {
     };
     for (const [index, failure] of failures.entries()) expect(said[index]).toContain(words[failure]);
     expect(adviceFor({ path: '/run/db.sock' }, 'unreachable')).toContain('permissions on the relay');
+    expect(adviceFor({ path: '/run/db.sock' }, 'name-not-found')).toBe(
+      "there is no unix:/run/db.sock on the relay's machine: check the path",
+    );
     expect(adviceFor({ path: '/run/db.sock' }, 'timed-out')).not.toContain('permissions');
     expect(adviceFor(target, 'unreachable')).toContain('no route');
     expect(adviceFor(target, 'address-in-use')).toContain('another program');

@@ -1,6 +1,13 @@
+import { isIP } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { MAX_RELAY_ADDRESSES } from '../src/client-constants.js';
-import { isUnknownName, type NameLookup, resolveRelay } from '../src/relay-address.js';
+import {
+  isUnknownName,
+  type NameLookup,
+  resolveRelay,
+  systemLookup,
+  unknownNameError,
+} from '../src/relay-address.js';
 
 const RELAY = { host: 'relay.example', port: 1 };
 
@@ -40,5 +47,19 @@ describe("the relay's address", () => {
   ] as const)('is replaced by the reason when the name %s', async (_what, lookUp, code, isUnknown) => {
     expect(await resolveRelay(RELAY, undefined, lookUp)).toBe(code);
     expect(isUnknownName(code)).toBe(isUnknown);
+  });
+
+  it('that does not exist is quoted, with the reason of the system and what to do', () => {
+    expect(unknownNameError('relay.example', 'ENOTFOUND')).toMatchObject({
+      code: 'name-not-found',
+      message: "the relay's name relay.example does not exist (ENOTFOUND)",
+      hint: "check the name and this machine's network",
+    });
+  });
+
+  it('comes from the resolver of the system by default', async () => {
+    const found = await systemLookup('localhost');
+    expect(found.length).toBeGreaterThan(0);
+    expect(found.filter((address) => isIP(address) === 0)).toEqual([]);
   });
 });

@@ -177,6 +177,23 @@ describe('the first contact', () => {
     expect(state.lookups).toBe(lookups);
     expect(timers.pending).toBe(0);
   });
+
+  it('uses the first address that it finds, even before anything needs the relay', async () => {
+    const { finder, state } = setUp('relay.example', [V4, V6]);
+    await finder.start();
+    expect([state.contact.address?.address, state.tried]).toEqual([V4, []]);
+  });
+
+  it('that is stopped uses no address that is found later, and leaves no timer behind', async () => {
+    for (const answer of [[V4], 'EAI_AGAIN']) {
+      const { finder, state, timers } = setUp('relay.example', answer);
+      state.duringLookup = () => finder.stop();
+      finder.seek();
+      expect(await finder.start()).toBeUndefined();
+      expect([state.contact.address, state.tried, state.unresolved]).toEqual([undefined, [], []]);
+      expect(timers.pending).toBe(0);
+    }
+  });
 });
 
 describe('a relay that falls silent', () => {
