@@ -80,6 +80,15 @@ async function start(more: Partial<EnrolOptions> = {}) {
 
 const lost = (code: number, by: 'peer' | 'local' = 'peer') => fire('onDisconnected', undefined, { by, code });
 
+it('an attempt to enrol looks up the name of the relay as it is told to', async () => {
+  const lookUp = async () => ['192.0.2.1'];
+  const abort = new AbortController();
+  const { done } = await start({ lookUp, signal: abort.signal });
+  expect(optionsOf('finder')).toMatchObject({ relay: LINK.endpoint, lookUp });
+  abort.abort();
+  await done;
+});
+
 describe('an attempt to enrol', () => {
   it('looks for the relay and asks at once, with the key that the client has drawn', async () => {
     const { attached } = await start();
