@@ -469,12 +469,17 @@ describe('a relay', () => {
       await new Promise(setImmediate);
       stage.calls.push(['driver is closed']);
     };
+    stage.answers['acceptor0.close'] = async () => {
+      await new Promise(setImmediate);
+      stage.calls.push(['acceptor is closed']);
+    };
     await relay.close();
     expect(calls()).toEqual([
       ['driver.close'],
       ['driver is closed'],
       ['acceptor0.close'],
       ['listeners0.close', 'the relay stops'],
+      ['acceptor is closed'],
     ]);
   });
 

@@ -36,7 +36,7 @@ vi.mock('@underpass/client', async (original) => ({
       ],
       connect: () => did('connect'),
       close: async () => {
-        await new Promise(setImmediate);
+        for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate);
         did('close client');
       },
       status: () => ({

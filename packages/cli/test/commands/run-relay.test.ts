@@ -67,7 +67,7 @@ vi.mock('@underpass/relay', async (original) => {
       ],
     }),
     close: async () => {
-      await new Promise(setImmediate);
+      for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate);
       did('close relay');
     },
   };
