@@ -97,6 +97,23 @@ describe('the report of a probe (spec probe 2)', () => {
     expect(foreign).toMatchObject({ value: { name: expect.stringMatching(/^Zo[ -~]$/) } });
   });
 
+  it('is three numbers of eight bytes, and two texts with their lengths before them', () => {
+    const bytes = encodeProbeReport({
+      clockMs: 0x0102,
+      packetsSent: 3,
+      packetsLost: 4,
+      address: 'ab',
+      name: 'c',
+    });
+    expect([...bytes]).toEqual([
+      ...[0, 0, 0, 0, 0, 0, 1, 2],
+      ...[0, 0, 0, 0, 0, 0, 0, 3],
+      ...[0, 0, 0, 0, 0, 0, 0, 4],
+      ...[2, 97, 98],
+      ...[1, 99],
+    ]);
+  });
+
   it('is read from within a larger buffer', () => {
     const bytes = encodeProbeReport(REPORT);
     const buffer = Uint8Array.of(1, 2, 3, ...bytes);
@@ -208,10 +225,13 @@ describe('the relay', () => {
     expect(all.underWay).toBe(0);
   });
 
-  it('gives back the place of a probe whose connection is lost', () => {
+  it.each<[string, (incoming: IncomingRequest) => void]>([
+    ['is reset', (incoming) => incoming.onReset(4)],
+    ['closes', (incoming) => incoming.onClosed()],
+  ])('gives back the place of a probe whose stream %s with its connection', (_how, end) => {
     const all = shared();
     const { incoming } = serve(0, all);
-    incoming.onReset(4);
+    end(incoming);
     incoming.onClosed();
     expect(all.underWay).toBe(0);
     expect(all.timers.pending).toBe(0);
