@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { ConnectionErrorCode } from '../../src/failure.js';
 import { DEFAULT_TRANSPORT } from '../../src/transport/config.js';
-import { MAX_FRAMES_PER_PACKET } from '../../src/transport/limits.js';
+import { MAX_FRAMES_PER_PACKET, MAX_REASSEMBLY_PIECES } from '../../src/transport/limits.js';
 import { OwnHello } from '../../src/transport/own-hello.js';
 import { PacketFate } from '../../src/transport/packet-fate.js';
 import { PacketHandler } from '../../src/transport/packet-handler.js';
@@ -138,6 +138,18 @@ describe('a packet that was processed', () => {
     expect(parts.received.isAckDue(NOW + 100)).toBe(true);
     expect(receive([data(0, 0, 10)], 6)).toEqual({ dropped: 'duplicate-packet' });
     expect(parts.streams.openStreams).toBe(0);
+  });
+
+  it('is not recorded if one of its frames has to come again (spec streams 4.6: "without acknowledging it")', () => {
+    const { parts, receive } = setUp();
+    for (let i = 0; i < MAX_REASSEMBLY_PIECES; i++) receive([data(0, 2 * i + 2, 1)]);
+    const { largest } = parts.received;
+    for (let i = 0; i < 2; i++) {
+      expect(receive([data(0, 10_000, 1)], 5_000)).toEqual({ dropped: 'reassembly-full' });
+    }
+    expect(parts.received.largest).toBe(largest);
+    receive([data(0, 3, 1)]);
+    expect(receive([data(0, 10_000, 1)], 5_000)).toBeUndefined();
   });
 
   it('passes each frame on', () => {
