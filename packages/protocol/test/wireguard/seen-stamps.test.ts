@@ -88,6 +88,16 @@ describe('SeenStamps (spec handshake 3.3)', () => {
     expect(offer(seen, NOW)).toBe(true);
   });
 
+  test('keep a range until our clock has passed all of it', () => {
+    const seen = new SeenStamps();
+    const encoded = (seconds: number) => encodeTai64n(tai64nFromUnixMs(NOW + seconds * SECOND));
+    for (let i = 0; i < MAX_STAMPS_AHEAD + 5; i++) offer(seen, NOW + (10 + i) * SECOND);
+    seen.isNew(encoded(0), NOW + 12 * SECOND);
+    expect([seen.aheadCount, seen.floor]).toEqual([MAX_STAMPS_AHEAD, undefined]);
+    seen.isNew(encoded(0), NOW + 15 * SECOND);
+    expect([seen.aheadCount, seen.floor]).toEqual([MAX_STAMPS_AHEAD - 1, encoded(15)]);
+  });
+
   test('refuse a clock that is behind the last timestamp, as WireGuard does', () => {
     const seen = new SeenStamps();
     offer(seen, NOW);
