@@ -100,6 +100,14 @@ describe('a connection in which nothing moves', () => {
     expect(connection.ended).toEqual([IDLE_MS]);
   });
 
+  it('ends although something moves in one that is older', () => {
+    const { timers, connect } = setUp(IDLE_MS);
+    const [busy, idle] = [connect(), connect()];
+    busy.isWaiting = true;
+    timers.advance(IDLE_MS);
+    expect([busy.ended, idle.ended]).toEqual([[], [IDLE_MS]]);
+  });
+
   it('can be removed while another one ends', () => {
     const { timers, watch, connect } = setUp(IDLE_MS);
     const [first, second] = [connect(), connect()];
