@@ -58,6 +58,12 @@ describe('the destinations of a flow', () => {
     ]);
   });
 
+  it('with a name that no rule allows are reported once, whatever is sent there', () => {
+    const { destinations, refused } = setUp(['a.example:53/udp']);
+    for (const text of ['a', 'b', 'c']) destinations.send(udp('b.example'), bytes(text));
+    expect(refused).toEqual(['b.example:53/udp not-allowed']);
+  });
+
   it('are never metadata addresses, even of a name and within a network (spec forwarding 3.5)', async () => {
     const allow = ['*:53/udp', '169.254.0.0/16:53/udp'];
     const { destinations, sent, refused } = setUp(allow, async () => ['169.254.169.254', 'fd00:ec2::254']);
