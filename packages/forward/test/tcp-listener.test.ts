@@ -126,15 +126,15 @@ describe('a listener', () => {
   });
 });
 
-/** Makes the system refuse all addresses of one kind, as one that does not know them does. */
-function withoutFamily(isMissing: (host: string) => boolean): void {
+/** Makes the system refuse all addresses of one kind, as one that does not know them does, or for another reason. */
+function withoutFamily(isMissing: (host: string) => boolean, code = 'EAFNOSUPPORT'): void {
   const listen = Server.prototype.listen as (options: ListenOptions, done: () => void) => Server;
   const spy = vi.spyOn(Server.prototype, 'listen');
   spy.mockImplementation(function (this: Server, options: unknown, done: unknown) {
     if (!isMissing((options as ListenOptions).host ?? '')) {
       return listen.call(this, options as ListenOptions, done as () => void);
     }
-    const error = Object.assign(new Error('no such family'), { code: 'EAFNOSUPPORT' });
+    const error = Object.assign(new Error('no such family'), { code });
     process.nextTick(() => this.emit('error', error));
     return this;
   } as typeof Server.prototype.listen);
@@ -157,6 +157,11 @@ describe('a listener on a machine with one address family (spec forwarding 1.2)'
       expect(addresses.map(({ address }) => address)).toEqual(expected);
     },
   );
+
+  it('fails when IPv6 cannot be had for another reason, and takes no IPv4 instead', async () => {
+    withoutFamily(isIp6, 'EADDRINUSE');
+    await expect(listenAt({ kind: 'all' })).rejects.toThrow('in use');
+  });
 
   it('refuses an address of the other, and names it', async () => {
     withoutFamily(isIp6);
