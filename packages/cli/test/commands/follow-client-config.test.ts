@@ -47,9 +47,14 @@ describe('a client that follows its config', () => {
     await follower.reload();
     expect(calls).toEqual(['remove 8080:localhost:80', 'add 8082:localhost:82']);
     expect(log.fields[0]).toEqual({ event: 'reloaded', forwards: 2 });
+    expect(log.lines[0]).toMatch(/client\.toml: 2 forwards, 1 new, 1 closed$/);
     write([]);
     await follower.reload();
     expect(calls.slice(2)).toEqual(['remove 8081:localhost:81', 'remove 8082:localhost:82']);
+    expect(log.lines.at(-1)).toMatch(/client\.toml: 0 forwards, 0 new, 2 closed$/);
+    write(['8083:localhost:83']);
+    await follower.reload();
+    expect(log.lines.at(-2)).toMatch(/client\.toml: 1 forward, 1 new, 0 closed$/);
   });
 
   it('does so by itself when the file has changed', async () => {
