@@ -32,6 +32,16 @@ describe('the watch of a config', () => {
     expect(changes()).toBe(1);
   });
 
+  it('waits for half a second', () => {
+    const { file, timers, changes } = scene();
+    writeFileSync(file, 'longer');
+    timers.look();
+    timers.fire((delayMs) => delayMs < 500);
+    expect(changes()).toBe(0);
+    timers.fire((delayMs) => delayMs === 500);
+    expect(changes()).toBe(1);
+  });
+
   it('waits while the file is still being written', () => {
     const { file, timers, changes } = scene();
     writeFileSync(file, 'half');
