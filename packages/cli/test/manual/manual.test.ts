@@ -25,6 +25,14 @@ describe('the manual', () => {
     expect(page('underpass-service')).toContain('.SH "SERVICE UNINSTALL"');
   });
 
+  it('puts what may be left out into brackets, and dots behind what may be repeated', () => {
+    const synopsis = (name: string) => page(name).split('.SH SYNOPSIS\n')[1]?.split('\n')[0];
+    expect(synopsis('underpass-client')).toBe('\\fBunderpass client\\fR [\\fIrelay\\fR] [\\fIoptions\\fR]');
+    expect(synopsis('underpass-allow')).toBe(
+      '\\fBunderpass allow\\fR \\fIname\\fR [\\fItarget\\fR\\&...] [\\fIoptions\\fR]',
+    );
+  });
+
   it('has an example in the help of every command', () => {
     const without = allCommands(tree).filter(
       ({ name, afterHelp }) => name !== 'help' && !/^Examples?:$/m.test(afterHelp),
