@@ -38,6 +38,7 @@ const stage = vi.hoisted(() => ({
   seen: {} as object,
   fails: '',
   brokenStore: false,
+  bytesSent: 5,
   changed: [] as (() => void)[],
   /** What is watched, with its place and the version that is known. */
   watched: [] as unknown[][],
@@ -60,7 +61,7 @@ vi.mock('@underpass/relay', async (original) => {
         {
           name: 'phone',
           publicKey: new Uint8Array(32),
-          stats: { handshakes: 1, streamBytesSent: 5, flowDatagrams: {} },
+          stats: { handshakes: 1, streamBytesSent: stage.bytesSent, flowDatagrams: {} },
           streams: [],
           listeners: [],
         },
@@ -222,7 +223,7 @@ let printed: () => string[];
 beforeEach(() => {
   directory = temporaryDirectory();
   for (const list of [stage.calls, stage.changed, stage.watched]) list.length = 0;
-  Object.assign(stage, { seen: {}, fails: '', brokenStore: false });
+  Object.assign(stage, { seen: {}, fails: '', brokenStore: false, bytesSent: 5 });
   vi.stubEnv('XDG_CONFIG_HOME', directory);
   printed = recordPrinted(false);
   const before = process.listeners('SIGHUP');
@@ -335,7 +336,10 @@ describe('a relay', () => {
     expect(control).toMatchObject({ config, publicKey });
     const facts = { kind: 'relay', name: 'relay', config, publicKey: encodeKey(publicKey) };
     expect(await report?.()).toMatchObject({ ...facts, suite: 'sodium', peers: [{ name: 'phone' }] });
-    expect(recorded?.()).toMatchObject([{ handshakes: 1, streamBytesSent: 5 }]);
+    for (const bytesSent of [5, 6]) {
+      stage.bytesSent = bytesSent;
+      expect(recorded?.()).toMatchObject([{ handshakes: 1, streamBytesSent: bytesSent }]);
+    }
     expect(inspected).toMatchObject({ process: { kind: 'relay', name: 'relay', suite: 'sodium' } });
     const sent: unknown[] = [];
     const exchange = { send: (value: unknown) => sent.push(value), signal: new AbortController().signal };
