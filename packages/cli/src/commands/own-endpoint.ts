@@ -17,7 +17,7 @@ export function ownEndpoint(
   const { host, port } = listen;
   if (host !== undefined && isGlobalAddress(host)) return { host, port };
   const found = [...new Set(addresses)].filter(isGlobalAddress);
-  const candidates = host === undefined || host === '0.0.0.0' || host === '::' ? found : [];
+  const candidates = found.filter((ip) => isReachedAt(ip, host));
   // IPv4 first: every client has it, and machines usually have several IPv6 addresses.
   for (const family of [candidates.filter((ip) => !isIPv6(ip)), candidates]) {
     const [only, ...others] = family;
@@ -31,10 +31,15 @@ export function ownEndpoint(
   );
 }
 
+/** A socket on `0.0.0.0` gets no IPv6. One on `::` gets both. */
+function isReachedAt(ip: string, host: string | undefined): boolean {
+  return host === undefined || host === '::' || (host === '0.0.0.0' && !isIPv6(ip));
+}
+
 function whyNot({ host }: ListenAddress, candidates: readonly string[]): string {
   if (candidates.length > 0) return `this machine has several public addresses (${candidates.join(', ')})`;
-  if (host !== undefined && host !== '0.0.0.0' && host !== '::')
-    return `it listens on ${host}, which is not a public address`;
+  if (host === '0.0.0.0') return 'it listens on IPv4, and this machine has no public IPv4 address of its own';
+  if (host !== undefined && host !== '::') return `it listens on ${host}, which is not a public address`;
   return 'this machine has no public address of its own';
 }
 

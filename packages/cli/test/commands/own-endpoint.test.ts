@@ -9,7 +9,6 @@ describe('the endpoint of a relay that was not told', () => {
   it.each([
     ['the only public address', [...PRIVATE, IP4], IP4],
     ['the only public IPv4 address, before IPv6', [IP6, OTHER_IP6, IP4], IP4],
-    ['the only public IPv6 address', [...PRIVATE, IP6], IP6],
     ['an address that two interfaces have', [IP4, IP4], IP4],
   ])('is %s', (_what, addresses, host) => {
     for (const listen of [
@@ -20,6 +19,13 @@ describe('the endpoint of a relay that was not told', () => {
       expect(ownEndpoint(listen, 'relay.toml', addresses)).toEqual({ host, port: 51_820 });
     }
   });
+
+  it.each([{ port: 9 }, { host: '::', port: 9 }])(
+    'is the only public IPv6 address where it listens on IPv6 too: %o',
+    (listen) => {
+      expect(ownEndpoint(listen, 'relay.toml', [...PRIVATE, IP6])).toEqual({ host: IP6, port: 9 });
+    },
+  );
 
   it('is the address on which it listens, if that is public', () => {
     expect(ownEndpoint({ host: IP6, port: 9 }, 'relay.toml', [IP4])).toEqual({ host: IP6, port: 9 });
@@ -44,6 +50,11 @@ describe('the endpoint of a relay that was not told', () => {
       `this machine has several public addresses (${IP4}, 8.8.8.8, ${IP6})`,
       { port: 9 },
       [IP4, '8.8.8.8', IP6],
+    ],
+    [
+      'it listens on IPv4, and this machine has no public IPv4 address of its own',
+      { host: '0.0.0.0', port: 9 },
+      [IP6],
     ],
     ['it listens on 10.0.0.5, which is not a public address', { host: '10.0.0.5', port: 9 }, [IP4]],
   ])('has to be given: %s', (why, listen, addresses) => {
