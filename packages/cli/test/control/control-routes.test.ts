@@ -360,6 +360,17 @@ describe('a process whose control socket cannot be opened', () => {
     expect(log.fields).toEqual([{ event: 'no-control' }]);
   });
 
+  it.each([
+    ['a relay', undefined],
+    ['a client', async () => undefined],
+  ])('goes on without one if its directory cannot be trusted: %s', async (_what, dial) => {
+    const untrusted = path.join(directory, 'underpass');
+    writeFileSync(untrusted, '');
+    const log = recordingLog();
+    expect(await openControl('test.sock', log, {}, dial)).toBeUndefined();
+    expect(log.lines).toEqual([expect.stringContaining(`${untrusted} is not a directory`)]);
+  });
+
   it('cannot be a client that others could join', async () => {
     const first = await openControl('test.sock', recordingLog(), {});
     onTestFinished(() => first?.close());

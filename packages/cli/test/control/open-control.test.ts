@@ -12,5 +12,6 @@ describe('the control socket of a process', () => {
     const server = await openControl('test', log, {});
     onTestFinished(() => server?.close());
     expect(log.lines).toEqual([`debug control socket ${server?.file}`]);
+    expect(log.fields).toEqual([{ event: 'control', socket: server?.file }]);
   });
 });

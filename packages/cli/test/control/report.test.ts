@@ -4,6 +4,7 @@ import { monotonicMs } from '@underpass/runtime';
 import { describe, expect, it } from 'vitest';
 import { relayReport } from '../../src/control/relay-report.js';
 import { MAX_LISTED_LISTENERS, MAX_LISTED_PEERS, MAX_LISTED_STREAMS } from '../../src/control/report.js';
+import { VERSION } from '../../src/version.js';
 
 const FACTS = { name: 'relay', config: '/relay.toml', publicKey: new Uint8Array(32) };
 const heard = { handshakes: 1, datagramsReceived: 3, connected: true, waitingSince: undefined };
@@ -42,6 +43,7 @@ describe("a relay's report", () => {
     const openedAt = monotonicMs() - 7_000;
     Object.assign(peer?.streams[0] as object, { openedAt });
     const report = relayReport(FACTS, status);
+    expect(report).toMatchObject({ version: VERSION, node: process.version, pid: process.pid });
     expect(report.uptimeMs).toBeGreaterThan(10);
     expect(report.uptimeMs).toBeLessThanOrEqual(process.uptime() * 1000 + 1);
     expect(report.atMs).toBeLessThanOrEqual(monotonicMs() + 1);
