@@ -72,8 +72,8 @@ async function setUp(port = SPEC.target.port) {
     },
   );
   await forwarding.start();
-  const send = (port: number, text: string, socket = via) =>
-    receive(bytes(text), { address: '127.0.0.1', port }, socket);
+  const send = (port: number, text: string, socket = via, address = '127.0.0.1') =>
+    receive(bytes(text), { address, port }, socket);
   const setFull = (full: boolean) => {
     isFull = full;
   };
@@ -99,6 +99,16 @@ describe('a UDP forward', () => {
     send(1001, 'a');
     expect(asked).toEqual([
       { target: SPEC.target, request: { kind: 'udp', host: 'dns.example', port: 123 } },
+    ]);
+  });
+
+  it('tells programs of one port on two addresses apart', async () => {
+    const { send, flows, at } = await setUp();
+    const socket = at('0.0.0.0');
+    for (const address of ['127.0.0.1', '127.0.0.2', '127.0.0.1']) send(1001, address, socket, address);
+    expect(flows.map(({ from, sent }) => [from, sent.length])).toEqual([
+      ['127.0.0.1 port 1001', 2],
+      ['127.0.0.2 port 1001', 1],
     ]);
   });
 
