@@ -51,7 +51,7 @@ export class FlightModel {
   /** When a probe timeout was last possible. */
   probedAt = Number.NEGATIVE_INFINITY;
   /** The earliest time from which the probe timer may run. */
-  #probeFrom = Number.NEGATIVE_INFINITY;
+  probeFrom = Number.NEGATIVE_INFINITY;
   #hasLostSinceAck = false;
   /** Packets that were sent before this give no sample, because a side slept, and the next one counts. */
   #sleptUntil = Number.NEGATIVE_INFINITY;
@@ -88,7 +88,7 @@ export class FlightModel {
     if (this.isAnother(packet)) this.#begin(packet.hello?.epoch ?? '');
     if (packet.isAckEliciting) {
       // After a loss it cannot be known from outside whether the timer stopped.
-      if (!this.#isWaiting && !this.#hasLostSinceAck) this.#probeFrom = at;
+      if (!this.#isWaiting && !this.#hasLostSinceAck) this.probeFrom = at;
       this.sentAt = at;
       this.sentSinceAck++;
       this.#elicitingFlying++;
@@ -132,7 +132,7 @@ export class FlightModel {
     }
     // The sender may have forgotten a lost packet. Its acknowledgement is then not new, and does not move the timer.
     if (isNews) {
-      this.#probeFrom = this.sentAt;
+      this.probeFrom = this.sentAt;
       this.#hasLostSinceAck = false;
     }
     if (isNews || late.length > 0) this.#forgetLost(at);
@@ -164,7 +164,7 @@ export class FlightModel {
       );
     }
     if (
-      now - this.#probeFrom >= PROBE_SHARE * this.probeTimeoutMs &&
+      now - this.probeFrom >= PROBE_SHARE * this.probeTimeoutMs &&
       (this.#isWaiting || this.#hasLostSinceAck)
     ) {
       this.probedAt = now;
@@ -208,7 +208,7 @@ export class FlightModel {
     this.ackedAt = Number.NEGATIVE_INFINITY;
     this.sentSinceAck = 0;
     this.probedAt = Number.NEGATIVE_INFINITY;
-    this.#probeFrom = Number.NEGATIVE_INFINITY;
+    this.probeFrom = Number.NEGATIVE_INFINITY;
     this.#hasLostSinceAck = false;
   }
 
