@@ -47,7 +47,7 @@ export const datagramSizes: Rule = {
       if (datagramBytes >= inUse || datagramBytes === 0) return;
       const flight = stage.flight(process, peer);
       const isLost = packetsLost - state.lostBefore >= LEAST_LOSSES;
-      const isSilent = stage.now() - flight.ackedAt >= FALL_PTOS * flight.probeTimeoutMs;
+      const isSilent = stage.now() - flight.elicitingAckedAt >= FALL_PTOS * flight.probeTimeoutMs;
       if (isLost || isSilent || isRefused(process, stage.now(), inUse)) return;
       if (ip === undefined || state.ip !== ip || !flight.hasSample) return;
       stage.report(`${process.name} goes back from ${inUse} to ${datagramBytes} bytes without a reason`);

@@ -43,6 +43,8 @@ export class FlightModel {
   largestAcked = -1;
   /** When a packet was last newly acknowledged. */
   ackedAt = Number.NEGATIVE_INFINITY;
+  /** When an ack-eliciting packet that was not taken for lost was last acknowledged. */
+  elicitingAckedAt = Number.NEGATIVE_INFINITY;
   /** What the last ACK acknowledged and the sender certainly still remembered (spec recovery 3.3). */
   newlyAcknowledged: number[] = [];
   /** When an ack-eliciting packet was last sent, and how many were since `ackedAt`. */
@@ -111,7 +113,9 @@ export class FlightModel {
       isNews = true;
       if (n >= rememberedFrom) this.newlyAcknowledged.push(n);
       isElicited ||= flying.isAckEliciting;
-      if (flying.isAckEliciting) this.#elicitingFlying--;
+      if (!flying.isAckEliciting) return;
+      this.#elicitingFlying--;
+      this.elicitingAckedAt = at;
     });
     const late = this.#takeLost(ack.ranges);
     // While the sender remembers a lost packet, its acknowledgement gives a sample like any other. It may have forgotten
@@ -206,6 +210,7 @@ export class FlightModel {
     this.onNewPath();
     this.largestAcked = -1;
     this.ackedAt = Number.NEGATIVE_INFINITY;
+    this.elicitingAckedAt = Number.NEGATIVE_INFINITY;
     this.sentSinceAck = 0;
     this.probedAt = Number.NEGATIVE_INFINITY;
     this.probeFrom = Number.NEGATIVE_INFINITY;
