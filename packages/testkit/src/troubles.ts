@@ -3,7 +3,6 @@ import { BASE_DATAGRAM_BYTES } from '@underpass/protocol';
 import { drawMessages, withRefusal } from './draw-extras.js';
 import { MALFORMED_KINDS } from './malformed-packets.js';
 import type { Stalls } from './measure-transfer.js';
-import { recoveringTransfer } from './recovering.js';
 import type { ClientPlan, Freeze, Scenario, StreamPlan } from './scenario.js';
 import type { LinkConditions, Side } from './simulation/network-conditions.js';
 import type { SeededRandom } from './simulation/seeded-random.js';
@@ -87,7 +86,7 @@ function drawStalls(
 }
 
 export const TROUBLES = {
-  any: (scenario, random) => (random.chance(0.08) ? recoveringTransfer(scenario, random) : scenario),
+  any: (scenario) => scenario,
   loss: (scenario, random) => onLinks(scenario, () => ({ lossChance: random.between(0.05, 0.3) })),
   bursts: (scenario, random) =>
     onLinks(scenario, () => ({
@@ -151,12 +150,7 @@ export const TROUBLES = {
     const at = random.chance(0.5) ? 0 : busyMoment(scenario, random);
     const forMs = random.magnitude(500, 5_000);
     const flood = { at, forMs, perSecond: random.integer(130, 800), isFromClients: random.chance(0.3) };
-    const bent = until({ ...scenario, floods: [flood] }, at + forMs);
-    // A handshake in the middle of the flood has to ask for a cookie.
-    if (!random.chance(0.6)) return bent;
-    const restart = { node: 'client' as const, at: at + forMs * random.between(0.4, 0.9), downMs: 1 };
-    const quiet = { ...without(bent), floods: [flood], restarts: [restart] };
-    return onClients(quiet, ({ keepaliveMs }) => ({ keepaliveMs: keepaliveMs || 10_000 }));
+    return until({ ...scenario, floods: [flood] }, at + forMs);
   },
   sleep: (scenario, random) => {
     const freezes = Array.from({ length: random.integer(1, 3) }, (_, i) => ({
@@ -279,7 +273,6 @@ export const TROUBLES = {
       answerer: { ...plan.answerer, ...drawMessages(random) },
     })),
   'refused-sizes': (scenario, random) => withRefusal(scenario, random),
-  recovery: (scenario, random) => recoveringTransfer(scenario, random),
   everything: (scenario, random) => {
     let bent = scenario;
     for (const name of [
@@ -299,5 +292,4 @@ export const TROUBLES = {
 export type ScenarioName = keyof typeof TROUBLES;
 export const SCENARIO_NAMES = Object.keys(TROUBLES) as ScenarioName[];
 /** Those that `mixed` alternates between. A new one among them would give each seed another scenario. */
-const APART = ['datagrams', 'refused-sizes', 'recovery'];
-export const MIXED_NAMES = SCENARIO_NAMES.filter((name) => !APART.includes(name));
+export const MIXED_NAMES = SCENARIO_NAMES.filter((name) => name !== 'datagrams' && name !== 'refused-sizes');

@@ -6,12 +6,6 @@ import { type Rule, tardinessMs } from './rule.js';
 const INITIATION_COPIES_MS = [400, 1_200, 2_200, 3_200, 4_200];
 const RESPONSE_COPIES_MS = [300, 1_000];
 
-/** The timers that the core names when a copy is due. */
-const KINDS: Readonly<Record<string, number>> = {
-  'initiation-copy': MessageKind.initiation,
-  'response-copy': MessageKind.response,
-};
-
 interface Pending {
   readonly at: number;
   copies: number;
@@ -20,8 +14,6 @@ interface Pending {
 interface State {
   initiation: Pending | undefined;
   response: Pending | undefined;
-  /** The kinds of messages of which a copy was sent in this turn. */
-  readonly copied: Set<number>;
   /** The keys under which the peer has sent. */
   readonly usedKeys: Set<string | undefined>;
 }
@@ -29,13 +21,12 @@ interface State {
 export const handshakeCopies: Rule = {
   name: 'handshake copies',
   holds:
-    'spec session 5.7: an initiation without a response is repeated 0.4 s and 1.2 s after it was sent, and then every second until the next; a response is repeated 0.3 s and 1 s after it was sent, unless the other side has used its keypair by then. Session 1: the moment that the core names for a copy has the name of that copy.',
+    'spec session 5.7: an initiation without a response is repeated 0.4 s and 1.2 s after it was sent, and then every second until the next; a response is repeated 0.3 s and 1 s after it was sent, unless the other side has used its keypair by then.',
   watch(stage) {
     const slackMs = tardinessMs(stage.scenario);
     const states = new PerPeer<State>(() => ({
       initiation: undefined,
       response: undefined,
-      copied: new Set(),
       usedKeys: new Set(),
     }));
     /** Reports a copy that is overdue, once. @returns the message if it is still to be followed */
@@ -57,7 +48,6 @@ export const handshakeCopies: Rule = {
         if (towards === undefined || kind === MessageKind.transport) return;
         const state = states.of(by, towards);
         const { initiation, response } = state;
-        if (isCopy) state.copied.add(kind);
         const fresh = { at, copies: 0 };
         if (kind === MessageKind.initiation && !isCopy) state.initiation = fresh;
         else if (kind === MessageKind.initiation && initiation !== undefined) initiation.copies++;
@@ -74,16 +64,9 @@ export const handshakeCopies: Rule = {
         state.initiation = undefined;
         state.response = undefined;
       },
-      onTurn(process, { due, isUnasked }) {
+      onTurn(process) {
         for (const peer of process.peers) {
           const state = states.of(process, peer);
-          const { copied } = state;
-          if (copied.size > 0) {
-            const kind = isUnasked || due === undefined ? undefined : KINDS[due.reason];
-            if (kind !== undefined && process.peers.length === 1 && !copied.has(kind))
-              stage.report(`${process.name} names the moment ${due?.reason}, and copies the other message`);
-            copied.clear();
-          }
           const { initiation, response } = state;
           if (initiation === undefined && response === undefined) continue;
           const since = Math.min(initiation?.at ?? Infinity, response?.at ?? Infinity);

@@ -12,7 +12,6 @@ import { drops } from './drops.js';
 import { farewells } from './farewells.js';
 import { flights } from './flights.js';
 import { formerRuns } from './former-runs.js';
-import { handshakeContents } from './handshake-contents.js';
 import { handshakeCopies } from './handshake-copies.js';
 import { handshakePace } from './handshake-pace.js';
 import { helloFirst } from './hello.js';
@@ -30,7 +29,6 @@ import { repeats } from './repeats.js';
 import type { Rule } from './rule.js';
 import { sentAgain } from './sent-again.js';
 import { silenceReports } from './silence-reports.js';
-import { startedOver } from './started-over.js';
 import { statistics } from './statistics.js';
 import { wakeUps } from './wake-ups.js';
 import { congestionWindow } from './window.js';
@@ -44,9 +42,7 @@ export const RULES: readonly Rule[] = [
   amplification,
   farewells,
   formerRuns,
-  startedOver,
   keypairs,
-  handshakeContents,
   handshakePace,
   handshakeCopies,
   keepalives,

@@ -7,9 +7,6 @@ const TAIL_REPEAT_MS = 4;
 const ROUNDING_MS = 0.01;
 /** Data queued by a probe timeout may have to wait for the window. */
 const PATIENCE_MS = 100;
-/** spec recovery 4: after this many probe timeouts of silence the third expiry has certainly come: 1 + 2 + 4, and some
- *  margin because the model only estimates them. */
-const THIRD_EXPIRY_PTOS = 9;
 /** No packet is longer, so what carried a byte started in its block or in the one before. */
 const BLOCK_BYTES = 65_536;
 
@@ -47,7 +44,7 @@ interface Connection {
 export const sentAgain: Rule = {
   name: 'sent again',
   holds:
-    'spec recovery 3.1: a packet is lost when it is 3 below the largest acknowledged, or 9/8 of a round trip after it was sent when a later one is acknowledged; recovery 4: nothing is probed before a probe timeout, and nothing but PING from the third in a row on; recovery 8: the last data is repeated after 4 ms. So stream data is sent again for one of these reasons only, and neither data nor RESET_STREAM once it was acknowledged while its sender remembered the packet (recovery 3.3).',
+    'spec recovery 3.1: a packet is lost when it is 3 below the largest acknowledged, or 9/8 of a round trip after it was sent when a later one is acknowledged; recovery 4: nothing is probed before a probe timeout; recovery 8: the last data is repeated after 4 ms. So stream data is sent again for one of these reasons only, and neither data nor RESET_STREAM once it was acknowledged while its sender remembered the packet (recovery 3.3).',
   watch(stage) {
     const connections = new PerPeer<Connection>(() => ({
       carriers: new Map(),
@@ -106,17 +103,11 @@ export const sentAgain: Rule = {
             );
           if (earlier.length === 0 || connection.isUnclear || !flight.hasSample) continue;
           const isLost = earlier.some(({ packetNumber }) => flight.flying.get(packetNumber) === undefined);
-          const firstAt = flight.flying.get((earlier[0] as Carrier).packetNumber)?.at ?? at;
-          const heardAt = Math.max(flight.probeFrom, stage.stats(by, towards)?.heardAt ?? at);
-          const thirdMs = THIRD_EXPIRY_PTOS * flight.probeTimeoutMs + PATIENCE_MS;
-          const isSilent = at - Math.max(firstAt, heardAt) > thirdMs;
-          const isProbe = !isSilent && at - flight.probedAt <= PATIENCE_MS + 2 * flight.probeTimeoutMs;
+          const isProbe = at - flight.probedAt <= PATIENCE_MS + 2 * flight.probeTimeoutMs;
+          const isTail = earlier.some(({ packetNumber }) => tails.has(packetNumber));
+          if (isLost || isProbe || isTail) continue;
           const last = earlier.at(-1) as Carrier;
           const ageMs = at - (flight.flying.get(last.packetNumber)?.at ?? at);
-          const isTail =
-            (!isSilent || ageMs <= PATIENCE_MS) &&
-            earlier.some(({ packetNumber }) => tails.has(packetNumber));
-          if (isLost || isProbe || isTail) continue;
           stage.report(
             `${by.name} sent byte ${offset} of stream ${streamId} again ${ageMs.toFixed(3)} ms after packet ${last.packetNumber}; acknowledged is up to ${flight.largestAcked}, a round trip takes ${flight.rttMs.toFixed(3)}, a probe timeout ${flight.probeTimeoutMs.toFixed(3)}`,
           );
