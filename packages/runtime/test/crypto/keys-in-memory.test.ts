@@ -32,8 +32,8 @@ describe.skipIf(!canSearchMemory).each(EVERY_SUITE)('after a cipher is destroyed
     const aead = useKey(suite, 1);
     expect(copiesInMemory(keyOf(1))).toBeGreaterThan(0);
     aead.destroy();
-    // The next call of the library overwrites what it left on the stack.
-    useKey(suite, 2).destroy();
+    // The next calls overwrite what this one left on the stack. One alone may not: V8 may have optimised it meanwhile.
+    for (let seed = 2; seed < 10; seed++) useKey(suite, seed).destroy();
     expect(copiesInMemory(keyOf(1))).toBe(0);
   });
 });
