@@ -119,7 +119,8 @@ export function logRelayEvent(log: Log, event: RelayEvent): void {
     case 'refused': {
       const { type, peer, id, status, advice } = event;
       const target = event.target === undefined ? undefined : formatTarget(event.target);
-      log.warn({ event: type, peer, id, target, status }, advice);
+      const command = status === 'not-allowed' ? ` (underpass allow ${peer} RULE)` : '';
+      log.warn({ event: type, peer, id, target, status }, `${advice}${command}`);
       return;
     }
     case 'message-too-large': {
@@ -177,7 +178,8 @@ function logListenerEvent(log: Log, event: ListenerEvent): void {
     }
     case 'listen-refused': {
       const { type, status, advice } = event;
-      log.warn({ event: type, peer, listener, status }, advice);
+      const command = status === 'not-allowed' ? ` (underpass allow ${peer} --listen RULE)` : '';
+      log.warn({ event: type, peer, listener, status }, `${advice}${command}`);
       return;
     }
     case 'visitor-opened': {

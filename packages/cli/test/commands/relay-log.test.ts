@@ -114,7 +114,12 @@ describe("a relay's log of reverse forwards", () => {
       'info no longer listening on localhost:8080 for laptop: its client is gone',
     );
     const advice = 'laptop asked to listen on localhost:8080: no listen rule allows localhost:8080';
-    expect(words({ type: 'listen-refused', ...about, status: 'not-allowed', advice })).toBe(`warn ${advice}`);
+    expect(words({ type: 'listen-refused', ...about, status: 'not-allowed', advice })).toBe(
+      `warn ${advice} (underpass allow laptop --listen RULE)`,
+    );
+    expect(words({ type: 'listen-refused', ...about, status: 'address-in-use', advice })).toBe(
+      `warn ${advice}`,
+    );
   });
 
   test('has a line with the name of the peer for each visitor', () => {
@@ -149,7 +154,7 @@ describe("a relay's log, for each other event", () => {
     ],
     [
       { type: 'refused', peer, id: 1, target, status: 'not-allowed', advice: 'what to do' },
-      'warn what to do',
+      'warn what to do (underpass allow laptop RULE)',
     ],
     [
       { type: 'message-too-large', peer, id: 1, target, bytes: 1_500, maxBytes: 1_300 },
