@@ -61,7 +61,7 @@ export interface SharedRelayOptions extends Omit<RelayOptions, 'resolve' | 'sock
 export interface SharedRelay extends Pick<Relay, 'address' | 'close'> {
   status(): Promise<RelayStatus>;
   /** Like `Relay.setPeers`.
-   *  @returns when every worker has the new lists */
+   *  @returns when every worker has the new lists. One that hangs is killed */
   setPeers(peers: readonly RelayPeerOptions[], invites?: readonly RelayInviteOptions[]): Promise<void>;
 }
 
@@ -195,7 +195,7 @@ class RelayOfWorkers implements SharedRelay {
     // A worker that has just ended gets the lists when it is started again.
     await Promise.all(
       this.#workers.map(({ index, process }) =>
-        process?.channel.ask('set-peers', this.#messageFor(index)).catch(() => {}),
+        process?.order('set-peers', this.#messageFor(index)).catch(() => {}),
       ),
     );
   }
@@ -229,7 +229,7 @@ class RelayOfWorkers implements SharedRelay {
   async #add(peer: RelayPeerOptions): Promise<void> {
     this.#peers.set(bytesKey(peer.publicKey), withOwnSecret(peer));
     const worker = this.#workers[this.#shardOf(peer.publicKey)];
-    await worker?.process?.channel.ask('add-peer', peerMessage(peer)).catch(() => {});
+    await worker?.process?.order('add-peer', peerMessage(peer)).catch(() => {});
   }
 
   #shardOf(publicKey: Uint8Array): number {
@@ -275,7 +275,7 @@ class RelayOfWorkers implements SharedRelay {
       ...(congestion && { congestion }),
       ...(memoryPerPeerBytes && { memoryPerPeerBytes }),
     };
-    await started.channel.ask('start', message);
+    await started.order('start', message);
   }
 
   #onEnd(worker: Worker, ended: WorkerProcess, { text, ...end }: WorkerEnd): void {

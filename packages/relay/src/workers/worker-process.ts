@@ -9,6 +9,9 @@ import type { StatusMessage } from './messages.js';
 export const WORKER_PIPE_FD = 3;
 export const WORKER_SOCKET_FD = 4;
 
+/** How long a worker may take to do what it is told. One that takes longer serves nobody, and does not know who has been
+ *  removed. */
+export const ORDER_TIMEOUT_MS = 30_000;
 /** How long a worker may take to close its relay before it is killed. */
 const CLOSE_TIMEOUT_MS = 5_000;
 /** How long a worker may take to say how it is. A relay asks before it stops, and must stop even if a worker hangs. */
@@ -27,16 +30,19 @@ export interface WorkerEnd {
   readonly text: string;
 }
 
-/** Owns one process from its start to its end, and the channel to it. One that the system does not start ends at once. */
+/** Owns one process from its start to its end, and the channel to it. One that the system does not start ends at once, and
+ *  one that hangs is killed when it is told to do something. */
 export class WorkerProcess {
   readonly channel: Channel;
   readonly ended: Promise<WorkerEnd>;
   readonly #child: ChildProcess | undefined;
+  /** Why it was killed. */
+  #verdict: string | undefined;
 
   constructor(spawn: SpawnWorker, socket: SharedSocket, handlers: Handlers) {
     let child: ChildProcess | undefined;
     this.ended = new Promise((resolve) => {
-      child = start(spawn, socket.fd, resolve);
+      child = start(spawn, socket.fd, (end) => resolve({ ...end, text: this.#verdict ?? end.text }));
     });
     this.#child = child;
     // Without descriptors Node makes no pipes, whatever its types say.
@@ -47,6 +53,20 @@ export class WorkerProcess {
 
   get pid(): number | undefined {
     return this.#child?.pid;
+  }
+
+  /** Tells it to do something.
+   *  @throws its failure, or that it has ended, if need be because it was killed */
+  async order(name: string, body: unknown): Promise<void> {
+    const giveUp = systemTimers.set(() => {
+      this.#verdict = `it did not do for ${ORDER_TIMEOUT_MS / 1000} s what it was told`;
+      this.kill();
+    }, ORDER_TIMEOUT_MS);
+    try {
+      await this.channel.ask(name, body);
+    } finally {
+      systemTimers.clear(giveUp);
+    }
   }
 
   /** @returns undefined if its relay has not started, or if it ends or does not answer in time */

@@ -33,7 +33,11 @@ export class FakeWorker extends EventEmitter {
       return answer();
     };
     const handlers = {
-      start: hear('start', () => (behaviour.startsWell() ? undefined : this.exit(1))),
+      start: hear('start', () => {
+        const startsWell = behaviour.startsWell();
+        if (startsWell === 'never') return new Promise(() => undefined);
+        return startsWell ? undefined : this.exit(1);
+      }),
       'set-peers': hear('set-peers', () => this.applied),
       'add-peer': hear('add-peer', () => undefined),
       datagram: hear('datagram', () => undefined),
@@ -64,6 +68,6 @@ export class FakeWorker extends EventEmitter {
 
 /** What the process does when it is asked to. */
 export interface Behaviour {
-  startsWell(): boolean;
+  startsWell(): boolean | 'never';
   closesWell(): boolean;
 }

@@ -26,6 +26,7 @@ import {
   type SharedRelayOptions,
   startSharedRelay,
 } from '../../src/workers/shared-relay.js';
+import { ORDER_TIMEOUT_MS } from '../../src/workers/worker-process.js';
 import { newKeys, rules } from '../bare-client.js';
 import { FakeWorker, settle } from './fake-worker.js';
 import { pipes } from './pipes.js';
@@ -91,7 +92,11 @@ interface TestRelay {
   worker(index: number): FakeWorker;
   readonly events: RelayEvent[];
   readonly logged: { readonly level: string; readonly fields: object; readonly text: string }[];
-  readonly behaviour: { startsWell: boolean; closesWell: boolean; spawn?: (() => unknown) | undefined };
+  readonly behaviour: {
+    startsWell: boolean | 'never';
+    closesWell: boolean;
+    spawn?: (() => unknown) | undefined;
+  };
 }
 
 const timers = new Set<Timer>();
@@ -306,6 +311,26 @@ describe('the lists of a relay with workers', () => {
     expect(worker(1).all('set-peers')).toHaveLength(2);
   });
 
+  it('are set although a worker hangs: it is killed, and started again with them', async () => {
+    const { relay, worker, workers, logged } = await run();
+    const hung = worker(1);
+    hung.applied = new Promise(() => undefined);
+    const setting = relay.setPeers([peer('a', 0), peer('b', 1)]);
+    await settle();
+    expect(delays()).toEqual([ORDER_TIMEOUT_MS]);
+    await fire();
+    await setting;
+    expect(hung.kills).toEqual(['SIGKILL']);
+    expect(logged.map(({ text }) => text)).toEqual([
+      'worker 1 ended (it did not do for 30 s what it was told) with the connections of 0 peers; it is started again',
+    ]);
+    await fire();
+    expect(workers).toHaveLength(3);
+    expect(worker(1).all<StartMessage>('start').map(namesIn)).toEqual([[['b'], []]]);
+    await relay.setPeers([]);
+    expect(delays()).toEqual([]);
+  });
+
   it('belong to the relay: those of the caller may be wiped', async () => {
     const { peers, invites } = everybody();
     const privateKey = secret(1);
@@ -495,6 +520,17 @@ describe('a worker that ends', () => {
       cause: { message: 'the other process has ended' },
     });
     expect([stage.groups[0]?.isClosed, delays(), workers.length]).toEqual([true, [], WORKERS]);
+  });
+
+  it('at the start ends the relay if it hangs', async () => {
+    const { started, workers } = await start({}, { startsWell: 'never', closesWell: true });
+    const failed = expect(started).rejects.toMatchObject({ code: 'cannot-bind' });
+    await settle();
+    expect(delays()).toEqual([ORDER_TIMEOUT_MS, ORDER_TIMEOUT_MS]);
+    await fire();
+    await failed;
+    expect(workers.map(({ kills }) => kills)).toEqual([['SIGKILL'], ['SIGKILL']]);
+    expect(delays()).toEqual([]);
   });
 
   it('at the start ends the relay when the other workers have ended', async () => {
