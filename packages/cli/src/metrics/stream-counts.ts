@@ -8,7 +8,8 @@ export interface CountedEvent {
   readonly clean?: boolean;
 }
 
-/** How many connections were opened, refused and closed since the start. */
+/** How many connections were opened, refused and closed since the start: those of programs, and those of visitors of
+ *  reverse forwards. */
 export class StreamCounts {
   opened = 0;
   readonly refused = new Map<RequestStatus, number>();
@@ -17,12 +18,19 @@ export class StreamCounts {
   broken = 0;
 
   onEvent({ type, status, clean }: CountedEvent): void {
-    if (type === 'stream-opened') this.opened++;
-    else if (type === 'refused' && status !== undefined) {
-      this.refused.set(status, (this.refused.get(status) ?? 0) + 1);
-    } else if (type === 'stream-closed') {
-      this.closed++;
-      if (clean === false) this.broken++;
+    switch (type) {
+      case 'stream-opened':
+      case 'visitor-opened':
+        this.opened++;
+        return;
+      case 'refused':
+      case 'visitor-refused':
+        if (status !== undefined) this.refused.set(status, (this.refused.get(status) ?? 0) + 1);
+        return;
+      case 'stream-closed':
+      case 'visitor-closed':
+        this.closed++;
+        if (clean === false) this.broken++;
     }
   }
 }

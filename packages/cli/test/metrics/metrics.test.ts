@@ -85,6 +85,22 @@ describe('the metrics', () => {
     ]);
   });
 
+  it('count the visitors of reverse forwards among the connections', async () => {
+    const counts = new StreamCounts();
+    counts.onEvent({ type: 'visitor-opened' });
+    counts.onEvent({ type: 'visitor-opened' });
+    counts.onEvent({ type: 'visitor-closed', clean: true });
+    counts.onEvent({ type: 'visitor-closed', clean: false });
+    counts.onEvent({ type: 'visitor-refused', status: 'timed-out' });
+    const lines = await linesOf(aRelay(), counts);
+    expect(lines.filter((line) => line.startsWith('underpass_streams'))).toEqual([
+      'underpass_streams_opened_total 2',
+      'underpass_streams_refused_total{status="timed-out"} 1',
+      'underpass_streams_closed_total{how="clean"} 1',
+      'underpass_streams_closed_total{how="broken"} 1',
+    ]);
+  });
+
   it('count the UDP messages of a peer by what became of them', async () => {
     const lines = await linesOf(aRelay({ peers: [aPeer({ name: 'laptop' })] }));
     expect(lines).toContain('underpass_peer_messages_total{peer="laptop",how="sent"} 30');
