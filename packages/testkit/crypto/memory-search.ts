@@ -14,17 +14,26 @@ const PREFIX_BYTES = 8;
 const CHUNK_BYTES = 1 << 20;
 const MASK = 0x5a;
 
-/** How often a process has the key, or its text, in memory that it may write to (proc(5)).
+/** How often a process has the key, or its text, in memory that it may write to.
  *  @param length  how many bytes it has, at least 8 */
 export function copiesInMemory(
   keyByte: KeyBytes,
   length = KEY_BYTES,
   process: number | 'self' = 'self',
 ): number {
+  return placesInMemory(keyByte, length, process).length;
+}
+
+/** Where it is: the line of the mapping (proc(5)), and how far from the end of the mapping. */
+export function placesInMemory(
+  keyByte: KeyBytes,
+  length = KEY_BYTES,
+  process: number | 'self' = 'self',
+): string[] {
   const prefix = Buffer.from(new ArrayBuffer(PREFIX_BYTES)).map((_, i) => keyByte(i));
   const chunk = Buffer.from(new ArrayBuffer(CHUNK_BYTES + length));
   const memory = openSync(`/proc/${process}/mem`, 'r');
-  let copies = 0;
+  const places: string[] = [];
   for (const line of readFileSync(`/proc/${process}/maps`, 'latin1').split('\n')) {
     const [, from, to] = /^([0-9a-f]+)-([0-9a-f]+) rw.p/.exec(line) ?? [];
     if (from === undefined || to === undefined) continue;
@@ -35,14 +44,14 @@ export function copiesInMemory(
       for (let found = read.indexOf(prefix); found >= 0; found = read.indexOf(prefix, found + 1)) {
         let i = PREFIX_BYTES;
         while (i < length && read[found + i] === keyByte(i)) i++;
-        if (i === length) copies++;
+        if (i === length) places.push(`${line}, ${end - at - found} bytes before the end`);
       }
       // The chunk is memory of this process too.
       chunk.fill(0);
     }
   }
   closeSync(memory);
-  return copies;
+  return places;
 }
 
 /** Remembers a key in another form, so that it can be looked for after it has been wiped. */
