@@ -88,10 +88,15 @@ export async function readAnswer<T>(response: IncomingMessage, socket: string): 
 async function textOf(response: IncomingMessage, socket: string): Promise<string> {
   const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > MAX_CONTROL_ANSWER_BYTES) throw failed(socket, 'its answer is too long');
-    chunks.push(chunk);
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      if (bytes > MAX_CONTROL_ANSWER_BYTES) throw failed(socket, 'its answer is too long');
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    if (error instanceof CliError) throw error;
+    throw failed(socket, systemCode(error), error); // the process has ended in the middle of it
   }
   return Buffer.concat(chunks).toString('utf8');
 }
@@ -104,7 +109,7 @@ function valueIn<T>(status: number, text: string, socket: string): T {
     throw failed(socket, 'its answer is not JSON', error);
   }
   if (status === 200) return value as T;
-  const { lines } = value as { readonly lines?: readonly unknown[] };
+  const lines = (value as { readonly lines?: readonly unknown[] } | null)?.lines;
   if (Array.isArray(lines)) {
     const message = lines.map((line) => String(line).replace(/^underpass: /, '')).join('\n');
     throw new CliError(ExitCode.failure, message);

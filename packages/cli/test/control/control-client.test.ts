@@ -143,6 +143,7 @@ describe('the answer of a control socket', () => {
   it.each<[number, string, string]>([
     [200, '{"half":', 'its answer is not JSON'],
     [404, '{}', 'it answered with status 404'],
+    [404, 'null', 'it answered with status 404'],
     [500, '{"lines":"one"}', 'it answered with status 500'],
   ])('with status %s and the text %s is of no use', async (status, text, reason) => {
     await expect(answered(status, text)).rejects.toMatchObject({
@@ -150,6 +151,32 @@ describe('the answer of a control socket', () => {
       hint: MAY_HAVE_ENDED,
       exitCode: ExitCode.failure,
     });
+  });
+
+  it('that breaks off is a failure of the other process, whether it has begun or not', async () => {
+    const asked = await listening();
+    for (const begins of [false, true]) {
+      const asking = askControl({ socket, method: 'GET', path: '/status' });
+      const { request, response } = await asked();
+      if (begins) response.write('{"half":', () => request.socket.destroy());
+      else request.socket.destroy();
+      await expect(asking).rejects.toMatchObject({
+        message: `cannot ask the process at ${socket} (ECONNRESET)`,
+        hint: MAY_HAVE_ENDED,
+        exitCode: ExitCode.failure,
+        cause: { code: 'ECONNRESET' },
+      });
+    }
+  });
+
+  it('may arrive in pieces, even of one byte', async () => {
+    const bytes = [...Buffer.from('{"name":"zwölf"}')].map((byte) => Buffer.of(byte));
+    const answer = Object.assign(Readable.from(bytes), { statusCode: 200 });
+    expect(await readAnswer(answer as unknown as IncomingMessage, socket)).toEqual({ name: 'zwölf' });
+  });
+
+  it('that is not JSON keeps the reason for whoever debugs it', async () => {
+    await expect(answered(200, '{"half":')).rejects.toMatchObject({ cause: expect.any(SyntaxError) });
   });
 
   it('says what is wrong in lines, without the name of the program twice', async () => {
