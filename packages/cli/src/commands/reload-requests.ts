@@ -15,6 +15,5 @@ export class ReloadRequests {
   serveWith(serve: () => void): void {
     this.#serve = serve;
     if (this.#isDue) serve();
-    this.#isDue = false;
   }
 }

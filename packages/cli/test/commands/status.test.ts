@@ -4,6 +4,7 @@ import { runStatus } from '../../src/commands/status.js';
 import { jsonOf, requireSome, textOf } from '../../src/commands/status-output.js';
 import { watchStatus } from '../../src/commands/watch-status.js';
 import type { Report, Reports } from '../../src/control/collect-reports.js';
+import { statusLines } from '../../src/control/status-text.js';
 import { ExitCode } from '../../src/exit-code.js';
 import { aClient, aPeer, aRelay } from '../control/reports.js';
 import { recordPrinted } from './printed.js';
@@ -12,24 +13,35 @@ const stage = vi.hoisted(() => ({
   rounds: [] as unknown[],
   names: [] as unknown[],
   slept: [] as unknown[],
+  isPausing: false,
   /** Happens when the program has slept this often. */
   stopAfter: Number.POSITIVE_INFINITY,
   stop: (): void => undefined,
+  /** Which signals stop it. */
+  signals: [] as readonly string[],
   shown: [] as (readonly string[])[],
   quit: (): void => undefined,
   isClosed: false,
+  /** Why standard output has failed, if it has. */
+  outputFailure: undefined as Error | undefined,
 }));
 vi.mock('node:timers/promises', () => ({
-  setTimeout: async (ms: number) => {
+  setTimeout: async (ms: number, _: unknown, options?: { readonly signal: AbortSignal }) => {
     stage.slept.push(ms);
+    stage.isPausing = true;
+    await new Promise(setImmediate);
+    stage.isPausing = false;
     if (stage.slept.length < stage.stopAfter) return;
     stage.stop();
     stage.quit();
+    const signal = options?.signal;
+    if (signal?.aborted !== true) await new Promise((stop) => signal?.addEventListener('abort', stop));
     throw new Error('aborted');
   },
 }));
 vi.mock('../../src/control/collect-reports.js', () => ({
   collectReports: async (name: unknown) => {
+    if (stage.isPausing) throw new Error('asked again during a pause');
     stage.names.push(name);
     return stage.rounds.length > 1 ? stage.rounds.shift() : stage.rounds[0];
   },
@@ -37,9 +49,21 @@ vi.mock('../../src/control/collect-reports.js', () => ({
 vi.mock('../../src/stop-signal.js', () => ({
   untilStopSignal: (signals: readonly string[]) =>
     new Promise<string>((resolve) => {
+      stage.signals = signals;
       stage.stop = () => resolve(signals[0] ?? '');
     }),
 }));
+vi.mock('../../src/terminal.js', async (importOriginal) => {
+  const original = await importOriginal<typeof import('../../src/terminal.js')>();
+  return {
+    ...original,
+    hasOutputFailed: () => stage.outputFailure !== undefined,
+    requireOutput: async () => {
+      await original.requireOutput();
+      if (stage.outputFailure !== undefined) throw stage.outputFailure;
+    },
+  };
+});
 vi.mock('../../src/live-screen.js', () => ({
   LiveScreen: class {
     size = { columns: 80, rows: 24 };
@@ -57,7 +81,13 @@ vi.mock('../../src/live-screen.js', () => ({
 
 let printed: () => string[];
 beforeEach(() => {
-  Object.assign(stage, { stopAfter: Number.POSITIVE_INFINITY, isClosed: false, quit: () => undefined });
+  Object.assign(stage, {
+    stopAfter: Number.POSITIVE_INFINITY,
+    isPausing: false,
+    isClosed: false,
+    quit: () => undefined,
+    outputFailure: undefined,
+  });
   for (const list of [stage.rounds, stage.names, stage.slept, stage.shown]) list.length = 0;
   printed = recordPrinted();
 });
@@ -97,6 +127,19 @@ describe('the output of status', () => {
     expect(textOf(relays, [])).toBe(`${one}\n\n${two}`);
   });
 
+  it('is text with a line for each fact, and with rates against the same process', () => {
+    const [report] = sent(4000, 2000).reports;
+    if (report === undefined) throw new Error('there is one');
+    const lines = textOf([report], []).split('\n');
+    expect(lines).toEqual(statusLines(report, undefined));
+    expect(lines.length).toBeGreaterThan(1);
+    const [earlier] = sent(1000, 1000).reports;
+    expect(textOf([report], [aRelay({ pid: 7 }), ...sent(1000, 1000).reports]).split('\n')).toEqual(
+      statusLines(report, earlier),
+    );
+    expect(statusLines(report, earlier)).not.toEqual(lines);
+  });
+
   it('is a failure if nothing runs, or nothing of that name, after the reasons why', () => {
     const none = { reports: [], problems: ['a', 'b'] };
     expect(() => requireSome(none, undefined)).toThrow(
@@ -108,7 +151,10 @@ describe('the output of status', () => {
     );
     expect(printed()).toEqual(['err a', 'err b']);
     expect(() => requireSome(none, 'vps')).toThrow(
-      expect.objectContaining({ message: 'no relay or client named vps is running for this user' }),
+      expect.objectContaining({
+        message: 'no relay or client named vps is running for this user',
+        hint: 'underpass status lists those that do',
+      }),
     );
     printed();
     expect(requireSome({ reports: [client], problems: ['a'] }, undefined)).toEqual([client]);
@@ -169,6 +215,35 @@ describe('underpass status --watch', () => {
     expect(printed()).toEqual(['out {"relays":[],"clients":[]}']);
   });
 
+  it('stops when a signal says so, also the one that means that the terminal is gone', async () => {
+    stage.rounds.push(sent(0, 0));
+    stage.stopAfter = 1;
+    await watchStatus('vps', true);
+    expect(stage.signals).toEqual(['SIGINT', 'SIGTERM', 'SIGHUP']);
+    expect(printed()).toEqual([]);
+  });
+
+  it('ends when its output fails, and says why', async () => {
+    stage.rounds.push(sent(0, 0), sent(1000, 1000));
+    stage.outputFailure = new Error('no space left');
+    await expect(watchStatus('vps', true)).rejects.toBe(stage.outputFailure);
+    expect(stage.slept).toHaveLength(1);
+  });
+
+  it('prints JSON on a terminal too', async () => {
+    const { isTTY } = process.stdout;
+    process.stdout.isTTY = true;
+    try {
+      stage.rounds.push(sent(0, 0), sent(1000, 1000));
+      stage.stopAfter = 2;
+      await watchStatus('vps', true);
+    } finally {
+      process.stdout.isTTY = isTTY;
+    }
+    expect(printed().map((line) => ratesIn(line))).toEqual([[perSecond(1000)]]);
+    expect(stage.shown).toEqual([]);
+  });
+
   it('is a view on a terminal, which waits for something to run, and gives the terminal back', async () => {
     const { isTTY } = process.stdout;
     process.stdout.isTTY = true;
@@ -188,6 +263,7 @@ describe('underpass status --watch', () => {
     // Only the third knows a rate, which it shows as a graph and for the peer.
     const withRate = (lines: readonly string[]) => lines.filter((line) => line.includes('1000 B/s')).length;
     expect(stage.shown.map(withRate)).toEqual([0, 0, 2]);
+    expect(stage.slept).toEqual([1000, 1000, 1000]);
     expect([stage.isClosed, stage.names, printed()]).toEqual([true, ['vps', 'vps', 'vps'], []]);
   });
 });
