@@ -33,6 +33,8 @@ function setUp(host = 'relay.example', ...answers: readonly (readonly string[] |
     portChanges: [] as number[],
     /** Called while a lookup is under way. */
     duringLookup: () => {},
+    /** Called after each failed lookup. */
+    onUnresolved: () => {},
   };
   const useAddress = (address: Address): void => {
     state.contact = { ...state.contact, address };
@@ -47,7 +49,10 @@ function setUp(host = 'relay.example', ...answers: readonly (readonly string[] |
     },
     changePort: () => state.portChanges.push(timers.now),
     contact: () => state.contact,
-    onUnresolved: (code) => state.unresolved.push(`${timers.now} ${code}`),
+    onUnresolved: (code) => {
+      state.unresolved.push(`${timers.now} ${code}`);
+      state.onUnresolved();
+    },
     timers,
     lookUp: async () => {
       const answer = answers[state.lookups++] ?? answers.at(-1) ?? [];
@@ -157,6 +162,14 @@ describe('the first contact', () => {
     expect(state.tried).toEqual([`0 ${V6}`]);
   });
 
+  it('goes to the only address as soon as something needs the relay', async () => {
+    const { finder, timers, state } = setUp(V4);
+    await finder.start();
+    await timers.runTo(1_000);
+    finder.seek();
+    expect(state.tried).toEqual([`1000 ${V4}`]);
+  });
+
   it('waits for a name that does not resolve yet, and reports each failed lookup (spec outage 6)', async () => {
     const { finder, timers, state } = setUp('relay.example', 'EAI_AGAIN', 'EAI_AGAIN', 'ENOTFOUND', [V4]);
     finder.seek();
@@ -193,6 +206,22 @@ describe('the first contact', () => {
       expect([state.contact.address, state.tried, state.unresolved]).toEqual([undefined, [], []]);
       expect(timers.pending).toBe(0);
     }
+  });
+
+  it('that is stopped because of a failed lookup makes no other', async () => {
+    const { finder, state, timers } = setUp('relay.example', 'ENOTFOUND');
+    state.onUnresolved = () => finder.stop();
+    await finder.start();
+    expect([state.lookups, timers.pending]).toEqual([1, 0]);
+  });
+
+  it('that is stopped tries no other address, although the system refuses the one tried last', async () => {
+    const { finder, state, timers } = setUp('relay.example', [V6, V4]);
+    finder.seek();
+    await finder.start();
+    finder.stop();
+    finder.onSendError({ address: V6, port: 51_820 });
+    expect([state.tried, timers.pending]).toEqual([[`0 ${V6}`], 0]);
   });
 });
 
@@ -246,7 +275,12 @@ describe('a relay that falls silent', () => {
     /** The relay answered at V6. It has been searched for at V4 and V6 since then, until its name is looked up again.
      *  @returns the first address that is tried from then on, and when */
     async function nextTry(...found: readonly string[]): Promise<string | undefined> {
-      const { finder, timers, state, hear, ask } = setUp('relay.example', [V6, V4], [V6, V4], found);
+      return (await triesAfter([V6, V4], found))[0];
+    }
+
+    /** The same for a name with any addresses. @returns all that are tried until the next lookup */
+    async function triesAfter(before: readonly string[], found: readonly string[]) {
+      const { finder, timers, state, hear, ask } = setUp('relay.example', [V6, V4], before, found);
       finder.seek();
       await finder.start();
       hear();
@@ -258,7 +292,7 @@ describe('a relay that falls silent', () => {
       await timers.runTo(4 * SILENCE_MS - 1);
       state.tried.length = 0;
       await timers.runTo(5 * SILENCE_MS - 1);
-      return state.tried[0];
+      return state.tried;
     }
 
     it('continues the search if the name still has the same addresses', async () => {
@@ -267,6 +301,26 @@ describe('a relay that falls silent', () => {
 
     it('searches at the new addresses at once if it has others', async () => {
       expect(await nextTry(V6, OTHER_V4)).toBe(`${4 * SILENCE_MS} ${OTHER_V4}`);
+    });
+
+    it('tries no address that the name has lost', async () => {
+      const tries = await triesAfter([V6, V4, OTHER_V4], [V6, V4]);
+      expect(new Set(tries.map((text) => text.split(' ')[1]))).toEqual(new Set([V4, V6]));
+    });
+
+    it('stops when nothing is due any more', async () => {
+      const { finder, timers, state, hear, ask } = setUp('relay.example', [V6, V4]);
+      finder.seek();
+      await finder.start();
+      hear();
+      for (const checks of [1, 2, 3]) {
+        await timers.runTo(checks * SILENCE_MS);
+        ask();
+      }
+      state.tried.length = 0;
+      state.contact = { ...state.contact, bytesInFlight: 0 };
+      await timers.runTo(4 * SILENCE_MS);
+      expect(state.tried).toEqual([]);
     });
 
     it('returns to the address that answered last if no other is left', async () => {
@@ -385,4 +439,15 @@ describe('a relay that falls silent', () => {
       expect(state.portChanges).toHaveLength(4);
     },
   );
+
+  it('makes the client switch to another port also if it has never answered (spec outage 10)', async () => {
+    const { finder, timers, state, ask } = setUp(V4);
+    finder.seek();
+    await finder.start();
+    for (let interval = 1; interval <= 10; interval++) {
+      await timers.runTo(interval * SILENCE_MS);
+      ask();
+    }
+    expect(state.portChanges).toEqual([30_000, 90_000]);
+  });
 });
