@@ -41,8 +41,9 @@ describe.skipIf(!canSearchMemory).each(EVERY_SUITE)('after a cipher is destroyed
   it('its key is nowhere in the memory of the process', () => {
     const suite = create();
     const trials: string[][] = [];
-    // A signal that arrives during a call leaves the registers on the stack, and with them the key. That is chance, and
-    // happens to one key. What a suite leaves, it leaves of each.
+    // A cipher leaves the key in vector registers. V8 saves them in its heap when it gives up optimised code just then, and
+    // the system on the stack when a signal arrives. That is chance, and happens to one key. What a suite leaves, it
+    // leaves of each.
     while (trials.length < TRIALS && trials.at(-1)?.length !== 0) {
       trials.push(placesLeft(suite, 1 + trials.length * (1 + OTHER_KEYS)));
     }
