@@ -27,8 +27,14 @@ const stage = vi.hoisted(() => ({
   enrolled: undefined as unknown,
 }));
 vi.mock('../../src/commands/run-client.js', () => ({
-  runForwards: async (run: unknown) => void stage.runs.push(['forwards', run]),
-  runOneConnection: async (target: unknown, run: unknown) => void stage.runs.push(['one', run, target]),
+  runForwards: async (run: unknown) => {
+    await new Promise(setImmediate);
+    stage.runs.push(['forwards', run]);
+  },
+  runOneConnection: async (target: unknown, run: unknown) => {
+    await new Promise(setImmediate);
+    stage.runs.push(['one', run, target]);
+  },
 }));
 vi.mock('../../src/log.js', async () => {
   const { recordingLog } = await import('./recording-log.js');
@@ -37,7 +43,7 @@ vi.mock('../../src/log.js', async () => {
       stage.levels.push(level);
       return Object.assign(recordingLog(), {
         lines: stage.lines,
-        info: (_: object, m: string) => stage.lines.push(m),
+        info: ({ event }: { readonly event: string }, m: string) => stage.lines.push(`${event}: ${m}`),
       });
     },
   };
@@ -117,8 +123,10 @@ describe('the client that runs', () => {
     expect((await runOf(undefined, { config })).run.name).toBe('home');
     vi.stubEnv('CREDENTIALS_DIRECTORY', path.join(directory, 'other'));
     expect((await runOf(undefined, { config })).run.name).toBe('vps');
-    configFile('work.toml', 'local_forwards = ["8080:db:1"]\n', path.join(directory, 'underpass', 'relays'));
-    expect((await runOf('work', {})).run).toMatchObject({ name: 'work', config: { relay: { host: 'vps' } } });
+    configFile('work.toml', 'local_forwards = ["8081:db:1"]\n', path.join(directory, 'underpass', 'relays'));
+    const { run } = await runOf('work', { localForward: LOCAL, inspect: 0 });
+    expect(run).toMatchObject({ name: 'work', config: { relay: { host: 'vps' } }, inspect: 0 });
+    expect(run.config.forwards.map(({ text }) => text)).toEqual(['8081:db:1', '8080:db:5432']);
   });
 
   it('follows its file, adds the forwards of the command line, and lets options win', async () => {
@@ -173,7 +181,8 @@ describe('the client that runs', () => {
     };
     await runOf('underpass://link', {});
     await runOf('underpass://link', { stdio: TARGET });
-    expect(stage.levels).toEqual(['info', 'error']);
+    await runOf('-', {});
+    expect(stage.levels).toEqual(['info', 'error', 'info']);
   });
 
   it('carries one connection with -W, without a need for forwards', async () => {
@@ -200,7 +209,7 @@ describe('without a forward', () => {
     await expect(runClient('work', {})).rejects.toThrow('nothing to forward');
     stage.enrolled = { name: 'vps', file: configFile() };
     await runClient('underpass://link', {});
-    expect([stage.runs, stage.lines]).toEqual([[], [`nothing to forward yet: ${hint}`]]);
+    expect([stage.runs, stage.lines]).toEqual([[], [`stopped: nothing to forward yet: ${hint}`]]);
   });
 });
 
@@ -234,6 +243,7 @@ describe('the forwards of the command line', () => {
       () => ({ ...byOptions(), localForward: [...LOCAL, ...LOCAL] }),
       '8080',
     ],
+    ['a second use of a place beside a link', link, () => ({ localForward: [...LOCAL, ...LOCAL] }), '8080'],
     [
       '--proxy-protocol without a target',
       undefined,
@@ -291,12 +301,13 @@ describe('the forwards of the command line', () => {
       '8080',
     ],
   ])('are refused with %s, before anything happens', async (_what, relay, flags, message) => {
+    if (relay === link) stage.enrolled = { name: 'vps', file: configFile() };
     await expect(runClient(relay, flags())).rejects.toMatchObject({
       exitCode: ExitCode.usage,
       message: expect.stringContaining(message),
       hint: expect.stringMatching(ADVICE),
     });
-    expect(stage.runs).toEqual([]);
+    expect([stage.runs, stage.levels]).toEqual([[], []]);
   });
 });
 
@@ -334,6 +345,12 @@ describe('a client without a config file', () => {
       '--key is missing',
       'give --config FILE, or',
     ],
+    [
+      'no --relay',
+      () => ({ relayKey: RELAY_KEY, key: keyFile }),
+      '--relay is missing',
+      'give --config FILE, or',
+    ],
     ['only --key', () => ({ key: keyFile }), '--relay and --relay-key are missing', 'give --config FILE, or'],
     [
       'its own public key for the relay',
@@ -344,7 +361,7 @@ describe('a client without a config file', () => {
     [
       'its private key for the relay',
       () => ({ ...byOptions(), relayKey: key(0x40) }),
-      '--relay-key is the same key as in ',
+      '--relay-key is the same key as in /',
       'make a new one',
     ],
   ])('is refused with %s', (_what, flags, message, hint) => {

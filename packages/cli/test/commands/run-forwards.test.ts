@@ -2,6 +2,7 @@
 import type { ClientEvent, ClientOptions } from '@underpass/client';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { CliError } from '../../src/cli-error.js';
+import { endWithInternalError } from '../../src/commands/internal-error.js';
 import type { JoinOutcome } from '../../src/commands/join.js';
 import { type ClientRun, runForwards, runOneConnection } from '../../src/commands/run-client.js';
 import type { ClientConfig } from '../../src/config/client-config.js';
@@ -49,8 +50,16 @@ vi.mock('@underpass/client', async (original) => ({
     };
   },
 }));
-vi.mock('node:timers/promises', () => ({ setTimeout: async (ms: number) => did(`sleep ${ms}`) }));
-vi.mock('node:tty', async (original) => ({ ...(await original<object>()), isatty: () => true }));
+vi.mock('node:timers/promises', () => ({
+  setTimeout: async (ms: number) => {
+    await settle();
+    did(`sleep ${ms}`);
+  },
+}));
+vi.mock('node:tty', async (original) => ({
+  ...(await original<object>()),
+  isatty: (descriptor: number) => descriptor === 2,
+}));
 vi.mock('../../src/control/claim-client.js', () => ({
   claimClient: async (facts: object) => {
     did('claim');
@@ -73,8 +82,10 @@ vi.mock('../../src/commands/join.js', () => ({
   },
 }));
 vi.mock('../../src/commands/stdio-through.js', () => ({
-  runStdioThrough: async (socket: string, { host }: { readonly host: string }) =>
-    did(`through ${socket} ${host}`),
+  runStdioThrough: async (socket: string, { host }: { readonly host: string }) => {
+    await settle();
+    did(`through ${socket} ${host}`);
+  },
 }));
 vi.mock('../../src/commands/stdio.js', () => ({
   runStdio: async (
@@ -105,7 +116,10 @@ vi.mock('../../src/metrics/metrics-server.js', () => ({
       did(`metrics ${port}`);
       return {
         counts: { onEvent: ({ type }: { readonly type: string }) => did(`count ${type}`) },
-        serve: async (report: () => { readonly name: string }) => did(`serve metrics of ${report().name}`),
+        serve: async (report: () => { readonly name: string }) => {
+          await settle();
+          did(`serve metrics of ${report().name}`);
+        },
         close: () => did('close metrics'),
       };
     },
@@ -247,6 +261,7 @@ describe('a client that runs forwards', () => {
     const run = aRun({ inspect: 7, loaded }, { metrics: { port: 9 } });
     const ended = runForwards(run);
     await settle();
+    await settle();
     const started = calls();
     expect(stage.followed).toEqual([
       loaded,
@@ -256,7 +271,9 @@ describe('a client that runs forwards', () => {
     expect(stage.recorded?.()).toEqual([{ streamBytesSent: 1 }]);
     expect(stage.inspected).toMatchObject({ process: { kind: 'client', name: 'vps', suite: 'sodium' } });
     expect(started.slice(2, 6)).toEqual(['metrics 9', 'inspector 7', 'record', 'start']);
-    for (const what of ['serve inspector', 'serve metrics of vps', 'follow']) expect(started).toContain(what);
+    // Whoever is told that the client is ready can ask for its metrics.
+    const later = ['serve inspector', 'serve metrics of vps', 'connect', 'follow'];
+    expect(started.filter((what) => later.includes(what))).toEqual(later);
     stage.stop('SIGTERM');
     await ended;
     expect(calls()).toEqual([
@@ -277,6 +294,7 @@ describe('a client that runs forwards', () => {
     await settle();
     expect(stage.options).toMatchObject({
       refuseUnknownName: true,
+      onFatal: endWithInternalError,
       suite: 'portable',
       socket: 'plain',
       tap: ['tap', 'sampler'],
@@ -300,6 +318,7 @@ describe('a client that runs forwards', () => {
   it('logs, counts and passes on each event, and shows how long it waits', async () => {
     const run = aRun({}, { metrics: { port: 9 } });
     void runForwards(run);
+    await settle();
     await settle();
     calls();
     const happen = (event: ClientEvent) => {
@@ -364,6 +383,8 @@ describe('a client while another process runs one with the same keys', () => {
     const made = calls();
     expect(made.filter((call) => call.startsWith('join'))).toHaveLength(20);
     expect(made.filter((call) => call === 'sleep 200')).toHaveLength(18);
+    const betweenTwo = made.slice(made.indexOf('join a.sock') + 1, made.indexOf('claim', 2));
+    expect(betweenTwo).toEqual(['sleep 200']);
   });
 });
 
