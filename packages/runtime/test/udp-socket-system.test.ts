@@ -93,8 +93,11 @@ async function setUp({ native = true, coalesces = false } = {}) {
   stage.openNative = () => (native ? make(system.options as unknown as NativeOptions) : undefined);
   stage.openPlain = () => make(undefined);
   const lines: unknown[] = [];
-  const note = (fields: object, text: string): void => void lines.push([fields, text]);
-  const log = { debug: note, info: note, warn: note, error: note };
+  const at =
+    (level: string) =>
+    (fields: object, text: string): void =>
+      void lines.push([level, fields, text]);
+  const log = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
   const socket = await openUdpSocket({ host: '127.0.0.1', port: 7, log });
   opened.push(socket);
   const heard: unknown[] = [];
@@ -164,15 +167,17 @@ describe('the address of a UDP socket', () => {
   it('is logged with what the socket can do', async () => {
     const { lines } = await setUp({ coalesces: true });
     const can = { segments: true, coalesces: true };
-    expect(lines).toEqual([[{ event: 'socket', socket: 'native', ...can }, 'UDP socket: native']]);
+    expect(lines).toEqual([['debug', { event: 'socket', socket: 'native', ...can }, 'UDP socket: native']]);
     const plain = await setUp({ native: false });
     const cannot = { segments: false, coalesces: false };
-    expect(plain.lines).toEqual([[{ event: 'socket', socket: 'plain', ...cannot }, 'UDP socket: plain']]);
+    expect(plain.lines).toEqual([
+      ['debug', { event: 'socket', socket: 'plain', ...cannot }, 'UDP socket: plain'],
+    ]);
   });
 });
 
 describe('a UDP socket', () => {
-  it('says once that nothing is cut any more, and counts refusals by their names', async () => {
+  it('warns once that nothing is cut any more, and counts refusals by their names', async () => {
     const { socket, system, heard, lines } = await setUp();
     for (let i = 0; i < 2; i++) send(socket, 2);
     system.answer('EIO');
@@ -180,6 +185,7 @@ describe('a UDP socket', () => {
     expect([socket.segments, heard]).toEqual([false, []]);
     expect(lines.slice(1)).toEqual([
       [
+        'warn',
         { event: 'segmentation-lost', code: 'EIO' },
         'the system cannot cut batches into datagrams (EIO), so each takes a system call, which is slower',
       ],
