@@ -276,6 +276,18 @@ describe('a program that connects to a dynamic forward', () => {
     expect(String(answer)).toMatch(/^HTTP\/1\.1 4\d\d /);
     expect(refused).toHaveLength(1);
   });
+
+  it('hears it once, whatever it still sends, and leaves its place to another', async () => {
+    const { accept, timers, refused } = await runWithoutPort();
+    const [program] = Array.from({ length: MAX_PROXY_DIALOGUES }, () => accept());
+    program?.push('GET / HTTP/1.1\r\n\r\n');
+    await untilMet(() => program?.writableFinished === true);
+    expect(accept().isReset).toBe(false);
+    program?.push('GET / HTTP/1.1\r\n\r\n');
+    await new Promise(setImmediate);
+    expect([program?.heard.length, refused.length]).toEqual([1, 1]);
+    await timers.runTo(PROXY_REQUEST_TIMEOUT_MS);
+  });
 });
 
 // spec proxy 9
