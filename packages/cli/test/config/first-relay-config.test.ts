@@ -3,8 +3,18 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_RELAY_PORT, writeFirstRelayConfig } from '../../src/config/first-relay-config.js';
 import { loadRelayConfig } from '../../src/config/relay-config.js';
+import { ExitCode } from '../../src/exit-code.js';
 import { writeKeyFile } from '../../src/key-file.js';
 import { temporaryDirectory } from '../temporary-directory.js';
+
+function failureOf(action: () => void): unknown {
+  try {
+    action();
+  } catch (error) {
+    return error;
+  }
+  return undefined;
+}
 
 describe('the first config of a relay', () => {
   it('is private, loads unchanged, and lets nobody in', () => {
@@ -41,5 +51,21 @@ describe('the first config of a relay', () => {
     writeFirstRelayConfig(file);
     expect(readFileSync(file, 'utf8')).toContain('# [[peer]]');
     expect(() => writeFirstRelayConfig(file)).toThrow('it already exists');
+  });
+
+  it('that has no place is a mistake in the config, whether the directory or the file is in the way', () => {
+    const directory = temporaryDirectory();
+    const file = path.join(directory, 'relay.toml');
+    writeFirstRelayConfig(file);
+    for (const [wrong, place] of [
+      [path.join(file, 'relay.toml'), file],
+      [file, file],
+    ] as const) {
+      expect(failureOf(() => writeFirstRelayConfig(wrong))).toMatchObject({
+        exitCode: ExitCode.config,
+        message: expect.stringContaining(`cannot write ${place}: `),
+        hint: 'choose another place with --config',
+      });
+    }
   });
 });

@@ -100,6 +100,18 @@ metrics = 9100
     });
   });
 
+  it.each([
+    ['memory_per_peer_mib', 32, 4096],
+    ['max_outage_hours', 1, 8760],
+    ['idle_timeout_minutes', 1, 10_080],
+    ['workers', 1, 8],
+  ])('takes a %s from %i to %i', (key, least, most) => {
+    for (const number of [least, most]) load(`${START}${key} = ${number}\n`);
+    for (const number of [least - 1, most + 1]) {
+      expect(() => load(`${START}${key} = ${number}\n`)).toThrow(`${key}: found ${number}, expected a whole`);
+    }
+  });
+
   it('shares the last rules only, so that many different ones are not kept for ever', () => {
     const own = Array.from({ length: 64 }, (_, index) => `192.0.2.9:${index + 1}`);
     const list = (rules: readonly string[]) => `allow = ${JSON.stringify(rules)}`;

@@ -6,7 +6,7 @@ import {
   ServerResponse,
 } from 'node:http';
 import { connect } from 'node:net';
-import { type Log, silentLog } from '@underpass/runtime';
+import { type Log, monotonicMs, silentLog } from '@underpass/runtime';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import {
   MAX_INSPECT_CONNECTIONS,
@@ -114,6 +114,18 @@ describe("the inspector's port", () => {
     expect(again.text).toContain('this link was used before');
     expect(warnings).toEqual([{ event: 'inspect-refused' }]);
     expect((await get(server, path, cookie)).status).toBe(200);
+  });
+
+  it('takes the times of datagrams from the clock that its snapshots name', async () => {
+    const { sampler } = await open();
+    const address = { address: '192.0.2.1', port: 1 };
+    sampler.take([{ name: 'vps', keypairs: [], address }]);
+    const before = monotonicMs();
+    sampler.onReceived(new Uint8Array(148).fill(1, 0, 1), address);
+    const times = sampler.take([]).get('vps')?.map(({ at }) => at) ?? [];
+    const clocks = [before, ...times, monotonicMs()];
+    expect(clocks).toHaveLength(3);
+    expect(clocks).toEqual(clocks.toSorted((a, b) => a - b));
   });
 
   it('says in the log where it is', async () => {
