@@ -1,11 +1,13 @@
 /** What happens to packets and connections as the epochs of two processes change (spec streams 3, 8), without
  *  sessions. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { ConnectionError } from '../../src/failure.js';
+import { type ConnectionError, ConnectionErrorCode } from '../../src/failure.js';
 import { Association, type AssociationListener } from '../../src/transport/association.js';
 import { DEFAULT_TRANSPORT } from '../../src/transport/config.js';
 import type { Connection } from '../../src/transport/connection.js';
+import { MAX_ACK_DELAY_MS } from '../../src/transport/limits.js';
 import { FrameReader } from '../../src/transport/wire/frame-reader.js';
+import { FrameType } from '../../src/transport/wire/frames.js';
 
 const NOW = 1_000;
 const ROOM = 1_120;
@@ -13,6 +15,7 @@ const ROOM = 1_120;
 /** One process: its association, and what the association has reported. */
 class Process implements AssociationListener {
   readonly reported: string[] = [];
+  readonly errors: ConnectionError[] = [];
   readonly association: Association;
 
   constructor(role: 'client' | 'relay', seed: number) {
@@ -39,6 +42,7 @@ class Process implements AssociationListener {
     }
   }
   onDisconnected(error: ConnectionError, lostStreams: number): void {
+    this.errors.push(error);
     this.reported.push(`disconnected: ${error.reason}, ${lostStreams} streams`);
   }
   onEpochEnded(): void {
@@ -93,6 +97,21 @@ describe('Association', () => {
     expect(relay.association.stats.openStreams).toBe(0);
     expect(relay.association.handlePacket(NOW, 1, packet)).toBeUndefined();
     expect(relay.association.stats.openStreams).toBe(1);
+  });
+
+  it('is ended by a HELLO that cannot be read, and says what is wrong with it (spec streams 1.4)', () => {
+    const cutOff = Uint8Array.of(0x01, 9, FrameType.hello, 40, 1);
+    relay.association.handlePacket(NOW, 1, cutOff);
+    expect(relay.association.isClosing).toBe(true);
+    expect(relay.sendTo(client, 1)).toEqual([]);
+    expect(client.errors).toMatchObject([{ by: 'peer', code: ConnectionErrorCode.frameEncoding }]);
+  });
+
+  it('waits for the first answer as long as the handshake suggests (spec recovery 2)', () => {
+    const { association } = new Process('client', 33);
+    association.connection.handleHandshakeRtt(200);
+    // Half of the round trip is its variation, of which four times count (RFC 9002 §6.2.1).
+    expect(association.probeTimeoutMs).toBe(200 + 4 * 100 + MAX_ACK_DELAY_MS);
   });
 
   it('begins a new connection when the peer restarts, after the events of the old one (spec streams 3.4)', () => {

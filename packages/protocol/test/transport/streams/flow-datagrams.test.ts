@@ -88,6 +88,14 @@ describe('a packet with messages', () => {
     expect(datagrams.counts).toMatchObject({ sent: 1, expired: 1 });
     expect([datagrams.isWaiting, datagrams.queuedBytes]).toEqual([false, 0]);
   });
+
+  it('takes the first of a flow that is young enough, however many older ones it has', () => {
+    const { opened, datagrams, write } = setUp();
+    for (let n = 0; n < 3; n++) opened[0]?.sendDatagram(0, message(n));
+    opened[0]?.sendDatagram(1, message(9));
+    expect(write(1100, MAX_DATAGRAM_WAIT_MS)).toEqual([9]);
+    expect(datagrams.counts).toMatchObject({ sent: 1, expired: 3 });
+  });
 });
 
 describe('a flow of our own', () => {

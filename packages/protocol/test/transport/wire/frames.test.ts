@@ -362,6 +362,16 @@ describe('frames (spec streams 2)', () => {
     expect(drain(frameWith(limit + 1)).end).toBe(MALFORMED);
   });
 
+  it('gives every range of the longest ACK (spec streams 2.2)', () => {
+    const reader = new FrameReader();
+    const bytes = ackWithRanges(MAX_ACK_FRAME_RANGES);
+    reader.begin(bytes, 0, bytes.length);
+    expect([reader.next(), reader.rangeCount]).toEqual([FrameType.ack, MAX_ACK_FRAME_RANGES + 1]);
+    const numbers = Array.from({ length: MAX_ACK_FRAME_RANGES + 1 }, (_, i) => 100_000 - 2 * i);
+    expect([...reader.rangeLow]).toEqual(numbers);
+    expect([...reader.rangeHigh]).toEqual(numbers);
+  });
+
   it('gives epochs of its own, which the next datagram in the same memory does not change', () => {
     const [epoch, expectedEpoch] = [new Uint8Array(8).fill(1), new Uint8Array(8).fill(2)];
     const limits = { maxData: 1, maxStreamData: 2, maxStreams: 3, maxDatagramBytes: 4 };
