@@ -101,6 +101,19 @@ describe.each(SHELLS)('the completion of %s', (shell) => {
     expect(proposals(shell, 'underpass service install client o')).toEqual(['office.example']);
   });
 
+  it.skipIf(only)(`proposes nothing behind the last argument (needs ${shell})`, () => {
+    // zsh proposes the options where there is nothing else.
+    const words = (line: string) => proposals(shell, line).filter((word) => !word.startsWith('-'));
+    expect(words('underpass completion fish ')).toEqual([]);
+    expect(words('underpass status home o')).toEqual([]);
+    expect(words('underpass service install client home o')).toEqual([]);
+  });
+
+  it.skipIf(only)(`proposes the commands of a command in its first place alone (needs ${shell})`, () => {
+    expect(proposals(shell, 'underpass service install ')).not.toContain('uninstall');
+    expect(proposals(shell, 'underpass nonsense rel')).toEqual([]);
+  });
+
   it.skipIf(only)(`proposes files where a file is expected, and nothing for a port (needs ${shell})`, () => {
     expect(proposals(shell, 'underpass relay --config so').join()).toMatch(/some\\? relay\.toml/);
     expect(proposals(shell, 'underpass relay --listen ')).toEqual([]);

@@ -215,9 +215,11 @@ const WITHOUT_RELAY: Readonly<Record<string, readonly string[]>> = {
 
 const RELAY_OPTIONS: readonly Row[] = [
   ['--config', '<other.toml>', 'listen', { port: 2 }],
+  ['--listen', '5', 'listen', { port: 5 }],
   ['--listen', '127.0.0.1:5', 'listen', { host: '127.0.0.1', port: 5 }],
   ['--endpoint', 'vpn.example.org:6', 'endpoint', 'vpn.example.org:6'],
   ['--metrics', '9100', 'metrics', { port: 9100 }],
+  ['--metrics', '127.0.0.1:9100', 'metrics', { host: '127.0.0.1', port: 9100 }],
   ['--workers', '3', 'workers', 3],
   ['--suite', 'portable', 'suite', 'portable'],
   ['--socket', 'plain', 'socket', 'plain'],
