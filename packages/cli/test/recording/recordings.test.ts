@@ -7,6 +7,7 @@ import { type DatagramTap, monotonicMs, silentLog, unixTimeMs } from '@underpass
 import { type CapturedHandshake, capturedHandshakes } from '@underpass/testkit/crypto';
 import type { PeerMetrics } from '@underpass/trace';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { ExitCode } from '../../src/exit-code.js';
 import { openCapture } from '../../src/recording/capture-file.js';
 import { openQlog } from '../../src/recording/qlog-file.js';
 import { joinTaps, openRecordings, type RecordingFlags } from '../../src/recording/recordings.js';
@@ -262,6 +263,12 @@ it.each([
   execFileSync('mkfifo', ['-m', '600', pipe]);
   const reader = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK);
   onTestFinished(() => closeSync(reader));
-  expect(() => open(pipe)).toThrow(`the ${what} ${pipe} is not a regular file`);
-  expect(() => open(path.dirname(pipe))).toThrow('it is a directory');
+  for (const [place, message] of [
+    [pipe, `the ${what} ${pipe} is not a regular file`],
+    [path.dirname(pipe), expect.stringContaining('it is a directory')],
+  ] as const) {
+    expect(() => open(place)).toThrow(
+      expect.objectContaining({ exitCode: ExitCode.config, message, hint: 'choose another file' }),
+    );
+  }
 });
