@@ -2,7 +2,7 @@
  *  default, and only on a relay with workers. */
 import { Socket as UdpSocket } from 'node:dgram';
 import { createPortableSuite, MIN_MEMORY_PER_PEER_BYTES, shardOfKey } from '@underpass/protocol';
-import { canShareSockets, openSocketGroup, systemTimers } from '@underpass/runtime';
+import { canShareSockets, monotonicMs, openSocketGroup, systemTimers } from '@underpass/runtime';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { RelayEvent, RelayPeerOptions } from '../../src/index.js';
 import type { RelayWorker } from '../../src/running-relay.js';
@@ -210,5 +210,13 @@ describe.skipIf(!canShareSockets())('a worker of a relay (spec session 3.3)', ()
     });
     const { status } = await worker.channel.ask<StatusMessage>('status');
     expect(status.peers.map(({ name }) => name)).toEqual(['kept', 'added']);
+  });
+
+  it('names the moment of its status by the clock of its times', async () => {
+    const worker = await start();
+    const before = monotonicMs();
+    const { nowMs } = await worker.channel.ask<StatusMessage>('status');
+    const clocks = [before, nowMs, monotonicMs()];
+    expect(clocks).toEqual(clocks.toSorted((a, b) => a - b));
   });
 });
