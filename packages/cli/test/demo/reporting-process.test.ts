@@ -1,5 +1,6 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { ReportingProcess } from '../../src/demo/reporting-process.js';
+import { ExitCode } from '../../src/exit-code.js';
 
 const LIMIT_MS = 20_000;
 
@@ -25,13 +26,17 @@ describe('a reporting process', () => {
     await expect(child.event('listening', LIMIT_MS)).rejects.toThrow(
       "the child ended with code 3 before 'listening'; its last line: underpass: relay.toml is bad",
     );
-    await expect(child.event('listening', LIMIT_MS)).rejects.toThrow('ended with code 3');
+    await expect(child.event('listening', LIMIT_MS)).rejects.toMatchObject({
+      exitCode: ExitCode.failure,
+      message: expect.stringContaining('ended with code 3'),
+    });
   });
 
   it('that stays silent causes an error after the timeout', async () => {
-    await expect(run(STAY).event('listening', 50)).rejects.toThrow(
-      "did not report 'listening' within 0.05 s",
-    );
+    await expect(run(STAY).event('listening', 50)).rejects.toMatchObject({
+      exitCode: ExitCode.failure,
+      message: "the child did not report 'listening' within 0.05 s",
+    });
   });
 
   it('is killed when it ignores SIGTERM', async () => {

@@ -7,6 +7,7 @@ import {
 } from 'node:http';
 import { connect } from 'node:net';
 import { type Log, monotonicMs, silentLog } from '@underpass/runtime';
+import type { Snapshot } from '@underpass/trace';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import {
   MAX_INSPECT_CONNECTIONS,
@@ -116,15 +117,20 @@ describe("the inspector's port", () => {
     expect((await get(server, path, cookie)).status).toBe(200);
   });
 
-  it('takes the times of datagrams from the clock that its snapshots name', async () => {
-    const { sampler } = await open();
+  it('takes the times of datagrams and those of its snapshots from one clock', async () => {
+    const server = await open();
+    const { sampler } = server;
+    const { path, cookie } = await enter(server);
     const address = { address: '192.0.2.1', port: 1 };
     sampler.take([{ name: 'vps', keypairs: [], address }]);
-    const before = monotonicMs();
+    const clocks = [monotonicMs()];
     sampler.onReceived(new Uint8Array(148).fill(1, 0, 1), address);
-    const times = sampler.take([]).get('vps')?.map(({ at }) => at) ?? [];
-    const clocks = [before, ...times, monotonicMs()];
-    expect(clocks).toHaveLength(3);
+    for (const { at } of sampler.take([]).get('vps') ?? []) clocks.push(at);
+    server.serve(new InspectedPair().process);
+    const viewer = await ask(server, `${path}snapshots`, cookie);
+    const [piece] = await once(viewer.setEncoding('utf8'), 'data');
+    clocks.push((JSON.parse(/\{.*\}/.exec(piece)?.[0] ?? '') as Snapshot).nowMs, monotonicMs());
+    expect(clocks).toHaveLength(4);
     expect(clocks).toEqual(clocks.toSorted((a, b) => a - b));
   });
 
