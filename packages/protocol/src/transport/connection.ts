@@ -162,10 +162,7 @@ export class Connection {
       this.#parts.pending.requestPing();
     }
     const repeated = tail.takeDue(now);
-    if (repeated >= 0 && recovery.isOutstanding(repeated)) {
-      tail.beginRepeat();
-      this.#fate.sendAgain(repeated);
-    }
+    if (repeated >= 0 && this.#fate.sendAgain(repeated)) tail.beginRepeat(repeated);
     // The search is on from now, whatever keeps its first probe back.
     if (streams.openStreams > 0) this.#parts.mtu.handleTimeout(now);
     const due = recovery.pollTimeout();

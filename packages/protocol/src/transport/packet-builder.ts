@@ -3,7 +3,7 @@ import type { Epochs } from './epochs.js';
 import { INITIAL_MAX_STREAM_DATA_BYTES, MAX_DATA_PROBES, PROTOCOL_VERSION } from './limits.js';
 import type { OwnHello } from './own-hello.js';
 import { PacketWriter } from './packet-writer.js';
-import type { ConnectionParts } from './parts.js';
+import { type ConnectionParts, hasDataToSend } from './parts.js';
 import { Content, PacketKind } from './recovery/packet-log.js';
 import { SentFrameKind } from './recovery/sent-frames.js';
 import type { SendGate } from './send-gate.js';
@@ -52,7 +52,7 @@ export class PacketBuilder {
   /** Whether there is anything to send, apart from keys and the congestion window. */
   wantsToSend(now: number): boolean {
     const { recovery, received, pending } = this.#parts;
-    return pending.isUrgent || recovery.probesDue > 0 || received.isAckDue(now) || this.#hasData();
+    return pending.isUrgent || recovery.probesDue > 0 || received.isAckDue(now) || hasDataToSend(this.#parts);
   }
 
   /** The contents of our HELLO now.
@@ -170,7 +170,7 @@ export class PacketBuilder {
     }
     const packetNumber = recovery.onPacketSent(now, sizeBytes, PacketKind.ackEliciting);
     rates.onPacketSent(now, packetNumber, sizeBytes, recovery.bytesInFlight);
-    tail.onPacketSent(now, packetNumber, sizeBytes, hasStreamData && !this.#hasData());
+    tail.onPacketSent(now, packetNumber, sizeBytes, hasStreamData, !hasDataToSend(this.#parts));
     pacer.onPacketSent(sizeBytes);
     congestion.onPacketSent(now, sizeBytes, recovery.bytesInFlight);
   }
@@ -182,13 +182,7 @@ export class PacketBuilder {
     const { recovery } = this.#parts;
     // The first probes carry data even beyond the window (spec recovery 4).
     if (recovery.probesDue > 0 && recovery.ptoCount <= MAX_DATA_PROBES) return true;
-    return this.#gate.allows(now, this.#hasData(), datagramBytes) && recovery.hasRoom(now);
-  }
-
-  /** Whether there is any frame to send that is subject to the window. */
-  #hasData(): boolean {
-    const { streams, pending } = this.#parts;
-    return pending.isWaiting || streams.sending.next() !== undefined || streams.datagrams.isWaiting;
+    return this.#gate.allows(now, hasDataToSend(this.#parts), datagramBytes) && recovery.hasRoom(now);
   }
 
   /** Whether a packet with an ACK should ask for an acknowledgement itself. A side that only receives does that about

@@ -1,5 +1,5 @@
 import type { OwnHello } from './own-hello.js';
-import type { ConnectionParts } from './parts.js';
+import { type ConnectionParts, hasDataToSend } from './parts.js';
 import type { PathFeedback } from './path-feedback.js';
 import { Content } from './recovery/packet-log.js';
 import type { RecoveryOutcome } from './recovery/recovery.js';
@@ -25,13 +25,17 @@ export class PacketFate {
   /** Carries out what an ACK frame or a timeout has changed. */
   handle(now: number, outcome: RecoveryOutcome): void {
     for (const packetNumber of outcome.acknowledged) this.#onAcknowledged(packetNumber);
-    for (const packetNumber of outcome.lost) this.sendAgain(packetNumber);
+    for (const packetNumber of outcome.lost) {
+      this.#parts.tail.onSettled(packetNumber);
+      this.sendAgain(packetNumber);
+    }
     this.#feedback.handle(now, outcome);
     if (outcome.acknowledged.length > 0) this.#parts.recovery.forget(now);
   }
 
-  /** Requests again what was in a packet, unless it no longer matters. */
-  sendAgain(packetNumber: number): void {
+  /** Requests again what was in a packet, unless it no longer matters.
+   *  @returns whether there is anything to send now */
+  sendAgain(packetNumber: number): boolean {
     const { recovery, pending } = this.#parts;
     const { log } = recovery;
     const i = log.slot(packetNumber);
@@ -41,13 +45,15 @@ export class PacketFate {
     const first = log.firstFrame[i] as number;
     const end = first + (log.frameCount[i] as number);
     for (let frame = first; frame < end; frame++) this.#frameAgain(frame);
+    return hasDataToSend(this.#parts);
   }
 
   #onAcknowledged(packetNumber: number): void {
-    const { received, recovery } = this.#parts;
+    const { received, recovery, tail } = this.#parts;
     const { log } = recovery;
     const i = log.slot(packetNumber);
     const contents = log.contents[i] as number;
+    tail.onSettled(packetNumber);
     if ((contents & Content.ack) !== 0) received.onAckAcknowledged(log.ackLargest[i] as number);
     if ((contents & Content.hello) !== 0) this.#hello.onAcknowledged(log.keypair[i] as number);
     const first = log.firstFrame[i] as number;

@@ -101,6 +101,11 @@ export function composeParts(
   return parts;
 }
 
+/** Whether there is any frame to send that is subject to the window. */
+export function hasDataToSend({ streams, pending }: ConnectionParts): boolean {
+  return pending.isWaiting || streams.sending.next() !== undefined || streams.datagrams.isWaiting;
+}
+
 /** Creates the configured congestion controller for a new path. */
 export function createController(
   config: TransportConfig,

@@ -24,8 +24,8 @@ export class TailRepeater {
   #packetNumber = NONE;
   /** The size of the last packet to repeat, for which the budget was charged. */
   #chargedBytes = 0;
-  /** The next packet carries a repeat. */
-  #isRepeating = false;
+  /** The packet whose data is to be sent again with the next packet that has data. */
+  #repeating = NONE;
   /** The budget: how many bytes may be repeated now. It is below zero if the last repeat was larger than its original. */
   #credit = TAIL_REPEAT_BURST_BYTES;
   #creditAt = 0;
@@ -33,27 +33,41 @@ export class TailRepeater {
   #unsureUntil: number | undefined;
 
   /** An ack-eliciting packet was sent.
-   *  @param isTail whether it has stream data and leaves nothing more to send */
-  onPacketSent(now: number, packetNumber: number, sizeBytes: number, isTail: boolean): void {
+   *  @param hasData whether it has stream data
+   *  @param isLast whether it leaves nothing more to send */
+  onPacketSent(
+    now: number,
+    packetNumber: number,
+    sizeBytes: number,
+    hasData: boolean,
+    isLast: boolean,
+  ): void {
     this.#unsureUntil ??= now + TAIL_REPEAT_UNSURE_MS;
     this.#credit = Math.min(
       this.#credit + TAIL_REPEAT_SHARE * sizeBytes + TAIL_REPEAT_BYTES_PER_MS * (now - this.#creditAt),
       TAIL_REPEAT_BURST_BYTES,
     );
     this.#creditAt = now;
-    if (this.#isRepeating) {
-      this.#isRepeating = false;
+    if (this.#repeating !== NONE && hasData) {
+      this.#repeating = NONE;
       // It may carry more than its original did, such as an ACK.
       this.#credit -= Math.max(0, sizeBytes - this.#chargedBytes);
       return;
     }
     this.cancel();
     const dueAt = now + TAIL_REPEAT_DELAY_MS;
-    if (!isTail || this.#isTrusted(dueAt) || this.#credit < sizeBytes) return;
+    if (!hasData || !isLast || this.#isTrusted(dueAt) || this.#credit < sizeBytes) return;
     this.#credit -= sizeBytes;
     this.#chargedBytes = sizeBytes;
     this.#packetNumber = packetNumber;
     this.dueAt = dueAt;
+  }
+
+  /** A packet was acknowledged or declared lost: there is nothing left of it to repeat. The repeat may have waited for
+   *  room in the window until now. */
+  onSettled(packetNumber: number): void {
+    if (packetNumber === this.#packetNumber) this.cancel();
+    if (packetNumber === this.#repeating) this.#repeating = NONE;
   }
 
   /** A packet was declared lost, other than a probe of the MTU search. */
@@ -75,9 +89,9 @@ export class TailRepeater {
     return this.#isTrusted(now) ? NONE : packetNumber;
   }
 
-  /** The next packet carries the data of the packet that `takeDue` returned. It is not repeated again. */
-  beginRepeat(): void {
-    this.#isRepeating = true;
+  /** The data of the packet that `takeDue` returned waits to be sent again. It is not repeated a third time. */
+  beginRepeat(packetNumber: number): void {
+    this.#repeating = packetNumber;
   }
 
   /** Forgets the packet that was to be repeated. */

@@ -183,6 +183,24 @@ describe('connection', () => {
     expect(pair.sent.slice(start).filter(({ from }) => from === 'client').length).toBeLessThan(5);
   });
 
+  it('repeats the last data of a burst even if the repeat before it had no room in the window (spec recovery 8)', () => {
+    const pair = new ConnectedPair();
+    const stream = open(pair);
+    stream.write(pattern(10));
+    pair.run(1_000);
+    const { congestion, recovery } = pair.client.parts;
+    // The rest of the window is too small for a full packet, so what is due after 4 ms has to wait.
+    stream.write(pattern(congestion.windowBytes - 1_500));
+    pair.run(10);
+    pair.run(1_000, () => recovery.ackElicitingInFlight === 0);
+    readAll(incoming(pair, 'relay'));
+    const lost = recovery.log.next;
+    pair.filter = ({ from, number }) => from !== 'client' || number !== lost;
+    stream.write(pattern(10));
+    pair.run(1_000, () => pair.relay.parts.streams.credit.unreadBytes > 0 || recovery.ptoCount > 0);
+    expect(pair.relay.parts.streams.credit.unreadBytes).toBe(10);
+  });
+
   it('does not treat the loss of an MTU probe as congestion (spec mtu 2.2)', () => {
     const pair = new ConnectedPair();
     open(pair).write(pattern(10));

@@ -54,7 +54,7 @@ describe('PathFeedback', () => {
   it('has the end of bursts repeated for a minute after a loss (spec recovery 8)', () => {
     const { parts, send, acknowledge } = setup();
     const isRepeated = (now: number): boolean => {
-      parts.tail.onPacketSent(now, 0, 100, true);
+      parts.tail.onPacketSent(now, 0, 100, true, true);
       const { dueAt } = parts.tail;
       parts.tail.cancel();
       return dueAt !== Number.POSITIVE_INFINITY;

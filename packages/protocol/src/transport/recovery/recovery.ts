@@ -231,7 +231,7 @@ export class Recovery {
   /** Returns the oldest ack-eliciting packet that is outstanding, or -1. A probe may repeat its contents. */
   oldestOutstanding(): number {
     for (let n = this.#firstOutstanding(); n < this.log.next; n++) {
-      if (this.#state(n) === PacketState.outstanding && this.log.isAckEliciting(n)) return n;
+      if (this.isOutstanding(n) && this.log.isAckEliciting(n)) return n;
     }
     return -1;
   }
@@ -241,7 +241,7 @@ export class Recovery {
   hasInFlightAbove(bytes: number): boolean {
     const { log } = this;
     for (let n = this.#firstOutstanding(); n < log.next; n++) {
-      const isOrdinary = this.#state(n) === PacketState.outstanding && !log.isMtuProbe(n);
+      const isOrdinary = this.isOutstanding(n) && !log.isMtuProbe(n);
       if (isOrdinary && (log.size[log.slot(n)] as number) > bytes) return true;
     }
     return false;
