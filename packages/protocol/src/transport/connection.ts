@@ -336,12 +336,12 @@ export class Connection {
     streams.settle(now, recovery.rtt.hasSample ? recovery.rtt.smoothedMs : 0);
   }
 
-  /** Chooses the contents of a probe: new data if there is any, otherwise what the oldest packet in flight carried
-   *  (spec recovery 4). */
+  /** Chooses the contents of a probe: new data if there is any, otherwise what the oldest packet in flight carried that
+   *  was more than PING (spec recovery 4). */
   #prepareProbe(): void {
     const { recovery, streams } = this.#parts;
     if (recovery.ptoCount > MAX_DATA_PROBES || streams.sending.next() !== undefined) return;
-    const oldest = recovery.oldestOutstanding();
-    if (oldest >= 0) this.#fate.sendAgain(oldest);
+    let oldest = recovery.oldestOutstanding();
+    while (oldest >= 0 && !this.#fate.sendAgain(oldest)) oldest = recovery.oldestOutstanding(oldest + 1);
   }
 }

@@ -201,6 +201,22 @@ describe('connection', () => {
     expect(pair.relay.parts.streams.credit.unreadBytes).toBe(10);
   });
 
+  it('repeats data with a probe, even if packets without data were lost before it (spec recovery 4)', () => {
+    const pair = new ConnectedPair();
+    const stream = open(pair);
+    stream.write(pattern(10));
+    pair.run(1_000);
+    readAll(incoming(pair, 'relay'));
+    const { recovery } = pair.client.parts;
+    pair.now += TAIL_REPEAT_UNSURE_MS;
+    pair.client.pollMtuProbe(pair.now, new Uint8Array(1440), 0, 1440);
+    stream.write(pattern(10));
+    // Nothing that would show the loss arrives before the timer expires.
+    pair.filter = ({ from }) => from === 'client' && recovery.ptoCount > 0;
+    pair.run(1_000, () => recovery.ptoCount === 2);
+    expect(pair.relay.parts.streams.credit.unreadBytes).toBe(10);
+  });
+
   it('does not treat the loss of an MTU probe as congestion (spec mtu 2.2)', () => {
     const pair = new ConnectedPair();
     open(pair).write(pattern(10));

@@ -228,9 +228,9 @@ export class Recovery {
     return packetNumber >= this.log.first && this.#state(packetNumber) === PacketState.outstanding;
   }
 
-  /** Returns the oldest ack-eliciting packet that is outstanding, or -1. A probe may repeat its contents. */
-  oldestOutstanding(): number {
-    for (let n = this.#firstOutstanding(); n < this.log.next; n++) {
+  /** Returns the oldest ack-eliciting packet from `first` on that is outstanding, or -1. */
+  oldestOutstanding(first = 0): number {
+    for (let n = Math.max(first, this.#firstOutstanding()); n < this.log.next; n++) {
       if (this.isOutstanding(n) && this.log.isAckEliciting(n)) return n;
     }
     return -1;
