@@ -13,6 +13,9 @@ import type { Report } from './stream-model.js';
 /** The wall clock when virtual time begins: 14 November 2023. */
 export const START_UNIX_MS = 1_700_000_000_000;
 
+/** spec handshake 2.2 */
+const NO_PRESHARED_KEY = new Uint8Array(32);
+
 export interface ProcessTableOptions {
   readonly scenario: Scenario;
   readonly nodes: readonly NodeName[];
@@ -69,15 +72,25 @@ export class ProcessTable {
     return this.#runs.get(node)?.[run - 1];
   }
 
-  publicKeyOf(node: NodeName): Uint8Array {
-    return (this.#keys.get(node) as Keys).publicKey;
+  get suite(): CryptoSuite {
+    return this.#options.suite;
+  }
+  keysOf(node: NodeName): Keys {
+    return this.#keys.get(node) as Keys;
+  }
+  presharedKeyOf(client: NodeName): Uint8Array {
+    return this.#presharedKeys.get(client) ?? NO_PRESHARED_KEY;
+  }
+  /** What the node's wall clock shows. */
+  unixTimeMs(node: NodeName): number {
+    return START_UNIX_MS + Math.floor(this.#options.world.now) + this.#wallOffset(node);
   }
 
   start(node: NodeName): void {
     const { scenario, nodes, suite, content, random, world, observer, report, onKeyLog } = this.#options;
     const runs = this.#runs.get(node) as ProcessModel[];
     const run = runs.length + 1;
-    const { privateKey } = this.#keys.get(node) as Keys;
+    const { privateKey } = this.keysOf(node);
     const crypto = new CryptoLog(suite, () => world.now);
     const isRelay = node === 'relay';
     const peers = isRelay ? nodes.filter((peer) => peer !== 'relay') : (['relay'] as const);
@@ -89,7 +102,7 @@ export class ProcessTable {
       suite: crypto.suite,
       transport: isRelay ? scenario.relayTransport : (scenario.clients[nodes.indexOf(node)]?.transport ?? {}),
       random: random.derive(`${node} ${run}`),
-      unixTimeMs: () => START_UNIX_MS + Math.floor(world.now) + this.#wallOffset(node),
+      unixTimeMs: () => this.unixTimeMs(node),
       now: () => world.now,
       content,
       findProcess: (other, otherRun) => this.find(other, otherRun),
@@ -112,7 +125,7 @@ export class ProcessTable {
     const presharedKey = this.#presharedKeys.get(client);
     const keepaliveMs = scenario.clients[nodes.indexOf(client)]?.keepaliveMs ?? 0;
     return {
-      publicKey: this.publicKeyOf(peer),
+      publicKey: this.keysOf(peer).publicKey,
       ...(presharedKey && { presharedKey }),
       ...(node !== 'relay' && { address: RELAY_ADDRESS, persistentKeepaliveMs: keepaliveMs }),
     };

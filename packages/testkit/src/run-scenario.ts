@@ -9,7 +9,7 @@ import { createInsecureTestSuite } from './plain-suite.js';
 import type { PeerLink } from './process-model.js';
 import { ProcessTable } from './process-table.js';
 import { refusing } from './refusing.js';
-import { judgeExpectation, judgeShares } from './rules/expectations.js';
+import { expectationProblems } from './rules/expectations.js';
 import { FlightModels } from './rules/flight-models.js';
 import { RULES } from './rules/index.js';
 import { Paths } from './rules/path-model.js';
@@ -147,6 +147,7 @@ class ScenarioRun {
     for (const first of [paths, flights]) this.#observer.add(first.before);
     const stage = createStage({
       scenario,
+      secrets: this.#processes,
       networks: this.#world.networks,
       paths,
       flights,
@@ -250,7 +251,7 @@ class ScenarioRun {
 
   #flood({ at, forMs, perSecond, isFromClients }: Flood): void {
     const world = this.#world;
-    const publicKey = this.#processes.publicKeyOf('relay');
+    const publicKey = this.#processes.keysOf('relay').publicKey;
     const stranger = new ForgedInitiations(this.#suite, this.#random.derive(`stranger ${at}`), publicKey);
     const count = Math.ceil((forMs * perSecond) / 1000);
     for (let i = 0; i < count; i++) {
@@ -310,16 +311,8 @@ class ScenarioRun {
   }
 
   #checkExpectations(): void {
-    for (const { streams, expectations } of this.#scenario.clients) {
-      for (const expectation of expectations) {
-        const plan = streams[expectation.stream] as StreamPlan;
-        const { besides } = expectation;
-        const own = this.#opened.get(plan);
-        const twin = besides === undefined ? undefined : this.#opened.get(streams[besides] as StreamPlan);
-        const problem = judgeExpectation(expectation, plan, own) ?? judgeShares(plan, own, twin);
-        if (problem !== undefined) this.#report(`${problem} [expectations]`, 'expectations');
-      }
-    }
+    for (const problem of expectationProblems(this.#scenario.clients, this.#opened))
+      this.#report(`${problem} [expectations]`, 'expectations');
   }
 
   /** spec streams 7, session 6.3: two idle peers fall silent, and nothing is left behind. */

@@ -1,8 +1,16 @@
 /** Each rule sees a run that obeys it and one that breaks it, because a rule that cannot fail proves nothing. */
 
-import { ConnectionErrorCode, DEFAULT_TRANSPORT, type EndpointEvent } from '@underpass/protocol';
+import {
+  ConnectionErrorCode,
+  DEFAULT_TRANSPORT,
+  type EndpointEvent,
+  RoamingPath,
+  WireGuard,
+} from '@underpass/protocol';
 import {
   type ArrivedDatagram,
+  CryptoLog,
+  createInsecureTestSuite,
   drawNamed,
   FlightModels,
   MessageKind,
@@ -12,6 +20,7 @@ import {
   RULES,
   type RuleWatch,
   type SentDatagram,
+  START_UNIX_MS,
   type Stage,
 } from '@underpass/testkit';
 import { describe, expect, test } from 'vitest';
@@ -36,6 +45,10 @@ class Play {
   troubledAt = Number.POSITIVE_INFINITY;
   transport: Record<string, unknown> = {};
   isSettled = true;
+  isOnTrial = false;
+  mayGoBack = false;
+  address = RELAY_AT;
+  keepaliveMs = 0;
   proven: typeof CLIENT_AT | undefined = RELAY_AT;
   readonly #watches: readonly RuleWatch[];
   #packetNumber = 0;
@@ -53,6 +66,7 @@ class Play {
           name === 'malformed packets' ? { node: 'client', at: 0, kind: 'two acknowledgements' } : undefined,
         refusals: [{ node: 'client', from: START_MS + 1_000, aboveBytes: 1_400 }],
       },
+      secrets: SECRETS,
       now: () => this.now,
       troubledAt: () => this.troubledAt,
       stats: () => this.stats,
@@ -60,11 +74,15 @@ class Play {
       view: () => this.view,
       liveStreams: () => this.liveStreams,
       path: () => ({
-        address: RELAY_AT,
+        get address() {
+          return play.address;
+        },
         isSettled: this.isSettled,
         isCertain: true,
-        isOnTrial: false,
-        mayGoBack: () => false,
+        get isOnTrial() {
+          return play.isOnTrial;
+        },
+        mayGoBack: () => play.mayGoBack,
         mayBeProven: (address: typeof CLIENT_AT) => address === this.proven,
         get proven() {
           return play.proven;
@@ -72,7 +90,7 @@ class Play {
       }),
       flight: (process: ObservedProcess, peer: NodeName) => flights.of(process, peer),
       transport: () => ({ ...DEFAULT_TRANSPORT, ...this.transport }),
-      keepaliveMs: () => 0,
+      keepaliveMs: () => this.keepaliveMs,
       wasFrozen: () => false,
       wasEnded: () => false,
       report: (violation: string) => this.violations.push(violation),
@@ -98,6 +116,7 @@ class Play {
       bytes: DATAGRAM_BYTES,
       kind: MessageKind.transport,
       senderIndex: -1,
+      receiverIndex: 7,
       isCopy: false,
       original: undefined,
       key: `${by.name} key`,
@@ -110,6 +129,7 @@ class Play {
         ...packet,
       },
       payloadBytes: DATAGRAM_BYTES - 32,
+      message: undefined,
       ...over,
     };
     for (const watch of this.#watches) watch.onSent?.(sent);
@@ -144,6 +164,7 @@ class Play {
       dropped: undefined,
       unknown: undefined,
       known: sent,
+      message: sent?.message,
     };
     for (const watch of this.#watches)
       watch.onArrived?.({ at: this.now, by, from: CLIENT_AT, bytes, kind, sent, ...state, ...over });
@@ -241,6 +262,53 @@ function quickRoundTrip(play: Play): void {
   play.acknowledge(6);
 }
 
+const SUITE = createInsecureTestSuite();
+const PRIVATE_KEYS = { client: new Uint8Array(32).fill(1), relay: new Uint8Array(32).fill(2) };
+const SECRETS = {
+  suite: SUITE,
+  keysOf: (node: 'client' | 'relay') => ({
+    privateKey: PRIVATE_KEYS[node],
+    publicKey: SUITE.x25519PublicKey(PRIVATE_KEYS[node]),
+  }),
+  presharedKeyOf: () => new Uint8Array(32),
+  unixTimeMs: () => START_UNIX_MS,
+};
+
+/** A program of the client's or the relay's, whose cryptography is observed like that of a simulated one. */
+function wireGuardOf(process: ObservedProcess, unixTimeMs = START_UNIX_MS) {
+  const crypto = new CryptoLog(SUITE, () => START_MS);
+  Object.assign(process, { crypto });
+  const node = process.node as 'client' | 'relay';
+  const other = node === 'relay' ? 'client' : 'relay';
+  const core = new WireGuard({
+    privateKey: PRIVATE_KEYS[node],
+    suite: crypto.suite,
+    random: (length) => new Uint8Array(length).fill(node === 'relay' ? 5 : 6),
+    unixTimeMs: () => unixTimeMs,
+  });
+  const path = new RoamingPath(node === 'relay' ? CLIENT_AT : RELAY_AT);
+  const session = core.addPeer({ publicKey: SECRETS.keysOf(other).publicKey, path }, () => undefined);
+  const poll = (): Uint8Array => {
+    const into = new Uint8Array(148);
+    const { length = 0 } = core.pollMessage(START_MS, into) ?? {};
+    return into.slice(0, length);
+  };
+  const initiation = (): Uint8Array => {
+    session.requestHandshake(START_MS);
+    return poll();
+  };
+  return { core, poll, initiation };
+}
+
+/** The relay's cookie reply to the client's message. */
+function cookieReply(message: Uint8Array): Uint8Array {
+  const key = SUITE.hash(new TextEncoder().encode('cookie--'), SECRETS.keysOf('relay').publicKey);
+  const reply = new Uint8Array(64);
+  reply.set([3, 0, 0, 0, ...message.subarray(4, 8)]);
+  reply.set(SUITE.xaeadSeal(key, reply.slice(8, 32), new Uint8Array(16), message.subarray(-32, -16)), 32);
+  return reply;
+}
+
 /** For each rule, runs that either break it or just obey it. */
 const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => void>> = {
   numbers: {
@@ -254,12 +322,27 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
     },
   },
   'address moves': {
+    'a challenge to a second address': (play, isBroken) => {
+      play.proven = undefined;
+      play.send(play.client, { challenge: '01' });
+      play.mayGoBack = true;
+      play.proven = isBroken ? undefined : RELAY_AT;
+      if (isBroken) play.address = CLIENT_AT;
+      play.send(play.client, isBroken ? { challenge: '01' } : {}, { to: isBroken ? CLIENT_AT : RELAY_AT });
+    },
     'to another address': (play, isBroken) =>
       play.send(play.client, {}, { to: isBroken ? ELSEWHERE : RELAY_AT }),
     'a challenge to a proven address': (play, isBroken) =>
       play.send(play.client, isBroken ? { challenge: '01' } : {}),
   },
   amplification: {
+    'a challenge that is smaller than it may be': (play, isBroken) => {
+      const sent = play.send(play.client);
+      play.isOnTrial = true;
+      play.proven = ELSEWHERE;
+      play.arrive(play.relay, sent, { from: RELAY_AT });
+      play.send(play.relay, { challenge: '01' }, { bytes: isBroken ? 1_136 : 1_152 });
+    },
     'more than three times as much': (play, isBroken) => {
       const sent = play.send(play.client);
       play.proven = undefined;
@@ -281,14 +364,80 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
       play.arrive(play.relay, sent, { isFresh: false, dropped: isBroken ? undefined : 'replayed-counter' });
     },
   },
+  'handshake contents': {
+    'an initiation that another program cannot open': (play, isBroken) => {
+      const message = wireGuardOf(play.client).initiation();
+      message[50] = (message[50] as number) ^ (isBroken ? 1 : 0);
+      play.handshake(play.client, { message });
+    },
+    'a timestamp that is not of the clock': (play, isBroken) => {
+      const message = wireGuardOf(play.client, START_UNIX_MS + (isBroken ? 1_000 : 0)).initiation();
+      play.handshake(play.client, { message });
+    },
+    'a response with other keys than its sender has': (play, isBroken) => {
+      const client = wireGuardOf(play.client);
+      const relay = wireGuardOf(play.relay);
+      const message = client.initiation();
+      play.handshake(play.client, { message });
+      relay.core.handleDatagram(START_MS, message, CLIENT_AT);
+      if (isBroken) play.relay.crypto.keys.reverse();
+      play.handshake(play.relay, { kind: MessageKind.response, message: relay.poll() });
+    },
+    'keys that stay in memory': (play, isBroken) => {
+      const client = wireGuardOf(play.client);
+      const relay = wireGuardOf(play.relay);
+      const message = client.initiation();
+      const sent = play.handshake(play.client, { message });
+      relay.core.handleDatagram(START_MS, message, CLIENT_AT);
+      if (isBroken) play.relay.crypto.keys[1]?.bytes.fill(1);
+      play.arrive(play.relay, sent, { madeKeypair: true });
+    },
+    'a cookie reply that no other program can open': (play, isBroken) => {
+      const message = wireGuardOf(play.client).initiation();
+      play.arrive(play.relay, play.handshake(play.client, { message }));
+      const reply = cookieReply(message);
+      reply[40] = (reply[40] as number) ^ (isBroken ? 1 : 0);
+      play.send(play.relay, {}, { kind: MessageKind.cookieReply, message: reply, packet: undefined });
+    },
+    'a cookie that was taken, whatever limits what is sent meanwhile, and is not used': (play, isBroken) => {
+      const client = wireGuardOf(play.client);
+      const message = client.initiation();
+      play.handshake(play.client, { message });
+      play.isSettled = false;
+      const reply = cookieReply(message);
+      play.arrive(play.client, undefined, { kind: MessageKind.cookieReply, message: reply.slice() });
+      play.isSettled = true;
+      client.core.handleDatagram(START_MS, reply, RELAY_AT);
+      client.core.handleTimeout(START_MS + 450);
+      const copy = client.poll();
+      if (isBroken) copy.fill(0, -16);
+      play.handshake(play.client, { message: copy, isCopy: true });
+    },
+    'a cookie reply that is taken for the second time': (play, isBroken) => {
+      const message = wireGuardOf(play.client).initiation();
+      play.handshake(play.client, { message });
+      const reply = { kind: MessageKind.cookieReply, message: cookieReply(message) };
+      play.arrive(play.client, undefined, reply);
+      play.arrive(play.client, undefined, {
+        ...reply,
+        dropped: isBroken ? undefined : 'unexpected-handshake',
+      });
+    },
+  },
   keypairs: {
+    'another keypair is shown as the current one': (play, isBroken) => {
+      const { counter } = play.send(play.client);
+      const current = { slot: 'current', remoteIndex: isBroken ? 8 : 7, nextCounter: counter + 1 };
+      play.view = { keypairs: [current] };
+      play.turn(play.client);
+    },
     'too many ciphers': (play, isBroken) => {
       play.client.crypto.liveCiphers = isBroken ? 7 : 6;
       play.turn(play.client);
     },
     'a keypair in a slot is unknown': (play, isBroken) => {
       const key = 'relay/1 key';
-      play.client.crypto.keys.push({ key, at: play.now });
+      play.client.crypto.keys.push({ key, at: play.now, bytes: new Uint8Array(32) });
       play.arrive(play.client, play.handshake(play.relay, { kind: MessageKind.response }), {
         madeKeypair: true,
       });
@@ -329,6 +478,12 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
     },
   },
   'handshake pace': {
+    'no handshake although no answer comes': (play, isBroken) => {
+      packets(play, 2);
+      play.stats = { smoothedRttMs: 100 };
+      play.wait(isBroken ? 1_100 : 1_000);
+      play.turn(play.client);
+    },
     'a copy of a farewell under an old keypair': (play, isBroken) => {
       play.relay.crypto.keys.push({ key: 'relay/1 key', at: play.now } as never);
       const made = play.handshake(play.client);
@@ -382,6 +537,12 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
     },
   },
   keepalives: {
+    'nothing at the end of a persistent interval': (play, isBroken) => {
+      play.keepaliveMs = 5_000;
+      play.send(play.client);
+      play.wait(isBroken ? 11_000 : 10_000);
+      play.keepalive(play.client);
+    },
     'a keepalive beside data': (play, isBroken) => {
       play.send(play.client);
       play.wait(isBroken ? 9_000 : 10_000);
@@ -577,6 +738,21 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
     },
   },
   'sent again': {
+    'with the third probe timeout in a row': (play, isBroken) => {
+      packets(play, 2);
+      play.view = { connection: { recovery: { ptoCount: isBroken ? 3 : 2 } } };
+      play.wait(3_400);
+      play.send(play.client, data(1_000));
+    },
+    'with the third probe timeout in a row, and not the first repeat of a tail': (play, isBroken) => {
+      packets(play, 2);
+      play.wait(4);
+      if (isBroken) play.send(play.client, data(2_000));
+      play.view = { connection: { recovery: { ptoCount: 3 } } };
+      // The repeat had to wait for room in the window.
+      play.wait(3_400);
+      play.send(play.client, data(2_000));
+    },
     'before three later ones are acknowledged': (play, isBroken) => {
       packets(play, 10);
       play.wait(95);
@@ -661,6 +837,11 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
     },
   },
   answers: {
+    'an answer to no challenge, or a second one': (play, isBroken) => {
+      play.arrive(play.relay, play.send(play.client, { challenge: '01' }));
+      play.send(play.relay, { responses: ['01'] });
+      if (isBroken) play.send(play.relay, { responses: ['01'] });
+    },
     'no response': (play, isBroken) => {
       play.arrive(play.relay, play.handshake(play.client), { madeKeypair: true });
       if (!isBroken) play.handshake(play.relay, { kind: MessageKind.response });
@@ -701,6 +882,14 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
     },
   },
   'silence reports': {
+    'not at all, while there is no key': (play, isBroken) => {
+      play.happen(play.client, { type: 'connected' });
+      play.stats = { smoothedRttMs: 100, unacknowledgedBytes: isBroken ? 100 : 0 };
+      play.view = { keypairs: [] };
+      play.handshake(play.client);
+      play.wait(3_100);
+      play.turn(play.client);
+    },
     'too soon': (play, isBroken) => {
       const since = play.now;
       play.wait(isBroken ? 2_400 : 2_500);
@@ -1083,6 +1272,27 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
     },
   },
   'handshake copies': {
+    'the moment of one copy at which the other is sent': (play, isBroken) => {
+      const kind = MessageKind.response;
+      play.handshake(play.relay, { kind });
+      play.wait(300);
+      play.handshake(play.relay, { kind, isCopy: true });
+      const reason = isBroken ? 'initiation-copy' : 'response-copy';
+      play.turn(play.relay, { due: { at: play.now, reason } });
+    },
+    'the moment of one copy at which the other is sent, although nothing limits what is sent': (
+      play,
+      isBroken,
+    ) => {
+      play.isSettled = isBroken;
+      play.handshake(play.client, { kind: MessageKind.response, isCopy: true });
+      play.turn(play.client, { due: { at: play.now, reason: 'initiation-copy' } });
+    },
+    'the moment of a copy at which the next initiation is sent instead': (play, isBroken) => {
+      play.handshake(play.client, { kind: MessageKind.response, isCopy: true });
+      if (!isBroken) play.handshake(play.client);
+      play.turn(play.client, { due: { at: play.now, reason: 'initiation-copy' } });
+    },
     'an initiation that is not repeated': (play, isBroken) => {
       play.handshake(play.client);
       play.wait(390);

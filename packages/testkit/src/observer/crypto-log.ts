@@ -16,6 +16,14 @@ export interface Opened {
   readonly counter: number;
 }
 
+/** A transport key that a process was given. */
+export interface TransportKey {
+  readonly key: string;
+  readonly at: number;
+  /** The very array that the process passed to its suite. */
+  readonly bytes: Uint8Array;
+}
+
 const TWO_32 = 2 ** 32;
 
 /** Wraps a process's crypto suite, and records what the process seals and opens and which keys it has not destroyed.
@@ -27,7 +35,7 @@ export class CryptoLog {
   /** The suite for the process to use. */
   readonly suite: CryptoSuite;
   /** Every transport key that the process was given, and when, in order. */
-  readonly keys: { readonly key: string; readonly at: number }[] = [];
+  readonly keys: TransportKey[] = [];
   /** How many ciphers of transport keys are not destroyed. */
   liveCiphers = 0;
   /** Messages that were sealed but not seen on the network yet, in order. */
@@ -38,6 +46,8 @@ export class CryptoLog {
   tamper: ((payload: Uint8Array) => boolean) | undefined;
   /** Private keys with which it computed, as the very arrays that it holds. */
   readonly #privateKeys = new Set<Uint8Array>();
+  /** Copies of private keys, by the public keys that were computed from them. */
+  readonly #privateKeyOf = new Map<string, Uint8Array>();
 
   constructor(suite: CryptoSuite, now: () => number) {
     this.suite = {
@@ -48,7 +58,9 @@ export class CryptoLog {
       },
       x25519PublicKey: (privateKey) => {
         this.#privateKeys.add(privateKey);
-        return suite.x25519PublicKey(privateKey);
+        const publicKey = suite.x25519PublicKey(privateKey);
+        this.#privateKeyOf.set(textOf(publicKey), privateKey.slice());
+        return publicKey;
       },
       aead: (key) => this.#listen(suite.aead(key), key, now),
     };
@@ -64,13 +76,18 @@ export class CryptoLog {
     return count;
   }
 
+  /** The private key of a public key that the process has computed. */
+  privateKeyOf(publicKey: Uint8Array): Uint8Array | undefined {
+    return this.#privateKeyOf.get(textOf(publicKey));
+  }
+
   /** Handshakes use a cipher once, with additional data. Transport ciphers never have additional data. */
   #listen(aead: Aead, keyBytes: Uint8Array, now: () => number): Aead {
-    const key = toText(keyBytes);
+    const key = textOf(keyBytes);
     const at = now();
     let isTransport = true;
     this.liveCiphers++;
-    this.keys.push({ key, at });
+    this.keys.push({ key, at, bytes: keyBytes });
     const noteHandshake = () => {
       if (!isTransport) return;
       isTransport = false;
@@ -107,7 +124,8 @@ export class CryptoLog {
   }
 }
 
-function toText(bytes: Uint8Array): string {
+/** A text that is the same for the same bytes. */
+export function textOf(bytes: Uint8Array): string {
   return String.fromCharCode(...bytes);
 }
 

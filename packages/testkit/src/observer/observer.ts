@@ -1,10 +1,11 @@
 /** Observes a simulation and shows it to the rules. */
 import type { Address, DropReason, Endpoint, EndpointEvent, Peer } from '@underpass/protocol';
-import { DROP_REASONS, readUint32 } from '@underpass/protocol';
+import { copyBytes, DROP_REASONS, readUint32 } from '@underpass/protocol';
 import type { Turn } from '../simulation/endpoint-driver.js';
 import type { NodeName, Watcher } from '../simulation/world.js';
 import type { EndCommand } from '../stream-actor.js';
 import { type CryptoLog, takeSealed } from './crypto-log.js';
+import { identityOf } from './handshake-reader.js';
 import type { PacketView } from './packet-view.js';
 
 /** One run of one process, as the rules see it. */
@@ -42,11 +43,15 @@ export interface SentDatagram {
   readonly isCopy: boolean;
   /** For a copy of a transport message: the message as it was first sent. */
   readonly original: SentDatagram | undefined;
+  /** The receiver's index in a transport message. */
+  readonly receiverIndex: number;
   /** The key of a transport message that is no copy. */
   readonly key: string | undefined;
   readonly counter: number;
   readonly packet: PacketView | undefined;
   readonly payloadBytes: number;
+  /** The bytes of a handshake message or cookie reply. */
+  readonly message: Uint8Array | undefined;
 }
 
 /** A datagram that arrived at a process, after it was handled. */
@@ -70,6 +75,8 @@ export interface ArrivedDatagram {
   readonly unknown: SentDatagram | undefined;
   /** The handshake message that it is a copy of, whether it was accepted or not. Its macs may differ. */
   readonly known: SentDatagram | undefined;
+  /** The bytes of a handshake message or cookie reply. */
+  readonly message: Uint8Array | undefined;
 }
 
 /** The observations of a rule, each of them optional. Rules identify processes and peers by name and must not keep the
@@ -196,7 +203,7 @@ export class Observer implements Watcher {
     if (by === undefined) return;
     const kind = datagram[0] as number;
     const sealed = kind === MessageKind.transport ? takeSealed(by.crypto, datagram) : undefined;
-    const identity = kind === MessageKind.transport ? '' : handshakeIdentity(datagram);
+    const identity = kind === MessageKind.transport ? '' : identityOf(datagram);
     const isUnsealed = kind === MessageKind.transport && sealed === undefined;
     const original = isUnsealed ? this.#sentAs(datagram) : undefined;
     const isForFormerPeer =
@@ -210,12 +217,14 @@ export class Observer implements Watcher {
       bytes: datagram.length,
       kind,
       senderIndex: kind === MessageKind.transport ? -1 : readUint32(datagram, 4),
+      receiverIndex: kind === MessageKind.transport ? readUint32(datagram, 4) : -1,
       isCopy: original !== undefined || (kind !== MessageKind.transport && this.#handshakes.has(identity)),
       original,
       key: sealed?.key,
       counter: sealed?.counter ?? -1,
       packet: sealed?.packet,
       payloadBytes: sealed?.payloadBytes ?? original?.payloadBytes ?? 0,
+      message: kind === MessageKind.transport ? undefined : copyBytes(datagram),
     };
     if (sealed !== undefined) {
       this.#key(sealed.key).sealed[sealed.counter] = sent;
@@ -244,8 +253,7 @@ export class Observer implements Watcher {
     const madeKeypair = by.crypto.keys.length > this.#keysBefore;
     const { opened } = by.crypto;
     const record = opened === undefined ? undefined : this.#key(opened.key);
-    const known =
-      kind === MessageKind.transport ? undefined : this.#handshakes.get(handshakeIdentity(datagram));
+    const known = kind === MessageKind.transport ? undefined : this.#handshakes.get(identityOf(datagram));
     const made = madeKeypair ? known : undefined;
     const sent = opened === undefined ? made : record?.sealed[opened.counter];
     const standing =
@@ -270,6 +278,7 @@ export class Observer implements Watcher {
       unknown:
         dropped === 'unknown-index' && kind === MessageKind.transport ? this.#sentAs(datagram) : undefined,
       known,
+      message: kind === MessageKind.transport ? undefined : copyBytes(datagram),
     };
     this.moment++;
     for (const onArrived of this.#onArrived) onArrived(arrived);
@@ -332,11 +341,4 @@ export class Observer implements Watcher {
     if (isNewest) newestKeys.set(sent?.by.node, record.order);
     return isNewest ? 'newest' : 'fresh';
   }
-}
-
-/** A handshake message without its macs. */
-function handshakeIdentity(datagram: Uint8Array): string {
-  return String.fromCharCode(
-    ...datagram.subarray(0, Math.min(datagram.length, datagram.length > 100 ? 116 : 60)),
-  );
 }

@@ -7,6 +7,8 @@ export const addressMoves: Rule = {
   holds:
     'spec path 1: only the transport message with the greatest counter so far under the newest keypair that the peer has used, or a handshake message that is accepted, moves the path; path 3: without an answer to three challenges it goes back to the last proven address, and no other address gets the challenge.',
   watch(stage) {
+    /** Where each challenge went first. */
+    const challenges = new Map<string, Address>();
     return {
       onSent({ by, towards, to, kind, at, original, packet }) {
         if (towards === undefined || kind === MessageKind.cookieReply || original !== undefined) return;
@@ -14,6 +16,12 @@ export const addressMoves: Rule = {
         const isProven = path.isCertain && path.mayBeProven(to);
         if (packet?.challenge !== undefined && isProven) {
           stage.report(`${by.name} sends a challenge to ${show(to)}, which is proven`);
+        }
+        if (packet?.challenge !== undefined) {
+          const first = challenges.get(packet.challenge) ?? to;
+          challenges.set(packet.challenge, first);
+          if (!sameAddress(first, to))
+            stage.report(`${by.name} sends the challenge of ${show(first)} to ${show(to)}`);
         }
         if (path.address === undefined || sameAddress(to, path.address)) return;
         if (path.mayBeProven(to) && path.mayGoBack(at)) return;

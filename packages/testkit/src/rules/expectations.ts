@@ -1,4 +1,4 @@
-import type { Expectation, StreamPlan } from '../scenario.js';
+import type { ClientPlan, Expectation, StreamPlan } from '../scenario.js';
 import type { EndModel } from '../stream-model.js';
 
 /** spec streams 5.3, recovery 5: a transfer on a clean path gets its share of the rate, whatever other streams and
@@ -10,8 +10,26 @@ export const EXPECTATION_NAME = 'expectations';
  *  the difference is at the end of the transfer. */
 const MAX_UNFAIRNESS = 0.25;
 
+/** @param opened  the opener's end of each stream
+ *  @returns which expectations were disappointed */
+export function expectationProblems(
+  clients: readonly ClientPlan[],
+  opened: ReadonlyMap<StreamPlan, EndModel>,
+): string[] {
+  return clients.flatMap(({ streams, expectations }) =>
+    expectations.flatMap((expectation) => {
+      const plan = streams[expectation.stream] as StreamPlan;
+      const twin = expectation.besides === undefined ? undefined : streams[expectation.besides];
+      const own = opened.get(plan);
+      const problem =
+        judgeExpectation(expectation, plan, own) ?? judgeShares(plan, own, twin && opened.get(twin));
+      return problem === undefined ? [] : [problem];
+    }),
+  );
+}
+
 /** spec streams 5.8: streams with bytes to send take turns. @returns what is wrong, or undefined */
-export function judgeShares(
+function judgeShares(
   plan: StreamPlan,
   one: EndModel | undefined,
   other: EndModel | undefined,
@@ -25,7 +43,7 @@ export function judgeShares(
 }
 
 /** @returns what is wrong, or undefined */
-export function judgeExpectation(
+function judgeExpectation(
   { withinMs }: Expectation,
   plan: StreamPlan,
   opener: EndModel | undefined,

@@ -43,6 +43,8 @@ export class FlightModel {
   largestAcked = -1;
   /** When a packet was last newly acknowledged. */
   ackedAt = Number.NEGATIVE_INFINITY;
+  /** When an ack-eliciting packet that was not taken for lost was last acknowledged. */
+  elicitingAckedAt = Number.NEGATIVE_INFINITY;
   /** What the last ACK acknowledged and the sender certainly still remembered (spec recovery 3.3). */
   newlyAcknowledged: number[] = [];
   /** When an ack-eliciting packet was last sent, and how many were since `ackedAt`. */
@@ -51,7 +53,7 @@ export class FlightModel {
   /** When a probe timeout was last possible. */
   probedAt = Number.NEGATIVE_INFINITY;
   /** The earliest time from which the probe timer may run. */
-  #probeFrom = Number.NEGATIVE_INFINITY;
+  probeFrom = Number.NEGATIVE_INFINITY;
   #hasLostSinceAck = false;
   /** Packets that were sent before this give no sample, because a side slept, and the next one counts. */
   #sleptUntil = Number.NEGATIVE_INFINITY;
@@ -88,7 +90,7 @@ export class FlightModel {
     if (this.isAnother(packet)) this.#begin(packet.hello?.epoch ?? '');
     if (packet.isAckEliciting) {
       // After a loss it cannot be known from outside whether the timer stopped.
-      if (!this.#isWaiting && !this.#hasLostSinceAck) this.#probeFrom = at;
+      if (!this.#isWaiting && !this.#hasLostSinceAck) this.probeFrom = at;
       this.sentAt = at;
       this.sentSinceAck++;
       this.#elicitingFlying++;
@@ -111,7 +113,9 @@ export class FlightModel {
       isNews = true;
       if (n >= rememberedFrom) this.newlyAcknowledged.push(n);
       isElicited ||= flying.isAckEliciting;
-      if (flying.isAckEliciting) this.#elicitingFlying--;
+      if (!flying.isAckEliciting) return;
+      this.#elicitingFlying--;
+      this.elicitingAckedAt = at;
     });
     const late = this.#takeLost(ack.ranges);
     // While the sender remembers a lost packet, its acknowledgement gives a sample like any other. It may have forgotten
@@ -132,7 +136,7 @@ export class FlightModel {
     }
     // The sender may have forgotten a lost packet. Its acknowledgement is then not new, and does not move the timer.
     if (isNews) {
-      this.#probeFrom = this.sentAt;
+      this.probeFrom = this.sentAt;
       this.#hasLostSinceAck = false;
     }
     if (isNews || late.length > 0) this.#forgetLost(at);
@@ -164,7 +168,7 @@ export class FlightModel {
       );
     }
     if (
-      now - this.#probeFrom >= PROBE_SHARE * this.probeTimeoutMs &&
+      now - this.probeFrom >= PROBE_SHARE * this.probeTimeoutMs &&
       (this.#isWaiting || this.#hasLostSinceAck)
     ) {
       this.probedAt = now;
@@ -206,9 +210,10 @@ export class FlightModel {
     this.onNewPath();
     this.largestAcked = -1;
     this.ackedAt = Number.NEGATIVE_INFINITY;
+    this.elicitingAckedAt = Number.NEGATIVE_INFINITY;
     this.sentSinceAck = 0;
     this.probedAt = Number.NEGATIVE_INFINITY;
-    this.#probeFrom = Number.NEGATIVE_INFINITY;
+    this.probeFrom = Number.NEGATIVE_INFINITY;
     this.#hasLostSinceAck = false;
   }
 

@@ -1,4 +1,5 @@
 import { MessageKind, type ObservedProcess, type SentDatagram } from '../observer/observer.js';
+import type { NodeName } from '../simulation/world.js';
 import { PerPeer } from './per-peer.js';
 import { type Rule, tardinessMs } from './rule.js';
 
@@ -8,6 +9,9 @@ const JITTER_MS = 334;
 const REKEY_AFTER_TIME_MS = 120_000;
 const REJECT_AFTER_TIME_MS = 180_000;
 const NO_ANSWER_MS = 15_000;
+/** spec recovery 4.1. The model only estimates the probe timeout. */
+const SUSPECT_MS = 1_000;
+const PTO_MARGIN = 1.5;
 /** How many copies of an initiation may follow it before the next one. */
 const MAX_COPIES = 8;
 
@@ -22,6 +26,8 @@ interface Handshakes {
   receivedAt: number;
   /** When the oldest unanswered data was sent, or infinity. */
   unansweredSince: number;
+  /** When the oldest packet was sent that has to be acknowledged, since the peer was last heard, or infinity. */
+  askedAt: number;
   /** What to report unless an initiation is sent in this turn. */
   overdue: string | undefined;
 }
@@ -36,7 +42,7 @@ interface Keypair {
 export const handshakePace: Rule = {
   name: 'handshake pace',
   holds:
-    'spec session 5: initiations to one peer are at least 5 s apart; a keypair that is 180 s old is not used in either direction; its initiator renews it when it sends after 120 s; when data was sent and nothing was received for 15 s a handshake starts. Handshake 3.3: an initiation is accepted once. Session 2.3: nothing is sent under a keypair before the initiator has used it.',
+    'spec session 5: initiations to one peer are at least 5 s apart; a keypair that is 180 s old is not used in either direction; its initiator renews it when it sends after 120 s; when data was sent and nothing was received for 15 s a handshake starts; recovery 4.1: so it does when an answer has been due for a second and a probe timeout. Handshake 3.3: an initiation is accepted once. Session 2.3: nothing is sent under a keypair before the initiator has used it.',
   watch(stage) {
     const slackMs = tardinessMs(stage.scenario);
     const states = new PerPeer<Handshakes>(() => ({
@@ -47,6 +53,7 @@ export const handshakePace: Rule = {
       responseCopies: 0,
       receivedAt: 0,
       unansweredSince: Infinity,
+      askedAt: Infinity,
       overdue: undefined,
     }));
     /** The keypairs of each process by key; both keys of a pair have the same entry. */
@@ -64,6 +71,24 @@ export const handshakePace: Rule = {
       }
       ofPeer.add(sent);
     };
+    /** Reports once that the keys may be dead and no handshake was started. */
+    const judgeKeys = (state: Handshakes, process: ObservedProcess, peer: NodeName): void => {
+      const now = stage.now();
+      const silentMs = now - state.askedAt;
+      if (silentMs <= SUSPECT_MS + slackMs) return;
+      const flight = stage.flight(process, peer);
+      const { smoothedRttMs = Infinity } = stage.stats(process, peer) ?? {};
+      const patienceMs = PTO_MARGIN * Math.max(flight.probeTimeoutMs, smoothedRttMs) + slackMs;
+      if (!flight.hasTail || silentMs <= Math.max(SUSPECT_MS + slackMs, patienceMs)) return;
+      if (now - state.initiatedAt <= REKEY_TIMEOUT_MS + JITTER_MS + slackMs) return;
+      const { askedAt } = state;
+      state.askedAt = Infinity;
+      if (!stage.path(process, peer).isSettled || state.limitedAt >= askedAt) return;
+      if (stage.wasFrozen(process, askedAt) || stage.wasEnded(process, peer)) return;
+      stage.report(
+        `${process.name} has had no answer for ${Math.floor(silentMs)} ms and has not asked for a handshake`,
+      );
+    };
     return {
       onArrived({ by, sent, kind, at, madeKeypair, isFresh }) {
         if (sent === undefined) return;
@@ -79,6 +104,7 @@ export const handshakePace: Rule = {
         if (madeKeypair || isFresh) {
           state.receivedAt = at;
           state.unansweredSince = Infinity;
+          state.askedAt = Infinity;
         }
         const pair = keypairs.get(by)?.get(sent.key);
         if (pair === undefined || !isFresh) return;
@@ -106,6 +132,7 @@ export const handshakePace: Rule = {
         } else if (kind === MessageKind.response && isCopy && ++state.responseCopies > 2) {
           stage.report(`${by.name} sent a response ${state.responseCopies + 1} times`);
         }
+        if (packet?.isAckEliciting === true) state.askedAt = Math.min(state.askedAt, at);
         const pair = keypairs.get(by)?.get(original?.key ?? key);
         if (pair === undefined) return;
         const ageMs = at - pair.at;
@@ -143,6 +170,7 @@ export const handshakePace: Rule = {
           state.isLimited = !stage.path(process, peer).isSettled;
           if (state.overdue !== undefined) stage.report(state.overdue);
           state.overdue = undefined;
+          judgeKeys(state, process, peer);
           const silentMs = stage.now() - state.unansweredSince;
           if (silentMs <= NO_ANSWER_MS + JITTER_MS + slackMs + REKEY_TIMEOUT_MS) continue;
           const isAble =

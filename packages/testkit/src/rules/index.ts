@@ -12,6 +12,7 @@ import { drops } from './drops.js';
 import { farewells } from './farewells.js';
 import { flights } from './flights.js';
 import { formerRuns } from './former-runs.js';
+import { handshakeContents } from './handshake-contents.js';
 import { handshakeCopies } from './handshake-copies.js';
 import { handshakePace } from './handshake-pace.js';
 import { helloFirst } from './hello.js';
@@ -43,6 +44,7 @@ export const RULES: readonly Rule[] = [
   farewells,
   formerRuns,
   keypairs,
+  handshakeContents,
   handshakePace,
   handshakeCopies,
   keepalives,

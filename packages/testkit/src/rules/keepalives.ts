@@ -1,4 +1,5 @@
-import { MessageKind } from '../observer/observer.js';
+import { MessageKind, type ObservedProcess } from '../observer/observer.js';
+import type { NodeName } from '../simulation/world.js';
 import { PerPeer } from './per-peer.js';
 import { type Rule, tardinessMs } from './rule.js';
 
@@ -6,6 +7,8 @@ import { type Rule, tardinessMs } from './rule.js';
 const KEEPALIVE_MS = 10_000;
 const EXPIRED_MS = 179_000;
 const ROUNDING_MS = 0.001;
+/** spec session 5.5: without keys there are handshakes instead, at least this often. */
+const REKEY_TIMEOUT_MS = 5_334;
 
 interface Quiet {
   sentAt: number;
@@ -29,10 +32,24 @@ export const keepalives: Rule = {
       key: undefined,
       keyedAt: Number.NEGATIVE_INFINITY,
     }));
+    /** Reports a persistent interval that has ended without a message, once. */
+    const judgeInterval = (state: Quiet, process: ObservedProcess, peer: NodeName): void => {
+      const persistentMs = stage.keepaliveMs(process);
+      const since = Math.max(state.sentAt, state.lastAt);
+      const quietMs = stage.now() - since;
+      if (persistentMs === 0 || quietMs <= persistentMs + REKEY_TIMEOUT_MS + slackMs || since < 0) return;
+      const isAble = stage.path(process, peer).isSettled && !stage.wasFrozen(process, since);
+      if (isAble && !stage.wasEnded(process, peer))
+        stage.report(
+          `${process.name} has been quiet for ${Math.floor(quietMs)} ms, its interval is ${persistentMs}`,
+        );
+      state.lastAt = stage.now();
+    };
     return {
       onArrived({ by, sent, at, isFresh, madeKeypair }) {
         if (sent === undefined) return;
         const state = states.of(by, sent.by.node);
+        judgeInterval(state, by, sent.by.node);
         if (madeKeypair) state.keyedAt = at;
         if (madeKeypair || isFresh) state.lastAt = at;
         if (isFresh && sent.payloadBytes > 0) state.dataAt = Math.min(state.dataAt, at);
@@ -40,6 +57,7 @@ export const keepalives: Rule = {
       onSent({ by, towards, kind, key, at, payloadBytes }) {
         if (towards === undefined || kind === MessageKind.cookieReply) return;
         const state = states.of(by, towards);
+        judgeInterval(state, by, towards);
         const isKeepalive = kind === MessageKind.transport && payloadBytes === 0;
         if (isKeepalive && key === state.key) {
           const persistentMs = stage.keepaliveMs(by);
@@ -70,6 +88,10 @@ export const keepalives: Rule = {
           }
           state.dataAt = Infinity;
         }
+      },
+      onEnd(processes) {
+        for (const process of processes)
+          for (const peer of process.peers) judgeInterval(states.of(process, peer), process, peer);
       },
     };
   },

@@ -1,14 +1,25 @@
 /** The interface of rules, which check single sentences of the specification during a simulation. */
-import type { Peer, PeerStats, TransportConfig } from '@underpass/protocol';
+import type { CryptoSuite, Peer, PeerStats, TransportConfig } from '@underpass/protocol';
 import type { ObservedProcess, RuleWatch } from '../observer/observer.js';
 import type { Scenario } from '../scenario.js';
 import type { NodeName } from '../simulation/world.js';
 import type { FlightModel } from './flight-model.js';
 import type { PathModel } from './path-model.js';
 
+/** The secrets of all processes, with which a rule reads what they send. */
+export interface Secrets {
+  readonly suite: CryptoSuite;
+  keysOf(node: NodeName): { readonly privateKey: Uint8Array; readonly publicKey: Uint8Array };
+  /** Zeros if the client has none. */
+  presharedKeyOf(client: NodeName): Uint8Array;
+  /** What the node's wall clock shows. */
+  unixTimeMs(node: NodeName): number;
+}
+
 /** A rule's view of the run, besides what it observes. */
 export interface Stage {
   readonly scenario: Scenario;
+  readonly secrets: Secrets;
   now(): number;
   /** When a datagram between this client and the relay was last lost, late, corrupted or duplicated, or one of the two
    *  was frozen. Infinite if that happens all the time. */

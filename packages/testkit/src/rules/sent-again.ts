@@ -1,4 +1,6 @@
 import { type Address, sameAddress } from '@underpass/protocol';
+import type { ObservedProcess } from '../observer/observer.js';
+import type { NodeName } from '../simulation/world.js';
 import { PerPeer } from './per-peer.js';
 import type { Rule } from './rule.js';
 
@@ -7,6 +9,8 @@ const TAIL_REPEAT_MS = 4;
 const ROUNDING_MS = 0.01;
 /** Data queued by a probe timeout may have to wait for the window. */
 const PATIENCE_MS = 100;
+/** spec recovery 4: how many probe timeouts in a row send data. */
+const DATA_EXPIRIES = 2;
 /** No packet is longer, so what carried a byte started in its block or in the one before. */
 const BLOCK_BYTES = 65_536;
 
@@ -15,6 +19,10 @@ interface Carrier {
   readonly end: number;
   readonly packetNumber: number;
   isAcknowledged: boolean;
+  /** It repeated the last data of a burst, so it is not repeated itself (spec recovery 8). */
+  isRepeat: boolean;
+  /** Up to where its bytes were sent again. */
+  repeatedTo: number;
 }
 
 /** The packets that carried RESET_STREAM of a stream. */
@@ -44,7 +52,7 @@ interface Connection {
 export const sentAgain: Rule = {
   name: 'sent again',
   holds:
-    'spec recovery 3.1: a packet is lost when it is 3 below the largest acknowledged, or 9/8 of a round trip after it was sent when a later one is acknowledged; recovery 4: nothing is probed before a probe timeout; recovery 8: the last data is repeated after 4 ms. So stream data is sent again for one of these reasons only, and neither data nor RESET_STREAM once it was acknowledged while its sender remembered the packet (recovery 3.3).',
+    'spec recovery 3.1: a packet is lost when it is 3 below the largest acknowledged, or 9/8 of a round trip after it was sent when a later one is acknowledged; recovery 4: nothing is probed before a probe timeout, and nothing but PING from the third in a row on; recovery 8: the last data is repeated after 4 ms. So stream data is sent again for one of these reasons only, and neither data nor RESET_STREAM once it was acknowledged while its sender remembered the packet (recovery 3.3).',
   watch(stage) {
     const connections = new PerPeer<Connection>(() => ({
       carriers: new Map(),
@@ -55,6 +63,13 @@ export const sentAgain: Rule = {
       address: undefined,
       isUnclear: false,
     }));
+    /** Whether nothing but PING may be sent as a probe. Only the program knows how many probe timeouts in a row have
+     *  expired, because any sign of life starts the count over (spec recovery 4.2). What a probe was to carry may have
+     *  to wait for an address to be proven. */
+    const isOnlyPing = (by: ObservedProcess, peer: NodeName): boolean => {
+      const expiries = stage.view(by, peer)?.connection?.recovery.ptoCount ?? 0;
+      return expiries > DATA_EXPIRIES && stage.path(by, peer).isSettled;
+    };
     return {
       onSent({ by, towards, packet, at, payloadBytes }) {
         if (towards === undefined) return;
@@ -93,7 +108,15 @@ export const sentAgain: Rule = {
         for (const { streamId, offset, length } of packet.pieces ?? []) {
           if (length === 0) continue;
           const { packetNumber } = packet;
-          const carrier = { start: offset, end: offset + length, packetNumber, isAcknowledged: false };
+          const end = offset + length;
+          const carrier: Carrier = {
+            start: offset,
+            end,
+            packetNumber,
+            isAcknowledged: false,
+            isRepeat: false,
+            repeatedTo: offset,
+          };
           carried.push(carrier);
           const earlier = noteCarrier(carriers, streamId, carrier);
           connection.lastData = { packetNumber, at };
@@ -103,9 +126,13 @@ export const sentAgain: Rule = {
             );
           if (earlier.length === 0 || connection.isUnclear || !flight.hasSample) continue;
           const isLost = earlier.some(({ packetNumber }) => flight.flying.get(packetNumber) === undefined);
+          const tailed = earlier.filter(({ packetNumber }) => tails.has(packetNumber));
+          const isFirstRepeat = tailed.some((it) => !it.isRepeat && it.repeatedTo <= offset);
+          for (const it of earlier) it.repeatedTo = Math.max(it.repeatedTo, end);
+          carrier.isRepeat = isFirstRepeat && !isLost;
+          if (isLost || isFirstRepeat) continue;
           const isProbe = at - flight.probedAt <= PATIENCE_MS + 2 * flight.probeTimeoutMs;
-          const isTail = earlier.some(({ packetNumber }) => tails.has(packetNumber));
-          if (isLost || isProbe || isTail) continue;
+          if ((isProbe || tailed.length > 0) && !isOnlyPing(by, towards)) continue;
           const last = earlier.at(-1) as Carrier;
           const ageMs = at - (flight.flying.get(last.packetNumber)?.at ?? at);
           stage.report(

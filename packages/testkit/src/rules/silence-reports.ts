@@ -1,3 +1,5 @@
+import { MessageKind, type ObservedProcess } from '../observer/observer.js';
+import type { NodeName } from '../simulation/world.js';
 import { PerPeer } from './per-peer.js';
 import { type Rule, tardinessMs } from './rule.js';
 
@@ -9,7 +11,8 @@ const ROUNDING_MS = 0.001;
 const PTO_MARGIN = 1.1;
 
 interface Silence {
-  /** When the oldest packet was sent that has to be acknowledged, since the peer was last heard. */
+  /** When the oldest packet was sent that has to be acknowledged, or a key was first missed, since the peer was last
+   *  heard. */
   askedAt: number | undefined;
   isWaiting: boolean;
 }
@@ -22,9 +25,19 @@ export const silenceReports: Rule = {
     const slackMs = tardinessMs(stage.scenario);
     const states = new PerPeer<Silence>(() => ({ askedAt: undefined, isWaiting: false }));
     const connected = new PerPeer(() => ({ is: false }));
+    /** Whether something waits to be sent, or to be acknowledged, and there is no key. */
+    const isWithoutKey = (process: ObservedProcess, peer: NodeName): boolean => {
+      const { unacknowledgedBytes = 0 } = stage.stats(process, peer) ?? {};
+      if (unacknowledgedBytes === 0) return false;
+      const current = stage.view(process, peer)?.keypairs.find(({ slot }) => slot === 'current');
+      return current === undefined || current.expiresAt <= stage.now();
+    };
     return {
-      onSent({ by, towards, packet, at }) {
-        if (towards !== undefined && packet?.isAckEliciting === true) states.of(by, towards).askedAt ??= at;
+      onSent({ by, towards, packet, at, kind, isCopy }) {
+        if (towards === undefined) return;
+        if (packet?.isAckEliciting === true) states.of(by, towards).askedAt ??= at;
+        if (kind === MessageKind.initiation && !isCopy && isWithoutKey(by, towards))
+          states.of(by, towards).askedAt ??= at;
       },
       onArrived({ by, sent, isFresh, madeKeypair }) {
         if (sent !== undefined && (isFresh || madeKeypair)) states.of(by, sent.by.node).askedAt = undefined;

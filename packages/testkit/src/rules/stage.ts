@@ -8,10 +8,11 @@ import { clientName, type NodeName } from '../simulation/world.js';
 import type { FlightModels } from './flight-models.js';
 import type { Paths } from './path-model.js';
 import { PerPeer } from './per-peer.js';
-import type { Stage } from './rule.js';
+import type { Secrets, Stage } from './rule.js';
 
 export interface StageOptions {
   readonly scenario: Scenario;
+  readonly secrets: Secrets;
   readonly networks: readonly SimulatedNetwork[];
   readonly now: () => number;
   readonly paths: Paths;
@@ -23,7 +24,7 @@ export interface StageOptions {
 
 /** What all rules see of the run. Each also has a `report` of its own. */
 export function createStage(options: StageOptions): Omit<Stage, 'report'> {
-  const { scenario, networks, now, paths, flights, moment, linkOf } = options;
+  const { scenario, secrets, networks, now, paths, flights, moment, linkOf } = options;
   const indexOf = (node: NodeName) => scenario.clients.findIndex((_, i) => clientName(i) === node);
   const clientOf = (node: NodeName) => scenario.clients[indexOf(node)] as ClientPlan;
   const clientIn = ({ node }: ObservedProcess, peer: NodeName) => (node === 'relay' ? peer : node);
@@ -49,6 +50,7 @@ export function createStage(options: StageOptions): Omit<Stage, 'report'> {
   };
   return {
     scenario,
+    secrets,
     now,
     troubledAt(client) {
       if (!isSteady(clientOf(client), scenario) || fails(client) || fails('relay')) return Infinity;
