@@ -7,7 +7,8 @@ import { clientName, type NodeName } from './simulation/world.js';
 
 export function withExtras(scenario: Scenario, random: SeededRandom): Scenario {
   const refusals = random.derive('refusals');
-  const talking = withMessages(scenario, random.derive('messages'));
+  const late = withLateStreams(scenario, random.derive('late streams'));
+  const talking = withMessages(late, random.derive('messages'));
   return refusals.chance(0.12) ? withRefusal(talking, refusals) : talking;
 }
 
@@ -17,6 +18,34 @@ export function drawMessages(random: SeededRandom): { readonly messages?: Messag
   const pauseMs = random.magnitude(1, 2_000);
   const maxBytes = random.pick([0, 60, 400, 1_200, 1_500]);
   return { messages: { count, maxBytes, burst: random.magnitude(1, 60), pauseMs } };
+}
+
+/** A side that has had no answer for a second holds back the first bytes of streams (spec streams 3.8). */
+const HELD_BACK_MS = 1_500;
+
+/** Has programs connect while the other side restarts, when nothing of their streams can be sent any more. */
+function withLateStreams(scenario: Scenario, random: SeededRandom): Scenario {
+  const restart = scenario.restarts.find(({ downMs }) => downMs > HELD_BACK_MS);
+  if (restart === undefined || !random.chance(0.6)) return scenario;
+  const { node, at, downMs } = restart;
+  const opensAt = () => at + random.between(HELD_BACK_MS, downMs);
+  const late = (plans: readonly StreamPlan[]): StreamPlan[] =>
+    Array.from({ length: random.integer(1, 3) }, () => ({
+      ...random.pick(plans),
+      openedBy: node === 'relay' ? ('client' as const) : ('relay' as const),
+      openAt: opensAt(),
+    }));
+  return {
+    ...scenario,
+    clients: scenario.clients.map((client, i) =>
+      node === 'relay' || node === clientName(i)
+        ? {
+            ...client,
+            streams: [...client.streams, ...late(client.streams)].sort((a, b) => a.openAt - b.openAt),
+          }
+        : client,
+    ),
+  };
 }
 
 /** Has some streams carry messages too (spec datagrams). */

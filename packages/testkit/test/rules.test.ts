@@ -5,6 +5,7 @@ import {
   DEFAULT_TRANSPORT,
   type EndpointEvent,
   RoamingPath,
+  StreamErrorCode,
   WireGuard,
 } from '@underpass/protocol';
 import {
@@ -364,6 +365,14 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
       play.arrive(play.relay, sent, { isFresh: false, dropped: isBroken ? undefined : 'replayed-counter' });
     },
   },
+  'started over': {
+    'a stream of which nothing was sent is lost': (play, isBroken) => {
+      if (!isBroken) play.send(play.client, data(0));
+      const lost = { type: 'stream-reset', stream: { id: 0 }, code: StreamErrorCode.connectionLost };
+      play.happen(play.client, lost);
+      play.happen(play.client, RESTARTED);
+    },
+  },
   'handshake contents': {
     'an initiation that another program cannot open': (play, isBroken) => {
       const message = wireGuardOf(play.client).initiation();
@@ -672,6 +681,18 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
     },
   },
   repeats: {
+    'the last data is not repeated': (play, isBroken) => {
+      beFree(play);
+      play.stats = { ...play.stats, flowDatagrams: { sent: 0 }, packetsLost: 0 };
+      const [current] = keypairSince(play.now - 1).keypairs as Record<string, unknown>[];
+      const sending = { state: 'data-sent', sent: 100, written: 100 };
+      play.view = { keypairs: [current], connection: { streams: [{ sending }] } };
+      play.send(play.client, { ...hello(), pieces: [LAST] });
+      play.wait(4);
+      if (!isBroken) play.send(play.client, { pieces: [LAST] });
+      play.wait(10);
+      play.turn(play.client);
+    },
     'a minute after the last loss': (play, isBroken) => {
       play.troubledAt = 0;
       play.send(play.client, data(0));
@@ -952,6 +973,27 @@ const RUNS: Record<string, Record<string, (play: Play, isBroken: boolean) => voi
     },
   },
   'datagram sizes': {
+    'the size falls before the second probe timeout': (play, isBroken) => {
+      play.transport = { datagramBytes: DATAGRAM_BYTES };
+      packets(play, 1);
+      play.stats = { datagramBytes: 1_392 };
+      play.turn(play.client);
+      play.turn(play.client);
+      play.acknowledge(1);
+      // A sign of life since then ends the back-off, and the second timeout is as long as the first.
+      play.wait(400);
+      play.stats = { datagramBytes: 1_152, heardAt: isBroken ? 0 : play.now - 350 };
+      play.turn(play.client);
+    },
+    'the size falls after two losses': (play, isBroken) => {
+      play.transport = { datagramBytes: DATAGRAM_BYTES };
+      packets(play, 3);
+      play.stats = { datagramBytes: 1_392, packetsLost: 0 };
+      play.turn(play.client);
+      play.acknowledge(3);
+      play.stats = { datagramBytes: 1_152, packetsLost: isBroken ? 2 : 3 };
+      play.turn(play.client);
+    },
     'larger than what was acknowledged': (play, isBroken) => {
       play.transport = { datagramBytes: 1_200 };
       play.send(play.client, { packetNumber: 0, isOnlyPing: true }, { bytes: 1_440, payloadBytes: 1_408 });

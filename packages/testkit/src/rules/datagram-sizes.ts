@@ -1,16 +1,23 @@
 import { type Address, sameAddress } from '@underpass/protocol';
 import { MessageKind, type ObservedProcess } from '../observer/observer.js';
+import type { NodeName } from '../simulation/world.js';
 import { PerPeer } from './per-peer.js';
 import type { Rule } from './rule.js';
 
 /** How often one size may be probed on one path. Each search probes a size at most six times, and a peer's maximum, a fall
  *  or ten minutes begin another one. A search that does not move on needs more within seconds. */
 const MAX_PROBES_OF_A_SIZE = 40;
+/** spec mtu 4.1, 4.2: three bursts, or two probe timeouts. The second one is doubled, unless a sign of life from the peer
+ *  has ended the back-off (recovery 4.2). The first may follow an acknowledgement at once, because it counts from when
+ *  the newest packet was sent. The model only estimates their length. */
+const LEAST_LOSSES = 3;
+const DOUBLED_SHARE = 1.7;
+const SINGLE_SHARE = 0.95;
 
 export const datagramSizes: Rule = {
   name: 'datagram sizes',
   holds:
-    'spec mtu 3.3: datagrams do not grow to a size before a probe of it was acknowledged; mtu 1.1: sizes are multiples of 16; session 6.5: so are payloads; mtu 4.4: once the system has refused a size, only a probe is as large or larger; mtu 3.2, 3.4: a search does not stay at a size whose probes are lost.',
+    'spec mtu 3.3: datagrams do not grow to a size before a probe of it was acknowledged; mtu 1.1: sizes are multiples of 16; session 6.5: so are payloads; mtu 4.4: once the system has refused a size, only a probe is as large or larger; mtu 3.2, 3.4: a search does not stay at a size whose probes are lost; mtu 4, 5: the size falls only after losses or probe timeouts, when the system refuses it, or on another path.',
   watch(stage) {
     const sizes = new PerPeer((process) => ({
       proven: stage.transport(process).datagramBytes,
@@ -20,11 +27,44 @@ export const datagramSizes: Rule = {
       attemptsTo: undefined as Address | undefined,
       /** The smallest size that the system has refused, and since when. */
       refused: undefined as { readonly bytes: number; readonly at: number } | undefined,
+      /** The size in use at the last turn, since when, and how many packets had been lost then. */
+      inUse: 0,
+      lostBefore: 0,
+      /** Where the peer was then. */
+      ip: undefined as string | undefined,
     }));
     const { refusals = [] } = stage.scenario;
     const isRefused = ({ node }: ObservedProcess, at: number, bytes: number): boolean =>
       refusals.some((one) => one.node === node && at >= one.from && bytes > one.aboveBytes);
+    /** spec mtu 4, 5: the size falls for one of four reasons. */
+    const judgeFall = (process: ObservedProcess, peer: NodeName): void => {
+      const state = sizes.of(process, peer);
+      const { datagramBytes = 0, packetsLost = 0, heardAt = 0 } = stage.stats(process, peer) ?? {};
+      const { inUse } = state;
+      const path = stage.path(process, peer);
+      const { ip } = state;
+      state.ip = path.isSettled ? path.proven?.address : undefined;
+      state.inUse = datagramBytes;
+      if (datagramBytes > inUse) state.lostBefore = packetsLost;
+      if (datagramBytes >= inUse || datagramBytes === 0) return;
+      const flight = stage.flight(process, peer);
+      const isLost = packetsLost - state.lostBefore >= LEAST_LOSSES;
+      const share = heardAt > flight.elicitingAckedAt ? SINGLE_SHARE : DOUBLED_SHARE;
+      const isSilent = stage.now() - flight.elicitingAckedAt >= share * flight.probeTimeoutMs;
+      if (isLost || isSilent || isRefused(process, stage.now(), inUse)) return;
+      if (ip === undefined || state.ip !== ip || !flight.hasSample) return;
+      stage.report(`${process.name} goes back from ${inUse} to ${datagramBytes} bytes without a reason`);
+    };
     return {
+      onTurn(process, { datagramsSent }) {
+        if (datagramsSent > 0) for (const peer of process.peers) judgeFall(process, peer);
+      },
+      onEvent(process, event) {
+        if (event.type !== 'connected' && event.type !== 'disconnected') return;
+        const peer = process.nodeOf(event.peer);
+        // Another connection searches from the base, up to what its HELLO permits.
+        if (peer !== undefined) sizes.of(process, peer).inUse = 0;
+      },
       onSent({ by, at, towards, to, kind, bytes, packet, payloadBytes }) {
         if (towards === undefined || kind !== MessageKind.transport) return;
         const state = sizes.of(by, towards);

@@ -83,7 +83,8 @@ export const handshakePace: Rule = {
       if (now - state.initiatedAt <= REKEY_TIMEOUT_MS + JITTER_MS + slackMs) return;
       const { askedAt } = state;
       state.askedAt = Infinity;
-      if (!stage.path(process, peer).isSettled || state.limitedAt >= askedAt) return;
+      const limitedAgoMs = now - state.limitedAt;
+      if (limitedAgoMs <= Math.max(silentMs, REKEY_TIMEOUT_MS + JITTER_MS + slackMs)) return;
       if (stage.wasFrozen(process, askedAt) || stage.wasEnded(process, peer)) return;
       stage.report(
         `${process.name} has had no answer for ${Math.floor(silentMs)} ms and has not asked for a handshake`,
@@ -168,6 +169,7 @@ export const handshakePace: Rule = {
         for (const peer of process.peers) {
           const state = states.of(process, peer);
           state.isLimited = !stage.path(process, peer).isSettled;
+          if (state.isLimited) state.limitedAt = stage.now();
           if (state.overdue !== undefined) stage.report(state.overdue);
           state.overdue = undefined;
           judgeKeys(state, process, peer);

@@ -30,6 +30,7 @@ import { repeats } from './repeats.js';
 import type { Rule } from './rule.js';
 import { sentAgain } from './sent-again.js';
 import { silenceReports } from './silence-reports.js';
+import { startedOver } from './started-over.js';
 import { statistics } from './statistics.js';
 import { wakeUps } from './wake-ups.js';
 import { congestionWindow } from './window.js';
@@ -43,6 +44,7 @@ export const RULES: readonly Rule[] = [
   amplification,
   farewells,
   formerRuns,
+  startedOver,
   keypairs,
   handshakeContents,
   handshakePace,
