@@ -311,7 +311,14 @@ class ScenarioRun {
   }
 
   #checkExpectations(): void {
-    for (const problem of expectationProblems(this.#scenario.clients, this.#opened))
+    const sizeOf = ({ openedBy }: StreamPlan, client: number): number | undefined => {
+      const [node, peer] =
+        openedBy === 'relay'
+          ? (['relay', clientName(client)] as const)
+          : ([clientName(client), 'relay'] as const);
+      return this.#processes.current(node).link(peer)?.stats.datagramBytes;
+    };
+    for (const problem of expectationProblems(this.#scenario.clients, this.#opened, sizeOf))
       this.#report(`${problem} [expectations]`, 'expectations');
   }
 

@@ -114,6 +114,8 @@ export interface Expectation {
   /** The index of an identical stream over the same connection at the same time: the two take turns and end
    *  together. */
   readonly besides?: number;
+  /** The size of a full datagram that its sender has found by then (spec mtu 3). */
+  readonly datagramBytes?: number;
 }
 
 /** One client, its path to the relay, and the streams between the two. */

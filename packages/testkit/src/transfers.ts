@@ -132,7 +132,7 @@ function timeFor(sizeBytes: number, delayMs: number, bytesPerMs: number): number
   return START_MS + ROUNDS * 2 * delayMs + sizeBytes / (LEAST_SHARE * bytesPerMs);
 }
 
-function transfer(random: SeededRandom, sizeBytes: number, openAt: number): StreamPlan {
+export function transfer(random: SeededRandom, sizeBytes: number, openAt: number): StreamPlan {
   return {
     openedBy: random.pick(['client', 'relay']),
     openAt,
@@ -144,7 +144,7 @@ function transfer(random: SeededRandom, sizeBytes: number, openAt: number): Stre
 }
 
 /** A relay does not know where a client is before it has heard from it, so the client sends something first. */
-function cleanClient(
+export function cleanClient(
   scenario: Scenario,
   index: number,
   { delayMs, bytesPerMs }: { readonly delayMs: number; readonly bytesPerMs: number },
@@ -163,7 +163,7 @@ function cleanClient(
   };
 }
 
-function settled(scenario: Scenario, clients: readonly ClientPlan[]): Scenario {
+export function settled(scenario: Scenario, clients: readonly ClientPlan[]): Scenario {
   return {
     ...without(scenario),
     clients,

@@ -3,6 +3,7 @@ import { BASE_DATAGRAM_BYTES } from '@underpass/protocol';
 import { drawMessages, withRefusal } from './draw-extras.js';
 import { MALFORMED_KINDS } from './malformed-packets.js';
 import type { Stalls } from './measure-transfer.js';
+import { recoveringTransfer } from './recovering.js';
 import type { ClientPlan, Freeze, Scenario, StreamPlan } from './scenario.js';
 import type { LinkConditions, Side } from './simulation/network-conditions.js';
 import type { SeededRandom } from './simulation/seeded-random.js';
@@ -86,7 +87,7 @@ function drawStalls(
 }
 
 export const TROUBLES = {
-  any: (scenario) => scenario,
+  any: (scenario, random) => (random.chance(0.08) ? recoveringTransfer(scenario, random) : scenario),
   loss: (scenario, random) => onLinks(scenario, () => ({ lossChance: random.between(0.05, 0.3) })),
   bursts: (scenario, random) =>
     onLinks(scenario, () => ({
@@ -273,6 +274,7 @@ export const TROUBLES = {
       answerer: { ...plan.answerer, ...drawMessages(random) },
     })),
   'refused-sizes': (scenario, random) => withRefusal(scenario, random),
+  recovery: (scenario, random) => recoveringTransfer(scenario, random),
   everything: (scenario, random) => {
     let bent = scenario;
     for (const name of [
@@ -292,4 +294,5 @@ export const TROUBLES = {
 export type ScenarioName = keyof typeof TROUBLES;
 export const SCENARIO_NAMES = Object.keys(TROUBLES) as ScenarioName[];
 /** Those that `mixed` alternates between. A new one among them would give each seed another scenario. */
-export const MIXED_NAMES = SCENARIO_NAMES.filter((name) => name !== 'datagrams' && name !== 'refused-sizes');
+const APART = ['datagrams', 'refused-sizes', 'recovery'];
+export const MIXED_NAMES = SCENARIO_NAMES.filter((name) => !APART.includes(name));

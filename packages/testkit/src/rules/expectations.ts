@@ -11,21 +11,31 @@ export const EXPECTATION_NAME = 'expectations';
 const MAX_UNFAIRNESS = 0.25;
 
 /** @param opened  the opener's end of each stream
+ *  @param sizeOf  the size of a full datagram that the opener of a stream of that client has found
  *  @returns which expectations were disappointed */
 export function expectationProblems(
   clients: readonly ClientPlan[],
   opened: ReadonlyMap<StreamPlan, EndModel>,
+  sizeOf: (plan: StreamPlan, client: number) => number | undefined,
 ): string[] {
-  return clients.flatMap(({ streams, expectations }) =>
+  return clients.flatMap(({ streams, expectations }, client) =>
     expectations.flatMap((expectation) => {
       const plan = streams[expectation.stream] as StreamPlan;
       const twin = expectation.besides === undefined ? undefined : streams[expectation.besides];
       const own = opened.get(plan);
       const problem =
-        judgeExpectation(expectation, plan, own) ?? judgeShares(plan, own, twin && opened.get(twin));
+        judgeExpectation(expectation, plan, own) ??
+        judgeShares(plan, own, twin && opened.get(twin)) ??
+        judgeSize(expectation, sizeOf(plan, client));
       return problem === undefined ? [] : [problem];
     }),
   );
+}
+
+/** spec mtu 3.1, 3.5: the search ends at the largest size that the path carries. */
+function judgeSize({ datagramBytes }: Expectation, found: number | undefined): string | undefined {
+  if (datagramBytes === undefined || found === datagramBytes) return undefined;
+  return `the search has found the size ${found}, the path carries ${datagramBytes}`;
 }
 
 /** spec streams 5.8: streams with bytes to send take turns. @returns what is wrong, or undefined */
