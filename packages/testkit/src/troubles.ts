@@ -151,7 +151,12 @@ export const TROUBLES = {
     const at = random.chance(0.5) ? 0 : busyMoment(scenario, random);
     const forMs = random.magnitude(500, 5_000);
     const flood = { at, forMs, perSecond: random.integer(130, 800), isFromClients: random.chance(0.3) };
-    return until({ ...scenario, floods: [flood] }, at + forMs);
+    const bent = until({ ...scenario, floods: [flood] }, at + forMs);
+    // A handshake in the middle of the flood has to ask for a cookie.
+    if (!random.chance(0.6)) return bent;
+    const restart = { node: 'client' as const, at: at + forMs * random.between(0.4, 0.9), downMs: 1 };
+    const quiet = { ...without(bent), floods: [flood], restarts: [restart] };
+    return onClients(quiet, ({ keepaliveMs }) => ({ keepaliveMs: keepaliveMs || 10_000 }));
   },
   sleep: (scenario, random) => {
     const freezes = Array.from({ length: random.integer(1, 3) }, (_, i) => ({
