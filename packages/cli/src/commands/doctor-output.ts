@@ -51,6 +51,11 @@ export class DoctorOutput {
     if (this.#isJson) printLine(JSON.stringify({ outcome: isOk ? 'ok' : 'failed' }));
   }
 
+  /** Ends without an outcome, for example because the examined client has ended. */
+  breakOff(): void {
+    this.#clear();
+  }
+
   #clear(): void {
     if (this.#isLive) writeOutput(CLEAR_LINE);
   }

@@ -36,9 +36,14 @@ export interface DoctorFlags {
 export async function runDoctor(name: string | undefined, flags: DoctorFlags): Promise<ExitCode> {
   const output = new DoctorOutput(flags.json === true);
   let exitCode: ExitCode = ExitCode.ok;
-  for await (const result of steps(name, flags, output)) {
-    output.print(result);
-    if (result.status === 'failed') exitCode = ExitCode.failure;
+  try {
+    for await (const result of steps(name, flags, output)) {
+      output.print(result);
+      if (result.status === 'failed') exitCode = ExitCode.failure;
+    }
+  } catch (error) {
+    output.breakOff();
+    throw error;
   }
   output.end(exitCode === ExitCode.ok);
   await requireOutput();

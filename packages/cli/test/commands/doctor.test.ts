@@ -2,12 +2,25 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { CliError } from '../../src/cli-error.js';
 import { runDoctor } from '../../src/commands/doctor.js';
 import { DoctorOutput } from '../../src/commands/doctor-output.js';
+import type { Examination } from '../../src/doctor/examine.js';
 import { found, passed } from '../../src/doctor/step.js';
 import { ExitCode } from '../../src/exit-code.js';
+import { writeKeyFile } from '../../src/key-file.js';
 import { temporaryDirectory } from '../temporary-directory.js';
 import { recordPrinted } from './printed.js';
+
+const stage = vi.hoisted(() => ({ examination: undefined as unknown }));
+vi.mock('../../src/doctor/examine.js', () => ({
+  examine: async function* (examination: Examination) {
+    stage.examination = examination;
+    yield passed('clock', 'right');
+    examination.onProgress('sending to the relay');
+    throw new CliError(ExitCode.failure, 'the client that carried it has ended');
+  },
+}));
 
 const TERMINAL = { isTTY: true };
 const FILE = { isTTY: false };
@@ -131,5 +144,28 @@ describe('underpass doctor', () => {
   it('needs a relay', async () => {
     await expect(runDoctor(undefined, { wait: 1 })).rejects.toThrow('no relay is given');
     expect(printed()).toEqual([]);
+  });
+
+  describe('that breaks off', () => {
+    const byOptions = () => {
+      const key = path.join(temporaryDirectory(), 'client.key');
+      writeKeyFile(key, new Uint8Array(32).fill(0x48));
+      return { relay: { host: '192.0.2.1', port: 1 }, relayKey: new Uint8Array(32), key, wait: 1 };
+    };
+
+    it('takes back what was under way, so that the failure has a line of its own', async () => {
+      const { isTTY } = process.stdout;
+      process.stdout.isTTY = true;
+      onTestFinished(() => {
+        process.stdout.isTTY = isTTY;
+      });
+      await expect(runDoctor(undefined, byOptions())).rejects.toThrow('has ended');
+      expect(all().split('sending to the relay')[1]).toBe(`|${CLEAR}`);
+    });
+
+    it('has no outcome', async () => {
+      await expect(runDoctor(undefined, { ...byOptions(), json: true })).rejects.toThrow('has ended');
+      expect(printed().map((line) => JSON.parse(line.slice(4)).step)).toEqual(['config', 'clock']);
+    });
   });
 });
