@@ -281,7 +281,11 @@ describe('one connection through the client of another process', () => {
     stage.input.write('request');
     await turns();
     for (const { close } of servers) close();
-    await expect(ended).rejects.toThrow('the connection to example.com:22 broke off');
+    await expect(ended).rejects.toMatchObject({
+      exitCode: ExitCode.failure,
+      message: 'the connection to example.com:22 broke off',
+      hint: 'the target reset it, or the client that carried it has ended or lost its relay',
+    });
   });
 
   it('waits until its output is written', async () => {
@@ -325,7 +329,9 @@ describe('one connection through the client of another process', () => {
   });
 
   it('fails if nobody answers any more', async () => {
-    await expect(runStdioThrough('/nowhere/client.sock', TARGET)).rejects.toThrow('nobody answers at');
+    await expect(runStdioThrough('/nowhere/client.sock', TARGET)).rejects.toMatchObject({
+      message: 'nobody answers at /nowhere/client.sock',
+    });
   });
 
   it('lets go of the target when nobody reads the output, which is no failure', async () => {
@@ -344,7 +350,9 @@ describe('one connection through the client of another process', () => {
   });
 
   it('ends its direction when the input fails, and all of it at a signal', async () => {
+    let isGone: Promise<unknown> = Promise.resolve();
     const file = await otherClient(async (_target, request, response) => {
+      isGone = once(response, 'close');
       accept(response);
       for await (const _ of request);
       response.write('the end');
@@ -356,5 +364,6 @@ describe('one connection through the client of another process', () => {
     stage.stop();
     await ended;
     expect(stage.closed).toBe(1);
+    await isGone; // so that the target is let go of
   });
 });
