@@ -1,5 +1,12 @@
+import type { ContactProblem } from '@underpass/client';
 import { describe, expect, it } from 'vitest';
-import { noAnswerText, systemErrorText } from '../../src/commands/contact-text.js';
+import {
+  cannotSendText,
+  noAnswerText,
+  problemAdvice,
+  problemLine,
+  systemErrorText,
+} from '../../src/commands/contact-text.js';
 
 describe('why nothing can be sent', () => {
   it.each([
@@ -14,6 +21,42 @@ describe('why nothing can be sent', () => {
     ['EWHATEVER', 'EWHATEVER'],
   ])('is said in words for %s, as other programs do: %s', (code, text) => {
     expect(systemErrorText(code)).toBe(text);
+  });
+});
+
+describe('what keeps the client from its relay', () => {
+  const UNKNOWN = "the relay's name vps does not exist";
+  const LOOK = "check the name and this machine's network";
+
+  it.each<[ContactProblem['kind'], string, string]>([
+    ['unresolved', 'ENOTFOUND', `${UNKNOWN} (ENOTFOUND): ${LOOK}`],
+    ['unresolved', 'ENODATA', `${UNKNOWN} (ENODATA): ${LOOK}`],
+    ['unresolved', 'EAI_AGAIN', `the relay's name vps does not resolve yet (EAI_AGAIN): ${LOOK}`],
+    [
+      'cannot-send',
+      'EPERM',
+      "this machine cannot send to vps (operation not permitted): check this machine's network and its own firewall",
+    ],
+    [
+      'unreachable',
+      'EHOSTUNREACH',
+      'vps cannot be reached, according to a router or the host itself (no route to host): check the address and the firewalls on the path',
+    ],
+    [
+      'not-listening',
+      'ECONNREFUSED',
+      'vps answers, but nothing listens on UDP 51820: start the relay, or check the port; a firewall that rejects packets looks the same',
+    ],
+  ])('is explained, with what to do about it: %s with %s', (kind, code, text) => {
+    const problem: ContactProblem = { kind, host: 'vps', port: 51820, code };
+    expect(problemAdvice(problem)).toBe(text);
+    expect(problemLine(problem)).toBe(`${text} (still trying)`);
+  });
+
+  it('may be on the side of the relay, whose log then says so', () => {
+    expect(cannotSendText('192.0.2.1', 'ENETDOWN')).toBe(
+      'this machine cannot send to 192.0.2.1 (network is down): check its network and its own firewall',
+    );
   });
 });
 
@@ -42,7 +85,8 @@ describe('a relay that does not answer', () => {
   });
 
   it('leaves the user a list of causes if none is known', () => {
-    const text = noAnswerText({ ...event, waitingConnections: 0, problem: undefined });
-    expect(text).toMatch(/: check that the relay runs, .* public key, .* clock is right \(still trying\)$/);
+    expect(noAnswerText({ ...event, waitingConnections: 0, problem: undefined })).toBe(
+      "no answer from vpn.example.org:51820 for 3 min: check that the relay runs, that UDP reaches it, that each side has the other's public key, and that this machine's clock is right (still trying)",
+    );
   });
 });
