@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import type { Enrolment, EnrolOptions } from '@underpass/client';
 import { formatInviteLink, REQUEST_STATUSES } from '@underpass/forward';
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { enrolError, isFinal, relayOf } from '../../src/commands/enrol.js';
 import { savedRelay } from '../../src/config/saved-relays.js';
 import { temporaryDirectory } from '../temporary-directory.js';
@@ -10,6 +10,10 @@ import { recordingLog } from './recording-log.js';
 
 const answer = vi.hoisted(() => ({
   relayName: '',
+  /** What comes of an enrolment, unless it succeeds. */
+  outcome: undefined as unknown,
+  /** The public key of each enrolment, as hexadecimal digits. */
+  tried: [] as string[],
   presharedKey: new Uint8Array(32),
   /** The secret of the link, as the enrolment got it. */
   secret: new Uint8Array(32) as Uint8Array,
@@ -20,12 +24,21 @@ const answer = vi.hoisted(() => ({
 /** A relay that enrols everybody as `laptop`. */
 vi.mock('@underpass/client', async (importOriginal) => ({
   ...(await importOriginal<object>()),
-  enrol: ({ link }: EnrolOptions) => {
+  enrol: ({ link, publicKey }: EnrolOptions) => {
     answer.secret = link.secret;
+    answer.tried.push(Buffer.from(publicKey).toString('hex'));
+    if (answer.outcome !== undefined) return Promise.resolve(answer.outcome);
     answer.presharedKey = new Uint8Array(32).fill(7);
     const { presharedKey, relayName } = answer;
     return Promise.resolve({ kind: 'enrolled', answer: { presharedKey, peerName: 'laptop', relayName } });
   },
+}));
+const waits = vi.hoisted(() => [] as string[]);
+vi.mock('../../src/wait-progress.js', () => ({
+  terminalProgress: () => ({
+    begin: (what: string) => waits.push(what),
+    end: () => waits.push('is over'),
+  }),
 }));
 vi.mock('../../src/public-key.js', async (importOriginal) => {
   const module = await importOriginal<typeof import('../../src/public-key.js')>();
@@ -39,10 +52,17 @@ vi.mock('../../src/public-key.js', async (importOriginal) => {
 });
 
 const PLACE = 'relay.example.org:51820';
-const KNOWN_LINK = formatInviteLink({
-  endpoint: { host: 'relay.example.org', port: 51_820 },
-  relayPublicKey: new Uint8Array(32).fill(1),
-  secret: new Uint8Array(32).fill(2),
+const linkTo = (host: string, seed = 1): string =>
+  formatInviteLink({
+    endpoint: { host, port: 51_820 },
+    relayPublicKey: new Uint8Array(32).fill(seed),
+    secret: new Uint8Array(32).fill(2),
+  });
+const KNOWN_LINK = linkTo('relay.example.org');
+
+beforeEach(() => {
+  Object.assign(answer, { outcome: undefined, relayName: '' });
+  answer.tried.length = 0;
 });
 
 function lineOf(outcome: Exclude<Enrolment, { readonly kind: 'enrolled' }>): string {
@@ -120,17 +140,94 @@ describe('the key of an enrolment that failed', () => {
   });
 });
 
+describe('an attempt to enrol', () => {
+  beforeEach(() => {
+    vi.stubEnv('XDG_CONFIG_HOME', temporaryDirectory());
+    onTestFinished(() => void vi.unstubAllEnvs());
+  });
+  const enrol = (link = KNOWN_LINK, as?: string) => relayOf(link, as, async () => recordingLog());
+
+  it('uses the same key again while the link is good, and a new one after that', async () => {
+    answer.outcome = { kind: 'no-answer', wasReached: true, problem: undefined };
+    for (const _ of [1, 2]) await expect(enrol()).rejects.toThrow('its answer did not arrive');
+    answer.outcome = { kind: 'refused', status: 'invite-used' };
+    await expect(enrol()).rejects.toThrow('the link was used already');
+    answer.outcome = undefined;
+    await enrol(KNOWN_LINK, 'home');
+    await enrol(KNOWN_LINK, 'work');
+    const [first = '', ...later] = answer.tried;
+    expect(later.slice(0, 2)).toEqual([first, first]);
+    expect(new Set(later.slice(1)).size).toBe(3);
+  });
+
+  it('is not made at a relay that is saved already, nor for a name that is taken, so that the link stays good', async () => {
+    await enrol(KNOWN_LINK, 'home');
+    answer.tried.length = 0;
+    for (const as of [undefined, 'home']) {
+      await expect(enrol(KNOWN_LINK, as)).rejects.toMatchObject({
+        message: `this machine has enrolled at the relay ${PLACE} already, as home`,
+        hint: 'use: underpass client home; to enrol a second time, choose another name with --as',
+      });
+    }
+    await expect(enrol(linkTo('other.example.org', 3), 'home')).rejects.toMatchObject({
+      message: 'home is another relay on this machine',
+      hint: 'choose another name and try again with the same link: --as NAME',
+    });
+    expect(answer.tried).toEqual([]);
+  });
+
+  it('shows that it waits, until it has succeeded or failed', async () => {
+    waits.length = 0;
+    await enrol();
+    answer.outcome = { kind: 'refused', status: 'invite-used' };
+    await expect(enrol(KNOWN_LINK, 'home')).rejects.toThrow('used already');
+    const wait = ['waiting for the relay', 'is over'];
+    expect(waits).toEqual([...wait, ...wait]);
+  });
+
+  it('takes the link out of the list of processes', async () => {
+    const { title } = process;
+    process.title = `underpass client ${KNOWN_LINK}`;
+    onTestFinished(() => {
+      process.title = title;
+    });
+    await enrol();
+    expect(process.title).toBe('underpass client');
+  });
+
+  it('is logged with the relay and the keys, and with the name that it led to', async () => {
+    answer.relayName = 'vps';
+    const log = recordingLog();
+    const { file } = await relayOf(KNOWN_LINK, undefined, async () => log);
+    const key = `${Buffer.from(answer.tried[0] ?? '', 'hex')
+      .toString('base64')
+      .slice(0, 8)}…`;
+    expect(log.lines).toEqual([
+      `info enrolling at ${PLACE} with the key ${key}`,
+      'info enrolled as laptop and saved as vps: from now on, give that name in place of the link',
+    ]);
+    expect(log.fields).toEqual([
+      { event: 'enrolling', relay: PLACE, publicKey: key },
+      { event: 'enrolled', relay: PLACE, name: 'vps', peer: 'laptop', file },
+    ]);
+  });
+});
+
 describe('a relay that was enrolled at', () => {
   it.each([
     [undefined, 'vps', 'vps'],
     [undefined, '', 'relay.example.org'],
     ['home', 'vps', 'home'],
-  ])('with --as %s and of the name %j is saved as %s', async (as, relayName, name) => {
+    [undefined, '', '2001-db8--1', '2001:db8::1'],
+    [undefined, '', '1', '::1'],
+    [undefined, '', 'relay', '::'],
+    [undefined, '', `${'a'.repeat(63)}.`, `${'a'.repeat(63)}.${'b'.repeat(63)}`],
+  ])('with --as %s and of the name %j is saved as %s', async (as, relayName, name, host?: string) => {
     vi.stubEnv('XDG_CONFIG_HOME', temporaryDirectory());
     onTestFinished(() => void vi.unstubAllEnvs());
     answer.relayName = relayName;
     const log = recordingLog();
-    const saved = await relayOf(KNOWN_LINK, as, async () => log);
+    const saved = await relayOf(host === undefined ? KNOWN_LINK : linkTo(host), as, async () => log);
     expect(saved.name).toBe(name);
     expect(savedRelay(name)).toEqual(saved);
     expect(log.lines.at(-1)).toContain(`enrolled as laptop and saved as ${name}`);
@@ -174,5 +271,14 @@ describe('an argument of underpass client', () => {
     ['nowhere', undefined, 'this machine knows no relay named nowhere'],
   ])('that is wrong is refused before anything is sent: %s', async (argument, as, message) => {
     await expect(relayOf(argument, as, log)).rejects.toThrow(message);
+  });
+
+  it('that was altered can be read from a file instead, in which a shell changes nothing', async () => {
+    await expect(relayOf(KNOWN_LINK.replace('relay', 'rely'), undefined, log)).rejects.toMatchObject({
+      hint: 'copy it again, or read it from a file: underpass client - < FILE',
+    });
+    await expect(relayOf('underpass://', undefined, log)).rejects.toMatchObject({
+      hint: expect.not.stringContaining('FILE'),
+    });
   });
 });

@@ -1,5 +1,11 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { ownEndpoint } from '../../src/commands/own-endpoint.js';
+
+const machine = vi.hoisted(() => ({ interfaces: {} as object }));
+vi.mock('node:os', async (original) => ({
+  ...(await original<object>()),
+  networkInterfaces: () => machine.interfaces,
+}));
 
 const PRIVATE = ['127.0.0.1', '::1', '10.0.0.5', 'fe80::1', 'fd00::1'];
 const IP4 = '8.8.4.4';
@@ -29,6 +35,13 @@ describe('the endpoint of a relay that was not told', () => {
 
   it('is the address on which it listens, if that is public', () => {
     expect(ownEndpoint({ host: IP6, port: 9 }, 'relay.toml', [IP4])).toEqual({ host: IP6, port: 9 });
+  });
+
+  it("is among the addresses of this machine's interfaces", () => {
+    const addresses = (...list: readonly string[]) =>
+      list.map((address) => ({ address, netmask: '8.8.8.8' }));
+    machine.interfaces = { lo: addresses('127.0.0.1'), gone: undefined, eth0: addresses('10.0.0.5', IP4) };
+    expect(ownEndpoint({ port: 9 }, 'relay.toml')).toEqual({ host: IP4, port: 9 });
   });
 
   it('is asked for with the port and the file to write it into', () => {

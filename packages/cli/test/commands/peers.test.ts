@@ -61,14 +61,38 @@ describe('the list of peers', () => {
     ]);
   });
 
+  it('shows what an invite will permit, before anybody has enrolled', () => {
+    const invited = {
+      ...open('watch', NOW + 1),
+      allow: rules('localhost:80', 'db:1'),
+      allowListen: [{ text: '8080' }] as never,
+      maxRate: { text: '5 MB/s', bytesPerSecond: 5e6 },
+    };
+    const rows = peerRows({ config: { peers: [] } as never, stored: [invited] }, [], NOW);
+    expect(tableOf(rows, NOW)[1]).toMatch(/ localhost:80, db:1; may listen on 8080; at most 5 MB\/s$/);
+    expect(rows).toMatchObject([
+      { allow: ['localhost:80', 'db:1'], allowListen: ['8080'], maxRate: '5 MB/s' },
+    ]);
+  });
+
   it('is complete as JSON', () => {
-    const [desk, , phone] = JSON.parse(JSON.stringify(peerRows(files, [], NOW)));
-    expect(desk).toEqual({
-      name: 'desk',
-      state: 'enrolled',
+    const [desk, laptop, phone, server, tablet] = JSON.parse(
+      JSON.stringify(peerRows(files, [...reports, aPeer({ name: 'server', heardMs: undefined })], NOW)),
+    );
+    const withRules = {
       publicKey: expect.stringMatching(/=$/),
       allow: ['localhost:80', '10.0.0.0/8:22'],
       allowListen: [],
+    };
+    const hours = (number: number) => new Date(NOW - number * 3_600_000).toISOString();
+    expect(desk).toEqual({ ...withRules, name: 'desk', state: 'away', lastContact: hours(2) });
+    expect(laptop).toEqual({
+      ...withRules,
+      name: 'laptop',
+      state: 'connected',
+      maxRate: '10 MB/s',
+      address: '203.0.113.7:4242',
+      lastContact: new Date(NOW - 1500).toISOString(),
     });
     expect(phone).toEqual({
       name: 'phone',
@@ -76,6 +100,13 @@ describe('the list of peers', () => {
       allow: [],
       allowListen: [],
       expires: '2026-01-31T13:00:00.000Z',
+    });
+    expect(server).not.toHaveProperty('lastContact');
+    expect(tablet).toMatchObject({ state: 'invite-expired', expires: '2026-01-31T12:00:00.000Z' });
+    expect(JSON.parse(JSON.stringify(peerRows(files, [], NOW)))[0]).toEqual({
+      ...withRules,
+      name: 'desk',
+      state: 'enrolled',
     });
   });
 });

@@ -145,12 +145,6 @@ describe('a reload over the control socket', () => {
     expect(log.lines).toEqual([expect.stringMatching(/^error not reloaded: .*lisen: unknown key/)]);
   });
 
-  it('passes the invites to the relay too', async () => {
-    const setPeers = vi.fn();
-    await reload({ setPeers }, file, settings(), silentLog);
-    expect(setPeers.mock.calls).toEqual([[[], []]]);
-  });
-
   it('answers when the workers have the peers, and not before', async () => {
     let haveIt = (): void => undefined;
     const workers = new Promise<void>((resolve) => {
@@ -173,11 +167,13 @@ describe('a reload over the control socket', () => {
     expect(log.fields).toEqual([{ event: 'reload-failed' }]);
   });
 
-  it('names the invites beside the peers', async () => {
+  it('passes the invites to the relay too, and counts them beside the peers', async () => {
     const log = recordingLog();
     const store = path.join(path.dirname(file), 'relay.d');
     addInvite(store, 'laptop', { allow: rules('localhost:80') }, invite(Date.now() + 3_600_000));
-    await reload({ setPeers: () => undefined }, file, settings(), log);
+    const setPeers = vi.fn();
+    await reload({ setPeers }, file, settings(), log);
+    expect(setPeers.mock.calls).toMatchObject([[[], [{ name: 'laptop' }]]]);
     expect(log.lines).toEqual([`info reloaded ${file}: 0 peers and 1 invite`]);
   });
 
