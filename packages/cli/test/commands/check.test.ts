@@ -3,6 +3,7 @@ import path from 'node:path';
 import { shortKey } from '@underpass/runtime';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { runCheck } from '../../src/commands/check.js';
+import type { ClientConfig } from '../../src/config/client-config.js';
 import { ExitCode } from '../../src/exit-code.js';
 import { writeKeyFile } from '../../src/key-file.js';
 import { encodeKey } from '../../src/key-text.js';
@@ -11,6 +12,19 @@ import { publicKey } from '../store/invites.js';
 import { temporaryDirectory } from '../temporary-directory.js';
 import { RELAY_KEY, relayFilesWith } from './a-relay.js';
 import { recordPrinted } from './printed.js';
+
+const read = vi.hoisted(() => ({ clients: [] as unknown[] }));
+vi.mock('../../src/config/client-config.js', async (original) => {
+  const actual = await original<typeof import('../../src/config/client-config.js')>();
+  return {
+    ...actual,
+    loadClientConfig: (file: string) => {
+      const config = actual.loadClientConfig(file);
+      read.clients.push(config);
+      return config;
+    },
+  };
+});
 
 let printed: () => string[];
 let home = '';
@@ -145,6 +159,15 @@ describe('underpass check of a file', () => {
       `${file}: no mistakes`,
       expect.stringContaining('The client connects to vps:51820, whose public key must be '),
     ]);
+  });
+
+  it('keeps no secret key of a client', async () => {
+    const directory = temporaryDirectory();
+    const file = clientConfig(directory, 'vps', 'preshared_key_file = "psk.key"\n');
+    writeKeyFile(path.join(directory, 'psk.key'), new Uint8Array(32).fill(7));
+    await check(file);
+    const { privateKey, presharedKey } = read.clients.at(-1) as ClientConfig;
+    expect([privateKey, presharedKey]).toEqual([new Uint8Array(32), new Uint8Array(32)]);
   });
 
   it.each([

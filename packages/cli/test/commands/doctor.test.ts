@@ -1,5 +1,5 @@
 /** What `underpass doctor` prints, and what it refuses before it examines anything. */
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, utimesSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { CliError } from '../../src/cli-error.js';
@@ -9,14 +9,25 @@ import type { Examination } from '../../src/doctor/examine.js';
 import { found, passed } from '../../src/doctor/step.js';
 import { ExitCode } from '../../src/exit-code.js';
 import { writeKeyFile } from '../../src/key-file.js';
+import { encodeKey } from '../../src/key-text.js';
+import { publicKeyOf } from '../../src/public-key.js';
 import { temporaryDirectory } from '../temporary-directory.js';
 import { recordPrinted } from './printed.js';
 
-const stage = vi.hoisted(() => ({ examination: undefined as unknown }));
+const stage = vi.hoisted(() => ({
+  examination: undefined as unknown,
+  /** What the examination does after its first step. */
+  isFine: false,
+  opened: [] as unknown[][],
+}));
+vi.mock('../../src/doctor/patient.js', () => ({
+  openPatient: async (...parameters: unknown[]) => stage.opened.push(parameters),
+}));
 vi.mock('../../src/doctor/examine.js', () => ({
   examine: async function* (examination: Examination) {
     stage.examination = examination;
     yield passed('clock', 'right');
+    if (stage.isFine) return;
     examination.onProgress('sending to the relay');
     throw new CliError(ExitCode.failure, 'the client that carried it has ended');
   },
@@ -28,6 +39,7 @@ const CLEAR = '\r\u001b[K';
 
 let printed: () => string[];
 beforeEach(() => {
+  Object.assign(stage, { isFine: false, opened: [] });
   printed = recordPrinted(false);
   vi.stubEnv('TERM', 'xterm');
   vi.stubEnv('NO_COLOR', undefined);
@@ -146,13 +158,55 @@ describe('underpass doctor', () => {
     expect(printed()).toEqual([]);
   });
 
-  describe('that breaks off', () => {
-    const byOptions = () => {
-      const key = path.join(temporaryDirectory(), 'client.key');
-      writeKeyFile(key, new Uint8Array(32).fill(0x48));
-      return { relay: { host: '192.0.2.1', port: 1 }, relayKey: new Uint8Array(32), key, wait: 1 };
-    };
+  const byOptions = () => {
+    const key = path.join(temporaryDirectory(), 'client.key');
+    writeKeyFile(key, new Uint8Array(32).fill(0x48));
+    return { relay: { host: '192.0.2.1', port: 1 }, relayKey: new Uint8Array(32), key, wait: 1 };
+  };
+  const examined = () => stage.examination as Examination;
 
+  it('examines the client of the options, with the age of its key and the names of the system', async () => {
+    stage.isFine = true;
+    const flags = { ...byOptions(), target: [{ host: 'db', port: 1 }], json: true };
+    utimesSync(flags.key, 1, 1_700_000_000);
+    expect(await runDoctor(undefined, flags)).toBe(ExitCode.ok);
+    expect(printed().map((line) => JSON.parse(line.slice(4)))).toEqual([
+      { step: 'config', status: 'ok', text: 'the command line is valid' },
+      { step: 'clock', status: 'ok', text: 'right' },
+      { outcome: 'ok' },
+    ]);
+    const { config, files, targets, waitMs, tools, openPatient } = examined();
+    expect(config).toMatchObject({ relay: flags.relay });
+    expect(files).toEqual([{ file: flags.key, atMs: 1_700_000_000_000 }]);
+    expect([targets, waitMs]).toEqual([flags.target, 1000]);
+    expect(await tools.lookUp('127.0.0.1')).toEqual(['127.0.0.1']);
+    await openPatient();
+    expect(stage.opened).toEqual([[config, '192.0.2.1']]);
+  });
+
+  it('examines a saved relay under its name, with the age of its file', async () => {
+    stage.isFine = true;
+    const home = temporaryDirectory();
+    vi.stubEnv('XDG_CONFIG_HOME', home);
+    const relays = path.join(home, 'underpass', 'relays');
+    mkdirSync(relays, { recursive: true, mode: 0o700 });
+    const { key } = byOptions();
+    const file = path.join(relays, 'home.toml');
+    writeFileSync(
+      file,
+      `relay = "vps:1"\nrelay_public_key = "${encodeKey(publicKeyOf(new Uint8Array(32).fill(0x50)))}"\nprivate_key_file = "${key}"\nlocal_forwards = ["8080:db:5432"]\n`,
+    );
+    utimesSync(file, 1, 1_700_000_000);
+    expect(await runDoctor('home', { wait: 5 })).toBe(ExitCode.ok);
+    expect(printed()[0]).toContain(`${file} is valid`);
+    const { config, files, targets, openPatient } = examined();
+    expect(files).toEqual([{ file, atMs: 1_700_000_000_000 }]);
+    expect(targets).toEqual([{ host: 'db', port: 5432 }]);
+    await openPatient();
+    expect(stage.opened).toEqual([[config, 'home']]);
+  });
+
+  describe('that breaks off', () => {
     it('takes back what was under way, so that the failure has a line of its own', async () => {
       const { isTTY } = process.stdout;
       process.stdout.isTTY = true;

@@ -19,6 +19,19 @@ import { publicKey } from '../store/invites.js';
 import { temporaryDirectory } from '../temporary-directory.js';
 import { recordPrinted } from './printed.js';
 
+const read = vi.hoisted(() => ({ files: [] as unknown[][] }));
+vi.mock('../../src/import/wireguard-file.js', async (original) => {
+  const actual = await original<typeof import('../../src/import/wireguard-file.js')>();
+  return {
+    ...actual,
+    parseWireguardFile: (name: string, bytes: Uint8Array) => {
+      const file = actual.parseWireguardFile(name, bytes);
+      read.files.push([bytes, file.privateKey, ...file.peers.map(({ presharedKey }) => presharedKey)]);
+      return file;
+    },
+  };
+});
+
 const KEY = encodeKey(new Uint8Array(32).fill(0x40));
 const PEER = `[Peer]\nPublicKey = ${encodeKey(publicKey(0x48))}\nAllowedIPs = 0.0.0.0/0\n`;
 const CLIENT = `[Interface]\nPrivateKey = ${KEY}\n${PEER}Endpoint = vps:51820\n`;
@@ -124,6 +137,18 @@ describe('underpass import of a server', () => {
       ),
     ]);
   });
+});
+
+it('an import keeps no secret in memory, whether it can be written or not', async () => {
+  const file = wireguardFile(SERVER);
+  const config = path.join(directory, 'new', 'relay.toml');
+  read.files.length = 0;
+  await runImport(file, { config });
+  await expect(runImport(file, { config })).rejects.toThrow('nothing is replaced');
+  expect(read.files.map((secrets) => secrets.length)).toEqual([3, 3]);
+  const isWiped = (bytes: unknown) => (bytes as Uint8Array).every((byte) => byte === 0);
+  expect(read.files.flat().filter((bytes) => !isWiped(bytes))).toEqual([]);
+  printed();
 });
 
 describe('an import that cannot be written', () => {

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { MAX_DOCTOR_TARGETS, targetsOf } from '../../src/commands/doctor.js';
 import { checkAnswer, checkClock, checkName, checkSending } from '../../src/doctor/contact.js';
 import { judgeLoss, judgePath, judgeProbe, judgeTarget } from '../../src/doctor/examine.js';
+import { FINDINGS } from '../../src/doctor/findings.js';
 import { measure } from '../../src/doctor/measure.js';
 import type { Patient } from '../../src/doctor/patient.js';
 import { aClient, aPeer } from '../control/reports.js';
@@ -45,8 +46,12 @@ describe("the relay's name", () => {
   });
 
   it('need not be looked up if it is an address', async () => {
-    const { result } = await checkName({ ...relay, host: '192.0.2.1' }, { lookUp: failingWith('no') });
-    expect(result.status).toBe('ok');
+    const { result, addresses } = await checkName(
+      { ...relay, host: '192.0.2.1' },
+      { lookUp: failingWith('no') },
+    );
+    expect(result).toEqual({ step: 'name', status: 'ok', text: '192.0.2.1 is an address' });
+    expect(addresses).toEqual([{ address: '192.0.2.1', port: 51820 }]);
   });
 
   it.each([
@@ -54,8 +59,9 @@ describe("the relay's name", () => {
     ['ENODATA', 'name-not-found'],
     ['EAI_AGAIN', 'name-lookup-failed'],
   ])('that fails with %s is %s', async (code, finding) => {
-    const { result } = await checkName(relay, { lookUp: failingWith(code) });
+    const { result, addresses } = await checkName(relay, { lookUp: failingWith(code) });
     expect(result).toMatchObject({ status: 'failed', finding });
+    expect([result.text.split(': ').at(-1), addresses]).toEqual([`vpn.example.org (${code})`, []]);
   });
 });
 
@@ -144,17 +150,20 @@ describe('an answer of the relay', () => {
   it('that does not come is waited for, with progress', async () => {
     const { result, now, waits } = await answerOf(aPatient());
     expect(result).toMatchObject({ status: 'failed', finding: 'no-answer' });
-    expect(result.text).toContain('silent for 5.0 s');
+    expect(result.text).toBe(
+      `${FINDINGS['no-answer'].title}: ${aClient({}).endpoint} was silent for 5.0 s; this client's public key is AAAAAAAA…`,
+    );
     expect(now).toBe(5000);
     expect(waits.length).toBeGreaterThan(10);
   });
 
   it.each([
-    ['ECONNREFUSED', 'port-closed'],
-    ['EHOSTUNREACH', 'unreachable'],
-  ])('that does not come may be explained by %s', async (hint, finding) => {
+    ['ECONNREFUSED', 'port-closed', ''],
+    ['EHOSTUNREACH', 'unreachable', ' (no route to host)'],
+  ])('that does not come may be explained by %s', async (hint, finding, why) => {
     const { result } = await answerOf(aPatient(), hint);
-    expect(result).toMatchObject({ finding, text: expect.stringContaining(aClient({}).endpoint) });
+    expect(result).toMatchObject({ status: 'failed', finding });
+    expect(result.text.endsWith(`: ${aClient({}).endpoint}${why}`)).toBe(true);
   });
 
   it('under another preshared key is recognised at once', async () => {
@@ -174,12 +183,13 @@ describe('an answer of the relay', () => {
   });
 
   it.each([
-    ['removed', 'client-removed'],
-    ['superseded', 'key-shared'],
-    ['error-at-relay', 'connection-ended'],
-  ] as const)('that ended the connection (%s) is explained', async (cause, finding) => {
-    const { result } = await answerOf(aPatient({ lastEnd: { cause, reason: 'because' } }));
-    expect(result).toMatchObject({ finding });
+    ['removed', 'client-removed', ': because'],
+    ['superseded', 'key-shared', ''],
+    ['error-at-relay', 'connection-ended', ': because'],
+  ] as const)('that ended the connection (%s) is explained', async (cause, finding, why) => {
+    const { result, now } = await answerOf(aPatient({ lastEnd: { cause, reason: 'because' } }));
+    expect(result).toMatchObject({ step: 'answer', status: 'failed', finding });
+    expect([result.text, now]).toEqual([`${FINDINGS[finding].title}${why}`, 0]);
   });
 });
 
