@@ -69,7 +69,7 @@ describe('a client that follows its config', () => {
     await follower.reload();
     expect(calls).toEqual(['remove 8080:localhost:80', 'add 8082:localhost:82']);
     expect(log.fields[0]).toEqual({ event: 'reloaded', forwards: 2 });
-    expect(log.lines[0]).toMatch(/client\.toml: 2 forwards, 1 new, 1 closed$/);
+    expect(log.lines[0]).toMatch(/^info reloaded .*client\.toml: 2 forwards, 1 new, 1 closed$/);
     write([]);
     await follower.reload();
     expect(calls.slice(2)).toEqual(['remove 8081:localhost:81', 'remove 8082:localhost:82']);
@@ -121,6 +121,7 @@ describe('a client that follows its config', () => {
       'reloaded',
       'listening',
     ]);
+    expect(log.lines[0]).toMatch(/^error not reloaded: .*the port is in use/);
     await follower.reload();
     expect(calls.filter((call) => call === 'add 80:localhost:80')).toHaveLength(2);
     expect(calls.filter((call) => call === 'add 8080:localhost:80')).toHaveLength(1);

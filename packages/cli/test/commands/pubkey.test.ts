@@ -42,6 +42,18 @@ describe('a private key on stdin', () => {
     expect(Buffer.from(privateKeyIn(text))).toEqual(KEY);
   });
 
+  it('may have any blanks after it that wg pubkey takes, and no other byte', () => {
+    const line = (last: number) => Buffer.concat([Buffer.from(LINE), Buffer.of(last)]);
+    const taken = Array.from({ length: 128 }, (_, byte) => byte).filter((byte) => {
+      try {
+        return Buffer.from(privateKeyIn(line(byte))).equals(KEY);
+      } catch {
+        return false;
+      }
+    });
+    expect(taken).toEqual([0, 0x09, 0x0a, 0x0b, 0x0c, 0x0d, 0x20]);
+  });
+
   it.each([
     ['', 'stdin is empty'],
     ['not a key\n', 'stdin is not a private key'],

@@ -1,9 +1,17 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { listenRules, readRelayFiles, requireStored } from '../../src/commands/relay-files.js';
 import { ExitCode } from '../../src/exit-code.js';
 import { NOW } from '../store/invites.js';
 import { temporaryDirectory } from '../temporary-directory.js';
 import { relayFilesWith } from './a-relay.js';
+
+const machine = vi.hoisted(() => ({ hasService: false }));
+vi.mock('node:fs', async (original) => {
+  const fs = await original<typeof import('node:fs')>();
+  const existsSync = (file: string) =>
+    file === '/etc/systemd/system/underpass-relay.service' ? machine.hasService : fs.existsSync(file);
+  return { ...fs, existsSync };
+});
 
 describe('the rules of where a peer may listen', () => {
   it('are none without the option, and all in the order of the command line with it', () => {
@@ -50,6 +58,18 @@ describe('the files of a relay', () => {
         exitCode: ExitCode.config,
         message: `this user has no relay: ${file} does not exist`,
         hint: 'start one with underpass relay, or give its config with --config',
+      }),
+    );
+  });
+
+  it('may belong to the service of the system, whose user has to be asked', () => {
+    machine.hasService = true;
+    onTestFinished(() => {
+      machine.hasService = false;
+    });
+    expect(() => readRelayFiles(`${temporaryDirectory()}/relay.toml`)).toThrow(
+      expect.objectContaining({
+        hint: "the system's relay belongs to the user underpass: run this as sudo -u underpass underpass …",
       }),
     );
   });

@@ -105,6 +105,15 @@ describe('a reload', () => {
     );
   });
 
+  it('of a config that is gone changes nothing and says so', async () => {
+    rmSync(file);
+    const { lines, peers } = await reloadWith(undefined);
+    expect(peers).toBeUndefined();
+    expect(lines.map(({ message }) => message)).toEqual([
+      expect.stringMatching(/^not reloaded: cannot read the config file .*: no such file or directory/),
+    ]);
+  });
+
   it('of an invalid config changes nothing and says why', async () => {
     const { lines, peers } = await reloadWith(`${START}lisen = 1\n`);
     expect(peers).toBeUndefined();

@@ -108,6 +108,9 @@ describe('underpass service', () => {
     writeFileSync(path.join(own, 'relay.toml'), 'listen = "192.0.2.1:4000"\n');
     await runInstall('relay', undefined, { user: true, config: 'a.toml' });
     expect(done().role).toEqual({ kind: 'relay', config: path.resolve('a.toml'), port: 4000 });
+    writeFileSync(path.join(own, 'relay.toml'), 'metrics = 1\n');
+    await runInstall('relay', undefined, { user: true });
+    expect(done().role).toEqual({ kind: 'relay', config: undefined, port: undefined });
     expect(printed()).toEqual([]);
   });
 
@@ -115,7 +118,9 @@ describe('underpass service', () => {
     await runInstall('relay', undefined, {});
     expect(printed()).toEqual([]);
     writeFileSync(path.join(own, 'relay.toml'), 'listen = "4000"\n');
+    stage.done.length = 0;
     await runInstall('relay', undefined, {});
+    expect(done().role).toEqual({ kind: 'relay', config: undefined, port: undefined });
     expect(printed()).toEqual([
       expect.stringMatching(
         /^out \nThis user has a relay of its own in .*underpass, which the service does not use: it makes a new key\.\nTo keep the old key, copy that directory to \/var\/lib\/underpass\/\.config\/ before you start it/,
