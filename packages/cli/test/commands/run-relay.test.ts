@@ -12,7 +12,8 @@ import { ExitCode } from '../../src/exit-code.js';
 import { readPrivateKeyFile } from '../../src/key-file.js';
 import { encodeKey } from '../../src/key-text.js';
 import { publicKeyOf } from '../../src/public-key.js';
-import { removeStored } from '../../src/store/store-changes.js';
+import { addInvite, removeStored } from '../../src/store/store-changes.js';
+import { invite, rules } from '../store/invites.js';
 import { temporaryDirectory } from '../temporary-directory.js';
 import { RELAY_KEY, relayFilesWith, storedBy } from './a-relay.js';
 import { recordPrinted } from './printed.js';
@@ -38,6 +39,7 @@ const stage = vi.hoisted(() => ({
   seen: {} as object,
   fails: '',
   brokenStore: false,
+  isClosed: false,
   bytesSent: 5,
   changed: [] as (() => void)[],
   /** What is watched, with its place and the version that is known. */
@@ -53,21 +55,25 @@ vi.mock('@underpass/relay', async (original) => {
   const relay = {
     address: { address: '0.0.0.0', port: 4242 },
     setPeers: (peers: readonly object[]) => did(`set ${peers.length} peers`),
-    status: () => ({
-      address: { address: '0.0.0.0', port: 4242 },
-      suite: 'sodium',
-      drops: {},
-      peers: [
-        {
-          name: 'phone',
-          publicKey: new Uint8Array(32),
-          stats: { handshakes: 1, streamBytesSent: stage.bytesSent, flowDatagrams: {} },
-          streams: [],
-          listeners: [],
-        },
-      ],
-    }),
+    status: () => {
+      if (stage.isClosed) throw new Error('the relay is closed');
+      return {
+        address: { address: '0.0.0.0', port: 4242 },
+        suite: 'sodium',
+        drops: {},
+        peers: [
+          {
+            name: 'phone',
+            publicKey: new Uint8Array(32),
+            stats: { handshakes: 1, streamBytesSent: stage.bytesSent, flowDatagrams: {} },
+            streams: [],
+            listeners: [],
+          },
+        ],
+      };
+    },
     close: async () => {
+      stage.isClosed = true;
       for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate);
       did('close relay');
     },
@@ -75,12 +81,14 @@ vi.mock('@underpass/relay', async (original) => {
   return {
     ...(await original<object>()),
     startRelay: async (options: RelayOptions) => {
+      stage.isClosed = false;
       // The real one has its own copies of the keys.
       Object.assign(stage.seen, { options: { ...options, privateKey: options.privateKey.slice() } });
       did('start');
       return relay;
     },
     startSharedRelay: async (options: RelayOptions & { readonly workers: number }) => {
+      stage.isClosed = false;
       Object.assign(stage.seen, { options, workers: options.workers });
       did('start shared');
       return relay;
@@ -140,7 +148,10 @@ const watch = vi.hoisted(
 );
 vi.mock('../../src/store/store-watch.js', () => ({ StoreWatch: watch('store watch', 1) }));
 vi.mock('../../src/config/config-watch.js', () => ({
-  configVersion: () => 'version',
+  configVersion: () => {
+    did('note version');
+    return 'version';
+  },
   ConfigWatch: watch('config watch', 2),
 }));
 vi.mock('../../src/store/store-changes.js', async (original) => {
@@ -253,6 +264,7 @@ describe('a relay', () => {
     const stop = await started({ config });
     expect(calls()).toEqual([
       'prepare to start',
+      'note version',
       'log info',
       'record relay',
       'start',
@@ -390,6 +402,11 @@ describe('a relay', () => {
     const store = config.replace(/toml$/, 'd');
     for (const name of ['phone', 'laptop']) removeStored(store, name);
     expect(await warned()).toBe(true);
+    const open = invite(Date.now() + 3_600_000);
+    addInvite(store, 'tablet', { allow: rules('localhost:80') }, open);
+    expect(await warned()).toBe(false);
+    removeStored(store, 'tablet');
+    expect(await warned()).toBe(true);
     expect(seen().log?.lines[0]).toContain(' for 0 peers (');
   });
 });
@@ -401,12 +418,15 @@ describe('the events of a relay', () => {
     calls();
     const happen = (event: RelayEvent) => seen().options?.onEvent?.(event);
     happen({ type: 'resumed', peer: 'phone', silentMs: 5000 });
+    const publicKey = new Uint8Array(32);
+    happen({ type: 'peer-enrolled', peer: 'phone', publicKey, address: undefined });
     expect(storedBy(config, 'phone')?.hasConnected).toBe(false);
     happen({ type: 'peer-connected', peer: 'phone', address: undefined } as never);
     expect(storedBy(config, 'phone')?.hasConnected).toBe(true);
-    expect(calls()).toEqual(['count resumed', 'count peer-connected']);
+    expect(calls()).toEqual(['count resumed', 'count peer-enrolled', 'count peer-connected']);
     expect(seen().log?.lines.slice(1)).toEqual([
       'info phone answers again after 5.0 s',
+      'info phone enrolled with the key AAAAAAAA…',
       'info phone connected',
     ]);
     await stop();
