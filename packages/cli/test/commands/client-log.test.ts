@@ -106,8 +106,8 @@ describe("a client's log", () => {
   });
 
   test('reports that the path fragments packets (spec mtu 3.6)', () => {
-    expect(words({ type: 'path-fragments', datagramBytes: 1152 })).toMatch(
-      /^warn the path to the relay fragments packets of 1200 bytes, which is slower/,
+    expect(words({ type: 'path-fragments', datagramBytes: 1152 })).toBe(
+      'warn the path to the relay fragments packets of 1200 bytes, which is slower, and some firewalls drop fragments: raise the MTU of the link or tunnel below to at least 1200',
     );
   });
 
