@@ -35,7 +35,7 @@ describe("a relay's log", () => {
   });
 
   test('reports connections that ended because nothing moved in them, also below level debug', () => {
-    const summary = { bytesSent: 1, bytesReceived: 2, clean: false, idleMs: 7_440_000 };
+    const summary = { bytesSent: 1, bytesReceived: 2, clean: false, idleMs: 7_499_000 };
     const target = { host: 'db', port: 5432 };
     expect(words({ type: 'stream-closed', peer: 'laptop', id: 0, target, ...summary })).toBe(
       'info laptop lost db:5432: reset, because nothing had moved for 124 min',

@@ -89,7 +89,10 @@ function running(untilUnused?: () => Promise<void>) {
       did.push(`dial ${JSON.stringify([target, options])}`);
       return socket;
     },
-    close: async () => void did.push('close client'),
+    close: async () => {
+      await new Promise(setImmediate);
+      did.push('close client');
+    },
   } as unknown as Client;
   let happen = (_event: ClientEvent): void => undefined;
   const ended = runStdio(
@@ -175,6 +178,18 @@ describe('one connection through standard input and output', () => {
     await ended;
     expect(did.slice(1)).toEqual(['close client', 'ended']);
     expect(stage.closed).toBeGreaterThan(0);
+  });
+
+  it('does not end before the relay has everything, although its output is written', async () => {
+    const { socket, deliver, did, ended } = running();
+    stage.settle();
+    await turns();
+    socket.destroy();
+    await turns();
+    expect(did.slice(1)).toEqual([]);
+    deliver();
+    await ended;
+    expect(did.slice(1)).toEqual(['close client', 'ended']);
   });
 
   it('goes on while other processes use its client, without its input, until it is stopped', async () => {
