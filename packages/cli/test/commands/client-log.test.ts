@@ -1,6 +1,6 @@
 /** The messages of a client's log, as its user reads them. */
 import type { BoundForward, ClientEvent, ContactProblem, DisconnectCause } from '@underpass/client';
-import { parseDynamicForward, parseLocalForwards } from '@underpass/forward';
+import { parseDynamicForward, parseLocalForwards, parseUdpForwards } from '@underpass/forward';
 import { describe, expect, it, test } from 'vitest';
 import {
   formatMilliseconds,
@@ -121,7 +121,7 @@ describe("a client's log", () => {
 describe('the line about a forward', () => {
   const addresses = [{ address: '127.0.0.1', port: 8080 }];
 
-  function lines(spec: unknown, bound: { readonly path?: string } = {}): readonly string[] {
+  function lines(spec: unknown, bound: Partial<BoundForward> = {}): readonly string[] {
     const log = recordingLog();
     logForward(log, { spec, addresses, ...bound } as BoundForward);
     return log.lines;
@@ -132,6 +132,15 @@ describe('the line about a forward', () => {
     expect(lines(spec)).toEqual(['info listening on 127.0.0.1:8080 for example.com:80']);
     const [unix] = parseLocalForwards('/a.sock:/b.sock') as readonly unknown[];
     expect(lines(unix, { path: '/a.sock' })).toEqual(['info listening on unix:/a.sock for unix:/b.sock']);
+  });
+
+  test('names each place where it listens, and the target of UDP as such', () => {
+    const addresses = ['127.0.0.1', '::1'].map((address) => ({ address, port: 53 }));
+    const [udp] = parseUdpForwards('53:dns:53') as readonly unknown[];
+    expect(lines(udp, { addresses })).toEqual(['info listening on 127.0.0.1:53 and [::1]:53 for dns:53/udp']);
+    expect(lines(parseDynamicForward('*:53'), { addresses })[1]).toMatch(
+      /^warn anyone who reaches 127\.0\.0\.1:53 or \[::1\]:53 can use/,
+    );
   });
 
   test.each(['8080', '127.0.0.1:8080', '[::1]:8080', 'localhost:8080', '/a.sock'])(

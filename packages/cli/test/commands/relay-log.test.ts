@@ -83,6 +83,9 @@ describe("a relay's log", () => {
       advice: 'the link has expired',
     } as const;
     expect(words(event)).toBe('warn a client cannot enrol as laptop: the link has expired');
+    expect(words({ ...event, address: ADDRESS })).toBe(
+      'warn a client cannot enrol as laptop from 10.77.0.1:40000: the link has expired',
+    );
   });
 
   test('explains why a peer disconnected, with the number of lost connections', () => {
