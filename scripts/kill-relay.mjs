@@ -239,6 +239,8 @@ async function connectSome(relayPublicKey) {
 async function startRelay() {
   const listen = ['--listen', `127.0.0.1:${port}`, '--log-level', 'info'];
   relay = spawn(process.execPath, [PROGRAM, 'relay', '--config', file, ...listen], {
+    // The sockets of killed relays stay where they are.
+    env: { ...process.env, XDG_RUNTIME_DIR: directory, XDG_STATE_HOME: directory },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   const lines = [];
