@@ -87,7 +87,7 @@ beforeEach(() => {
   onTestFinished(() => void vi.unstubAllEnvs());
 });
 
-/** What to do about options that do not go together. */
+/** The advice for options that exclude each other. */
 const ADVICE =
   /leave .*out|give one or the other|enrol first, without -W|^put it into the config file|proxy-protocol behind the forward/;
 

@@ -16,7 +16,7 @@ import { recordPrinted } from './printed.js';
 
 const stage = vi.hoisted(() => ({
   examination: undefined as unknown,
-  /** What the examination does after its first step. */
+  /** If false, the examination fails after its first step. */
   isFine: false,
   opened: [] as unknown[][],
 }));

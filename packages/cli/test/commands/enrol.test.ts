@@ -10,7 +10,7 @@ import { recordingLog } from './recording-log.js';
 
 const answer = vi.hoisted(() => ({
   relayName: '',
-  /** What comes of an enrolment, unless it succeeds. */
+  /** How an enrolment ends. Undefined if it succeeds. */
   outcome: undefined as unknown,
   /** The public key of each enrolment, as hexadecimal digits. */
   tried: [] as string[],

@@ -1,4 +1,4 @@
-/** What holds for every command and every option. */
+/** Rules that every command and every option keeps. */
 import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { everyCommand } from '../../src/commands/every-command.js';

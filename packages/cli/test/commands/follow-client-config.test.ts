@@ -40,7 +40,7 @@ function scene(forwards: readonly string[], { cannotOpen = '', more = '' } = {})
     );
   write(forwards, more);
   const calls: string[] = [];
-  /** What the next forwards wait for until they are open. */
+  /** The next forwards open when this promise resolves. */
   const stage = { opening: Promise.resolve() };
   const client = {
     addForward: async (spec: Forward): Promise<BoundForward> => {

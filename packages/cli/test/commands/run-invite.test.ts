@@ -13,7 +13,7 @@ import { recordPrinted } from './printed.js';
 
 const stage = vi.hoisted(() => ({
   outputFailure: undefined as Error | undefined,
-  /** What links were made of, and the keys that follow from it. */
+  /** The secrets of the links, and the keys derived from them. */
   secrets: [] as Uint8Array[],
 }));
 vi.mock('@underpass/forward', async (original) => {

@@ -76,7 +76,7 @@ async function claimed(client: object) {
   return { control: claim.control, socket: second.socket };
 }
 
-/** What has arrived of an answer behind the lines that were taken. */
+/** The part of each answer that has arrived and was not read yet. */
 const rest = new WeakMap<IncomingMessage, string>();
 
 /** The next line of an answer. Several may arrive together. */

@@ -3,7 +3,7 @@ import type { VNode } from 'preact';
 import { describe, expect, it } from 'vitest';
 import { Plots, type PlotsModel } from '../../src/view/plots.js';
 
-/** What a component shows, without what its own components would. */
+/** The nodes that a component returns. Components among them are not rendered. */
 function* nodesOf(node: unknown): Generator<VNode<Record<string, unknown>>> {
   if (Array.isArray(node)) for (const one of node) yield* nodesOf(one);
   if (typeof node !== 'object' || node === null || !('props' in node)) return;
