@@ -18,7 +18,8 @@ export function resetSocket(socket: ResettableSocket): void {
 export async function resetSockets(sockets: Iterable<ResettableSocket>): Promise<void> {
   await Promise.all(
     Array.from(sockets, (socket) => {
-      if (socket.closed) return undefined;
+      // Node calls a socket closed a tick before it emits `close`.
+      if (socket.closed) return new Promise<void>((resolve) => process.nextTick(resolve));
       const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
       resetSocket(socket);
       return closed;

@@ -1,4 +1,5 @@
 import { EventEmitter, once } from 'node:events';
+import { Duplex } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { type ResettableSocket, resetSocket, resetSockets } from '../src/reset-socket.js';
 import { howItEnds, socketPair } from './sockets.js';
@@ -76,4 +77,16 @@ describe('resetting a socket', () => {
     await resetSockets(sockets);
     expect(sockets.map((socket) => socket.closed)).toEqual([true, true, true]);
   });
+});
+
+it('waits for the event of a socket that is closed already and has not said so', async () => {
+  const socket = Object.assign(new Duplex({ read() {}, write() {} }), { resetAndDestroy: () => undefined });
+  let isTold = false;
+  socket.once('close', () => {
+    isTold = true;
+  });
+  socket.destroy();
+  expect([socket.closed, isTold]).toEqual([true, false]);
+  await resetSockets([socket]);
+  expect(isTold).toBe(true);
 });
